@@ -1,0 +1,59 @@
+# Every target does its own set-up: all that is needed is make and Python >= 3.11.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help sandbox test check bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+sandbox: $(VENV)/.runtime ## start the whole ecosystem in the foreground (options: make sandbox ARGS="--port-base 9000")
+	@exec $(BIN)/sas-sandbox up $(ARGS)
+
+test: $(VENV)/.dev ## run the tests (ARGS are given to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## the one gate: format, lint, types, layers, tests with branch coverage
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report
+	@$(BIN)/python tests/coverage_pure.py
+
+bench: $(VENV)/.dev ## measure the hot paths against their limits, as ratios in one run
+	@$(BIN)/python -m load.bench $(ARGS)
+
+lock: $(VENV)/.dev ## make both lock files again from the ranges in pyproject.toml
+	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \
+	  pyproject.toml --group build -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \
+	  pyproject.toml --extra load --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove the environment, caches and the sandbox's data
+	@rm -rf $(VENV) .sandbox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "sas-sandbox needs Python >= 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "creating the environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing from requirements.lock ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "installing from requirements-dev.lock ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

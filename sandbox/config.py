@@ -1,0 +1,146 @@
+"""Frozen settings: flags > SAS_SANDBOX_* variables > YAML file > preset. Ports and URLs follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sandbox.kernel.clock import parse_datetime
+from sandbox.kernel.errors import UsageError
+from sandbox.yaml_file import load_yaml
+
+ENV_PREFIX = "SAS_SANDBOX_"
+
+# What each port offset from --port-base serves: the public interface of endpoints.json.
+SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
+EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
+
+ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is decided before the start. Field names are the flags with `_` for `-`."""
+
+    port_base: int = 8000
+    host: str = "127.0.0.1"
+    public_host: str = "127.0.0.1"
+    data_dir: str = ".sandbox"
+    seed: int = 20260101
+    as_of: str | None = None
+    freeze: bool = False
+    preset: str = "demo"
+    processes: bool = False
+    mtls: bool = True
+    ready_file: str | None = None
+    personas: str | None = None  # a directory; None: those of the package
+    practitioners: int = 0  # procedural practitioners beside the hand-made ones
+    vhost: str = "15-15_v2.0"
+    platform_client_id: str = "fr.health.test.ptfsas"
+    spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
+    message_ttl_s: int = 86_400
+    editor_timeout_s: float = 7.0
+    session_hours: float = 12.0
+    sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
+    no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.port_base <= 65_436, "port_base", self.port_base, "1 to 65436")
+        _require(self.practitioners >= 0, "practitioners", self.practitioners, "0 or more")
+        _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
+        _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
+        _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
+        _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
+        _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
+
+    def port(self, offset: int) -> int:
+        """The port of one of the offsets above."""
+        return self.port_base + offset
+
+    def http(self, offset: int, path: str = "") -> str:
+        """Public URL of a page or API port (never TLS: loopback by default)."""
+        return f"http://{self.public_host}:{self.port(offset)}{path}"
+
+    def fhir(self, offset: int, path: str = "") -> str:
+        """Public URL of a FHIR port: https, or http with `--no-mtls`."""
+        return f"{'https' if self.mtls else 'http'}://{self.public_host}:{self.port(offset)}{path}"
+
+    @property
+    def data(self) -> Path:
+        """The data directory, absolute."""
+        return Path(self.data_dir).absolute()
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "minimal": {"practitioners": 0},
+    "demo": {"practitioners": 300},
+}
+
+
+class FieldError(ValueError):
+    """A setting's value is not usable; carries the field so that the caller can say where it came from."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field}: {value!r} is not usable (expected {expected})")
+        self.field = field
+
+
+def _require(good: bool, field: str, value: object, expected: str) -> None:
+    if not good:
+        raise FieldError(field, value, expected)
+
+
+def _is_datetime(text: str) -> bool:
+    try:
+        parse_datetime(text)
+    except ValueError:
+        return False
+    return True
+
+
+def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Settings from all four sources, the strongest first. Raises UsageError or ConfigError."""
+    layers: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    document = load_yaml(file, dict[str, Any]) if file is not None else None
+    for name, values in (
+        (str(file), document.value if document else {}),
+        ("environment", _from_environment(environ)),
+        ("command line", {key: value for key, value in flags.items() if value is not None}),
+    ):
+        layers |= values
+        origin |= dict.fromkeys(values, name)
+    preset = layers.get("preset", "demo")
+    values = {**PRESETS.get(preset, {}), **layers} if isinstance(preset, str) else layers
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except (msgspec.ValidationError, FieldError) as error:
+        raise _explain(error, origin, document) from None
+    if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
+        settings = msgspec.structs.replace(settings, public_host=settings.host)
+    return settings
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    known = Settings.__struct_fields__
+    found = {}
+    for name, value in environ.items():
+        field = name.removeprefix(ENV_PREFIX).lower()
+        if name.startswith(ENV_PREFIX) and field != "config":
+            if field not in known:
+                raise UsageError(f"environment: {name} is no setting (expected one of: {', '.join(known)})")
+            found[field] = value
+    return found
+
+
+def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> UsageError:
+    """Say which source held the bad value; for YAML with file and line."""
+    text = str(error.__cause__ or error) if isinstance(error.__cause__, FieldError) else str(error)
+    field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
+    if not field:
+        field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")
+    if document is not None and field in document.value and origin.get(field) == document.file:
+        return document.error(f"$.{field}", text)  # type: ignore[no-any-return]
+    return UsageError(f"{origin.get(field, 'settings')}: {text}")

@@ -1,0 +1,99 @@
+"""National identifiers: their systems, their forms, their prefixes (guide, « Identifiants »).
+
+Whatever an agenda stores, answers carry the prefixed form and a search may carry either. Generated ids honour
+the Luhn check digit, incoming ones are never refused for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SYSTEM_PERSON = "urn:oid:1.2.250.1.71.4.2.1"  # IDNPS: RPPS, ADELI, FINESS/internal, …
+SYSTEM_STRUCTURE = "urn:oid:1.2.250.1.71.4.2.2"  # IDNST: FINESS, SIRET, RPPS rang
+SYSTEM_SAS = "urn:oid:1.2.250.1.213.3.6"  # INTRN ids that the SAS core gives to regulators
+
+TYPES = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203"
+LOCATION_TYPES = "http://interopsante.org/fhir/CodeSystem/fr-location-identifier-type"
+
+RPPS = re.compile(r"8[0-9]{11}")
+ADELI = re.compile(r"0[0-9A-Za-z]{9}")
+FINESS = re.compile(r"1[0-9]{9}")
+SIRET = re.compile(r"3[0-9]{14}")
+RPPS_RANG = re.compile(r"4[0-9]{14}")
+L02_RPPS = re.compile(r"81[0-9]{10}")  # the only practitioner id that RS-SAS-RDV admits
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A FHIR identifier: identity is the pair (system, value); `type` is IDNPS, INTRN, IDNST or empty."""
+
+    system: str
+    value: str
+    type: str = ""
+
+    @property
+    def key(self) -> str:
+        """`system|value`, as in a FHIR token search."""
+        return f"{self.system}|{self.value}"
+
+
+def luhn_digit(digits: str) -> str:
+    """The Luhn check digit of a row of digits.
+
+    >>> luhn_digit("7992739871")
+    '3'
+    """
+    total = 0
+    for index, char in enumerate(reversed(digits)):
+        value = int(char) * (1 + (index + 1) % 2)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+def has_luhn(digits: str) -> bool:
+    """True when the last digit is the Luhn check digit of the others."""
+    return digits[:-1].isdigit() and luhn_digit(digits[:-1]) == digits[-1]
+
+
+def prefixed_person(value: str) -> str:
+    """National id of a person with its prefix: 11 digits -> `8…` (RPPS), 9 characters -> `0…` (ADELI).
+
+    Anything else is returned as it is: it may already carry its prefix, or be unknown.
+    """
+    if len(value) == 11 and value.isdigit():
+        return "8" + value
+    if len(value) == 9 and value[:2].isalnum():
+        return "0" + value
+    return value
+
+
+def prefixed_structure(value: str) -> str:
+    """National id of a structure with its prefix: 9 -> `1…` (FINESS), 14 -> `3…` (SIRET); else as it is."""
+    if value.isdigit():
+        if len(value) == 9:
+            return "1" + value
+        if len(value) == 14:
+            return "3" + value
+    return value
+
+
+def is_national_person(value: str) -> bool:
+    """True for a prefixed RPPS or ADELI."""
+    return bool(RPPS.fullmatch(value) or ADELI.fullmatch(value))
+
+
+_PHONE = re.compile(r"(?:\+|00)(33|262|590|594|596)0?([0-9]{9})|0([0-9]{9})")
+
+
+def national_phone(text: str) -> str | None:
+    """A telephone number in the guide's form (`+33` and nine digits, or an overseas prefix); None if it is none.
+
+    >>> national_phone("01 02 03 04 05")
+    '+33102030405'
+    """
+    match = _PHONE.fullmatch(re.sub(r"[\s.\-()]", "", text))
+    if match is None:
+        return None
+    country, abroad, home = match.groups()
+    return f"+{country}{abroad}" if country else f"+33{home}"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
+from sandbox.kernel.errors import ConfigError, UsageError
+from sandbox.yaml_file import line_of, load_yaml
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_flags_win_over_environment_over_file_over_preset(tmp_path: Path) -> None:
+    file = write(tmp_path / "c.yaml", "seed: 1\nport_base: 9000\npreset: minimal\nhost: 127.0.0.2\n")
+    environ = {"SAS_SANDBOX_SEED": "2", "SAS_SANDBOX_PORT_BASE": "9100", "PATH": "/bin", "SAS_SANDBOX_CONFIG": "x"}
+    settings = load_settings({"seed": 3, "freeze": None}, environ, file)
+    assert (settings.seed, settings.port_base, settings.practitioners) == (3, 9100, 0)
+    assert settings.public_host == "127.0.0.2"
+
+
+def test_a_preset_value_gives_way_to_any_explicit_one() -> None:
+    assert load_settings({"preset": "demo"}, {}).practitioners == 300
+    assert load_settings({}, {"SAS_SANDBOX_PRACTITIONERS": "7"}).practitioners == 7
+
+
+def test_urls_follow_from_ports_and_public_host() -> None:
+    settings = load_settings({"port_base": 9000, "public_host": "bac.local"}, {})
+    assert settings.http(SAS_UI, "/x") == "http://bac.local:9000/x"
+    assert settings.fhir(EDITORS_FHIR) == "https://bac.local:9043"
+    assert msgspec.structs.replace(settings, mtls=False).fhir(EDITORS_FHIR) == "http://bac.local:9043"
+    assert settings.data.is_absolute()
+
+
+def test_listening_everywhere_does_not_change_the_public_name() -> None:
+    assert load_settings({"host": "0.0.0.0"}, {}).public_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "expected"),
+    [
+        ({"preset": "nope"}, {}, "command line: preset: 'nope' is not usable (expected minimal or demo)"),
+        ({"port_base": 70_000}, {}, "command line: port_base: 70000 is not usable (expected 1 to 65436)"),
+        ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
+        ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
+        ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),
+        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: Expected `int`, got `str` - at `$.seed`"),
+        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting"),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
+    flags: dict[str, object], environ: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(flags, environ)
+    assert str(caught.value).startswith(expected)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo)"),
+        ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
+        ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
+        ("seed: [1\n", ":2: not YAML: "),
+        ("- seed\n", ":1: Expected `object`, got `array` (at $)"),
+    ],
+)
+def test_a_bad_configuration_file_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+    file = write(tmp_path / "c.yaml", text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({}, {}, file)
+    assert str(caught.value).startswith(f"{file}{expected}")
+
+
+def test_an_unreadable_or_binary_file_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_yaml(tmp_path / "absent.yaml", Settings)
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_yaml(tmp_path / "b.yaml", Settings)
+    (tmp_path / "control.yaml").write_bytes(b"a: \x07\n")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_yaml(tmp_path / "control.yaml", Settings)
+
+
+def test_an_empty_file_is_an_empty_document(tmp_path: Path) -> None:
+    assert load_yaml(write(tmp_path / "e.yaml", ""), Settings).value == Settings()
+    assert line_of(None, "$.a") == 1
+
+
+def test_a_path_leads_to_its_line_or_to_its_nearest_ancestors(tmp_path: Path) -> None:
+    text = "editors:\n  - slug: a\n  - slug: b\n    name: B\n"
+    loaded = load_yaml(write(tmp_path / "p.yaml", text), dict)
+    assert line_of(loaded.root, "$.editors[1].name") == 4
+    assert line_of(loaded.root, "$.editors[1].colour") == 3
+    assert line_of(loaded.root, "$.editors[7]") == 2
+    assert line_of(loaded.root, "$.nothing") == 1
