@@ -1,0 +1,347 @@
+"""A durable outbox: what must reach a peer, in order per key, for as long as it takes.
+
+`put` gives the writes of an entry, to be joined to the caller's own commit: the appointment and its message exist
+together or not at all. `wake`, after that commit, lets the entry be sent as soon as it is on disk. Entries of one
+key go strictly one after the other, at most `concurrency` keys at a time. An entry is deleted once it was sent;
+the delete is not waited for, so after a crash the latest entries may be sent again (in order): receivers must be
+idempotent, as INT_R02, INT_R03 and the Hub's distributionID are.
+
+    waiting ──due──▶ sending ──sent──▶ (deleted)
+       ▲                │ ├─Abandon──▶ table `<name>.failed`
+       └────back-off────┘ any other error: tried again, for ever, visible in `pending()`
+
+Rows: `<name>`: id -> {key, ref, payload | octets (base64)}; `<name>.failed`: the same with reason, attempts, at;
+`outbox.sequences`: name -> {"reserved": n}: ids below n may have been given, so none is ever given twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.errors import PeerError, SandboxError, StoreError
+from sandbox.store.protocol import Delete, Put, Store
+
+_log = logging.getLogger(__name__)
+
+SEQUENCES = "outbox.sequences"
+DRAIN_SECONDS = 2.0  # how long `stop` lets what is in flight finish
+_RESERVE = 1_000  # ids reserved at a time
+_SWEEP = 10_000  # every so many entries, those of long ago that were never committed are forgotten
+
+
+class Abandon(SandboxError):
+    """This entry can never succeed: keep it in `<name>.failed` and go on with the next."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. `id`: unique and increasing within its outbox, also across restarts; `due`: sandbox time of the next
+    attempt, None when it is not put off; `attempts` and `last_error` count from the start of the process.
+    """
+
+    id: str
+    key: str
+    payload: bytes
+    ref: str = ""
+    attempts: int = 0
+    last_error: str = ""
+    due: datetime | None = None
+
+
+class _Row(msgspec.Struct, omit_defaults=True):
+    key: str
+    ref: str = ""
+    payload: str | None = None
+    octets: bytes | None = None  # when the payload is no UTF-8
+    reason: str = ""
+    attempts: int = 0
+    at: str = ""
+
+
+class _Sequence(msgspec.Struct):
+    reserved: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An entry's state in memory; its payload stays in the store."""
+
+    id: str
+    attempts: int = 0
+    last_error: str = ""
+    due: datetime | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_row = msgspec.json.Decoder(_Row).decode
+_decode_sequence = msgspec.json.Decoder(_Sequence).decode
+
+
+class Outbox:
+    """See the module. `send` is given one entry; it returns when the peer has it, raises PeerError to be called
+    again, Abandon to give up. `backoff`: first and longest pause in seconds, doubled at each failure, each pause
+    drawn between half and all of it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        send: Callable[[Entry], Awaitable[None]],
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        concurrency: int = 16,
+        backoff: tuple[float, float] = (0.2, 30.0),
+    ) -> None:
+        self._store, self._name, self._send = store, name, send
+        self._clock, self._entropy = clock, entropy
+        self._concurrency, self._backoff = concurrency, backoff
+        self._lanes: dict[str, deque[_Waiting]] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()  # at most one element per lane
+        self._undecided: dict[str, None] = {}  # ids that were given, and whose commit was not seen yet
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._collector: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+        self._reserved = self._next = 0
+        self.depth = 0  # entries not yet sent or abandoned
+        self.last_error = ""  # of any entry, or of the store
+        self._load()
+
+    def put(self, key: str, payload: bytes, *, ref: str = "") -> tuple[Put, ...]:
+        """The writes of a new entry, to be committed at once together with the caller's own.
+
+        The first one is the entry's row: its `key` is the entry's id. `ref`: correlation for people.
+        """
+        number, self._next = self._next, self._next + 1
+        row = Put(self._name, _id(number), _encode(_row(key, payload, ref)))
+        self._undecided[row.key] = None
+        if number % _SWEEP == 0:
+            self._forget_uncommitted(number - _SWEEP)
+        if number < self._reserved:
+            return (row,)
+        stored = self._store.get(SEQUENCES, self._name)
+        self._reserved = _decode_sequence(stored).reserved if stored else 0
+        if number < self._reserved:
+            return (row,)
+        return (row, Put(SEQUENCES, self._name, _encode(_Sequence((number // _RESERVE + 1) * _RESERVE))))
+
+    def wake(self) -> None:
+        """There is something new: call it after the commit (on disk or not: sending waits for that)."""
+        self._woken.set()
+
+    async def start(self) -> None:
+        """Send what is there and what comes. Raises StoreError."""
+        if self._collector is not None:
+            return
+        self._collector = asyncio.create_task(self._collect_for_ever(), name=f"outbox {self._name}")
+        self._workers = {
+            asyncio.create_task(self._work(), name=f"outbox {self._name} {index}") for index in range(self._concurrency)
+        }
+        for key, lane in self._lanes.items():
+            lane[0].due = None
+            self._ready.put_nowait(key)
+        self._woken.set()
+
+    async def stop(self) -> None:
+        """Take nothing new, give what is in flight DRAIN_SECONDS, leave the rest to the next start."""
+        if self._collector is None:
+            return
+        busy = set(self._sending)
+        idle = {self._collector, *self._workers} - busy
+        self._collector = None
+        await _cancel(idle)
+        if busy:
+            await asyncio.wait(busy, timeout=DRAIN_SECONDS)
+            await _cancel(busy)
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._workers.clear()
+        self._ready = asyncio.Queue()
+        with contextlib.suppress(StoreError):  # they are sent again: nothing is lost
+            await self._store.barrier()
+
+    def pending(self, most: int = 1_000) -> list[Entry]:
+        """At most `most` entries that are not sent yet, those that wait longest first in each key."""
+        found: list[Entry] = []
+        for lane in self._lanes.values():
+            for waiting in lane:
+                if len(found) >= most:
+                    return found
+                if (entry := self._entry(waiting)) is not None:
+                    found.append(entry)
+        return found
+
+    def failed(self) -> list[Entry]:
+        """The entries that were abandoned, oldest first; `last_error` is the reason."""
+        rows = ((id, _decode_row(row)) for id, row in self._store.items(f"{self._name}.failed"))
+        return [Entry(id, row.key, _payload(row), row.ref, row.attempts, row.reason) for id, row in rows]
+
+    # ---- entries
+
+    def _load(self) -> None:
+        """Take over what an earlier process left."""
+        stored = self._store.get(SEQUENCES, self._name)
+        self._next = _decode_sequence(stored).reserved if stored else 0
+        for id, row in sorted(self._store.items(self._name)):
+            self._next = max(self._next, int(id) + 1)
+            self._enqueue(id, _decode_row(row).key)
+
+    def _enqueue(self, id: str, key: str) -> None:
+        self.depth += 1
+        lane = self._lanes.get(key)
+        if lane is not None:
+            lane.append(_Waiting(id))
+            return
+        self._lanes[key] = deque([_Waiting(id)])
+        if self._collector is not None:
+            self._ready.put_nowait(key)
+
+    def _entry(self, waiting: _Waiting) -> Entry | None:
+        octets = self._store.get(self._name, waiting.id)
+        if octets is None:
+            return None
+        row = _decode_row(octets)
+        payload = _payload(row)
+        return Entry(waiting.id, row.key, payload, row.ref, waiting.attempts, waiting.last_error, waiting.due)
+
+    # ---- tasks
+
+    async def _collect_for_ever(self) -> None:
+        """Move entries whose commit is on disk to their lanes."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            committed = self._committed()
+            try:
+                await self._store.barrier()
+            except StoreError as error:
+                self._broken(error)
+                return
+            for id, key in committed:
+                self._undecided.pop(id, None)
+                self._enqueue(id, key)
+
+    def _committed(self) -> list[tuple[str, str]]:
+        """(id, key) of the entries whose commit was made since the last time."""
+        rows = ((id, self._store.get(self._name, id)) for id in self._undecided)
+        return [(id, _decode_row(row).key) for id, row in rows if row is not None]
+
+    def _forget_uncommitted(self, before: int) -> None:
+        """A caller that failed between `put` and its commit leaves an id that will never be seen."""
+        oldest = _id(before)
+        self._undecided = {
+            id: None for id in self._undecided if id >= oldest or self._store.get(self._name, id) is not None
+        }
+
+    async def _work(self) -> None:
+        """Send the oldest entry of one key after the other."""
+        task = asyncio.current_task()
+        assert task is not None
+        while self._collector is not None:
+            key = await self._ready.get()
+            self._sending.add(task)
+            try:
+                await self._send_first(key)
+            except StoreError as error:
+                self._broken(error)
+                return
+            finally:
+                self._sending.discard(task)
+
+    async def _send_first(self, key: str) -> None:
+        waiting = self._lanes[key][0]
+        waiting.attempts += 1
+        waiting.due = None
+        entry = self._entry(waiting)
+        if entry is None:  # removed by a reset
+            self._done(key)
+            return
+        try:
+            await self._send(entry)
+        except Abandon as verdict:
+            self._abandon(entry, verdict.reason)
+            self._done(key)
+        except PeerError as error:
+            self._put_off(key, waiting, str(error))
+        except Exception as error:  # noqa: BLE001 - a bug met by one entry must not stop the others, nor lose it
+            _log.exception("outbox %s: entry %s", self._name, entry.id)
+            self._put_off(key, waiting, f"{type(error).__name__}: {error}")
+        else:
+            self._store.commit(Delete(self._name, entry.id))  # joins the next group commit: nobody waits for it
+            self._done(key)
+
+    def _done(self, key: str) -> None:
+        """The first entry of a key is settled; the next one queues behind the other keys."""
+        lane = self._lanes[key]
+        lane.popleft()
+        self.depth -= 1
+        if lane:
+            self._ready.put_nowait(key)
+        else:
+            del self._lanes[key]
+
+    def _abandon(self, entry: Entry, reason: str) -> None:
+        row = _row(entry.key, entry.payload, entry.ref)
+        row.reason, row.attempts = reason, entry.attempts
+        row.at = self._clock.now().isoformat()
+        self._store.commit(Put(f"{self._name}.failed", entry.id, _encode(row)), Delete(self._name, entry.id))
+        self.last_error = reason
+        _log.error("outbox %s: entry %s (%s) abandoned: %s", self._name, entry.id, entry.ref, reason)
+
+    def _put_off(self, key: str, waiting: _Waiting, error: str) -> None:
+        first, longest = self._backoff
+        pause = min(longest, first * 2.0 ** min(waiting.attempts - 1, 60))
+        pause *= 0.5 + self._entropy.chance() / 2
+        waiting.last_error = self.last_error = error
+        waiting.due = self._clock.now() + timedelta(seconds=pause)
+        if waiting.attempts == 1:
+            _log.warning("outbox %s: entry %s put off: %s", self._name, waiting.id, error)
+        self._timers[key] = asyncio.get_running_loop().call_later(pause, self._resume, key)
+
+    def _resume(self, key: str) -> None:
+        del self._timers[key]
+        self._ready.put_nowait(key)
+
+    def _broken(self, error: StoreError) -> None:
+        """The store accepts nothing more: sending what cannot be marked as sent would repeat it for ever."""
+        self.last_error = str(error)
+        _log.critical("outbox %s stands still: %s", self._name, error)
+
+
+def _id(number: int) -> str:
+    return f"{max(number, 0):016d}"
+
+
+def _row(key: str, payload: bytes, ref: str) -> _Row:
+    try:
+        return _Row(key, ref, payload=payload.decode())
+    except UnicodeDecodeError:
+        return _Row(key, ref, octets=payload)
+
+
+def _payload(row: _Row) -> bytes:
+    return row.payload.encode() if row.payload is not None else row.octets or b""
+
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

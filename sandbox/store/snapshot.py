@@ -1,0 +1,147 @@
+"""`db.json`: all rows in the layout of TinyDB's JSON file, `{table: {key: {...}}}`, one row per line.
+
+`TinyDB(path)` opens it; the keys are strings, so queries that give documents want
+`Table.document_id_class = str` first (TinyDB's own switch for that). The table `_store` holds the
+number of the checkpoint that the file stands for. A person may edit the file while no sandbox runs. Blocking.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import orjson
+
+from sandbox.kernel.errors import StoreError
+from sandbox.store.commits import OWN_TABLE
+from sandbox.store.directory import PRIVATE_FILE, discard, sync_directory
+
+Rows = dict[str, bytes]
+_ROWS_AT_ONCE = 200  # so many that a write is worth it, so few that the event loop gets its turn in between
+_OCTETS_AT_ONCE = 1 << 20
+_OCTETS_AT_A_SYNC = 4 << 20
+
+_document = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
+_lines = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def write_snapshot(path: Path, tables: Mapping[str, Mapping[str, bytes]], checkpoint: int) -> int:
+    """Replace the file at `path` atomically and durably; gives its size in octets.
+
+    Raises StoreError when the disk is at fault, or when a row is no JSON: the file stays as it was then.
+    """
+    fresh = path.with_name(path.name + ".next")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+        with open(descriptor, "wb") as file:
+            size = _write(file, _chunks(tables, checkpoint))
+        fresh.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write '{path}': {error.strerror or error}") from error
+    finally:
+        discard(fresh)
+    return size
+
+
+def _write(file: BinaryIO, chunks: Iterator[bytes]) -> int:
+    """Synchronised a little at a time: the log's own synchronisations would wait behind one large one."""
+    size = synced = 0
+    for chunk in chunks:
+        size += file.write(chunk)
+        if size - synced >= _OCTETS_AT_A_SYNC:
+            file.flush()
+            os.fsync(file.fileno())
+            synced = size
+    file.flush()
+    os.fsync(file.fileno())
+    return size
+
+
+def read_snapshot(path: Path) -> tuple[dict[str, Rows], int, int]:
+    """(tables, checkpoint, size in octets); nothing, 0 and 0 when there is no file. Raises StoreError."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return {}, 0, 0
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+                tables = _parse(octets)
+        _require_objects(tables)
+    except FileNotFoundError:
+        return {}, 0, 0
+    except OSError as error:
+        raise StoreError(f"cannot read '{path}': {error.strerror or error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise StoreError(f"'{path}' is not a TinyDB file: {error}") from error
+    return tables, _checkpoint(tables.pop(OWN_TABLE, {})), size
+
+
+def _parse(octets: mmap.mmap) -> dict[str, Rows]:
+    """Copies every row out of the file: nothing may refer to the map when it is closed."""
+    document = _document.decode(octets)
+    tables: dict[str, Rows] = {}
+    while document:
+        name = next(iter(document))
+        rows = document.pop(name)
+        tables[name] = {key: bytes(raw) for key, raw in rows.items()}
+    return tables
+
+
+def _require_objects(tables: dict[str, Rows]) -> None:
+    for name, rows in tables.items():
+        for key, row in rows.items():
+            if row[:1] != b"{":
+                raise ValueError(f"{name}/{key} is not a JSON object")
+
+
+def _checkpoint(rows: Rows) -> int:
+    try:
+        return int(orjson.loads(rows["1"])["checkpoint"]) if rows else 0
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"the table {OWN_TABLE} of the snapshot has no checkpoint") from error
+
+
+def _chunks(tables: Mapping[str, Mapping[str, bytes]], checkpoint: int) -> Iterator[bytes]:
+    yield b'{"%b":{"1":{"checkpoint":%d}}' % (OWN_TABLE.encode(), checkpoint)
+    for name, rows in tables.items():
+        yield b",\n%b:{" % orjson.dumps(name)
+        separator = b"\n"
+        for part in _parts(rows):
+            yield separator + _lines_of(name, part)
+            separator = b",\n"
+        yield b"}"
+    yield b"}\n"
+
+
+def _parts(rows: Mapping[str, bytes]) -> Iterator[list[tuple[str, bytes]]]:
+    part: list[tuple[str, bytes]] = []
+    size = 0
+    for item in rows.items():
+        part.append(item)
+        size += len(item[1])
+        if len(part) == _ROWS_AT_ONCE or size >= _OCTETS_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _lines_of(table: str, part: list[tuple[str, bytes]]) -> bytes:
+    """`"key":row` joined; proven to be JSON, or one bad row would cost all of them."""
+    lines = b",\n".join([b"%b:%b" % (orjson.dumps(key), row) for key, row in part])
+    if not _is_json(b"{" + lines + b"}", len(part)):
+        culprit = next(key for key, row in part if not _is_json(b'{"k":' + row + b"}", 1))
+        raise StoreError(f"the row {table}/{culprit} is not JSON")
+    return lines
+
+
+def _is_json(octets: bytes, members: int) -> bool:
+    try:
+        return len(_lines.decode(octets)) == members and bool(octets.decode())
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
