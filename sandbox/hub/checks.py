@@ -1,0 +1,103 @@
+"""What the hub's dispatcher checks, one function per error code. Pure: each returns why a message is refused, or None.
+
+The order in which they apply is the dispatcher's. Causes are for the person who reads the error report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sandbox.edxl.codes import HubCode
+from sandbox.edxl.message import Message
+
+JSON, XML = "application/json", "application/xml"
+HEALTH = "fr.health"
+PERSISTENT = 2
+SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # of the recipient's queue; every other kind: `.message`
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message goes no further."""
+
+    code: HubCode
+    cause: str
+
+
+def content_type(value: str | None) -> Refusal | None:
+    """101: compared exactly, so that `application/json; charset=utf-8` is refused too."""
+    if value in (JSON, XML):
+        return None
+    return Refusal(HubCode.NOT_ALLOWED_CONTENT_TYPE, f"Content type '{value or ''}' is neither '{JSON}' nor '{XML}'")
+
+
+def readable_format(value: str | None) -> Refusal | None:
+    """102: XML may be sent, but nothing in this model's JSON flows reads it."""
+    if value != XML:
+        return None
+    return Refusal(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, "The message is XML: this hub only distributes JSON")
+
+
+def health_party(message: Message) -> Refusal | None:
+    """501: one side at least belongs to the health domain."""
+    if message.sender.startswith(HEALTH) or message.recipient.startswith(HEALTH):
+        return None
+    return Refusal(
+        HubCode.UNROUTABLE_MESSAGE,
+        f"Neither sender '{message.sender}' nor recipient '{message.recipient}' starts with '{HEALTH}'",
+    )
+
+
+def consistent_sender(message: Message, routing_key: str) -> Refusal | None:
+    """200: a client of the health domain speaks in its own name."""
+    if not message.sender.startswith(HEALTH) or message.sender == routing_key:
+        return None
+    return Refusal(
+        HubCode.SENDER_INCONSISTENCY,
+        f"senderID '{message.sender}' is not the routing key '{routing_key}' of message {message.distribution_id}",
+    )
+
+
+def persistent(delivery_mode: int | None) -> Refusal | None:
+    """100: what the hub takes must survive it."""
+    if delivery_mode == PERSISTENT:
+        return None
+    return Refusal(
+        HubCode.DELIVERY_MODE_INCONSISTENCY, f"Delivery mode {delivery_mode} is not {PERSISTENT} (persistent)"
+    )
+
+
+def own_distribution_id(message: Message) -> Refusal | None:
+    """300: `distributionID` = `<senderID>_<unique>`."""
+    prefix = message.distribution_id.partition("_")[0]
+    if prefix == message.sender:
+        return None
+    return Refusal(
+        HubCode.INVALID_MESSAGE,
+        f"distributionID '{message.distribution_id}' must be '{message.sender}' then '_' then a unique id",
+    )
+
+
+def alive(message: Message, now: datetime) -> Refusal | None:
+    """400: a message whose expiry has passed is not distributed."""
+    if message.expires > now:
+        return None
+    return Refusal(
+        HubCode.EXPIRED_MESSAGE_BEFORE_ROUTING,
+        f"Message {message.distribution_id} expired at {message.expires.isoformat(timespec='seconds')}",
+    )
+
+
+def routable(message: Message, exists: Callable[[str], bool]) -> Refusal | None:
+    """501: the recipient has a queue for that kind of message."""
+    queue = queue_of(message)
+    if exists(queue):
+        return None
+    return Refusal(HubCode.UNROUTABLE_MESSAGE, f"No queue '{queue}' for message {message.distribution_id}")
+
+
+def queue_of(message: Message) -> str:
+    """Name of the queue that a message is meant for: recipient, and a suffix by its kind."""
+    return message.recipient + SUFFIXES.get(message.kind, ".message")
