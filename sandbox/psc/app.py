@@ -1,0 +1,63 @@
+"""Pro Santé Connect, the national OpenID provider for health professionals, as a role of the sandbox.
+
+Everything lies under `/psc` on the port PSC_UI: discovery, JWKS, authorize, token, userinfo, logout, and the pages
+where people log in with the password of a demonstration account. Its only durable state is the signing key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Scope
+
+from sandbox.config import PSC_UI
+from sandbox.kernel.flows import Flow
+from sandbox.net.context import Context, Service
+from sandbox.net.edge import Edge
+from sandbox.net.http_server import Listener
+from sandbox.psc.provider import Provider
+from sandbox.psc.tokens import load_signer
+
+ROLE = "psc"
+
+
+class PscService:
+    """The running provider."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._provider: Provider | None = None
+        self._listener: Listener | None = None
+
+    async def start(self) -> None:
+        """Load or make the signing key, then listen. Raises UsageError when the key file is broken."""
+        directory = self._context.store_dir(ROLE)
+        signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
+        self._provider = Provider(self._context, signer)
+        app = Edge(self._provider.application(), self._context, _identify)
+        self._listener = Listener(app, self._context.sockets[PSC_UI])
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        """Let the requests in progress end, then close."""
+        if self._listener is not None:
+            await self._listener.stop()
+
+    def health(self) -> dict[str, object]:
+        """Registered clients, demonstration accounts, codes not yet expired or pushed out."""
+        if self._provider is None:
+            return {"started": False}
+        return {
+            "clients": len(self._provider.clients),
+            "accounts": len(self._provider.identities.people),
+            "codes": len(self._provider.grants),
+        }
+
+
+def build(context: Context) -> Service:
+    """The role `psc`."""
+    return PscService(context)
+
+
+def _identify(scope: Scope) -> tuple[str, str]:
+    return ROLE, Flow.PSC

@@ -1,0 +1,340 @@
+"""The endpoints of Pro Santé Connect: reads requests, calls `flow`, `identities` and `tokens`, and renders.
+
+One session serves every client (single sign-on). Pages are French; what clients read (JSON, error descriptions) is
+English.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from sandbox.config import PSC_UI
+from sandbox.kernel.clock import PARIS
+from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.model import Regulator
+from sandbox.kernel.world import World
+from sandbox.net.context import Context
+from sandbox.psc import flow
+from sandbox.psc.clients import Client, registered_clients
+from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, Grants, TokenError
+from sandbox.psc.identities import Attempts, Identities
+from sandbox.psc.tokens import ACR, ALGORITHM, Signer, id_token_claims, person_claims
+from sandbox.web.headers import console_origins
+from sandbox.web.pages import Pages, console, content_policy, redirect
+from sandbox.web.session import check_token, checked_form, csrf_token, read_form, sign_in
+
+PREFIX = "/psc"
+_LOGIN = f"{PREFIX}/login"
+SHOWN_ACCOUNTS = 12  # demonstration accounts that the login page lists
+_NOT_KEPT = {"cache-control": "no-store", "pragma": "no-cache"}
+
+
+class Provider:
+    """The endpoints of the provider."""
+
+    def __init__(self, context: Context, signer: Signer) -> None:
+        self._context = context
+        self._signer = signer
+        self.issuer = context.settings.http(PSC_UI, PREFIX)
+        self.clients: Mapping[str, Client] = registered_clients(context)
+        self.identities = Identities(context.population.regulators)
+        self.grants = Grants()
+        self._attempts = Attempts()
+        self._epoch = context.world.world.epoch
+        self._pages = Pages(
+            "sandbox.psc",
+            app_name="Pro Santé Connect",
+            banner="BAC À SABLE — données fictives : n'entrez aucun mot de passe réel",
+            colour="#1b4f9c",
+            static_url=f"{PREFIX}/static",
+        )
+        context.world.watch(self._follow)
+
+    def application(self) -> ASGIApp:
+        """The ASGI application."""
+        routes = [
+            Route("/", self.home),
+            Route("/.well-known/openid-configuration", self.discovery),
+            Route("/jwks", self.jwks),
+            Route("/authorize", self.authorize, methods=["GET", "POST"]),
+            Route("/login", self.login_page),
+            Route("/login", self.login, methods=["POST"]),
+            Route("/token", self.token, methods=["POST"]),
+            Route("/userinfo", self.userinfo, methods=["GET", "POST"]),
+            Route("/logout", self.logout, methods=["GET", "POST"]),
+        ]
+        handlers = {AuthorizeError: _told_by_redirect, TokenError: _told_as_json}
+        return console(self._context, self._pages, routes, role="psc", prefix=PREFIX, handlers=handlers)
+
+    # documents for clients
+
+    async def discovery(self, request: Request) -> Response:
+        """OpenID Connect Discovery 1.0, 3."""
+        return JSONResponse(
+            {
+                "issuer": self.issuer,
+                "authorization_endpoint": f"{self.issuer}/authorize",
+                "token_endpoint": f"{self.issuer}/token",
+                "userinfo_endpoint": f"{self.issuer}/userinfo",
+                "end_session_endpoint": f"{self.issuer}/logout",
+                "jwks_uri": f"{self.issuer}/jwks",
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query"],
+                "grant_types_supported": ["authorization_code"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": [ALGORITHM],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "code_challenge_methods_supported": ["S256"],
+                "scopes_supported": list(flow.SCOPES),
+                "acr_values_supported": [ACR],
+                "prompt_values_supported": sorted(flow.PROMPTS),
+                "claims_supported": [
+                    *("sub", "SubjectNameID", "preferred_username", "family_name", "given_name", "email"),
+                    *("auth_time", "acr", "sid"),
+                ],
+                "claims_parameter_supported": False,
+                "request_parameter_supported": False,
+                "request_uri_parameter_supported": False,
+            }
+        )
+
+    async def jwks(self, request: Request) -> Response:
+        """The key that verifies our tokens."""
+        return JSONResponse(self._signer.jwks())
+
+    # the browser's way
+
+    async def authorize(self, request: Request) -> Response:
+        """Start of the flow: straight back with a code when a session is good for it, else the login page."""
+        pairs = await self._parameters(request)
+        asked = self._asked(pairs)
+        person = self._person(request)
+        auth_time = int(request.session["auth_time"]) if person else None
+        if person is not None and not flow.needs_login(asked, auth_time, self._now()):
+            return self._granted(request, asked, person)
+        if "none" in asked.prompt:
+            raise asked.error("login_required", "nobody is logged in")
+        return self._login_page(request, asked, flow.with_query(_LOGIN, dict(pairs)))
+
+    async def login_page(self, request: Request) -> Response:
+        """Log in without a client: the session then serves all of them."""
+        if request.url.query:
+            return redirect(f"{PREFIX}/authorize?{request.url.query}")
+        return self._login_page(request, None, _LOGIN)
+
+    async def login(self, request: Request) -> Response:
+        """Check a password; the address's query is the authorization request that the login is for."""
+        form = await checked_form(request)
+        pairs = _pairs(request.url.query)
+        asked = self._asked(pairs) if pairs else None
+        login, password = str(form.get("login", "")), str(form.get("password", ""))
+        action = flow.with_query(_LOGIN, dict(pairs))
+        person = self._checked_password(request, login, password)
+        if not isinstance(person, Regulator):
+            status, text = person
+            return self._login_page(request, asked, action, status=status, login=login, error=text)
+        sid = self._context.entropy.token(16)
+        sign_in(request, subject=person.identifier.key, auth_time=self._now(), sid=sid)
+        return self._granted(request, asked, person) if asked else redirect(f"{PREFIX}/")
+
+    async def home(self, request: Request) -> Response:
+        """Who is logged in here, and which services are connected."""
+        person = self._person(request)
+        since = datetime.fromtimestamp(request.session["auth_time"], PARIS) if person else None
+        clients = list(self.clients.values())
+        return self._pages.render(request, "home.html", person=person, since=since, clients=clients)
+
+    async def logout(self, request: Request) -> Response:
+        """RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), or by our own button."""
+        form = await read_form(request) if request.method == "POST" else FormData()
+        values = {**dict(request.query_params), **{name: str(text) for name, text in form.items()}}
+        client = self.clients.get(values.get("client_id") or self._signer.audience(values.get("id_token_hint", "")))
+        target = values.get("post_logout_redirect_uri", "")
+        if target and (client is None or target not in client.logout_uris):
+            raise malformed(
+                "L'adresse de retour après déconnexion n'est pas enregistrée.", "http.post_logout_redirect_uri"
+            )
+        if client is None:
+            if request.method == "GET":
+                return redirect(f"{PREFIX}/")
+            check_token(request, form)
+        request.session.clear()
+        if target:
+            return redirect(flow.with_query(target, {"state": values.get("state", "")}))
+        return await self.home(request)
+
+    # the client's way
+
+    async def token(self, request: Request) -> Response:
+        """Exchange a code for an id_token and an access token (OpenID Connect Core 1.0, 3.1.3)."""
+        form = await _token_form(request)
+        client = flow.authenticate_client(request.headers.get("authorization", ""), form, self.clients)
+        if form.get("grant_type") != "authorization_code":
+            raise TokenError(400, "unsupported_grant_type", "only authorization_code")
+        access_token = self._context.entropy.token()
+        grant = self.grants.redeem(
+            form.get("code", ""),
+            client,
+            form.get("redirect_uri", ""),
+            form.get("code_verifier", ""),
+            access_token,
+            _monotonic(),
+        )
+        claims = id_token_claims(
+            self._grantee(grant),
+            grant,
+            access_token,
+            issuer=self.issuer,
+            now=self._now(),
+            token_id=self._context.entropy.uuid(),
+        )
+        answer = {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": int(flow.TOKEN_LIFETIME_S),
+            "id_token": self._signer.sign(claims),
+            "scope": " ".join(grant.scope),
+        }
+        return JSONResponse(answer, headers=_NOT_KEPT)
+
+    async def userinfo(self, request: Request) -> Response:
+        """What we know about the person (OpenID Connect Core 1.0, 5.3)."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenError(401, "invalid_token", "a Bearer token is expected")
+        grant = self.grants.of_token(token.strip(), _monotonic())
+        return JSONResponse(person_claims(self._grantee(grant)), headers=_NOT_KEPT)
+
+    # steps
+
+    def _asked(self, pairs: list[tuple[str, str]]) -> AuthorizeRequest:
+        return flow.read_authorize(dict(pairs), flow.repeated_names(pairs), self.clients)
+
+    async def _parameters(self, request: Request) -> list[tuple[str, str]]:
+        """Of an authorization request: the query, or the form of a POST (OpenID Connect Core 1.0, 3.1.2.1)."""
+        if request.method == "POST":
+            form = await read_form(request)
+            return [(name, str(value)) for name, value in form.multi_items()]
+        return _pairs(request.url.query)
+
+    def _checked_password(self, request: Request, login: str, password: str) -> Regulator | tuple[int, str]:
+        """The person, or the status and text of the refusal. Failures count for the session and for the name."""
+        who = (f"session:{csrf_token(request)}", f"login:{login[:200]}")
+        now = _monotonic()
+        wait = self._attempts.wait(now, *who)
+        if wait > 0:
+            return 429, f"Trop de tentatives. Réessayez dans {math.ceil(wait)} secondes."
+        person = self.identities.authenticate(login, password)
+        if person is None:
+            self._attempts.failed(now, *who)
+            return 403, "Identifiant ou mot de passe incorrect."
+        self._attempts.succeeded(*who)
+        return person
+
+    def _granted(self, request: Request, asked: AuthorizeRequest, person: Regulator) -> Response:
+        """Back to the client with a fresh code."""
+        code = self._context.entropy.token()
+        grant = Grant(
+            client_id=asked.client.id,
+            redirect_uri=asked.redirect_uri,
+            subject=person.identifier.key,
+            nonce=asked.nonce,
+            challenge=asked.challenge,
+            scope=tuple(scope for scope in asked.scope if scope in flow.SCOPES),
+            auth_time=int(request.session["auth_time"]),
+            session=str(request.session["sid"]),
+        )
+        self.grants.issue(code, grant, _monotonic())
+        answer = {"code": code, "state": asked.state, "iss": self.issuer}  # iss: RFC 9207
+        return redirect(flow.with_query(asked.redirect_uri, answer))
+
+    def _login_page(
+        self,
+        request: Request,
+        asked: AuthorizeRequest | None,
+        action: str,
+        *,
+        status: int = 200,
+        login: str = "",
+        error: str = "",
+    ) -> Response:
+        answer = self._pages.render(
+            request,
+            "login.html",
+            status,
+            client=asked.client if asked else None,
+            action=action,
+            login=login,
+            error=error,
+            accounts=self.identities.people[:SHOWN_ACCOUNTS],
+        )
+        if asked:  # the posted form ends at the client
+            back = urlsplit(asked.redirect_uri)
+            origins = (*console_origins(self._context.settings), f"{back.scheme}://{back.netloc}")
+            answer.headers["content-security-policy"] = content_policy(origins)
+        return answer
+
+    def _person(self, request: Request) -> Regulator | None:
+        return self.identities.by_key(str(request.session.get("subject", "")))
+
+    def _grantee(self, grant: Grant) -> Regulator:
+        person = self.identities.by_key(grant.subject)
+        if person is None:
+            raise TokenError(400, "invalid_grant", "this person no longer exists")
+        return person
+
+    def _now(self) -> int:
+        return int(self._context.clock.now().timestamp())
+
+    def _follow(self, world: World) -> None:
+        """A reset forgets codes and tokens."""
+        if world.epoch != self._epoch:
+            self._epoch = world.epoch
+            self.grants.clear()
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query. Raises RequestError 400."""
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=100, errors="strict")
+    except ValueError:
+        raise malformed("Les paramètres de l'adresse sont illisibles.") from None
+
+
+async def _token_form(request: Request) -> dict[str, str]:
+    """The form of a token request; what is wrong with it is told as OAuth 2.0 wants (RFC 6749, 5.2)."""
+    try:
+        form = await read_form(request)
+    except RequestError as error:
+        raise TokenError(400, "invalid_request", str(error)) from None
+    pairs = [(name, str(value)) for name, value in form.multi_items()]
+    if flow.repeated_names(pairs):
+        raise TokenError(400, "invalid_request", "a parameter is repeated")
+    return dict(pairs)
+
+
+def _told_by_redirect(request: Request, error: AuthorizeError) -> Response:
+    return redirect(error.location)
+
+
+def _told_as_json(request: Request, error: TokenError) -> Response:
+    headers = dict(_NOT_KEPT)
+    if error.status == 401:
+        scheme = "Bearer" if error.code == "invalid_token" else "Basic"
+        headers["www-authenticate"] = f'{scheme} realm="psc", error="{error.code}"'
+    return JSONResponse({"error": error.code, "error_description": error.description}, error.status, headers=headers)
+
+
+def _monotonic() -> float:
+    """For lifetimes and limits: sandbox time may be stopped."""
+    return asyncio.get_running_loop().time()

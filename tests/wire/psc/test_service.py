@@ -1,0 +1,126 @@
+"""The role on a real socket: it answers, journals, and a real HTTP client redeems a code at it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from sandbox.config import PSC_UI, Settings
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import seeded
+from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.model import Regulator
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context
+from sandbox.net.http_client import HttpClient
+from sandbox.psc.app import build
+from sandbox.web.oidc import RelyingParty
+
+LEA = Regulator(Identifier(SYSTEM_PERSON, "345/1", "IDNPS"), "Roy", "Léa", "lea@x.invalid", "SAS-33", "pass")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    base = listening.getsockname()[1] - PSC_UI
+    population: Any = SimpleNamespace(regulators=(LEA,), editors={})
+    return Context(
+        settings=Settings(port_base=base, data_dir=str(tmp_path)),
+        world=WorldView(),
+        clock=Clock(lambda: 1_800_000_000.0),
+        journal=Journal(),
+        entropy=seeded(1),
+        population=population,
+        sockets={PSC_UI: listening},
+        pki=None,
+        master_secret=b"master",
+    )
+
+
+@pytest.fixture
+async def issuer(context: Context) -> AsyncIterator[str]:
+    service = build(context)
+    assert service.health() == {"started": False}
+    await service.start()
+    assert service.health() == {"clients": 1, "accounts": 1, "codes": 0}
+    yield context.settings.http(PSC_UI, "/psc")
+    await service.stop()
+
+
+@pytest.fixture
+async def http(context: Context) -> AsyncIterator[HttpClient]:
+    client = HttpClient(context, "sas", None)
+    yield client
+    await client.close()
+
+
+def request_to(url: str, session: dict[str, Any]) -> Request:
+    parts = urlsplit(url)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": parts.path,
+        "query_string": parts.query.encode(),
+        "headers": [(b"host", parts.netloc.encode())],
+        "session": session,
+    }
+    return Request(scope)
+
+
+async def test_person_logs_in_over_the_wire(context: Context, issuer: str, http: HttpClient) -> None:
+    root = context.settings.http(0)
+    party = RelyingParty(context, "sas", f"{root}/oidc/callback", http)
+    session: dict[str, Any] = {}
+    url = await party.authorize_url(request_to(f"{root}/x", session), "/x")
+    async with httpx.AsyncClient() as browser:
+        page = await browser.get(url)
+        action, token = re.findall(r'action="([^"]*)"|name="csrf" value="([^"]*)"', page.text)
+        form = {"csrf": token[1], "login": "lea@x.invalid", "password": "pass"}
+        answer = await browser.post(page.url.join(action[0].replace("&amp;", "&")), data=form)
+        claims = await party.callback(request_to(answer.headers["location"], session))
+    assert (claims.national_id, claims.family, claims.return_to) == ("345/1", "Roy", "/x")
+    exchanges = context.journal.take()
+    actions = {(one.actor, one.direction, one.action, one.status) for one in exchanges}
+    assert ("psc", "in", "POST /psc/token", 200) in actions
+    assert ("sas", "out", "POST /psc/token", 200) in actions
+    assert {one.flow for one in exchanges} == {"PSC"}
+    assert dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"] not in str(exchanges)
+
+
+async def test_stopped_provider_is_unreachable(context: Context, http: HttpClient) -> None:
+    service = build(context)
+    await service.stop()
+    await service.start()
+    await service.stop()
+    root = context.settings.http(0)
+    party = RelyingParty(context, "sas", f"{root}/oidc/callback", http)
+    with pytest.raises(PeerUnreachable):
+        await party.authorize_url(request_to(f"{root}/x", {}), "/x")
+
+
+async def test_key_survives_a_restart(context: Context, issuer: str) -> None:
+    async with httpx.AsyncClient() as browser:
+        published = (await browser.get(f"{issuer}/jwks")).json()
+    pem = context.store_dir("psc") / "signing-key.pem"
+    assert pem.stat().st_mode & 0o777 == 0o600
+    assert len(published["keys"]) == 1
+
+
+async def test_unknown_parameters_get_a_page(issuer: str) -> None:
+    async with httpx.AsyncClient() as browser:
+        answer = await browser.get(f"{issuer}/authorize?{urlencode({'client_id': 'x'})}")
+    assert answer.status_code == 400
+    assert "<h1>" in answer.text
