@@ -1,0 +1,72 @@
+"""The faults of the present World as one process carries them: found by actor and flow, hits counted.
+
+The index is made when the World changes; a request that no fault concerns costs one look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.faults.base import Effect
+from sandbox.faults.registry import KINDS
+from sandbox.kernel.world import Fault, World
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What the faults that struck do together. `faults`: their ids, joined by commas."""
+
+    delay: float
+    status: int | None
+    faults: str
+
+
+class ActiveFaults:
+    """Decides, request by request. `chance()` gives a number in [0, 1)."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self._by_target: dict[str, list[Fault]] = {}
+        self._hits: dict[str, int] = {}
+        self._epoch = 0
+
+    def update(self, world: World) -> None:
+        """Take the faults of a World. Hits of a fault that stays are kept, unless a reset came between."""
+        known = self._hits if world.epoch == self._epoch else {}
+        self._epoch = world.epoch
+        self._hits = {fault.id: known.get(fault.id, 0) for fault in world.faults}
+        self._by_target = {}
+        for fault in world.faults:
+            if fault.kind in KINDS:  # a control plane newer than this role may know more
+                self._by_target.setdefault(fault.target, []).append(fault)
+
+    def strike(self, actor: str, flow: str) -> Hit | None:
+        """What to do to a request of `flow` to `actor`; None: nothing. Delays add up, the first status wins."""
+        faults = self._by_target.get(actor)
+        if faults is None:
+            return None
+        struck = [fault for fault in faults if self._strikes(fault, flow)]
+        if not struck:
+            return None
+        effects = [KINDS[fault.kind].effect(fault.params, self._chance) for fault in struck]
+        return _combine(effects, ",".join(fault.id for fault in struck))
+
+    def hits(self) -> dict[str, int]:
+        """How often each fault struck in this process."""
+        return dict(self._hits)
+
+    def _strikes(self, fault: Fault, flow: str) -> bool:
+        if fault.flow is not None and fault.flow != flow:
+            return False
+        if fault.count is not None and self._hits[fault.id] >= fault.count:
+            return False
+        if fault.probability < 1 and self._chance() >= fault.probability:
+            return False
+        self._hits[fault.id] += 1
+        return True
+
+
+def _combine(effects: list[Effect], faults: str) -> Hit:
+    status = next((effect.status for effect in effects if effect.status is not None), None)
+    return Hit(sum(effect.delay for effect in effects), status, faults)

@@ -1,0 +1,387 @@
+"""TLS 1.2 and 1.3 over a plain transport, for every listener of the sandbox, HTTP and AMQP alike.
+
+The event loops' own server TLS drops a connection whose client certificate is refused before the alert is sent, and
+a partner then sees a bare reset. `TlsServer` runs the handshake itself: the alert leaves, the writing side is shut,
+and what the partner still sends is read and thrown away for a moment, so that no reset overtakes the alert.
+The life of a connection is `_STEPS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Literal, cast
+
+from sandbox.kernel.errors import TransitionError
+from sandbox.pki.authority import Credentials, Pki
+
+HANDSHAKE_TIMEOUT = 10.0  # seconds
+LINGER = 2.0  # seconds that a refused partner has to read its alert and hang up
+RECORD = 16_384  # the most that one TLS record carries (RFC 8446, 5.1)
+
+# What a partner that forgot the `s` of https reads.
+_HINT = b"This port speaks TLS: use https.\n"
+_PLAIN_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    % len(_HINT)
+) + _HINT
+
+_NOBODY = asyncio.Protocol()  # stands in for the inner protocol before and after its life
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom the other side's certificate names."""
+
+    cn: str
+    ou: str
+    o: str
+
+
+def server_context(pki: Pki, *, client_certificate: Literal["required", "optional"]) -> ssl.SSLContext:
+    """TLS of a listener: our server certificate; a client's must be of our CA, in date and not revoked.
+
+    `optional`: a client without any is let in, one with a bad one is not. There is no session resumption: each
+    connection proves its certificate anew.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _trust(context, pki, pki.server)
+    context.verify_mode = ssl.CERT_REQUIRED if client_certificate == "required" else ssl.CERT_OPTIONAL
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    return context
+
+
+def client_context(pki: Pki, name: str | None) -> ssl.SSLContext:
+    """TLS of a caller: the server's certificate must be of our CA and name its host; ours is that of client `name`.
+
+    Raises KeyError when the PKI has no such client; None shows no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _trust(context, pki, None if name is None else pki.client(name))
+    return context
+
+
+def _trust(context: ssl.SSLContext, pki: Pki, own: Credentials | None) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(pki.ca)
+    context.load_verify_locations(pki.crl)
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if own is not None:
+        context.load_cert_chain(own.cert, own.key)
+
+
+class _State(Enum):
+    NEW = auto()
+    HANDSHAKE = auto()
+    OPEN = auto()  # the inner protocol exists
+    REFUSED = auto()  # the alert is out, the partner may still be talking
+    CLOSING = auto()
+    LOST = auto()
+
+
+_STEPS = {
+    _State.NEW: (_State.HANDSHAKE,),
+    _State.HANDSHAKE: (_State.OPEN, _State.REFUSED, _State.LOST),
+    _State.OPEN: (_State.CLOSING, _State.LOST),
+    _State.REFUSED: (_State.LOST,),
+    _State.CLOSING: (_State.LOST,),
+    _State.LOST: (),
+}
+
+
+class TlsServer(asyncio.Protocol):
+    """One connection of a TLS listener: a protocol for the loop, beneath it the inner one of `factory`.
+
+    The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`. `connections`, when
+    given, holds every connection that is not lost yet; `refused` is told why a handshake failed.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        factory: Callable[[], asyncio.Protocol],
+        *,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
+        connections: set[TlsServer] | None = None,
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self.context = context
+        self.protocol: asyncio.Protocol = _NOBODY
+        self._factory, self._patience = factory, handshake_timeout
+        self._connections, self._refused = connections, refused
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.peer: Peer | None = None
+        self._state, self._paused = _State.NEW, False
+        self._timer: asyncio.TimerHandle | None = None
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the client's hello, not for ever."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self._enter(_State.HANDSHAKE)
+        self._timer = self._loop.call_later(self._patience, self._give_up)
+        if self._connections is not None:
+            self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the network."""
+        if self._state is _State.OPEN:
+            self._incoming.write(data)
+            self._deliver()
+        elif self._state is _State.HANDSHAKE:
+            self._incoming.write(data)
+            self._shake_hands()
+
+    def eof_received(self) -> bool | None:
+        """The partner hung up without close_notify: the inner protocol is told, and the connection ends."""
+        if self._state is _State.OPEN:
+            self.protocol.eof_received()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end, whoever made it."""
+        told, self.protocol = self.protocol, _NOBODY
+        self._enter(_State.LOST)
+        self._stop_timer()
+        if self._connections is not None:
+            self._connections.discard(self)
+        told.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The socket's buffer is full."""
+        self.protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The socket's buffer has room again."""
+        self.protocol.resume_writing()
+
+    # What the inner protocol calls, through its transport
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send. After the end it does nothing, as with any transport."""
+        if self._state is not _State.OPEN:
+            return
+        try:
+            if len(data) <= RECORD:
+                self.tls.write(data)
+            else:
+                self._write_records(memoryview(data).cast("B"))
+        except ssl.SSLError as error:
+            _log.info("TLS: cannot write to %s: %s", self._partner(), _why(error))
+            self.transport.abort()
+        self._flush()
+
+    def close(self) -> None:
+        """close_notify after what was written, then the end of the connection."""
+        if self._state is not _State.OPEN:
+            return
+        self._enter(_State.CLOSING)
+        with contextlib.suppress(ssl.SSLError):  # our close_notify is out; nobody waits for the partner's
+            self.tls.unwrap()
+        self._flush()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection, in any state."""
+        if self._state is not _State.NEW:
+            self.transport.abort()
+
+    def pause_reading(self) -> None:
+        """Deliver nothing, read nothing."""
+        if not self._paused and self._state is _State.OPEN:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Deliver again, first what was already here."""
+        if self._paused and self._state is _State.OPEN:
+            self._paused = False
+            self.transport.resume_reading()
+            self._loop.call_soon(self._deliver)
+
+    @property
+    def is_open(self) -> bool:
+        """Between the handshake and the end."""
+        return self._state is _State.OPEN
+
+    @property
+    def is_reading(self) -> bool:
+        """Open and not paused."""
+        return self._state is _State.OPEN and not self._paused
+
+    # Inside
+
+    def _enter(self, state: _State) -> None:
+        if state not in _STEPS[self._state]:
+            raise TransitionError(f"TLS connection: {self._state.name} -> {state.name}")
+        self._state = state
+
+    def _shake_hands(self) -> None:
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+        except ssl.SSLError as error:
+            self._refuse(error)
+        else:
+            self._flush()
+            self._open()
+
+    def _open(self) -> None:
+        self._enter(_State.OPEN)
+        self._stop_timer()
+        self.peer = parse_peer(self.tls.getpeercert())
+        self.protocol = self._factory()
+        self.protocol.connection_made(TlsTransport(self))
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Hand over what can be decrypted, until the inner protocol pauses or the data ends."""
+        while self._state is _State.OPEN and not self._paused:
+            try:
+                data = self.tls.read(RECORD)
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLError as error:
+                _log.info("TLS: connection of %s broken: %s", self._partner(), _why(error))
+                self._flush()
+                self.transport.close()
+                return
+            if not data:
+                self._ended()
+                return
+            self.protocol.data_received(data)
+        self._flush()
+
+    def _ended(self) -> None:
+        """The partner's close_notify: it sends no more; the inner protocol says whether it still answers."""
+        self._paused = True
+        if not self.protocol.eof_received():
+            self.close()
+
+    def _refuse(self, error: ssl.SSLError) -> None:
+        self._enter(_State.REFUSED)
+        why = _why(error)
+        _log.info("TLS: handshake of %s refused: %s", self._partner(), why)
+        self._flush()
+        if error.reason == "HTTP_REQUEST":
+            self.transport.write(_PLAIN_HTTP)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._stop_timer()
+        self._timer = self._loop.call_later(LINGER, self.transport.abort)
+        if self._refused is not None:
+            self._refused(why)
+
+    def _give_up(self) -> None:
+        _log.info("TLS: %s did not finish its handshake within %g s", self._partner(), self._patience)
+        self.transport.abort()
+
+    def _write_records(self, view: memoryview) -> None:
+        while view:
+            view = view[self.tls.write(view) :]
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self.transport.write(self._outgoing.read())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _partner(self) -> str:
+        return str(self.transport.get_extra_info("peername"))
+
+
+class TlsTransport(asyncio.Transport):
+    """What the inner protocol of a `TlsServer` sees. Extra info: that of the socket, `sslcontext`, `ssl_object`,
+    `peercert`, `cipher` and `peer` (a `Peer`, None without a client certificate).
+    """
+
+    def __init__(self, connection: TlsServer) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._connection.write(data)
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        self._connection.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def abort(self) -> None:
+        self._connection.abort()
+
+    def is_closing(self) -> bool:
+        return not self._connection.is_open or self._connection.transport.is_closing()
+
+    def is_reading(self) -> bool:
+        return self._connection.is_reading
+
+    def pause_reading(self) -> None:
+        self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._connection.resume_reading()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._connection.transport.set_write_buffer_limits(high, low)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._connection.transport.get_write_buffer_limits()
+
+    def get_write_buffer_size(self) -> int:
+        return self._connection.transport.get_write_buffer_size()
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._connection.protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._connection.protocol = cast(asyncio.Protocol, protocol)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        reader = _EXTRA.get(name)
+        if reader is None:
+            return self._connection.transport.get_extra_info(name, default)
+        return reader(self._connection)
+
+
+_EXTRA: Mapping[str, Callable[[TlsServer], Any]] = {
+    "peer": lambda connection: connection.peer,
+    "sslcontext": lambda connection: connection.context,
+    "ssl_object": lambda connection: connection.tls,
+    "peercert": lambda connection: connection.tls.getpeercert(),
+    "cipher": lambda connection: connection.tls.cipher(),
+}
+
+
+def parse_peer(certificate: Mapping[str, Any] | None) -> Peer | None:
+    """CN, OU and O of a certificate as `SSLObject.getpeercert` gives it (the last of several); None without one."""
+    if not certificate:
+        return None
+    names = dict(pair for relative in certificate["subject"] for pair in relative)
+    return Peer(names.get("commonName", ""), names.get("organizationalUnitName", ""), names.get("organizationName", ""))
+
+
+def _why(error: ssl.SSLError) -> str:
+    """What OpenSSL found, without its source line."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"client certificate: {error.verify_message}"
+    return (error.reason or str(error)).replace("_", " ").lower()

@@ -1,0 +1,80 @@
+"""What the PKI's directory should hold: one entry per certificate, with the digest of each of its files.
+
+The manifest is the last file written. An entry holds as long as it is what is wanted, the present is within its
+window, and its files are there as they were written; otherwise the entry is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+FILE = "manifest.json"
+VERSION = 1  # raised when certificates are made differently: everything is then made again
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that was made. `since` and `until` bound when it may be kept; `files`: name -> SHA-256."""
+
+    wanted: str
+    since: datetime
+    until: datetime
+    files: dict[str, str]
+
+
+class Manifest(msgspec.Struct):
+    """Everything that was made, by name (`authority`, `server`, `bad/expired`, …), and which are clients."""
+
+    version: int = VERSION
+    clients: tuple[str, ...] = ()
+    entries: dict[str, Entry] = msgspec.field(default_factory=dict)
+
+    def holds(self, directory: Path, name: str, wanted: str, now: datetime) -> bool:
+        """True when `name` may be kept."""
+        entry = self.entries.get(name)
+        if entry is None or entry.wanted != wanted or not entry.since <= now < entry.until:
+            return False
+        return all(_digest(directory / file) == digest for file, digest in entry.files.items())
+
+    def write(
+        self, directory: Path, name: str, wanted: str, window: tuple[datetime, datetime], files: Mapping[str, bytes]
+    ) -> None:
+        """Write the files of `name` and remember them."""
+        for file, content in files.items():
+            write_private(directory / file, content)
+        digests = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        self.entries[name] = Entry(wanted, *window, digests)
+
+    def save(self, directory: Path) -> None:
+        """Write the manifest itself: what it names is from now on what is there."""
+        write_private(directory / FILE, msgspec.json.format(msgspec.json.encode(self), indent=2))
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """The manifest, or None when there is none, or one that is not ours to read."""
+    try:
+        manifest = msgspec.json.decode((directory / FILE).read_bytes(), type=Manifest)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+    return manifest if manifest.version == VERSION else None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, never visible half-written (a new file renamed over the old)."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,149 @@
+"""Faults: what is a valid one, what each kind does, which one strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.faults import KINDS, validate_fault
+from sandbox.faults.active import ActiveFaults, Hit
+from sandbox.faults.base import Effect
+from sandbox.kernel.entropy import seeded
+from sandbox.kernel.errors import RequestError
+from sandbox.kernel.world import Fault, World
+
+CHANCE = seeded(1).chance
+AZUR = "editor:agenda-azur"
+
+
+def fault(identity: str = "f1", kind: str = "latency", **fields: Any) -> Fault:
+    params = {"latency": {"ms": 100}, "status": {"code": 503}}.get(kind, {})
+    return Fault(**{"id": identity, "kind": kind, "target": AZUR, "params": params, **fields})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"params": {"ms": 0}},
+        {"params": {"ms": 100.5, "jitter_ms": 20}},
+        {"kind": "status", "params": {"code": 400}},
+        {"flow": "INT_R01"},
+        {"probability": 0.001, "count": 1},
+        {"target": "sas"},
+        {"target": "lrm:fr.health.samu330"},
+    ],
+)
+def test_usable_fault_is_accepted(fields: dict[str, Any]) -> None:
+    validate_fault(fault(**fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "expression"),
+    [
+        ({"kind": "earthquake"}, 422, "faults.kind"),
+        ({"target": "nobody"}, 422, "faults.target"),
+        ({"target": "editor:"}, 422, "faults.target"),
+        ({"flow": "INT_R99"}, 422, "faults.flow"),
+        ({"probability": 0}, 422, "faults.probability"),
+        ({"probability": 1.1}, 422, "faults.probability"),
+        ({"probability": float("nan")}, 422, "faults.probability"),
+        ({"count": 0}, 422, "faults.count"),
+        ({"params": {}}, 400, "faults.params.ms"),
+        ({"params": {"ms": "100"}}, 400, "faults.params.ms"),
+        ({"params": {"ms": True}}, 400, "faults.params.ms"),
+        ({"params": {"ms": -1}}, 422, "faults.params.ms"),
+        ({"params": {"ms": float("nan")}}, 422, "faults.params.ms"),
+        ({"params": {"ms": 1, "jitter_ms": 1e9}}, 422, "faults.params.jitter_ms"),
+        ({"params": {"ms": 1, "code": 503}}, 400, "faults.params.code"),
+        ({"kind": "status", "params": {}}, 400, "faults.params.code"),
+        ({"kind": "status", "params": {"code": 200}}, 422, "faults.params.code"),
+        ({"kind": "status", "params": {"code": 503.5}}, 422, "faults.params.code"),
+    ],
+)
+def test_unusable_fault_is_refused_and_its_culprit_named(fields: dict[str, Any], status: int, expression: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        validate_fault(fault(**fields))
+    assert caught.value.status == status
+    assert caught.value.issues[0].expression == expression
+
+
+def test_unknown_kind_is_told_the_known_ones() -> None:
+    with pytest.raises(RequestError, match=", ".join(KINDS)):
+        validate_fault(fault(kind="earthquake"))
+
+
+def test_every_kind_explains_its_parameters() -> None:
+    assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in KINDS}
+    assert all(text for kind in KINDS.values() for text in kind.params.values())
+
+
+def test_latency_spreads_evenly_around_its_length_and_never_below_zero() -> None:
+    effect: Callable[..., Effect] = KINDS["latency"].effect
+    assert effect({"ms": 100}, CHANCE) == Effect(delay=0.1)
+    delays = [effect({"ms": 100, "jitter_ms": 50}, CHANCE).delay for _ in range(500)]
+    assert 0.05 <= min(delays) < 0.06
+    assert 0.14 < max(delays) <= 0.15
+    assert min(effect({"ms": 1, "jitter_ms": 50}, CHANCE).delay for _ in range(50)) == 0
+
+
+def active(*faults: Fault) -> ActiveFaults:
+    found = ActiveFaults(CHANCE)
+    found.update(World(faults=faults))
+    return found
+
+
+def test_fault_strikes_its_actor_and_flow_only() -> None:
+    faults = active(fault(flow="INT_R01"))
+    assert faults.strike(AZUR, "INT_R01") == Hit(0.1, None, "f1")
+    assert faults.strike(AZUR, "INT_R02") is None
+    assert faults.strike("sas", "INT_R01") is None
+
+
+def test_fault_without_flow_strikes_every_flow() -> None:
+    faults = active(fault(kind="status"))
+    assert faults.strike(AZUR, "INT_R04") == Hit(0, 503, "f1")
+    assert faults.strike(AZUR, "UI") == Hit(0, 503, "f1")
+
+
+def test_delays_add_up_and_the_first_status_wins() -> None:
+    faults = active(
+        fault("a"),
+        fault("b", kind="status"),
+        fault("c", params={"ms": 50}),
+        fault("d", kind="status", params={"code": 500}),
+    )
+    hit = faults.strike(AZUR, "UI")
+    assert hit is not None
+    assert (round(hit.delay, 3), hit.status, hit.faults) == (0.15, 503, "a,b,c,d")
+
+
+def test_counted_fault_stops_after_its_hits() -> None:
+    faults = active(fault(count=2))
+    assert [faults.strike(AZUR, "UI") is not None for _ in range(4)] == [True, True, False, False]
+    assert faults.hits() == {"f1": 2}
+
+
+def test_improbable_fault_strikes_about_as_often_as_it_says() -> None:
+    faults = active(fault(probability=0.25))
+    struck = sum(faults.strike(AZUR, "UI") is not None for _ in range(1000))
+    assert 200 < struck < 300
+    assert faults.hits() == {"f1": struck}
+
+
+def test_hits_survive_another_revision_but_not_a_reset_or_the_end_of_the_fault() -> None:
+    faults = active(fault(count=1))
+    assert faults.strike(AZUR, "UI") is not None
+    faults.update(World(revision=1, faults=(fault(count=1), fault("f2", target="sas"))))
+    assert faults.strike(AZUR, "UI") is None
+    faults.update(World(revision=2, epoch=1, faults=(fault(count=1),)))
+    assert faults.strike(AZUR, "UI") is not None
+    faults.update(World(revision=3, epoch=1))
+    assert faults.strike(AZUR, "UI") is None
+    assert faults.hits() == {}
+
+
+def test_kind_that_this_process_does_not_know_is_left_alone() -> None:
+    assert active(fault(kind="earthquake")).strike(AZUR, "UI") is None
