@@ -1,0 +1,120 @@
+"""The broker: virtual hosts, their exchanges and queues, and what must survive. Sans-IO: no loop, no socket.
+
+The topology is fixed when it is built (`hub/topology.py`); clients declare nothing. Sessions call it, it calls the
+channels of its consumers; the shell brings `records` to disk and calls `tick` now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sandbox.amqp.deadletters import dead_letter, in_cycle
+from sandbox.amqp.message import Message
+from sandbox.amqp.queue import Load, Queue
+from sandbox.amqp.records import Put, Records
+from sandbox.amqp.routing import Exchange, ExchangeKind
+
+log = logging.getLogger(__name__)
+
+_PREDECLARED: Mapping[str, ExchangeKind] = {
+    "amq.direct": "direct",
+    "amq.fanout": "fanout",
+    "amq.headers": "headers",
+    "amq.match": "headers",
+    "amq.rabbitmq.trace": "topic",
+    "amq.topic": "topic",
+}
+
+
+class VirtualHost:
+    """One name space of exchanges and queues."""
+
+    def __init__(self, name: str, records: Records, load: Load) -> None:
+        self.name = name
+        self.exchanges = {exchange: Exchange(exchange, kind) for exchange, kind in _PREDECLARED.items()}
+        self.queues: dict[str, Queue] = {}
+        self._records, self._load = records, load
+
+    def exchange(self, name: str, kind: ExchangeKind) -> Exchange:
+        """Add an exchange."""
+        self.exchanges[name] = made = Exchange(name, kind)
+        return made
+
+    def queue(self, name: str, *, ttl_ms: int | None = None, dead_letter_exchange: str | None = None) -> Queue:
+        """Add a durable queue."""
+        made = Queue(
+            self.name,
+            name,
+            self._records,
+            self._load,
+            self._bury,
+            ttl_ms=ttl_ms,
+            dead_letter_exchange=dead_letter_exchange,
+        )
+        self.queues[name] = made
+        return made
+
+    def publish(self, message: Message, now: float) -> int:
+        """Put a message into every queue that its exchange and key reach; how many took it.
+
+        Raises KeyError for an exchange that does not exist.
+        """
+        queues = self.exchanges[message.exchange].route(message.routing_key)
+        for queue in queues:
+            queue.push(message, now)
+        return len(queues)
+
+    def _bury(self, queue: Queue, message: Message, reason: str, now: float) -> None:
+        """A message died in `queue`: on to the dead-letter exchange, if there is one."""
+        exchange = self.exchanges.get(queue.dead_letter_exchange or "")
+        if exchange is None:
+            return
+        letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        for target in exchange.route(letter.routing_key):
+            if reason == "rejected" or not in_cycle(letter, target.name):
+                target.push(letter, now)
+
+
+@dataclass
+class Broker:
+    """`octets`: source of randomness for the names that a server makes."""
+
+    octets: Callable[[int], bytes]
+    records: Records = field(default_factory=Records)
+    load: Load = field(default_factory=Load)
+    vhosts: dict[str, VirtualHost] = field(default_factory=dict)
+
+    def vhost(self, name: str) -> VirtualHost:
+        """Add a virtual host."""
+        self.vhosts[name] = made = VirtualHost(name, self.records, self.load)
+        return made
+
+    def restore(self, alive: dict[int, Put]) -> int:
+        """Fill the queues with what a log held; the number of messages whose queue is no longer there.
+
+        Those are kept on disk: a later start with their client configured again finds them.
+        """
+        self.records.restore(alive)
+        orphans = 0
+        for put in alive.values():
+            vhost = self.vhosts.get(put.vhost)
+            queue = vhost.queues.get(put.queue) if vhost is not None else None
+            if queue is None:
+                orphans += 1
+            else:
+                queue.restore(put)
+        return orphans
+
+    def tick(self, now: float) -> None:
+        """Let time pass: expire what is due at the head of each queue."""
+        for vhost in self.vhosts.values():
+            for queue in vhost.queues.values():
+                if queue.ready:
+                    queue.expire(now)
+
+    @property
+    def can_accept(self) -> bool:
+        """False while the disk refuses or memory is full: publishes are nacked."""
+        return self.records.accepting and not self.load.full

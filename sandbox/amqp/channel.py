@@ -1,0 +1,188 @@
+"""One channel: its state, the content it is receiving, publishing and confirms. Methods are in `methods`."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pamqp import base, commands
+
+from sandbox.amqp import codec
+from sandbox.amqp.deliveries import Deliveries, Link
+from sandbox.amqp.errors import ProtocolError
+from sandbox.amqp.message import read_message
+from sandbox.amqp.states import ChannelState, channel_step
+
+MAX_MESSAGE_SIZE = 16 * 1024 * 1024
+CLOSE, CLOSE_OK, PUBLISH, ACK = 0x00140028, 0x00140029, 0x003C0028, 0x003C0050
+_BASIC_PUBLISH = (60, 40)
+
+
+class Channel:
+    """An open (or closing) channel. `method`: the culprit of what goes wrong now, (class id, method id)."""
+
+    def __init__(self, link: Link, number: int) -> None:
+        self.link, self.number = link, number
+        self.state = ChannelState.OPEN
+        self.deliveries = Deliveries(link, number)
+        self.confirming = False
+        self.method = (0, 0)
+        self._published = 0
+        self._owed: deque[list[int]] = deque()  # [batch, last tag, how many], ascending
+        self._address = ("", "", False, False)
+        self._properties = b""
+        self._missing = 0
+        self._pieces: list[bytes] = []
+
+    def send(self, value: base.Frame) -> None:
+        """Answer with a method."""
+        self.link.send(codec.method(self.number, value))
+
+    def step(self, event: str) -> None:
+        """Go on in the life cycle."""
+        self.state = channel_step(self.state, event)
+
+    # -- frames in
+
+    def take_method(self, payload: bytes) -> base.Frame | None:
+        """A method frame: publish and ack are done with here, any other is returned for `methods`."""
+        if self.state is ChannelState.CLOSE_OK:
+            self._while_closing(payload)
+            return None
+        index = int.from_bytes(payload[:4], "big")
+        self.method = (index >> 16, index & 0xFFFF)
+        if self.state is not ChannelState.OPEN:
+            wanted = "header" if self.state is ChannelState.CONTENT_HEADER else "body"
+            raise ProtocolError(505, f"expected content {wanted}, got non content {wanted} frame instead")
+        if index == PUBLISH:
+            self._address = codec.decode_publish(payload)
+            self.step("publish")
+            return None
+        if index == ACK:
+            tag, multiple = codec.decode_ack(payload)
+            self.deliveries.acknowledge(tag, multiple=multiple)
+            return None
+        return codec.decode_method(payload)
+
+    def _while_closing(self, payload: bytes) -> None:
+        """We sent channel.close: all but the end of it is ignored (the client may not know yet)."""
+        index = int.from_bytes(payload[:4], "big")
+        if index == CLOSE_OK:
+            self.step("close-ok")
+        elif index == CLOSE:
+            self.step("close")
+            self.send(commands.Channel.CloseOk())
+
+    def take_header(self, payload: bytes) -> None:
+        """A content header frame."""
+        if self.state is ChannelState.CLOSE_OK:
+            return
+        if self.state is ChannelState.OPEN:
+            raise ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
+        if self.state is ChannelState.CONTENT_BODY:
+            raise ProtocolError(505, "expected content body, got non content body frame instead")
+        class_id, size, self._properties = codec.decode_content_header(payload)
+        if class_id != _BASIC_PUBLISH[0]:
+            raise ProtocolError(505, f"expected content header for class 60, got one for class {class_id} instead")
+        if size > MAX_MESSAGE_SIZE:
+            raise ProtocolError(406, f"message size {size} is larger than configured max size {MAX_MESSAGE_SIZE}")
+        self._missing = size
+        if size:
+            self.step("header")
+        else:
+            self._complete(b"")
+
+    def take_body(self, payload: bytes) -> None:
+        """A content body frame."""
+        if self.state is ChannelState.CLOSE_OK:
+            return
+        if self.state is ChannelState.OPEN:
+            raise ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
+        if self.state is ChannelState.CONTENT_HEADER:
+            raise ProtocolError(505, "expected content header for class 60, got non content header frame instead")
+        self._missing -= len(payload)
+        if self._missing < 0:
+            raise ProtocolError(505, "content body is longer than its header says")
+        if not self._missing:
+            if self._pieces:
+                self._pieces.append(payload)
+                payload = b"".join(self._pieces)
+                self._pieces.clear()
+            self._complete(payload)
+        elif payload:
+            self._pieces.append(payload)
+
+    # -- publishing
+
+    def _complete(self, body: bytes) -> None:
+        self.step("complete")
+        exchange, key, mandatory, immediate = self._address
+        link = self.link
+        if immediate:
+            raise ProtocolError(540, "immediate=true")
+        link.rights.publish(link.vhost.name, exchange, key)
+        if exchange not in link.vhost.exchanges:
+            raise ProtocolError(404, f"no exchange '{exchange}' in vhost '{link.vhost.name}'")
+        message = read_message(exchange, key, self._properties, body, link.rights.user)
+        if not link.broker.can_accept:
+            self._confirm(accepted=False, durable=False)
+            return
+        routed = link.vhost.publish(message, link.now)
+        if mandatory and not routed:
+            place = codec.address(exchange, key)
+            link.send(
+                codec.returned(self.number, place)
+                + codec.content(self.number, message.properties, body, link.frame_max)
+            )
+        self._confirm(accepted=True, durable=message.persistent and routed > 0)
+
+    def _confirm(self, *, accepted: bool, durable: bool) -> None:
+        """Owe the publisher its confirm: at once, or when the disk has the message (and in order)."""
+        if not self.confirming:
+            return
+        self._published = tag = self._published + 1
+        owed = self._owed
+        if not accepted:
+            self.link.send(codec.nack(self.number, tag, multiple=False))
+        elif durable or owed:
+            batch = self.link.broker.records.wait(self) if durable else owed[-1][0]
+            if owed and owed[-1][0] == batch:
+                owed[-1][1] = tag
+                owed[-1][2] += 1
+            else:
+                owed.append([batch, tag, 1])
+        else:
+            self.link.send(codec.ack(self.number, tag, multiple=False))
+
+    def settled(self, batch: int, *, safe: bool) -> bool:
+        """The disk has (safe) or has not got everything up to `batch`: confirm or refuse it. True: nothing owed."""
+        owed = self._owed
+        last, count = 0, 0
+        while owed and owed[0][0] <= batch:
+            _, last, more = owed.popleft()
+            count += more
+        if count:
+            answer = codec.ack if safe else codec.nack
+            self.link.send(answer(self.number, last, multiple=count > 1))
+        return not owed
+
+    # -- the end
+
+    def refuse(self, error: ProtocolError) -> None:
+        """channel.close for what this client did wrong; everything outstanding goes back to its queue."""
+        class_id, method_id = error.method or self.method
+        self.step("refuse")
+        self.release()
+        self.send(commands.Channel.Close(error.code, codec.cut_text(str(error)), class_id, method_id))
+
+    def close(self) -> None:
+        """The client's channel.close."""
+        self.step("close")
+        self.release()
+        self.send(commands.Channel.CloseOk())
+
+    def release(self) -> None:
+        """Give everything back."""
+        self._pieces.clear()
+        self._owed.clear()
+        self.link.broker.records.forget(self)
+        self.deliveries.close()

@@ -1,0 +1,55 @@
+"""Refusals of the broker: reply code, text and culprit, as they go over the wire (AMQP 0-9-1, § 1.2).
+
+ProtocolError
+└── FrameError      the octets themselves cannot be read: nothing after them can be either
+"""
+
+from __future__ import annotations
+
+from sandbox.kernel.errors import SandboxError
+
+NAMES = {
+    311: "CONTENT_TOO_LARGE",
+    312: "NO_ROUTE",
+    320: "CONNECTION_FORCED",
+    403: "ACCESS_REFUSED",
+    404: "NOT_FOUND",
+    405: "RESOURCE_LOCKED",
+    406: "PRECONDITION_FAILED",
+    501: "FRAME_ERROR",
+    503: "COMMAND_INVALID",
+    504: "CHANNEL_ERROR",
+    505: "UNEXPECTED_FRAME",
+    530: "NOT_ALLOWED",
+    540: "NOT_IMPLEMENTED",
+    541: "INTERNAL_ERROR",
+}
+_CHANNEL_CODES = frozenset((311, 312, 403, 404, 405, 406))
+
+
+class ProtocolError(SandboxError):
+    """The client is at fault. `code`: reply code; `method`: (class id, method id) of the culprit, filled in by the
+    session when the one who raises it does not know."""
+
+    def __init__(self, code: int, detail: str, method: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{NAMES[code]} - {detail}")
+        self.code, self.method = code, method
+
+    @property
+    def closes_connection(self) -> bool:
+        """Hard errors end the connection, soft ones only their channel."""
+        return self.code not in _CHANNEL_CODES
+
+
+class FrameError(ProtocolError):
+    """501: the frames cannot be told apart any more, or a frame's content cannot be read."""
+
+    def __init__(self, detail: str, method: tuple[int, int] | None = None) -> None:
+        super().__init__(501, detail, method)
+
+
+def malformed_frame(kind: int, payload: bytes, problem: str) -> FrameError:
+    """501 in RabbitMQ's words: the first octets of the frame and what is wrong with them."""
+    shown = ",".join(str(octet) for octet in payload[:16])
+    which = "all" if len(payload) <= 16 else "first 16"
+    return FrameError(f"type {kind}, {which} octets = <<{shown}>>: {problem}")

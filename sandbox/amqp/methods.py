@@ -1,0 +1,210 @@
+"""The methods a client may call on an open channel, one function each; a table says which.
+
+Topology is fixed, so whatever would configure something is refused as RabbitMQ refuses a user without `configure`
+(403 names the exchange or queue; a server-named queue by the name it would have got).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pamqp import base, commands
+
+from sandbox.amqp.channel import Channel
+from sandbox.amqp.errors import ProtocolError
+from sandbox.amqp.queue import Queue
+
+Basic, Exchange = commands.Basic, commands.Exchange
+
+
+def handle(channel: Channel, frame: base.Frame) -> None:
+    """Do what `frame` asks. Raises ProtocolError, 503 for a method that no client may call here."""
+    handler = _HANDLERS.get(frame.index)
+    if handler is None:
+        raise ProtocolError(503, "unimplemented method")
+    handler(channel, frame)
+
+
+def _made_name(channel: Channel, prefix: str) -> str:
+    """A name as servers make them: the prefix and 22 characters."""
+    octets = channel.link.broker.octets(16)
+    return prefix + base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def _known_queue(channel: Channel, name: str) -> Queue:
+    """Raises ProtocolError 404."""
+    vhost = channel.link.vhost
+    queue = vhost.queues.get(name)
+    if queue is None:
+        raise ProtocolError(404, f"no queue '{name}' in vhost '{vhost.name}'")
+    return queue
+
+
+def _own_queue(channel: Channel, name: str) -> Queue:
+    """A queue to read from. Raises ProtocolError 403 before 404; "" would be the last queue declared here."""
+    if not name:
+        raise ProtocolError(404, "no previously declared queue")
+    channel.link.rights.read(channel.link.vhost.name, name)
+    return _known_queue(channel, name)
+
+
+def _refuse(channel: Channel, kind: str, name: str) -> ProtocolError:
+    return channel.link.rights.refuse(kind, name, channel.link.vhost.name)
+
+
+# -- exchange and queue
+
+
+def _exchange_declare(channel: Channel, frame: Any) -> None:
+    if not frame.exchange:
+        raise ProtocolError(403, "operation not permitted on the default exchange")
+    if not frame.passive:
+        raise _refuse(channel, "exchange", frame.exchange)
+    vhost = channel.link.vhost
+    if frame.exchange not in vhost.exchanges:
+        raise ProtocolError(404, f"no exchange '{frame.exchange}' in vhost '{vhost.name}'")
+    if not frame.nowait:
+        channel.send(Exchange.DeclareOk())
+
+
+def _exchange_delete(channel: Channel, frame: Any) -> None:
+    if not frame.exchange:
+        raise ProtocolError(403, "operation not permitted on the default exchange")
+    raise _refuse(channel, "exchange", frame.exchange)
+
+
+def _exchange_bind(channel: Channel, frame: Any) -> None:
+    if not (frame.destination and frame.source):
+        raise ProtocolError(403, "operation not permitted on the default exchange")
+    raise _refuse(channel, "exchange", frame.destination)
+
+
+def _queue_declare(channel: Channel, frame: Any) -> None:
+    if not frame.passive:
+        raise _refuse(channel, "queue", frame.queue or _made_name(channel, "amq.gen-"))
+    queue = _known_queue(channel, frame.queue)
+    if not frame.nowait:
+        queue.expire(channel.link.now)
+        ok = commands.Queue.DeclareOk(frame.queue, len(queue.ready), len(queue.consumers))
+        channel.send(ok)
+
+
+def _queue_change(channel: Channel, frame: Any) -> None:
+    """delete, bind, unbind."""
+    if not frame.queue:
+        raise ProtocolError(404, "no previously declared queue")
+    raise _refuse(channel, "queue", frame.queue)
+
+
+def _queue_purge(channel: Channel, frame: Any) -> None:
+    dropped = _own_queue(channel, frame.queue).purge()
+    if not frame.nowait:
+        channel.send(commands.Queue.PurgeOk(dropped))
+
+
+# -- basic
+
+
+def _qos(channel: Channel, frame: Any) -> None:
+    if frame.prefetch_size:
+        raise ProtocolError(540, f"prefetch_size!=0 ({frame.prefetch_size})")
+    deliveries = channel.deliveries
+    if frame.global_:
+        deliveries.channel_limit = frame.prefetch_count
+    else:
+        deliveries.consumer_limit = frame.prefetch_count
+    channel.send(Basic.QosOk())
+    deliveries.refill()
+
+
+def _consume(channel: Channel, frame: Any) -> None:
+    queue = _own_queue(channel, frame.queue)
+    tag = frame.consumer_tag or _made_name(channel, "amq.ctag-")
+    channel.deliveries.consume(queue, tag, no_ack=frame.no_ack, exclusive=frame.exclusive)
+    if not frame.nowait:
+        channel.send(Basic.ConsumeOk(tag))
+    queue.pump(channel.link.now)
+
+
+def _cancel(channel: Channel, frame: Any) -> None:
+    channel.deliveries.cancel(frame.consumer_tag)
+    if not frame.nowait:
+        channel.send(Basic.CancelOk(frame.consumer_tag))
+
+
+def _get(channel: Channel, frame: Any) -> None:
+    if not channel.deliveries.get(_own_queue(channel, frame.queue), no_ack=frame.no_ack):
+        channel.send(Basic.GetEmpty())
+
+
+def _reject(channel: Channel, frame: Any) -> None:
+    channel.deliveries.refuse(frame.delivery_tag, multiple=False, requeue=frame.requeue)
+
+
+def _nack(channel: Channel, frame: Any) -> None:
+    channel.deliveries.refuse(frame.delivery_tag, multiple=frame.multiple, requeue=frame.requeue)
+
+
+def _recover(channel: Channel, frame: Any) -> None:
+    if not frame.requeue:
+        raise ProtocolError(540, "requeue=false")
+    channel.deliveries.recover()
+    if frame.index == Basic.Recover.index:
+        channel.send(Basic.RecoverOk())
+
+
+# -- channel, confirm, tx
+
+
+def _confirm_select(channel: Channel, frame: Any) -> None:
+    channel.confirming = True
+    if not frame.nowait:
+        channel.send(commands.Confirm.SelectOk())
+
+
+def _flow(channel: Channel, frame: Any) -> None:
+    if not frame.active:
+        raise ProtocolError(540, "active=false")
+    channel.send(commands.Channel.FlowOk(True))
+
+
+def _opened_twice(channel: Channel, frame: Any) -> None:
+    raise ProtocolError(504, "second 'channel.open' seen")
+
+
+def _close(channel: Channel, frame: Any) -> None:
+    channel.close()
+
+
+def _transactions(channel: Channel, frame: Any) -> None:
+    raise ProtocolError(540, "transactions are not supported, use publisher confirms")
+
+
+_HANDLERS: Mapping[int, Callable[[Channel, Any], None]] = {
+    commands.Channel.Open.index: _opened_twice,
+    commands.Channel.Flow.index: _flow,
+    commands.Channel.Close.index: _close,
+    Exchange.Declare.index: _exchange_declare,
+    Exchange.Delete.index: _exchange_delete,
+    Exchange.Bind.index: _exchange_bind,
+    Exchange.Unbind.index: _exchange_bind,
+    commands.Queue.Declare.index: _queue_declare,
+    commands.Queue.Bind.index: _queue_change,
+    commands.Queue.Unbind.index: _queue_change,
+    commands.Queue.Delete.index: _queue_change,
+    commands.Queue.Purge.index: _queue_purge,
+    Basic.Qos.index: _qos,
+    Basic.Consume.index: _consume,
+    Basic.Cancel.index: _cancel,
+    Basic.Get.index: _get,
+    Basic.Reject.index: _reject,
+    Basic.Nack.index: _nack,
+    Basic.Recover.index: _recover,
+    Basic.RecoverAsync.index: _recover,
+    commands.Confirm.Select.index: _confirm_select,
+    commands.Tx.Select.index: _transactions,
+    commands.Tx.Commit.index: _transactions,
+    commands.Tx.Rollback.index: _transactions,
+}

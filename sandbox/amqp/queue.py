@@ -1,0 +1,205 @@
+"""A durable queue: order, consumers in turn, expiry at the head, requeueing at the original place.
+
+Time comes as `now`, seconds of the broker's clock. Nothing here waits for the disk: what must survive is told to
+`Records`, and only the publisher's confirm waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.amqp.codec import deliver_head
+from sandbox.amqp.message import Entry, Message
+from sandbox.amqp.records import Put, Records
+
+Died = Callable[["Queue", Message, str, float], None]  # queue, message, reason, now
+
+
+class Outlet(Protocol):
+    """Where a consumer's deliveries go: its channel."""
+
+    def can_take(self, consumer: Consumer) -> bool:
+        """Is there room on the connection, in the channel's and in the consumer's prefetch?"""
+        ...
+
+    def deliver(self, consumer: Consumer, entry: Entry) -> None:
+        """Send it."""
+        ...
+
+
+class Consumer:
+    """One subscription. `limit`: its prefetch count, 0 for none; `outstanding`: delivered, not yet settled."""
+
+    __slots__ = ("exclusive", "head", "limit", "no_ack", "outlet", "outstanding", "queue", "tag")
+
+    def __init__(self, tag: str, queue: Queue, outlet: Outlet, *, limit: int, no_ack: bool, exclusive: bool) -> None:
+        self.tag, self.queue, self.outlet = tag, queue, outlet
+        self.limit, self.no_ack, self.exclusive = limit, no_ack, exclusive
+        self.outstanding = 0
+        self.head = deliver_head(tag)
+
+
+@dataclass(slots=True)
+class Load:
+    """Octets of message bodies that a broker holds, against the most it may."""
+
+    octets: int = 0
+    most: int = 512 * 1024 * 1024
+
+    @property
+    def full(self) -> bool:
+        """No room for another message."""
+        return self.octets >= self.most
+
+
+class Queue:
+    """`ttl_ms`: x-message-ttl, None for none; `dead_letter_exchange`: x-dead-letter-exchange or None."""
+
+    def __init__(
+        self,
+        vhost: str,
+        name: str,
+        records: Records,
+        load: Load,
+        died: Died,
+        *,
+        ttl_ms: int | None = None,
+        dead_letter_exchange: str | None = None,
+    ) -> None:
+        self.vhost, self.name = vhost, name
+        self.ttl_ms, self.dead_letter_exchange = ttl_ms, dead_letter_exchange
+        self.ready: deque[Entry] = deque()
+        self.consumers: deque[Consumer] = deque()
+        self.unacked = 0
+        self.on_ready: Callable[[], None] | None = None
+        self._records, self._load, self._died = records, load, died
+
+    # -- coming in
+
+    def push(self, message: Message, now: float) -> None:
+        """Take a message: straight to a waiting consumer, else to the tail."""
+        expires_at = self._deadline(message, now)
+        entry = Entry(message, self._records.next_id(), message.persistent, expires_at)
+        self._load.octets += len(message.body)
+        if message.persistent:
+            self._records.put(Put(entry.position, self.vhost, self.name, expires_at, message))
+        if not self.ready and self.consumers and (consumer := self._next_consumer()) is not None:
+            self._hand_over(consumer, entry)
+            return
+        self.ready.append(entry)
+        if expires_at is not None and expires_at <= now:
+            self.expire(now)
+        if self.on_ready is not None:
+            self.on_ready()
+
+    def restore(self, put: Put) -> None:
+        """Put back what the log held, oldest first; nobody knows whether it had been delivered: redelivered."""
+        self._load.octets += len(put.message.body)
+        self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
+
+    def _deadline(self, message: Message, now: float) -> float | None:
+        own, general = message.expiration, self.ttl_ms
+        if own is None and general is None:
+            return None
+        if own is None or (general is not None and general < own):
+            own = general
+        return now + (own or 0) / 1000
+
+    # -- going out
+
+    def pump(self, now: float) -> None:
+        """Deliver while there are messages and consumers with room."""
+        self.expire(now)
+        while self.ready and (consumer := self._next_consumer()) is not None:
+            self._hand_over(consumer, self.ready.popleft())
+            self.expire(now)
+
+    def _next_consumer(self) -> Consumer | None:
+        """The next consumer in turn that has room."""
+        for _ in range(len(self.consumers)):
+            consumer = self.consumers[0]
+            self.consumers.rotate(-1)
+            if consumer.outlet.can_take(consumer):
+                return consumer
+        return None
+
+    def _hand_over(self, consumer: Consumer, entry: Entry) -> None:
+        self.unacked += 1
+        consumer.outlet.deliver(consumer, entry)
+
+    def take(self, now: float) -> Entry | None:
+        """The head, now unacknowledged; None when there is none. It is owed settle, requeue or reject."""
+        self.expire(now)
+        if not self.ready:
+            return None
+        self.unacked += 1
+        return self.ready.popleft()
+
+    def settle(self, entry: Entry) -> None:
+        """Acknowledged: it is gone for good."""
+        self.unacked -= 1
+        self._discard(entry)
+
+    def reject(self, entry: Entry, now: float) -> None:
+        """Refused without requeue: dead-lettered or dropped."""
+        self.unacked -= 1
+        self._discard(entry)
+        self._died(self, entry.message, "rejected", now)
+
+    def requeue(self, entries: Iterable[Entry], now: float) -> None:
+        """Back to their original places, redelivered."""
+        for entry in sorted(entries, key=lambda entry: entry.position, reverse=True):
+            self.unacked -= 1
+            entry.redelivered = True
+            self._insert(entry)
+        self.pump(now)
+        if self.ready and self.on_ready is not None:
+            self.on_ready()
+
+    def _insert(self, entry: Entry) -> None:
+        at = 0
+        for waiting in self.ready:  # what was delivered once is nearly always older than what waits
+            if waiting.position > entry.position:
+                break
+            at += 1
+        self.ready.insert(at, entry)
+
+    def expire(self, now: float) -> None:
+        """Dead-letter what has expired at the head; behind a longer-lived message a short-lived one waits."""
+        while self.ready:
+            expires_at = self.ready[0].expires_at
+            if expires_at is None or expires_at > now:
+                return
+            entry = self.ready.popleft()
+            self._discard(entry)
+            self._died(self, entry.message, "expired", now)
+
+    def purge(self) -> int:
+        """Drop what is ready, not what is unacknowledged; the number dropped."""
+        dropped = len(self.ready)
+        for entry in self.ready:
+            self._discard(entry)
+        self.ready.clear()
+        return dropped
+
+    def _discard(self, entry: Entry) -> None:
+        self._load.octets -= len(entry.message.body)
+        if entry.journalled:
+            self._records.gone(entry.position)
+
+    # -- consumers
+
+    def subscribe(self, consumer: Consumer) -> None:
+        """Add a consumer; the caller pumps."""
+        self.consumers.append(consumer)
+
+    def unsubscribe(self, consumer: Consumer) -> None:
+        """Remove a consumer; what it holds stays unacknowledged."""
+        self.consumers.remove(consumer)
+
+    def in_exclusive_use(self, wanted_exclusively: bool) -> bool:
+        """May a (wanted exclusive) consumer not come in?"""
+        return bool(self.consumers) and (wanted_exclusively or self.consumers[0].exclusive)

@@ -1,0 +1,44 @@
+"""The hub's clients: who they are, and what they may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandbox.amqp.permissions import Rights
+from sandbox.config import Settings
+from sandbox.hub.topology import HUBSANTE, client_queues
+from sandbox.population.people import Population
+
+DEFAULT_VHOST = "/"
+
+
+def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
+    """The SAS platform, the SAMU of every territory, and the spare clients; each once."""
+    samus = (territory.samu for territory in population.territories.values())
+    return tuple(dict.fromkeys((settings.platform_client_id, *samus, *settings.spare_clients)))
+
+
+def virtual_hosts(settings: Settings) -> tuple[str, ...]:
+    """The configured one (one per version of the message model) and `/`; their queues are separate."""
+    return tuple(dict.fromkeys((settings.vhost, DEFAULT_VHOST)))
+
+
+class Clients:
+    """The registry: rights by client id."""
+
+    def __init__(self, ids: Iterable[str], vhosts: Iterable[str]) -> None:
+        reachable = frozenset(vhosts)
+        self._rights = {
+            client: Rights(
+                user=client,
+                vhosts=reachable,
+                readable=frozenset(client_queues(client)),
+                writable=frozenset((HUBSANTE,)),
+                topics=((HUBSANTE, frozenset((client,))),),
+            )
+            for client in ids
+        }
+
+    def rights(self, client_id: str) -> Rights | None:
+        """None: no such client."""
+        return self._rights.get(client_id)

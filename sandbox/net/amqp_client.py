@@ -1,0 +1,271 @@
+"""A client of the hub, as an SAS core or an LRM is one: its own queues, its own id as routing key, confirms always.
+
+On aio-pika, but with our own reconnection: one task holds one connection with one publishing channel and one channel
+per consumed queue, and starts afresh with a growing pause whenever any of them is lost. What was delivered and not
+acknowledged then comes again from the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from yarl import URL
+
+from sandbox.config import AMQP, AMQPS
+from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
+from sandbox.net.context import Context
+from sandbox.net.tls import client_context
+
+PUBLISH_TIMEOUT = 10.0  # s for the publisher's confirm
+CONNECT_TIMEOUT = 10.0  # s for a connection and its channels
+RECONNECT = (0.2, 5.0)  # s, first and longest pause between attempts
+RETRY = (0.2, 30.0)  # s, first and longest pause after a handler failed
+_TRIES = 4  # times that a handler sees a delivery before it goes back to its queue
+_HEARTBEAT = 10  # s
+_GOODBYE = 2.0  # s for the hub to answer connection.close
+_EXCHANGE, _HUB = "hubsante", "hub"
+
+_log = logging.getLogger(__name__)
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a traceback per lost connection; we say it in one line
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message from one of our queues."""
+
+    queue: str
+    body: bytes
+    headers: dict[str, Any]
+    redelivered: bool
+
+
+Handler = Callable[[Delivery], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    queue: str
+    handler: Handler
+    prefetch: int
+
+
+class AmqpClient:
+    """Consumers and a publisher under one client id. `actor` is for the logs."""
+
+    def __init__(self, context: Context, actor: str, client_id: str) -> None:
+        self._context, self._actor, self._client_id = context, actor, client_id
+        self._subscriptions: list[_Subscription] = []
+        self._publishing: tuple[AbstractChannel, AbstractExchange] | None = None
+        self._up = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._secrets = self._credentials()
+
+    @property
+    def connected(self) -> bool:
+        """Consuming, and able to publish."""
+        return self._up.is_set()
+
+    def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> None:
+        """Give each message of `queue` to `handler`, one after the other; call it before `start`.
+
+        When the handler returns the delivery is acknowledged. When it raises, the same delivery is tried again after
+        a pause (so that order holds); after some tries it goes back to the queue and the next one has its turn.
+        """
+        self._subscriptions.append(_Subscription(queue, handler, prefetch))
+
+    async def start(self) -> None:
+        """Connect, now or as soon as the hub is there."""
+        self._stopping.clear()
+        self._task = asyncio.create_task(self._stay_connected(), name=f"amqp {self._client_id}")
+
+    async def stop(self) -> None:
+        """Disconnect; deliveries that are being handled go back to their queues."""
+        self._stopping.set()
+        task, self._task = self._task, None
+        while task is not None and not task.done():  # again, should it have been swallowed on the way
+            task.cancel()
+            await asyncio.wait([task], timeout=2 * _GOODBYE)
+
+    async def publish(self, body: bytes, *, headers: dict[str, Any] | None = None) -> None:
+        """Publish to `hubsante` under our own id: persistent JSON. Returns once the hub has confirmed it.
+
+        Raises PeerUnreachable (no connection, lost meanwhile, refused by the hub), PeerTimeout (no confirm in
+        10 s): the message may have been taken nevertheless, publish it again with the same distributionID.
+        """
+        message = aio_pika.Message(
+            body,
+            headers=dict(headers or {}),
+            content_type="application/json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            priority=0,
+        )
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                exchange = await self._publisher()
+                await exchange.publish(message, routing_key=self._client_id, mandatory=False)
+        except TimeoutError:
+            if not self.connected:
+                raise PeerUnreachable(_HUB, "no connection") from None
+            raise PeerTimeout(_HUB, f"no confirm within {PUBLISH_TIMEOUT:g} s") from None
+        except DeliveryError:
+            raise PeerUnreachable(_HUB, "refused the message (nack)") from None
+        except CONNECTION_EXCEPTIONS as error:
+            raise PeerUnreachable(_HUB, _why(error)) from None
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
+
+    async def _publisher(self) -> AbstractExchange:
+        """The exchange of a living channel, as soon as there is one."""
+        while True:
+            await self._up.wait()
+            if self._publishing is not None and not self._publishing[0].is_closed:
+                return self._publishing[1]
+            self._up.clear()  # lost, and the connection's task has not been told yet
+
+    # -- the connection
+
+    async def _stay_connected(self) -> None:
+        pause = RECONNECT[0]
+        while not self._stopping.is_set():
+            lost = asyncio.Event()
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    await self._connect(stack, lost)
+                    _log.info("%s: connected to the hub as %s", self._actor, self._client_id)
+                    pause = RECONNECT[0]
+                    if self._stopping.is_set():  # aio-pika may swallow our cancellation while it connects
+                        return
+                    self._up.set()
+                    await lost.wait()
+                    _log.info("%s: the hub is gone, connecting again", self._actor)
+            except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
+                _log.info("%s: no connection to the hub (%s), again in %g s", self._actor, _why(error), pause)
+            finally:
+                self._up.clear()
+                self._publishing = None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RECONNECT[1])
+
+    async def _connect(self, stack: contextlib.AsyncExitStack, lost: asyncio.Event) -> None:
+        """Connection, channels, consumers; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            url, context = self._secrets
+            connection = await aio_pika.connect(url, ssl_context=context, timeout=CONNECT_TIMEOUT)
+            stack.push_async_callback(_hang_up, connection)
+            connection.close_callbacks.add(lambda *_: lost.set())
+            channel = await self._channel(connection, lost)
+            self._publishing = channel, await channel.get_exchange(_EXCHANGE, ensure=False)
+            for subscription in self._subscriptions:
+                channel = await self._channel(connection, lost)
+                await channel.set_qos(prefetch_count=subscription.prefetch)
+                await self._subscribe(stack, channel, subscription, lost)
+
+    @staticmethod
+    async def _channel(connection: AbstractConnection, lost: asyncio.Event) -> AbstractChannel:
+        channel = await connection.channel()
+        channel.close_callbacks.add(lambda *_: lost.set())
+        return channel
+
+    async def _subscribe(
+        self,
+        stack: contextlib.AsyncExitStack,
+        channel: AbstractChannel,
+        subscription: _Subscription,
+        lost: asyncio.Event,
+    ) -> None:
+        inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # never longer than the prefetch
+        worker = asyncio.create_task(self._work(subscription, inbox, lost))
+        stack.push_async_callback(_cancel, worker)
+        queue = await channel.get_queue(subscription.queue, ensure=False)
+        await queue.consume(inbox.put)
+
+    def _credentials(self) -> tuple[URL, ssl.SSLContext | None]:
+        settings, pki = self._context.settings, self._context.pki
+        query = {"heartbeat": str(_HEARTBEAT), "name": self._actor}
+        url = URL.build(
+            scheme="amqp",
+            host=settings.public_host,
+            port=settings.port(AMQP),
+            user=self._client_id,
+            password=self._context.secret("hub-password"),
+            path="/" + settings.vhost,
+            query=query,
+        )
+        if pki is None:
+            return url, None
+        url = url.with_scheme("amqps").with_port(settings.port(AMQPS)).with_user(None)
+        return url.update_query(auth="external"), client_context(pki, self._client_id)
+
+    # -- deliveries
+
+    async def _work(
+        self, subscription: _Subscription, inbox: asyncio.Queue[AbstractIncomingMessage], lost: asyncio.Event
+    ) -> None:
+        """Handle the deliveries of one queue in order. When one cannot be answered the connection starts afresh."""
+        while True:
+            message = await inbox.get()
+            delivery = Delivery(
+                subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered)
+            )
+            handled = await self._handle(subscription, delivery)
+            try:
+                if handled:
+                    await message.ack()
+                else:
+                    await message.nack(requeue=True)
+            except CONNECTION_EXCEPTIONS as error:
+                _log.info("%s: a delivery could not be answered (%s)", self._actor, _why(error))
+                lost.set()
+                return
+
+    async def _handle(self, subscription: _Subscription, delivery: Delivery) -> bool:
+        pause = RETRY[0]
+        for _ in range(_TRIES):
+            try:
+                await subscription.handler(delivery)
+            except Exception:  # noqa: BLE001 - whatever the handler lacks, the message must stay with the hub
+                _log.exception("%s: a message of %s was not handled, again in %g s", self._actor, delivery.queue, pause)
+                await asyncio.sleep(pause)
+                pause = min(4 * pause, RETRY[1])
+            else:
+                return True
+        return False
+
+
+async def _hang_up(connection: AbstractConnection) -> None:
+    if connection.is_closed:
+        return
+    try:
+        await asyncio.wait_for(connection.close(), _GOODBYE)
+    except (TimeoutError, *CONNECTION_EXCEPTIONS) as error:
+        _log.debug("no proper end of a connection to the hub: %s", _why(error))
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+
+
+def _is_cancelled() -> bool:
+    """Is it us who are to stop? aiormq cancels whoever waits for a connection that it loses."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _why(error: BaseException) -> str:
+    return str(error) or type(error).__name__

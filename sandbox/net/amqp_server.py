@@ -1,0 +1,222 @@
+"""The broker's listener: one asyncio protocol per connection around the sans-IO session, over TLS or plain TCP.
+
+Per message there is no task and no write of its own: what all sessions have to say is written once per turn of the
+loop. A client that does not read gets no more deliveries while its transport is full, and beyond `_OUTPUT_MOST` is
+not read from either. Time limits: 10 s to come in, heartbeats as negotiated, 30 s to hang up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+from sandbox.amqp.broker import Broker
+from sandbox.amqp.permissions import Authenticator
+from sandbox.amqp.session import Session
+from sandbox.amqp.states import ConnectionState
+from sandbox.net.tls import Peer, TlsServer
+
+MAX_CONNECTIONS = 2000
+HANDSHAKE_TIMEOUT = 10.0  # s from the transport's start to connection.open
+CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to hang up (RabbitMQ's)
+_TICK = 0.25  # s between looks at heartbeats, time limits and message TTLs
+_FLUSHED = 5.0  # s for the last octets to leave
+_OUTPUT_MOST = 1024 * 1024  # octets that a client does not read, above which it is not read from
+
+_log = logging.getLogger(__name__)
+
+
+class AmqpServer:
+    """One listener of one broker. `clock`: the broker's time, in seconds; `login`: how the client on a connection
+    proves who it is, from its certificate's names (None without TLS)."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        sock: socket.socket,
+        *,
+        login: Callable[[Peer | None], Authenticator],
+        clock: Callable[[], float],
+        tls: ssl.SSLContext | None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        self.broker, self.clock = broker, clock
+        self.connections: set[Connection] = set()
+        self._socket, self._login, self._tls, self._most = sock, login, tls, max_connections
+        self._server: asyncio.Server | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        self._handshakes: set[TlsServer] = set()
+        self._dirty: set[Connection] = set()
+        self._all_gone = asyncio.Event()
+
+    async def start(self) -> None:
+        """Return once connections are accepted. Raises OSError when the socket cannot listen."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocol, sock=self._socket, backlog=1024)
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""
+        if self._server is None or self._ticker is None:
+            self._socket.close()
+            return
+        self._server.close()
+        self._ticker.cancel()
+        now = self.clock()
+        for connection in list(self.connections):
+            connection.session.shut_down(now)
+            self.changed(connection)
+        self._all_gone.clear()
+        try:
+            if self.connections:
+                await asyncio.wait_for(self._all_gone.wait(), grace)
+        except TimeoutError:
+            _log.info("AMQP: %d connections did not hang up in time", len(self.connections))
+        for connection in list(self.connections):
+            connection.transport.abort()
+        for handshake in list(self._handshakes):
+            handshake.abort()
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._tls is None:
+            return Connection(self)
+        return TlsServer(self._tls, lambda: Connection(self), connections=self._handshakes)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            self.broker.tick(self.clock())
+            for connection in list(self.connections):
+                connection.tick(loop.time())
+
+    # -- what connections call
+
+    def admit(self, connection: Connection, peer: Peer | None) -> Session | None:
+        """A session for a new connection; None when there are too many."""
+        if len(self.connections) >= self._most:
+            _log.warning("AMQP: refused a connection, %d are open", self._most)
+            return None
+        self.connections.add(connection)
+        return Session(self.broker, self._login(peer), lambda: self.changed(connection))
+
+    def changed(self, connection: Connection) -> None:
+        """The connection has something to write, or ended: see to it at the end of this turn of the loop."""
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._dirty.add(connection)
+
+    def dropped(self, connection: Connection) -> None:
+        """The connection's transport is gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._all_gone.set()
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        now = self.clock()
+        for connection in dirty:
+            connection.flush(now)
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    transport: asyncio.Transport
+    session: Session
+
+    def __init__(self, server: AmqpServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._admitted = self._full = self._unread = False
+        self._limit = HANDSHAKE_TIMEOUT  # how long the present phase may last
+        self._since = self._heard = self._said = self._loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there (after the TLS handshake, if there is one)."""
+        self.transport = cast(asyncio.Transport, transport)
+        session = self._server.admit(self, transport.get_extra_info("peer"))
+        if session is None:
+            self.transport.abort()
+            return
+        self.session, self._admitted = session, True
+
+    def data_received(self, data: bytes) -> None:
+        """Octets from the client."""
+        if not self._admitted:
+            return
+        self._heard = self._loop.time()
+        now = self._server.clock()
+        try:
+            self.session.receive(data, now)
+        except Exception:  # noqa: BLE001 - a defect of ours must not take the other clients down; it is logged
+            _log.exception("AMQP: the broker failed on a frame of %s", self.session.user or "a stranger")
+            self.session.fail(now)
+        if self.session.state is ConnectionState.ENDED:
+            self._server.changed(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone: what was unacknowledged goes back to its queues."""
+        if self._admitted:
+            self.session.lost(self._server.clock())
+            self._server.dropped(self)
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self._full = True
+        if self._admitted:
+            self.session.pause()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._full = False
+        if self._admitted:
+            self.session.resume()
+            self._server.changed(self)
+            if self._unread:
+                self._unread = False
+                self.transport.resume_reading()
+
+    def flush(self, now: float) -> None:
+        """Write what the session has to say; close when it ended."""
+        session = self.session
+        if self._full and session.state is not ConnectionState.ENDED:
+            if session.waiting > _OUTPUT_MOST and not self._unread:
+                self._unread = True
+                self.transport.pause_reading()
+            return
+        data = session.take_output()
+        if data:
+            self._said = self._loop.time()
+            self.transport.write(data)
+        if session.state is ConnectionState.ENDED:
+            self.transport.close()
+        else:
+            session.refill(now)
+
+    def tick(self, moment: float) -> None:
+        """Time limits and heartbeats."""
+        state = self.session.state
+        limit = _LIMITS.get(state, HANDSHAKE_TIMEOUT)
+        if limit != self._limit:
+            self._limit, self._since = limit, moment
+        elif moment - self._since > limit:
+            self.transport.abort()
+            return
+        if state is ConnectionState.RUNNING:
+            self.session.beat(moment - self._heard, moment - self._said)
+            if self.session.state is ConnectionState.ENDED:
+                _log.info("AMQP: %s is silent, cut", self.session.user)
+                self.transport.abort()
+
+
+_LIMITS = {
+    ConnectionState.RUNNING: float("inf"),
+    ConnectionState.CLOSE_OK: CLOSING_TIMEOUT,
+    ConnectionState.HANG_UP: CLOSING_TIMEOUT,
+    ConnectionState.ENDED: _FLUSHED,
+}

@@ -1,0 +1,60 @@
+"""A broker with the hub's topology and its feed, on a clock that tests set; no socket."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox.amqp import properties as props
+from sandbox.amqp.broker import Broker
+from sandbox.amqp.message import Message
+from sandbox.config import Settings
+from sandbox.hub.topology import add_virtual_host
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import seeded
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context
+
+PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.0"
+START = 1_767_600_000.0
+
+
+class Stage:
+    """`wall` is the time; `publish` puts a message into `hubsante` as a client would."""
+
+    def __init__(self, tmp_path: Any) -> None:
+        self.wall = START
+        population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU)})
+        self.context = Context(
+            settings=Settings(data_dir=str(tmp_path), spare_clients=()),
+            world=WorldView(),
+            clock=Clock(lambda: self.wall),
+            journal=Journal(),
+            entropy=seeded(1),
+            population=population,
+            sockets={},
+            pki=None,
+            master_secret=b"test",
+        )
+        self.directory = tmp_path / "hub"
+        self.broker, self.vhost = self.fresh()
+
+    def fresh(self) -> Any:
+        """The broker of the next start."""
+        broker = Broker(self.context.entropy.octets)
+        return broker, add_virtual_host(broker, VHOST, (PLATFORM, SAMU), 60_000)
+
+    def publish(self, body: bytes, key: str = PLATFORM, **headers: Any) -> None:
+        raw = props.build(content_type="application/json", headers=headers)
+        self.vhost.publish(Message("hubsante", key, raw, body, True), self.wall)
+
+    def bodies(self, queue: str) -> list[bytes]:
+        return [entry.message.body for entry in self.vhost.queues[queue].ready]
+
+
+@pytest.fixture
+def stage(tmp_path) -> Stage:
+    return Stage(tmp_path)

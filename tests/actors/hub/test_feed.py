@@ -1,0 +1,143 @@
+"""From `dispatch` to the clients' queues: one message, one Exchange, never lost, never twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sandbox.amqp import properties as props
+from sandbox.amqp.records import replay
+from sandbox.hub import feed as feed_module
+from sandbox.hub.dispatcher import Dispatched, Publication
+from sandbox.hub.feed import Feed
+
+PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """A dispatcher that sends everything to the SAMU, and what it saw."""
+    arrivals = []
+
+    def dispatch(arrival, *, exists, now, new_id, message_ttl_s):
+        arrivals.append(arrival)
+        assert exists(f"{SAMU}.message")
+        assert not exists("dispatch")
+        if arrival.queue == "dispatch.dlq":
+            return Dispatched((), 500, "died", PLATFORM, "id")
+        if arrival.body == b"broken":
+            raise ZeroDivisionError
+        headers = {**arrival.headers, "x-death-original-routing-key": PLATFORM}
+        return Dispatched((Publication(f"{SAMU}.message", arrival.body, headers, 5000),), 0, "", PLATFORM, "id")
+
+    monkeypatch.setattr(feed_module, "dispatch", dispatch)
+    return arrivals
+
+
+@pytest.fixture
+async def feed(stage, seen):
+    made = Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU))
+    made.start()
+    return made
+
+
+async def turns(count=20):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_messages_are_dispatched_in_order_and_journalled(stage, feed, seen):
+    for number in range(200):
+        stage.publish(b"%d" % number)
+    await turns()
+    assert stage.bodies(f"{SAMU}.message") == [b"%d" % number for number in range(200)]
+    assert stage.bodies("dispatch") == []
+    exchanges = stage.context.journal.take()
+    assert len(exchanges) == 200
+    first = exchanges[0]
+    assert (first.actor, first.flow, first.direction, first.status) == ("hub", "INT_L02", "in", 0)
+    assert (first.action, first.ref, first.size) == (f"{PLATFORM} → {SAMU}", "id", 1)
+    assert feed.routed == 200
+
+
+async def test_what_waited_before_the_start_is_dispatched(stage, seen):
+    stage.publish(b"early")
+    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    await turns()
+    assert stage.bodies(f"{SAMU}.message") == [b"early"]
+
+
+async def test_arrival_and_publication_carry_properties(stage, feed, seen):
+    stage.publish(b"x", key="k", note="n")
+    await turns()
+    (arrival,) = seen
+    assert (arrival.routing_key, arrival.content_type, arrival.delivery_mode) == ("k", "application/json", 2)
+    assert (arrival.headers, arrival.queue) == ({"note": "n"}, "dispatch")
+    (entry,) = stage.vhost.queues[f"{SAMU}.message"].ready
+    fields = props.split(entry.message.properties)
+    assert props.headers(fields) == {"note": "n", "x-death-original-routing-key": PLATFORM}
+    assert props.text(fields, props.EXPIRATION) == "5000"
+    assert entry.expires_at == stage.wall + 5
+
+
+async def test_message_that_expires_in_a_clients_queue_comes_to_the_dispatcher(stage, feed, seen):
+    stage.publish(b"late")
+    await turns()
+    stage.wall += 6
+    stage.broker.tick(stage.wall)
+    await turns()
+    arrival = seen[-1]
+    assert (arrival.queue, arrival.body) == ("dispatch.dlq", b"late")
+    assert arrival.headers["x-death-original-routing-key"] == PLATFORM
+    assert arrival.headers["x-first-death-reason"] == "expired"
+    assert (feed.routed, feed.refused) == (1, 1)
+    assert stage.broker.load.octets == 0
+
+
+async def test_taking_and_publishing_are_one_record(stage, feed):
+    feed.stop()
+    stage.publish(b"x")
+    first = stage.broker.records.take()[1]
+    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    await turns()
+    second = stage.broker.records.take()[1]
+    assert [put.queue for put in replay([first]).values()] == ["dispatch"]
+    assert [put.queue for put in replay([first, second]).values()] == [f"{SAMU}.message"]
+
+
+async def test_dispatcher_that_fails_does_not_see_the_message_again(stage, feed, seen, caplog):
+    stage.publish(b"broken")
+    stage.publish(b"good")
+    await turns()
+    assert stage.bodies(f"{SAMU}.message") == [b"good"]
+    assert len(seen) == 2
+    assert stage.context.journal.take()[0].status == 700
+    assert "the dispatcher failed" in caplog.text
+
+
+async def test_publication_to_no_queue_is_dropped_and_said(stage, seen, monkeypatch, caplog):
+    def dispatch(arrival, **_):
+        return Dispatched((Publication("nobody.info", b"", {}, None),), 102, "?", "nobody", "")
+
+    monkeypatch.setattr(feed_module, "dispatch", dispatch)
+    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.publish(b"x")
+    await turns()
+    assert "no queue 'nobody.info'" in caplog.text
+    assert stage.broker.load.octets == 0
+
+
+async def test_while_the_disk_refuses_messages_stay_where_they_are(stage, feed, seen):
+    stage.broker.records.accepting = False
+    stage.publish(b"x")
+    await turns()
+    assert (stage.bodies("dispatch"), seen) == ([b"x"], [])
+
+
+async def test_stopped_feed_takes_nothing(stage, feed, seen):
+    stage.publish(b"x")
+    feed.stop()
+    stage.publish(b"y")
+    await turns()
+    assert seen == []

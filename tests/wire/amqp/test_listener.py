@@ -1,0 +1,259 @@
+"""Certificates, time limits, heartbeats and the end of a connection, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from pamqp import body, commands, frame, header, heartbeat
+
+from sandbox.amqp import methods
+from sandbox.amqp.broker import Broker
+from sandbox.amqp.message import Message
+from sandbox.amqp.permissions import Plain
+from sandbox.hub.clients import Clients
+from sandbox.hub.topology import add_virtual_host
+from sandbox.net import amqp_server
+from sandbox.net.amqp_server import AmqpServer
+from sandbox.net.tls import client_context
+
+Basic, Connection = commands.Basic, commands.Connection
+VHOST, PLATFORM, SAMU = "15-15_v2.0", "fr.health.test.ptfsas", "fr.health.samu330"
+
+
+@pytest.mark.parametrize("kind", ["revoked", "expired", "not_yet_valid", "self_signed", "other_ca", "none"])
+async def test_bad_certificate_is_refused_in_the_handshake(hub, house, kind):
+    context = client_context(house.pki, None)
+    if kind != "none":
+        credentials = house.pki.bad[kind]
+        context.load_cert_chain(credentials.cert, credentials.key)
+
+    async def knock():  # with TLS 1.3 the client sees the alert at its first read
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port, ssl=context)
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        await reader.readexactly(1)
+
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
+        await knock()
+    assert hub.health()["connections"] == 0
+
+
+async def test_good_certificate_of_nobody_the_hub_knows_is_refused_by_the_login(hub, house, raw_type):
+    context = client_context(house.pki, None)
+    context.load_cert_chain(house.pki.bad["wrong_cn"].cert, house.pki.bad["wrong_cn"].key)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, ssl=context)
+    wire = raw_type(reader, writer)
+    writer.write(b"AMQP\x00\x00\x09\x01")
+    assert isinstance(await wire.read(), Connection.Start)
+    capable = {"capabilities": {"authentication_failure_close": True}}
+    wire.send(Connection.StartOk(capable, "EXTERNAL", PLATFORM, "en_US"))
+    close = await wire.read()
+    assert close.reply_code == 403
+    wire.send(Connection.CloseOk())
+    assert await wire.ended()
+    await wire.close()
+
+
+async def test_another_protocol_gets_our_header_and_the_end(hub, raw):
+    wire = await raw()
+    wire.writer.write(b"AMQP\x00\x01\x00\x00")
+    assert await wire.reader.readexactly(8) == b"AMQP\x00\x00\x09\x01"
+    assert await wire.ended()
+    await wire.close()
+
+
+async def test_heartbeats_go_both_ways_and_silence_is_cut(hub, raw):
+    wire = await raw()
+    await wire.login(heartbeat=1)
+    for _ in range(4):
+        assert isinstance(await wire.read(), heartbeat.Heartbeat)
+        wire.send(heartbeat.Heartbeat())
+    started = asyncio.get_running_loop().time()
+
+    async def listen():
+        while True:
+            assert isinstance(await wire.read(), heartbeat.Heartbeat)
+
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await listen()
+    assert 1.5 < asyncio.get_running_loop().time() - started < 5
+    await wire.close()
+
+
+async def test_client_that_does_not_come_in_is_cut(hub, raw, monkeypatch):
+    monkeypatch.setattr(amqp_server, "HANDSHAKE_TIMEOUT", 0.3)
+    wire = await raw()
+    wire.writer.write(b"AMQP\x00\x00\x09\x01")
+    await wire.read()
+    assert await wire.ended()
+    await wire.close()
+
+
+async def test_client_that_says_goodbye_gets_close_ok_and_hangs_up(hub, raw):
+    wire = await raw()
+    await wire.login()
+    wire.send(Connection.Close(200, "Cheers, thanks", 0, 0))
+    assert isinstance(await wire.read(), Connection.CloseOk)
+    await wire.close()
+
+
+async def test_stopping_hub_says_320_and_waits_for_close_ok(house, raw):
+    hub = house.hub()
+    await hub.start()
+    wire = await raw()
+    await wire.login()
+    stopping = asyncio.create_task(hub.stop())
+    close = await wire.read()
+    assert close.reply_code == 320
+    wire.send(Connection.CloseOk())
+    assert await wire.ended()
+    await stopping
+    await wire.close()
+
+
+async def test_hub_stops_even_when_clients_do_not_answer(house, raw):
+    hub = house.hub()
+    await hub.start()
+    wire = await raw()
+    await wire.login()
+    async with asyncio.timeout(5):
+        await hub.stop()
+    await wire.close()
+
+
+async def test_without_mtls_a_password_opens_the_door(plain_house):
+    hub = plain_house.hub()
+    await hub.start()
+    context = plain_house.context()
+    for password, answer in ((context.secret("hub-password"), Connection.Tune), ("wrong", Connection.Close)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", plain_house.port)
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        start = await _frame(reader)
+        assert start.mechanisms == "PLAIN"
+        capable = {"capabilities": {"authentication_failure_close": True}}
+        response = f"\0{SAMU}\0{password}"
+        writer.write(frame.marshal(Connection.StartOk(capable, "PLAIN", response, "en_US"), 0))
+        assert isinstance(await _frame(reader), answer)
+        writer.close()
+        await writer.wait_closed()
+    await hub.stop()
+
+
+@pytest.mark.parametrize("response", [b"", b"\0a", b"\0\xff\0secret", b"\0unknown\0secret", b"\0fr.x\0bad"])
+def test_plain_refuses_what_is_not_right(response):
+    assert Plain("secret", Clients(["fr.x"], ["/"]).rights).login(response) is None
+
+
+def test_plain_takes_the_user_and_ignores_the_authorisation_id():
+    rights = Plain("secret", Clients(["fr.x"], ["/"]).rights).login(b"other\0fr.x\0secret")
+    assert rights is not None
+    assert rights.user == "fr.x"
+
+
+async def _frame(reader):
+    head = await reader.readexactly(7)
+    return frame.unmarshal(head + await reader.readexactly(int.from_bytes(head[3:], "big") + 1))[2]
+
+
+class Plainly:
+    """A listener without TLS or disk."""
+
+    def __init__(self, sock, **options):
+        self.broker = Broker(bytes)
+        self.vhost = add_virtual_host(self.broker, VHOST, [SAMU], 60_000)
+        clients = Clients([SAMU], [VHOST])
+        self.server = AmqpServer(
+            self.broker, sock, login=lambda peer: Plain("p", clients.rights), clock=lambda: 0.0, tls=None, **options
+        )
+
+
+@pytest.fixture
+async def plainly(plain_house):
+    made = Plainly(plain_house._first, max_connections=2)
+    await made.server.start()
+    yield made
+    await made.server.stop(0.1)
+
+
+async def enter(raw_type, port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"AMQP\x00\x00\x09\x01")
+    wire = raw_type(reader, writer)
+    await wire.read()
+    for value in (
+        Connection.StartOk({}, "PLAIN", f"\0{SAMU}\0p", "en_US"),
+        Connection.TuneOk(2047, 131_072, 0),
+        Connection.Open(VHOST),
+    ):
+        writer.write(frame.marshal(value, 0))
+    wire.send(commands.Channel.Open(), 1)
+    for kind in (Connection.Tune, Connection.OpenOk, commands.Channel.OpenOk):
+        assert isinstance(await wire.read(), kind)
+    return wire
+
+
+async def test_one_connection_too_many_is_cut(plainly, plain_house, raw_type):
+    wires = [await enter(raw_type, plain_house.port) for _ in range(2)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", plain_house.port)
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(1)
+    writer.close()
+    for wire in wires:
+        await wire.close()
+
+
+async def test_client_that_does_not_read_gets_no_more_than_the_transport_holds(plainly, plain_house, raw_type):
+    queue = plainly.vhost.queues[f"{SAMU}.message"]
+    size, count = 10_000, 2_000
+    for _ in range(count):
+        queue.push(Message("distribution", queue.name, b"\0\0", bytes(size), False), 0.0)
+    wire = await enter(raw_type, plain_house.port)
+    wire.send(Basic.Consume(queue=queue.name, no_ack=True), 1)
+    assert isinstance(await wire.read(), Basic.ConsumeOk)
+    (connection,) = plainly.server.connections
+    before = -1
+    while before != len(queue.ready):  # until it stands still: the buffers are full
+        before = len(queue.ready)
+        for _ in range(200):
+            await asyncio.sleep(0)
+    assert before > count / 4
+    assert connection.session.waiting <= 300_000
+    got = 0
+    while got < count:
+        value = await wire.read()
+        got += isinstance(value, body.ContentBody)
+    assert not queue.ready
+    await wire.close()
+
+
+async def test_publisher_that_never_reads_is_not_read_from_for_ever(plainly, plain_house, raw_type):
+    """Its returned messages fill our buffers: then we stop reading, and go on once it reads."""
+    plainly.vhost.exchange("hubsante", "topic")  # nothing bound: everything comes back
+    wire = await enter(raw_type, plain_house.port)
+    count, size = 400, 100_000
+    head = header.ContentHeader(0, size, Basic.Properties())
+    for _ in range(count):
+        wire.send(Basic.Publish(0, "hubsante", SAMU, mandatory=True), 1)
+        wire.send(head, 1)
+        wire.send(body.ContentBody(bytes(size)), 1)
+    returned = 0
+    while returned < count:
+        returned += isinstance(await wire.read(), Basic.Return)
+    await wire.close()
+
+
+async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_house, raw_type, monkeypatch):
+    wires = [await enter(raw_type, plain_house.port) for _ in range(2)]
+
+    def broken(channel, value):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(methods, "handle", broken)
+    wires[0].send(Basic.Qos(), 1)
+    assert (await wires[0].read()).reply_code == 541
+    monkeypatch.undo()
+    wires[1].send(Basic.Qos(), 1)
+    assert isinstance(await wires[1].read(), Basic.QosOk)
+    for wire in wires:
+        await wire.close()
