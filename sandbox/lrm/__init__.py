@@ -1,0 +1,1 @@
+"""The LRM, the dispatch software of a SAMU: takes orientations from the hub, acknowledges and attaches them."""

@@ -1,0 +1,113 @@
+"""The dispatch software of every SAMU of the configuration: one LRM per territory, each with its own store.
+
+Pages and JSON on port LRM_UI under `/<slug>/` (see `console`), INT_L02 on the hub (see `consumer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import Scope
+
+from sandbox.config import LRM_UI
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.model import Territory
+from sandbox.lrm.console import BANNER, COLOUR, Console
+from sandbox.lrm.consumer import Consumer
+from sandbox.lrm.ledger import Ledger
+from sandbox.net.amqp_client import AmqpClient
+from sandbox.net.context import Context, Service
+from sandbox.net.edge import Edge
+from sandbox.net.http_server import Listener
+from sandbox.store.protocol import Store
+from sandbox.store.tables import open_store
+from sandbox.web.pages import Pages, console
+
+ROLE = "lrm"
+
+
+class Lrm:
+    """One LRM: its store, what it consumes, what it shows."""
+
+    def __init__(self, context: Context, territory: Territory, store: Store, *, hub: AmqpClient | None = None) -> None:
+        self.territory, self.store = territory, store
+        self.ledger = Ledger(store, territory.samu)
+        self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
+        self.app = Console(context, territory, store, self.ledger, self.consumer).application()
+
+    async def start(self) -> None:
+        """Consume."""
+        await self.consumer.start()
+
+    async def stop(self) -> None:
+        """Stop consuming, then close the store."""
+        await self.consumer.stop()
+        await self.store.close()
+
+    def health(self) -> dict[str, object]:
+        """Is the hub there, what waits."""
+        return {
+            "connected": self.consumer.connected,
+            "answers_waiting": self.consumer.waiting,
+            **self.ledger.counts(),
+        }
+
+
+class LrmService:
+    """All LRMs behind one port."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lrms: dict[str, Lrm] = {}
+        self._listener: Listener | None = None
+
+    async def start(self) -> None:
+        """Open the stores, consume, then listen. Raises StoreError when a store cannot be used."""
+        try:
+            for territory in self._context.population.territories.values():
+                directory = self._context.store_dir(f"{ROLE}/{territory.samu}")
+                store = await asyncio.to_thread(open_store, directory)
+                self._lrms[territory.lrm_slug] = Lrm(self._context, territory, store)
+        except BaseException:
+            await asyncio.gather(*(lrm.store.close() for lrm in self._lrms.values()))
+            raise
+        await asyncio.gather(*(lrm.start() for lrm in self._lrms.values()))
+        app = Edge(self._application(), self._context, self._identify)
+        self._listener = Listener(app, self._context.sockets[LRM_UI])
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        """Listener first, then the LRMs, all at once."""
+        if self._listener is not None:
+            await self._listener.stop()
+        await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))
+
+    def health(self) -> dict[str, object]:
+        """Each LRM's own."""
+        return {lrm.territory.samu: lrm.health() for lrm in self._lrms.values()}
+
+    def _application(self) -> Router:
+        pages = Pages("sandbox.lrm", app_name="LRM du bac à sable", banner=BANNER, colour=COLOUR, static_url="/static")
+
+        async def index(request: Request) -> Response:
+            return pages.render(request, "index.html", lrms=[lrm.territory for lrm in self._lrms.values()])
+
+        router = Router(redirect_slashes=False, default=console(self._context, pages, [Route("/", index)], role=ROLE))
+        for slug, lrm in self._lrms.items():
+            router.mount(f"/{slug}", lrm.app)
+        return router
+
+    def _identify(self, scope: Scope) -> tuple[str, str]:
+        """(`lrm:<client id>`, UI or API) by the path."""
+        _, slug, *rest = [*str(scope["path"]).split("/", 3), "", ""][:4]
+        lrm = self._lrms.get(slug)
+        flow = Flow.API if rest and rest[0] == "api" else Flow.UI
+        return (f"lrm:{lrm.territory.samu}" if lrm is not None else ROLE), flow
+
+
+def build(context: Context) -> Service:
+    """The role `lrm`."""
+    return LrmService(context)

@@ -1,0 +1,205 @@
+"""The durable memory of one LRM: orientations, case files and notices, and the rules by which messages change them.
+
+Methods that change something return the writes, for the caller to commit together with what else must be atomic
+with them. What stands in memory beside the store is an index of the orientations that wait to be attached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.lrm.records import (
+    Call,
+    CaseFile,
+    Change,
+    Entry,
+    Notice,
+    Orientation,
+    case_file_decoder,
+    encode,
+    noted,
+    notice_decoder,
+    orientation_decoder,
+    taken,
+)
+from sandbox.store.protocol import Put, Store
+
+ORIENTATIONS, CASE_FILES, NOTICES = "orientations", "case_files", "notices"
+MOST_CASE_FILES = 20_000
+MOST_NOTICES = 200
+LONGEST_TEXT = 500  # characters of a notice
+
+_STATUSES = {
+    "pending": "en attente",
+    "booked": "réservé",
+    "fulfilled": "honoré",
+    "noshow": "non honoré",
+    "cancelled": "annulé",
+}
+
+
+class ConflictError(Exception):
+    """A creation of an appointment that is already there (409 of INT_L02)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a message did: the writes (none for a redelivery) and a word for the journal."""
+
+    writes: tuple[Put, ...]
+    note: str
+
+
+class Ledger:
+    """See the module. `client_id` numbers the case files."""
+
+    def __init__(self, store: Store, client_id: str) -> None:
+        self._store = store
+        self._prefix = client_id.rpartition(".")[2].upper()
+        self._unattached: dict[str, None] = {}
+        for key, row in store.items(ORIENTATIONS):
+            if orientation_decoder.decode(row).case_file is None:
+                self._unattached[key] = None
+        notices = (notice_decoder.decode(row) for _, row in store.items(NOTICES))
+        self._notices = sorted(notices, key=lambda notice: notice.number)
+
+    # ---- messages
+
+    def take(self, appointment: dict[str, Any], distribution_id: str, sender: str, now: datetime) -> Taken:
+        """Apply one message. Raises ConflictError for a creation of what exists.
+
+        A redelivery changes nothing; an update of something unknown creates it with the data at hand; an update
+        of an attached orientation is written into its case file, without anybody's action.
+        """
+        key, method = appointment["appointmentId"], appointment["method"]
+        change = Change(now.isoformat(timespec="seconds"), distribution_id, method, appointment["status"])
+        known = self.orientation(key)
+        if known is None:
+            return self._create(appointment, change, sender)
+        if known.has_taken(distribution_id):
+            return Taken((), "redelivered: nothing changed")
+        if method == "CreateAppointment":
+            raise ConflictError(f"appointment {key} already exists, created by {known.history[0].distribution_id}")
+        after = taken(known, appointment, change)
+        return Taken((_put(after), *self._follow(after, change)), f"updated: {appointment['status']}")
+
+    def _create(self, appointment: dict[str, Any], change: Change, sender: str) -> Taken:
+        key = appointment["appointmentId"]
+        note = "created"
+        if change.method == "UpdateAppointment":
+            note = "created by an update of an unknown appointment"
+            change = msgspec.structs.replace(change, note="créé par une mise à jour d'un rendez-vous inconnu")
+        self._unattached[key] = None
+        return Taken((_put(Orientation(key, appointment, sender, (change,))),), note)
+
+    def _follow(self, orientation: Orientation, change: Change) -> tuple[Put, ...]:
+        case_file = self.case_file(orientation.case_file) if orientation.case_file else None
+        if case_file is None:
+            return ()
+        text = f"Rendez-vous mis à jour par la plateforme : {_summary(orientation.appointment)}"
+        return (_put_case_file(noted(case_file, Entry(change.at, text))),)
+
+    # ---- reading
+
+    def orientation(self, appointment_id: str) -> Orientation | None:
+        """One orientation, None when it is unknown."""
+        row = self._store.get(ORIENTATIONS, appointment_id)
+        return orientation_decoder.decode(row) if row is not None else None
+
+    def orientations(self) -> Iterator[Orientation]:
+        """All of them, the newest first."""
+        rows = [row for _, row in self._store.items(ORIENTATIONS)]
+        return (orientation_decoder.decode(row) for row in reversed(rows))
+
+    def unattached(self, most: int) -> list[Orientation]:
+        """Those that wait for a case file, the newest first, at most `most`."""
+        newest = [key for key, _ in zip(reversed(self._unattached), range(most), strict=False)]
+        return [found for key in newest if (found := self.orientation(key)) is not None]
+
+    def counts(self) -> dict[str, int]:
+        """How many orientations, how many of them wait, how many case files."""
+        return {
+            "orientations": self._store.count(ORIENTATIONS),
+            "unattached": len(self._unattached),
+            "caseFiles": self._store.count(CASE_FILES),
+        }
+
+    def case_file(self, number: str) -> CaseFile | None:
+        """One case file, None when it is unknown."""
+        row = self._store.get(CASE_FILES, number)
+        return case_file_decoder.decode(row) if row is not None else None
+
+    def case_files(self, most: int) -> list[CaseFile]:
+        """The newest first, at most `most`."""
+        rows = [row for _, row in self._store.items(CASE_FILES)]
+        return [case_file_decoder.decode(row) for row in reversed(rows[-most:])]
+
+    def notices(self) -> list[Notice]:
+        """What came to `.ack` and `.info`, the newest first."""
+        return self._notices[::-1]
+
+    # ---- what people do
+
+    def next_number(self) -> int:
+        """The number of the next case file. Raises RequestError 422 when there are too many."""
+        count = self._store.count(CASE_FILES)
+        if count >= MOST_CASE_FILES:
+            raise RequestError(
+                422, Issue("too-costly", f"Il y a déjà {MOST_CASE_FILES} dossiers : réinitialisez le bac à sable.")
+            )
+        return count + 1
+
+    def open_case(self, number: int, call: Call, now: datetime) -> tuple[CaseFile, tuple[Put, ...]]:
+        """A new case file for a call, and its writes."""
+        at = now.isoformat(timespec="seconds")
+        name = f"{self._prefix}-{number:05}"
+        case_file = CaseFile(name, at, call, history=(Entry(at, "Dossier ouvert"),))
+        return case_file, (_put_case_file(case_file),)
+
+    def attach(self, appointment_id: str, number: str, now: datetime) -> tuple[Put, ...]:
+        """The writes that attach an orientation to a case file; none when it is attached to that one already.
+
+        Raises RequestError 404 for an unknown one of either, 409 when it is attached to another case file.
+        """
+        orientation, case_file = self.orientation(appointment_id), self.case_file(number)
+        if orientation is None or case_file is None:
+            what = "Orientation inconnue." if orientation is None else "Dossier inconnu."
+            raise RequestError(404, Issue("not-found", what))
+        if orientation.case_file == number:
+            return ()
+        if orientation.case_file is not None:
+            detail = f"Cette orientation est déjà rattachée au dossier {orientation.case_file}."
+            raise RequestError(409, Issue("conflict", detail))
+        self._unattached.pop(appointment_id, None)
+        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation rattachée : {_summary(orientation.appointment)}")
+        file = msgspec.structs.replace(noted(case_file, entry), orientations=(*case_file.orientations, appointment_id))
+        return _put(msgspec.structs.replace(orientation, case_file=number)), _put_case_file(file)
+
+    def note(self, *, at: datetime, queue: str, sender: str, kind: str, text: str, ref: str) -> tuple[Put, ...]:
+        """The write that keeps a notice; the oldest of 200 makes room."""
+        number = self._notices[-1].number + 1 if self._notices else 0
+        notice = Notice(number, at.isoformat(timespec="seconds"), queue, sender, kind, text[:LONGEST_TEXT], ref)
+        self._notices = [*self._notices, notice][-MOST_NOTICES:]
+        return (Put(NOTICES, str(number % MOST_NOTICES), encode(notice)),)
+
+
+def _summary(appointment: dict[str, Any]) -> str:
+    start = datetime.fromisoformat(appointment["start"])
+    person = appointment.get("practitioner")
+    whom = f", {person['firstName']} {person['lastName']}" if person else ""
+    status = _STATUSES.get(appointment["status"], appointment["status"])
+    return f"{status}, le {start:%d/%m/%Y} à {start:%H:%M}{whom}"
+
+
+def _put(orientation: Orientation) -> Put:
+    return Put(ORIENTATIONS, orientation.appointment_id, encode(orientation))
+
+
+def _put_case_file(case_file: CaseFile) -> Put:
+    return Put(CASE_FILES, case_file.number, encode(case_file))

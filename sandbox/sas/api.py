@@ -1,0 +1,282 @@
+"""The SAS API: what the console shows, as JSON, for load tests and integrators (`openapi.py` describes it).
+
+`search`, `appointments` (one's own) and `regulator-accounts` need the Bearer token that `login` gives;
+`l02/<distributionID>` and `appointments/<id>` need none on loopback. Failures are `application/problem+json`
+(RFC 9457): what is wrong (`detail`), where (`pointer`), what was expected.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.config import SAS_UI
+from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Regulator
+from sandbox.net.context import Context
+from sandbox.net.fhir_http import read_body
+from sandbox.sas.accounts import Accounts
+from sandbox.sas.aggregator import Aggregator, document
+from sandbox.sas.appointments import Appointments
+from sandbox.sas.directory import Directory
+from sandbox.sas.l02 import L02
+from sandbox.sas.openapi import description
+from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.search import read_criteria
+
+log = logging.getLogger(__name__)
+
+MOST_TOKENS = 10_000
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+_BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
+
+
+class Login(msgspec.Struct):
+    """Body of `POST login`. `identifier`: `system|value`, the value alone, or the e-mail address."""
+
+    identifier: str
+    password: str
+
+
+class Tokens:
+    """Bearer tokens of the API: in memory, at most 10,000 (the oldest goes), each for `session_hours`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._life = timedelta(hours=context.settings.session_hours)
+        self._held: dict[str, tuple[Regulator, datetime]] = {}
+
+    def give(self, regulator: Regulator) -> tuple[str, datetime]:
+        """A new token and when it ends."""
+        while len(self._held) >= MOST_TOKENS:
+            del self._held[next(iter(self._held))]
+        token, ends = self._context.entropy.token(), self._context.clock.now() + self._life
+        self._held[token] = (regulator, ends)
+        return token, ends
+
+    def regulator(self, token: str) -> Regulator | None:
+        """Whose token it is; None for an unknown or expired one."""
+        regulator, ends = self._held.get(token, (None, None))
+        if ends is not None and ends <= self._context.clock.now():
+            del self._held[token]
+            return None
+        return regulator
+
+
+class Unauthorized(RequestError):
+    """401: who is calling is not known."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(401, Issue("login", detail, "http.Authorization"))
+
+
+class Api:
+    """The handlers. Every one returns JSON or raises RequestError."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        directory: Directory,
+        aggregator: Aggregator,
+        accounts: Accounts,
+        appointments: Appointments,
+        l02: L02,
+        labels: Mapping[str, str],
+    ) -> None:
+        self._context, self._directory, self._aggregator = context, directory, aggregator
+        self._accounts, self._appointments, self._l02 = accounts, appointments, l02
+        self._labels = labels
+        self._tokens = Tokens(context)
+
+    def app(self) -> Starlette:
+        """The application, to be mounted at `/api`."""
+        routes = [
+            Route("/login", self.login, methods=["POST"]),
+            Route("/search", self.search, methods=["GET"]),
+            Route("/l02/{distribution_id:path}", self.l02, methods=["GET"]),
+            Route("/appointments", self.appointments, methods=["GET"]),
+            Route("/appointments/{id}", self.appointment, methods=["GET"]),
+            Route("/regulator-accounts", self.regulator_accounts, methods=["GET"]),
+            Route("/openapi.json", self.openapi, methods=["GET"]),
+        ]
+        handlers: dict[Any, Any] = {
+            RequestError: _request_error,
+            HTTPException: _http_error,
+            StoreError: _store_error,
+            Exception: _unexpected,
+        }
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    async def login(self, request: Request) -> Response:
+        """A token for a demonstration account; counts as a login (INT_R02)."""
+        try:
+            asked = msgspec.json.decode(await read_body(request, 65_536), type=Login)
+        except msgspec.MsgspecError as error:
+            raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
+        regulator = self._context.population.regulator(asked.identifier)
+        secret = regulator.password if regulator is not None else ""
+        if regulator is None or not hmac.compare_digest(secret.encode(), asked.password.encode()):
+            raise Unauthorized("unknown identifier or wrong password")
+        await self._accounts.login(regulator)
+        token, ends = self._tokens.give(regulator)
+        return _json(
+            {
+                "token": token,
+                "token_type": "Bearer",
+                "expires_at": ends.isoformat(),
+                "regulator": {
+                    "identifier": regulator.identifier.key,
+                    "family": regulator.family,
+                    "given": regulator.given,
+                    "territory": regulator.territory,
+                },
+            }
+        )
+
+    async def search(self, request: Request) -> Response:
+        """One page of cards."""
+        self._caller(request)
+        now = self._context.clock.now()
+        criteria = read_criteria(request.query_params, self._directory, self._labels, now)
+        return _json(document(await self._aggregator.search(criteria), self._labels))
+
+    async def l02(self, request: Request) -> Response:
+        """What became of one L02 message."""
+        self._caller_or_loopback(request)
+        distribution_id = request.path_params["distribution_id"]
+        state = self._l02.state(distribution_id)
+        if state is None:
+            raise _missing(f"no L02 message '{distribution_id}'", "distributionID")
+        return _json(state)
+
+    async def appointments(self, request: Request) -> Response:
+        """The caller's own appointments, newest first; `identifier` narrows to the editor's `[system|]value`."""
+        regulator = self._caller(request)
+        system, pipe, value = request.query_params.get("identifier", "").rpartition("|")
+        found = [
+            self._line(record)
+            for record in self._appointments.of_regulator(regulator.identifier)
+            if not value or (record.sender.value == value and (not pipe or record.sender.system == system))
+        ]
+        return _json({"appointments": found})
+
+    async def appointment(self, request: Request) -> Response:
+        """One appointment by the SAS core's id."""
+        self._caller_or_loopback(request)
+        record = self._appointments.read(request.path_params["id"])
+        if record is None:
+            raise _missing(f"no appointment '{request.path_params['id']}'", "id")
+        return _json(self._line(record))
+
+    async def regulator_accounts(self, request: Request) -> Response:
+        """What each editor is known to have of the caller's account."""
+        regulator = self._caller(request)
+        return _json(
+            {
+                "regulator": regulator.identifier.key,
+                "accounts": list(self._accounts.states(regulator)),
+            }
+        )
+
+    async def openapi(self, request: Request) -> Response:
+        """This API's description."""
+        return _json(description(self._context.settings.http(SAS_UI, "/api")))
+
+    def _line(self, record: AppointmentRecord) -> dict[str, Any]:
+        return appointment_document(record) | {"l02": self._l02.of_appointment(record.id)}
+
+    def _caller(self, request: Request) -> Regulator:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("no Bearer token: POST login gives one")
+        regulator = self._tokens.regulator(token.strip())
+        if regulator is None:
+            raise Unauthorized("unknown or expired token: POST login gives a new one")
+        return regulator
+
+    def _caller_or_loopback(self, request: Request) -> None:
+        if request.client is None or request.client.host not in _LOOPBACK:
+            self._caller(request)
+
+
+def appointment_document(record: AppointmentRecord) -> dict[str, Any]:
+    """An appointment as the API shows it."""
+    return {
+        "id": record.id,
+        "version": record.version,
+        "editor": record.editor,
+        "identifier": _identifier(record.sender),
+        "regulator": _identifier(record.regulator),
+        "practitioner": record.practitioner,
+        "organization": record.organization,
+        "status": record.status,
+        "start": record.start.isoformat(),
+        "end": record.end.isoformat(),
+        "created": record.created.isoformat(),
+        "received": record.received.isoformat(),
+        "orientationCategory": record.category,
+        "flagged": record.flagged,
+    }
+
+
+def _identifier(identifier: Identifier) -> dict[str, str]:
+    return {"system": identifier.system, "value": identifier.value}
+
+
+def _missing(detail: str, where: str) -> RequestError:
+    return RequestError(404, Issue("not-found", detail, where))
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status, media_type="application/json")
+
+
+def _problem(
+    status: int, detail: str, issues: tuple[Issue, ...] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if issues:
+        body["errors"] = [
+            {"code": issue.code, "detail": issue.detail} | ({"pointer": issue.expression} if issue.expression else {})
+            for issue in issues
+        ]
+    return Response(orjson.dumps(body), status, headers=dict(headers or {}), media_type="application/problem+json")
+
+
+def _request_error(_: Request, error: RequestError) -> Response:
+    headers = _BEARER if error.status == 401 else {"Retry-After": "1"} if error.status == 503 else None
+    return _problem(error.status, str(error), error.issues, headers)
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    detail = f"{request.method} {request.url.path}: {error.detail}; see GET openapi.json"
+    return _problem(error.status_code, detail, headers=error.headers)
+
+
+def _store_error(_: Request, error: StoreError) -> Response:
+    log.error("the store failed under the SAS API: %s", error)
+    return _problem(503, "the store cannot be used", headers={"Retry-After": "5"})
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__)
+    return _problem(500, "internal error")

@@ -1,0 +1,205 @@
+"""The SAS core: the national platform. Pages and API on one port, FHIR (INT_R03) with mTLS on another.
+
+One store holds appointments, L02 messages and what editors know of the regulators; one HTTP client with the
+platform's certificate calls the editors. Who may call the FHIR port: the editors, by CN and OU of their certificate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox import __version__
+from sandbox.config import SAS_FHIR, SAS_UI
+from sandbox.fhir.appointment import PROFILE, PROFILE_SOS
+from sandbox.kernel.clock import fhir_instant
+from sandbox.kernel.flows import Flow
+from sandbox.net.context import Context, Service
+from sandbox.net.edge import Edge, RequirePeer, refusals
+from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found
+from sandbox.net.http_client import HttpClient
+from sandbox.net.http_server import Listener
+from sandbox.net.tls import Peer, server_context
+from sandbox.pki.subjects import editor_subject
+from sandbox.sas.accounts import Accounts
+from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.api import Api
+from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
+from sandbox.sas.console import Console
+from sandbox.sas.directory import Directory
+from sandbox.sas.l02 import L02
+from sandbox.sas.specialties import SPECIALTIES
+from sandbox.store.protocol import Store
+from sandbox.store.tables import open_store
+from sandbox.web.pages import console
+
+ROLE = "sas"
+GRACE_S = 2.0  # of the 3 s that a role has to stop, for requests that are running
+
+
+def build(context: Context) -> Service:
+    """The SAS core's role. Raises StoreLocked or StoreError when its store cannot be opened."""
+    return SasCore(context, open_store(context.store_dir(ROLE)))
+
+
+class SasCore:
+    """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter.
+
+    `l02` and `http` can be given by tests.
+    """
+
+    def __init__(
+        self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
+    ) -> None:
+        self._store = store
+        self._http = http or HttpClient(context, ROLE, ROLE)
+        self._l02 = l02 or L02(context, store)
+        directory = Directory(context.population)
+        self._accounts = Accounts(context, store, self._http)
+        self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES)
+        self.appointments = Appointments(context, store, self._l02, directory)
+        self.fhir = _fhir(context, self.appointments)
+        self.pages = self._pages(context, directory)
+        self._listeners = _listeners(context, self.fhir, self.pages)
+
+    def _pages(self, context: Context, directory: Directory) -> ASGIApp:
+        api = Api(
+            context,
+            directory=directory,
+            aggregator=self.aggregator,
+            accounts=self._accounts,
+            appointments=self.appointments,
+            l02=self._l02,
+            labels=SPECIALTIES,
+        )
+        pages = Console(
+            context,
+            self._http,
+            directory=directory,
+            aggregator=self.aggregator,
+            accounts=self._accounts,
+            appointments=self.appointments,
+            l02=self._l02,
+            labels=SPECIALTIES,
+        )
+        self.api = api.app()
+        routes = [Mount("/api", app=self.api), *pages.routes()]
+        return Edge(console(context, pages.pages, routes, role=ROLE), context, _flow_of_page)
+
+    async def start(self) -> None:
+        """Connect to the hub (in the background when it is down), then answer."""
+        await self._l02.start()
+        for listener in self._listeners:
+            await listener.start()
+
+    async def stop(self) -> None:
+        """No new requests, finish those that run, then messages, calls and the store."""
+        await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
+        await self._accounts.stop()
+        await self._l02.stop()
+        await self._http.close()
+        await self._store.close()
+
+    def health(self) -> dict[str, object]:
+        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection, R01..R04 findings."""
+        return {
+            "appointments": self.appointments.count,
+            "l02_waiting": self._l02.waiting,
+            "hub_connected": self._l02.connected,
+            "findings": self.aggregator.findings.total(),
+        }
+
+
+def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener]:
+    tls = None
+    if context.pki is not None:
+        required = context.settings.no_certificate == "refuse"
+        tls = server_context(context.pki, client_certificate="required" if required else "optional")
+    told = refusals(context, ROLE, Flow.INT_R03)
+    return [
+        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told),
+        Listener(pages, context.sockets[SAS_UI]),
+    ]
+
+
+def _flow_of_page(scope: Scope) -> tuple[str, str]:
+    return ROLE, Flow.API if scope["path"].startswith("/api") else Flow.UI
+
+
+def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
+    """The FHIR port: edge, then certificate, then the server."""
+    slugs = {
+        (subject.cn, subject.ou): editor.slug
+        for editor in context.population.editors.values()
+        for subject in (editor_subject(editor),)
+    }
+    server = RequirePeer(_FhirServer(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
+    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03))
+
+
+class _FhirServer:
+    """The few interactions of the SAS core's FHIR base, without a router: this is the hot path of INT_R03."""
+
+    def __init__(self, context: Context, appointments: Appointments, slugs: Mapping[tuple[str, str], str]) -> None:
+        self._slugs = slugs
+        self._server = AppointmentServer(context, appointments)
+        self._endpoint = answering(self._handle)
+        started = fhir_instant(context.clock.now())
+        self._capability = capability(context.settings.fhir(SAS_FHIR, BASE_PATH), started)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _handle(self, request: Request) -> Response:
+        path, method = request.scope["path"], request.method
+        peer: Peer | None = request.scope.get("peer")
+        editor = self._slugs[peer.cn, peer.ou] if peer is not None else None
+        match path.removeprefix(BASE_PATH).strip("/").split("/"):
+            case ["Appointment"] if method == "POST":
+                return await self._server.create(request, editor)
+            case ["Appointment"] if method == "PUT":
+                return await self._server.update(request, editor)
+            case ["Appointment", id] if method in ("GET", "HEAD"):
+                return await self._server.read(id, editor)
+            case ["metadata"] if method in ("GET", "HEAD"):
+                return fhir_response(self._capability)
+            case ["Appointment"] | ["Appointment", _] | ["metadata"]:
+                raise not_allowed(method, path)
+        raise not_found(f"{path} is not served here: POST or PUT [base]/Appointment")
+
+
+def capability(base: str, date: str) -> bytes:
+    """The CapabilityStatement of the SAS core's FHIR base: exactly what it supports."""
+    interactions = [{"code": code} for code in ("read", "create", "update")]
+    resource = {
+        "type": "Appointment",
+        "profile": PROFILE,
+        "supportedProfile": [PROFILE, PROFILE_SOS],
+        "interaction": interactions,
+        "versioning": "versioned",
+        "readHistory": False,
+        "updateCreate": True,
+        "conditionalUpdate": True,
+        "searchParam": [{"name": "identifier", "type": "token"}],
+    }
+    security = {"description": "mutual TLS; CN and OU of the client certificate are those agreed with each editor"}
+    return orjson.dumps(
+        {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": date,
+            "kind": "instance",
+            "software": {"name": "sas-sandbox", "version": __version__},
+            "implementation": {"description": "SAS core (sandbox)", "url": base},
+            "fhirVersion": "4.0.1",
+            "format": ["application/fhir+json"],
+            "rest": [{"mode": "server", "security": security, "resource": [resource]}],
+        }
+    )

@@ -1,0 +1,175 @@
+"""Appointments of the SAS core: the INT_R03 server and the table behind it (guide, « INT_R03 »).
+
+POST/PUT [base]/Appointment are answered once the appointment AND its L02 message are on disk, by one write. The
+decision (read, compare, apply) is taken without giving way to the event loop, so two requests for one identifier
+are serialised; a repeated one also waits until what it repeats is on disk.
+
+Whose appointment: with mTLS the editor is the one that the client certificate names. It may use any identifier
+system (an OID or a URL, several if it likes) except the one by which another editor of the ecosystem is known:
+that is refused with 422, and an appointment of another editor can be neither changed nor read. Without mTLS the
+identifier's system tells the editor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.config import SAS_FHIR
+from sandbox.fhir.appointment import OPERATOR, parse_appointment, parse_conditional, render_appointment
+from sandbox.kernel.errors import Issue, RequestError, refused
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Appointment, Editor
+from sandbox.net.context import Context
+from sandbox.net.edge import Note
+from sandbox.net.fhir_http import fhir_response, not_found, read_body, wants_representation
+from sandbox.sas.directory import Directory
+from sandbox.sas.l02 import L02
+from sandbox.sas.lifecycle import Decision, appointment_id, decide, first_version
+from sandbox.sas.records import AppointmentRecord, decode, encode
+from sandbox.store.protocol import Put, Store
+
+TABLE = "appointments"
+BASE_PATH = "/sas/fhir"
+MOST_LISTED = 200  # newest appointments kept at hand per regulator, for « Mes orientations »
+
+_OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
+
+
+class Appointments:
+    """The table, and the rules by which INT_R03 changes it."""
+
+    def __init__(self, context: Context, store: Store, l02: L02, directory: Directory) -> None:
+        self._clock = context.clock
+        self._store, self._l02, self._directory = store, l02, directory
+        self._owners: Mapping[str, Editor] = MappingProxyType(
+            {editor.system: editor for editor in context.population.editors.values()}
+        )
+        self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
+        for key, row in store.items(TABLE):
+            self._recent[decode(row).regulator.key].append(key)
+
+    @property
+    def count(self) -> int:
+        """How many appointments there are."""
+        return self._store.count(TABLE)
+
+    def read(self, id: str) -> AppointmentRecord | None:
+        """By the SAS core's own id."""
+        row = self._store.get(TABLE, id)
+        return decode(row) if row is not None else None
+
+    def of_regulator(self, regulator: Identifier) -> Iterator[AppointmentRecord]:
+        """The regulator's appointments, newest first, at most 200; one that passed to a colleague is his no more."""
+        for id in reversed(self._recent.get(regulator.key, ())):
+            record = self.read(id)
+            if record is not None and record.regulator.key == regulator.key:
+                yield record
+
+    async def accept(self, wanted: Appointment, editor: str | None, *, update: bool) -> Decision:
+        """Create or change an appointment; returns once that is durable.
+
+        `editor`: slug that the certificate proved, None without mTLS. Raises RequestError 409 (creation of an
+        existing identifier with other content) or 422 (unknown regulator, another editor's identifier, a step that
+        the automaton lacks), StoreError when the disk refuses.
+        """
+        decision = self._decide(wanted, self._sender(wanted.identifier, editor), update=update)
+        record = decision.record
+        if not decision.changed:
+            await self._store.barrier()
+            return decision
+        written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record))
+        self._remember(record)
+        await written
+        self._l02.wake()
+        return decision
+
+    def _remember(self, record: AppointmentRecord) -> None:
+        recent = self._recent[record.regulator.key]
+        if record.version == 1 or record.id not in recent:
+            recent.append(record.id)
+
+    def _sender(self, identifier: Identifier, editor: str | None) -> str:
+        owner = self._owners.get(identifier.system)
+        if editor is None:
+            return owner.slug if owner is not None else ""
+        if owner is not None and owner.slug != editor:
+            raise refused(
+                f"the identifier system {identifier.system} is that of editor {owner.slug}, "
+                f"the certificate is that of {editor}",
+                "Appointment.identifier[0].system",
+            )
+        return editor
+
+    def _decide(self, wanted: Appointment, editor: str, *, update: bool) -> Decision:
+        if self._directory.regulator(wanted.operator) is None:
+            raise refused(f"regulator {wanted.operator.key} is not known to the SAS core", _OPERATOR_PATH)
+        id = appointment_id(wanted.identifier)
+        present = self.read(id)
+        if present is not None and present.editor not in ("", editor):
+            raise refused(
+                f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
+            )
+        practitioner = self._directory.practitioner(wanted.practitioner) if wanted.practitioner else None
+        if practitioner is not None:
+            organization = self._directory.organization_of(practitioner)
+        else:
+            organization = self._directory.association_of(editor) if wanted.sos else None
+        new = first_version(
+            wanted,
+            id=id,
+            editor=editor,
+            practitioner=practitioner,
+            organization=organization,
+            now=self._clock.now(),
+        )
+        return decide(present, new, update=update)
+
+
+class AppointmentServer:
+    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS."""
+
+    def __init__(self, context: Context, appointments: Appointments) -> None:
+        self._appointments = appointments
+        self._location = context.settings.fhir(SAS_FHIR, f"{BASE_PATH}/Appointment/")
+
+    async def create(self, request: Request, editor: str | None) -> Response:
+        """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
+        wanted = parse_appointment(await read_body(request))
+        return self._answer(request, await self._appointments.accept(wanted, editor, update=False))
+
+    async def update(self, request: Request, editor: str | None) -> Response:
+        """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
+        condition = parse_conditional(request.url.query)
+        wanted = parse_appointment(await read_body(request))
+        if not condition.matches(wanted.identifier):
+            detail = (
+                f"the query looks for {condition.system or ''}|{condition.value}, "
+                f"the body carries {wanted.identifier.key}"
+            )
+            raise RequestError(422, Issue("business-rule", detail, "Appointment.identifier[0]"))
+        return self._answer(request, await self._appointments.accept(wanted, editor, update=True))
+
+    async def read(self, id: str, editor: str | None) -> Response:
+        """GET [base]/Appointment/<id>, for the editor that sent it."""
+        record = self._appointments.read(id)
+        if record is None or (editor is not None and record.editor != editor):
+            raise not_found(f"no Appointment/{id}")
+        return fhir_response(_resource(record), headers={"ETag": f'W/"{record.version}"'})
+
+    def _answer(self, request: Request, decision: Decision) -> Response:
+        record = decision.record
+        note: Note | None = request.scope.get("exchange")
+        if note is not None:
+            note.ref = record.sender.value
+        headers = {"Location": self._location + record.id, "ETag": f'W/"{record.version}"'}
+        body = _resource(record) if wants_representation(request) else b""
+        return fhir_response(body, 201 if decision.created else 200, headers)
+
+
+def _resource(record: AppointmentRecord) -> bytes:
+    return render_appointment(record.appointment(), id=record.id)

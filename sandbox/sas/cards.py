@@ -1,0 +1,242 @@
+"""From free slots to the cards that a regulator reads. Pure.
+
+A card is one practitioner with all his places, or one SOS association with its consultation sites. Slots are
+deduplicated and sorted; what an editor sent that was not asked for, or is over, is dropped and told as a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from sandbox.fhir.profiles import Finding
+from sandbox.fhir.reading import FreeSlot
+from sandbox.kernel.clock import PARIS
+from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
+from sandbox.sas.directory import Area, distance_km
+from sandbox.sas.search import EditorQuery
+
+
+class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One free slot. `start`, `end` ISO 8601 with offset; `url` of the editor's page, without `origin`."""
+
+    id: str
+    start: datetime
+    end: datetime
+    url: str | None = None
+    visibilities: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    cpts: tuple[str, ...] = ()
+    walkin: bool = False
+
+    @property
+    def day(self) -> date:
+        """The local day, for the card's columns."""
+        return self.start.astimezone(PARIS).date()
+
+
+class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A place of consultation or site, with its free slots by time. `id` is the Schedule's."""
+
+    id: str
+    line: str
+    postal_code: str
+    city: str
+    distance_km: float | None = None
+    name: str | None = None
+    phone: str | None = None
+    slots: tuple[CardSlot, ...] = ()
+
+    def on(self, day: date) -> list[CardSlot]:
+        """The slots of one local day."""
+        return [slot for slot in self.slots if slot.day == day]
+
+
+class CardCpts(msgspec.Struct, frozen=True):
+    """A CPTS through which some of the slots are offered."""
+
+    finess: str
+    name: str
+
+
+class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`kind`: `practitioner` or `sos`; `id`: prefixed national id or SIRET; `distance_km` of the nearest place."""
+
+    kind: str
+    id: str
+    name: str
+    editor: str
+    editor_name: str
+    distance_km: float
+    specialty: str | None = None
+    specialty_label: str | None = None
+    phone: str | None = None
+    cpts: tuple[CardCpts, ...] = ()
+    places: tuple[CardPlace, ...] = ()
+
+    @property
+    def slot_count(self) -> int:
+        """Free slots on all places."""
+        return sum(len(place.slots) for place in self.places)
+
+
+def admissible(
+    slots: Iterable[FreeSlot], query: EditorQuery, start: datetime, end: datetime
+) -> tuple[list[FreeSlot], list[Finding]]:
+    """The slots that answer the query, and a finding for each of the others.
+
+    Dropped: a practitioner or association that was not asked about, a slot outside the window (so a past one too:
+    the window never starts before now).
+    """
+    kept: list[FreeSlot] = []
+    findings: list[Finding] = []
+    for slot in slots:
+        asked = slot.sos[0] if slot.sos is not None else slot.practitioner
+        if asked not in query.asked:
+            findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
+        elif not start <= slot.start <= end:
+            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
+        else:
+            kept.append(slot)
+    return kept, findings
+
+
+def practitioner_card(
+    practitioner: Practitioner,
+    slots: Iterable[FreeSlot],
+    *,
+    editor: Editor,
+    area: Area,
+    labels: Mapping[str, str],
+) -> Card:
+    """One practitioner: the directory says who he is, the editor where and when he is free.
+
+    Places that have no slot in the window keep their line; a place that the directory does not know is added.
+    """
+    slots = list(slots)
+    held = _by_schedule(slots)
+    places = [_known_place(place, held.pop(place.id, []), area) for place in practitioner.places]
+    places += [_unknown_place(schedule, some) for schedule, some in held.items()]
+    return Card(
+        kind="practitioner",
+        id=practitioner.id,
+        name=f"{practitioner.given} {practitioner.family}",
+        editor=editor.slug,
+        editor_name=editor.name,
+        distance_km=_nearest(places),
+        specialty=practitioner.specialty,
+        specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
+        phone=next((slot.phone for slot in slots if slot.phone), None),
+        cpts=_cpts(slots),
+        places=_in_order(places),
+    )
+
+
+def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, editor: Editor, area: Area) -> Card:
+    """One SOS association: its sites in the area, and those that offer slots anyway."""
+    held = _by_schedule(slots)
+    places = [
+        _site(site, held.pop(site.id, []), area)
+        for site in association.sites
+        if site.id in held or _distance(site, area) <= area.radius_km
+    ]
+    places += [_unknown_place(schedule, some) for schedule, some in held.items()]
+    return Card(
+        kind="sos",
+        id=association.siret,
+        name=association.name,
+        editor=editor.slug,
+        editor_name=editor.name,
+        distance_km=_nearest(places),
+        places=_in_order(places),
+    )
+
+
+def booking_url(url: str, origin: str) -> str:
+    """The editor's page with `origin` appended, by `?` or `&` as needed (single sign-on)."""
+    page, mark, fragment = url.partition("#")
+    glue = "" if page.endswith(("?", "&")) else "&" if "?" in page else "?"
+    return f"{page}{glue}origin={origin}{mark}{fragment}"
+
+
+def _by_schedule(slots: Iterable[FreeSlot]) -> dict[str, list[FreeSlot]]:
+    held: dict[str, list[FreeSlot]] = {}
+    for slot in slots:
+        held.setdefault(slot.schedule, []).append(slot)
+    return held
+
+
+def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
+    """By time; of several with the same beginning and end at one place, the first."""
+    distinct: dict[tuple[datetime, datetime], CardSlot] = {}
+    for slot in slots:
+        if (slot.start, slot.end) not in distinct:
+            distinct[slot.start, slot.end] = CardSlot(
+                id=slot.slot_id,
+                start=slot.start,
+                end=slot.end,
+                url=slot.comment if slot.comment and slot.comment.startswith(("http://", "https://")) else None,
+                visibilities=tuple(slot.visibilities),
+                types=tuple(slot.types),
+                reasons=tuple(slot.reasons),
+                cpts=tuple(name for _, name in slot.cpts),
+                walkin=slot.walkin,
+            )
+    return tuple(distinct[key] for key in sorted(distinct))
+
+
+def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
+    return CardPlace(
+        id=place.id,
+        line=place.line,
+        postal_code=place.postal_code,
+        city=place.city,
+        distance_km=_distance(place, area),
+        slots=_card_slots(slots),
+    )
+
+
+def _site(site: ConsultationSite, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
+    return CardPlace(
+        id=site.id,
+        line=site.line,
+        postal_code=site.postal_code,
+        city=site.city,
+        distance_km=_distance(site, area),
+        name=site.name,
+        phone=site.phone,
+        slots=_card_slots(slots),
+    )
+
+
+def _unknown_place(schedule: str, slots: Sequence[FreeSlot]) -> CardPlace:
+    first = slots[0]
+    place = first.place
+    return CardPlace(
+        id=schedule,
+        line=place.line if place else "",
+        postal_code=place.postal_code if place else "",
+        city=place.city if place else "",
+        name=first.site,
+        slots=_card_slots(slots),
+    )
+
+
+def _distance(place: Place | ConsultationSite, area: Area) -> float:
+    return round(distance_km(area.lat, area.lon, place.lat, place.lon), 1)
+
+
+def _nearest(places: Iterable[CardPlace]) -> float:
+    return min((place.distance_km for place in places if place.distance_km is not None), default=0.0)
+
+
+def _in_order(places: Iterable[CardPlace]) -> tuple[CardPlace, ...]:
+    """Places with slots first, then the nearest."""
+    return tuple(sorted(places, key=lambda place: (not place.slots, place.distance_km or 0.0, place.id)))
+
+
+def _cpts(slots: Iterable[FreeSlot]) -> tuple[CardCpts, ...]:
+    return tuple(CardCpts(finess, name) for finess, name in dict(pair for slot in slots for pair in slot.cpts).items())

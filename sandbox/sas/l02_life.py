@@ -1,0 +1,99 @@
+"""The life of one L02 message as the SAS core follows it. Pure.
+
+        ┌──────────────────────────► acknowledged ◄─┐
+due ────┼─► published ──────────────►               │   an acknowledgement may overtake the publisher confirm;
+        │       ├───────────────────► refused ◄─┐   │   a message reported dead may still have been read
+        └───────┴───────────────────► expired ──┴───┘
+
+What arrives twice, or late, changes nothing: `acknowledged` and `refused` are final.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class State(StrEnum):
+    """Where a message stands; also the name of the event that brought it there."""
+
+    DUE = "due"
+    PUBLISHED = "published"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+DUE, PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED = State
+FINAL = frozenset({ACKNOWLEDGED, REFUSED, EXPIRED})
+
+TRANSITIONS: dict[tuple[State, State], State] = {
+    **{(DUE, event): event for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
+    **{(PUBLISHED, event): event for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
+    **{(ACKNOWLEDGED, event): ACKNOWLEDGED for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
+    **{(REFUSED, event): REFUSED for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
+    (EXPIRED, PUBLISHED): EXPIRED,
+    (EXPIRED, ACKNOWLEDGED): ACKNOWLEDGED,
+    (EXPIRED, REFUSED): REFUSED,
+    (EXPIRED, EXPIRED): EXPIRED,
+}
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`at`: ISO 8601 with offset; `code` and `cause` of the error that refused, `step` of the acknowledgement."""
+
+    state: State
+    at: str
+    code: int | None = None
+    cause: str | None = None
+    step: str | None = None
+
+
+class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """One message: the row of table `l02`. `appointment_id` is None for one that somebody else published.
+
+    `events` holds each kind of event once, in the order in which they came.
+    """
+
+    distribution_id: str = msgspec.field(name="distributionID")
+    state: State
+    events: tuple[Event, ...] = ()
+    appointment_id: str | None = None
+    version: int | None = None
+    recipient: str = ""
+
+    def after(self, event: Event) -> Tracked:
+        """The message after `event`; the very same object when that is nothing new."""
+        if any(known.state == event.state for known in self.events):
+            return self
+        state = TRANSITIONS[self.state, event.state]
+        return msgspec.structs.replace(self, state=state, events=(*self.events, event))
+
+    def document(self) -> dict[str, Any]:
+        """As `GET l02/<distributionID>` shows it: code and cause are those of the present state."""
+        events: list[dict[str, Any]] = [msgspec.to_builtins(event) for event in self.events]
+        shown: dict[str, Any] = next((event for event in reversed(events) if event["state"] == self.state), {})
+        verdict: dict[str, Any] = {name: shown[name] for name in ("code", "cause") if name in shown}
+        return {
+            "distributionID": self.distribution_id,
+            "appointmentId": self.appointment_id,
+            "state": str(self.state),
+            **verdict,
+            "events": events,
+        }
+
+
+_decoder = msgspec.json.Decoder(Tracked)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Tracked) -> bytes:
+    """The row as one JSON object, UTF-8."""
+    return _encoder.encode(message)
+
+
+def decode(row: bytes) -> Tracked:
+    """The message of a row that `encode` wrote."""
+    return _decoder.decode(row)

@@ -1,0 +1,56 @@
+"""A whole SAS core in a directory of its own; see `sas_core` for its peers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.config import SAS_FHIR, SAS_UI, Settings
+from sandbox.kernel.clock import Clock, as_of
+from sandbox.kernel.entropy import seeded
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context
+from sandbox.population.load import load_population
+from sandbox.population.people import Population
+from sandbox.sas.app import SasCore
+from sandbox.store.tables import open_store
+from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+
+
+@pytest.fixture(scope="session")
+def population() -> Population:
+    return load_population(Settings(practitioners=200))
+
+
+@pytest.fixture
+def context(tmp_path: Path, population: Population) -> Iterator[Context]:
+    with contextlib.ExitStack() as stack:
+        sockets = {}
+        for offset in (SAS_UI, SAS_FHIR):
+            sockets[offset] = stack.enter_context(socket.socket())
+            sockets[offset].bind(("127.0.0.1", 0))
+        yield Context(
+            settings=Settings(data_dir=str(tmp_path), mtls=False, practitioners=200),
+            world=WorldView(),
+            clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
+            journal=Journal(),
+            entropy=seeded("sas"),
+            population=population,
+            sockets=sockets,
+            pki=None,
+            master_secret=b"x" * 32,
+        )
+
+
+@pytest.fixture
+async def core(context: Context) -> AsyncIterator[Core]:
+    store = open_store(context.store_dir("sas"))
+    editors, messages = Editors(), Messages()
+    made = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
+    yield Core(made, context, editors, messages)
+    await made.stop()

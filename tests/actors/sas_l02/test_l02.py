@@ -1,0 +1,429 @@
+"""The SAS core's side of INT_L02: what is sent, what becomes of it, what survives."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.edxl import build
+from sandbox.edxl.codes import HubCode
+from sandbox.kernel.errors import PeerUnreachable, RequestError
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.identifiers import Identifier
+from sandbox.net.context import Context
+from sandbox.sas import l02 as module
+from sandbox.sas.l02 import L02
+from sandbox.sas.l02_content import content_of
+from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
+from sandbox.sas.records import AppointmentRecord
+from sandbox.store.protocol import Store
+from sandbox.store.tables import open_store
+from tests.actors.sas_l02.hub_peer import (
+    ANA,
+    CPTS,
+    DOCTOR,
+    LUC,
+    NOW,
+    OLD_DOCTOR,
+    POPULATION,
+    SAMU,
+    SAS,
+    SOS,
+    UNTITLED,
+    HubPeer,
+    exchanges,
+    make_context,
+)
+
+RECORD = AppointmentRecord(
+    id="3f0c6a52-0a61-4e6e-a62c-4a1f6f3f3f01",
+    version=1,
+    editor="agenda-azur",
+    sender=Identifier("urn:oid:1.2.250.1.999.1", "a1"),
+    regulator=LUC.identifier,
+    status=AppointmentStatus.BOOKED,
+    start=NOW + timedelta(hours=4),
+    end=NOW + timedelta(hours=4, minutes=15),
+    created=NOW,
+    category=OrientationCategory.PS,
+    received=NOW,
+    practitioner=DOCTOR.id,
+)
+
+
+def changed(**values: Any) -> AppointmentRecord:
+    return msgspec.structs.replace(RECORD, **values)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return make_context(tmp_path)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_store(tmp_path / "sas")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def hub() -> HubPeer:
+    return HubPeer()
+
+
+@pytest.fixture
+async def l02(context: Context, store: Store, hub: HubPeer) -> AsyncIterator[L02]:
+    made = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def book(l02: L02, store: Store, record: AppointmentRecord = RECORD) -> str:
+    """Make a version's message due as the appointments do; gives its distributionID."""
+    writes = l02.due(record)
+    await store.commit(*writes)
+    l02.wake()
+    return writes[0].key
+
+
+async def eventually(store: Store, condition: Callable[[], bool]) -> None:
+    """Let the outbox work until `condition` holds."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await store.barrier()
+            await asyncio.sleep(0)
+
+
+async def until(l02: L02, store: Store, key: str, state: str) -> None:
+    await eventually(store, lambda: (l02.state(key) or {}).get("state") == state)
+
+
+def address(identifier: str = "1") -> build.Address:
+    return build.Address(f"{SAMU}_{identifier}", SAMU, SAS, NOW, NOW + timedelta(hours=1))
+
+
+def error(code: HubCode, referenced: str, source: object = None) -> bytes:
+    return build.error(
+        build.error_address("fr.health.hub", "1", SAS, NOW), code, "why", source=source, referenced=referenced
+    )
+
+
+# ---- what is sent
+
+
+async def test_a_booking_becomes_one_creation_for_the_samu_of_the_regulators_territory(
+    l02: L02, store: Store, hub: HubPeer
+) -> None:
+    key = await book(l02, store)
+    (message,) = await hub.messages(1)
+    assert (message.distribution_id, message.sender, message.recipient) == (key, SAS, SAMU)
+    assert message.expires - message.sent == timedelta(days=1)
+    assert message.appointment == {
+        "appointmentId": RECORD.id,
+        "method": "CreateAppointment",
+        "created": "2026-11-22T10:00:00+01:00",
+        "start": "2026-11-22T14:00:00+01:00",
+        "end": "2026-11-22T14:15:00+01:00",
+        "status": "booked",
+        "orientationCategory": "PS",
+        "practitioner": {
+            "rppsId": DOCTOR.id,
+            "lastName": "Marchal",
+            "firstName": "Inès",
+            "specialityCode": "SM54",
+            "specialityUrl": "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale",
+            "professionCode": "10",
+            "professionUrl": "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante",
+        },
+        "regulator": {
+            "regulatorId": "3330000001/42",
+            "regulatorName": "Dorval",
+            "regulatorFirstname": "Luc",
+            "regulatorEmail": "luc@example.org",
+        },
+    }
+
+
+def test_a_later_version_is_an_update_that_carries_everything() -> None:
+    content = content_of(changed(version=2, status=AppointmentStatus.CANCELLED), POPULATION).appointment
+    assert (content["method"], content["status"]) == ("UpdateAppointment", "cancelled")
+    assert content.keys() == content_of(RECORD, POPULATION).appointment.keys()
+
+
+def test_the_technical_id_of_a_regulator_never_travels() -> None:
+    content = content_of(changed(regulator=ANA.identifier), POPULATION)
+    assert "regulatorId" not in content.appointment["regulator"]
+    assert content.recipient == "fr.health.samu350"
+
+
+def test_a_specialty_without_code_is_left_out() -> None:
+    practitioner = content_of(changed(practitioner=UNTITLED.id), POPULATION).appointment["practitioner"]
+    assert practitioner.keys() == {"rppsId", "lastName", "firstName", "professionCode", "professionUrl"}
+
+
+@pytest.mark.parametrize("practitioner", [OLD_DOCTOR.id, "810000000099"])
+async def test_a_practitioner_whom_the_model_does_not_admit_is_left_out_and_journalled(
+    l02: L02, context: Context, store: Store, hub: HubPeer, practitioner: str
+) -> None:
+    key = await book(l02, store, changed(practitioner=practitioner))
+    (message,) = await hub.messages(1)
+    assert message.appointment is not None
+    assert "practitioner" not in message.appointment
+    notes = [exchange.note for exchange in exchanges(context) if exchange.ref == key]
+    assert any(f"practitioner {practitioner} left out" in note for note in notes)
+
+
+@pytest.mark.parametrize(("identifier", "name"), [(CPTS.finess, CPTS.name), (SOS.siret, SOS.name)])
+def test_a_structure_with_a_name_is_carried(identifier: str, name: str) -> None:
+    content = content_of(changed(organization=identifier, practitioner=None), POPULATION)
+    assert content.appointment["organization"] == {"organizationId": identifier, "name": name}
+    assert content.omitted == ()
+
+
+def test_a_structure_without_a_name_is_left_out_and_said() -> None:
+    content = content_of(changed(organization="1999999999"), POPULATION)
+    assert "organization" not in content.appointment
+    assert content.omitted == ("organization 1999999999 left out: its name is not known",)
+
+
+def test_an_unknown_regulator_has_no_territory_to_tell() -> None:
+    with pytest.raises(RequestError):
+        content_of(changed(regulator=Identifier("urn:x", "nobody")), POPULATION)
+
+
+def test_dates_keep_their_own_offset_and_lose_decimals() -> None:
+    start = datetime(2026, 7, 1, 12, 0, 0, 5, tzinfo=UTC)
+    content = content_of(changed(start=start), POPULATION).appointment
+    assert content["start"] == "2026-07-01T12:00:00+00:00"
+
+
+async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: HubPeer) -> None:
+    hub.gate.clear()
+    keys = [await book(l02, store, changed(version=version)) for version in (1, 2, 3)]
+    await hub.messages(1)
+    hub.gate.set()
+    assert [message.distribution_id for message in await hub.messages(3)] == keys
+    assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == keys
+
+
+async def test_what_is_not_confirmed_is_published_again_with_the_same_id(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    hub.failures.append(PeerUnreachable("hub", "connection refused"))
+    key = await book(l02, store)
+    await hub.begun.wait()
+    assert (l02.state(key) or {})["state"] == "due"
+    (message,) = await hub.messages(1)
+    assert message.distribution_id == key
+    await until(l02, store, key, "published")
+    published = [exchange for exchange in exchanges(context) if exchange.action == "publish hubsante"]
+    assert [exchange.note for exchange in published] == ["not confirmed: connection refused", ""]
+    assert {(exchange.actor, exchange.flow, exchange.ref) for exchange in published} == {("sas", "INT_L02", key)}
+
+
+# ---- what becomes of it
+
+
+async def test_a_message_goes_from_due_to_published_to_acknowledged(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key, step="INTEGRE"))
+    at = NOW.isoformat(timespec="milliseconds")
+    assert l02.state(key) == {
+        "distributionID": key,
+        "appointmentId": RECORD.id,
+        "state": "acknowledged",
+        "events": [
+            {"state": "due", "at": at},
+            {"state": "published", "at": at},
+            {"state": "acknowledged", "at": at, "step": "INTEGRE"},
+        ],
+    }
+
+
+async def test_an_acknowledgement_may_overtake_the_confirm(l02: L02, store: Store, hub: HubPeer) -> None:
+    hub.gate.clear()
+    key = await book(l02, store)
+    await hub.messages(1)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    hub.gate.set()
+    await eventually(store, lambda: l02.waiting == 0)
+    found = l02.state(key) or {}
+    assert found["state"] == "acknowledged"
+    assert [event["state"] for event in found["events"]] == ["due", "acknowledged", "published"]
+
+
+async def test_a_duplicate_acknowledgement_changes_nothing(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.ack", build.ack(address("1"), key))
+    before = l02.state(key)
+    await hub.deliver(f"{SAS}.ack", build.ack(address("2"), key))
+    assert l02.state(key) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (HubCode.CONFLICT, "refused"),
+        (HubCode.UNROUTABLE_MESSAGE, "refused"),
+        (HubCode.INVALID_MESSAGE, "refused"),
+        (HubCode.EXPIRED_MESSAGE_BEFORE_ROUTING, "expired"),
+        (HubCode.DEAD_LETTER_QUEUED, "expired"),
+    ],
+)
+async def test_an_error_ends_the_message_with_its_code_and_cause(
+    l02: L02, store: Store, hub: HubPeer, code: HubCode, state: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.info", error(code, key))
+    found = l02.state(key) or {}
+    assert (found["state"], found["code"], found["cause"]) == (state, int(code), "why")
+
+
+async def test_an_error_that_lost_the_id_is_matched_by_its_source(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await hub.messages(1)
+    await hub.deliver(f"{SAS}.info", error(HubCode.UNROUTABLE_MESSAGE, "", {"distributionID": key}))
+    assert (l02.state(key) or {})["code"] == 501
+
+
+async def test_an_acknowledgement_that_refuses_is_a_refusal(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key, refused_by=f"{SAMU}_9"))
+    found = l02.state(key) or {}
+    assert found["state"] == "refused"
+    assert f"{SAMU}_9" in found["cause"]
+
+
+async def test_a_message_reported_dead_that_was_read_after_all_is_acknowledged(
+    l02: L02, store: Store, hub: HubPeer
+) -> None:
+    key = await book(l02, store)
+    await hub.deliver(f"{SAS}.info", error(HubCode.DEAD_LETTER_QUEUED, key))
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    found = l02.state(key) or {}
+    assert found["state"] == "acknowledged"
+    assert "code" not in found
+
+
+async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l02: L02, hub: HubPeer) -> None:
+    foreign = f"{SAS}_load-1"
+    assert l02.state(foreign) is None
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), foreign))
+    found = l02.state(foreign) or {}
+    assert (found["state"], found["appointmentId"]) == ("acknowledged", None)
+
+
+async def test_answers_to_what_was_never_the_platforms_make_no_record(l02: L02, context: Context, hub: HubPeer) -> None:
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), "somebody.else_1"))
+    assert l02.state("somebody.else_1") is None
+    assert [exchange.ref for exchange in exchanges(context)] == ["somebody.else_1"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff"])
+async def test_what_cannot_be_read_is_journalled_and_let_go(
+    l02: L02, context: Context, hub: HubPeer, body: bytes
+) -> None:
+    await hub.deliver(f"{SAS}.info", body)
+    (exchange,) = exchanges(context)
+    assert exchange.status in (102, 300)
+
+
+async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, context: Context, hub: HubPeer) -> None:
+    appointment = content_of(RECORD, POPULATION).appointment
+    await hub.deliver(f"{SAS}.info", build.report(address(), appointment))
+    (exchange,) = exchanges(context)
+    assert exchange.note == "no verdict in this appointment"
+
+
+def test_the_life_of_a_message_has_every_step() -> None:
+    events = [State.PUBLISHED, State.ACKNOWLEDGED, State.REFUSED, State.EXPIRED]
+    assert set(TRANSITIONS) == set(itertools.product(State, events))
+    for event in events:
+        assert TRANSITIONS[State.ACKNOWLEDGED, event] is State.ACKNOWLEDGED
+        assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
+        once = Tracked("x", DUE).after(Event(event, "t"))
+        assert once.after(Event(event, "later")) is once
+
+
+# ---- what survives
+
+
+async def test_state_and_outbox_survive_a_restart(context: Context, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "again")
+    key = await book(L02(context, store, hub=HubPeer()), store)  # type: ignore[arg-type]
+    await store.close()
+    store, hub = open_store(tmp_path / "again"), HubPeer()
+    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    assert [found["state"] for found in l02.of_appointment(RECORD.id)] == ["due"]
+    await l02.start()
+    assert [message.distribution_id for message in await hub.messages(1)] == [key]
+    await until(l02, store, key, "published")
+    await l02.stop()
+    await store.close()
+
+
+async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
+    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(store, "commit", lambda *writes: pending)
+    delivery = asyncio.create_task(hub.deliver(f"{SAS}.ack", build.ack(address(), key)))
+    done, _ = await asyncio.wait([delivery], timeout=0.05)
+    assert not done
+    pending.set_result(None)
+    await delivery
+
+
+async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
+    context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MESSAGES", 3)
+    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    await l02.start()
+    first = await book(l02, store)
+    await until(l02, store, first, "published")
+    others = [f"{SAS}_{number}" for number in range(4)]
+    for other in others:
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), other))
+    kept = [key for key in (first, *others) if l02.state(key) is not None]
+    assert first in kept, "an unfinished message is never forgotten"
+    assert others[-1] in kept
+    assert len(kept) <= 4
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), first))
+    for number in range(4, 8):
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), f"{SAS}_{number}"))
+    assert l02.state(first) is None
+    assert l02.of_appointment(RECORD.id) == []
+    await l02.stop()
+
+
+async def test_a_message_that_was_never_committed_is_forgotten_too(
+    context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MESSAGES", 1)
+    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    l02.due(RECORD)
+    key = await book(l02, store, changed(version=2))
+    assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == [key]
+
+
+async def test_a_code_beyond_reason_is_kept_as_none(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    body = error(HubCode.CONFLICT, key).replace(b'"statusCode":409', b'"statusCode":1e300')
+    await hub.deliver(f"{SAS}.info", body)
+    assert (l02.state(key) or {})["code"] == 0
+    assert l02.connected

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import Identifier
+from sandbox.population.people import Population
+from sandbox.sas.directory import (
+    FALLBACK_RADIUS_KM,
+    GENERAL_MEDICINE,
+    Area,
+    Directory,
+    area_of,
+    distance_km,
+    folded,
+)
+
+BORDEAUX = "33063"
+
+
+@pytest.mark.parametrize(
+    "typed", ["Bordeaux", "bordeaux", " BORDEAUX ", "33000 Bordeaux", "Bordeaux (33)", "Bordeaux 33063"]
+)
+def test_town_is_found_however_its_name_is_typed(directory: Directory, typed: str) -> None:
+    town = directory.town(name=typed)
+    assert town is not None
+    assert town.insee == BORDEAUX
+
+
+@pytest.mark.parametrize(("typed", "name"), [("st malo", "Saint-Malo"), ("Villenave d Ornon", "Villenave-d'Ornon")])
+def test_town_is_found_without_accents_hyphens_and_in_short(directory: Directory, typed: str, name: str) -> None:
+    town = directory.town(name=typed)
+    assert town is not None
+    assert town.name == name
+
+
+def test_insee_code_is_stronger_than_name(directory: Directory) -> None:
+    town = directory.town(BORDEAUX, "Lyon")
+    assert town is not None
+    assert town.name == "Bordeaux"
+
+
+@pytest.mark.parametrize(("insee", "name"), [("", ""), ("99999", ""), ("", "Trifouillis"), ("", "33000")])
+def test_unknown_town_is_none(directory: Directory, insee: str, name: str) -> None:
+    assert directory.town(insee, name) is None
+
+
+def test_folding_forgets_case_accents_and_punctuation() -> None:
+    assert folded("Saint-Médard-en-Jalles") == folded("ST MEDARD EN JALLES")
+
+
+def test_distance_is_the_great_circle() -> None:
+    assert distance_km(44.8378, -0.5792, 45.7640, 4.8357) == pytest.approx(436, abs=3)
+    assert distance_km(1.0, 2.0, 1.0, 2.0) == 0
+
+
+def test_area_follows_the_departement_and_grows(population: Population) -> None:
+    area = area_of(population.towns[BORDEAUX])
+    assert (area.radius_km, area.enlarged().radius_km) == (10.0, 15.0)
+    elsewhere = type(population.towns[BORDEAUX])("48095", "Mende", "48000", "48", 44.5, 3.5)
+    assert area_of(elsewhere).radius_km == FALLBACK_RADIUS_KM[0]
+
+
+@pytest.mark.parametrize("radius", [0.5, 3.0, 10.0, 60.0])
+@pytest.mark.parametrize("insee", [BORDEAUX, "35238", "69123"])
+def test_candidates_are_exactly_those_within_the_radius(
+    directory: Directory, population: Population, insee: str, radius: float
+) -> None:
+    town = population.towns[insee]
+    area = Area(town.lat, town.lon, radius, 5.0)
+    expected = {
+        practitioner.id
+        for practitioner in population.practitioners()
+        if practitioner.specialty in GENERAL_MEDICINE
+        and any(distance_km(town.lat, town.lon, place.lat, place.lon) <= radius for place in practitioner.places)
+    }
+    assert {found.practitioner.id for found in directory.candidates("SM54", area)} == expected
+
+
+def test_candidate_distance_is_that_of_the_nearest_place(directory: Directory, population: Population) -> None:
+    town = population.towns[BORDEAUX]
+    for found in directory.candidates("SM54", area_of(town)):
+        nearest = min(distance_km(town.lat, town.lon, place.lat, place.lon) for place in found.practitioner.places)
+        assert math.isclose(found.distance_km, nearest)
+
+
+def test_the_three_codes_of_general_medicine_are_one_specialty(directory: Directory, population: Population) -> None:
+    area = area_of(population.towns[BORDEAUX])
+    assert directory.candidates("SM26", area) == directory.candidates("SM54", area) != []
+    assert all(found.practitioner.specialty == "SM04" for found in directory.candidates("SM04", area))
+
+
+def test_those_already_asked_are_left_out(directory: Directory, population: Population) -> None:
+    area = area_of(population.towns[BORDEAUX])
+    everybody = directory.candidates("SM54", area)
+    asked = {found.practitioner.id for found in everybody[:7]}
+    rest = directory.candidates("SM54", area, asked)
+    assert [found for found in everybody if found.practitioner.id not in asked] == rest
+
+
+def test_candidates_have_an_interfaced_editor(directory: Directory, population: Population) -> None:
+    for found in directory.candidates("SM54", area_of(population.towns[BORDEAUX])):
+        flows = population.editors[found.practitioner.editor].flows
+        assert Flow.INT_R01 in flows or Flow.INT_R04 in flows
+
+
+def test_associations_are_those_with_a_site_in_the_area(directory: Directory, population: Population) -> None:
+    near = directory.associations(area_of(population.towns[BORDEAUX]))
+    assert near
+    assert all(any(site.insee.startswith("33") for site in found.sites) for found in near)
+    assert directory.associations(Area(0.0, 0.0, 5.0, 1.0)) == []
+
+
+def test_regulator_is_the_pair_of_system_and_value(directory: Directory, population: Population) -> None:
+    known = population.regulators[0].identifier
+    assert directory.regulator(known) == population.regulators[0]
+    assert directory.regulator(Identifier("urn:oid:1.2.3", known.value)) is None
+    assert directory.regulator(Identifier(known.system, "nobody")) is None
+
+
+def test_practitioner_is_found_with_and_without_prefix(directory: Directory, population: Population) -> None:
+    someone = next(iter(population.practitioners()))
+    assert directory.practitioner(someone.id) == directory.practitioner(someone.id[1:]) == someone
+
+
+def test_organization_is_the_cpts_else_the_only_structure(directory: Directory, population: Population) -> None:
+    for practitioner in population.practitioners():
+        structures = {place.structure for place in practitioner.places}
+        organization = directory.organization_of(practitioner)
+        if practitioner.cpts:
+            assert organization == practitioner.cpts[0]
+        else:
+            assert organization == (structures.pop() if len(structures) == 1 else None)
+
+
+def test_association_is_told_only_when_its_editor_serves_one(directory: Directory, population: Population) -> None:
+    for slug in population.editors:
+        served = [sos.siret for sos in population.sos.values() if sos.editor == slug]
+        assert directory.association_of(slug) == (served[0] if len(served) == 1 else None)
