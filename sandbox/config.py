@@ -61,11 +61,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def http(self, offset: int, path: str = "") -> str:
         """Public URL of a page or API port (never TLS: loopback by default)."""
-        return f"http://{self.public_host}:{self.port(offset)}{path}"
+        return f"http://{self.public_name}:{self.port(offset)}{path}"
 
     def fhir(self, offset: int, path: str = "") -> str:
         """Public URL of a FHIR port: https, or http with `--no-mtls`."""
-        return f"{'https' if self.mtls else 'http'}://{self.public_host}:{self.port(offset)}{path}"
+        return f"{'https' if self.mtls else 'http'}://{self.public_name}:{self.port(offset)}{path}"
+
+    @property
+    def public_name(self) -> str:
+        """The public host as a URL writes it: an IPv6 address in brackets."""
+        return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
 
     @property
     def data(self) -> Path:

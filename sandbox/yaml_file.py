@@ -40,7 +40,7 @@ def load_yaml(path: Path, kind: type[T]) -> YamlFile[T]:
     try:
         root, raw = _parse(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark = error.context_mark or error.problem_mark  # where the broken construct begins
         raise ConfigError(name, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         raise ConfigError(name, 1, f"not YAML: {error}") from None

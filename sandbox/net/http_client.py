@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -59,8 +60,7 @@ class HttpClient:
         `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
         Raises PeerUnreachable, PeerTimeout (over `timeout` seconds in all), PeerError (no usable HTTP answer).
         """
-        loop = asyncio.get_running_loop()
-        began, target = loop.time(), URL(url, encoded=True)
+        began, target = time.perf_counter(), URL(url, encoded=True)
         status, size, note = 0, 0, ""
         try:
             async with asyncio.timeout(timeout):
@@ -84,7 +84,7 @@ class HttpClient:
                     action=f"{method} {target.path}",
                     peer=peer,
                     status=status,
-                    ms=round((loop.time() - began) * 1000, 3),
+                    ms=round((time.perf_counter() - began) * 1000, 3),
                     size=size,
                     note=note,
                     ref=ref,

@@ -164,15 +164,19 @@ class Api:
         return _json(state)
 
     async def appointments(self, request: Request) -> Response:
-        """The caller's own appointments, newest first; `identifier` narrows to the editor's `[system|]value`."""
-        regulator = self._caller(request)
-        system, pipe, value = request.query_params.get("identifier", "").rpartition("|")
-        found = [
-            self._line(record)
-            for record in self._appointments.of_regulator(regulator.identifier)
-            if not value or (record.sender.value == value and (not pipe or record.sender.system == system))
-        ]
-        return _json({"appointments": found})
+        """The caller's own newest appointments, newest first; or the one of the editor's `identifier`.
+
+        `identifier=system|value` finds it however old it is, `identifier=value` among the newest.
+        """
+        regulator = self._caller(request).identifier
+        system, _, value = request.query_params.get("identifier", "").rpartition("|")
+        if system:
+            one = self._appointments.sent_as(Identifier(system, value))
+            found = [one] if one is not None and one.regulator.key == regulator.key else []
+        else:
+            newest = self._appointments.of_regulator(regulator)
+            found = [record for record in newest if not value or record.sender.value == value]
+        return _json({"appointments": [self._line(record) for record in found]})
 
     async def appointment(self, request: Request) -> Response:
         """One appointment by the SAS core's id."""

@@ -170,8 +170,10 @@ class _FhirServer:
                 return await self._server.read(id, editor)
             case ["metadata"] if method in ("GET", "HEAD"):
                 return fhir_response(self._capability)
-            case ["Appointment"] | ["Appointment", _] | ["metadata"]:
-                raise not_allowed(method, path)
+            case ["Appointment"]:
+                raise not_allowed(method, path, "POST", "PUT")
+            case ["Appointment", _] | ["metadata"]:
+                raise not_allowed(method, path, "GET", "HEAD")
         raise not_found(f"{path} is not served here: POST or PUT [base]/Appointment")
 
 

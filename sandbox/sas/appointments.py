@@ -26,7 +26,7 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
 from sandbox.net.edge import Note
-from sandbox.net.fhir_http import fhir_response, not_found, read_body, wants_representation
+from sandbox.net.fhir_http import fhir_response, not_found, parse_body, read_body, wants_representation
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.lifecycle import Decision, appointment_id, decide, first_version
@@ -62,6 +62,10 @@ class Appointments:
         """By the SAS core's own id."""
         row = self._store.get(TABLE, id)
         return decode(row) if row is not None else None
+
+    def sent_as(self, identifier: Identifier) -> AppointmentRecord | None:
+        """By the editor's identifier."""
+        return self.read(appointment_id(identifier))
 
     def of_regulator(self, regulator: Identifier) -> Iterator[AppointmentRecord]:
         """The regulator's appointments, newest first, at most 200; one that passed to a colleague is his no more."""
@@ -139,13 +143,13 @@ class AppointmentServer:
 
     async def create(self, request: Request, editor: str | None) -> Response:
         """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
-        wanted = parse_appointment(await read_body(request))
+        wanted = await parse_body(parse_appointment, await read_body(request))
         return self._answer(request, await self._appointments.accept(wanted, editor, update=False))
 
     async def update(self, request: Request, editor: str | None) -> Response:
         """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
         condition = parse_conditional(request.url.query)
-        wanted = parse_appointment(await read_body(request))
+        wanted = await parse_body(parse_appointment, await read_body(request))
         if not condition.matches(wanted.identifier):
             detail = (
                 f"the query looks for {condition.system or ''}|{condition.value}, "

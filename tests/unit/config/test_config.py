@@ -34,6 +34,7 @@ def test_urls_follow_from_ports_and_public_host() -> None:
     assert settings.fhir(EDITORS_FHIR) == "https://bac.local:9043"
     assert msgspec.structs.replace(settings, mtls=False).fhir(EDITORS_FHIR) == "http://bac.local:9043"
     assert settings.data.is_absolute()
+    assert msgspec.structs.replace(settings, public_host="::1").http(SAS_UI) == "http://[::1]:9000"
 
 
 def test_listening_everywhere_does_not_change_the_public_name() -> None:
@@ -67,7 +68,7 @@ def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
         ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo)"),
         ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
         ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
-        ("seed: [1\n", ":2: not YAML: "),
+        ("seed: [1\n", ":1: not YAML: "),
         ("- seed\n", ":1: Expected `object`, got `array` (at $)"),
     ],
 )

@@ -136,7 +136,7 @@ VALUES = st.one_of(
         ]
     ),
     st.text(max_size=5),
-)
+).map(copy.deepcopy)  # a list that one example changes must not reach the next
 
 
 @st.composite

@@ -1,0 +1,66 @@
+"""`make bench`: the hot paths against their limits, as ratios measured in one run.
+
+Each measurement runs its variants by turns, several rounds, server and client in processes of their own (each on a
+core of its own where there are two); the ratio is that of the medians. Exit code 1 when a limit is missed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from load import r03
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`measured` of `variant` over `base` must reach `limit`."""
+
+    name: str
+    variant: str
+    base: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Rates per second by variant, from rounds; and what they must relate to."""
+
+    title: str
+    measure: Callable[[int], Mapping[str, list[float]]]
+    ratios: tuple[Ratio, ...]
+
+
+MEASUREMENTS = (
+    Measurement(
+        "POST Appointment (INT_R03): raw ASGI, the handler without the store, the handler with it",
+        r03.measure,
+        (
+            Ratio("durable POST / same handler without the store", "durable", "memory", 0.4),
+            Ratio("handler without the store / raw ASGI that reads the body and answers 201", "memory", "raw", 0.15),
+        ),
+    ),
+)
+ROUNDS = 3
+
+
+def main() -> int:
+    """Measure everything, print, judge."""
+    missed = 0
+    for measurement in MEASUREMENTS:
+        print(f"\n{measurement.title}")
+        rates = {name: statistics.median(found) for name, found in measurement.measure(ROUNDS).items()}
+        for name, rate in rates.items():
+            print(f"  {name:<12} {rate:>10,.0f} /s")
+        for ratio in measurement.ratios:
+            found = rates[ratio.variant] / rates[ratio.base]
+            good = found >= ratio.limit
+            missed += not good
+            print(f"  {'ok  ' if good else 'MISS'} {ratio.name}: {found:.2f} (limit {ratio.limit:.2f})")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Requests per second of POST Appointment in three variants of one server.
+
+raw      an ASGI function that reads the body and answers 201
+memory   the SAS core's FHIR application over a store that only keeps rows in memory
+durable  the same application over its real store: answered once on disk
+
+The L02 messages are made and stored with the appointment, as in service; nothing sends them here. Plain HTTP/1.1
+on loopback, 64 kept-alive connections, one request under way on each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sandbox import ecosystem
+from sandbox.config import SAS_FHIR, SAS_UI, Settings
+from sandbox.fhir.appointment import render_appointment
+from sandbox.kernel.clock import PARIS, Clock
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.flows import AppointmentStatus
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.model import Appointment
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context
+from sandbox.net.http_server import Listener
+from sandbox.population.load import load_population
+from sandbox.sas.app import SasCore
+from sandbox.store.protocol import Delete, Put
+from sandbox.store.tables import open_store
+
+VARIANTS = ("raw", "memory", "durable")
+CONNECTIONS = 64
+WARM_UP_S = 0.7
+MEASURED_S = 2.5
+
+
+class MemoryStore:
+    """The store's interface without a disk."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[str, bytes]] = {}
+
+    def get(self, table: str, key: str) -> bytes | None:
+        return self._tables.get(table, {}).get(key)
+
+    def items(self, table: str) -> Iterator[tuple[str, bytes]]:
+        return iter(list(self._tables.get(table, {}).items()))
+
+    def count(self, table: str) -> int:
+        return len(self._tables.get(table, {}))
+
+    def commit(self, *writes: Put | Delete) -> Awaitable[None]:
+        for write in writes:
+            rows = self._tables.setdefault(write.table, {})
+            if isinstance(write, Put):
+                rows[write.key] = write.value
+            else:
+                rows.pop(write.key, None)
+        return _done()
+
+    async def barrier(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def _done() -> None: ...
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Rates per second, `rounds` of each variant by turns."""
+    rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    for _ in range(rounds):
+        for variant in VARIANTS:
+            rates[variant].append(_once(variant))
+    return rates
+
+
+def _once(variant: str) -> float:
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = processes.Pipe()
+    with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
+        server = processes.Process(target=serve, args=(variant, directory, theirs), daemon=True)
+        server.start()
+        port = ours.recv()
+        _pin(1)
+        try:
+            return asyncio.run(_load(port))
+        finally:
+            ours.send("stop")
+            server.join(10)
+
+
+def _pin(core: int) -> None:
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {core})
+
+
+def serve(variant: str, directory: str, pipe: Connection) -> None:
+    """The server's process: says its port, runs until told to stop."""
+    _pin(0)
+    ecosystem.run(_serve(variant, Path(directory), pipe))
+
+
+async def _serve(variant: str, directory: Path, pipe: Connection) -> int:
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    store: Any = open_store(directory / "sas") if variant == "durable" else MemoryStore()
+    app: Any = raw if variant == "raw" else SasCore(_context(directory, sock), store).fhir
+    listener = Listener(app, sock)
+    await listener.start()
+    ecosystem.tune_collector()
+    pipe.send(sock.getsockname()[1])
+    await asyncio.to_thread(pipe.recv)
+    await listener.stop(0.5)
+    await store.close()
+    return 0
+
+
+async def raw(scope: Any, receive: Any, send: Any) -> None:
+    """The least that any server does."""
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _context(directory: Path, sock: socket.socket) -> Context:
+    settings = Settings(data_dir=str(directory), mtls=False, preset="minimal")
+    return Context(
+        settings=settings,
+        world=WorldView(),
+        clock=Clock(time.time),
+        journal=Journal(),
+        entropy=Entropy(os.urandom),
+        population=load_population(settings),
+        sockets={SAS_FHIR: sock, SAS_UI: sock},
+        pki=None,
+        master_secret=b"b" * 32,
+    )
+
+
+async def _load(port: int) -> float:
+    """Answers per second over the measured time."""
+    template = _template()
+    counts = [0] * CONNECTIONS
+    tasks = [asyncio.create_task(_caller(port, template, counts, index)) for index in range(CONNECTIONS)]
+    await asyncio.sleep(WARM_UP_S)
+    before, started = sum(counts), time.perf_counter()
+    await asyncio.sleep(MEASURED_S)
+    rate = (sum(counts) - before) / (time.perf_counter() - started)
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if not isinstance(result, asyncio.CancelledError):
+            raise RuntimeError(f"a caller ended: {result}")
+    return rate
+
+
+async def _caller(port: int, template: bytes, counts: list[int], index: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"POST /sas/fhir/Appointment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/fhir+json\r\n"
+    while True:
+        body = template.replace(b"$ID", str(uuid.uuid4()).encode())
+        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 201"):
+            raise RuntimeError(answer.decode(errors="replace"))
+        counts[index] += 1
+
+
+def _template() -> bytes:
+    """A body with `$ID` where the identifier goes."""
+    population = load_population(Settings(preset="minimal"))
+    practitioner = next(iter(population.practitioners()))
+    editor = population.editors[practitioner.editor]
+    now = Clock(time.time).now().astimezone(PARIS).replace(microsecond=0)
+    body = render_appointment(
+        Appointment(
+            identifier=Identifier(editor.system, "$ID"),
+            operator=population.regulators[0].identifier,
+            status=AppointmentStatus.BOOKED,
+            start=now.replace(minute=0),
+            end=now.replace(minute=15),
+            created=now,
+            practitioner=practitioner.id,
+        )
+    )
+    assert json.loads(body)["identifier"][0]["value"] == "$ID"
+    return body

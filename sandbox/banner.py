@@ -1,0 +1,81 @@
+"""What `sas-sandbox up` prints once everything answers: who listens where, the accounts, three commands to copy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+
+def memory_mib(pids: Sequence[int]) -> float | None:
+    """Proportional set size of some processes, MiB; None where the system does not tell (not Linux)."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return None
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
+
+
+def banner(document: dict[str, Any], data_dir: Path, *, seconds: float, memory: float | None, processes: int) -> str:
+    """The text, from endpoints.json (absolute certificate paths) and what was measured."""
+    sas, control = document["sas"], document["control"]
+    used = "" if memory is None else f", {memory:.0f} Mio (Pss)"
+    where = "un processus" if processes == 1 else f"{processes} processus"
+    lines = [
+        "",
+        f"  sas-sandbox {document['version']} — prêt en {seconds:.1f} s{used}, {where}",
+        f"  heure du bac à sable : {document['now']}    graine : {document['seed']}",
+        "",
+        _row("Plateforme SAS", sas["ui"], f"FHIR {sas['fhir']}"),
+        *(_row(editor["name"], editor["ui"], f"FHIR {editor['fhir']}") for editor in document["editors"]),
+        *(_row(f"LRM {lrm['territory']}", lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
+        _row("Pro Santé Connect", document["psc"]["issuer"], ""),
+        _row("Hub Santé", document["hub"]["amqp"], ""),
+        _row("Tour de contrôle", control["ui"], f"API {control['api']}"),
+        "",
+        "  Comptes de démonstration (Pro Santé Connect)",
+        *(
+            f"    {account['identifier']:<38} {account['password']:<22} {account['territory']}"
+            for account in document["examples"]["regulators"]
+        ),
+        "",
+        "  À copier",
+        f"    {_curl(document)}",
+        f"    page à ouvrir : {sas['ui']}/",
+        f"    sas-sandbox scenario run nominal --endpoints {shlex.quote(str(data_dir / 'endpoints.json'))}",
+        "",
+        "  Ctrl-C pour arrêter.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, url: str, more: str) -> str:
+    return f"    {name:<24} {url:<44} {more}".rstrip()
+
+
+def _curl(document: dict[str, Any]) -> str:
+    """A slot search on the first editor with the SAS core's certificate."""
+    example = document["examples"]["practitioner_one_site"]
+    editor = next(editor for editor in document["editors"] if editor["slug"] == example["editor"])
+    day = date.fromisoformat(document["now"][:10])
+    query = (
+        f"start=ge{day}T00:00:00&start=le{day + timedelta(days=2)}T23:59:59&status=free"
+        "&_include=Slot:schedule&_include:iterate=Schedule:actor"
+        f"&schedule.actor:Practitioner.identifier=urn:oid:1.2.250.1.71.4.2.1%7C{example['id']}"
+    )
+    tls = document["tls"]
+    if not tls["clients"]:
+        return f"curl '{editor['fhir']}/Slot?{query}'"
+    sas = tls["clients"]["sas"]
+    files = " ".join(f"{flag} {shlex.quote(path)}" for flag, path in _curl_files(tls["ca"], sas))
+    return f"curl {files} '{editor['fhir']}/Slot?{query}'"
+
+
+def _curl_files(ca: str, credentials: dict[str, str]) -> list[tuple[str, str]]:
+    return [("--cacert", ca), ("--cert", credentials["cert"]), ("--key", credentials["key"])]

@@ -1,0 +1,160 @@
+"""The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it.
+
+Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sandbox import __version__
+from sandbox.config import PRESETS, load_settings
+from sandbox.kernel.errors import SandboxError, UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run, say what went wrong in one line. Never a traceback for a usage error."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        code: int = options.run(options)
+    except UsageError as error:
+        print(f"sas-sandbox: {error}", file=sys.stderr)
+        return 2
+    except SandboxError as error:
+        print(f"sas-sandbox: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sas-sandbox", description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--version", action="version", version=f"sas-sandbox {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start the whole ecosystem in the foreground")
+    _settings_options(up)
+    up.set_defaults(run=_up)
+    scenario = commands.add_parser("scenario", help="play a scripted day over the wire").add_subparsers(required=True)
+    play = scenario.add_parser("run", help="play one scenario and verify each step")
+    play.add_argument("name", help="name of a scenario, or path of a YAML file")
+    play.add_argument("--endpoints", default=".sandbox/endpoints.json", help="endpoints.json of the sandbox to play on")
+    play.add_argument("--start", action="store_true", help="start a sandbox of its own for the time of the scenario")
+    play.add_argument("--port-base", type=int, metavar="N", help="with --start: its first port")
+    play.add_argument("--processes", action="store_true", help="with --start: one process per role")
+    play.set_defaults(run=_scenario_run)
+    names = scenario.add_parser("list", help="list the scenarios of the package")
+    names.set_defaults(run=_scenario_list)
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """The module's text as it is; defaults shown."""
+
+
+def _settings_options(parser: argparse.ArgumentParser) -> None:
+    """Flags of the settings; without a value given they leave the decision to the weaker sources."""
+    add = parser.add_argument
+    add("--config", type=Path, metavar="FILE", help="YAML file of settings (environment: SAS_SANDBOX_CONFIG)")
+    add("--port-base", type=int, metavar="N", help="first port (8000); nothing above N+99 is used")
+    add("--host", help="where to listen (127.0.0.1)")
+    add("--public-host", metavar="NAME", help="the name that others use for this machine (that of --host)")
+    add("--data-dir", metavar="DIR", help="what must survive a restart (.sandbox)")
+    add("--seed", type=int, metavar="N", help="seed of the population and of the agendas (20260101)")
+    add("--as-of", metavar="DATETIME", help="sandbox time at the start; without offset: Europe/Paris")
+    add("--freeze", action="store_const", const=True, help="stop sandbox time at --as-of")
+    add("--preset", choices=sorted(PRESETS), help="size of the population (demo)")
+    add("--processes", action="store_const", const=True, help="one process per role")
+    add("--no-mtls", dest="mtls", action="store_const", const=False, help="plain HTTP and AMQP, no certificates")
+    add("--ready-file", metavar="PATH", help="write a copy of endpoints.json there once everything answers")
+
+
+SETTING_FLAGS = (
+    "port_base",
+    "host",
+    "public_host",
+    "data_dir",
+    "seed",
+    "as_of",
+    "freeze",
+    "preset",
+    "processes",
+    "mtls",
+    "ready_file",
+)
+
+
+def _up(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    from sandbox import ecosystem  # the help must not wait for these
+    from sandbox.banner import banner, memory_mib
+    from sandbox.ground import open_lines, prepare
+
+    flags = {name: getattr(options, name) for name in SETTING_FLAGS}
+    file = options.config or (Path(os.environ["SAS_SANDBOX_CONFIG"]) if "SAS_SANDBOX_CONFIG" in os.environ else None)
+    settings = load_settings(flags, os.environ, file)
+    ground = prepare(settings, ecosystem.wall)
+
+    def announce(pids: Sequence[int]) -> None:
+        seconds = time.monotonic() - started
+        document = _absolute(settings.data)
+        text = banner(document, settings.data, seconds=seconds, memory=memory_mib(pids), processes=len(pids))
+        print(text, flush=True)
+
+    try:
+        if settings.processes:
+            from sandbox.supervisor import Supervisor
+
+            open_lines(ground)
+            return Supervisor(ground, announce).run()
+        return ecosystem.run(ecosystem.run_together(ground, lambda: announce([os.getpid()])))
+    finally:
+        ground.close()
+
+
+def _absolute(data: Path) -> dict[str, Any]:
+    """endpoints.json with absolute certificate paths."""
+    document: dict[str, Any] = orjson.loads((data / "endpoints.json").read_bytes())
+    tls = document["tls"]
+    for group in ("clients", "bad"):
+        for files in tls[group].values():
+            files.update({name: str(data / path) for name, path in files.items()})
+    for name in ("ca", "crl"):
+        tls[name] = str(data / tls[name]) if tls[name] else None
+    return document
+
+
+def _scenario_run(options: argparse.Namespace) -> int:
+    from sandbox.runner.run import play
+
+    return play(options.name, Path(options.endpoints), start=_start_flags(options), out=sys.stdout)
+
+
+def _start_flags(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """Flags of the scenario's own sandbox; None to play on a running one."""
+    flags: tuple[str, ...] = ("--processes",) if options.processes else ()
+    if options.port_base is not None:
+        flags += ("--port-base", str(options.port_base))
+    if flags and not options.start:
+        raise UsageError(f"{flags[0]} goes with --start")
+    return flags if options.start else None
+
+
+def _scenario_list(options: argparse.Namespace) -> int:
+    from sandbox.runner.loader import available
+
+    for name, title in available():
+        print(f"{name:<16} {title}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""The control plane: owner of the World, the journal of everybody, `__admin`, metrics and one page to see it all.
+
+    GET    /__admin/health            every role: ready, revision, health
+    GET    /__admin/endpoints         endpoints.json with absolute paths
+    GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
+    GET    /__admin/faults            POST {"kind", "target", "flow", "probability", "count", "params"}; DELETE all
+    DELETE /__admin/faults/{id}
+    GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
+    GET    /metrics                   Prometheus text format
+
+A change answers once all healthy roles have it; after 2 s: 504 with the names of the laggards.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from sandbox.config import CONTROL_UI, ROLES
+from sandbox.control import endpoints
+from sandbox.control.journal_view import JournalView
+from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
+from sandbox.faults import KINDS
+from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.world import ClockSetting
+from sandbox.net.context import Context
+from sandbox.net.http_server import Listener
+from sandbox.net.link import Switchboard
+from sandbox.store.tables import open_store
+from sandbox.web.errors import error_handlers
+from sandbox.web.pages import Pages, console
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BODY_LIMIT = 64 * 1024
+RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
+
+
+class Control:
+    """The role `control`. `serve_lines`: a bound Unix socket for the roles of other processes, or None."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        run_id: str,
+        clock: ClockSetting,
+        wall: Callable[[], float],
+        serve_lines: socket.socket | None = None,
+    ) -> None:
+        self.context = context
+        self._store = open_store(context.store_dir("control"))
+        self.journal = JournalView()
+        self.switchboard = Switchboard(first_world(self._store, run_id, clock), self.journal.take)
+        self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
+        self._lines = serve_lines
+        self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
+
+    async def open_lines(self) -> None:
+        """Let the roles in: before they start, since each waits for its first World."""
+        if self._lines is not None:
+            await self.switchboard.serve(self._lines)
+
+    async def start(self) -> None:
+        """Answer on the control port."""
+        await self._listener.start()
+
+    async def announce(self) -> None:
+        """Wait until every role is ready, then write endpoints.json."""
+        await self.switchboard.until(self.all_ready, timeout=60)
+        endpoints.write(self.context)
+
+    async def stop(self) -> None:
+        """Take endpoints.json away, stop listening, close the lines and the store."""
+        endpoints.remove(self.context.settings.data, self.context.settings.ready_file)
+        await self._listener.stop()
+        await self.switchboard.close()
+        await self._store.close()
+
+    def health(self) -> dict[str, object]:
+        """Lines and journal."""
+        return {"lines": len(self.switchboard.lines), "exchanges": self.journal.last}
+
+    def all_ready(self) -> bool:
+        """True when each role of the ecosystem has a line and answers."""
+        return all(role in self.switchboard.lines and self.switchboard.lines[role].ready for role in ROLES)
+
+    def targets(self) -> frozenset[str]:
+        """The actors that a fault may name."""
+        population = self.context.population
+        return frozenset(
+            {"sas", "psc"}
+            | {f"editor:{slug}" for slug in population.editors}
+            | {f"lrm:{territory.samu}" for territory in population.territories.values()}
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What /__admin/health and the page show."""
+        roles = {
+            role: {
+                "ready": line.ready,
+                "pid": line.pid,
+                "revision": line.revision,
+                "dropped": line.dropped,
+                **line.health,
+            }
+            for role, line in sorted(self.switchboard.lines.items())
+        }
+        missing = [role for role in ROLES if role not in roles]
+        world = self.worlds.world
+        return {
+            "ready": self.all_ready(),
+            "missing": missing,
+            "revision": world.revision,
+            "epoch": world.epoch,
+            "roles": roles,
+        }
+
+    def _application(self) -> ASGIApp:
+        pages = Pages(
+            "sandbox.control",
+            app_name="Tour de contrôle",
+            banner="BAC À SABLE — données fictives",
+            colour="#3b4252",
+            static_url="/static",
+        )
+        desk = _Desk(self, pages)
+        routes = [
+            Route("/", desk.page),
+            Route("/__admin/health", desk.health),
+            Route("/__admin/endpoints", desk.endpoints),
+            Route("/__admin/clock", desk.clock, methods=["GET"]),
+            Route("/__admin/clock", desk.set_clock, methods=["PUT"]),
+            Route("/__admin/faults", desk.faults, methods=["GET"]),
+            Route("/__admin/faults", desk.add_fault, methods=["POST"]),
+            Route("/__admin/faults", desk.remove_faults, methods=["DELETE"]),
+            Route("/__admin/faults/{id}", desk.remove_faults, methods=["DELETE"]),
+            Route("/__admin/exchanges", desk.exchanges),
+            Route("/metrics", desk.metrics),
+        ]
+        return console(self.context, pages, routes, role="control", handlers=_error_handlers(pages))
+
+
+class _Desk:
+    """The handlers: parse, call, render."""
+
+    def __init__(self, control: Control, pages: Pages) -> None:
+        self._control, self._pages = control, pages
+
+    async def page(self, request: Request) -> Response:
+        control = self._control
+        recent, _ = control.journal.since(max(0, control.journal.last - RECENT))
+        exchanges = [exchange for exchange in recent if "/static/" not in exchange.action]
+        return self._pages.render(
+            request,
+            "control.html",
+            state=control.status(),
+            world=control.worlds.world,
+            now=control.context.clock.now(),
+            exchanges=exchanges[: -SHOWN - 1 : -1],
+            endpoints=endpoints.document(control.context),
+        )
+
+    async def health(self, request: Request) -> Response:
+        status = self._control.status()
+        return JSONResponse(status, status_code=200 if status["ready"] else 503)
+
+    async def endpoints(self, request: Request) -> Response:
+        return Response(orjson.dumps(endpoints.document(self._control.context)), media_type="application/json")
+
+    async def clock(self, request: Request) -> Response:
+        setting = self._control.worlds.world.clock
+        now = self._control.context.clock.now().isoformat(timespec="milliseconds")
+        return JSONResponse({"now": now, "offset": setting.offset, "frozen": setting.frozen is not None})
+
+    async def set_clock(self, request: Request) -> Response:
+        await self._control.worlds.set_clock(await _body(request, ClockRequest))
+        return await self.clock(request)
+
+    async def faults(self, request: Request) -> Response:
+        listed = msgspec.to_builtins(self._control.worlds.world.faults)
+        return JSONResponse({"faults": listed, "kinds": sorted(KINDS), "targets": sorted(self._control.targets())})
+
+    async def add_fault(self, request: Request) -> Response:
+        wanted = await _body(request, FaultRequest)
+        fault = await self._control.worlds.add_fault(wanted, self._control.targets())
+        return JSONResponse(msgspec.to_builtins(fault), status_code=201)
+
+    async def remove_faults(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        await self._control.worlds.remove_faults(request.path_params.get("id"))
+        return Response(status_code=204)
+
+    async def exchanges(self, request: Request) -> Response:
+        query = request.query_params
+        found, cursor = self._control.journal.since(
+            _number(query.get("since", "0"), "since"),
+            flow=query.get("flow"),
+            actor=query.get("actor"),
+            ref=query.get("ref"),
+            most=min(_number(query.get("most", "500"), "most"), 5_000),
+        )
+        content = msgspec.json.encode({"next": cursor, "last": self._control.journal.last, "exchanges": found})
+        return Response(content, media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(_metrics(self._control), media_type="text/plain; version=0.0.4")
+
+
+def _metrics(control: Control) -> str:
+    lines = ["# HELP sas_sandbox_role_ready 1 when the role answers.", "# TYPE sas_sandbox_role_ready gauge"]
+    for role in ROLES:
+        line = control.switchboard.lines.get(role)
+        lines.append(f'sas_sandbox_role_ready{{role="{role}"}} {int(line is not None and line.ready)}')
+    lines += [
+        "# HELP sas_sandbox_exchanges_total Exchanges journalled.",
+        "# TYPE sas_sandbox_exchanges_total counter",
+    ]
+    for (actor, flow, direction, status), count in sorted(control.journal.counts.items()):
+        labels = f'actor="{actor}",flow="{flow}",direction="{direction}",status="{status}"'
+        lines.append(f"sas_sandbox_exchanges_total{{{labels}}} {count}")
+    lines += [
+        "# HELP sas_sandbox_dropped_total Exchanges lost by overflow.",
+        "# TYPE sas_sandbox_dropped_total counter",
+    ]
+    for role, role_line in sorted(control.switchboard.lines.items()):
+        lines.append(f'sas_sandbox_dropped_total{{role="{role}"}} {role_line.dropped}')
+    return "\n".join(lines) + "\n"
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    """A JSON body as `kind`. The content type is required: no page of another site can send it unasked."""
+    _refuse_foreign_page(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
+    octets = b""
+    async for chunk in request.stream():
+        octets += chunk
+        if len(octets) > BODY_LIMIT:
+            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets").issues)
+    try:
+        return msgspec.json.decode(octets, type=kind)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at ")
+        raise malformed(problem, where.strip("`").removeprefix("$.") or None) from None
+    except msgspec.DecodeError as error:
+        raise malformed(f"the body is not JSON: {error}") from None
+
+
+def _refuse_foreign_page(request: Request) -> None:
+    """A browser names the page that sends a change; only our own may."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}":
+        raise RequestError(403, *malformed(f"changes from the page {origin} are not accepted", "Origin").issues)
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isdigit() or len(text) > 15:
+        raise malformed(f"'{text}' is not a whole number", name, code="value")
+    return int(text)
+
+
+def _error_handlers(pages: Pages) -> dict[Any, Any]:
+    """RFC 9457 problems for programs (`__admin`), pages for people."""
+    on_page = error_handlers(pages)
+
+    def request_error(request: Request, error: RequestError) -> Response:
+        return _problem(error.status, error.issues) if _is_admin(request) else on_page[RequestError](request, error)
+
+    def http_error(request: Request, error: HTTPException) -> Response:
+        if not _is_admin(request):
+            return on_page[HTTPException](request, error)
+        issue = Issue("not-found", f"{error.detail}: {request.method} {request.url.path}")
+        return _problem(error.status_code, (issue,), error.headers)
+
+    return {RequestError: request_error, HTTPException: http_error}
+
+
+def _is_admin(request: Request) -> bool:
+    return request.url.path.startswith("/__admin")
+
+
+def _problem(status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> Response:
+    """What is wrong, where, and what was expected."""
+    errors = [{"detail": issue.detail, "pointer": issue.expression} for issue in issues]
+    title = "; ".join(issue.detail for issue in issues)
+    content = {"type": "about:blank", "status": status, "title": title, "errors": errors}
+    return JSONResponse(content, status_code=status, headers=headers, media_type="application/problem+json")

@@ -1,0 +1,131 @@
+"""endpoints.json: how everything finds everything. Its field names are a public interface: add, never rename."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sandbox import __version__
+from sandbox.config import AMQP, AMQPS, CONTROL_UI, EDITORS_FHIR, EDITORS_UI, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
+from sandbox.kernel.identifiers import SYSTEM_PERSON
+from sandbox.net.context import Context
+from sandbox.pki.authority import Credentials, Pki
+
+FILE = "endpoints.json"
+
+
+def document(context: Context, *, relative_to: Path | None = None) -> dict[str, Any]:
+    """The whole document. Certificate paths are relative to `relative_to`, absolute without it."""
+    settings, population = context.settings, context.population
+    return {
+        "version": __version__,
+        "seed": settings.seed,
+        "now": context.clock.now().isoformat(timespec="seconds"),
+        "sas": {
+            "ui": settings.http(SAS_UI),
+            "api": settings.http(SAS_UI, "/api"),
+            "fhir": settings.fhir(SAS_FHIR, "/sas/fhir"),
+            "hub_client_id": settings.platform_client_id,
+        },
+        "editors": [
+            {
+                "slug": editor.slug,
+                "name": editor.name,
+                "system": editor.system,
+                "flows": [str(flow) for flow in editor.flows],
+                "fhir": settings.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir"),
+                "ui": settings.http(EDITORS_UI, f"/{editor.slug}"),
+            }
+            for editor in population.editors.values()
+        ],
+        "psc": {"issuer": settings.http(PSC_UI, "/psc")},
+        "hub": _hub(context),
+        "lrms": [
+            {
+                "client_id": territory.samu,
+                "ui": settings.http(LRM_UI, f"/{territory.lrm_slug}"),
+                "territory": territory.code,
+                "origin": territory.origin,
+            }
+            for territory in population.territories.values()
+        ],
+        "control": {
+            "ui": settings.http(CONTROL_UI),
+            "api": settings.http(CONTROL_UI, "/__admin"),
+            "metrics": settings.http(CONTROL_UI, "/metrics"),
+        },
+        "tls": _tls(context.pki, relative_to),
+        "examples": {**population.examples, "regulators": _regulators(context)},
+    }
+
+
+def _hub(context: Context) -> dict[str, Any]:
+    settings = context.settings
+    scheme, offset = ("amqps", AMQPS) if settings.mtls else ("amqp", AMQP)
+    return {
+        "amqp": f"{scheme}://{settings.public_name}:{settings.port(offset)}/{settings.vhost}",
+        "vhost": settings.vhost,
+        "exchange": "hubsante",
+        "broker": "embedded",
+        "password": None if settings.mtls else context.secret("hub-password"),
+        "spare_clients": list(settings.spare_clients),
+    }
+
+
+def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:
+    if pki is None:
+        return {"ca": None, "crl": None, "clients": {}, "bad": {}}
+
+    def show(path: Path) -> str:
+        return str(path.relative_to(base)) if base is not None else str(path)
+
+    def entry(credentials: Credentials) -> dict[str, str]:
+        return {"cert": show(credentials.cert), "key": show(credentials.key), "p12": show(credentials.p12)}
+
+    return {
+        "ca": show(pki.ca),
+        "crl": show(pki.crl),
+        "clients": {name: entry(credentials) for name, credentials in pki.clients.items()},
+        "bad": {name: entry(credentials) for name, credentials in pki.bad.items()},
+    }
+
+
+def _regulators(context: Context) -> list[dict[str, str]]:
+    return [
+        {
+            "identifier": regulator.identifier.value,
+            "system": regulator.identifier.system,
+            "email": regulator.email,
+            "territory": regulator.territory,
+            "password": regulator.password,
+        }
+        for regulator in sorted(
+            context.population.regulators, key=lambda regulator: regulator.identifier.system != SYSTEM_PERSON
+        )
+    ]
+
+
+def write(context: Context) -> None:
+    """Put the file into the data directory, and its copy where `--ready-file` says: atomically, copy last."""
+    base = context.settings.data
+    _put(base / FILE, document(context, relative_to=base))
+    if context.settings.ready_file:
+        _put(Path(context.settings.ready_file).absolute(), document(context))
+
+
+def remove(data_dir: Path, ready_file: str | None) -> None:
+    """Take both away: nobody may start from a sandbox that is not there."""
+    (data_dir / FILE).unlink(missing_ok=True)
+    if ready_file:
+        Path(ready_file).unlink(missing_ok=True)
+
+
+def _put(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    temporary.replace(path)

@@ -1,0 +1,110 @@
+"""Control's own state: the present World, and how each admin change makes the next revision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from sandbox.faults import validate_fault
+from sandbox.kernel.clock import as_of, parse_datetime
+from sandbox.kernel.errors import Issue, RequestError, malformed, refused
+from sandbox.kernel.world import ClockSetting, Fault, World
+from sandbox.net.link import Switchboard
+from sandbox.store.protocol import Put, Store
+
+MOST_FAULTS = 200
+
+
+class FaultRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST faults: a Fault without its id."""
+
+    kind: str
+    target: str
+    flow: str | None = None
+    probability: float = 1.0
+    count: int | None = None
+    params: dict[str, float | int | str | bool] = {}
+
+
+class ClockRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PUT clock: `as_of` (dateTime; without offset: Europe/Paris; null: the wall clock), `freeze`."""
+
+    as_of: str | None = None
+    freeze: bool = False
+
+
+class Laggards(RequestError):
+    """504: these roles did not take the change within 2 s."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(504, Issue("timeout", f"not applied within 2 s by: {', '.join(names)}"))
+
+
+class Worlds:
+    """The owner of the World. Every change is durable, then pushed to all roles, then answered."""
+
+    def __init__(
+        self, store: Store, switchboard: Switchboard, wall: Callable[[], float], new_id: Callable[[], str], run_id: str
+    ) -> None:
+        self._store, self._switchboard, self._wall, self._new_id, self._run_id = (
+            store,
+            switchboard,
+            wall,
+            new_id,
+            run_id,
+        )
+        self._changing = asyncio.Lock()
+
+    @property
+    def world(self) -> World:
+        """The present World."""
+        return self._switchboard.world
+
+    async def change(self, **fields: object) -> World:
+        """Make, store and push the next revision. Raises Laggards."""
+        async with self._changing:
+            world: World = msgspec.structs.replace(self.world, revision=self.world.revision + 1, **fields)
+            await self._store.commit(Put("world", self._run_id, msgspec.json.encode(world)))
+            laggards = await self._switchboard.push(world)
+        if laggards:
+            raise Laggards(laggards)
+        return world
+
+    async def set_clock(self, request: ClockRequest) -> World:
+        """Shift, stop or release sandbox time. Raises RequestError 400 for a bad `as_of`."""
+        if request.as_of is None:
+            if request.freeze:
+                stopped = self._wall() + self.world.clock.offset
+                return await self.change(clock=ClockSetting(offset=self.world.clock.offset, frozen=stopped))
+            return await self.change(clock=ClockSetting())
+        try:
+            instant = parse_datetime(request.as_of)
+        except ValueError as error:
+            raise malformed(str(error), "as_of", code="value") from None
+        return await self.change(clock=as_of(instant, self._wall(), freeze=request.freeze))
+
+    async def add_fault(self, request: FaultRequest, targets: frozenset[str]) -> Fault:
+        """Start a fault. Raises RequestError when its kind, target or parameters are not usable."""
+        if request.target not in targets:
+            raise refused(f"no actor '{request.target}' (expected one of: {', '.join(sorted(targets))})", "target")
+        if len(self.world.faults) >= MOST_FAULTS:
+            raise refused(f"{MOST_FAULTS} faults are active: remove some first", "faults", code="too-costly")
+        fault = Fault(id=self._new_id()[:8], **msgspec.structs.asdict(request))
+        validate_fault(fault)
+        await self.change(faults=(*self.world.faults, fault))
+        return fault
+
+    async def remove_faults(self, fault_id: str | None = None) -> None:
+        """End one fault, or all. Raises RequestError 404."""
+        kept = tuple(fault for fault in self.world.faults if fault_id is not None and fault.id != fault_id)
+        if fault_id is not None and len(kept) == len(self.world.faults):
+            raise RequestError(404, Issue("not-found", f"no fault '{fault_id}'", "id"))
+        await self.change(faults=kept)
+
+
+def first_world(store: Store, run_id: str, clock: ClockSetting) -> World:
+    """The World that a (re)started control begins with: this run's last one, else a fresh one."""
+    stored = store.get("world", run_id)
+    return msgspec.json.decode(stored, type=World) if stored is not None else World(clock=clock)

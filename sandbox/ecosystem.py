@@ -1,0 +1,214 @@
+"""Builds the actors and wires them: everything in one process, or one role in this process.
+
+This is the only place that reads the wall clock and the system's randomness; below, both are injected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from sandbox.config import ROLES
+from sandbox.control.app import Control
+from sandbox.ground import Ground
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import World, WorldView
+from sandbox.net.context import Context, Service
+from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
+
+log = logging.getLogger(__name__)
+
+ROOMS = {"psc": "sandbox.psc.app", "hub": "sandbox.hub.app", "lrm": "sandbox.lrm.app", "sas": "sandbox.sas.app"}
+ROOMS["editors"] = "sandbox.editor.app"
+DRAIN_S = 4.0  # all of a shutdown
+ORPHAN_DRAIN_S = 1.5  # … when the supervisor is gone
+
+
+def wall() -> float:
+    """Seconds since the epoch."""
+    return time.time()
+
+
+def preload() -> None:
+    """Import every room: once in the supervisor, so that the roles share the pages."""
+    for room in ROOMS.values():
+        importlib.import_module(room)
+
+
+def tune_collector() -> None:
+    """What start-up made lives for ever: keep the collector away from it, and let it run seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Run a coroutine on uvloop, or on asyncio's own loop where uvloop does not exist."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def role_context(ground: Ground) -> Context:
+    """Surroundings of one role: its own view of the World, its own clock and journal."""
+    world = WorldView(World(clock=ground.clock))
+    clock = Clock(wall, ground.clock)
+
+    def follow(revision: World) -> None:
+        clock.setting = revision.clock
+
+    world.watch(follow)
+    return Context(
+        settings=ground.settings,
+        world=world,
+        clock=clock,
+        journal=Journal(),
+        entropy=Entropy(os.urandom),
+        population=ground.population,
+        sockets=ground.sockets,
+        pki=ground.pki,
+        master_secret=ground.master_secret,
+    )
+
+
+class _Health:
+    """The health of a service that may not be built yet."""
+
+    service: Service | None = None
+
+    def __call__(self) -> dict[str, object]:
+        return self.service.health() if self.service is not None else {}
+
+
+def build_control(ground: Ground) -> Control:
+    """The control role, not yet started."""
+    context = role_context(ground)
+    return Control(context, run_id=ground.run_id, clock=ground.clock, wall=wall, serve_lines=ground.lines)
+
+
+@contextlib.asynccontextmanager
+async def running_control(control: Control) -> AsyncIterator[None]:
+    """Control with its own line; stopped at the end."""
+    health = _Health()
+    health.service = control
+    context = control.context
+    link = MemoryLink("control", os.getpid(), control.switchboard, context.world, context.journal, health)
+    await control.open_lines()
+    await link.start()
+    try:
+        await control.start()
+        link.ready()
+        yield
+    finally:
+        await link.stop()
+        await control.stop()
+
+
+LinkMaker = Callable[[Context, Callable[[], dict[str, object]]], Link]
+
+
+@contextlib.asynccontextmanager
+async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> AsyncIterator[Service]:
+    """One role with its line; drained at the end."""
+    context, health = role_context(ground), _Health()
+    link = make_link(context, health)
+    await link.start()
+    try:
+        service: Service = importlib.import_module(ROOMS[role]).build(context)
+        health.service = service
+        try:
+            await service.start()
+            link.ready()
+            yield service
+        finally:
+            await service.stop()
+    finally:
+        await link.stop()
+
+
+async def run_together(ground: Ground, on_ready: Callable[[], None]) -> int:
+    """Every role in this process until SIGINT or SIGTERM; 0, or 1 when the drain had to be cut short."""
+    stop = _stop_event()
+    control = build_control(ground)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(running_control(control))
+        for role in ROLES[1:]:
+            await stack.enter_async_context(running_role(role, ground, memory_link(role, control)))
+        await control.announce()
+        tune_collector()
+        on_ready()
+        await stop.wait()
+        return await _bounded(stack.aclose(), DRAIN_S)
+
+
+def memory_link(role: str, control: Control) -> LinkMaker:
+    """Makes the line of a role that lives beside control."""
+    return lambda context, health: MemoryLink(
+        role, os.getpid(), control.switchboard, context.world, context.journal, health
+    )
+
+
+async def run_alone(role: str, ground: Ground, guard: int) -> int:
+    """One role in this process until SIGTERM, or until the supervisor's end of the `guard` pipe closes."""
+    stop, drain = _stop_event(), DRAIN_S
+
+    def orphaned() -> None:
+        nonlocal drain
+        drain = ORPHAN_DRAIN_S
+        stop.set()
+
+    asyncio.get_running_loop().add_reader(guard, orphaned)
+    async with contextlib.AsyncExitStack() as stack:
+        announcing: asyncio.Task[None] | None = None
+        if role == "control":
+            control = build_control(ground)
+            await stack.enter_async_context(running_control(control))
+            announcing = asyncio.create_task(control.announce(), name="announce")
+        else:
+            await stack.enter_async_context(running_role(role, ground, socket_link(role, ground)))
+        tune_collector()
+        await stop.wait()
+        if announcing is not None:
+            announcing.cancel()
+        return await _bounded(stack.aclose(), drain)
+
+
+def socket_link(role: str, ground: Ground) -> LinkMaker:
+    """Makes the line of a role in a process of its own."""
+
+    def connect() -> Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        return asyncio.open_unix_connection(str(ground.lines_path), limit=LINE_LIMIT)
+
+    return lambda context, health: SocketLink(role, os.getpid(), connect, context.world, context.journal, health)
+
+
+def _stop_event() -> asyncio.Event:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _bounded(closing: Coroutine[Any, Any, None], seconds: float) -> int:
+    try:
+        async with asyncio.timeout(seconds):
+            await closing
+    except TimeoutError:
+        log.error("the drain took more than %.1f s and was cut short", seconds)
+        return 1
+    return 0

@@ -1,0 +1,318 @@
+"""The editors: every vendor of the population, FHIR on one port and pages on another, each below `/<slug>`.
+
+    GET  /<slug>/fhir/metadata                       CapabilityStatement
+    GET  /<slug>/fhir/Slot · POST …/Slot/_search     INT_R01, INT_R04
+    GET  /<slug>/fhir/Schedule · POST …/_search      SOS
+    POST /<slug>/fhir/Practitioner                   INT_R02, creation
+    PUT  /<slug>/fhir/Practitioner?identifier=…      INT_R02, conditional update
+    GET  /<slug>/fhir/<type>/<id>                    reads: what searches include, and the accounts
+
+Each editor has its own store. On the FHIR port only the SAS core comes in (CN and OU of its certificate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.config import EDITORS_FHIR, EDITORS_UI
+from sandbox.editor.accounts import AccountRecord, Accounts
+from sandbox.editor.agenda import Agenda
+from sandbox.editor.booking import BookingPages
+from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, ui_base
+from sandbox.editor.ledger import Ledger
+from sandbox.editor.r03 import Emitter
+from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
+from sandbox.fhir.appointment import parse_conditional
+from sandbox.fhir.capability import statement
+from sandbox.fhir.practitioner import parse_regulator, render_regulator
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.model import Editor
+from sandbox.net.context import Context
+from sandbox.net.edge import Edge, RequirePeer, refusals
+from sandbox.net.fhir_http import (
+    answering,
+    fhir_response,
+    not_allowed,
+    not_found,
+    parse_body,
+    read_body,
+    wants_representation,
+)
+from sandbox.net.http_client import HttpClient
+from sandbox.net.http_server import Listener
+from sandbox.net.tls import Peer, server_context
+from sandbox.pki.subjects import sas_subject
+from sandbox.store.protocol import Store
+from sandbox.store.tables import open_store
+from sandbox.web.oidc import RelyingParty
+from sandbox.web.pages import Pages, console
+
+READABLE = frozenset(
+    {"Slot", "Schedule", "Practitioner", "PractitionerRole", "Location", "Organization", "HealthcareService"}
+)
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One running editor: its store, what lives on it, and its client towards the SAS core and PSC."""
+
+    editor: Editor
+    store: Store
+    desk: Desk
+    accounts: Accounts
+    ledger: Ledger
+    emitter: Emitter
+    http: HttpClient
+    pages: BookingPages
+
+
+def peers(context: Context, editor: Editor) -> tuple[HttpClient, RelyingParty]:
+    """An editor's ways out: its HTTP client (with its own certificate), and its login at Pro Santé Connect."""
+    http = HttpClient(context, f"editor:{editor.slug}", editor.slug if context.pki is not None else None)
+    return http, RelyingParty(context, editor.slug, f"{ui_base(context, editor)}/oidc/callback", http)
+
+
+def open_vendor(context: Context, editor: Editor, http: HttpClient, login: RelyingParty) -> Vendor:
+    """Open an editor's store and build what lives on it; the taken slots come back from its appointments.
+
+    Raises StoreError, StoreLocked.
+    """
+    store = open_store(context.store_dir(f"editors/{editor.slug}"))
+    agenda = Agenda(context.population, editor, context.clock)
+    emitter = Emitter(context, store, http)
+    accounts = Accounts(store, context.clock, context.entropy)
+    ledger = Ledger(
+        editor,
+        context.population,
+        store=store,
+        agenda=agenda,
+        sender=emitter,
+        clock=context.clock,
+        entropy=context.entropy,
+    )
+    entrance = Entrance(context, editor, accounts, login)
+    pages = BookingPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter)
+    desk = Desk(
+        editor=editor,
+        population=context.population,
+        agenda=agenda,
+        clock=context.clock,
+        fhir_base=fhir_base(context, editor),
+        ui_base=ui_base(context, editor),
+    )
+    return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
+
+
+def fhir_base(context: Context, editor: Editor) -> str:
+    """Public URL of an editor's FHIR base."""
+    return context.settings.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir")
+
+
+class FhirPort:
+    """The FHIR interface of all editors: parses the path, calls, renders."""
+
+    def __init__(self, vendors: Mapping[str, Vendor]) -> None:
+        self._vendors = vendors
+        self._endpoint = answering(self._answer)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        response = await self._endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path: list[str] = request.scope["path"].lstrip("/").split("/")
+        slug, base, rest = path[0], "".join(path[1:2]), path[2:]
+        vendor = self._vendors.get(slug)
+        if vendor is None or base != "fhir":
+            raise not_found(f"no FHIR interface at /{slug}/{base}")
+        match [part for part in rest if part]:
+            case ["metadata"]:
+                return _metadata(request, vendor)
+            case ["Slot" | "Schedule" as kind]:
+                return _search(request, vendor, kind, request.url.query)
+            case ["Slot" | "Schedule" as kind, "_search"]:
+                return await _posted_search(request, vendor, kind)
+            case ["Practitioner"]:
+                return await _account(request, vendor)
+            case [kind, id] if kind in READABLE:
+                return _read(request, vendor, kind, id)
+            case [kind] if kind in READABLE:
+                raise not_allowed(request.method, kind)  # these are only read
+        raise not_found(f"no such resource: {request.scope['path']}")
+
+
+def _metadata(request: Request, vendor: Vendor) -> Response:
+    _only(request, "GET", "metadata")
+    desk = vendor.desk
+    return fhir_response(statement(vendor.editor, base=desk.fhir_base, now=desk.clock.now()))
+
+
+def _search(request: Request, vendor: Vendor, kind: str, query: str, method: str = "GET") -> Response:
+    _only(request, method, kind)
+    answer = answer_slots if kind == "Slot" else answer_schedules
+    return fhir_response(answer(vendor.desk, query))
+
+
+async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Response:
+    """The same search with its parameters in the body, in the URL, or in both (FHIR R4, 3.1.1.7)."""
+    _only(request, "POST", f"{kind}/_search")
+    try:
+        form = (await read_body(request, form=True)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise RequestError(400, Issue("invalid", "the form is not UTF-8")) from None
+    query = "&".join(part for part in (request.url.query, form.strip()) if part)
+    return _search(request, vendor, kind, query, "POST")
+
+
+async def _account(request: Request, vendor: Vendor) -> Response:
+    """INT_R02: what was accepted is durable before the answer leaves."""
+    if request.method not in ("POST", "PUT"):
+        raise not_allowed(request.method, "Practitioner", "POST", "PUT")
+    if not vendor.editor.speaks(Flow.INT_R02):
+        detail = f"{vendor.editor.name} is not interfaced for {Flow.INT_R02}"
+        raise RequestError(404, Issue("not-supported", detail))
+    wanted = parse_conditional(request.url.query) if request.method == "PUT" else None
+    account = await parse_body(parse_regulator, await read_body(request))
+    if wanted is None:
+        record, created = await vendor.accounts.post(account), True
+    else:
+        record, created = await vendor.accounts.put(wanted, account)
+    headers = {"Location": f"{vendor.desk.fhir_base}/Practitioner/{record.id}"}
+    body = _rendered(record) if wants_representation(request) else b""
+    return fhir_response(body, 201 if created else 200, headers)
+
+
+def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
+    _only(request, "GET", f"{kind}/{id}")
+    body = read(vendor.desk, kind, id)
+    if body is None and kind == "Practitioner" and (record := vendor.accounts.get(id)) is not None:
+        body = _rendered(record)
+    if body is None:
+        raise not_found(f"no {kind} with id '{id}'")
+    return fhir_response(body)
+
+
+def _rendered(record: AccountRecord) -> bytes:
+    return render_regulator(record.regulator(), id=record.id)
+
+
+def _only(request: Request, method: str, where: str) -> None:
+    if request.method != method:
+        raise not_allowed(request.method, where, method)
+
+
+def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str, str]]:
+    """For the Edge of the FHIR port: (actor, flow) of a request, from its method, path and query."""
+
+    def identify(scope: Scope) -> tuple[str, str]:
+        slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
+        editor = editors.get(slug)
+        actor = f"editor:{slug}" if editor is not None else "editor:"
+        return actor, _flow(scope, editor, kind).value
+
+    return identify
+
+
+def _flow(scope: Scope, editor: Editor | None, kind: str) -> Flow:
+    if kind == "Practitioner" and scope["method"] in ("POST", "PUT"):
+        return Flow.INT_R02
+    if kind == "HealthcareService" or (kind == "Slot" and b"service-type-reference" in scope["query_string"]):
+        return Flow.INT_R04
+    if kind == "Schedule" or (editor is not None and not editor.speaks(Flow.INT_R01)):
+        return Flow.SOS
+    return Flow.INT_R01
+
+
+def identify_page(scope: Scope) -> tuple[str, str]:
+    """For the Edge of the pages: (actor, flow)."""
+    return f"editor:{scope['path'].lstrip('/').partition('/')[0]}", Flow.UI.value
+
+
+def _is_sas(scope: Scope, peer: Peer) -> bool:
+    subject = sas_subject()
+    return (peer.cn, peer.ou) == (subject.cn, subject.ou)
+
+
+def pages_app(context: Context, vendors: Mapping[str, Vendor]) -> ASGIApp:
+    """The pages of all editors, and a list of them at `/`."""
+    pages = Pages(PACKAGE, app_name="Éditeurs", banner=BANNER, colour="#335577", static_url="/static")
+    listed = [(vendor.editor, f"/{slug}/") for slug, vendor in vendors.items()]
+
+    async def editors(request: Request) -> Response:
+        return pages.render(request, "editors.html", editors=listed)
+
+    mounts = [Mount(f"/{slug}", vendor.pages.app()) for slug, vendor in vendors.items()]
+    index = console(context, pages, [Route("/", editors)], role="editors")
+    return Router([*mounts, Mount("/", index)], redirect_slashes=False)
+
+
+class Editors:
+    """The role: all vendors of the population behind two listeners."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._vendors: dict[str, Vendor] = {}
+        self._listeners: list[Listener] = []
+
+    async def start(self) -> None:
+        """Open the stores, start the emitters, then the listeners. Raises StoreError, OSError."""
+        try:
+            for slug, editor in self._context.population.editors.items():
+                self._vendors[slug] = open_vendor(self._context, editor, *peers(self._context, editor))
+            for vendor in self._vendors.values():
+                await vendor.emitter.start()
+            self._listeners = [self._fhir_listener(), self._pages_listener()]
+            for listener in self._listeners:
+                await listener.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _fhir_listener(self) -> Listener:
+        context = self._context
+        guarded = RequirePeer(FhirPort(self._vendors), _is_sas)
+        edge = Edge(guarded, context, identify_fhir(context.population.editors))
+        tls = None
+        if context.pki is not None:
+            refuse = context.settings.no_certificate == "refuse"
+            tls = server_context(context.pki, client_certificate="required" if refuse else "optional")
+        refused = refusals(context, "editors", Flow.INT_R01.value)
+        return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused)
+
+    def _pages_listener(self) -> Listener:
+        context = self._context
+        app = Edge(pages_app(context, self._vendors), context, identify_page)
+        return Listener(app, context.sockets[EDITORS_UI])
+
+    async def stop(self) -> None:
+        """Listeners, then emitters, then clients and stores."""
+        for listener in self._listeners:
+            await listener.stop()
+        for vendor in self._vendors.values():
+            await vendor.emitter.stop()
+            await vendor.http.close()
+            await vendor.store.close()
+        self._listeners, self._vendors = [], {}
+
+    def health(self) -> dict[str, object]:
+        """Counts over all editors, and per editor what INT_R03 still owes or gave up."""
+        per_editor = {slug: vendor.emitter.health() for slug, vendor in self._vendors.items()}
+        return {
+            "editors": len(self._vendors),
+            "accounts": sum(len(vendor.accounts) for vendor in self._vendors.values()),
+            "appointments": sum(len(vendor.ledger) for vendor in self._vendors.values()),
+            "r03": per_editor,
+        }
+
+
+def build(context: Context) -> Editors:
+    """The role `editors`: all editors of the population."""
+    return Editors(context)

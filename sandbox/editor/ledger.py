@@ -1,0 +1,243 @@
+"""The appointments of one editor: their life cycle, their durable home, and the slots that they take.
+
+An appointment and what INT_R03 owes for it are one commit. The taken slots are an overlay of the agenda; it is
+built again from here at each start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from sandbox.editor.accounts import AccountRecord
+from sandbox.editor.patients import Patient
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Appointment, Editor, Slot
+from sandbox.population.agenda import slot_id
+from sandbox.population.people import Population
+from sandbox.store.protocol import Put, Store
+
+TABLE = "appointments"
+
+
+class Action(StrEnum):
+    """What the editor's page offers for an appointment (the words of its URLs)."""
+
+    CANCEL = "annuler"
+    HONOUR = "honorer"
+    MISS = "absent"
+
+
+# The editor's part of the appointment automaton of INT_R03: a terminal status has no step.
+STEPS: Mapping[tuple[AppointmentStatus, Action], AppointmentStatus] = {
+    (AppointmentStatus.BOOKED, Action.CANCEL): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.BOOKED, Action.HONOUR): AppointmentStatus.FULFILLED,
+    (AppointmentStatus.BOOKED, Action.MISS): AppointmentStatus.NOSHOW,
+}
+
+
+def step(status: AppointmentStatus, action: Action) -> AppointmentStatus:
+    """The status after `action`. Raises TransitionError when the table has no such step."""
+    try:
+        return STEPS[status, action]
+    except KeyError:
+        raise TransitionError(f"an appointment that is {status} has no step '{action}'") from None
+
+
+class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One appointment: the row of its table. `id`: UUID, the identifier's value in INT_R03; `account`: of the
+    regulator; `operator`: his identifier in INT_R03; `practitioner`: prefixed national id, None at an SOS site.
+    Datetimes are aware.
+    """
+
+    id: str
+    account: str
+    operator: Identifier
+    slot: str
+    schedule: str
+    start: datetime
+    end: datetime
+    created: datetime
+    changed: datetime
+    category: OrientationCategory
+    patient: Patient
+    practitioner: str | None = None
+    status: AppointmentStatus = AppointmentStatus.BOOKED
+
+    def appointment(self, system: str) -> Appointment:
+        """What INT_R03 says of it; `system` is the editor's. The patient stays here."""
+        sos = self.category is OrientationCategory.SOS
+        return Appointment(
+            identifier=Identifier(system, self.id),
+            operator=self.operator,
+            status=self.status,
+            start=self.start,
+            end=self.end,
+            created=self.created,
+            practitioner=self.practitioner,
+            category=self.category,
+            sos=sos,
+            participant_status="needs-action" if sos else "accepted",
+        )
+
+
+class Overlay(Protocol):
+    """The part of the agenda that the ledger moves (`editor.agenda.Agenda`)."""
+
+    def is_free(self, slot_id: str, now: datetime) -> bool: ...
+    def take(self, slot_id: str) -> None: ...
+    def release(self, slot_id: str) -> None: ...
+
+
+class Sender(Protocol):
+    """The part of the INT_R03 emitter that the ledger uses (`editor.r03.Emitter`)."""
+
+    def due(self, appointment: Appointment, *, first: bool) -> tuple[Put, ...]: ...
+    def wake(self) -> None: ...
+
+
+class SlotTaken(RequestError):
+    """Somebody else was faster, or the slot has begun (409)."""
+
+    def __init__(self) -> None:
+        super().__init__(409, Issue("conflict", "Ce créneau vient d'être pris ou n'est plus disponible."))
+
+
+def slot_key(slot: Slot) -> str:
+    """The id of a slot: `<schedule id>.<start in UTC>`."""
+    return slot_id(slot.schedule, int(slot.start.timestamp()))
+
+
+class Ledger:
+    """All appointments of one editor."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        population: Population,
+        *,
+        store: Store,
+        agenda: Overlay,
+        sender: Sender,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._editor, self._population, self._store = editor, population, store
+        self._agenda, self._sender, self._clock, self._entropy = agenda, sender, clock, entropy
+        self._of_account: dict[str, list[str]] = {}  # oldest first
+        for _, row in store.items(TABLE):
+            booking = _decoder.decode(row)
+            self._of_account.setdefault(booking.account, []).append(booking.id)
+            if booking.status is not AppointmentStatus.CANCELLED:
+                agenda.take(booking.slot)
+
+    def __len__(self) -> int:
+        return self._store.count(TABLE)
+
+    def get(self, id: str) -> Booking | None:
+        """The appointment with that identifier value."""
+        row = self._store.get(TABLE, id)
+        return None if row is None else _decoder.decode(row)
+
+    def count_of(self, account: str) -> int:
+        """How many appointments a regulator made here."""
+        return len(self._of_account.get(account, ()))
+
+    def of_account(self, account: str, most: int = 50, skip: int = 0) -> list[Booking]:
+        """A regulator's appointments, the latest first: at most `most` after the first `skip`."""
+        ids = self._of_account.get(account, [])
+        last = max(len(ids) - skip, 0)
+        return self._known(reversed(ids[max(last - most, 0) : last]))
+
+    def _known(self, ids: Iterable[str]) -> list[Booking]:
+        return [booking for id in ids if (booking := self.get(id)) is not None]
+
+    async def book(self, account: AccountRecord, slot: Slot, patient: Patient) -> Booking:
+        """Take the slot and make the appointment; returns when both are durable and INT_R03 is due.
+
+        Raises SlotTaken, StoreError. The same person confirming the same patient twice gets the same appointment.
+        """
+        id, now = slot_key(slot), self._clock.now()
+        if slot.walkin or not self._agenda.is_free(id, now):
+            again = self._repeated(account, id, patient)
+            if again is None:
+                raise SlotTaken
+            await self._store.barrier()
+            return again
+        booking = self._new(account, slot, patient, now)
+        self._agenda.take(id)
+        try:
+            await self._save(booking, first=True)
+        except StoreError:
+            self._agenda.release(id)
+            raise
+        return booking
+
+    async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
+        """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
+
+        Raises RequestError 409 when the present status has no such step, StoreError.
+        """
+        current = self.get(booking.id) or booking
+        try:
+            status = step(current.status, action)
+        except TransitionError:
+            detail = "Cette action n'est plus possible pour ce rendez-vous."
+            raise RequestError(409, Issue("conflict", detail)) from None
+        changed = msgspec.structs.replace(current, status=status, operator=operator, changed=self._clock.now())
+        await self._save(changed, first=False)
+        if status is AppointmentStatus.CANCELLED:
+            self._agenda.release(booking.slot)
+        return changed
+
+    def _repeated(self, account: AccountRecord, slot: str, patient: Patient) -> Booking | None:
+        for booking in self.of_account(account.id):
+            same = booking.slot == slot and booking.patient == patient
+            if same and booking.status is not AppointmentStatus.CANCELLED:
+                return booking
+        return None
+
+    def _new(self, account: AccountRecord, slot: Slot, patient: Patient, now: datetime) -> Booking:
+        place = self._population.place(slot.schedule)
+        return Booking(
+            id=self._entropy.uuid(),
+            account=account.id,
+            operator=account.regulator().operator,
+            slot=slot_key(slot),
+            schedule=slot.schedule,
+            start=slot.start,
+            end=slot.end,
+            created=now,
+            changed=now,
+            category=category_of(slot, sos=place is None),
+            patient=patient,
+            practitioner=place[0].id if place else None,
+        )
+
+    async def _save(self, booking: Booking, *, first: bool) -> None:
+        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop."""
+        owed = self._sender.due(booking.appointment(self._editor.system), first=first)
+        written = self._store.commit(Put(TABLE, booking.id, _encoder.encode(booking)), *owed)
+        if first:
+            self._of_account.setdefault(booking.account, []).append(booking.id)
+        await written
+        self._sender.wake()
+
+
+def category_of(slot: Slot, *, sos: bool) -> OrientationCategory:
+    """What kind of offer the slot is: a site of SOS Médecins; open to a CPTS only; else a practitioner."""
+    if sos:
+        return OrientationCategory.SOS
+    return OrientationCategory.CPTS if set(slot.visibilities) == {"CPTS"} else OrientationCategory.PS
+
+
+_decoder = msgspec.json.Decoder(Booking)
+_encoder = msgspec.json.Encoder()

@@ -1,0 +1,74 @@
+"""The patient of an appointment, as the regulator types it. Synthetic, and known to this editor only: nothing of it
+goes into INT_R03, a log, the journal, a URL or a cookie (guide, « Sécurité »).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+import msgspec
+
+from sandbox.kernel.identifiers import national_phone
+
+FIELDS = ("family", "given", "birth_date", "phone", "reason")
+_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’.\-])*")
+_FRENCH_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_OLDEST = 130  # years
+
+
+class Patient(msgspec.Struct, frozen=True):
+    """`phone` in the guide's form (`+33…`); `reason` may be empty."""
+
+    family: str
+    given: str
+    birth_date: date
+    phone: str
+    reason: str = ""
+
+
+def typed(form: Mapping[str, object]) -> dict[str, str]:
+    """The patient's fields of a form, without surrounding white space; "" for one that is not there."""
+    return {name: " ".join(str(form.get(name) or "").split()) for name in FIELDS}
+
+
+def check_patient(values: Mapping[str, str], today: date) -> tuple[Patient | None, dict[str, str]]:
+    """The patient, or None and what is wrong, by field, in words for the regulator."""
+    errors: dict[str, str] = {}
+    for name, label in (("family", "le nom"), ("given", "le prénom")):
+        errors[name] = _name_error(values[name], label)
+    born, errors["birth_date"] = _birth_date(values["birth_date"], today)
+    phone = national_phone(values["phone"])
+    if phone is None:
+        errors["phone"] = "Saisissez un numéro français à dix chiffres, par exemple 06 12 34 56 78."
+    if len(values["reason"]) > 300:
+        errors["reason"] = "Le motif dépasse 300 caractères."
+    errors = {name: text for name, text in errors.items() if text}
+    if errors or born is None or phone is None:
+        return None, errors
+    return Patient(values["family"], values["given"], born, phone, values["reason"]), {}
+
+
+def _name_error(text: str, label: str) -> str:
+    if not text:
+        return f"Saisissez {label}."
+    if len(text) > 80 or not _NAME.fullmatch(text):
+        return "Lettres, espaces, apostrophes et traits d'union seulement, 80 caractères au plus."
+    return ""
+
+
+def _birth_date(text: str, today: date) -> tuple[date | None, str]:
+    """`YYYY-MM-DD` as browsers send it, or `JJ/MM/AAAA` as people type it."""
+    if match := _FRENCH_DATE.fullmatch(text):
+        day, month, year = match.groups()
+        text = f"{year}-{month:>02}-{day:>02}"
+    try:
+        born = date.fromisoformat(text)
+    except ValueError:
+        return None, "Saisissez la date de naissance, par exemple 31/01/1980."
+    if born > today:
+        return None, "La date de naissance est dans le futur."
+    if today.year - born.year > _OLDEST:
+        return None, f"La date de naissance a plus de {_OLDEST} ans."
+    return born, ""

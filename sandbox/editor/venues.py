@@ -1,0 +1,36 @@
+"""Whose agenda a page shows: a practitioner at a place, or a consultation site of an SOS association."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.kernel.model import Editor
+from sandbox.population.people import Population
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """`title`: the practitioner or the association; `place`: name of the site, or ""; `line`…: the address."""
+
+    title: str
+    place: str
+    line: str
+    postal_code: str
+    city: str
+    phone: str | None
+
+
+def find_venue(population: Population, editor: Editor, schedule: str) -> Venue | None:
+    """The venue of a schedule that this editor holds; None for another editor's or an unknown one."""
+    held = population.place(schedule)
+    if held is not None:
+        person, place = held
+        if person.editor != editor.slug:
+            return None
+        name = f"Dr {person.given} {person.family}"
+        return Venue(name, "", place.line, place.postal_code, place.city, person.phone)
+    known = population.site(schedule)
+    if known is None or known[0].editor != editor.slug:
+        return None
+    association, site = known
+    return Venue(association.name, site.name, site.line, site.postal_code, site.city, site.phone)

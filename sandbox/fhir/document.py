@@ -1,0 +1,157 @@
+"""Reading an inbound FHIR resource: every thing that is wrong, each with its FHIRPath, told at once.
+
+`Problems` gathers, `shaped` tells whether a document holds nothing but elements that our own rules read. Only a
+document with other elements is shown to the FHIR model (`fhir.models`): the bodies of the guide never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import orjson
+
+from sandbox.fhir.models import check_model
+from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.identifiers import TYPES
+
+Node: TypeAlias = Mapping[str, Any]
+Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"
+Check: TypeAlias = Callable[[str, dict[str, Any]], list[Issue]]
+
+# The type codes of identifiers; the second system is that of the French core profiles in guide 1.2.0.
+TYPE_SYSTEMS = frozenset({TYPES, "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"})
+
+IDENTIFIER_SHAPE: Shape = {
+    "type": {"coding": {"system": str, "code": str, "display": str}},
+    "system": str,
+    "value": str,
+}
+
+
+class Problems:
+    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422)."""
+
+    def __init__(self) -> None:
+        self.issues: list[Issue] = []
+        self._status = 422
+
+    def malformed(self, detail: str, path: str, code: str = "invalid") -> None:
+        """Something mandatory is missing or unreadable."""
+        self._status = 400
+        self.issues.append(Issue(code, detail, path))
+
+    def refused(self, detail: str, path: str, code: str = "business-rule") -> None:
+        """Readable, but a rule refuses it."""
+        self.issues.append(Issue(code, detail, path))
+
+    def raise_any(self) -> None:
+        """Raise one RequestError with everything found so far, if there is anything."""
+        if self.issues:
+            raise RequestError(self._status, *self.issues)
+
+    def text(self, node: Node, key: str, path: str) -> str:
+        """A mandatory string; "" after a problem was noted (missing, empty, blank, not a string)."""
+        value = node.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if value is None or isinstance(value, str):
+            self.malformed(f"{key} is missing or empty", f"{path}.{key}", "required")
+        else:
+            self.malformed(f"{key} is not a string", f"{path}.{key}", "structure")
+        return ""
+
+    def child(self, node: Node, key: str, path: str) -> Node:
+        """A mandatory object; an empty one after a problem was noted."""
+        value = node.get(key)
+        if isinstance(value, dict) and value:
+            return value
+        if value is None or value == {}:
+            self.malformed(f"{key} is missing or empty", f"{path}.{key}", "required")
+        else:
+            self.malformed(f"{key} is not an object", f"{path}.{key}", "structure")
+        return {}
+
+    def rows(self, node: Node, key: str, path: str) -> list[tuple[Node, str]]:
+        """A mandatory list of objects with the path of each; empty after a problem was noted."""
+        value = node.get(key)
+        where = f"{path}.{key}"
+        if value is None or value == []:
+            self.malformed(f"{key} is missing or empty", where, "required")
+            return []
+        if not isinstance(value, list):
+            self.malformed(f"{key} is not a list", where, "structure")
+            return []
+        found: list[tuple[Node, str]] = []
+        for index, row in enumerate(value):
+            if isinstance(row, dict) and row:
+                found.append((row, f"{where}[{index}]"))
+            else:
+                self.malformed(f"{key}[{index}] is empty or not an object", f"{where}[{index}]", "structure")
+        return found
+
+    def type_code(self, identifier: Node, path: str) -> str:
+        """Code of `identifier.type.coding` (1..1 in the profiles); the coding system may be absent."""
+        kind = self.child(identifier, "type", path)
+        if not kind:
+            return ""
+        codings = self.rows(kind, "coding", f"{path}.type")
+        if not codings:
+            return ""
+        if len(codings) > 1:
+            self.refused("an identifier type has exactly one coding here", f"{path}.type.coding", "structure")
+        coding, where = codings[0]
+        system = coding.get("system")
+        if system is not None and system not in TYPE_SYSTEMS:
+            self.refused(f"identifier types are of {TYPES}, not of '{system}'", f"{where}.system", "code-invalid")
+        return self.text(coding, "code", where)
+
+
+def load_resource(body: bytes, resource_type: str) -> dict[str, Any]:
+    """The JSON object in `body`, of that `resourceType`. Raises RequestError 400."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise malformed(f"the body is not JSON: {error}", code="structure") from None
+    if not isinstance(document, dict):
+        raise malformed("the body is not a JSON object", code="structure")
+    found = document.get("resourceType")
+    if found != resource_type:
+        raise malformed(f"resourceType is {found!r}, expected '{resource_type}'", "resourceType", code="value")
+    return document
+
+
+def shaped(value: Any, shape: Shape) -> bool:
+    """True when `value` holds only elements of `shape`, of its types, none of them empty.
+
+    `shape`: a type for a primitive, `[type]` for a list of them, a mapping for an object or a list of objects.
+    """
+    if isinstance(shape, type):
+        return isinstance(value, shape) and value != ""
+    if isinstance(shape, list):
+        return isinstance(value, list) and bool(value) and all(shaped(item, shape[0]) for item in value)
+    rows = value if isinstance(value, list) else [value]
+    return bool(rows) and all(_object_shaped(row, shape) for row in rows)
+
+
+def _object_shaped(row: Any, shape: Mapping[str, Shape]) -> bool:
+    return isinstance(row, dict) and all(key in shape and shaped(row[key], shape[key]) for key in row)
+
+
+def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check: Check = check_model) -> None:
+    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once."""
+    if shaped(document, shape):
+        return
+    told = {issue.expression for issue in problems.issues}
+    for issue in check(document["resourceType"], document):
+        if issue.expression not in told:
+            problems.malformed(issue.detail, issue.expression or document["resourceType"], issue.code)
+
+
+class NeedsModel(Exception):
+    """A signal of `postpone`, never an answer: the document has elements that only the FHIR model can judge."""
+
+
+def postpone(resource_type: str, document: dict[str, Any]) -> list[Issue]:
+    """A `check` for event loops: instead of judging (slowly) it raises NeedsModel, so that a thread can."""
+    raise NeedsModel(resource_type)

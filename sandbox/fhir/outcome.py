@@ -1,0 +1,39 @@
+"""OperationOutcome: how an error of our tree looks on a FHIR wire (R4 4.0.1, « OperationOutcome »).
+
+Every failure of a FHIR port carries one (guide, « Gestion des erreurs »): one issue per thing that is wrong, each
+with the FHIRPath of the culprit when there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import orjson
+
+from sandbox.kernel.errors import Issue, RequestError
+
+Severity = Literal["fatal", "error", "warning", "information"]
+
+
+def operation_outcome(error: RequestError) -> bytes:
+    """The OperationOutcome of a refused request: one issue of severity `error` per `error.issues`."""
+    return outcome(*error.issues)
+
+
+def outcome(*issues: Issue, severity: Severity = "error") -> bytes:
+    """One OperationOutcome, UTF-8 JSON. `issue` is 1..*: without any, one that only says that something failed."""
+    rows = [_issue(issue, severity) for issue in issues or (Issue("processing", "unexplained failure"),)]
+    return orjson.dumps({"resourceType": "OperationOutcome", "issue": rows})
+
+
+def _issue(issue: Issue, severity: Severity) -> dict[str, object]:
+    row: dict[str, object] = {
+        "severity": severity,
+        "code": issue.code,
+        "details": {"text": issue.detail or issue.code},
+    }
+    if issue.requirement:
+        row["diagnostics"] = f"requirement {issue.requirement}"
+    if issue.expression:
+        row["expression"] = [issue.expression]
+    return row

@@ -1,0 +1,400 @@
+"""The rules of the SAS profiles, stated by us as data: what a resource must look like under its `meta.profile`.
+
+From the definitions of `ans.fhir.fr.sas` 1.1.0 and the guide's text; rules that only the text has (`search.mode`,
+dates with exactly three decimals, visibilities present) are marked with their requirement all the same. Where two
+sources disagree both forms are accepted. A resource of an unknown profile is only judged by the general rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.fhir import nos
+from sandbox.kernel.identifiers import LOCATION_TYPES, SYSTEM_PERSON, SYSTEM_SAS, SYSTEM_STRUCTURE, TYPES
+
+Node = Mapping[str, Any]
+_LOCATION_TYPES = (LOCATION_TYPES, nos.CORE_TYPES)
+_PERSON_TYPES = (TYPES, nos.CORE_TYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes."""
+
+    requirement: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule on every element at `path` (relative, through all lists).
+
+    `least`, `most`: how many of the last step each parent has; `values`: the values allowed; `form`: a regular
+    expression for the whole value; `target`: resource types that a reference may name.
+    """
+
+    path: str
+    requirement: str = ""
+    least: int = 0
+    most: int | None = None
+    values: tuple[object, ...] = ()
+    form: str = ""
+    target: tuple[str, ...] = ()
+
+
+def one(path: str, requirement: str = "", **more: Any) -> Rule:
+    """Exactly one."""
+    return Rule(path, requirement, 1, 1, **more)
+
+
+def some(path: str, requirement: str = "", **more: Any) -> Rule:
+    """At least one."""
+    return Rule(path, requirement, 1, None, **more)
+
+
+def _identifier(
+    path: str, requirement: str, types: tuple[str, ...], code: str, system: str, form: str
+) -> tuple[Rule, ...]:
+    return (
+        one(f"{path}.type", requirement),
+        one(f"{path}.type.coding", requirement),
+        Rule(f"{path}.type.coding.system", requirement, values=types),
+        Rule(f"{path}.type.coding.code", requirement, values=(code,)),
+        one(f"{path}.system", requirement, values=(system,) if system else ()),
+        one(f"{path}.value", requirement, form=form),
+    )
+
+
+_INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+_PHONE = r"\+33\d{9}|\+(262|590|594|596)\d{9}"
+_STRUCTURE = r"1\d{9}|3\d{14}|4\d{14}"
+_PERSON = r"8\d{11}|0[0-9A-Za-z]{9}"
+
+
+def _slot(visibilities: tuple[str, ...]) -> tuple[Rule, ...]:
+    return (
+        some("meta.security", "R01-23"),
+        Rule("meta.security.system", "R01-23", values=(nos.VISIBILITY,)),
+        one("meta.security.code", "R01-46", values=visibilities),
+        one("schedule", "R01-12"),
+        one("schedule.reference", "R01-12", target=("Schedule",)),
+        one("status", "R01-10", values=("free",)),
+        one("start", "R01-45", form=_INSTANT),
+        one("end", "R01-45", form=_INSTANT),
+        one("appointmentType", "R01-49"),
+        some("appointmentType.coding", "R01-49"),
+        Rule("appointmentType.coding.system", "R01-49", values=(nos.BOOKING,)),
+        one("appointmentType.coding.code", "R01-49", values=(nos.ROUTINE, nos.WALKIN)),
+        Rule("specialty.coding.system", "R01-41", values=(nos.SPECIALTY,)),
+        Rule("comment", "R01-25", most=1, form=r"https?://\S+"),
+    )
+
+
+_TELECOM = (
+    Rule("telecom.system", "R01-35", values=("phone",)),
+    one("telecom.value", "R01-35", form=_PHONE),
+)
+_ADDRESS = (
+    one("address", "R01-37"),
+    one("address.line", "R01-38"),
+    one("address.city", "R01-39"),
+    one("address.postalCode", "R01-40", form=r"\d{5}"),
+)
+_LOCATION = (
+    some("identifier", "R01-37"),
+    *_identifier("identifier", "R01-37", _LOCATION_TYPES, "INTRN", "", r".+"),
+    *_ADDRESS,
+)
+
+# profile -> (resource type, rules)
+PROFILES: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
+    nos.SLOT_PROFILE: ("Slot", _slot(nos.VISIBILITIES)),
+    nos.CPTS_SLOT_PROFILE: ("Slot", _slot(nos.VISIBILITIES)),
+    nos.SOS_SLOT_PROFILE: ("Slot", _slot(nos.SOS_VISIBILITIES)),
+    nos.SCHEDULE_PROFILE: (
+        "Schedule",
+        (some("actor", "R01-12"), one("actor.reference", "R01-42", target=("Practitioner", "PractitionerRole"))),
+    ),
+    nos.PRACTITIONER_PROFILE: (
+        "Practitioner",
+        (
+            some("identifier", "R01-16"),
+            *_identifier("identifier", "R01-17", _PERSON_TYPES, "IDNPS", SYSTEM_PERSON, _PERSON),
+            *_TELECOM,
+        ),
+    ),
+    nos.ROLE_PROFILE: (
+        "PractitionerRole",
+        (
+            one("practitioner", "R01-21"),
+            one("practitioner.reference", "R01-21", target=("Practitioner",)),
+            one("contained", "R01-22"),
+            one("contained.id", "R01-22"),
+            one("organization", "R01-20"),
+            one("organization.identifier", "R01-20"),
+            *_identifier("organization.identifier", "R01-20", _PERSON_TYPES, "IDNST", SYSTEM_STRUCTURE, _STRUCTURE),
+            one("location", "R01-22"),
+            one("location.reference", "R01-22", form=r"#.+"),
+            *_TELECOM,
+        ),
+    ),
+    nos.LOCATION_PROFILE: ("Location", _LOCATION),
+    nos.CPTS_SERVICE_PROFILE: (
+        "HealthcareService",
+        (
+            one("id", "R04-2"),
+            one("providedBy", "R04-3"),
+            one("providedBy.reference", "R04-3", target=("Organization",)),
+        ),
+    ),
+    nos.CPTS_ORGANIZATION_PROFILE: (
+        "Organization",
+        (
+            one("identifier", "R04-4"),
+            *_identifier("identifier", "R04-4", _LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, r"1\d{9}"),
+            *_TELECOM,
+        ),
+    ),
+    nos.SOS_SCHEDULE_PROFILE: (
+        "Schedule",
+        (some("actor", "SOS-4"), one("actor.reference", "SOS-4", target=("Location",))),
+    ),
+    nos.SOS_LOCATION_PROFILE: (
+        "Location",
+        (
+            one("name", "SOS-5"),
+            *_LOCATION,
+            *_TELECOM,
+            one("managingOrganization", "SOS-5"),
+            one("managingOrganization.reference", "SOS-5", target=("Organization",)),
+            Rule("hoursOfOperation.daysOfWeek", "SOS-5", values=("mon", "tue", "wed", "thu", "fri", "sat", "sun")),
+            Rule("hoursOfOperation.openingTime", "SOS-5", most=1, form=r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"),
+            Rule("hoursOfOperation.closingTime", "SOS-5", most=1, form=r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"),
+        ),
+    ),
+    nos.SOS_ORGANIZATION_PROFILE: (
+        "Organization",
+        (
+            one("identifier", "SOS-6"),
+            *_identifier("identifier", "SOS-6", _LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, r"3\d{14}"),
+        ),
+    ),
+    nos.REGULATOR_PROFILE: (
+        "Practitioner",
+        (
+            some("identifier", "R02-1"),
+            one("identifier.system", "R02-1", values=(SYSTEM_PERSON, SYSTEM_SAS)),
+            one("identifier.value", "R02-1"),
+            one("active", "R02-1"),
+            one("name", "R02-1"),
+            one("name.family", "R02-1"),
+            some("name.given", "R02-1"),
+            some("telecom", "R02-1"),
+            Rule("telecom.system", "R02-1", values=("email",)),
+            one("telecom.value", "R02-1", form=r"[^@\s]+@[^@\s]+"),
+        ),
+    ),
+}
+
+# bundle profile -> (types that an answer with slots holds, requirement, profiles of entries by type, only one link)
+_Bundle = tuple[tuple[str, ...], str, Mapping[str, str], bool]
+_SHARED = {
+    "Practitioner": nos.PRACTITIONER_PROFILE,
+    "PractitionerRole": nos.ROLE_PROFILE,
+    "Schedule": nos.SCHEDULE_PROFILE,
+}
+BUNDLES: Mapping[str, _Bundle] = {
+    nos.BUNDLE_PROFILE: ((), "R01-13", {"Slot": nos.SLOT_PROFILE, **_SHARED}, False),
+    nos.CPTS_BUNDLE_PROFILE: (
+        ("Slot", "Schedule", "Practitioner", "PractitionerRole"),
+        "R04-1",
+        {
+            "Slot": nos.CPTS_SLOT_PROFILE,
+            **_SHARED,
+            "HealthcareService": nos.CPTS_SERVICE_PROFILE,
+            "Organization": nos.CPTS_ORGANIZATION_PROFILE,
+        },
+        True,
+    ),
+    nos.SOS_BUNDLE_PROFILE: (
+        ("Slot", "Schedule", "Location", "Organization"),
+        "SOS-3",
+        {
+            "Slot": nos.SOS_SLOT_PROFILE,
+            "Schedule": nos.SOS_SCHEDULE_PROFILE,
+            "Location": nos.SOS_LOCATION_PROFILE,
+            "Organization": nos.SOS_ORGANIZATION_PROFILE,
+        },
+        True,
+    ),
+}
+
+
+def check(resource: Node) -> list[Finding]:
+    """Everything that is wrong with one resource; for a Bundle, with its shell and with every entry."""
+    kind = str(resource.get("resourceType", "Resource"))
+    findings = [*_general(resource, kind)]
+    profiles = _profiles(resource)
+    if len(profiles) != 1 or profiles[0] not in (*PROFILES, *BUNDLES):
+        findings.append(Finding("", f"{kind}.meta.profile", f"not exactly one profile of the guide: {profiles}"))
+        return findings
+    profile = profiles[0]
+    if profile in BUNDLES:
+        return findings + list(_bundle(resource, *BUNDLES[profile]))
+    expected, rules = PROFILES[profile]
+    if kind != expected:
+        findings.append(Finding("", kind, f"profile {profile} is one of {expected}"))
+    for rule in rules:
+        findings += _apply(resource, kind, rule)
+    for more in _MORE.get(kind, ()):
+        findings += more(resource)
+    return findings
+
+
+def _profiles(resource: Node) -> list[Any]:
+    meta = resource.get("meta")
+    profiles = meta.get("profile") if isinstance(meta, Mapping) else None
+    return profiles if isinstance(profiles, list) else []
+
+
+def _general(value: Any, path: str) -> Iterator[Finding]:
+    """No empty element anywhere (guide: unknown values are left out)."""
+    if value in (None, "", [], {}):
+        yield Finding("", path, "empty element")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _general(each, f"{path}.{key}")
+    elif isinstance(value, list) and not path.endswith("Bundle.entry"):  # entries are judged one by one
+        for index, each in enumerate(value):
+            yield from _general(each, f"{path}[{index}]")
+
+
+def _apply(resource: Node, kind: str, rule: Rule) -> Iterator[Finding]:
+    parent, _, last = rule.path.rpartition(".")
+    for path, node in walk(resource, kind, parent):
+        if not isinstance(node, Mapping):
+            yield Finding(rule.requirement, path, "not an object")
+            continue
+        found = list(walk(node, path, last))
+        where = f"{path}.{last}"
+        if len(found) < rule.least:
+            yield Finding(rule.requirement, where, f"missing (at least {rule.least})")
+        if rule.most is not None and len(found) > rule.most:
+            yield Finding(rule.requirement, where, f"{len(found)} of them (at most {rule.most})")
+        for each_path, value in found:
+            yield from _judge(rule, each_path, value)
+
+
+def _judge(rule: Rule, path: str, value: Any) -> Iterator[Finding]:
+    if rule.values and value not in rule.values:
+        yield Finding(rule.requirement, path, f"'{value}' is not {' or '.join(map(str, rule.values))}")
+    if rule.form and not (isinstance(value, str) and re.fullmatch(rule.form, value)):
+        yield Finding(rule.requirement, path, f"'{value}' has not the form {rule.form}")
+    if rule.target and not (isinstance(value, str) and value.split("/")[-2:-1] in [[each] for each in rule.target]):
+        yield Finding(rule.requirement, path, f"'{value}' does not refer to {' or '.join(rule.target)}")
+
+
+def walk(node: Any, path: str, steps: str) -> Iterator[tuple[str, Any]]:
+    """Every value at `steps` (dotted; "" is the node itself) below `node`, with its path; lists are gone through."""
+    if not steps:
+        yield path, node
+        return
+    step, _, rest = steps.partition(".")
+    value = node.get(step) if isinstance(node, Mapping) else None
+    if value is None:
+        return
+    if not isinstance(value, list):
+        yield from walk(value, f"{path}.{step}", rest)
+        return
+    for index, each in enumerate(value):
+        yield from walk(each, f"{path}.{step}[{index}]", rest)
+
+
+def _service_types(slot: Node) -> Iterator[Finding]:
+    """Consultation types are codes, reasons texts; a slot that CPTS see names each CPTS by a HealthcareService."""
+    systems = (nos.CONSULTATION, nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
+    named = 0
+    for path, coding in walk(slot, "Slot", "serviceType.coding"):
+        code, system = (coding.get(key) if isinstance(coding, Mapping) else None for key in ("code", "system"))
+        if system not in systems:
+            yield Finding("R01-24", path, f"system '{system}' is no consultation type")
+        elif system == nos.CONSULTATION and code not in nos.CONSULTATIONS:
+            yield Finding("R01-48", path, f"'{code}' is not {' or '.join(nos.CONSULTATIONS)}")
+    for path, concept in walk(slot, "Slot", "serviceType"):
+        if any(code == nos.CPTS for _, code in walk(concept, path, "coding.code")):
+            named += 1
+            yield from _cpts_reference(concept, path)
+    seen = any(code == "CPTS" for _, code in walk(slot, "Slot", "meta.security.code"))
+    if seen != bool(named):
+        yield Finding("R04-2", "Slot.serviceType", "CPTS visibility and references to CPTS do not go together")
+
+
+def _cpts_reference(concept: Any, path: str) -> Iterator[Finding]:
+    references = [
+        reference
+        for where, extension in walk(concept, path, "extension")
+        if isinstance(extension, Mapping) and extension.get("url") == nos.SERVICE_TYPE
+        for _, reference in walk(extension, where, "valueReference.reference")
+    ]
+    if len(references) != 1 or str(references[0]).split("/")[-2:-1] != ["HealthcareService"]:
+        yield Finding("R04-2", f"{path}.extension", "not exactly one reference to a HealthcareService")
+
+
+def _order(slot: Node) -> Iterator[Finding]:
+    """`start` before `end`; a booking URL on every slot that can be booked."""
+    start, end = slot.get("start"), slot.get("end")
+    same_offset = isinstance(start, str) and isinstance(end, str) and start[-6:] == end[-6:]
+    if same_offset and not str(start) < str(end):
+        yield Finding("R01-11", "Slot.end", "not after the start")
+    codes = [code for _, code in walk(slot, "Slot", "appointmentType.coding.code")]
+    if nos.ROUTINE in codes and "comment" not in slot:
+        yield Finding("R01-25", "Slot.comment", "missing: the booking URL of a bookable slot")
+
+
+def _contained(role: Node) -> Iterator[Finding]:
+    """The contained Location is the one that is referred to, and meets its own profile."""
+    for path, location in walk(role, "PractitionerRole", "contained"):
+        if not isinstance(location, Mapping) or location.get("resourceType") != "Location":
+            yield Finding("R01-22", path, "not a Location")
+            continue
+        if f"#{location.get('id')}" not in [key for _, key in walk(role, "", "location.reference")]:
+            yield Finding("R01-22", f"{path}.id", "not the Location that location refers to")
+        yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(location))
+
+
+_MORE: Mapping[str, tuple[Callable[[Node], Iterable[Finding]], ...]] = {
+    "Slot": (_service_types, _order),
+    "PractitionerRole": (_contained,),
+}
+
+
+def _bundle(
+    bundle: Node, types: tuple[str, ...], requirement: str, profiles: Mapping[str, str], single: bool
+) -> Iterator[Finding]:
+    for rule in (one("type", "R01-14", values=("searchset",)), one("total", requirement), some("link", "R01-L")):
+        yield from _apply(bundle, "Bundle", rule)
+    relations = [relation for _, relation in walk(bundle, "Bundle", "link.relation")]
+    if "self" not in relations or (single and len(relations) != 1):
+        yield Finding("R01-L", "Bundle.link", f"relations are {relations}")
+    found: set[str] = set()
+    for path, entry in walk(bundle, "Bundle", "entry"):
+        for rule in (
+            one("fullUrl", requirement),
+            one("resource", requirement),
+            one("search", requirement),
+            one("search.mode", requirement, values=("match", "include")),
+        ):
+            yield from _apply(entry, path, rule)
+        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        if isinstance(resource, Mapping):
+            kind = str(resource.get("resourceType"))
+            found.add(kind)
+            if _profiles(resource) != [profiles.get(kind)]:
+                yield Finding(requirement, f"{path}.resource.meta.profile", f"not the profile of a {kind} here")
+            yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(resource))
+    if bundle.get("total"):
+        yield from (Finding(requirement, "Bundle.entry", f"no {kind} in it") for kind in types if kind not in found)

@@ -1,0 +1,185 @@
+"""The resources that accompany slots, each as FHIR JSON bytes: people, places, CPTS, associations. Pure.
+
+Empty elements are never sent, ids always carry their prefix, phones always have the national form, whatever the
+agenda stores (guide, « Identifiants »). One `meta.profile` each; references are relative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from sandbox.fhir import nos
+from sandbox.kernel.identifiers import (
+    LOCATION_TYPES,
+    SYSTEM_PERSON,
+    SYSTEM_STRUCTURE,
+    TYPES,
+    national_phone,
+    prefixed_person,
+    prefixed_structure,
+)
+from sandbox.kernel.model import (
+    ConsultationSite,
+    Cpts,
+    OpeningHours,
+    Place,
+    Practitioner,
+    SosAssociation,
+)
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CONTAINED = "lieu"  # id of the Location inside its PractitionerRole
+
+Specialty = tuple[str | None, str | None]  # TRE_R38 code, free text
+
+
+def practitioner_resource(practitioner: Practitioner) -> bytes:
+    """Practitioner, profile FrPractitionerAgregateur (R01-16..18, R01-33..36)."""
+    return dumps(
+        {
+            "resourceType": "Practitioner",
+            "id": practitioner.id,
+            "meta": {"profile": [nos.PRACTITIONER_PROFILE]},
+            "identifier": [
+                _identifier(TYPES, "IDNPS", SYSTEM_PERSON, prefixed_person(practitioner.stored_id or practitioner.id))
+            ],
+            "name": [{"family": practitioner.family, "given": [practitioner.given]}],
+            "telecom": _telecom(practitioner.phone),
+        }
+    )
+
+
+def role_resource(practitioner: Practitioner, place: Place, system: str) -> bytes:
+    """PractitionerRole at one place, its Location contained (R01-20..22, R01-37..40)."""
+    location = {
+        "resourceType": "Location",
+        "id": _CONTAINED,
+        "meta": {"profile": [nos.LOCATION_PROFILE]},
+        "identifier": [_identifier(LOCATION_TYPES, "INTRN", system, place.local_id)],
+        "address": {"line": [place.line], "city": place.city, "postalCode": place.postal_code},
+    }
+    structure = _identifier(TYPES, "IDNST", SYSTEM_STRUCTURE, prefixed_structure(place.structure))
+    return dumps(
+        {
+            "resourceType": "PractitionerRole",
+            "id": place.id,
+            "meta": {"profile": [nos.ROLE_PROFILE]},
+            "contained": [location],
+            "practitioner": {"reference": f"Practitioner/{practitioner.id}"},
+            "organization": {"identifier": structure},
+            "specialty": specialties((practitioner.specialty, practitioner.specialty_text)),
+            "location": [{"reference": f"#{_CONTAINED}"}],
+            "telecom": _telecom(practitioner.phone),
+        }
+    )
+
+
+def schedule_resource(practitioner: Practitioner, place: Place) -> bytes:
+    """Schedule of a practitioner at one place: actors are the Practitioner and the PractitionerRole."""
+    actors = (f"Practitioner/{practitioner.id}", f"PractitionerRole/{place.id}")
+    return _schedule(place.id, nos.SCHEDULE_PROFILE, actors)
+
+
+def site_schedule_resource(site: ConsultationSite) -> bytes:
+    """Schedule of a consultation site: its actor is the Location."""
+    return _schedule(site.id, nos.SOS_SCHEDULE_PROFILE, (f"Location/{site.id}",))
+
+
+def _schedule(key: str, profile: str, actors: Iterable[str]) -> bytes:
+    references = [{"reference": actor} for actor in actors]
+    return dumps({"resourceType": "Schedule", "id": key, "meta": {"profile": [profile]}, "actor": references})
+
+
+def service_resource(cpts: Cpts) -> bytes:
+    """HealthcareService of a CPTS: there is one per Organization, so it bears its FINESS too."""
+    return dumps(
+        {
+            "resourceType": "HealthcareService",
+            "id": cpts.finess,
+            "meta": {"profile": [nos.CPTS_SERVICE_PROFILE]},
+            "providedBy": {"reference": f"Organization/{cpts.finess}"},
+        }
+    )
+
+
+def cpts_resource(cpts: Cpts) -> bytes:
+    """Organization of a CPTS (R04-1..6)."""
+    return dumps(
+        {
+            "resourceType": "Organization",
+            "id": cpts.finess,
+            "meta": {"profile": [nos.CPTS_ORGANIZATION_PROFILE]},
+            "identifier": [_identifier(LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, cpts.finess)],
+            "name": cpts.name,
+            "telecom": _telecom(cpts.phone),
+        }
+    )
+
+
+def site_resource(sos: SosAssociation, site: ConsultationSite, system: str) -> bytes:
+    """Location of a consultation site, under the editor's own id (the 1.1.0 profile only admits INTRN)."""
+    return dumps(
+        {
+            "resourceType": "Location",
+            "id": site.id,
+            "meta": {"profile": [nos.SOS_LOCATION_PROFILE]},
+            "identifier": [_identifier(LOCATION_TYPES, "INTRN", system, site.id)],
+            "name": site.name,
+            "telecom": _telecom(site.phone),
+            "address": {"line": [site.line], "city": site.city, "postalCode": site.postal_code},
+            "managingOrganization": {"reference": f"Organization/{sos.siret}"},
+            "hoursOfOperation": [_hours(hours) for hours in site.hours],
+        }
+    )
+
+
+def sos_resource(sos: SosAssociation) -> bytes:
+    """Organization of an association: SIRET and name."""
+    return dumps(
+        {
+            "resourceType": "Organization",
+            "id": sos.siret,
+            "meta": {"profile": [nos.SOS_ORGANIZATION_PROFILE]},
+            "identifier": [_identifier(LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, sos.siret)],
+            "name": sos.name,
+        }
+    )
+
+
+def _hours(hours: OpeningHours) -> dict[str, Any]:
+    days = [_DAYS[day] for day in hours.days]
+    if hours.opens == hours.closes:
+        return {"daysOfWeek": days, "allDay": True}
+    # FHIR's time has no 24:00: until the end of the day is written as its last minute.
+    closing = "23:59:00" if not (hours.closes.hour or hours.closes.minute) else f"{hours.closes:%H:%M:%S}"
+    return {"daysOfWeek": days, "openingTime": f"{hours.opens:%H:%M:%S}", "closingTime": closing}
+
+
+def _identifier(types: str, code: str, system: str, value: str) -> dict[str, Any]:
+    return {"type": {"coding": [{"system": types, "code": code}]}, "system": system, "value": value}
+
+
+def _telecom(phone: str | None) -> list[dict[str, str]]:
+    """One phone in the national form; none when it is unknown or cannot be read as a number."""
+    number = national_phone(phone) if phone else None
+    return [{"system": "phone", "value": number}] if number else []
+
+
+def specialties(specialty: Specialty) -> list[dict[str, Any]]:
+    """`specialty` of a role or slot: one concept with the code, the text, or both; none when neither is known."""
+    code, text = specialty
+    concept: dict[str, Any] = {"coding": [{"system": nos.SPECIALTY, "code": code}]} if code else {}
+    if text:
+        concept["text"] = text
+    return [concept] if concept else []
+
+
+def dumps(document: dict[str, Any]) -> bytes:
+    """JSON less the parts that are empty (`""`, `[]`, `{}`, None are never sent); the parts themselves have none."""
+    return orjson.dumps({key: value for key, value in document.items() if value not in _EMPTY})
+
+
+_EMPTY: tuple[object, ...] = (None, "", [], {})

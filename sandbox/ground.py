@@ -1,0 +1,226 @@
+"""What must be settled before any actor starts: directory, lock, ports, certificates, population.
+
+Everything that can be wrong with a start is found here, so that nothing is ever half-started: each fault raises
+UsageError (one line, exit code 2) and leaves no listener, no process and no file behind but the data directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox.config import (
+    AMQP,
+    AMQPS,
+    CONTROL_UI,
+    EDITORS_FHIR,
+    EDITORS_UI,
+    LRM_UI,
+    PSC_UI,
+    SAS_FHIR,
+    SAS_UI,
+    Settings,
+)
+from sandbox.kernel.clock import as_of, parse_datetime
+from sandbox.kernel.errors import UsageError
+from sandbox.kernel.world import ClockSetting
+from sandbox.pki.authority import Pki, ensure_pki
+from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
+from sandbox.population.load import load_population
+from sandbox.population.people import Population
+
+PORT_NAMES = {
+    SAS_UI: "SAS pages and API",
+    EDITORS_UI: "editors' pages",
+    LRM_UI: "LRM pages",
+    PSC_UI: "Pro Santé Connect",
+    CONTROL_UI: "control",
+    EDITORS_FHIR: "editors' FHIR",
+    SAS_FHIR: "SAS FHIR",
+    AMQPS: "Hub Santé, AMQPS",
+    AMQP: "Hub Santé, AMQP",
+}
+LOCK_PATIENCE_S = 4.0  # orphans of a killed supervisor end within 2 s
+SOCKET_PATH_LIMIT = 100  # sun_path is 104 octets on some systems
+
+
+@dataclass
+class Ground:
+    """A claimed data directory and everything the roles need from it."""
+
+    settings: Settings
+    population: Population
+    pki: Pki | None
+    master_secret: bytes
+    clock: ClockSetting
+    run_id: str
+    sockets: dict[int, socket.socket] = field(default_factory=dict)
+    lines: socket.socket | None = None
+    lines_path: Path | None = None
+    lock: int = -1
+
+    def close(self) -> None:
+        """Give everything back."""
+        for sock in self.sockets.values():
+            sock.close()
+        if self.lines is not None:
+            self.lines.close()
+        if self.lines_path is not None:
+            self.lines_path.unlink(missing_ok=True)
+            if self.lines_path.parent != self.settings.data:
+                with suppress(OSError):
+                    self.lines_path.parent.rmdir()
+        os.close(self.lock)
+
+
+def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
+    """Claim and make everything. Raises UsageError (ConfigError for a persona file)."""
+    clock = _clock(settings, wall)
+    population = load_population(settings)
+    data = settings.data
+    lock = _claim(data)
+    try:
+        sockets = _bind_all(settings)
+    except UsageError:
+        os.close(lock)
+        raise
+    try:
+        return Ground(
+            settings=settings,
+            population=population,
+            pki=_pki(settings, population, wall) if settings.mtls else None,
+            master_secret=_master_secret(data),
+            clock=clock,
+            run_id=os.urandom(8).hex(),
+            sockets=sockets,
+            lock=lock,
+        )
+    except OSError as error:
+        for sock in sockets.values():
+            sock.close()
+        os.close(lock)
+        raise UsageError(f"data directory {data}: {error.strerror or error}") from None
+
+
+def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
+    if settings.as_of is None:
+        return ClockSetting()
+    return as_of(parse_datetime(settings.as_of), wall(), freeze=settings.freeze)
+
+
+def _claim(data: Path) -> int:
+    """Make and lock the data directory; the descriptor holds the lock."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"data directory {data} cannot be used: {error.strerror}") from None
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            if _alive(owner) or time.monotonic() > deadline:
+                os.close(descriptor)
+                who = f"in use by process {owner or 'unknown'}"
+                raise UsageError(f"data directory {data} is {who}: stop it, or choose another --data-dir") from None
+            time.sleep(0.05)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _bind_all(settings: Settings) -> dict[int, socket.socket]:
+    """All ports, listening at once: nobody else gets one, and early clients wait instead of failing."""
+    offsets = [offset for offset in PORT_NAMES if offset != (AMQP if settings.mtls else AMQPS)]
+    bound: dict[int, socket.socket] = {}
+    try:
+        for offset in offsets:
+            bound[offset] = _bind(settings, offset)
+    except UsageError:
+        for sock in bound.values():
+            sock.close()
+        raise
+    return bound
+
+
+def _bind(settings: Settings, offset: int) -> socket.socket:
+    port = settings.port(offset)
+    sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, port))
+        sock.listen(2048)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} ({PORT_NAMES[offset]}) on {settings.host} is already taken: choose another --port-base"
+            ) from None
+        raise UsageError(f"cannot listen on {settings.host} port {port}: {error.strerror or error}") from None
+    return sock
+
+
+def _pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
+    hub_clients = (
+        settings.platform_client_id,
+        *(territory.samu for territory in population.territories.values()),
+        *settings.spare_clients,
+    )
+    clients: dict[str, Subject] = {"sas": sas_subject()}
+    clients |= {slug: editor_subject(editor) for slug, editor in population.editors.items()}
+    clients |= {client_id: hub_client_subject(client_id) for client_id in hub_clients}
+    hosts = tuple(dict.fromkeys((settings.public_host, settings.host)))
+    now = datetime.fromtimestamp(wall(), UTC)
+    return ensure_pki(settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject())
+
+
+def _master_secret(data: Path) -> bytes:
+    path = data / "secret"
+    if path.exists() and len(kept := path.read_bytes()) == 32:
+        return kept
+    secret = os.urandom(32)
+    temporary = path.with_name("secret.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return secret
+
+
+def open_lines(ground: Ground) -> None:
+    """Bind the Unix socket of the link, for roles in processes of their own."""
+    path = ground.settings.data / "control.sock"
+    if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
+        path = Path(tempfile.mkdtemp(prefix="sas-sandbox-")) / "control.sock"
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    path.chmod(0o600)
+    sock.listen(64)
+    sock.setblocking(False)
+    ground.lines, ground.lines_path = sock, path

@@ -1,0 +1,182 @@
+"""What FHIR asks of HTTP, for every FHIR port: media types, OperationOutcome answers, bounded bodies, `Prefer`.
+
+A handler is `async (Request) -> Response` and raises RequestError; `answering` makes an endpoint of it that always
+answers in FHIR, whatever happens. The guide writes `application/json+fhir`, the standard `application/fhir+json`:
+both are understood, the standard one is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from sandbox.fhir.document import Check, NeedsModel, postpone
+from sandbox.fhir.outcome import operation_outcome, outcome
+from sandbox.kernel.errors import Issue, RequestError, StoreError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/fhir+json; charset=utf-8"
+MOST_OCTETS = 1 << 20
+
+_JSON = frozenset({"application/fhir+json", "application/json+fhir", "application/json", "text/json"})
+_ACCEPTED = _JSON | {"*/*", "application/*"}
+_FORMATS = _JSON | {"json"}
+FORM = "application/x-www-form-urlencoded"
+
+Handler = Callable[[Request], Awaitable[Response]]
+Parsed = TypeVar("Parsed", covariant=True)
+
+
+class Parser(Protocol[Parsed]):
+    """`parse_regulator`, `parse_appointment`: rules of ours, then `check` for elements that they do not read."""
+
+    def __call__(self, body: bytes, *, check: Check = ...) -> Parsed: ...
+
+
+def fhir_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer in `application/fhir+json`; an empty body stays without content type (e.g. `return=minimal`)."""
+    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE if body else None)
+
+
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a refused request: `error.status` and its OperationOutcome."""
+    return fhir_response(operation_outcome(error), error.status, headers)
+
+
+def check_accept(request: Request) -> None:
+    """Raise RequestError 406 when neither `_format` nor `Accept` admits FHIR in JSON. `_format` overrules `Accept`.
+
+    Understood: application/fhir+json, application/json+fhir (the guide's spelling), application/json, text/json,
+    `json` (in `_format`), `*/*`, `application/*`, no header at all; parameters such as `fhirVersion` are ignored,
+    but `;q=0` refuses.
+    """
+    wanted = _format_parameter(request.url.query)
+    if wanted is not None:
+        if _bare(wanted) not in _FORMATS:
+            raise RequestError(406, Issue("not-supported", f"_format '{wanted}' is not offered", "http._format"))
+        return
+    accept = ",".join(request.headers.getlist("accept"))
+    if accept and not any(_admits(part) for part in accept.split(",")):
+        detail = f"Accept '{accept}' is not offered (expected application/fhir+json)"
+        raise RequestError(406, Issue("not-supported", detail, "http.Accept"))
+
+
+def _format_parameter(query: str) -> str | None:
+    if "_format" not in query:
+        return None
+    # A raw `+` in `application/fhir+json` is read as a space by form decoding: it is meant as a plus.
+    values = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "_format"]
+    return values[-1].replace(" ", "+") if values else None
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def _admits(part: str) -> bool:
+    quality = part.replace(" ", "").lower().partition(";q=")[2]
+    return _bare(part) in _ACCEPTED and not (quality and quality.strip("0.") == "")
+
+
+async def read_body(request: Request, most: int = MOST_OCTETS, *, form: bool = False) -> bytes:
+    """The whole body, at most `most` octets.
+
+    Raises RequestError: 413 when it is larger (told by Content-Length, or seen while reading), 415 when its
+    Content-Type is none of JSON's (with `form`: not `application/x-www-form-urlencoded`), 400 when the client
+    went away in the middle. A missing Content-Type is accepted.
+    """
+    kind = _bare(request.headers.get("content-type", ""))
+    if kind and kind not in ({FORM} if form else _JSON):
+        expected = FORM if form else "application/fhir+json"
+        detail = f"Content-Type '{kind}' is not understood (expected {expected})"
+        raise RequestError(415, Issue("not-supported", detail, "http.Content-Type"))
+    told = request.headers.get("content-length", "")
+    if told.isdigit() and int(told) > most:
+        raise _too_large(most)
+    return await _collect(request, most)
+
+
+async def _collect(request: Request, most: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > most:
+                raise _too_large(most)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise RequestError(400, Issue("invalid", "the body ended before its announced length")) from None
+    return b"".join(chunks)
+
+
+def _too_large(most: int) -> RequestError:
+    return RequestError(413, Issue("too-costly", f"the body is larger than {most} octets"))
+
+
+async def parse_body(parse: Parser[Parsed], body: bytes) -> Parsed:
+    """`parse(body)` for an event loop: in place for bodies of the guide, in a thread when the FHIR model must judge.
+
+    Raises RequestError as `parse` does.
+    """
+    try:
+        return parse(body, check=postpone)
+    except NeedsModel:
+        return await asyncio.to_thread(parse, body)
+
+
+def wants_representation(request: Request) -> bool:
+    """True when `Prefer: return=representation` asks for the resource in the answer (RFC 7240)."""
+    prefer = ",".join(request.headers.getlist("prefer")).replace(" ", "").lower()
+    return "return=representation" in prefer.replace(";", ",").split(",")
+
+
+def not_found(detail: str) -> RequestError:
+    """404: no such resource, type or path."""
+    return RequestError(404, Issue("not-found", detail))
+
+
+class MethodNotAllowed(RequestError):
+    """405; `allow` are the methods that the path has (header Allow, RFC 9110, 15.5.6)."""
+
+    def __init__(self, detail: str, allow: tuple[str, ...]) -> None:
+        super().__init__(405, Issue("not-supported", detail))
+        self.allow = allow
+
+
+def not_allowed(method: str, where: str, *allow: str) -> RequestError:
+    """405: the path exists, the interaction does not. `allow`: the methods that it has."""
+    return MethodNotAllowed(f"{method} is not supported on {where}", allow)
+
+
+def answering(handler: Handler) -> Handler:
+    """Wrap `handler`: content negotiation first, and every failure answered with an OperationOutcome.
+
+    RequestError -> its status; StoreError -> 503 (nothing was accepted); anything else -> 500 without detail,
+    logged with its traceback.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            check_accept(request)
+            return await handler(request)
+        except MethodNotAllowed as error:
+            return error_response(error, {"Allow": ", ".join(error.allow)})
+        except RequestError as error:
+            return error_response(error)
+        except StoreError:
+            log.exception("the store refused a write")
+            body = outcome(Issue("transient", "the request could not be stored; nothing was accepted"))
+            return fhir_response(body, 503, {"Retry-After": "5"})
+        except Exception:  # the last line of defence: the peer must get FHIR, the traceback goes to the log
+            log.exception("unexpected failure on %s %s", request.method, request.url.path)
+            return fhir_response(outcome(Issue("exception", "internal error")), 500)
+
+    return endpoint

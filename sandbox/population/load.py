@@ -1,0 +1,34 @@
+"""From the persona files to a Population: typed, then checked against each other; every refusal with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.config import Settings
+from sandbox.kernel.errors import UsageError
+from sandbox.population.people import Population
+from sandbox.population.personas import read_personas
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def personas_directory(settings: Settings) -> Path:
+    """The directory of the setting `personas`; else the wheel's package data, else the checkout's `personas/`."""
+    if settings.personas is not None:
+        return Path(settings.personas)
+    packaged = _PACKAGE / "_data" / "personas"
+    return packaged if packaged.is_dir() else _PACKAGE.parent / "personas"
+
+
+def load_population(settings: Settings) -> Population:
+    """The population of these settings. Raises ConfigError (file, line, reason), UsageError without a directory."""
+    directory = personas_directory(settings)
+    if not directory.is_dir():
+        raise UsageError(f"personas: {directory} is no directory")
+    personas, recipe = read_personas(directory)
+    if settings.practitioners and not (recipe.editors and recipe.towns and recipe.agendas):
+        raise UsageError(
+            f"personas: {directory} has no editor of INT_R01, town or agenda with `procedural` for "
+            f"{settings.practitioners} procedural practitioners"
+        )
+    return Population(settings.seed, personas, recipe, settings.practitioners)

@@ -1,0 +1,155 @@
+"""Everybody who lives in the ecosystem, found by identifier. Pure: derived from (seed, personas, count).
+
+The hand-made people of the persona files are held; the procedural practitioners are derived when asked for and kept
+in a bounded cache. Their ids start with `8199`, so the number of a practitioner is read from the id itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import overload
+
+from sandbox.kernel.identifiers import prefixed_person, prefixed_structure
+from sandbox.kernel.model import (
+    ConsultationSite,
+    Cpts,
+    Editor,
+    Place,
+    Practitioner,
+    Regulator,
+    SosAssociation,
+    Territory,
+    Town,
+)
+from sandbox.population.procedural import Recipe, id_of, index_of, practitioner_at
+
+KEPT = 8192  # derived practitioners held at most
+
+
+@dataclass(frozen=True)
+class Personas:
+    """The hand-made people and places, validated (`load.py` makes it from the persona files)."""
+
+    territories: Mapping[str, Territory]
+    towns: Mapping[str, Town]
+    editors: Mapping[str, Editor]
+    practitioners: tuple[Practitioner, ...]
+    cpts: Mapping[str, Cpts]
+    sos: Mapping[str, SosAssociation]
+    regulators: tuple[Regulator, ...]
+    examples: Mapping[str, object]
+
+
+class Population:
+    """Who lives in the ecosystem. `count` procedural practitioners beside the hand-made ones.
+
+    `examples` has the shape of `examples` in endpoints.json. Identifiers may be given with or without their prefix.
+    """
+
+    def __init__(self, seed: int, personas: Personas, recipe: Recipe, count: int = 0) -> None:
+        self.seed, self.count = seed, count
+        self.territories, self.towns = personas.territories, personas.towns
+        self.editors, self.cpts, self.sos = personas.editors, personas.cpts, personas.sos
+        self.regulators, self.examples = personas.regulators, personas.examples
+        self._made = {person.id: person for person in personas.practitioners}
+        self._places = {place.id: (person, place) for person in personas.practitioners for place in person.places}
+        self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
+        self._regulators = _regulator_keys(self.regulators)
+        self._recipe = recipe
+        self._derived = lru_cache(KEPT)(self._derive)
+
+    def __len__(self) -> int:
+        """How many practitioners there are."""
+        return len(self._made) + self.count
+
+    def practitioner(self, national_id: str) -> Practitioner | None:
+        """The practitioner with that RPPS or ADELI, with or without its prefix."""
+        return self._made.get(national_id) or self._derived(national_id)
+
+    def _derive(self, national_id: str) -> Practitioner | None:
+        prefixed = prefixed_person(national_id)
+        number = index_of(prefixed)
+        if number is not None and number < self.count:
+            return practitioner_at(self.seed, number, self._recipe)
+        return self._made.get(prefixed)
+
+    def _at(self, number: int) -> Practitioner:
+        person = self._derived(id_of(number))
+        if person is None:
+            raise IndexError(number)
+        return person
+
+    def practitioners(self) -> Iterable[Practitioner]:
+        """All of them, the hand-made first, then the procedural by number."""
+        yield from self._made.values()
+        yield from (self._at(number) for number in range(self.count))
+
+    def of_editor(self, slug: str) -> Sequence[Practitioner]:
+        """The practitioners whose agenda that editor holds."""
+        made = [person for person in self._made.values() if person.editor == slug]
+        return _Lazy(self, made, self._by_editor.get(slug, ()))
+
+    def place(self, schedule_id: str) -> tuple[Practitioner, Place] | None:
+        """The practitioner and place of consultation with that Schedule."""
+        held = self._places.get(schedule_id)
+        if held is not None:
+            return held
+        person = self.practitioner(schedule_id.rpartition("-")[0])
+        for place in person.places if person is not None else ():
+            if person is not None and place.id == schedule_id:
+                return person, place
+        return None
+
+    def site(self, schedule_id: str) -> tuple[SosAssociation, ConsultationSite] | None:
+        """The association and consultation site with that Schedule."""
+        return self._sites.get(schedule_id)
+
+    def association(self, siret: str) -> SosAssociation | None:
+        """The SOS association with that SIRET, with or without its prefix."""
+        return self.sos.get(prefixed_structure(siret))
+
+    def regulator(self, key: str) -> Regulator | None:
+        """By `system|value`, by the value alone, or by e-mail (in any case)."""
+        return self._regulators.get(key) or self._regulators.get(key.lower())
+
+    @cached_property
+    def _by_editor(self) -> dict[str, Sequence[int]]:
+        found: dict[str, list[int]] = {}
+        for number in range(self.count):
+            found.setdefault(self._recipe.editor_of(self.seed, number), []).append(number)
+        return dict(found)
+
+
+class _Lazy(Sequence[Practitioner]):
+    """Hand-made practitioners, then procedural ones by number, derived when touched."""
+
+    def __init__(self, population: Population, made: Sequence[Practitioner], numbers: Sequence[int]) -> None:
+        self._population, self._made, self._numbers = population, made, numbers
+
+    def __len__(self) -> int:
+        return len(self._made) + len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Practitioner: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Practitioner]: ...
+    def __getitem__(self, index: int | slice) -> Practitioner | Sequence[Practitioner]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]
+        if at < len(self._made):
+            return self._made[at]
+        return self._population._at(self._numbers[at - len(self._made)])
+
+    def __iter__(self) -> Iterator[Practitioner]:
+        return (self[at] for at in range(len(self)))
+
+
+def _regulator_keys(regulators: Iterable[Regulator]) -> dict[str, Regulator]:
+    keys: dict[str, Regulator] = {}
+    for regulator in regulators:
+        for key in (regulator.identifier.key, regulator.identifier.value, regulator.email.lower()):
+            keys.setdefault(key, regulator)
+    return keys

@@ -1,0 +1,314 @@
+"""The persona files checked against each other: duplicates, unknown towns, editors, CPTS or agendas, impossible weeks.
+
+Every refusal is a ConfigError with the file and the line of the culprit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import time
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sandbox.kernel.errors import ConfigError
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
+from sandbox.kernel.model import (
+    AgendaTemplate,
+    ConsultationSite,
+    Cpts,
+    Editor,
+    OpeningHours,
+    Place,
+    Practitioner,
+    Regulator,
+    SosAssociation,
+    Territory,
+    Town,
+)
+from sandbox.population.people import Personas
+from sandbox.population.procedural import Recipe, index_of
+from sandbox.population.schema import (
+    AgendaRow,
+    CptsRow,
+    EditorRow,
+    ExamplesRow,
+    HoursRow,
+    PlaceRow,
+    PractitionerRow,
+    RegulatorRow,
+    SiteRow,
+    SosRow,
+    TerritoryRow,
+    TownRow,
+)
+from sandbox.yaml_file import YamlFile, load_yaml
+
+T = TypeVar("T")
+Error = Callable[[str, str], ConfigError]
+_SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
+
+
+@dataclass(frozen=True)
+class _Rows(Generic[T]):
+    """The rows of one file by key, in the file's order, and who knows their lines."""
+
+    rows: Sequence[T]
+    error: Error
+
+    def keyed(self, field: str) -> dict[str, T]:
+        """By a field that must be unique."""
+        found: dict[str, T] = {}
+        for at, row in enumerate(self.rows):
+            key = str(getattr(row, field))
+            if key in found:
+                raise self.error(f"$[{at}].{field}", f"duplicate {field} '{key}'")
+            found[key] = row
+        return found
+
+
+def _rows(directory: Path, name: str, kind: type[T]) -> _Rows[T]:
+    file: YamlFile[Any] = load_yaml(directory / f"{name}.yaml", list[kind])  # type: ignore[valid-type]
+    return _Rows(file.value, file.error)
+
+
+def read_personas(directory: Path) -> tuple[Personas, Recipe]:
+    """All persona files of a directory. Raises ConfigError."""
+    towns = _rows(directory, "towns", TownRow)
+    agendas = _agendas(_rows(directory, "agendas", AgendaRow))
+    editors = _rows(directory, "editors", EditorRow)
+    known = _Known(
+        towns={key: _town(row) for key, row in towns.keyed("insee").items()},
+        agendas={name: template for name, (template, _) in agendas.items()},
+        editors={key: _editor(row) for key, row in editors.keyed("slug").items()},
+    )
+    editors.keyed("system")
+    cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
+    practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
+    sos = known.read_sos(_rows(directory, "sos", SosRow))
+    territories = _territories(_rows(directory, "territories", TerritoryRow))
+    regulators = _regulators(_rows(directory, "regulators", RegulatorRow), territories)
+    examples = _examples(directory / "examples.yaml", {p.id: p for p in practitioners}, sos, regulators)
+    personas = Personas(territories, known.towns, known.editors, practitioners, cpts, sos, regulators, examples)
+    return personas, Recipe(
+        towns=[(known.towns[row.insee], row.inhabitants) for row in towns.rows],
+        editors=[slug for slug, editor in known.editors.items() if editor.speaks(Flow.INT_R01)],
+        agendas=[(template, weight) for template, weight in agendas.values() if weight],
+    )
+
+
+def department_of(insee: str) -> str:
+    """The département of an INSEE code: `33`, `2A`, `974`."""
+    return insee[:3] if insee[:2] in ("97", "98") else insee[:2]
+
+
+def _town(row: TownRow) -> Town:
+    return Town(row.insee, row.name, row.postal_code, department_of(row.insee), row.lat, row.lon)
+
+
+def _editor(row: EditorRow) -> Editor:
+    return Editor(row.slug, row.name, row.system, row.flows, row.ou, row.colour)
+
+
+def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
+    for field in ("samu", "origin"):
+        rows.keyed(field)
+    return {
+        code: Territory(code, row.name, row.department, row.samu, row.origin)
+        for code, row in rows.keyed("code").items()
+    }
+
+
+def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
+    rows.keyed("name")
+    return {row.name: (_template(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
+
+
+def _template(row: AgendaRow, path: str, error: Error) -> AgendaTemplate:
+    opens, closes = _minutes(row.opens), _minutes(row.closes) or 1440
+    if opens >= closes:
+        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
+    if row.lunch and not opens <= _minutes(row.lunch[0]) < _minutes(row.lunch[1]) <= closes:
+        raise error(f"{path}.lunch", "lunch does not lie within the opening hours")
+    return AgendaTemplate(
+        days=row.days,
+        opens=time.fromisoformat(row.opens),
+        closes=time.fromisoformat(row.closes),
+        lunch=(time.fromisoformat(row.lunch[0]), time.fromisoformat(row.lunch[1])) if row.lunch else None,
+        slot_minutes=row.slot_minutes,
+        visibilities=row.visibilities,
+        types=row.types,
+        reasons=row.reasons,
+        walkin=row.walkin,
+        occupation=row.occupation,
+        own_patients=row.own_patients,
+    )
+
+
+def _minutes(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What practitioners, CPTS and associations refer to. `schedules` fills as places and sites are read."""
+
+    towns: Mapping[str, Town]
+    agendas: Mapping[str, AgendaTemplate]
+    editors: Mapping[str, Editor]
+
+    def read_cpts(self, rows: _Rows[CptsRow]) -> dict[str, Cpts]:
+        """The CPTS, their towns known."""
+        for at, row in enumerate(rows.rows):
+            for index, insee in enumerate(row.zone):
+                self._find(self.towns, insee, "town", f"$[{at}].zone[{index}]", rows.error)
+        return {key: Cpts(key, row.name, row.phone, row.zone) for key, row in rows.keyed("finess").items()}
+
+    def read_practitioners(self, rows: _Rows[PractitionerRow], cpts: Mapping[str, Cpts]) -> tuple[Practitioner, ...]:
+        """The hand-made practitioners."""
+        rows.keyed("id")
+        schedules: set[str] = set()
+        return tuple(
+            self._practitioner(row, f"$[{at}]", rows.error, cpts, schedules) for at, row in enumerate(rows.rows)
+        )
+
+    def _practitioner(
+        self, row: PractitionerRow, path: str, error: Error, cpts: Mapping[str, Cpts], schedules: set[str]
+    ) -> Practitioner:
+        if index_of(row.id) is not None:
+            raise error(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
+        stored = row.stored_id or row.id
+        if prefixed_person(stored) != row.id:
+            raise error(f"{path}.stored_id", f"'{stored}' is not '{row.id}' with or without its prefix")
+        self._speaks(row.editor, Flow.INT_R01, path, error)
+        if row.cpts:
+            self._speaks(row.editor, Flow.INT_R04, path, error)
+        for at, group in enumerate(row.cpts):
+            for index, finess in enumerate(group):
+                self._find(cpts, finess, "CPTS", f"{path}.cpts[{at}][{index}]", error)
+        places = tuple(
+            self._place(place, f"{path}.places[{at}]", error, row.cpts, schedules)
+            for at, place in enumerate(row.places)
+        )
+        members = tuple(dict.fromkeys(finess for group in row.cpts for finess in group))
+        return Practitioner(
+            id=row.id, family=row.family, given=row.given, editor=row.editor, places=places,
+            specialty=row.specialty, specialty_text=row.specialty_text, phone=row.phone,
+            stored_id=stored, cpts=members,
+        )  # fmt: skip
+
+    def _place(
+        self, row: PlaceRow, path: str, error: Error, groups: tuple[tuple[str, ...], ...], schedules: set[str]
+    ) -> Place:
+        _once(schedules, row.id, path, error)
+        town = self._find(self.towns, row.town, "town", f"{path}.town", error)
+        template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
+        seen_by_cpts = any("CPTS" in combination for combination in template.visibilities)
+        if seen_by_cpts and not groups:
+            raise error(
+                f"{path}.agenda", f"agenda '{row.agenda}' has slots that CPTS see, the practitioner has no CPTS"
+            )
+        return Place(
+            id=row.id, structure=row.structure, line=row.line, postal_code=town.postal_code, city=town.name,
+            insee=town.insee, lat=town.lat, lon=town.lon, agenda=replace(template, cpts=groups),
+            local_id=row.local_id or row.id,
+        )  # fmt: skip
+
+    def read_sos(self, rows: _Rows[SosRow]) -> dict[str, SosAssociation]:
+        """The associations of SOS Médecins."""
+        rows.keyed("siret")
+        schedules: set[str] = set()
+        found = {}
+        for at, row in enumerate(rows.rows):
+            self._speaks(row.editor, Flow.SOS, f"$[{at}]", rows.error)
+            sites = tuple(
+                self._site(site, f"$[{at}].sites[{index}]", rows.error, schedules)
+                for index, site in enumerate(row.sites)
+            )
+            found[row.siret] = SosAssociation(row.siret, row.name, row.editor, sites)
+        return found
+
+    def _site(self, row: SiteRow, path: str, error: Error, schedules: set[str]) -> ConsultationSite:
+        _once(schedules, row.id, path, error)
+        town = self._find(self.towns, row.town, "town", f"{path}.town", error)
+        template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
+        if any(code not in ("PUBLIC", "SNP") for combination in template.visibilities for code in combination):
+            raise error(f"{path}.agenda", f"agenda '{row.agenda}': slots of SOS sites are PUBLIC or SNP only")
+        hours = tuple(_hours(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
+        if not all(any(_covers(hour, day, template) for hour in hours) for day in template.days):
+            raise error(f"{path}.hours", f"agenda '{row.agenda}' has slots outside these opening hours")
+        return ConsultationSite(
+            id=row.id, name=row.name, phone=row.phone, line=row.line, postal_code=town.postal_code, city=town.name,
+            insee=town.insee, lat=town.lat, lon=town.lon, hours=hours, agenda=template,
+        )  # fmt: skip
+
+    def _speaks(self, slug: str, flow: Flow, path: str, error: Error) -> None:
+        editor = self._find(self.editors, slug, "editor", f"{path}.editor", error)
+        if not editor.speaks(flow):
+            raise error(f"{path}.editor", f"editor '{slug}' does not speak {flow}")
+
+    @staticmethod
+    def _find(among: Mapping[str, T], key: str, what: str, path: str, error: Error) -> T:
+        if key not in among:
+            raise error(path, f"unknown {what} '{key}'")
+        return among[key]
+
+
+def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
+    if key in schedules:
+        raise error(f"{path}.id", f"duplicate id '{key}'")
+    schedules.add(key)
+
+
+def _hours(row: HoursRow, path: str, error: Error) -> OpeningHours:
+    if _minutes(row.opens) >= (_minutes(row.closes) or 1440):
+        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
+    return OpeningHours(row.days, time.fromisoformat(row.opens), time.fromisoformat(row.closes))
+
+
+def _covers(hours: OpeningHours, day: int, template: AgendaTemplate) -> bool:
+    late_enough = hours.closes == time(0) or time(0) != template.closes <= hours.closes
+    return day in hours.days and hours.opens <= template.opens and late_enough
+
+
+def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:
+    rows.keyed("email")
+    rows.keyed("value")
+    for at, row in enumerate(rows.rows):
+        if row.territory not in territories:
+            raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'")
+    return tuple(
+        Regulator(
+            Identifier(_SYSTEMS[row.type], row.value, row.type),
+            row.family, row.given, row.email, row.territory, row.password,
+        )
+        for row in rows.rows
+    )  # fmt: skip
+
+
+def _examples(
+    path: Path,
+    practitioners: Mapping[str, Practitioner],
+    sos: Mapping[str, SosAssociation],
+    regulators: Sequence[Regulator],
+) -> dict[str, object]:
+    """The `examples` of endpoints.json: each name with its editor and id(s), and the demonstration accounts."""
+    file = load_yaml(path, ExamplesRow)
+    found: dict[str, object] = {}
+    for name in ExamplesRow.__struct_fields__:
+        value = getattr(file.value, name)
+        ids = [value] if isinstance(value, str) else list(value)
+        among: Mapping[str, Practitioner | SosAssociation] = sos if name.startswith("sos") else practitioners
+        for key in ids:
+            if key not in among:
+                raise file.error(f"$.{name}", f"unknown id '{key}'")
+        slugs = {among[key].editor for key in ids}
+        if len(slugs) != 1:
+            raise file.error(f"$.{name}", f"the ids belong to several editors ({', '.join(sorted(slugs))})")
+        found[name] = {"editor": slugs.pop(), **({"id": value} if isinstance(value, str) else {"ids": ids})}
+    found["regulators"] = [
+        {"identifier": r.identifier.value, "email": r.email, "territory": r.territory, "password": r.password}
+        for r in regulators
+    ]
+    return found

@@ -1,0 +1,178 @@
+"""The shape of the persona files, one Struct per row: what a single value may be. `personas.py` checks them together.
+
+`territories.yaml`, `towns.yaml`, `editors.yaml`, `agendas.yaml`, `cpts.yaml`, `practitioners.yaml`, `sos.yaml` and
+`regulators.yaml` are lists of these rows, `examples.yaml` is one mapping.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from sandbox.kernel.flows import Flow
+
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
+FhirId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,47}$")]  # 64 less `.` and the instant of a slot id
+Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
+PostalCode = Annotated[str, Meta(pattern=r"^[0-9]{5}$")]
+Department = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]?$")]
+Person = Annotated[str, Meta(pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$")]  # RPPS or ADELI
+Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]  # FINESS, SIRET, RPPS rang
+Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
+Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
+Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Day = Annotated[int, Meta(ge=0, le=6)]
+Visibility = Literal["PUBLIC", "PRO", "SNP", "CPTS"]
+
+
+class Row(Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of a persona file: an unknown field is refused."""
+
+
+class TerritoryRow(Row, frozen=True):
+    """A SAS territory and its SAMU."""
+
+    code: Annotated[str, Meta(pattern=r"^SAS-[0-9A-Z]+$")]
+    name: Text
+    department: Department
+    samu: Annotated[str, Meta(pattern=r"^fr\.health(\.[a-z0-9-]+)+$")]
+    origin: Text
+
+
+class TownRow(Row, frozen=True):
+    """A town; `inhabitants` weighs how many procedural practitioners settle there."""
+
+    insee: Insee
+    name: Text
+    postal_code: PostalCode
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    inhabitants: Annotated[int, Meta(ge=1)]
+
+
+class EditorRow(Row, frozen=True):
+    """A vendor of agendas."""
+
+    slug: Slug
+    name: Text
+    system: Annotated[str, Meta(pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$")]
+    ou: Text
+    flows: Annotated[tuple[Flow, ...], Meta(min_length=1)]
+    colour: Colour = "#335577"
+
+
+class AgendaRow(Row, frozen=True):
+    """A named week (kernel.model.AgendaTemplate says what the fields mean)."""
+
+    name: Slug
+    procedural: Annotated[int, Meta(ge=0)] = 0
+    days: tuple[Day, ...] = (0, 1, 2, 3, 4)
+    opens: TimeOfDay = "09:00"
+    closes: TimeOfDay = "19:00"
+    lunch: tuple[TimeOfDay, TimeOfDay] | None = None
+    slot_minutes: Annotated[int, Meta(ge=5, le=240)] = 15
+    visibilities: Annotated[tuple[Annotated[tuple[Visibility, ...], Meta(min_length=1)], ...], Meta(min_length=1)] = (
+        ("PUBLIC",),
+    )
+    types: Annotated[tuple[Literal["AMB", "HH", "VR"], ...], Meta(min_length=1)] = ("AMB",)
+    reasons: tuple[Text, ...] = ()
+    walkin: Share = 0.0
+    occupation: Annotated[float, Meta(ge=0, le=0.95)] = 0.6
+    own_patients: Annotated[float, Meta(ge=0, le=0.95)] = 0.1
+
+
+class CptsRow(Row, frozen=True):
+    """A CPTS and its zone of intervention."""
+
+    finess: Finess
+    name: Text
+    zone: tuple[Insee, ...]
+    phone: Text | None = None
+
+
+class PlaceRow(Row, frozen=True):
+    """A place of consultation: one Schedule."""
+
+    id: FhirId
+    structure: Structure
+    line: Text
+    town: Insee
+    agenda: Slug
+    local_id: FhirId | None = None
+
+
+class PractitionerRow(Row, frozen=True):
+    """A hand-made practitioner."""
+
+    id: Person
+    family: Text
+    given: Text
+    editor: Slug
+    places: Annotated[tuple[PlaceRow, ...], Meta(min_length=1)]
+    specialty: Annotated[str, Meta(pattern=r"^[A-Z]{1,4}[0-9]{1,3}$")] | None = "SM54"
+    specialty_text: Text | None = None
+    phone: Text | None = None
+    stored_id: Text | None = None
+    cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
+
+
+class HoursRow(Row, frozen=True):
+    """Opening hours on some days; `closes` 00:00 is the end of the day."""
+
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+
+class SiteRow(Row, frozen=True):
+    """A consultation site of an SOS association: one Schedule."""
+
+    id: FhirId
+    name: Text
+    line: Text
+    town: Insee
+    agenda: Slug
+    hours: Annotated[tuple[HoursRow, ...], Meta(min_length=1)]
+    phone: Text | None = None
+
+
+class SosRow(Row, frozen=True):
+    """An association of SOS Médecins."""
+
+    siret: Siret
+    name: Text
+    editor: Slug
+    sites: Annotated[tuple[SiteRow, ...], Meta(min_length=1)]
+
+
+class RegulatorRow(Row, frozen=True):
+    """A regulator: `type` decides the identifier's system."""
+
+    type: Literal["IDNPS", "INTRN"]
+    value: Text
+    family: Text
+    given: Text
+    email: Email
+    territory: Text
+    password: Text
+
+
+class ExamplesRow(Row, frozen=True):
+    """Who plays which entry of `examples` in endpoints.json."""
+
+    practitioner_one_site: Person
+    practitioner_two_sites: Person
+    practitioner_pair: tuple[Person, Person]
+    practitioner_adeli: Person
+    practitioner_no_phone: Person
+    practitioner_no_slots: Person
+    practitioner_cpts: Person
+    practitioner_two_cpts_one_slot: Person
+    practitioner_two_cpts_two_slots: Person
+    sos_associations: Annotated[tuple[Siret, ...], Meta(min_length=2)]
+    sos_two_sites: Siret

@@ -1,0 +1,103 @@
+"""Plays a scenario and says how it went. Exit codes: 0 pass, 1 failed, 2 usage (UsageError), 3 unreachable."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from sandbox.kernel.errors import PeerError, UsageError
+from sandbox.runner.loader import Scenario, find
+from sandbox.runner.report import Report
+from sandbox.runner.stage import Failed, Stage, Unreachable, read_endpoints
+from sandbox.runner.steps import STEPS, title
+
+JOURNAL_SETTLES_S = 0.15
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 8.0
+
+
+def play(name: str, endpoints: Path, *, out: TextIO, start: tuple[str, ...] | None = None) -> int:
+    """Play scenario `name` on the sandbox of `endpoints`, or on one of its own started with the flags `start`."""
+    scenario, report = find(name), Report(out)
+    try:
+        if start is None:
+            return asyncio.run(_play(scenario, endpoints, report))
+        with own_sandbox(start) as ready:
+            return asyncio.run(_play(scenario, ready, report))
+    except Unreachable as error:
+        report.line(f"injoignable : {error}")
+        return 3
+
+
+async def _play(scenario: Scenario, endpoints: Path, report: Report) -> int:
+    report.line(scenario.title)
+    async with Stage(read_endpoints(endpoints)) as stage:
+        await stage.skip_exchanges()
+        for number, step in enumerate(scenario.steps, 1):
+            report.step(number, title(step))
+            try:
+                facts = await STEPS[type(step)](stage, step)
+            except (Failed, PeerError) as error:
+                await _show_exchanges(stage, report)
+                report.bad(str(error))
+                report.line("\nÉCHEC : les étapes suivantes n'ont pas été jouées")
+                return 1
+            await _show_exchanges(stage, report)
+            for fact in facts:
+                report.good(fact)
+    report.line(f"\nRÉUSSI : {len(scenario.steps)} étapes")
+    return 0
+
+
+async def _show_exchanges(stage: Stage, report: Report) -> None:
+    """The journal comes in batches: give the last one the time to arrive."""
+    await asyncio.sleep(JOURNAL_SETTLES_S)
+    with contextlib.suppress(PeerError):
+        for exchange in await stage.new_exchanges():
+            report.exchange(exchange)
+
+
+@contextlib.contextmanager
+def own_sandbox(flags: tuple[str, ...]) -> Iterator[Path]:
+    """A sandbox in a directory of its own, gone afterwards; yields its endpoints.json. Raises UsageError."""
+    directory = Path(tempfile.mkdtemp(prefix="sas-sandbox-"))
+    ready = directory / "ready.json"
+    command = [sys.executable, "-m", "sandbox.cli", "up", "--data-dir", str(directory / "data")]
+    command += ["--ready-file", str(ready), *flags]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait(process, ready)
+        yield ready
+    finally:
+        _end(process)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait(process: subprocess.Popen[bytes], ready: Path) -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while not ready.exists():
+        if process.poll() is not None:
+            raise UsageError("the sandbox of the scenario did not start (see the line above)")
+        if time.monotonic() > deadline:
+            raise UsageError(f"the sandbox of the scenario was not ready within {START_WITHIN_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGINT)
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,122 @@
+"""What a scenario plays on: the endpoints of a sandbox, the APIs over the wire, and what it has learnt so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import orjson
+
+from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable
+from sandbox.runner.browser import TIMEOUT_S, Browser
+
+
+class Failed(Exception):
+    """A step does not hold; the text says what was seen and what was expected."""
+
+
+class Unreachable(Exception):
+    """Nobody answers where endpoints.json points, or there is no endpoints.json."""
+
+
+@dataclass
+class Booked:
+    """An appointment that the scenario made: the editor's slug and its identifier there."""
+
+    editor: str
+    identifier: str
+
+
+@dataclass
+class Learnt:
+    """Grows from step to step."""
+
+    regulator: dict[str, Any] = field(default_factory=dict)
+    token: str = ""
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    booked: dict[str, Booked] = field(default_factory=dict)
+
+
+class Stage:
+    """The endpoints, a browser, the APIs."""
+
+    def __init__(self, endpoints: dict[str, Any]) -> None:
+        self.endpoints = endpoints
+        self.browser = Browser()
+        self.learnt = Learnt()
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        self._cursor = 0
+
+    async def __aenter__(self) -> Stage:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.browser.__aexit__(kind, error, trace)
+        await self._session.close()
+
+    async def call(
+        self, method: str, url: str, *, params: dict[str, str] | None = None, json: Any = None, token: str = ""
+    ) -> Any:
+        """One call of a JSON API. Raises PeerRefused (outside 2xx), PeerUnreachable, PeerTimeout."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            async with self._session.request(method, url, params=params, json=json, headers=headers) as answer:
+                body = await answer.read()
+        except TimeoutError:
+            raise PeerTimeout(url, f"no answer within {TIMEOUT_S:.0f} s") from None
+        except aiohttp.ClientError as error:
+            raise PeerUnreachable(url, str(error) or type(error).__name__) from None
+        if not answer.ok:
+            raise PeerRefused(url, answer.status, body)
+        return orjson.loads(body) if body else None
+
+    async def sas(self, path: str, **params: str) -> Any:
+        """GET on the SAS API as the regulator who is logged in."""
+        return await self.call("GET", f"{self.endpoints['sas']['api']}/{path}", params=params, token=self.learnt.token)
+
+    def editor(self, slug: str) -> dict[str, Any]:
+        """An editor's entry."""
+        return next(editor for editor in self.endpoints["editors"] if editor["slug"] == slug)
+
+    def lrm(self) -> dict[str, Any]:
+        """The LRM of the regulator's territory."""
+        territory = self.learnt.regulator["territory"]
+        return next(lrm for lrm in self.endpoints["lrms"] if lrm["territory"] == territory)
+
+    async def skip_exchanges(self) -> None:
+        """Forget the exchanges of before: the timeline begins now. Raises Unreachable."""
+        try:
+            answer = await self.call("GET", f"{self.endpoints['control']['api']}/exchanges?most=1")
+        except PeerError as error:
+            raise Unreachable(str(error)) from None
+        self._cursor = answer["last"]
+
+    async def new_exchanges(self) -> list[dict[str, Any]]:
+        """What the journal has got since the last time, by time."""
+        found: list[dict[str, Any]] = []
+        while True:
+            url = f"{self.endpoints['control']['api']}/exchanges"
+            answer = await self.call("GET", url, params={"since": str(self._cursor)})
+            self._cursor = answer["next"]
+            found += answer["exchanges"]
+            if answer["next"] >= answer["last"]:
+                return sorted(found, key=lambda exchange: float(exchange["at"]))
+
+
+def read_endpoints(path: Path) -> dict[str, Any]:
+    """endpoints.json. Raises Unreachable."""
+    try:
+        document: dict[str, Any] = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise Unreachable(f"{path}: {error.strerror} (is the sandbox running?)") from None
+    except orjson.JSONDecodeError as error:
+        raise Unreachable(f"{path}: not JSON: {error}") from None
+    if not isinstance(document, dict) or "sas" not in document or "control" not in document:
+        raise Unreachable(f"{path}: not an endpoints.json")
+    return document

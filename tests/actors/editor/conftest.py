@@ -1,0 +1,83 @@
+"""Small hand-made surroundings of one editor."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from sandbox.config import Settings
+from sandbox.editor.app import open_vendor
+from sandbox.kernel.clock import PARIS, Clock
+from sandbox.kernel.entropy import Entropy, seeded
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.net.context import Context
+from sandbox.population.load import load_population
+from sandbox.population.people import Population
+from sandbox.store.protocol import Store
+from sandbox.store.tables import open_store
+from tests.actors.editor.office import REGULATOR, Login, Office, Sas
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=PARIS)  # a Monday
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(lambda: 0.0, ClockSetting(frozen=NOW.timestamp()))
+
+
+@pytest.fixture
+def entropy() -> Entropy:
+    return seeded("editor tests")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_store(tmp_path / "store")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def population() -> Population:
+    return load_population(Settings(preset="minimal", practitioners=0))
+
+
+@pytest.fixture
+def context(tmp_path: Path, population: Population, clock: Clock, entropy: Entropy) -> Context:
+    return Context(
+        settings=Settings(data_dir=str(tmp_path), mtls=False, preset="minimal"),
+        world=WorldView(),
+        clock=clock,
+        journal=Journal(),
+        entropy=entropy,
+        population=population,
+        sockets={},
+        pki=None,
+        master_secret=b"x" * 32,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(context: Context, slug: str, sas: Sas | None = None) -> AsyncIterator[Office]:
+    """An editor in the context's directory, its emitter running."""
+    sas, login = sas or Sas(), Login()
+    vendor = open_vendor(context, context.population.editors[slug], sas, login)  # type: ignore[arg-type]
+    await vendor.emitter.start()
+    try:
+        yield Office(context, vendor, sas, login)
+    finally:
+        await vendor.emitter.stop()
+        await vendor.store.close()
+
+
+@pytest.fixture
+async def office(context: Context) -> AsyncIterator[Office]:
+    """The editor of individual practitioners, with one regulator's account."""
+    async with opened(context, "agenda-azur") as made:
+        await made.vendor.accounts.post(REGULATOR)
+        yield made

@@ -1,0 +1,167 @@
+"""One editor whose peers are functions: a SAS core that answers what it is told to, a login that needs no password."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+
+from sandbox.editor.app import FhirPort, Vendor, pages_app
+from sandbox.editor.ledger import slot_key
+from sandbox.fhir.practitioner import RegulatorAccount
+from sandbox.kernel.errors import PeerError
+from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.model import Slot
+from sandbox.net.context import Context
+from sandbox.net.http_client import Reply
+from sandbox.web.oidc import Claims
+
+NATIONAL = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")
+REGULATOR = RegulatorAccount((NATIONAL,), True, "FONTANEL", ("Claire",), "claire.fontanel@samu33.example")
+PATIENT = {
+    "family": "Zzpatient",
+    "given": "Zoé",
+    "birth_date": "31/01/1980",
+    "phone": "06 12 34 56 78",
+    "reason": "Zzmotif",
+}
+
+
+@dataclass
+class Sas:
+    """The SAS core's FHIR port as the emitter calls it."""
+
+    status: int = 201
+    body: bytes = b""
+    failure: PeerError | None = None
+    calls: list[tuple[str, str, bytes]] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None, **_: Any) -> Reply:
+        self.calls.append((method, url, body or b""))
+        self.called.set()
+        if self.failure is not None:
+            raise self.failure
+        return Reply(self.status, {}, self.body)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def reached(self, count: int) -> list[tuple[str, str, bytes]]:
+        """The calls, once there are `count` of them."""
+        async with asyncio.timeout(5):
+            while len(self.calls) < count:
+                self.called.clear()
+                await self.called.wait()
+        return self.calls
+
+
+@dataclass
+class Login:
+    """Pro Santé Connect: whoever goes there comes back as `person`."""
+
+    person: tuple[str, str, str, str] = (NATIONAL.value, "FONTANEL", "Claire", "claire.fontanel@samu33.example")
+
+    async def authorize_url(self, request: Request, return_to: str, **_: Any) -> str:
+        request.session["return_to"] = return_to
+        return "http://psc.invalid/authorize"
+
+    async def callback(self, request: Request) -> Claims:
+        return Claims(*self.person, request.session["return_to"])
+
+    async def logout_url(self, return_to: str) -> str:
+        return f"http://psc.invalid/logout?{return_to}"
+
+
+@dataclass
+class Office:
+    """An editor and a browser in front of it."""
+
+    context: Context
+    vendor: Vendor
+    sas: Sas
+    login: Login
+
+    def __post_init__(self) -> None:
+        self.slug = self.vendor.editor.slug
+        self.pages = pages_app(self.context, {self.slug: self.vendor})
+        self.fhir = FhirPort({self.slug: self.vendor})
+
+    def browser(self) -> Browser:
+        return Browser(self)
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request to the FHIR port; `path` below the editor's base."""
+        transport = httpx.ASGITransport(self.fhir, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://fhir.test") as client:
+            return await client.request(method, f"/{self.slug}/fhir{path}", **options)
+
+    def free(self, schedule: str, days: int = 3) -> list[Slot]:
+        """The bookable slots of a schedule."""
+        now = self.context.clock.now()
+        found = self.vendor.desk.agenda.free(schedule, now, now + timedelta(days=days), now)
+        return [slot for slot in found if not slot.walkin]
+
+
+class Browser:
+    """A person at the editor's pages: keeps cookies, follows no redirect by itself."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(office.pages, raise_app_exceptions=False), base_url="http://127.0.0.1"
+        )
+        self.csrf = ""
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return self._seen(await self.client.get(f"/{self.office.slug}{path}", **options))
+
+    async def post(self, path: str, form: Mapping[str, str] | None = None) -> httpx.Response:
+        data = {"csrf": self.csrf, **(form or {})}
+        return self._seen(await self.client.post(f"/{self.office.slug}{path}", data=data))
+
+    def _seen(self, page: httpx.Response) -> httpx.Response:
+        token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
+        if token:
+            self.csrf = token[1]
+        return page
+
+    async def enter(self, path: str) -> httpx.Response:
+        """Through Pro Santé Connect and the terms to the page at `path`."""
+        first = await self.get(path)
+        assert first.headers["location"] == "http://psc.invalid/authorize"
+        back = await self.get("/oidc/callback?code=1&state=2")
+        if back.status_code != 303:
+            return back
+        page = self._seen(await self.client.get(back.headers["location"]))
+        if page.status_code == 303 and "/cgu" in page.headers["location"]:
+            terms = self._seen(await self.client.get(page.headers["location"]))
+            suite = re.search(r'name="suite" value="([^"]+)"', terms.text)
+            assert suite
+            answer = await self.post("/cgu", {"accept": "1", "suite": suite[1].replace("&amp;", "&")})
+            page = self._seen(await self.client.get(answer.headers["location"]))
+        return page
+
+    async def book(self, slot: Slot, **changes: str) -> httpx.Response:
+        """Fill in and confirm; the answer to the confirmation."""
+        form = {"slot": slot_key(slot), **PATIENT, **changes}
+        summary = await self.post("/rdv", form)
+        assert summary.status_code == 200, summary.text
+        return await self.post("/rdv/confirmer", form)
+
+
+def booking_path(slot: Slot) -> str:
+    """`Slot.comment` with the SAS core's `origin`, below the editor's pages."""
+    return f"/rdv?slot={slot_key(slot)}&origin=sas"
+
+
+def appointment_id(answer: httpx.Response) -> str:
+    """The id in the redirect after a confirmed booking."""
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"]).rpartition("/")[2]

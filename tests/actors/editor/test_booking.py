@@ -1,0 +1,441 @@
+"""A regulator's journey on an editor's pages (SSO-*, R03-*)."""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+import pytest
+
+from sandbox.editor.ledger import slot_key
+from sandbox.editor.r03 import explain, judge
+from sandbox.fhir.appointment import Conditional, parse_appointment
+from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.model import Slot
+from sandbox.net.context import Context
+from sandbox.net.http_client import Reply
+from tests.actors.editor.conftest import opened
+from tests.actors.editor.office import NATIONAL, PATIENT, REGULATOR, Browser, Office, Sas, appointment_id, booking_path
+
+
+def a_slot(office: Office, position: int = 3) -> Slot:
+    schedule = office.context.population.practitioner("819800000010").places[0].id  # type: ignore[union-attr]
+    return office.free(schedule)[position]
+
+
+@pytest.fixture
+async def browser(office: Office) -> Browser:
+    """A regulator who has come in through the SAS and accepted the terms."""
+    made = office.browser()
+    assert (await made.enter(booking_path(a_slot(office)))).status_code == 200
+    return made
+
+
+# -- single sign-on ------------------------------------------------------------------------------------------------
+
+
+async def test_without_origin_there_is_the_ordinary_login_page(office: Office):
+    browser = office.browser()
+    answer = await browser.get(f"/rdv?slot={slot_key(a_slot(office))}")
+    assert answer.headers["location"] == "/agenda-azur/connexion"
+    page = await browser.get("/connexion")
+    assert "Connexion" in page.text
+    assert "Mot de passe" in page.text
+
+
+@pytest.mark.parametrize("origin", ["sas", "sas-preprod"])
+async def test_with_origin_and_no_session_the_browser_goes_to_pro_sante_connect(office: Office, origin: str):
+    answer = await office.browser().get(f"/rdv?slot={slot_key(a_slot(office))}&origin={origin}")
+    assert answer.headers["location"] == "http://psc.invalid/authorize"
+
+
+async def test_an_origin_that_is_not_the_sas_opens_nothing(office: Office):
+    answer = await office.browser().get(f"/rdv?slot={slot_key(a_slot(office))}&origin=elsewhere")
+    assert answer.headers["location"] == "/agenda-azur/connexion"
+
+
+async def test_the_regulator_lands_on_the_agenda_at_that_slot(office: Office):
+    slot = a_slot(office)
+    page = await office.browser().enter(booking_path(slot))
+    assert page.status_code == 200
+    assert f'name="slot" value="{slot_key(slot)}"' in page.text
+    assert 'aria-current="true"' in page.text
+    assert "BAC À SABLE — données fictives" in page.text
+    assert page.headers["content-security-policy"]
+
+
+async def test_the_terms_are_asked_once(office: Office):
+    path = booking_path(a_slot(office))
+    await office.browser().enter(path)
+    other = office.browser()
+    await other.get(path)
+    back = await other.get("/oidc/callback?code=1&state=2")
+    assert (await other.client.get(back.headers["location"])).status_code == 200
+
+
+async def test_terms_that_are_not_ticked_are_not_accepted(office: Office):
+    browser = office.browser()
+    await browser.get(booking_path(a_slot(office)))
+    await browser.get("/oidc/callback?code=1&state=2")
+    await browser.get("/cgu")
+    assert (await browser.post("/cgu", {"suite": "/agenda-azur/"})).status_code == 422
+    refused = await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})
+    assert refused.status_code == 403
+
+
+async def test_somebody_without_an_account_is_told_so(office: Office):
+    office.login.person = ("819800000999", "NOBODY", "Nemo", "nemo@nowhere.example")
+    page = await office.browser().enter(booking_path(a_slot(office)))
+    assert page.status_code == 403
+    assert "Aucun compte régulateur" in page.text
+    assert "Nemo NOBODY" in page.text
+
+
+async def test_an_inactive_account_is_told_so_and_loses_its_session(office: Office, browser: Browser):
+    inactive = type(REGULATOR)(REGULATOR.identifiers, False, REGULATOR.family, REGULATOR.given, REGULATOR.email)
+    await office.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), inactive)
+    assert (await browser.get("/rendez-vous")).status_code == 403
+    answer = await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})
+    assert answer.status_code == 403
+    page = await office.browser().enter(booking_path(a_slot(office)))
+    assert page.status_code == 403
+    assert "désactivé" in page.text
+
+
+async def test_the_account_is_found_by_email_when_the_national_id_is_unknown(office: Office):
+    office.login.person = ("", "FONTANEL", "Claire", REGULATOR.email)
+    assert (await office.browser().enter(booking_path(a_slot(office)))).status_code == 200
+
+
+async def test_a_password_session_has_no_right_of_a_regulator(office: Office, monkeypatch: pytest.MonkeyPatch):
+    record = office.vendor.accounts.match(NATIONAL.value, "")
+    assert record is not None
+
+    async def right(email: str, password: str) -> object:
+        return record if (email, password) == (record.email, "s3cret") else None
+
+    monkeypatch.setattr(office.vendor.accounts, "check_password", right)
+    browser = office.browser()
+    await browser.get("/connexion")
+    wrong = await browser.post("/connexion", {"email": record.email, "password": "guess"})
+    assert wrong.status_code == 403
+    answer = await browser.post("/connexion", {"email": record.email, "password": "s3cret"})
+    page = await browser.get(answer.headers["location"].removeprefix("/agenda-azur"))
+    assert "Bienvenue" in page.text
+    assert "rendez-vous" not in page.text
+    assert (await browser.get("/rendez-vous")).headers["location"] == "/agenda-azur/connexion"
+    assert (await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})).status_code == 403
+
+
+async def test_logging_out_ends_the_session(office: Office, browser: Browser):
+    answer = await browser.post("/deconnexion")
+    assert answer.headers["location"].endswith("/agenda-azur/connexion")
+    assert (await browser.get("/rendez-vous")).headers["location"] == "/agenda-azur/connexion"
+    await browser.get("/connexion")
+    assert (
+        (await browser.post("/deconnexion", {"psc": "1"})).headers["location"].startswith("http://psc.invalid/logout")
+    )
+
+
+async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser):
+    browser.csrf = "0" * 32
+    answer = await browser.post("/rdv/confirmer", {"slot": slot_key(a_slot(office)), **PATIENT})
+    assert answer.status_code == 403
+    assert not office.sas.calls
+
+
+# -- booking -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
+    slot = a_slot(office)
+    id = appointment_id(await browser.book(slot))
+    page = await browser.get(f"/rendez-vous/{id}")
+    assert f'data-appointment="{id}"' in page.text
+    assert "Zzpatient" in page.text
+    assert not office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    [(method, url, body)] = await office.sas.reached(1)
+    assert (method, url) == ("POST", "http://127.0.0.1:8044/sas/fhir/Appointment")
+    sent = parse_appointment(body)
+    assert (sent.identifier.system, sent.identifier.value) == (office.vendor.editor.system, id)
+    assert (sent.operator, sent.practitioner) == (NATIONAL, "819800000010")
+    assert (sent.status, sent.category) == (AppointmentStatus.BOOKED, OrientationCategory.PS)
+    assert (sent.start, sent.end) == (slot.start, slot.end)
+
+
+async def test_the_patient_stays_with_the_editor(office: Office, browser: Browser, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(0)
+    await browser.book(a_slot(office))
+    [(_, url, body)] = await office.sas.reached(1)
+    journal = b"".join(orjson.dumps(exchange.action + exchange.note) for exchange in office.context.journal.take())
+    cookies = "".join(str(cookie.value) for cookie in browser.client.cookies.jar)
+    for text in ("Zzpatient", "Zzmotif", "0612345678", "+33612345678"):
+        assert text not in url + body.decode() + caplog.text + cookies + journal.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("family", ""),
+        ("family", "<script>"),
+        ("given", "R2"),
+        ("birth_date", ""),
+        ("birth_date", "31/02/1980"),
+        ("birth_date", "2030-01-01"),
+        ("birth_date", "01/01/1850"),
+        ("phone", "12"),
+        ("phone", ""),
+        ("reason", "x" * 301),
+    ],
+)
+async def test_what_is_wrong_with_the_patient_is_told_at_its_field(
+    office: Office, browser: Browser, field: str, value: str
+):
+    form = {"slot": slot_key(a_slot(office)), **PATIENT, field: value}
+    for path in ("/rdv", "/rdv/confirmer"):
+        page = await browser.post(path, form)
+        assert page.status_code == 422
+        assert f'id="e-{field}"' in page.text
+        assert "<script>" not in page.text
+    assert not office.sas.calls
+
+
+async def test_the_summary_shows_the_patient_and_can_go_back(office: Office, browser: Browser):
+    form = {"slot": slot_key(a_slot(office)), **PATIENT}
+    summary = await browser.post("/rdv", form)
+    assert "Confirmer le rendez-vous" in summary.text
+    assert "31/01/1980" in summary.text
+    again = await browser.post("/rdv", {**form, "edit": "1"})
+    assert again.status_code == 200
+    assert 'value="Zzpatient"' in again.text
+
+
+async def test_two_regulators_after_the_same_slot_one_gets_it(office: Office, browser: Browser):
+    slot = a_slot(office)
+    other = office.browser()
+    await other.enter(booking_path(slot))
+    appointment_id(await browser.book(slot))
+    answer = await other.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT, "family": "Autre"})
+    assert answer.status_code == 409
+    assert "vient d&#39;être pris" in answer.text or "vient d'être pris" in answer.text
+    nearest = re.search(r"Créneaux libres les plus proches(.*?)</section>", answer.text, re.DOTALL)
+    assert nearest
+    assert 1 <= nearest[1].count('class="slot"') <= 6
+    assert slot_key(slot) not in nearest[1]
+    assert len(office.vendor.ledger) == 1
+
+
+async def test_confirming_twice_gives_the_same_appointment(office: Office, browser: Browser):
+    slot = a_slot(office)
+    first = await browser.book(slot)
+    second = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
+    assert appointment_id(first) == appointment_id(second)
+    assert len(office.vendor.ledger) == 1
+
+
+async def test_a_taken_slot_shows_the_nearest_free_ones(office: Office, browser: Browser):
+    slot = a_slot(office)
+    await browser.book(slot)
+    page = await browser.get(booking_path(slot))
+    assert "data-unavailable" in page.text
+    assert 'name="family"' not in page.text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/rdv?origin=sas", 400), ("/rdv?slot=unknown.1&origin=sas", 404)])
+async def test_a_slot_that_is_missing_or_unknown_has_a_page_that_says_so(browser: Browser, path: str, status: int):
+    assert (await browser.get(path)).status_code == status
+
+
+async def test_another_editors_slot_is_unknown_here(office: Office, browser: Browser, context: Context):
+    async with opened(context, "garde-plus") as other:
+        slot = other.free("sos-bordeaux-bastide")[0]
+    assert (await browser.get(booking_path(slot))).status_code == 404
+
+
+# -- « Mes rendez-vous » -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("annuler", "cancelled"), ("honorer", "fulfilled"), ("absent", "noshow")]
+)
+async def test_each_action_sends_a_conditional_put_of_the_same_identifier(
+    office: Office, browser: Browser, action: str, status: str
+):
+    slot = a_slot(office)
+    id = appointment_id(await browser.book(slot))
+    assert (await browser.post(f"/rendez-vous/{id}/{action}")).status_code == 303
+    page = await browser.get("/rendez-vous")
+    assert re.search(f'<tr data-appointment="{id}" data-status="{status}">', page.text)
+    (_, _, _), (method, url, body) = await office.sas.reached(2)
+    assert method == "PUT"
+    assert url.endswith(f"/Appointment?identifier=urn:oid:1.2.250.1.999.1%7C{id}")
+    sent = parse_appointment(body)
+    assert (sent.identifier.value, sent.status.value) == (id, status)
+    free = office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    assert free == (action == "annuler")
+
+
+async def test_a_terminal_status_has_no_further_step(office: Office, browser: Browser):
+    id = appointment_id(await browser.book(a_slot(office)))
+    await browser.post(f"/rendez-vous/{id}/honorer")
+    answer = await browser.post(f"/rendez-vous/{id}/annuler")
+    assert answer.status_code == 409
+    assert (await browser.post(f"/rendez-vous/{id}/vendre")).status_code == 404
+    assert len(await office.sas.reached(2)) == 2
+
+
+async def test_a_regulator_sees_and_changes_only_his_own_appointments(office: Office, browser: Browser):
+    id = appointment_id(await browser.book(a_slot(office)))
+    other_account = type(REGULATOR)(
+        (type(NATIONAL)(NATIONAL.system, "819800000903", "IDNPS"),), True, "B", ("K",), "karim@samu33.example"
+    )
+    await office.vendor.accounts.post(other_account)
+    office.login.person = ("819800000903", "B", "K", "karim@samu33.example")
+    other = office.browser()
+    await other.enter(booking_path(a_slot(office, 5)))
+    assert (await other.get(f"/rendez-vous/{id}")).status_code == 404
+    assert (await other.post(f"/rendez-vous/{id}/annuler")).status_code == 404
+    assert id not in (await other.get("/rendez-vous")).text
+
+
+async def test_a_refused_transmission_shows_and_the_next_change_still_goes(context: Context):
+    sas = Sas(422, b'{"resourceType":"OperationOutcome","issue":[{"details":{"text":"unknown regulator"}}]}')
+    async with opened(context, "agenda-azur", sas) as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        await browser.enter(booking_path(a_slot(office)))
+        id = appointment_id(await browser.book(a_slot(office)))
+        await sas.reached(1)
+        await browser.post(f"/rendez-vous/{id}/annuler")
+        await sas.reached(2)
+        page = await browser.get(f"/rendez-vous/{id}")
+        assert "refusé par le SAS" in page.text
+        assert "unknown regulator" in page.text
+        assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 2}
+
+
+async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context: Context):
+    down = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
+    async with opened(context, "agenda-azur", down) as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        slot = a_slot(office)
+        await browser.enter(booking_path(slot))
+        id = appointment_id(await browser.book(slot))
+        await browser.post(f"/rendez-vous/{id}/honorer")
+        await down.reached(1)
+        page = await browser.get("/rendez-vous")
+        assert "transmission en attente" in page.text
+        assert "no complete answer" in page.text
+    up = Sas()
+    async with opened(context, "agenda-azur", up) as office:
+        calls = await up.reached(2)
+        assert [method for method, _, _ in calls] == ["POST", "PUT"]
+        assert not office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
+        again = office.vendor.ledger.get(id)
+        assert again is not None
+        assert again.status is AppointmentStatus.FULFILLED
+
+
+async def test_a_cancelled_slot_is_free_again_after_a_restart(context: Context):
+    async with opened(context, "agenda-azur") as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        slot = a_slot(office)
+        await browser.enter(booking_path(slot))
+        id = appointment_id(await browser.book(slot))
+        await browser.post(f"/rendez-vous/{id}/annuler")
+    async with opened(context, "agenda-azur") as office:
+        assert office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
+
+
+async def test_an_sos_site_is_booked_without_knowing_the_doctor(context: Context):
+    async with opened(context, "garde-plus") as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        slot = office.free("sos-bordeaux-bastide")[0]
+        page = await browser.enter(booking_path(slot))
+        assert page.status_code == 200
+        await browser.book(slot)
+        [(_, _, body)] = await office.sas.reached(1)
+        sent = parse_appointment(body)
+        assert (sent.sos, sent.practitioner, sent.participant_status) == (True, None, "needs-action")
+
+
+async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
+    async with opened(context, "rdv-commune") as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        person = context.population.practitioner("819800000085")
+        assert person is not None
+        slot = next(slot for slot in office.free(person.places[0].id, 7) if slot.visibilities == ("CPTS",))
+        await browser.enter(booking_path(slot))
+        await browser.book(slot)
+        [(_, _, body)] = await office.sas.reached(1)
+        assert parse_appointment(body).category is OrientationCategory.CPTS
+
+
+async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
+    office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    slot = a_slot(office)
+    await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
+
+    def full(*writes: object) -> object:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(office.vendor.store, "commit", full)
+    answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
+    assert answer.status_code == 500
+    assert office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    assert not office.sas.calls
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"<html>", "no OperationOutcome"),
+        (b'{"issue":[3]}', "no OperationOutcome"),
+        (b'{"issue":[{"diagnostics":"why"}]}', "why"),
+        (b'{"issue":[]}', "OperationOutcome without text"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_read_from_any_body(body: bytes, text: str):
+    assert explain(body) == text
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 302])
+def test_an_answer_that_may_change_is_tried_again(status: int):
+    with pytest.raises(PeerRefused):
+        judge(Reply(status, {}, b""))
+
+
+async def test_home_leads_each_to_his_own_page(office: Office, browser: Browser):
+    assert (await browser.get("/")).headers["location"] == "/agenda-azur/rendez-vous"
+    assert (await office.browser().get("/")).headers["location"] == "/agenda-azur/connexion"
+    assert (await office.browser().get("/cgu")).headers["location"] == "/agenda-azur/connexion"
+    assert "Acceptées le" in (await browser.get("/cgu")).text
+
+
+async def test_terms_are_accepted_only_in_a_session_of_the_sas(office: Office):
+    browser = office.browser()
+    await browser.get("/connexion")
+    assert (await browser.post("/cgu", {"accept": "1"})).status_code == 403
+
+
+async def test_a_slot_taken_while_the_form_was_filled_in_is_told_at_the_check(office: Office, browser: Browser):
+    slot = a_slot(office)
+    await browser.get(booking_path(slot))
+    office.vendor.desk.agenda.take(slot_key(slot))
+    assert (await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})).status_code == 409
+
+
+async def test_appointments_come_page_by_page(office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sandbox.editor.booking.PER_PAGE", 2)
+    ids = [appointment_id(await browser.book(a_slot(office, 0))) for _ in range(3)]
+    shown = [re.findall(r'<tr data-appointment="([^"]+)"', (await browser.get(path)).text) for path in PAGES]
+    assert shown == [[ids[2], ids[1]], [ids[0]], [], [ids[2], ids[1]]]
+
+
+PAGES = ("/rendez-vous", "/rendez-vous?page=1", "/rendez-vous?page=2", "/rendez-vous?page=x")

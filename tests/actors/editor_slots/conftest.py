@@ -1,0 +1,85 @@
+"""Desks of the shipped editors, whose clock a test may set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.config import Settings
+from sandbox.editor.agenda import Agenda
+from sandbox.editor.slots import Desk, answer_schedules, answer_slots
+from sandbox.fhir.search import schedule_query, slot_query
+from sandbox.kernel.clock import PARIS, Clock
+from sandbox.population.load import load_population
+from sandbox.population.people import Population
+
+NOW = datetime(2026, 11, 23, 10, 3, tzinfo=PARIS)
+
+
+class Office:
+    """The editors of one population, and sandbox time."""
+
+    def __init__(self, population: Population, now: datetime = NOW) -> None:
+        self.population, self.now = population, now
+        self.clock = Clock(lambda: self.now.timestamp())
+        self.desks: dict[str, Desk] = {}
+
+    def desk(self, slug: str) -> Desk:
+        """That editor's desk."""
+        if slug not in self.desks:
+            editor = self.population.editors[slug]
+            agenda = Agenda(self.population, editor, self.clock)
+            fhir, ui = f"https://127.0.0.1:8043/{slug}/fhir", f"http://127.0.0.1:8001/{slug}"
+            self.desks[slug] = Desk(editor, self.population, agenda, self.clock, fhir, ui)
+        return self.desks[slug]
+
+    def example(self, name: str) -> tuple[str, list[str]]:
+        """Editor and ids of an entry of `examples`."""
+        value: Any = self.population.examples[name]
+        return value["editor"], value.get("ids") or [value["id"]]
+
+    def query(self, name: str, hours: float = 72, start: datetime | None = None) -> str:
+        """What the SAS core asks for one of the examples."""
+        slug, ids = self.example(name)
+        first = start or self.now
+        window = (first, first + timedelta(hours=hours))
+        if name.startswith("sos"):
+            return schedule_query(ids, *window)
+        return slot_query(ids, *window, cpts=slug == "rdv-commune")
+
+    def body(self, name: str, hours: float = 72, start: datetime | None = None) -> bytes:
+        """The answer of the editor concerned."""
+        slug, _ = self.example(name)
+        answer = answer_schedules if name.startswith("sos") else answer_slots
+        return answer(self.desk(slug), self.query(name, hours, start))
+
+    def bundle(self, name: str, hours: float = 72, start: datetime | None = None) -> dict[str, Any]:
+        """The same, parsed."""
+        parsed: dict[str, Any] = json.loads(self.body(name, hours, start))
+        return parsed
+
+
+@pytest.fixture(scope="session")
+def population() -> Population:
+    return load_population(Settings(practitioners=400))
+
+
+@pytest.fixture
+def office(population: Population) -> Office:
+    return Office(population)
+
+
+@pytest.fixture(scope="session")
+def office_of(population: Population) -> Callable[[int, datetime], Office]:
+    """An office of another seed and time."""
+
+    def make(seed: int, now: datetime) -> Office:
+        if seed == population.seed:
+            return Office(population, now)
+        return Office(load_population(Settings(seed=seed, practitioners=400)), now)
+
+    return make

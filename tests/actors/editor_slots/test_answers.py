@@ -1,0 +1,372 @@
+"""An editor's answers: forms, includes, paging, reads, and what bookings change."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+
+from sandbox.editor.slots import answer_schedules, answer_slots, read
+from sandbox.fhir import nos
+from sandbox.fhir.search import slot_query
+from sandbox.kernel.clock import PARIS
+from sandbox.kernel.errors import RequestError
+from sandbox.kernel.flows import Flow
+
+ALL = [
+    "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
+    "practitioner_no_phone", "practitioner_cpts", "practitioner_two_cpts_one_slot",
+    "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
+]  # fmt: skip
+
+
+def of(bundle, kind):
+    return [entry["resource"] for entry in bundle.get("entry", []) if entry["resource"]["resourceType"] == kind]
+
+
+def url(bundle, relation="self"):
+    return next((link["url"] for link in bundle["link"] if link["relation"] == relation), None)
+
+
+def cpts_of(slot):
+    return [
+        extension["valueReference"]["reference"].removeprefix("HealthcareService/")
+        for concept in slot["serviceType"]
+        for extension in concept.get("extension", ())
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "now",
+    [
+        datetime(2026, 11, 23, 10, 3, tzinfo=PARIS),
+        datetime(2026, 11, 21, 23, 59, tzinfo=PARIS),  # Saturday night
+        datetime(2026, 12, 25, 0, 0, tzinfo=PARIS),
+        datetime(2027, 3, 27, 22, 30, tzinfo=PARIS),  # the clocks change
+    ],
+)
+def test_every_example_has_free_slots_in_the_next_three_days(office_of, population, name, now):
+    office = office_of(population.seed, now)
+    end = now.replace(hour=23, minute=59) + timedelta(days=2)
+    bundle = office.bundle(name, (end - now).total_seconds() / 3600)
+    assert bundle["total"] > 0
+    _, ids = office.example(name)
+    found = {each["id"] for kind in ("Practitioner", "Organization") for each in of(bundle, kind)}
+    assert set(ids) <= found
+
+
+def test_example_without_slots_has_an_empty_bundle_and_so_has_a_stranger(office):
+    empty = office.bundle("practitioner_no_slots")
+    assert (empty["type"], empty["total"]) == ("searchset", 0)
+    assert "entry" not in empty
+    assert empty["meta"]["profile"] == [nos.BUNDLE_PROFILE]
+    for ids in (["810000000000"], ["819800000077"]):  # nobody; somebody of another editor
+        query = slot_query(ids, office.now, office.now + timedelta(days=3), cpts=False)
+        assert json.loads(answer_slots(office.desk("agenda-azur"), query))["total"] == 0
+
+
+def test_practitioner_stored_without_prefix_is_found_either_way_and_answered_with_it(office):
+    window = (office.now, office.now + timedelta(days=1))
+    query = slot_query(["819800000028"], *window, cpts=False)
+    desk = office.desk("agenda-azur")
+    bodies = [
+        json.loads(answer_slots(desk, query.replace("819800000028", key))) for key in ("819800000028", "19800000028")
+    ]
+    assert [len(of(body, "Slot")) for body in bodies] == [bodies[0]["total"]] * 2
+    assert bodies[0]["entry"] == bodies[1]["entry"]
+    (practitioner,) = of(bodies[1], "Practitioner")
+    assert practitioner["identifier"][0]["value"] == "819800000028"
+
+
+def test_two_places_are_two_schedules_and_two_roles_of_one_practitioner(office):
+    bundle = office.bundle("practitioner_two_sites")
+    counts = Counter(entry["resource"]["resourceType"] for entry in bundle["entry"])
+    assert (counts["Schedule"], counts["PractitionerRole"], counts["Practitioner"]) == (2, 2, 1)
+    roles = {role["id"]: role["contained"][0]["address"]["city"] for role in of(bundle, "PractitionerRole")}
+    assert set(roles.values()) == {"Rennes", "Bruz"}
+    for schedule in of(bundle, "Schedule"):
+        kinds = [actor["reference"].partition("/")[0] for actor in schedule["actor"]]
+        assert kinds == ["Practitioner", "PractitionerRole"]
+
+
+def test_phone_is_corrected_and_no_telecom_is_sent_when_unknown(office):
+    bundle = office.bundle("practitioner_two_sites", 24)
+    for kind in ("Practitioner", "PractitionerRole"):
+        assert all(each["telecom"] == [{"system": "phone", "value": "+33261910002"}] for each in of(bundle, kind))
+    without = office.bundle("practitioner_no_phone", 24)
+    assert not [
+        each for kind in ("Practitioner", "PractitionerRole") for each in of(without, kind) if "telecom" in each
+    ]
+
+
+def test_free_text_specialty_is_sent_as_text(office):
+    query = slot_query(["819800000119"], office.now, office.now + timedelta(days=1), cpts=False)
+    slots = of(json.loads(answer_slots(office.desk("rdv-commune"), query)), "Slot")
+    assert slots
+    assert all(slot["specialty"] == [{"text": "Médecine polyvalente d'urgence"}] for slot in slots)
+
+
+def test_each_slot_carries_its_own_booking_url_with_a_query_string(office):
+    for slot in of(office.bundle("practitioner_one_site", 24), "Slot"):
+        assert slot["comment"] == f"http://127.0.0.1:8001/agenda-azur/rdv?slot={slot['id']}"
+        assert slot["id"].startswith("duvallon-bordeaux.2026112")
+
+
+def test_slot_of_two_cpts_names_both_and_slots_of_two_cpts_name_one_each(office):
+    both = of(office.bundle("practitioner_two_cpts_one_slot"), "Slot")
+    assert {tuple(cpts_of(slot)) for slot in both} == {("1339900011", "1339900029")}
+    each = of(office.bundle("practitioner_two_cpts_two_slots"), "Slot")
+    assert {tuple(cpts_of(slot)) for slot in each} == {("1699900012",), ("1699900020",)}
+    for slot in both + each:
+        assert [coding["code"] for coding in slot["meta"]["security"]] == ["CPTS"]
+    bundle = office.bundle("practitioner_two_cpts_two_slots")
+    assert {each["providedBy"]["reference"] for each in of(bundle, "HealthcareService")} == {
+        f"Organization/{each['id']}" for each in of(bundle, "Organization")
+    }
+
+
+def test_int_r04_answer_uses_cpts_profiles_for_all_slots_and_the_shared_ones_for_the_rest(office):
+    query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=3), cpts=True)
+    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
+    assert bundle["meta"]["profile"] == [nos.CPTS_BUNDLE_PROFILE]
+    slots = of(bundle, "Slot")
+    assert {slot["meta"]["profile"][0] for slot in slots} == {nos.CPTS_SLOT_PROFILE}
+    seen = [bool(cpts_of(slot)) for slot in slots]
+    assert True in seen
+    assert False in seen  # those of the practitioner without CPTS are as in INT_R01
+    assert all(any(c["code"] == "CPTS" for c in slot["meta"]["security"]) == bool(cpts_of(slot)) for slot in slots)
+    assert of(bundle, "Schedule")[0]["meta"]["profile"] == [nos.SCHEDULE_PROFILE]
+    assert len(bundle["link"]) == 1
+
+
+def test_answer_without_any_slot_that_cpts_see_looks_as_in_int_r01(office):
+    query = slot_query(["819800000119"], office.now, office.now + timedelta(days=3), cpts=True)
+    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
+    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
+    assert {slot["meta"]["profile"][0] for slot in of(bundle, "Slot")} == {nos.SLOT_PROFILE}
+    empty = json.loads(answer_slots(office.desk("rdv-commune"), query.replace("819800000119", "819800000000")))
+    assert (empty["total"], empty["meta"]["profile"]) == (0, [nos.CPTS_BUNDLE_PROFILE])
+
+
+def test_without_its_include_an_int_r04_editor_answers_as_int_r01(office):
+    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=3), cpts=False)
+    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
+    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
+    assert {slot["meta"]["profile"][0] for slot in of(bundle, "Slot")} == {nos.SLOT_PROFILE}
+    assert not of(bundle, "HealthcareService")
+    full = office.bundle("practitioner_cpts")
+    assert [{**slot, "meta": slot["meta"]["security"]} for slot in of(bundle, "Slot")] == [
+        {**slot, "meta": slot["meta"]["security"]} for slot in of(full, "Slot")
+    ]
+
+
+def test_editor_without_int_r04_answers_its_include_in_the_int_r01_form(office):
+    query = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=True)
+    bundle = json.loads(answer_slots(office.desk("agenda-azur"), query))
+    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
+    assert bundle["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("includes", "kinds"),
+    [
+        ("", {"Slot"}),
+        ("&_include=Slot:schedule", {"Slot", "Schedule"}),
+        ("&_include:iterate=Schedule:actor", {"Slot"}),
+        (
+            "&_include:iterate=Schedule:actor&_include=Slot:schedule",
+            {"Slot", "Schedule", "Practitioner", "PractitionerRole"},
+        ),
+        ("&_include=Slot:service-type-reference", {"Slot", "HealthcareService"}),
+        ("&_include:iterate=HealthcareService:organization", {"Slot"}),
+        (
+            "&_include:iterate=HealthcareService:organization&_include=Slot:service-type-reference",
+            {"Slot", "HealthcareService", "Organization"},
+        ),
+    ],
+)  # fmt: skip
+def test_only_what_was_asked_for_is_included(office, includes, kinds):
+    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=3), cpts=False)
+    bare = "&".join(part for part in query.split("&") if not part.startswith("_include"))
+    bundle = json.loads(answer_slots(office.desk("rdv-commune"), bare + includes))
+    assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} == kinds
+    modes = {entry["resource"]["resourceType"]: entry["search"]["mode"] for entry in bundle["entry"]}
+    assert modes == {kind: "match" if kind == "Slot" else "include" for kind in kinds}
+
+
+def test_sos_answer_matches_schedules_and_counts_slots(office):
+    bundle = office.bundle("sos_associations")
+    assert bundle["total"] == len(of(bundle, "Slot")) > 0
+    modes = {(entry["resource"]["resourceType"], entry["search"]["mode"]) for entry in bundle["entry"]}
+    assert modes == {("Schedule", "match"), ("Slot", "include"), ("Location", "include"), ("Organization", "include")}
+    assert (len(of(bundle, "Schedule")), len(of(bundle, "Location")), len(of(bundle, "Organization"))) == (3, 3, 2)
+    sites = {site["id"]: site for site in of(bundle, "Location")}
+    assert sites["sos-bordeaux-merignac"]["hoursOfOperation"] == [
+        {"daysOfWeek": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "allDay": True}
+    ]
+    assert sites["sos-rennes-nord"]["hoursOfOperation"][0]["closingTime"] == "23:30:00"
+    visibilities = {c["code"] for slot in of(bundle, "Slot") for c in slot["meta"]["security"]}
+    assert visibilities <= {"PUBLIC", "SNP"}
+
+
+def test_sos_includes_are_only_sent_when_asked_for(office):
+    bare = "&".join(part for part in office.query("sos_two_sites").split("&") if "nclude" not in part)
+    desk = office.desk("garde-plus")
+    bundle = json.loads(answer_schedules(desk, bare))
+    assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} == {"Schedule"}
+    assert bundle["total"] > 2
+    slots = json.loads(answer_schedules(desk, bare + "&_revinclude=Slot:schedule"))
+    assert {entry["resource"]["resourceType"] for entry in slots["entry"]} == {"Schedule", "Slot"}
+    sites = json.loads(answer_schedules(desk, bare + "&_include=Schedule:actor"))
+    assert {entry["resource"]["resourceType"] for entry in sites["entry"]} == {"Schedule", "Location"}
+    orphan = json.loads(answer_schedules(desk, bare + "&_include:iterate=Location:organization"))
+    assert {entry["resource"]["resourceType"] for entry in orphan["entry"]} == {"Schedule"}
+    unknown = json.loads(answer_schedules(desk, bare.replace("399900300000018", "399999999999999")))
+    assert (unknown["total"], "entry" in unknown, unknown["meta"]["profile"]) == (0, False, [nos.SOS_BUNDLE_PROFILE])
+
+
+def test_search_that_an_editor_does_not_offer_is_refused(office):
+    with pytest.raises(RequestError) as caught:
+        answer_slots(office.desk("garde-plus"), office.query("practitioner_one_site"))
+    assert (caught.value.status, caught.value.issues[0].code) == (404, "not-supported")
+    with pytest.raises(RequestError) as caught:
+        answer_schedules(office.desk("agenda-azur"), office.query("sos_two_sites"))
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_pages_follow_each_other_and_hold_everything_once(office, size):
+    whole = office.bundle("practitioner_pair")
+    query = office.query("practitioner_pair").replace("_count=1000", f"_count={size}")
+    seen = []
+    for _ in range(whole["total"] // size + 2):
+        page = json.loads(answer_slots(office.desk("agenda-azur"), query))
+        assert page["total"] == whole["total"]
+        slots = of(page, "Slot")
+        assert len(slots) <= size
+        seen += slots
+        references = {slot["schedule"]["reference"] for slot in slots}
+        assert {f"Schedule/{each['id']}" for each in of(page, "Schedule")} == references
+        following = url(page, "next")
+        if following is None:
+            break
+        query = urlsplit(following).query
+    assert seen == of(whole, "Slot")
+    assert url(whole, "next") is None
+
+
+def test_following_page_is_the_same_when_slots_are_taken_in_between(office):
+    desk = office.desk("agenda-azur")
+    query = office.query("practitioner_one_site").replace("_count=1000", "_count=5")
+    first = json.loads(answer_slots(desk, query))
+    then = urlsplit(url(first, "next")).query
+    expected = of(json.loads(answer_slots(desk, then)), "Slot")
+    for slot in of(first, "Slot"):
+        desk.agenda.take(slot["id"])
+    assert of(json.loads(answer_slots(desk, then)), "Slot") == expected
+
+
+def test_page_of_size_zero_is_the_total_alone(office):
+    query = office.query("practitioner_one_site").replace("_count=1000", "_count=0")
+    bundle = json.loads(answer_slots(office.desk("agenda-azur"), query))
+    assert bundle["total"] > 0
+    assert "entry" not in bundle
+    assert len(bundle["link"]) == 1
+
+
+@pytest.mark.parametrize("after", ["nowhere.20261123T1000Z", "x", "escoubes-pessac.20261123T1000Z"])
+def test_page_of_another_search_is_refused(office, after):
+    with pytest.raises(RequestError) as caught:
+        answer_slots(office.desk("agenda-azur"), office.query("practitioner_one_site") + f"&_after={after}")
+    assert caught.value.issues[0].expression == "http._after"
+
+
+def test_self_link_repeats_the_query(office):
+    query = office.query("practitioner_one_site")
+    assert url(office.bundle("practitioner_one_site")) == f"https://127.0.0.1:8043/agenda-azur/fhir/Slot?{query}"
+    sos = url(office.bundle("sos_two_sites"))
+    assert sos == f"https://127.0.0.1:8043/garde-plus/fhir/Schedule?{office.query('sos_two_sites')}"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_full_url_resolves_to_the_same_resource(office, name):
+    slug, _ = office.example(name)
+    desk = office.desk(slug)
+    for entry in office.bundle(name, 24)["entry"]:
+        kind, key = entry["fullUrl"].removeprefix(desk.fhir_base).strip("/").split("/")
+        resource = entry["resource"]
+        assert (resource["resourceType"], resource["id"]) == (kind, key)
+        found = json.loads(read(desk, kind, key))
+        if kind == "Slot":  # alone, it is in the form that fits it
+            assert found.pop("meta")["security"] == resource.pop("meta")["security"]
+        assert found == resource
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind", "key"),
+    [
+        ("agenda-azur", "Slot", "duvallon-bordeaux.20261123T0931Z"),
+        ("agenda-azur", "Slot", "duvallon-bordeaux"),
+        ("agenda-azur", "Slot", "nowhere.20261123T0930Z"),
+        ("agenda-azur", "Schedule", "escoubes-pessac"),
+        ("agenda-azur", "PractitionerRole", "nowhere"),
+        ("agenda-azur", "Practitioner", "819800000077"),
+        ("agenda-azur", "Practitioner", "19800000010"),
+        ("agenda-azur", "Location", "sos-rennes-nord"),
+        ("agenda-azur", "Organization", "1339900011"),
+        ("agenda-azur", "HealthcareService", "1339900011"),
+        ("rdv-commune", "Organization", "399900300000018"),
+        ("rdv-commune", "HealthcareService", "1000000000"),
+        ("garde-plus", "Schedule", "nowhere"),
+        ("garde-plus", "Patient", "1"),
+    ],
+)
+def test_what_an_editor_does_not_have_cannot_be_read(office, slug, kind, key):
+    assert read(office.desk(slug), kind, key) is None
+
+
+def test_taken_slot_is_not_found_until_it_is_released(office):
+    desk = office.desk("agenda-azur")
+    before = office.bundle("practitioner_one_site")
+    (first, *_) = of(before, "Slot")
+    desk.agenda.take(first["id"])
+    during = office.bundle("practitioner_one_site")
+    assert first["id"] not in [slot["id"] for slot in of(during, "Slot")]
+    assert during["total"] == before["total"] - 1
+    assert read(desk, "Slot", first["id"]) is None
+    desk.agenda.release(first["id"])
+    assert office.bundle("practitioner_one_site") == before
+
+
+def test_slot_disappears_once_it_has_started(office):
+    (first, *_) = of(office.bundle("practitioner_one_site"), "Slot")
+    start = datetime.fromisoformat(first["start"])
+    office.now = start
+    assert first["id"] in [slot["id"] for slot in of(office.bundle("practitioner_one_site"), "Slot")]
+    office.now = start + timedelta(milliseconds=1)
+    assert first["id"] not in [slot["id"] for slot in of(office.bundle("practitioner_one_site"), "Slot")]
+    assert read(office.desk("agenda-azur"), "Slot", first["id"]) is None
+
+
+def test_nothing_is_offered_beyond_the_horizon_or_in_the_past(office):
+    assert office.bundle("practitioner_one_site", 24, office.now + timedelta(days=40))["total"] == 0
+    assert office.bundle("practitioner_one_site", 24, office.now - timedelta(days=2))["total"] == 0
+    assert office.bundle("practitioner_one_site", -24)["total"] == 0
+
+
+def test_same_seed_and_clock_give_identical_bytes(office_of, population, office):
+    other = office_of(population.seed, office.now)
+    for name in ALL:
+        assert office.body(name) == office.body(name) == other.body(name)
+    assert office_of(7, office.now).body("practitioner_one_site") != office.body("practitioner_one_site")
+
+
+def test_editor_that_speaks_only_int_r04_offers_the_slot_search(office):
+    desk = office.desk("rdv-commune")
+    only = replace(desk, editor=replace(desk.editor, flows=(Flow.INT_R04,)))
+    assert json.loads(answer_slots(only, office.query("practitioner_cpts")))["total"] > 0

@@ -1,0 +1,127 @@
+"""Answers against the profiles: the official definitions where they are at hand, our own rules always; both agree."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.editor.slots import answer_slots
+from sandbox.fhir.profiles import check
+from sandbox.fhir.search import slot_query
+
+EXAMPLES = [
+    "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
+    "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
+    "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def official(shared):
+    """`errors(resource)` of the official definitions."""
+    spec = importlib.util.spec_from_file_location("profile_check", shared / "tools" / "profile_check.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.errors
+
+
+def thin(bundle: dict[str, Any]) -> dict[str, Any]:
+    """The bundle with few of its slots, at least one of each kind: the official validator is slow."""
+    kept, kinds = [], set()
+    for entry in bundle.get("entry", []):
+        resource = entry["resource"]
+        kind = repr([resource.get(key) for key in ("meta", "serviceType", "specialty", "appointmentType")])
+        if resource["resourceType"] != "Slot" or kind not in kinds:
+            kept.append(entry)
+        kinds.add(kind)
+    return {**bundle, "entry": kept, "total": bundle["total"]} if kept else bundle
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_meets_our_own_rules(office, name):
+    bundle = office.bundle(name)
+    assert bundle["total"] or name == "practitioner_no_slots"
+    assert check(bundle) == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_meets_the_official_profiles(office, official, name):
+    assert official(thin(office.bundle(name, 24))) == []
+
+
+@pytest.mark.parametrize("slug", ["agenda-azur", "rdv-commune"])
+def test_procedural_people_meet_the_official_profiles_and_our_own(office, official, slug):
+    ids = [person.id for person in office.population.of_editor(slug)[-8:]]
+    query = slot_query(ids, office.now, office.now + timedelta(days=1), cpts=slug == "rdv-commune")
+    bundle = json.loads(answer_slots(office.desk(slug), query))
+    assert bundle["total"] > 0
+    assert check(bundle) == []
+    assert official(thin(bundle)) == []
+
+
+def test_answer_with_slots_that_cpts_see_and_others_meets_the_profiles(office, official):
+    """The definition wants the extension in the slice `referencecpts` only; the validator wants it everywhere."""
+    query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=1), cpts=True)
+    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
+    assert check(bundle) == []
+    alarm = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
+    assert [error for error in official(thin(bundle)) if alarm not in error] == []
+
+
+# (example, resource type, path to spoil, new value or None to remove it, requirement that our finding names)
+SPOILT = [
+    ("practitioner_one_site", "Slot", ("start",), "demain", "R01-45"),
+    ("practitioner_one_site", "Slot", ("start",), None, "R01-45"),
+    ("practitioner_one_site", "Slot", ("end",), None, "R01-45"),
+    ("practitioner_one_site", "Slot", ("status",), "busy", "R01-10"),
+    ("practitioner_one_site", "Slot", ("schedule",), None, "R01-12"),
+    ("practitioner_one_site", "Practitioner", ("identifier",), None, "R01-16"),
+    ("practitioner_one_site", "Practitioner", ("identifier", 0, "system"), "urn:oid:1.2.3", "R01-17"),
+    ("practitioner_one_site", "Practitioner", ("identifier", 0, "type", "coding", 0, "code"), "INTRN", "R01-17"),
+    ("practitioner_one_site", "PractitionerRole", ("contained",), None, "R01-22"),
+    ("practitioner_one_site", "PractitionerRole", ("location",), None, "R01-22"),
+    ("practitioner_one_site", "PractitionerRole", ("organization", "identifier", "system"), "urn:oid:1", "R01-20"),
+    ("practitioner_one_site", "PractitionerRole", ("contained", 0, "address", "city"), None, "R01-39"),
+    ("practitioner_one_site", "PractitionerRole", ("contained", 0, "address", "postalCode"), None, "R01-40"),
+    ("practitioner_one_site", "Schedule", ("actor",), None, "R01-12"),
+    ("practitioner_cpts", "Slot", ("meta", "security", 0, "code"), "VIP", "R01-46"),
+    ("practitioner_cpts", "HealthcareService", ("providedBy",), None, "R04-3"),
+    ("practitioner_cpts", "Organization", ("identifier", 0, "value"), "339900011", "R04-4"),
+    ("practitioner_cpts", "Organization", ("identifier",), None, "R04-4"),
+    ("sos_two_sites", "Slot", ("meta", "security", 0, "code"), "PRO", "R01-46"),
+    ("sos_two_sites", "Schedule", ("actor",), None, "SOS-4"),
+    ("sos_two_sites", "Location", ("name",), None, "SOS-5"),
+    ("sos_two_sites", "Location", ("managingOrganization",), None, "SOS-5"),
+    ("sos_two_sites", "Location", ("identifier", 0, "type", "coding", 0, "code"), "IDNST", "R01-37"),
+    ("sos_two_sites", "Organization", ("identifier", 0, "value"), "99900300000018", "SOS-6"),
+]
+IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in SPOILT]
+
+
+def spoil(office, case) -> dict[str, Any]:
+    name, kind, path, value, _ = case
+    wanted = [entry["resource"] for entry in office.bundle(name)["entry"] if entry["resource"]["resourceType"] == kind]
+    resource = copy.deepcopy(wanted[0])
+    node: Any = resource
+    for step in path[:-1]:
+        node = node[step]
+    if value is None:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    return resource
+
+
+@pytest.mark.parametrize("case", SPOILT, ids=IDS)
+def test_spoilt_resource_is_found_by_our_rules_with_its_requirement(office, case):
+    assert case[4] in [finding.requirement for finding in check(spoil(office, case))]
+
+
+@pytest.mark.parametrize("case", SPOILT, ids=IDS)
+def test_spoilt_resource_is_refused_by_the_official_profiles_too(office, official, case):
+    assert official(spoil(office, case))

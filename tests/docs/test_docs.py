@@ -1,0 +1,109 @@
+"""What README and docs name exists: files, flags, ports, variables, endpoints, faults, make targets, libraries."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sandbox.cli import _parser
+from sandbox.config import ENV_PREFIX, Settings
+from sandbox.faults import KINDS
+from sandbox.ground import PORT_NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+ALL = "\n".join(page.read_text("utf-8") for page in PAGES)
+FOR_USERS = "\n".join(
+    (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("integrateurs", "testeurs", "formateurs")
+)
+
+
+def help_of(*command: str) -> str:
+    parser = _parser()
+    for word in command:
+        actions = next(action for action in parser._actions if action.choices and word in action.choices)
+        parser = actions.choices[word]
+    return parser.format_help()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
+    texts = help_of("up") + help_of("scenario", "run") + "--headless --cacert --cert --key"
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ALL)):
+        assert flag in texts, flag
+    for flag in set(re.findall(r"--[a-z][a-z-]+", help_of("up"))) - {"--help"}:
+        assert flag in FOR_USERS, flag
+
+
+def test_every_port_of_the_table_is_the_one_that_is_bound_and_none_is_missing() -> None:
+    table = {int(port) for port in re.findall(r"^\| (\d{4}) \|", FOR_USERS, re.MULTILINE)}
+    assert table == {Settings().port(offset) for offset in PORT_NAMES}
+
+
+def test_every_variable_is_a_setting() -> None:
+    for name in set(re.findall(rf"{ENV_PREFIX}([A-Z_]+[A-Z])", ALL)) - {"CI", "ENDPOINTS"}:
+        assert name.lower() in Settings.__struct_fields__, name
+
+
+def test_every_make_target_exists_and_is_listed() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    assert {"sandbox", "test", "check", "bench", "clean"} <= targets
+    for named in set(re.findall(r"(?:`|^)make ([a-z]+)", ALL, re.MULTILINE)):
+        assert named in targets, named
+
+
+def test_every_fault_that_is_named_exists() -> None:
+    named = set(re.findall(r'"kind": "(\w+)"', FOR_USERS)) | {"latency", "status"}
+    assert named <= set(KINDS)
+
+
+def test_every_admin_path_is_served() -> None:
+    served = (ROOT / "sandbox" / "control" / "app.py").read_text("utf-8")
+    for path in set(re.findall(r"8010/(__admin/\w+|metrics)", FOR_USERS)):
+        assert f'"/{path}"' in served, path
+
+
+def test_every_runtime_and_development_library_is_justified_and_nothing_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = project["dependency-groups"]
+    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["load"]]
+    wanted += [*groups["build"], *groups["dev"]]
+    names = {re.match(r"[A-Za-z0-9._-]+", line).group().lower() for line in wanted}
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z][^|]+) \|", page, re.MULTILINE)
+    listed = {name.strip() for row in rows for name in row.split(",")} - {"library"}
+    assert listed == names
+
+
+def test_every_library_is_locked_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lock = (ROOT / "requirements.lock").read_text("utf-8").lower()
+    for line in project["project"]["dependencies"]:
+        name = re.match(r"[A-Za-z0-9._-]+", line).group().lower().replace(".", "-")
+        assert re.search(rf"^{re.escape(name)}==[^\n]+\\\n +--hash=sha256:", lock, re.MULTILINE), name
+
+
+def test_each_room_of_the_map_exists_and_each_room_is_on_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rooms = set(re.findall(r"^([a-z_]+)(?:/|\.py) ", page, re.MULTILINE))
+    package = ROOT / "sandbox"
+    real = {path.name for path in package.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    assert real <= rooms
+    for room in rooms:
+        assert (package / room).is_dir() or (package / f"{room}.py").is_file(), room
+
+
+def test_python_blocks_of_the_docs_are_python() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", ALL, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        compile(block, "docs", "exec")

@@ -1,0 +1,149 @@
+"""Whole sandboxes for tests: in this process, or as a command of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox import ecosystem
+from sandbox.config import ROLES, load_settings
+from sandbox.ground import PORT_NAMES, prepare
+
+
+def free_port_base() -> int:
+    """A base of which every port is free now; bases are apart by 100, as sandboxes side by side want it."""
+    start = 20_000 + (os.getpid() * 7 % 200) * 100
+    for step in range(300):
+        base = 20_000 + (start - 20_000 + step * 100) % 40_000
+        with contextlib.ExitStack() as stack:
+            try:
+                for offset in PORT_NAMES:
+                    probe = stack.enter_context(socket.socket())
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", base + offset))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free ports")
+
+
+@contextlib.asynccontextmanager
+async def sandbox_here(data: Path, **flags: Any) -> AsyncIterator[dict[str, Any]]:
+    """All roles in this process; yields endpoints.json with absolute paths."""
+    settings = load_settings({"port_base": free_port_base(), "data_dir": str(data), **flags}, {})
+    ground = prepare(settings, ecosystem.wall)
+    try:
+        control = ecosystem.build_control(ground)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(ecosystem.running_control(control))
+            for role in ROLES[1:]:
+                link = ecosystem.memory_link(role, control)
+                await stack.enter_async_context(ecosystem.running_role(role, ground, link))
+            await control.announce()
+            yield endpoints(data)
+    finally:
+        ground.close()
+
+
+def endpoints(data: Path) -> dict[str, Any]:
+    """endpoints.json of a data directory, certificate paths made absolute."""
+    document: dict[str, Any] = json.loads((data / "endpoints.json").read_text("utf-8"))
+    for group in ("clients", "bad"):
+        for files in document["tls"][group].values():
+            files.update({name: str(data / path) for name, path in files.items()})
+    for name in ("ca", "crl"):
+        if document["tls"][name]:
+            document["tls"][name] = str(data / document["tls"][name])
+    return document
+
+
+class Command:
+    """`sas-sandbox up` as its user runs it."""
+
+    def __init__(self, data: Path, *flags: str, base: int | None = None) -> None:
+        self.data, self.base = data, base or free_port_base()
+        self.arguments = [sys.executable, "-m", "sandbox.cli", "up", "--port-base", str(self.base)]
+        self.arguments += ["--data-dir", str(data), *flags]
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, ready: bool = True) -> Command:
+        """Start; with `ready`, return once everything answers."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("SAS_SANDBOX_")}
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=environ,
+            cwd=Path(__file__).parent.parent,
+        )
+        if ready:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds: float = 40) -> None:
+        """Until endpoints.json is there."""
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while not (self.data / "endpoints.json").exists():
+            if self.process.poll() is not None:
+                raise AssertionError(f"ended with {self.process.returncode}: {self.process.communicate()}")
+            if time.monotonic() > deadline:
+                raise AssertionError("not ready in time")
+            time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor, or of the one process."""
+        assert self.process is not None
+        return self.process.pid
+
+    def end(self, number: int = signal.SIGINT, seconds: float = 8) -> tuple[int, str, str]:
+        """Send a signal and wait: exit code, standard output, standard error."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=seconds)
+        return self.process.returncode, out, err
+
+    def kill_all(self) -> None:
+        """Whatever is left of it: processes of its session."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+
+@contextlib.contextmanager
+def command(data: Path, *flags: str, base: int | None = None, ready: bool = True) -> Iterator[Command]:
+    """A running command, ended whatever happens."""
+    running = Command(data, *flags, base=base)
+    try:
+        yield running.start(ready)
+    finally:
+        running.kill_all()
+
+
+async def eventually(condition: Any, seconds: float = 10.0, what: str = "") -> Any:
+    """Poll an (async) condition over the wire until it is true; AssertionError after `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"did not come true within {seconds:.0f} s: {what or condition}")
+        await asyncio.sleep(0.02)

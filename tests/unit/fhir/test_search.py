@@ -1,0 +1,251 @@
+"""Slot searches as query strings: every form, encoding and tolerance of the guide, and what is a 400."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.fhir.search import (
+    ACTOR,
+    SCHEDULE,
+    SERVICE,
+    SERVICE_ORGANIZATION,
+    SITE,
+    SITE_ORGANIZATION,
+    parse_schedule_query,
+    parse_slot_query,
+    schedule_query,
+    self_text,
+    slot_query,
+)
+from sandbox.kernel.clock import PARIS
+from sandbox.kernel.errors import RequestError
+
+START = datetime(2026, 11, 23, 9, tzinfo=PARIS)
+END = datetime(2026, 11, 25, 23, 59, 59, 999000, tzinfo=PARIS)
+PS = "urn:oid:1.2.250.1.71.4.2.1"
+ST = "urn:oid:1.2.250.1.71.4.2.2"
+ACTORS = "schedule.actor:Practitioner.identifier"
+SIRETS = "actor:Location.organization.identifier"
+SLOT = f"status=free&start=ge2026-11-23T09:00:00&start=le2026-11-25T20:00:00&{ACTORS}={PS}|819800000010"
+SITES = (
+    "_has:Slot:schedule:start=ge2026-11-23T09:00:00&_has:Slot:schedule:start=le2026-11-25T20:00:00"
+    f"&_has:Slot:schedule:status=free&{SIRETS}={ST}|399900300000018"
+)
+
+
+def wrong(parse, query: str) -> list[tuple[str, str | None]]:
+    """(code, expression) of everything that the search refuses."""
+    with pytest.raises(RequestError) as caught:
+        parse(query)
+    assert caught.value.status == 400
+    assert all(issue.detail for issue in caught.value.issues)
+    return [(issue.code, issue.expression) for issue in caught.value.issues]
+
+
+def slot_search(ids: str = f"{PS}|819800000010", start: str = "2026-11-23T09:00:00", more: str = "") -> str:
+    return f"status=free&start=ge{start}&start=le2026-11-25T20:00:00&{ACTORS}={ids}{more}"
+
+
+@given(
+    st.lists(st.from_regex(r"8[0-9]{11}|0[0-9]{9}", fullmatch=True), min_size=1, max_size=25, unique=True),
+    st.booleans(),
+)
+def test_what_the_sas_core_sends_is_what_the_editor_reads(ids, cpts):
+    query = parse_slot_query(slot_query(ids, START, END, cpts=cpts))
+    assert query.practitioners == tuple(ids)
+    assert (query.start, query.end) == (START, END)
+    assert query.includes == {SCHEDULE, ACTOR} | ({SERVICE, SERVICE_ORGANIZATION} if cpts else set())
+    assert (query.count, query.after) == (1000, None)
+
+
+def test_what_the_sas_core_sends_for_sos_is_what_the_editor_reads():
+    query = parse_schedule_query(schedule_query(["399900300000018", "99900300000026"], START, END))
+    assert query.sirets == ("399900300000018", "399900300000026")
+    assert (query.start, query.end) == (START, END)
+    assert query.includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
+
+
+def test_what_the_sas_core_sends_has_the_guides_parameters():
+    sent = slot_query(["819800000010"], START, END, cpts=False)
+    assert parse_qsl(sent) == [
+        ("_include", "Slot:schedule"),
+        ("_include:iterate", "Schedule:actor"),
+        ("status", "free"),
+        ("start", "ge2026-11-23T09:00:00.000+01:00"),
+        ("start", "le2026-11-25T23:59:59.999+01:00"),
+        (ACTORS, f"{PS}|819800000010"),
+        ("_count", "1000"),
+    ]
+    assert "%2B01:00" in sent
+    assert "+" not in sent
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        f"{PS}|819800000010,{PS}|819800000028",
+        f"{PS}%7C819800000010%2C{PS}%7C819800000028",
+        f"{PS}%7c819800000010,%20{PS}%7c819800000028",
+        f"{PS}|819800000010,+{PS}|819800000028",
+        f"{PS}|19800000010,{PS}|19800000028",
+        f"819800000010,{PS}|819800000028,",
+        f"{PS}|819800000010,{PS}|19800000010,{PS}|819800000028",
+        quote(f"{PS}|819800000010,{PS}|819800000028", safe=""),
+    ],
+)
+def test_identifiers_are_read_prefixed_or_not_in_any_encoding(ids):
+    assert parse_slot_query(slot_search(ids)).practitioners == ("819800000010", "819800000028")
+
+
+def test_parameter_names_may_be_percent_encoded_and_in_any_order():
+    query = "&".join(reversed(SLOT.replace(ACTORS, quote(ACTORS, safe="")).split("&")))
+    assert parse_slot_query(query) == parse_slot_query(query)
+    assert parse_slot_query(query).practitioners == ("819800000010",)
+
+
+def test_identifier_of_another_system_is_found_nowhere():
+    assert parse_slot_query(slot_search("urn:oid:9.9|819800000010")).practitioners == ()
+    assert parse_slot_query(slot_search(f"{ST}|819800000010,{PS}|0339900015")).practitioners == ("0339900015",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-23T09:00:00.000+01:00", START),
+        ("2026-11-23T09:00:00.000%2B01:00", START),
+        ("2026-11-23T09:00:00 01:00", START),
+        ("2026-11-23T09:00:00%2001:00", START),
+        ("2026-11-23T08:00:00Z", START),
+        ("2026-11-23T08:00:00.000Z", START),
+        ("2026-11-23T09:00:00", START),
+        ("2026-11-23T09:00:00.5", START + timedelta(milliseconds=500)),
+        ("2026-11-23T09:00", START),
+        ("2026-11-23T03:00:00-05:00", START),
+        ("2026-07-23T09:00:00", datetime(2026, 7, 23, 7, tzinfo=UTC)),
+        ("2026-11-23", datetime(2026, 11, 23, tzinfo=PARIS)),
+    ],
+)
+def test_dates_are_read_with_or_without_offset_and_decimals(text, expected):
+    assert parse_slot_query(slot_search(start=text)).start == expected
+
+
+def test_upper_bound_without_a_time_lasts_until_the_end_of_that_day():
+    query = parse_slot_query(SLOT.replace("le2026-11-25T20:00:00", "le2026-11-25"))
+    assert query.end == datetime(2026, 11, 25, 23, 59, 59, 999999, tzinfo=PARIS)
+    minute = parse_slot_query(SLOT.replace("le2026-11-25T20:00:00", "le2026-11-25T20:00"))
+    assert minute.end == datetime(2026, 11, 25, 20, 0, 59, 999999, tzinfo=PARIS)
+
+
+def test_includes_are_read_in_any_order_repeated_and_in_any_case():
+    more = "&_include:iterate=schedule:actor&_include=Slot:schedule&_include=Slot:schedule"
+    more += "&_include=Slot%3Aservice-type-reference"
+    assert parse_slot_query(SLOT + more).includes == {SCHEDULE, ACTOR, SERVICE}
+    assert parse_slot_query(SLOT).includes == frozenset()
+    sites = "&_revinclude=Slot:schedule&_include=Schedule:actor:Location&_include:iterate=Location:Organization"
+    assert parse_schedule_query(SITES + sites).includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
+
+
+def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them():
+    plain = SITES.replace("_has:Slot:schedule:", "")
+    mixed = SITES.replace("_has:Slot:schedule:start=le", "start=le")
+    for query in (plain, mixed):
+        read = parse_schedule_query(query)
+        assert (read.sirets, read.start) == (("399900300000018",), START)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "json",
+        "application/fhir+json",
+        "application/fhir%2Bjson",
+        "application/json%2Bfhir;charset=utf-8",
+        "application/json",
+    ],
+)
+def test_json_is_asked_for_in_any_spelling(text):
+    parse_slot_query(f"{SLOT}&_format={text}")
+
+
+def test_unknown_parameters_are_ignored():
+    assert parse_slot_query(f"{SLOT}&foo=bar&_sort=start&&=x").practitioners == ("819800000010",)
+
+
+@pytest.mark.parametrize("number", [1, 25])
+def test_up_to_25_practitioners_may_be_asked_for(number):
+    ids = ",".join(f"{PS}|8198000{index:05d}" for index in range(number))
+    assert len(parse_slot_query(slot_search(ids)).practitioners) == number
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("status=free&", ""), [("required", "http.status")]),
+        (("status=free", "status="), [("required", "http.status")]),
+        (("status=free", "status=busy"), [("not-supported", "http.status")]),
+        (("status=free", "status=free,busy"), [("not-supported", "http.status")]),
+        (("start=ge2026-11-23T09:00:00&", ""), [("required", "http.start")]),
+        (("start=le2026-11-25T20:00:00&", ""), [("required", "http.start")]),
+        (("start=ge", "start=gt"), [("not-supported", "http.start")]),
+        (("start=ge", "start=eq"), [("not-supported", "http.start")]),
+        (("start=ge", "start="), [("not-supported", "http.start")]),
+        (("start=le", "start=ge"), [("invalid", "http.start")]),
+        (("ge2026-11-23T09:00:00", "ge2026-13-23T09:00:00"), [("value", "http.start")]),
+        (("ge2026-11-23T09:00:00", "gedemain"), [("value", "http.start")]),
+        (("ge2026-11-23T09:00:00", "ge0001-01-01T00:00:00+14:00"), [("value", "http.start")]),
+        (("le2026-11-25T20:00:00", "le9999-12-31T23:59:59-14:00"), [("value", "http.start")]),
+        ((f"&{ACTORS}={PS}|819800000010", ""), [("required", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", "%20,"), [("required", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|1&{ACTORS}={PS}|2"), [("invalid", f"http.{ACTORS}")]),
+        (("status=free", "status=free&_include=Slot:other"), [("not-supported", "http._include")]),
+        (("status=free", "status=free&_include:iterate=Patient:link"), [("not-supported", "http._include:iterate")]),
+        (("status=free", "status=free&_revinclude=Appointment:slot"), [("not-supported", "http._revinclude")]),
+        (("status=free", "status=free&_count=ten"), [("value", "http._count")]),
+        (("status=free", "status=free&_count=-1"), [("value", "http._count")]),
+        (("status=free", "status=free&_count=99999999999999999999"), [("value", "http._count")]),
+        (("status=free", "status=free&_format=xml"), [("not-supported", "http._format")]),
+    ],
+)
+def test_what_the_guide_calls_malformed_is_a_400_that_names_the_parameter(change, expected):
+    assert change[0] in SLOT
+    assert wrong(parse_slot_query, SLOT.replace(*change)) == expected
+
+
+def test_more_than_25_practitioners_are_refused():
+    ids = ",".join(f"{PS}|8198000{index:05d}" for index in range(26))
+    assert wrong(parse_slot_query, slot_search(ids)) == [("too-costly", f"http.{ACTORS}")]
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    has = "http._has:Slot:schedule:"
+    assert wrong(parse_slot_query, "") == [
+        ("required", "http.start"), ("required", "http.status"), ("required", f"http.{ACTORS}"),
+    ]  # fmt: skip
+    missing = [("required", f"{has}start"), ("required", f"{has}status"), ("required", f"http.{SIRETS}")]
+    assert wrong(parse_schedule_query, "_count=x") == [*missing, ("value", "http._count")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "link"),
+    [
+        ("start=ge2026-11-23T09:00:00.000+01:00&x=1", "start=ge2026-11-23T09:00:00.000%2B01:00&x=1"),
+        ("a=urn:oid:1|8,+urn:oid:1|9", "a=urn:oid:1|8,%20urn:oid:1|9"),
+        ("a=1%2C+2", "a=1%2C%202"),
+        ('a=%2B&b=é&c=<"\\>', "a=%2B&b=%C3%A9&c=%3C%22%5C%3E"),
+    ],
+)
+def test_self_link_repeats_the_query_and_writes_a_plus_as_percent_2b(raw, link):
+    assert self_text(raw) == link
+
+
+@given(st.text())
+def test_no_query_does_anything_but_parse_or_be_refused(text):
+    for parse in (parse_slot_query, parse_schedule_query):
+        with contextlib.suppress(RequestError):
+            parse(text)

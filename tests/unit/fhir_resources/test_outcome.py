@@ -1,0 +1,33 @@
+import orjson
+
+from sandbox.fhir.outcome import operation_outcome, outcome
+from sandbox.kernel.errors import Issue, RequestError
+
+
+def test_each_issue_carries_severity_code_text_and_its_expression():
+    error = RequestError(
+        422, Issue("required", "family is missing", "Practitioner.name[0].family", "R02-4"), Issue("value", "no")
+    )
+    assert orjson.loads(operation_outcome(error)) == {
+        "resourceType": "OperationOutcome",
+        "issue": [
+            {
+                "severity": "error",
+                "code": "required",
+                "details": {"text": "family is missing"},
+                "diagnostics": "requirement R02-4",
+                "expression": ["Practitioner.name[0].family"],
+            },
+            {"severity": "error", "code": "value", "details": {"text": "no"}},
+        ],
+    }
+
+
+def test_an_outcome_without_issues_still_has_one():
+    assert len(orjson.loads(outcome())["issue"]) == 1
+
+
+def test_severity_is_stated():
+    assert orjson.loads(outcome(Issue("informational", "done"), severity="information"))["issue"][0]["severity"] == (
+        "information"
+    )

@@ -1,0 +1,219 @@
+"""The persona files: what is shipped is sound, and what is wrong is refused with file, line and reason."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox.config import Settings
+from sandbox.kernel.errors import ConfigError, UsageError
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import has_luhn, is_national_person, national_phone, prefixed_person
+from sandbox.population.load import load_population, personas_directory
+from sandbox.population.personas import department_of
+
+SHIPPED = personas_directory(Settings())
+BOUNDS = {"33": (44.1, 45.7, -1.3, 0.4), "35": (47.6, 48.8, -2.3, -0.9), "69": (45.4, 46.4, 4.2, 5.2)}
+
+
+@pytest.fixture(scope="module")
+def population():
+    return load_population(Settings())
+
+
+def test_three_territories_have_an_lrm_and_two_regulators_each(population):
+    assert {code: (each.samu, each.origin) for code, each in population.territories.items()} == {
+        f"SAS-{dep}": (f"fr.health.samu{dep}0", f"urn:oid:1.2.250.1.999.9.{dep}") for dep in ("33", "35", "69")
+    }
+    assert population.territories["SAS-33"].lrm_slug == "samu330"
+    for code in population.territories:
+        assert len([each for each in population.regulators if each.territory == code]) >= 2
+
+
+def test_one_regulator_has_a_technical_identifier_of_the_sas_core(population):
+    (technical,) = [each for each in population.regulators if each.identifier.type == "INTRN"]
+    assert technical.identifier.system == "urn:oid:1.2.250.1.213.3.6"
+    assert re.fullmatch(r"[0-9a-f-]{36}", technical.identifier.value)
+
+
+def test_people_use_reserved_domains_and_phone_numbers_kept_for_fiction(population):
+    assert all(each.email.endswith((".example", ".invalid")) for each in population.regulators)
+    phones = [national_phone(each.phone) for each in population.practitioners() if each.phone]
+    assert phones
+    assert all(re.match(r"\+33(53649|26191|46571)0", str(phone)) for phone in phones)
+
+
+def test_towns_lie_in_their_departement(population):
+    assert len(population.towns) >= 40
+    for town in population.towns.values():
+        south, north, west, east = BOUNDS[town.department]
+        assert south < town.lat < north, town
+        assert west < town.lon < east, town
+        assert town.postal_code[:2] == town.department == town.insee[:2]
+
+
+def test_identifiers_honour_their_luhn_digit(population):
+    for person in population.practitioners():
+        assert is_national_person(person.id)
+        assert prefixed_person(person.stored_id) == person.id
+        if person.id.startswith("8"):
+            assert has_luhn(person.id[1:]), person.id
+        for place in person.places:
+            assert not place.structure.startswith("3") or has_luhn(place.structure[1:]), place
+    assert all(has_luhn(siret[1:]) for siret in population.sos)
+
+
+def test_some_agendas_store_bad_forms_that_answers_must_correct(population):
+    people = list(population.practitioners())
+    assert any(person.stored_id != person.id for person in people)
+    assert any(person.phone and not person.phone.startswith("+33") for person in people)
+
+
+def test_every_example_is_someone_of_the_right_kind(population):
+    examples = population.examples
+    assert {name for name in examples if name != "regulators"} == {
+        "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
+        "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
+        "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
+    }  # fmt: skip
+    person = {name: population.practitioner(value["id"]) for name, value in examples.items() if "id" in value}
+    assert all(person[name].editor == examples[name]["editor"] for name in person if name != "sos_two_sites")
+    assert len(person["practitioner_one_site"].places) == 1
+    assert len(person["practitioner_two_sites"].places) == 2
+    assert person["practitioner_adeli"].id.startswith("0")
+    assert person["practitioner_no_phone"].phone is None
+    several = ("practitioner_two_cpts_one_slot", "practitioner_two_cpts_two_slots")
+    assert len(person["practitioner_cpts"].cpts) == 1
+    assert [len(person[name].cpts) for name in several] == [2, 2]
+    assert len(population.sos[examples["sos_two_sites"]["id"]].sites) == 2
+    assert len(examples["sos_associations"]["ids"]) >= 2
+    first = examples["regulators"][0]
+    assert (first["identifier"], first["territory"]) == ("3456780581/11242343", "SAS-33")
+    assert set(first) == {"identifier", "email", "territory", "password"}
+
+
+def test_editors_are_of_three_kinds(population):
+    flows = {slug: set(editor.flows) for slug, editor in population.editors.items()}
+    assert flows["agenda-azur"] == {Flow.INT_R01, Flow.INT_R02, Flow.INT_R03}
+    assert flows["rdv-commune"] == {Flow.INT_R01, Flow.INT_R04, Flow.INT_R02, Flow.INT_R03}
+    assert flows["garde-plus"] == {Flow.SOS, Flow.INT_R02, Flow.INT_R03}
+
+
+def test_regulator_is_found_by_token_by_value_and_by_email_in_any_case(population):
+    regulator = population.regulators[0]
+    for key in (regulator.identifier.key, regulator.identifier.value, regulator.email.upper()):
+        assert population.regulator(key) is regulator
+    assert population.regulator("nobody") is None
+
+
+def test_practitioner_is_found_with_and_without_prefix(population):
+    for key in ("819800000010", "19800000010"):
+        assert population.practitioner(key).family == "DUVALLON"
+    assert population.practitioner("339900015").id == "0339900015"
+    assert population.practitioner("810000000000") is None
+    assert population.practitioner("") is None
+
+
+def test_schedule_is_found_at_its_place_or_site(population):
+    person, place = population.place("kerbrieuc-bruz")
+    assert (person.family, place.city) == ("KERBRIEUC", "Bruz")
+    association, site = population.site("sos-bordeaux-merignac")
+    assert (association.siret, site.city) == ("399900300000018", "Mérignac")
+    assert population.place("nowhere") is None
+    assert population.site("nowhere") is None
+    assert population.association("99900300000018") is association
+
+
+@pytest.mark.parametrize(
+    ("insee", "department"), [("33063", "33"), ("2A004", "2A"), ("97411", "974"), ("98818", "988")]
+)
+def test_departement_is_read_from_the_insee_code(insee, department):
+    assert department_of(insee) == department
+
+
+@pytest.fixture
+def personas(tmp_path: Path) -> Path:
+    """A copy of the shipped files that a test may spoil."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "personas"))
+
+
+SPOILT = [
+    ("practitioners", 'id: "819800000028"', 'id: "819800000010"', "duplicate id '819800000010'"),
+    ("practitioners", 'id: "819800000028"', 'id: "12345"', "Expected `str` matching regex"),
+    ("practitioners", 'id: "819800000028"', 'id: "819900000027"', "procedural"),
+    ("practitioners", 'stored_id: "19800000028"', 'stored_id: "19800000029"', "is not '819800000028'"),
+    ("practitioners", "editor: rdv-commune", "editor: nobody", "unknown editor 'nobody'"),
+    ("practitioners", "editor: rdv-commune", "editor: garde-plus", "does not speak INT_R01"),
+    ("practitioners", "editor: rdv-commune", "editor: agenda-azur", "does not speak INT_R04"),
+    ("practitioners", 'cpts: [["1339900011"]]', 'cpts: [["1999999999"]]', "unknown CPTS '1999999999'"),
+    ("practitioners", 'cpts: [["1339900011"]]', "cpts: []", "has no CPTS"),
+    ("practitioners", 'town: "35047"', 'town: "75056"', "unknown town '75056'"),
+    ("practitioners", "id: kerbrieuc-bruz", "id: kerbrieuc-rennes", "duplicate id 'kerbrieuc-rennes'"),
+    ("practitioners", "agenda: sans-creneau", "agenda: nulle", "unknown agenda 'nulle'"),
+    ("practitioners", "given: Hugues", "givn: Hugues", "unknown field `givn`"),
+    ("practitioners", 'structure: "1339900102"', 'structure: "0339900102"', "Expected `str` matching regex"),
+    ("towns", 'insee: "33281"', 'insee: "33063"', "duplicate insee '33063'"),
+    ("towns", "lat: 44.8422", "lat: 144.8422", "Expected `float` <= 90"),
+    ("editors", "slug: garde-plus", "slug: agenda-azur", "duplicate slug"),
+    ("editors", "urn:oid:1.2.250.1.999.3", "urn:oid:1.2.250.1.999.1", "duplicate system"),
+    ("editors", "[SOS, INT_R02, INT_R03]", "[SOS, INT_R9]", "Invalid enum value 'INT_R9'"),
+    ("agendas", 'closes: "19:00"', 'closes: "08:00"', "not after it opens"),
+    ("agendas", 'lunch: ["12:30", "14:00"]', 'lunch: ["06:30", "07:00"]', "lunch does not lie within"),
+    ("agendas", 'opens: "10:00"', "opens: 10:00", "Expected `str`"),
+    ("cpts", 'finess: "1339900029"', 'finess: "1339900011"', "duplicate finess"),
+    ("cpts", '"33318", "33522"', '"33318", "99999"', "unknown town '99999'"),
+    ("sos", "id: sos-bordeaux-merignac", "id: sos-bordeaux-bastide", "duplicate id"),
+    ("sos", "agenda: sos-nuit-et-jour", "agenda: cabinet", "PUBLIC or SNP only"),
+    ("sos", 'closes: "23:30"}]', 'closes: "22:00"}]', "slots outside these opening hours"),
+    ("sos", 'opens: "08:00", closes: "23:30"}]', 'opens: "08:00", closes: "07:00"}]', "not after it opens"),
+    ("sos", "editor: garde-plus", "editor: rdv-commune", "does not speak SOS"),
+    ("regulators", "karim.berthomieu@samu33.example", "claire.fontanel@samu33.example", "duplicate email"),
+    ("regulators", "territory: SAS-35", "territory: SAS-29", "unknown territory 'SAS-29'"),
+    ("territories", "fr.health.samu350", "fr.health.samu330", "duplicate samu"),
+    ("examples", 'practitioner_cpts: "819800000077"', 'practitioner_cpts: "819800000999"', "unknown id"),
+    ("examples", '["819800000036", "819800000044"]', '["819800000036", "819800000077"]', "several editors"),
+    ("examples", "practitioner_cpts:", "practitioner_other:", "unknown field `practitioner_other`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "good", "bad", "reason"), SPOILT, ids=[f"{s[0]}: {s[3]}" for s in SPOILT])
+def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good, bad, reason):
+    path = personas / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert good in text
+    spoilt = text.replace(good, bad, 1)
+    path.write_text(spoilt, encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
+        load_population(Settings(personas=str(personas)))
+    assert caught.value.file == str(path)
+    culprit = text[: text.index(good)].count("\n") + 1
+    assert abs(caught.value.line - culprit) <= 8  # the line of the value, or of another in its row
+
+
+def test_duplicate_is_refused_at_its_own_line(personas):
+    path = personas / "towns.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[5] = lines[5].replace(lines[5][10:15], "33063")
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_population(Settings(personas=str(personas)))
+    assert caught.value.line == 6
+
+
+def test_missing_directory_and_missing_file_are_told(personas, tmp_path):
+    with pytest.raises(UsageError, match="is no directory"):
+        load_population(Settings(personas=str(tmp_path / "none")))
+    (personas / "sos.yaml").unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_population(Settings(personas=str(personas)))
+
+
+def test_procedural_people_need_an_agenda_to_draw_from(personas):
+    path = personas / "agendas.yaml"
+    path.write_text(re.sub(r"procedural: \d+", "procedural: 0", path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert len(load_population(Settings(personas=str(personas)))) == 12
+    with pytest.raises(UsageError, match="procedural"):
+        load_population(Settings(personas=str(personas), practitioners=1))

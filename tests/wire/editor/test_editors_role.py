@@ -1,0 +1,169 @@
+"""The role `editors` on real sockets, over mutual TLS: who comes in, and INT_R03 with the editor's own certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.config import EDITORS_FHIR, EDITORS_UI, SAS_FHIR, Settings
+from sandbox.editor.app import Editors, build
+from sandbox.editor.patients import check_patient
+from sandbox.fhir.appointment import parse_appointment
+from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import seeded
+from sandbox.kernel.errors import StoreLocked
+from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context
+from sandbox.net.http_client import HttpClient
+from sandbox.net.http_server import Listener
+from sandbox.net.tls import Peer, server_context
+from sandbox.pki.authority import Pki, ensure_pki
+from sandbox.pki.subjects import Subject, editor_subject, sas_subject
+from sandbox.population.load import load_population
+from sandbox.population.people import Population
+
+REGULATOR = RegulatorAccount(
+    (Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS"),), True, "FONTANEL", ("Claire",), "claire@samu33.example"
+)
+
+
+@pytest.fixture(scope="module")
+def population() -> Population:
+    return load_population(Settings(preset="minimal"))
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory, population: Population) -> Pki:
+    clients = {slug: editor_subject(editor) for slug, editor in population.editors.items()}
+    wrong_ou = Subject(sas_subject().cn, "300000000000000", "Autre")
+    clients |= {"sas": sas_subject(), "wrong-ou": wrong_ou}
+    now = Clock(time.time).now()
+    directory = tmp_path_factory.mktemp("pki")
+    return ensure_pki(directory, hosts=("127.0.0.1",), clients=clients, now=now, bad_like=sas_subject())
+
+
+@pytest.fixture
+def context(tmp_path: Path, population: Population, pki: Pki) -> Iterator[Context]:
+    with contextlib.ExitStack() as stack:
+        sockets = {}
+        for offset in (EDITORS_UI, EDITORS_FHIR, SAS_FHIR):
+            sockets[offset] = stack.enter_context(socket.socket())
+            sockets[offset].bind(("127.0.0.1", 0))
+        yield Context(
+            # INT_R03 goes to the port base + 44: that of the socket where the test plays the SAS core.
+            settings=Settings(data_dir=str(tmp_path), port_base=sockets[SAS_FHIR].getsockname()[1] - SAS_FHIR),
+            world=WorldView(),
+            clock=Clock(time.time),
+            journal=Journal(),
+            entropy=seeded("wire"),
+            population=population,
+            sockets=sockets,
+            pki=pki,
+            master_secret=b"x" * 32,
+        )
+
+
+@pytest.fixture
+async def editors(context: Context) -> AsyncIterator[Editors]:
+    service = build(context)
+    await service.start()
+    yield service
+    await service.stop()
+
+
+def url(context: Context, path: str) -> str:
+    return f"https://127.0.0.1:{context.sockets[EDITORS_FHIR].getsockname()[1]}{path}"
+
+
+@pytest.mark.parametrize(("identity", "status"), [("sas", 200), ("agenda-azur", 403), ("wrong-ou", 403), (None, 403)])
+async def test_only_the_certificate_of_the_sas_core_comes_in(
+    context: Context, editors: Editors, identity: str | None, status: int
+):
+    client = HttpClient(context, "test", identity)
+    reply = await client.request("GET", url(context, "/agenda-azur/fhir/metadata"), peer="agenda-azur", flow="INT_R01")
+    await client.close()
+    assert reply.status == status
+    kind = "CapabilityStatement" if status == 200 else "OperationOutcome"
+    assert msgspec.json.decode(reply.body)["resourceType"] == kind
+    served = next(exchange for exchange in context.journal.take() if exchange.direction == "in")
+    assert (served.actor, served.status) == ("editor:agenda-azur", status)
+
+
+async def test_an_account_made_over_the_wire_counts_in_the_health(context: Context, editors: Editors):
+    client = HttpClient(context, "test", "sas")
+    reply = await client.request(
+        "POST",
+        url(context, "/agenda-azur/fhir/Practitioner"),
+        peer="agenda-azur",
+        flow="INT_R02",
+        headers={"content-type": "application/fhir+json"},
+        body=render_regulator(REGULATOR),
+    )
+    await client.close()
+    assert reply.status == 201
+    health = editors.health()
+    assert (health["editors"], health["accounts"], health["appointments"]) == (3, 1, 0)
+
+
+async def test_pages_are_served_without_a_certificate(context: Context, editors: Editors):
+    port = context.sockets[EDITORS_UI].getsockname()[1]
+    client = HttpClient(context, "test", None)
+    reply = await client.request("GET", f"http://127.0.0.1:{port}/agenda-azur/connexion", peer="x", flow="UI")
+    await client.close()
+    assert reply.status == 200
+    assert "Mot de passe" in reply.body.decode()
+
+
+async def test_int_r03_goes_out_with_the_editors_own_certificate(context: Context, editors: Editors, pki: Pki):
+    arrived: asyncio.Queue[tuple[Peer | None, str, bytes]] = asyncio.Queue()
+
+    async def sas_core(scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message.get("more_body", False)
+        arrived.put_nowait((scope["peer"], scope["method"], body))
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    tls = server_context(pki, client_certificate="required")
+    listener = Listener(sas_core, context.sockets[SAS_FHIR], tls=tls)
+    await listener.start()
+    vendor = editors._vendors["agenda-azur"]
+    record = await vendor.accounts.post(REGULATOR)
+    now = context.clock.now()
+    person = context.population.practitioner("819800000010")
+    assert person is not None
+    slots = vendor.desk.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
+    slot = next(slot for slot in slots if not slot.walkin)
+    values = {"family": "Z", "given": "Z", "birth_date": "1980-01-31", "phone": "0612345678", "reason": ""}
+    patient, _ = check_patient(values, now.date())
+    assert patient is not None
+    booking = await vendor.ledger.book(record, slot, patient)
+    async with asyncio.timeout(5):
+        peer, method, body = await arrived.get()
+    await listener.stop()
+    subject = editor_subject(vendor.editor)
+    assert peer is not None
+    assert (peer.cn, peer.ou, method) == (subject.cn, subject.ou, "POST")
+    assert parse_appointment(body).identifier.value == booking.id
+
+
+async def test_a_second_role_on_the_same_data_is_refused(context: Context, editors: Editors):
+    other = build(context)
+    with pytest.raises(StoreLocked):
+        await other.start()
+    assert other.health()["editors"] == 0
