@@ -65,7 +65,7 @@ class MemoryStore:
         for write in writes:
             rows = self._tables.setdefault(write.table, {})
             if isinstance(write, Put):
-                rows[write.key] = write.value
+                rows[write.key] = bytes(memoryview(write.value))  # as the store does: a row of its own size
             else:
                 rows.pop(write.key, None)
         return _done()

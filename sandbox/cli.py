@@ -20,11 +20,14 @@ from sandbox import __version__
 from sandbox.config import PRESETS, load_settings
 from sandbox.kernel.errors import SandboxError, UsageError
 
+log = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, say what went wrong in one line. Never a traceback for a usage error."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    level = logging.DEBUG if options.debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         code: int = options.run(options)
     except UsageError as error:
@@ -33,11 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SandboxError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 1
+    except Exception as error:  # the last resort: a defect of ours is one line too
+        log.debug("unexpected", exc_info=True)
+        print(f"sas-sandbox: internal error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
+        return 1
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sas-sandbox", description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--debug", action="store_true", help="log what happens inside, tracebacks included")
     parser.add_argument("--version", action="version", version=f"sas-sandbox {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start the whole ecosystem in the foreground")

@@ -197,13 +197,15 @@ def _gone_at(planned: Planned) -> float:
     return math.nextafter(planned.start, math.inf) if planned.taken is None else planned.taken
 
 
-def _view(plan: Iterable[Planned], taken: Container[int], now: float) -> View:
+def _view(plan: Iterable[Planned], booked: Container[int], now: float) -> View:
     free, since, until = [], -math.inf, math.inf
     for planned in plan:
-        gone = _gone_at(planned)
+        start, _, taken, _ = planned
+        gone = _gone_at(planned) if taken is None else taken
         if gone <= now:
             since = max(since, gone)
-        elif planned.start not in taken:
-            until = min(until, gone)
+        elif start not in booked:
+            if gone < until:
+                until = gone
             free.append(planned)
     return View(since, until, tuple(free))

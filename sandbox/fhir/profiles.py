@@ -7,53 +7,18 @@ sources disagree both forms are accepted. A resource of an unknown profile is on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sandbox.fhir import nos
+from sandbox.fhir.rules import Finding, Rule, apply, general, one, some, walk
 from sandbox.kernel.identifiers import LOCATION_TYPES, SYSTEM_PERSON, SYSTEM_SAS, SYSTEM_STRUCTURE, TYPES
+
+__all__ = ["BUNDLES", "PROFILES", "Finding", "check"]
 
 Node = Mapping[str, Any]
 _LOCATION_TYPES = (LOCATION_TYPES, nos.CORE_TYPES)
 _PERSON_TYPES = (TYPES, nos.CORE_TYPES)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes."""
-
-    requirement: str
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule on every element at `path` (relative, through all lists).
-
-    `least`, `most`: how many of the last step each parent has; `values`: the values allowed; `form`: a regular
-    expression for the whole value; `target`: resource types that a reference may name.
-    """
-
-    path: str
-    requirement: str = ""
-    least: int = 0
-    most: int | None = None
-    values: tuple[object, ...] = ()
-    form: str = ""
-    target: tuple[str, ...] = ()
-
-
-def one(path: str, requirement: str = "", **more: Any) -> Rule:
-    """Exactly one."""
-    return Rule(path, requirement, 1, 1, **more)
-
-
-def some(path: str, requirement: str = "", **more: Any) -> Rule:
-    """At least one."""
-    return Rule(path, requirement, 1, None, **more)
 
 
 def _identifier(
@@ -237,7 +202,7 @@ BUNDLES: Mapping[str, _Bundle] = {
 def check(resource: Node) -> list[Finding]:
     """Everything that is wrong with one resource; for a Bundle, with its shell and with every entry."""
     kind = str(resource.get("resourceType", "Resource"))
-    findings = [*_general(resource, kind)]
+    findings = [*general(resource, kind)]
     profiles = _profiles(resource)
     if len(profiles) != 1 or profiles[0] not in (*PROFILES, *BUNDLES):
         findings.append(Finding("", f"{kind}.meta.profile", f"not exactly one profile of the guide: {profiles}"))
@@ -249,7 +214,7 @@ def check(resource: Node) -> list[Finding]:
     if kind != expected:
         findings.append(Finding("", kind, f"profile {profile} is one of {expected}"))
     for rule in rules:
-        findings += _apply(resource, kind, rule)
+        findings += apply(resource, kind, rule)
     for more in _MORE.get(kind, ()):
         findings += more(resource)
     return findings
@@ -259,59 +224,6 @@ def _profiles(resource: Node) -> list[Any]:
     meta = resource.get("meta")
     profiles = meta.get("profile") if isinstance(meta, Mapping) else None
     return profiles if isinstance(profiles, list) else []
-
-
-def _general(value: Any, path: str) -> Iterator[Finding]:
-    """No empty element anywhere (guide: unknown values are left out)."""
-    if value in (None, "", [], {}):
-        yield Finding("", path, "empty element")
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _general(each, f"{path}.{key}")
-    elif isinstance(value, list) and not path.endswith("Bundle.entry"):  # entries are judged one by one
-        for index, each in enumerate(value):
-            yield from _general(each, f"{path}[{index}]")
-
-
-def _apply(resource: Node, kind: str, rule: Rule) -> Iterator[Finding]:
-    parent, _, last = rule.path.rpartition(".")
-    for path, node in walk(resource, kind, parent):
-        if not isinstance(node, Mapping):
-            yield Finding(rule.requirement, path, "not an object")
-            continue
-        found = list(walk(node, path, last))
-        where = f"{path}.{last}"
-        if len(found) < rule.least:
-            yield Finding(rule.requirement, where, f"missing (at least {rule.least})")
-        if rule.most is not None and len(found) > rule.most:
-            yield Finding(rule.requirement, where, f"{len(found)} of them (at most {rule.most})")
-        for each_path, value in found:
-            yield from _judge(rule, each_path, value)
-
-
-def _judge(rule: Rule, path: str, value: Any) -> Iterator[Finding]:
-    if rule.values and value not in rule.values:
-        yield Finding(rule.requirement, path, f"'{value}' is not {' or '.join(map(str, rule.values))}")
-    if rule.form and not (isinstance(value, str) and re.fullmatch(rule.form, value)):
-        yield Finding(rule.requirement, path, f"'{value}' has not the form {rule.form}")
-    if rule.target and not (isinstance(value, str) and value.split("/")[-2:-1] in [[each] for each in rule.target]):
-        yield Finding(rule.requirement, path, f"'{value}' does not refer to {' or '.join(rule.target)}")
-
-
-def walk(node: Any, path: str, steps: str) -> Iterator[tuple[str, Any]]:
-    """Every value at `steps` (dotted; "" is the node itself) below `node`, with its path; lists are gone through."""
-    if not steps:
-        yield path, node
-        return
-    step, _, rest = steps.partition(".")
-    value = node.get(step) if isinstance(node, Mapping) else None
-    if value is None:
-        return
-    if not isinstance(value, list):
-        yield from walk(value, f"{path}.{step}", rest)
-        return
-    for index, each in enumerate(value):
-        yield from walk(each, f"{path}.{step}[{index}]", rest)
 
 
 def _service_types(slot: Node) -> Iterator[Finding]:
@@ -376,25 +288,31 @@ def _bundle(
     bundle: Node, types: tuple[str, ...], requirement: str, profiles: Mapping[str, str], single: bool
 ) -> Iterator[Finding]:
     for rule in (one("type", "R01-14", values=("searchset",)), one("total", requirement), some("link", "R01-L")):
-        yield from _apply(bundle, "Bundle", rule)
+        yield from apply(bundle, "Bundle", rule)
     relations = [relation for _, relation in walk(bundle, "Bundle", "link.relation")]
     if "self" not in relations or (single and len(relations) != 1):
         yield Finding("R01-L", "Bundle.link", f"relations are {relations}")
     found: set[str] = set()
     for path, entry in walk(bundle, "Bundle", "entry"):
-        for rule in (
-            one("fullUrl", requirement),
-            one("resource", requirement),
-            one("search", requirement),
-            one("search.mode", requirement, values=("match", "include")),
-        ):
-            yield from _apply(entry, path, rule)
-        resource = entry.get("resource") if isinstance(entry, Mapping) else None
-        if isinstance(resource, Mapping):
-            kind = str(resource.get("resourceType"))
-            found.add(kind)
-            if _profiles(resource) != [profiles.get(kind)]:
-                yield Finding(requirement, f"{path}.resource.meta.profile", f"not the profile of a {kind} here")
-            yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(resource))
+        yield from _entry(entry, path, requirement, profiles)
+        found.update(str(kind) for _, kind in walk(entry, path, "resource.resourceType"))
     if bundle.get("total"):
         yield from (Finding(requirement, "Bundle.entry", f"no {kind} in it") for kind in types if kind not in found)
+
+
+def _entry(entry: Any, path: str, requirement: str, profiles: Mapping[str, str]) -> Iterator[Finding]:
+    for rule in (
+        one("fullUrl", requirement),
+        one("resource", requirement),
+        one("search", requirement),
+        one("search.mode", requirement, values=("match", "include")),
+    ):
+        yield from apply(entry, path, rule)
+    resource = entry.get("resource") if isinstance(entry, Mapping) else None
+    if not isinstance(resource, Mapping):
+        yield Finding(requirement, f"{path}.resource", "not a resource")
+        return
+    kind = str(resource.get("resourceType"))
+    if _profiles(resource) != [profiles.get(kind)]:
+        yield Finding(requirement, f"{path}.resource.meta.profile", f"not the profile of a {kind} here")
+    yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(resource))

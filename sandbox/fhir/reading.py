@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from sandbox.fhir import nos
-from sandbox.fhir.profiles import Finding
+from sandbox.fhir.rules import Finding
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, national_phone, prefixed_person, prefixed_structure
 

@@ -10,9 +10,9 @@ names them (includes never change what was matched), and the reference resolves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -80,36 +80,26 @@ class Renderer:
         self._entries: dict[Hashable, bytes] = {}
 
     def slots(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slots: Sequence[Timed]) -> bytes:
-        """The entries of these slots of one schedule, by time, each followed by a comma."""
-        return b"".join(
-            template % (key, key, schedule_id, start, end, key)
-            for template, key, schedule_id, start, end in self._lines(form, schedule, specialty, zone, slots)
-        )
-
-    def slot(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slot: Timed) -> bytes:
-        """The resource alone."""
-        line = self._lines(form, schedule, specialty, zone, [slot])
-        ((_, key, schedule_id, start, end),) = line
-        return _slot_template(self._ui, form, slot.kind, specialty) % (key, schedule_id, start, end, key)
-
-    def _lines(
-        self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slots: Sequence[Timed]
-    ) -> Iterable[tuple[bytes, bytes, bytes, bytes, bytes]]:
+        """The entries of these slots of one schedule on one day, by time, each followed by a comma."""
         schedule_id = schedule.encode()
-        offset = _common_offset(slots, zone)
+        local = _clock_of(slots, zone)
         templates: dict[int, bytes] = {}  # kinds are shared objects: their id is a cheaper key than their value
+        entries = []
         for slot in slots:
-            kind = slot.kind
+            kind, start = slot.kind, slot.start
             template = templates.get(id(kind))
             if template is None:
                 template = templates[id(kind)] = self._template(form, kind, specialty)
-            yield (
-                template,
-                schedule_id + _stamp(slot.start),
-                schedule_id,
-                _local(slot.start, zone, offset),
-                _local(slot.end, zone, offset),
-            )
+            key = schedule_id + _stamp(start)
+            entries.append(template % (key, key, schedule_id, local(start), local(slot.end), key))
+        return b"".join(entries)
+
+    def slot(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slot: Timed) -> bytes:
+        """The resource alone."""
+        schedule_id, local = schedule.encode(), _clock_of([slot], zone)
+        key = schedule_id + _stamp(slot.start)
+        template = _slot_template(self._ui, form, slot.kind, specialty)
+        return template % (key, schedule_id, local(slot.start), local(slot.end), key)
 
     def _template(self, form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
         def build() -> bytes:
@@ -220,7 +210,6 @@ def _cpts_type(finess: str) -> dict[str, Any]:
     }
 
 
-_CLOCK = tuple(b"T%02d:%02d:00.000" % divmod(minute, 60) for minute in range(1440))
 _STAMPS = tuple(b"T%02d%02dZ" % divmod(minute, 60) for minute in range(1440))
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -232,34 +221,32 @@ def _date(day: int) -> tuple[bytes, bytes]:
     return text.encode(), b"." + text.replace("-", "").encode()
 
 
-@lru_cache(maxsize=256)
-def _offset_text(seconds: int) -> bytes:
-    hours, minutes = divmod(abs(seconds) // 60, 60)
-    return b"%b%02d:%02d" % (b"-" if seconds < 0 else b"+", hours, minutes)
-
-
 def _stamp(instant: int) -> bytes:
     """`.YYYYMMDDTHHMMZ`: the end of a slot id."""
     day, minute = divmod(instant // 60, 1440)
     return _date(day)[1] + _STAMPS[minute]
 
 
-def _local(instant: int, zone: ZoneInfo, offset: int | None) -> bytes:
-    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm` (R01-45)."""
-    if offset is None:
-        offset = _offset(instant, zone)
+@lru_cache(maxsize=64)
+def _clock(offset: int) -> tuple[bytes, ...]:
+    """`Thh:mm:00.000+hh:mm` of each minute of a day at this offset (seconds)."""
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    zone = b"%b%02d:%02d" % (b"-" if offset < 0 else b"+", hours, minutes)
+    return tuple(b"T%02d:%02d:00.000%b" % (*divmod(minute, 60), zone) for minute in range(1440))
+
+
+def _clock_of(slots: Sequence[Timed], zone: ZoneInfo) -> Callable[[int], bytes]:
+    """What writes the instants of these slots of one day as `YYYY-MM-DDThh:mm:ss.sss+hh:mm` (R01-45)."""
+    if not slots or (offset := _offset(slots[0].start, zone)) != _offset(slots[-1].end, zone):
+        return lambda instant: _local(instant, _offset(instant, zone))  # a night when the clocks change
+    return lambda instant: _local(instant, offset)
+
+
+def _local(instant: int, offset: int) -> bytes:
     day, minute = divmod((instant + offset) // 60, 1440)
-    return _date(day)[0] + _CLOCK[minute] + _offset_text(offset)
+    return _date(day)[0] + _clock(offset)[minute]
 
 
 def _offset(instant: int, zone: ZoneInfo) -> int:
-    shift = datetime.fromtimestamp(instant, UTC).astimezone(zone).utcoffset()
+    shift = datetime.fromtimestamp(instant, zone).utcoffset()
     return int(shift.total_seconds()) if shift is not None else 0
-
-
-def _common_offset(slots: Sequence[Timed], zone: ZoneInfo) -> int | None:
-    """The offset that all of these slots of one day share; None on a night when the clocks change."""
-    if not slots:
-        return None
-    first, last = _offset(slots[0].start, zone), _offset(slots[-1].end, zone)
-    return first if first == last else None

@@ -56,7 +56,7 @@ def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, z
     """The slots that a schedule offers on a local date, by time; own-patients slots left out."""
     if day.weekday() not in template.days:
         return ()
-    opens, closes, lunch = _hours(day, template, zone)
+    opens, closes, lunch = _hours(day, template.opens, template.closes, template.lunch, zone)
     step = template.slot_minutes * 60
     kinds = _kinds(template)
     own, taken = int(template.own_patients * 256), int(template.occupation * 256)
@@ -117,13 +117,15 @@ def split_slot_id(text: str) -> tuple[str, int] | None:
     return schedule, int(start.timestamp())
 
 
-def _hours(day: date, template: AgendaTemplate, zone: ZoneInfo) -> tuple[int, int, tuple[int, int] | None]:
+@lru_cache(maxsize=4096)
+def _hours(
+    day: date, opens: time, closes: time, lunch: tuple[time, time] | None, zone: ZoneInfo
+) -> tuple[int, int, tuple[int, int] | None]:
     """Opening, closing and lunch in epoch seconds; closing at 00:00 is the end of the day."""
-    last = day + timedelta(days=1) if template.closes == time(0) else day
-    lunch = template.lunch
+    last = day + timedelta(days=1) if closes == time(0) else day
     return (
-        _epoch(day, template.opens, zone),
-        _epoch(last, template.closes, zone),
+        _epoch(day, opens, zone),
+        _epoch(last, closes, zone),
         (_epoch(day, lunch[0], zone), _epoch(day, lunch[1], zone)) if lunch else None,
     )
 

@@ -36,7 +36,9 @@ class Learnt:
 
     regulator: dict[str, Any] = field(default_factory=dict)
     token: str = ""
+    search: dict[str, str] = field(default_factory=dict)
     cards: list[dict[str, Any]] = field(default_factory=list)
+    next_page: int | None = None
     taken: set[str] = field(default_factory=set)
     booked: dict[str, Booked] = field(default_factory=dict)
 

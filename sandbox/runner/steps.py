@@ -18,7 +18,6 @@ from sandbox.runner.stage import Booked, Failed, Stage
 POLL_S = 0.05
 T = TypeVar("T")
 
-MOST_RESULT_PAGES = 5
 MOST_PAGES = 10  # of a booking journey: login, terms, agenda, summary, confirmation
 
 ACTIONS = {"fulfilled": "honorer", "noshow": "absent", "cancelled": "annuler"}
@@ -57,9 +56,13 @@ async def login(stage: Stage, step: Login) -> Sequence[str]:
 
 
 async def search(stage: Stage, step: Search) -> Sequence[str]:
-    """By the API for the cards, page after page, and on the page that a regulator sees."""
-    cards, answered = await _all_cards(stage, step)
-    stage.learnt.cards = cards
+    """By the API for the cards, and on the page that a regulator sees."""
+    stage.learnt.search = {"specialty": step.specialty, "insee": step.town}
+    stage.learnt.cards, stage.learnt.next_page = [], 1
+    answered = await _next_page(stage)
+    while len(stage.learnt.cards) < step.cards and stage.learnt.next_page is not None:
+        answered |= await _next_page(stage)
+    cards = stage.learnt.cards
     if len(cards) < step.cards or len(answered) < step.editors:
         raise Failed(
             f"{len(cards)} fiches de {len(answered)} éditeurs, attendu {step.cards} de {step.editors} au moins"
@@ -72,22 +75,17 @@ async def search(stage: Stage, step: Search) -> Sequence[str]:
     return [f"{len(cards)} fiches de {len(answered)} éditeurs : {', '.join(sorted(answered))}"]
 
 
-async def _all_cards(stage: Stage, step: Search) -> tuple[list[dict[str, Any]], set[str]]:
-    """The cards of the first pages, and the editors that answered for them."""
-    cards: list[dict[str, Any]] = []
-    answered: set[str] = set()
-    page: int | None = 1
-    while page is not None and page <= MOST_RESULT_PAGES:
-        found = await stage.sas("search", specialty=step.specialty, insee=step.town, page=str(page))
-        cards += found["cards"]
-        answered |= {editor["slug"] for editor in found["editors"] if editor["state"] == "answered"}
-        page = found["next"]
-    return cards, answered
+async def _next_page(stage: Stage) -> set[str]:
+    """Add the next page of cards; the editors that answered for it."""
+    found = await stage.sas("search", **stage.learnt.search, page=str(stage.learnt.next_page))
+    stage.learnt.cards += found["cards"]
+    stage.learnt.next_page = found["next"]
+    return {editor["slug"] for editor in found["editors"] if editor["state"] == "answered"}
 
 
 async def book(stage: Stage, step: Book) -> Sequence[str]:
     """From a slot's link to the confirmation page of the editor."""
-    card, slot = _choose(stage, step.kind)
+    card, slot = await _choose(stage, step.kind)
     stage.learnt.taken.add(slot["id"])
     url = slot["url"] + ("&" if "?" in slot["url"] else "?") + "origin=sas"
     page = await _through_login(stage, await stage.browser.get(url))
@@ -214,12 +212,16 @@ async def _one_page_further(stage: Stage, page: Page) -> Page:
     return await stage.browser.submit(confirm)
 
 
-def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    for card, slot in _offers(stage.learnt.cards):
-        actual = "SOS" if card["kind"] == "sos" else "CPTS" if slot.get("cpts") else "PS"
-        if actual == kind and slot["id"] not in stage.learnt.taken:
-            return card, slot
-    raise Failed(f"aucun créneau réservable de catégorie {kind} dans la recherche")
+async def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A free slot of that kind, from as many pages of the search as it takes."""
+    while True:
+        for card, slot in _offers(stage.learnt.cards):
+            actual = "SOS" if card["kind"] == "sos" else "CPTS" if slot.get("cpts") else "PS"
+            if actual == kind and slot["id"] not in stage.learnt.taken:
+                return card, slot
+        if stage.learnt.next_page is None:
+            raise Failed(f"aucun créneau réservable de catégorie {kind} dans la recherche")
+        await _next_page(stage)
 
 
 def _offers(cards: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

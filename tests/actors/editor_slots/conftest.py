@@ -76,10 +76,11 @@ def office(population: Population) -> Office:
 @pytest.fixture(scope="session")
 def office_of(population: Population) -> Callable[[int, datetime], Office]:
     """An office of another seed and time."""
+    populations = {population.seed: population}
 
     def make(seed: int, now: datetime) -> Office:
-        if seed == population.seed:
-            return Office(population, now)
-        return Office(load_population(Settings(seed=seed, practitioners=400)), now)
+        if seed not in populations:
+            populations[seed] = load_population(Settings(seed=seed, practitioners=400))
+        return Office(populations[seed], now)
 
     return make

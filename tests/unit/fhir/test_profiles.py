@@ -58,6 +58,7 @@ def test_a_right_slot_has_no_findings():
         ({"meta": "x"}, ""),
         ({"resourceType": "Schedule"}, ""),
         ({"specialty": [{}]}, ""),
+        ({"comment": ["https://x.example", "https://y.example"]}, "R01-25"),
         ({"schedule": "Schedule/1"}, "R01-12"),
     ],
 )

@@ -255,6 +255,15 @@ def test_absolute_references_and_urn_full_urls_are_followed():
     assert {(slot.schedule, slot.practitioner) for slot in reading.slots} == {("p-1", "819800000010")}
 
 
+def test_entries_without_full_url_are_understood_and_an_empty_reference_names_nothing():
+    bundle = json.loads(BODY)
+    for entry in bundle["entry"]:
+        del entry["fullUrl"]
+    assert len(read_bundle(json.dumps(bundle).encode()).slots) == 2
+    bundle["entry"][0]["resource"]["schedule"] = {"reference": ""}
+    assert len(read_bundle(json.dumps(bundle).encode()).slots) == 1
+
+
 def test_total_may_count_schedules_for_sos_but_not_anything_else():
     assert read_bundle(SITES.replace(b'"total":2', b'"total":1')).findings == []
     assert [each.path for each in read_bundle(BODY.replace(b'"total":2', b'"total":7')).findings] == ["Bundle.total"]
