@@ -1,6 +1,6 @@
 """The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it.
 
-Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers.
+Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         code: int = options.run(options)
+    except KeyboardInterrupt:
+        return 130
     except UsageError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 2

@@ -143,17 +143,37 @@ async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> Async
 
 async def run_together(ground: Ground, on_ready: Callable[[], None]) -> int:
     """Every role in this process until SIGINT or SIGTERM; 0, or 1 when the drain had to be cut short."""
-    stop = _stop_event()
-    control = build_control(ground)
-    async with contextlib.AsyncExitStack() as stack:
+
+    async def start(stack: contextlib.AsyncExitStack) -> None:
+        control = build_control(ground)
         await stack.enter_async_context(running_control(control))
         for role in ROLES[1:]:
             await stack.enter_async_context(running_role(role, ground, memory_link(role, control)))
         await control.announce()
         tune_collector()
         on_ready()
-        await stop.wait()
-        return await _bounded(stack.aclose(), DRAIN_S)
+
+    return await _until(_stop_event(), start, lambda: DRAIN_S)
+
+
+async def _until(
+    stop: asyncio.Event,
+    start: Callable[[contextlib.AsyncExitStack], Coroutine[Any, Any, None]],
+    drain: Callable[[], float],
+) -> int:
+    """Start, serve until `stop`, close within `drain()` seconds. A stop during the start gives the start up."""
+    async with contextlib.AsyncExitStack() as stack:
+        starting = asyncio.create_task(start(stack), name="start")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+        elif error := starting.exception():
+            stopping.cancel()
+            raise error
+        await stopping
+        return await _bounded(stack.aclose(), drain())
 
 
 def memory_link(role: str, control: Control) -> LinkMaker:
@@ -165,27 +185,25 @@ def memory_link(role: str, control: Control) -> LinkMaker:
 
 async def run_alone(role: str, ground: Ground, guard: int) -> int:
     """One role in this process until SIGTERM, or until the supervisor's end of the `guard` pipe closes."""
-    stop, drain = _stop_event(), DRAIN_S
+    stop, loop = _stop_event(), asyncio.get_running_loop()
+    orphaned = asyncio.Event()
 
-    def orphaned() -> None:
-        nonlocal drain
-        drain = ORPHAN_DRAIN_S
+    def on_orphaned() -> None:
+        loop.remove_reader(guard)
+        orphaned.set()
         stop.set()
 
-    asyncio.get_running_loop().add_reader(guard, orphaned)
-    async with contextlib.AsyncExitStack() as stack:
-        announcing: asyncio.Task[None] | None = None
+    async def start(stack: contextlib.AsyncExitStack) -> None:
         if role == "control":
             control = build_control(ground)
             await stack.enter_async_context(running_control(control))
-            announcing = asyncio.create_task(control.announce(), name="announce")
+            await control.announce()
         else:
             await stack.enter_async_context(running_role(role, ground, socket_link(role, ground)))
         tune_collector()
-        await stop.wait()
-        if announcing is not None:
-            announcing.cancel()
-        return await _bounded(stack.aclose(), drain)
+
+    loop.add_reader(guard, on_orphaned)
+    return await _until(stop, start, lambda: ORPHAN_DRAIN_S if orphaned.is_set() else DRAIN_S)
 
 
 def socket_link(role: str, ground: Ground) -> LinkMaker:

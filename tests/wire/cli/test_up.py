@@ -171,3 +171,13 @@ def test_a_role_that_dies_is_started_again_on_the_same_ports(tmp_path: Path) -> 
         code, _, err = running.end()
     assert code == 0
     assert "ended (signal 9)" in err
+
+
+@pytest.mark.parametrize("flags", [(), ("--processes",)], ids=["one-process", "processes"])
+@pytest.mark.parametrize("after", [0.35, 0.6, 0.9])
+def test_ctrl_c_while_everything_starts_ends_it_too(tmp_path: Path, flags: tuple[str, ...], after: float) -> None:
+    with command(tmp_path / "data", "--preset", "minimal", *flags, ready=False) as running:
+        time.sleep(after)  # any instant of the start will do
+        code, _, err = running.end(seconds=5.5)
+    assert code in (0, 130, -signal.SIGINT)
+    assert "Traceback" not in err
