@@ -1,6 +1,6 @@
 """Regulators who search: `locust -f load/locustfile.py --headless -u 50 -r 10 -t 60s`.
 
-Each user logs in to the SAS API once, then searches specialties and towns at random. `SAS_SANDBOX_ENDPOINTS` names
+Each user logs in to the SAS API once, then searches specialties and towns at random. `SANDBOX_ENDPOINTS` names
 the endpoints.json of the sandbox (default `.sandbox/endpoints.json`); nothing else is assumed, so the same profile
 loads a platform that is not ours. A search whose answer is partial counts as a failure.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from locust import FastHttpUser, between, task
 
-ENDPOINTS = json.loads(Path(os.environ.get("SAS_SANDBOX_ENDPOINTS", ".sandbox/endpoints.json")).read_text("utf-8"))
+ENDPOINTS = json.loads(Path(os.environ.get("SANDBOX_ENDPOINTS", ".sandbox/endpoints.json")).read_text("utf-8"))
 SPECIALTIES = ("SM54", "SM54", "SM54", "SM26", "SM53")
 TOWNS = ("33063", "33281", "33318", "35238", "35288", "69123", "69266")
 
@@ -32,7 +32,6 @@ class Regulator(FastHttpUser):
         account = random.choice(ENDPOINTS["examples"]["regulators"])
         body = {"identifier": account["identifier"], "password": account["password"]}
         with self.client.post("/login", json=body, name="login") as answer:
-            self.client.client.default_headers = {}
             self.headers = {"Authorization": f"Bearer {answer.json()['token']}"}
 
     @task

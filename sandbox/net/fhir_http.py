@@ -94,7 +94,7 @@ async def read_body(request: Request, most: int = MOST_OCTETS, *, form: bool = F
     """
     kind = _bare(request.headers.get("content-type", ""))
     if kind and kind not in ({FORM} if form else _JSON):
-        expected = FORM if form else "application/fhir+json"
+        expected = FORM if form else "application/fhir+json or application/json"
         detail = f"Content-Type '{kind}' is not understood (expected {expected})"
         raise RequestError(415, Issue("not-supported", detail, "http.Content-Type"))
     told = request.headers.get("content-length", "")

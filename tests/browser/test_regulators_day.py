@@ -17,7 +17,7 @@ from tests.sandboxes import sandbox_here
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-PICTURES = os.environ.get("SAS_SANDBOX_PICTURES")  # a directory: keep a picture of every page that is passed
+PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: keep a picture of every page that is passed
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def test_the_guides_commands_and_its_program_work_as_written(tmp_path: Path) -> 
 
 def test_the_load_profile_searches_without_a_failure(tmp_path: Path) -> None:
     with command(tmp_path / "data", "--preset", "demo") as running:
-        environ = {**os.environ, "SAS_SANDBOX_ENDPOINTS": str(tmp_path / "data" / "endpoints.json")}
+        environ = {**os.environ, "SANDBOX_ENDPOINTS": str(tmp_path / "data" / "endpoints.json")}
         done = subprocess.run(
             [*LOCUST, "-u", "4", "-r", "4", "-t", "4s", "--only-summary", "--json"],
             capture_output=True,
