@@ -21,8 +21,10 @@ def memory_mib(pids: Sequence[int]) -> float | None:
     return total / 1024
 
 
-def banner(document: dict[str, Any], data_dir: Path, *, seconds: float, memory: float | None, processes: int) -> str:
-    """The text, from endpoints.json (absolute certificate paths) and what was measured."""
+def banner(
+    document: dict[str, Any], data_dir: Path, *, program: str, seconds: float, memory: float | None, processes: int
+) -> str:
+    """The text, from endpoints.json (absolute certificate paths) and what was measured. `program`: how to call us."""
     sas, control = document["sas"], document["control"]
     used = "" if memory is None else f", {memory:.0f} Mio (Pss)"
     where = "un processus" if processes == 1 else f"{processes} processus"
@@ -47,7 +49,7 @@ def banner(document: dict[str, Any], data_dir: Path, *, seconds: float, memory: 
         "  À copier",
         f"    {_curl(document)}",
         f"    page à ouvrir : {sas['ui']}/",
-        f"    sas-sandbox scenario run nominal --endpoints {shlex.quote(str(data_dir / 'endpoints.json'))}",
+        f"    {program} scenario run nominal --endpoints {shlex.quote(str(data_dir / 'endpoints.json'))}",
         "",
         "  Ctrl-C pour arrêter.",
         "",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -116,7 +118,8 @@ def _up(options: argparse.Namespace) -> int:
     def announce(pids: Sequence[int]) -> None:
         seconds = time.monotonic() - started
         document = _absolute(settings.data)
-        text = banner(document, settings.data, seconds=seconds, memory=memory_mib(pids), processes=len(pids))
+        memory, program = memory_mib(pids), _program()
+        text = banner(document, settings.data, program=program, seconds=seconds, memory=memory, processes=len(pids))
         print(text, flush=True)
 
     try:
@@ -128,6 +131,14 @@ def _up(options: argparse.Namespace) -> int:
         return ecosystem.run(ecosystem.run_together(ground, lambda: announce([os.getpid()])))
     finally:
         ground.close()
+
+
+def _program() -> str:
+    """This command as the person can type it again."""
+    called = Path(sys.argv[0])
+    if called.name == "sas-sandbox":
+        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else shlex.quote(str(called))
+    return f"{shlex.quote(sys.executable)} -m sandbox.cli"
 
 
 def _absolute(data: Path) -> dict[str, Any]:

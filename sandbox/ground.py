@@ -30,6 +30,7 @@ from sandbox.config import (
     SAS_UI,
     Settings,
 )
+from sandbox.control import endpoints
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.world import ClockSetting
@@ -88,6 +89,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     population = load_population(settings)
     data = settings.data
     lock = _claim(data)
+    endpoints.remove(data, settings.ready_file)  # what a killed sandbox left: nobody may start from it
     try:
         sockets = _bind_all(settings)
     except UsageError:

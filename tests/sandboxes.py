@@ -75,9 +75,11 @@ class Command:
         self.arguments = [sys.executable, "-m", "sandbox.cli", "up", "--port-base", str(self.base)]
         self.arguments += ["--data-dir", str(data), *flags]
         self.process: subprocess.Popen[str] | None = None
+        self.started = 0.0
 
     def start(self, ready: bool = True) -> Command:
         """Start; with `ready`, return once everything answers."""
+        self.started = time.time()
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SAS_SANDBOX_")}
         self.process = subprocess.Popen(
             self.arguments,
@@ -96,12 +98,19 @@ class Command:
         """Until endpoints.json is there."""
         assert self.process is not None
         deadline = time.monotonic() + seconds
-        while not (self.data / "endpoints.json").exists():
+        while not self._announced():
             if self.process.poll() is not None:
                 raise AssertionError(f"ended with {self.process.returncode}: {self.process.communicate()}")
             if time.monotonic() > deadline:
                 raise AssertionError("not ready in time")
             time.sleep(0.02)
+
+    def _announced(self) -> bool:
+        """Is there an endpoints.json, and not one that a killed sandbox left."""
+        try:
+            return (self.data / "endpoints.json").stat().st_mtime >= self.started
+        except FileNotFoundError:
+            return False
 
     @property
     def pid(self) -> int:

@@ -16,6 +16,8 @@ import pytest
 
 from tests.sandboxes import Command, command, free_port_base
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def alive(pid: int) -> bool:
     try:
@@ -56,16 +58,20 @@ def test_up_prints_who_listens_and_ctrl_c_ends_it_cleanly(tmp_path: Path, flags:
     assert not (data / "endpoints.json").exists()
 
 
-def test_the_printed_curl_command_works_as_it_is(tmp_path: Path) -> None:
+def test_the_printed_commands_work_as_they_are(tmp_path: Path) -> None:
     with command(tmp_path / "data", "--preset", "minimal", "--ready-file", str(tmp_path / "ready.json")) as running:
         assert json.loads((tmp_path / "ready.json").read_text("utf-8"))["tls"]["ca"].startswith("/")
-        line = ""
         assert running.process is not None
         assert running.process.stdout is not None
-        while not line.strip().startswith("curl"):
-            line = running.process.stdout.readline()
-        done = subprocess.run(["sh", "-c", line.strip() + " -s -f"], capture_output=True, text=True, timeout=10)
-        running.end()
+        lines = []
+        while "Ctrl-C" not in (lines or [""])[-1]:
+            lines.append(running.process.stdout.readline())
+        curl = next(line for line in lines if line.strip().startswith("curl "))
+        done = subprocess.run(["sh", "-c", curl.strip() + " -s -f"], capture_output=True, text=True, timeout=10)
+        scenario = next(line for line in lines if "scenario run" in line)
+        played = subprocess.run(["sh", "-c", scenario], capture_output=True, text=True, timeout=60, cwd=ROOT)
+        assert running.end()[0] == 0
+    assert played.returncode == 0, played.stdout[-2000:]
     assert done.returncode == 0, done.stderr
     bundle = json.loads(done.stdout)
     assert bundle["resourceType"] == "Bundle"
@@ -181,3 +187,24 @@ def test_ctrl_c_while_everything_starts_ends_it_too(tmp_path: Path, flags: tuple
         code, _, err = running.end(seconds=5.5)
     assert code in (0, 130, -signal.SIGINT)
     assert "Traceback" not in err
+
+
+def test_kill_9_of_the_one_process_loses_nothing_and_leaves_no_false_endpoints(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with command(data, "--preset", "minimal") as running:
+        os.kill(running.pid, signal.SIGKILL)
+        assert running.process is not None
+        running.process.wait(5)
+        assert (data / "endpoints.json").exists()
+        busy = socket.socket()
+        busy.bind(("127.0.0.1", running.base + 3))
+        busy.listen()
+        assert run_up("--port-base", str(running.base), "--data-dir", str(data)).returncode == 2
+        assert not (data / "endpoints.json").exists()
+        busy.close()
+        again = Command(data, "--preset", "minimal", base=running.base)
+        try:
+            again.start()
+            assert again.end()[0] == 0
+        finally:
+            again.kill_all()
