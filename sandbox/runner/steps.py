@@ -59,9 +59,9 @@ async def search(stage: Stage, step: Search) -> Sequence[str]:
     """By the API for the cards, and on the page that a regulator sees."""
     stage.learnt.search = {"specialty": step.specialty, "insee": step.town}
     stage.learnt.cards, stage.learnt.next_page = [], 1
-    answered = await _next_page(stage)
+    answered = await next_page(stage)
     while len(stage.learnt.cards) < step.cards and stage.learnt.next_page is not None:
-        answered |= await _next_page(stage)
+        answered |= await next_page(stage)
     cards = stage.learnt.cards
     if len(cards) < step.cards or len(answered) < step.editors:
         raise Failed(
@@ -75,7 +75,7 @@ async def search(stage: Stage, step: Search) -> Sequence[str]:
     return [f"{len(cards)} fiches de {len(answered)} éditeurs : {', '.join(sorted(answered))}"]
 
 
-async def _next_page(stage: Stage) -> set[str]:
+async def next_page(stage: Stage) -> set[str]:
     """Add the next page of cards; the editors that answered for it."""
     found = await stage.sas("search", **stage.learnt.search, page=str(stage.learnt.next_page))
     stage.learnt.cards += found["cards"]
@@ -221,7 +221,7 @@ async def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, An
                 return card, slot
         if stage.learnt.next_page is None:
             raise Failed(f"aucun créneau réservable de catégorie {kind} dans la recherche")
-        await _next_page(stage)
+        await next_page(stage)
 
 
 def _offers(cards: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

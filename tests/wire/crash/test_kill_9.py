@@ -20,7 +20,7 @@ from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import PeerError
 from sandbox.runner.loader import Login, Search
 from sandbox.runner.stage import Failed, Stage
-from sandbox.runner.steps import PATIENT, login, search
+from sandbox.runner.steps import PATIENT, login, next_page, search
 from tests.sandboxes import Command, command, endpoints
 
 DIRECT, ON_PAGES = 100, 100
@@ -156,6 +156,8 @@ async def test_no_answered_booking_is_lost_and_none_arrives_twice_when_every_rol
         async with aiohttp.ClientSession() as session, Stage(document) as stage:
             await login(stage, Login("SAS-33"))
             await search(stage, Search("SM54", "33063"))
+            while stage.learnt.next_page is not None and len(stage.learnt.cards) < 20:
+                await next_page(stage)
             offers = [
                 (card, slot)
                 for card in stage.learnt.cards
