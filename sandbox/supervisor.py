@@ -25,6 +25,7 @@ from sandbox.kernel.errors import SandboxError
 
 log = logging.getLogger(__name__)
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 4.5
 BACKOFF_S = (0.0, 5.0)  # before a restart: none the first time, then doubling from 0.2 up to this
@@ -72,7 +73,7 @@ class Supervisor:
         os.set_blocking(self._wake_write, False)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_stop)
 
     def _on_stop(self, number: int, frame: object) -> None:
@@ -82,9 +83,11 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         child.started = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # one that comes now must not meet our handler there
         child.pid = os.fork()
         if child.pid == 0:
             os._exit(self._live(child.role))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _live(self, role: str) -> int:
         """The child's whole life."""
@@ -92,6 +95,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         for descriptor in (self._guard_write, self._wake_read, self._wake_write):
             os.close(descriptor)
         try:

@@ -175,7 +175,7 @@ def test_a_role_that_dies_is_started_again_on_the_same_ports(tmp_path: Path) -> 
             assert time.monotonic() < deadline
             time.sleep(0.02)
         code, _, err = running.end()
-    assert code == 0
+    assert code == 0, err
     assert "ended (signal 9)" in err
 
 
