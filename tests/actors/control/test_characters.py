@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,23 @@ async def test_what_cannot_be_played_is_refused_with_what_and_where(
     assert control.worlds.world is before
 
 
+async def test_changes_at_the_same_time_are_all_kept(control: Control, admin: httpx.AsyncClient) -> None:
+    fault = {"kind": "status", "target": "sas", "params": {"code": 503}}
+    await asyncio.gather(
+        admin.put(AZUR, json={"quirks": {"bad-phone": True}}),
+        admin.put(AZUR, json={"page_size": 9}),
+        admin.put("/__admin/editors/garde-plus", json={"quirks": {"no-offset": True}}),
+        admin.post("/__admin/faults", json=fault),
+        admin.post("/__admin/faults", json=fault),
+    )
+    assert set(switches(control)) == {
+        "editor:agenda-azur:quirk:bad-phone",
+        "editor:agenda-azur:page_size",
+        "editor:garde-plus:quirk:no-offset",
+    }
+    assert len(control.context.world.world.faults) == 2
+
+
 async def test_page_of_another_site_changes_nothing(control: Control, admin: httpx.AsyncClient) -> None:
     foreign = {"origin": "http://evil.example"}
     assert (await admin.put(AZUR, json={"page_size": 1}, headers=foreign)).status_code == 403
@@ -176,5 +194,5 @@ async def test_page_says_what_each_quirk_does(admin: httpx.AsyncClient) -> None:
     assert 'data-character="rdv-commune"' not in page
     assert QUIRKS["no-offset"].replace("'", "&#39;") in page
     assert "seulement pour 819800000028" in page
-    assert "INT_R01 : répond en 120 ms une fois sur deux, en moins de 600 ms 95 fois sur 100." in page
+    assert "INT_R01 : attend moins de 120 ms une fois sur deux, moins de 600 ms 95 fois sur 100" in page
     assert "Au plus 20 créneaux par page" in page
