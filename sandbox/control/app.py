@@ -5,6 +5,8 @@
     GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
     GET    /__admin/faults            POST {"kind", "target", "flow", "probability", "count", "params"}; DELETE all
     DELETE /__admin/faults/{id}
+    GET    /__admin/editors           every editor's character: quirks, latency, page size
+    GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -28,9 +30,11 @@ from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control import endpoints
+from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.journal_view import JournalView
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
+from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
@@ -62,8 +66,10 @@ class Control:
         self.context = context
         self._store = open_store(context.store_dir("control"))
         self.journal = JournalView()
-        self.switchboard = Switchboard(first_world(self._store, run_id, clock), self.journal.take)
+        world = first_world(self._store, run_id, clock, first_switches(context.population))
+        self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
+        self.characters = Characters(self.worlds, context.population)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -146,6 +152,10 @@ class Control:
             Route("/__admin/faults", desk.add_fault, methods=["POST"]),
             Route("/__admin/faults", desk.remove_faults, methods=["DELETE"]),
             Route("/__admin/faults/{id}", desk.remove_faults, methods=["DELETE"]),
+            Route("/__admin/editors", desk.editors),
+            Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
+            Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
+            Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -167,6 +177,10 @@ class _Desk:
             "control.html",
             state=control.status(),
             world=control.worlds.world,
+            characters=[
+                (editor, control.characters.of(editor)) for editor in control.context.population.editors.values()
+            ],
+            quirks=QUIRKS,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=endpoints.document(control.context),
@@ -201,6 +215,28 @@ class _Desk:
         _refuse_foreign_page(request)
         await self._control.worlds.remove_faults(request.path_params.get("id"))
         return Response(status_code=204)
+
+    async def editors(self, request: Request) -> Response:
+        characters, population = self._control.characters, self._control.context.population
+        listed = [characters.document(editor) for editor in population.editors.values()]
+        return JSONResponse({"editors": listed, "known_quirks": dict(QUIRKS)})
+
+    async def editor(self, request: Request) -> Response:
+        characters = self._control.characters
+        return JSONResponse(characters.document(characters.editor(request.path_params["slug"])))
+
+    async def set_editor(self, request: Request) -> Response:
+        characters = self._control.characters
+        editor = characters.editor(request.path_params["slug"])
+        await characters.put(editor, await _body(request, CharacterRequest))
+        return JSONResponse(characters.document(editor))
+
+    async def reset_editor(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        characters = self._control.characters
+        editor = characters.editor(request.path_params["slug"])
+        await characters.reset(editor)
+        return JSONResponse(characters.document(editor))
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -64,8 +64,13 @@ class Worlds:
 
     async def change(self, **fields: object) -> World:
         """Make, store and push the next revision. Raises Laggards."""
+        return await self.revise(lambda world: msgspec.structs.replace(world, **fields))
+
+    async def revise(self, revised: Callable[[World], World]) -> World:
+        """The same, made from what the World is once this change has its turn. Raises Laggards."""
         async with self._changing:
-            world: World = msgspec.structs.replace(self.world, revision=self.world.revision + 1, **fields)
+            before = self.world
+            world = msgspec.structs.replace(revised(before), revision=before.revision + 1)
             await self._store.commit(Put("world", self._run_id, msgspec.json.encode(world)))
             laggards = await self._switchboard.push(world)
         if laggards:
@@ -93,18 +98,22 @@ class Worlds:
             raise refused(f"{MOST_FAULTS} faults are active: remove some first", "faults", code="too-costly")
         fault = Fault(id=self._new_id()[:8], **msgspec.structs.asdict(request))
         validate_fault(fault)
-        await self.change(faults=(*self.world.faults, fault))
+        await self.revise(lambda world: msgspec.structs.replace(world, faults=(*world.faults, fault)))
         return fault
 
     async def remove_faults(self, fault_id: str | None = None) -> None:
         """End one fault, or all. Raises RequestError 404."""
-        kept = tuple(fault for fault in self.world.faults if fault_id is not None and fault.id != fault_id)
-        if fault_id is not None and len(kept) == len(self.world.faults):
+        if fault_id is not None and all(fault.id != fault_id for fault in self.world.faults):
             raise RequestError(404, Issue("not-found", f"no fault '{fault_id}'", "id"))
-        await self.change(faults=kept)
+
+        def revised(world: World) -> World:
+            kept = tuple(fault for fault in world.faults if fault_id is not None and fault.id != fault_id)
+            return msgspec.structs.replace(world, faults=kept)
+
+        await self.revise(revised)
 
 
-def first_world(store: Store, run_id: str, clock: ClockSetting) -> World:
-    """The World that a (re)started control begins with: this run's last one, else a fresh one."""
+def first_world(store: Store, run_id: str, clock: ClockSetting, switches: dict[str, str]) -> World:
+    """The World that a (re)started control begins with: this run's last one, else a fresh one with these switches."""
     stored = store.get("world", run_id)
-    return msgspec.json.decode(stored, type=World) if stored is not None else World(clock=clock)
+    return msgspec.json.decode(stored, type=World) if stored is not None else World(clock=clock, switches=switches)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
@@ -26,6 +27,8 @@ from sandbox.editor.agenda import Agenda
 from sandbox.editor.booking import BookingPages
 from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, ui_base
 from sandbox.editor.ledger import Ledger
+from sandbox.editor.manners import Manners
+from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
@@ -35,7 +38,7 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge, RequirePeer, refusals
+from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
     answering,
     fhir_response,
@@ -98,6 +101,8 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         entropy=context.entropy,
     )
     entrance = Entrance(context, editor, accounts, login)
+    manners = Manners(editor.slug)
+    context.world.watch(manners.follow)
     pages = BookingPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter)
     desk = Desk(
         editor=editor,
@@ -106,6 +111,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         clock=context.clock,
         fhir_base=fhir_base(context, editor),
         ui_base=ui_base(context, editor),
+        manners=manners,
     )
     return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
 
@@ -158,7 +164,20 @@ def _metadata(request: Request, vendor: Vendor) -> Response:
 def _search(request: Request, vendor: Vendor, kind: str, query: str, method: str = "GET") -> Response:
     _only(request, method, kind)
     answer = answer_slots if kind == "Slot" else answer_schedules
-    return fhir_response(answer(vendor.desk, query))
+    body = answer(vendor.desk, query)
+    if not vendor.desk.manners.quirks:
+        return fhir_response(body)
+    return _with_quirks(request, vendor.desk, query, body)
+
+
+def _with_quirks(request: Request, desk: Desk, query: str, body: bytes) -> Response:
+    """The correct answer as this editor gives it; the journal says by which quirks."""
+    quirks = desk.manners.quirks
+    answer = play(quirks, body, scene_of(desk.population, query, desk.clock.now()))
+    note: Note | None = request.scope.get("exchange")
+    if note is not None:
+        note.note = f"quirks: {', '.join(quirks)}"
+    return fhir_response(orjson.dumps(answer.document), answer.status)
 
 
 async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Response:
@@ -193,6 +212,8 @@ async def _account(request: Request, vendor: Vendor) -> Response:
 def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
     _only(request, "GET", f"{kind}/{id}")
     body = read(vendor.desk, kind, id)
+    if body is not None and vendor.desk.manners.quirks:
+        body = play_read(vendor.desk.manners.quirks, body, vendor.desk.population)
     if body is None and kind == "Practitioner" and (record := vendor.accounts.get(id)) is not None:
         body = _rendered(record)
     if body is None:

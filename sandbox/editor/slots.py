@@ -12,10 +12,11 @@ come by practitioner in the order asked, then place, then time, then what was as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sandbox.editor.agenda import Agenda, View, Week, Window, week_of
+from sandbox.editor.manners import Manners
 from sandbox.fhir import search
 from sandbox.fhir.resources import (
     Specialty,
@@ -39,7 +40,10 @@ from sandbox.population.people import Population
 
 @dataclass(frozen=True)
 class Desk:
-    """Where an editor answers from. `fhir_base`, `ui_base`: public URLs of its FHIR base and of its pages."""
+    """Where an editor answers from. `fhir_base`, `ui_base`: public URLs of its FHIR base and of its pages.
+
+    Of its manners the answers made here only know the page size; quirks are played on what is answered.
+    """
 
     editor: Editor
     population: Population
@@ -47,6 +51,7 @@ class Desk:
     clock: Clock
     fhir_base: str
     ui_base: str
+    manners: Manners = field(default_factory=Manners)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -92,7 +97,7 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
     form = R04 if _names_cpts(desk, query, found) else R01
     following = None
     if form is R01:
-        found, last = _page(found, query, [place.id for _, place in placed])
+        found, last = _page(found, query, [place.id for _, place in placed], desk.manners.page)
         following = _following(query.text, last) if last is not None else None
     renderer = desk.renderer
     entries = [each.rendered(renderer, form) for each in found]
@@ -166,11 +171,13 @@ def _search(agenda: Agenda, window: Window, week: Week, specialty: Specialty) ->
     return found
 
 
-def _page(found: list[_Found], query: search.SlotQuery, schedules: Sequence[str]) -> tuple[list[_Found], str | None]:
-    """The page asked for, and the id of its last slot when another page follows."""
+def _page(
+    found: list[_Found], query: search.SlotQuery, schedules: Sequence[str], most: int
+) -> tuple[list[_Found], str | None]:
+    """The page asked for, of `most` slots at most, and the id of its last slot when another page follows."""
     if query.after is not None:
         found = _after(found, query.after, schedules)
-    room = min(search.PAGE if query.count is None else query.count, search.PAGE)
+    room = most if query.count is None else min(query.count, most)
     page: list[_Found] = []
     for at, each in enumerate(found):
         if len(each.slots) > room:

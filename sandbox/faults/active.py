@@ -1,25 +1,35 @@
 """The faults of the present World as one process carries them: found by actor and flow, hits counted.
 
-The index is made when the World changes; a request that no fault concerns costs one look-up.
+The latency that an editor has by character is carried out with them, but is no fault: it is counted and told nowhere.
+The index is made when the World changes; a request that nothing concerns costs one look-up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.faults.base import Effect
 from sandbox.faults.registry import KINDS
+from sandbox.kernel.character import Delay, latencies
 from sandbox.kernel.world import Fault, World
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What the faults that struck do together. `faults`: their ids, joined by commas."""
+    """What the faults that struck do together. `faults`: their ids, joined by commas; none for mere latency."""
 
     delay: float
     status: int | None
     faults: str
+
+
+@dataclass(slots=True)
+class _Actor:
+    """What concerns one actor. `latency`: by flow."""
+
+    faults: list[Fault] = field(default_factory=list)
+    latency: dict[str, Delay] = field(default_factory=dict)
 
 
 class ActiveFaults:
@@ -27,7 +37,7 @@ class ActiveFaults:
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
-        self._by_target: dict[str, list[Fault]] = {}
+        self._actors: dict[str, _Actor] = {}
         self._hits: dict[str, int] = {}
         self._epoch = 0
 
@@ -36,20 +46,23 @@ class ActiveFaults:
         known = self._hits if world.epoch == self._epoch else {}
         self._epoch = world.epoch
         self._hits = {fault.id: known.get(fault.id, 0) for fault in world.faults}
-        self._by_target = {}
+        self._actors = {actor: _Actor(latency=by_flow) for actor, by_flow in latencies(world.switches).items()}
         for fault in world.faults:
             if fault.kind in KINDS:  # a control plane newer than this role may know more
-                self._by_target.setdefault(fault.target, []).append(fault)
+                self._actors.setdefault(fault.target, _Actor()).faults.append(fault)
 
     def strike(self, actor: str, flow: str) -> Hit | None:
         """What to do to a request of `flow` to `actor`; None: nothing. Delays add up, the first status wins."""
-        faults = self._by_target.get(actor)
-        if faults is None:
+        concerned = self._actors.get(actor)
+        if concerned is None:
             return None
-        struck = [fault for fault in faults if self._strikes(fault, flow)]
-        if not struck:
-            return None
+        struck = [fault for fault in concerned.faults if self._strikes(fault, flow)]
         effects = [KINDS[fault.kind].effect(fault.params, self._chance) for fault in struck]
+        delay = concerned.latency.get(flow)
+        if delay is not None:
+            effects.append(Effect(delay=delay.drawn(self._chance())))
+        if not effects:
+            return None
         return _combine(effects, ",".join(fault.id for fault in struck))
 
     def hits(self) -> dict[str, int]:

@@ -96,6 +96,22 @@ def parse_schedule_query(raw_query: str) -> ScheduleQuery:
     return ScheduleQuery(sirets, start, end, includes, self_text(raw_query))
 
 
+def written_ids(raw_query: str) -> dict[str, str]:
+    """The identifiers that a search asks about: prefixed -> as they are written in it, without their system."""
+    form = _Form(raw_query)
+    people = form.values(_PRACTITIONERS)
+    prefixed = prefixed_person if people else prefixed_structure
+    tokens = (
+        token.rpartition("|")[2].strip() for text in people or form.values(_ASSOCIATIONS) for token in text.split(",")
+    )
+    return {prefixed(token): token for token in tokens if token}
+
+
+def window_end(raw_query: str) -> datetime:
+    """The last instant of the window of a query that was parsed, whichever of the two searches it is."""
+    return _Form(raw_query).window((_HAS + "start", "start"), "start")[1]
+
+
 def slot_query(ids: Iterable[str], start: datetime, end: datetime, *, cpts: bool) -> str:
     """What the SAS core sends after `Slot?`: at most 25 practitioners; `cpts` for the includes of INT_R04."""
     pairs = [("_include", SCHEDULE), ("_include:iterate", ACTOR)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import NamedTuple
 
+from sandbox.kernel.character import PLAIN, Character
 from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
 from sandbox.kernel.identifiers import FINESS, SIRET, Identifier
 
@@ -163,7 +164,10 @@ class Territory:
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates."""
+    """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
+
+    `character`: how it behaves when a run begins; how it behaves now is the World's to say.
+    """
 
     slug: str
     name: str
@@ -171,6 +175,7 @@ class Editor:
     flows: tuple[Flow, ...]
     ou: str
     colour: str = "#335577"
+    character: Character = field(default=PLAIN, hash=False)
 
     def speaks(self, flow: Flow) -> bool:
         """True when the editor is interfaced for that flow."""

@@ -27,6 +27,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.population.characters import character, check_characters
 from sandbox.population.people import Personas
 from sandbox.population.procedural import Recipe, index_of
 from sandbox.population.schema import (
@@ -87,6 +88,14 @@ def read_personas(directory: Path) -> tuple[Personas, Recipe]:
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
     sos = known.read_sos(_rows(directory, "sos", SosRow))
+    holders = {person.id: person.editor for person in practitioners} | {key: each.editor for key, each in sos.items()}
+    check_characters(
+        editors.rows,
+        list(known.editors.values()),
+        # Who holds a procedural practitioner's agenda depends on the seed: those are taken as they come.
+        lambda editor, key: holders.get(key) == editor.slug or index_of(key) is not None,
+        editors.error,
+    )
     territories = _territories(_rows(directory, "territories", TerritoryRow))
     regulators = _regulators(_rows(directory, "regulators", RegulatorRow), territories)
     examples = _examples(directory / "examples.yaml", {p.id: p for p in practitioners}, sos, regulators)
@@ -108,7 +117,7 @@ def _town(row: TownRow) -> Town:
 
 
 def _editor(row: EditorRow) -> Editor:
-    return Editor(row.slug, row.name, row.system, row.flows, row.ou, row.colour)
+    return Editor(row.slug, row.name, row.system, row.flows, row.ou, row.colour, character(row))
 
 
 def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:

@@ -55,8 +55,22 @@ class TownRow(Row, frozen=True):
     inhabitants: Annotated[int, Meta(ge=1)]
 
 
+class QuirkRow(Row, frozen=True):
+    """A quirk that only shows with some practitioners or associations, by prefixed id."""
+
+    name: Text
+    practitioners: Annotated[tuple[Text, ...], Meta(min_length=1)]
+
+
+class DelayRow(Row, frozen=True):
+    """Log-normal latency in milliseconds."""
+
+    median_ms: float
+    p95_ms: float
+
+
 class EditorRow(Row, frozen=True):
-    """A vendor of agendas."""
+    """A vendor of agendas; `quirks`, `latency` (per flow) and `page_size` are its character (kernel.character)."""
 
     slug: Slug
     name: Text
@@ -64,6 +78,9 @@ class EditorRow(Row, frozen=True):
     ou: Text
     flows: Annotated[tuple[Flow, ...], Meta(min_length=1)]
     colour: Colour = "#335577"
+    quirks: tuple[Text | QuirkRow, ...] = ()
+    latency: dict[Flow, DelayRow] = {}
+    page_size: int | None = None
 
 
 class AgendaRow(Row, frozen=True):

@@ -12,6 +12,7 @@ from sandbox.cli import _parser
 from sandbox.config import ENV_PREFIX, Settings
 from sandbox.faults import KINDS
 from sandbox.ground import PORT_NAMES
+from sandbox.kernel.character import QUIRKS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,6 +65,22 @@ def test_every_make_target_exists_and_is_listed() -> None:
 def test_every_fault_that_is_named_exists() -> None:
     named = set(re.findall(r'"kind": "(\w+)"', FOR_USERS)) | {"latency", "status"}
     assert named <= set(KINDS)
+
+
+def test_the_table_of_quirks_has_each_with_its_sentence_and_no_other() -> None:
+    (section,) = re.findall(r"^## Des éditeurs qui se trompent$(.*?)^## ", FOR_USERS, re.MULTILINE | re.DOTALL)
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section, re.MULTILINE))
+    assert table == dict(QUIRKS)
+
+
+def test_every_quirk_that_an_example_names_exists() -> None:
+    everywhere = ALL + (ROOT / "personas" / "editors.yaml").read_text("utf-8")
+    named = re.findall(r"^ +- ([a-z-]+)$|\{name: ([a-z-]+),|quirks: \[([a-z-]+)", everywhere, re.MULTILINE)
+    named += [
+        (name, "", "") for body in re.findall(r'"quirks": \{(.*?)\}', ALL) for name in re.findall(r'"([a-z-]+)":', body)
+    ]
+    found = {name for names in named for name in names if name}
+    assert {"bad-phone", "no-offset"} <= found <= set(QUIRKS)
 
 
 def test_every_admin_path_is_served() -> None:

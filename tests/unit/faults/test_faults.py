@@ -10,8 +10,10 @@ import pytest
 from sandbox.faults import KINDS, validate_fault
 from sandbox.faults.active import ActiveFaults, Hit
 from sandbox.faults.base import Effect
+from sandbox.kernel.character import Character, Delay, switches_of
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import Fault, World
 
 CHANCE = seeded(1).chance
@@ -147,3 +149,17 @@ def test_hits_survive_another_revision_but_not_a_reset_or_the_end_of_the_fault()
 
 def test_kind_that_this_process_does_not_know_is_left_alone() -> None:
     assert active(fault(kind="earthquake")).strike(AZUR, "UI") is None
+
+
+def test_latency_of_character_delays_its_flow_and_is_no_fault() -> None:
+    switches = switches_of("agenda-azur", Character(latency={Flow.INT_R01: Delay(80, 80)}))
+    faults = active()
+    faults.update(World(switches=switches))
+    assert faults.strike(AZUR, "INT_R01") == Hit(pytest.approx(0.08), None, "")
+    assert faults.strike(AZUR, "UI") is None
+    assert faults.strike("editor:rdv-commune", "INT_R01") is None
+    assert faults.hits() == {}
+    faults.update(World(revision=1, switches=switches, faults=(fault(), fault("f2", kind="status", flow="UI"))))
+    assert faults.strike(AZUR, "INT_R01") == Hit(pytest.approx(0.18), None, "f1")
+    faults.update(World(revision=2))
+    assert faults.strike(AZUR, "INT_R01") is None
