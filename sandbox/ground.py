@@ -97,8 +97,8 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
         return Ground(
             settings=settings,
             population=population,
-            pki=_pki(settings, population, wall) if settings.mtls else None,
-            master_secret=_master_secret(data),
+            pki=make_pki(settings, population, wall) if settings.mtls else None,
+            master_secret=master_secret(data),
             clock=clock,
             run_id=os.urandom(8).hex(),
             sockets=sockets,
@@ -183,7 +183,8 @@ def _bind(settings: Settings, offset: int) -> socket.socket:
     return sock
 
 
-def _pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
+def make_pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
+    """The certificates of this sandbox in its data directory, made where need be. Raises UsageError."""
     hub_clients = (
         settings.platform_client_id,
         *(territory.samu for territory in population.territories.values()),
@@ -197,7 +198,8 @@ def _pki(settings: Settings, population: Population, wall: Callable[[], float]) 
     return ensure_pki(settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject())
 
 
-def _master_secret(data: Path) -> bytes:
+def master_secret(data: Path) -> bytes:
+    """What every secret of this sandbox is derived from, made at the first start. Raises OSError."""
     path = data / "secret"
     if path.exists() and len(kept := path.read_bytes()) == 32:
         return kept

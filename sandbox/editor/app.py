@@ -47,7 +47,8 @@ from sandbox.net.fhir_http import (
 )
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
-from sandbox.net.tls import Peer, server_context
+from sandbox.net.revocation import listener_contexts
+from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
@@ -280,10 +281,8 @@ class Editors:
         context = self._context
         guarded = RequirePeer(FhirPort(self._vendors), _is_sas)
         edge = Edge(guarded, context, identify_fhir(context.population.editors))
-        tls = None
-        if context.pki is not None:
-            refuse = context.settings.no_certificate == "refuse"
-            tls = server_context(context.pki, client_certificate="required" if refuse else "optional")
+        refuse = context.settings.no_certificate == "refuse"
+        tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
         return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused)
 
