@@ -1,5 +1,5 @@
 """The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it, `pki` issues
-certificates to vendors.
+certificates to vendors, `psc` shows the clients of Pro Santé Connect.
 
 Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import pki
+from sandbox.commands import pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
 from sandbox.kernel.errors import SandboxError, UsageError
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
     pki.add(commands)
+    psc.add(commands)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
+from sandbox.partners import OidcClient
 from sandbox.yaml_file import load_yaml
 
 ENV_PREFIX = "SAS_SANDBOX_"
@@ -45,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_hours: float = 12.0
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
+    oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
+    config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
         _require(1 <= self.port_base <= 65_436, "port_base", self.port_base, "1 to 65436")
@@ -71,6 +75,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    def error(self, path: str, problem: str) -> UsageError:
+        """What is wrong with the value at `path` (`$.oidc_clients[0].id`): with file and line when it has any."""
+        if self.config is None:
+            return UsageError(f"settings: {problem} (at {path})")
+        return load_yaml(Path(self.config), dict[str, Any]).error(path, problem)
 
     @property
     def data(self) -> Path:
@@ -110,6 +120,8 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
     layers: dict[str, Any] = {}
     origin: dict[str, str] = {}
     document = load_yaml(file, dict[str, Any]) if file is not None else None
+    if document is not None and "config" in document.value:
+        raise document.error("$.config", "a configuration file cannot name another one")
     for name, values in (
         (str(file), document.value if document else {}),
         ("environment", _from_environment(environ)),
@@ -125,7 +137,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
         raise _explain(error, origin, document) from None
     if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
-    return settings
+    return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -143,6 +155,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> UsageError:
     """Say which source held the bad value; for YAML with file and line."""
     text = str(error.__cause__ or error) if isinstance(error.__cause__, FieldError) else str(error)
+    inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
+    if document is not None and inside is not None and origin.get(inside[2]) == document.file:
+        return document.error(inside[1], text)  # type: ignore[no-any-return]
     field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
     if not field:
         field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")

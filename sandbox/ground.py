@@ -37,6 +37,7 @@ from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from sandbox.psc.clients import registered_clients
 
 PORT_NAMES = {
     SAS_UI: "SAS pages and API",
@@ -86,6 +87,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     """Claim and make everything. Raises UsageError (ConfigError for a persona file)."""
     clock = _clock(settings, wall)
     population = load_population(settings)
+    registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
     data = settings.data
     lock = _claim(data)
     try:
