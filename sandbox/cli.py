@@ -137,7 +137,7 @@ def _absolute(data: Path) -> dict[str, Any]:
     """endpoints.json with absolute certificate paths."""
     document: dict[str, Any] = orjson.loads((data / "endpoints.json").read_bytes())
     tls = document["tls"]
-    for group in ("clients", "bad"):
+    for group in ("clients", "servers", "bad"):
         for files in tls[group].values():
             files.update({name: str(data / path) for name, path in files.items()})
     for name in ("ca", "crl"):

@@ -11,7 +11,8 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.partners import OidcClient
+from sandbox.kernel.model import Editor
+from sandbox.partners import ExternalEditor, OidcClient
 from sandbox.yaml_file import load_yaml
 
 ENV_PREFIX = "SAS_SANDBOX_"
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
     oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
+    external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
     config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
         _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
+        _require(self.mtls or not self.external_editors, "mtls", self.mtls, "true with external_editors")
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
 
     def port(self, offset: int) -> int:
@@ -75,6 +78,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    def editor_fhir(self, editor: Editor) -> str:
+        """Public URL of an editor's FHIR base, without a slash at its end: here, or the vendor's own."""
+        return editor.base_url or self.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir")
+
+    def editor_ui(self, editor: Editor) -> str:
+        """Public URL of an editor's pages."""
+        return editor.ui or self.http(EDITORS_UI, f"/{editor.slug}")
 
     def error(self, path: str, problem: str) -> UsageError:
         """What is wrong with the value at `path` (`$.oidc_clients[0].id`): with file and line when it has any."""

@@ -33,7 +33,7 @@ from sandbox.config import (
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.world import ClockSetting
-from sandbox.pki.authority import Pki, ensure_pki
+from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
@@ -88,6 +88,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     clock = _clock(settings, wall)
     population = load_population(settings)
     registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
+    _tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
     try:
@@ -111,6 +112,17 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
             sock.close()
         os.close(lock)
         raise UsageError(f"data directory {data}: {error.strerror or error}") from None
+
+
+def _tell_apart(settings: Settings, population: Population) -> None:
+    """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
+    rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
+    taken = {(sas_subject().cn, sas_subject().ou): "sas"}
+    for slug, editor in population.editors.items():  # the external ones come last
+        subject = editor_subject(editor)
+        other = taken.setdefault((subject.cn, subject.ou), slug)
+        if other != slug and slug in rows:
+            raise settings.error(rows[slug], f"'{other}' has the same CN '{subject.cn}' and OU '{subject.ou}'")
 
 
 def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
@@ -197,7 +209,13 @@ def make_pki(settings: Settings, population: Population, wall: Callable[[], floa
     clients |= {client_id: hub_client_subject(client_id) for client_id in hub_clients}
     hosts = tuple(dict.fromkeys((settings.public_host, settings.host)))
     now = datetime.fromtimestamp(wall(), UTC)
-    return ensure_pki(settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject())
+    servers = {
+        row.slug: (editor_subject(population.editors[row.slug]), (row.host, *ALWAYS))
+        for row in settings.external_editors
+    }
+    return ensure_pki(
+        settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject(), servers=servers
+    )
 
 
 def master_secret(data: Path) -> bytes:

@@ -163,7 +163,11 @@ class Territory:
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates."""
+    """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
+
+    An external one runs elsewhere: `base_url` is its FHIR base, `ui` its pages, `cn` the CN of its certificates; the
+    editors of the sandbox leave them empty.
+    """
 
     slug: str
     name: str
@@ -171,6 +175,14 @@ class Editor:
     flows: tuple[Flow, ...]
     ou: str
     colour: str = "#335577"
+    cn: str = ""
+    base_url: str = ""
+    ui: str = ""
+
+    @property
+    def external(self) -> bool:
+        """True when the vendor's real server answers, not the sandbox."""
+        return bool(self.base_url)
 
     def speaks(self, flow: Flow) -> bool:
         """True when the editor is interfaced for that flow."""

@@ -31,12 +31,12 @@ class Client:
 
 
 def registered_clients(settings: Settings, editors: Iterable[Editor], secret: Secret) -> Mapping[str, Client]:
-    """All clients by client id: `sas`, every editor's slug, and those of the configuration.
+    """All clients by client id: `sas`, the slug of every editor of the sandbox, and those of the configuration.
 
     `secret` derives the secret of a purpose. Raises UsageError (with file and line): an id that is taken.
     """
     clients = {"sas": _client("sas", "Plateforme numérique SAS", settings.http(SAS_UI), secret)}
-    for editor in editors:
+    for editor in (editor for editor in editors if not editor.external):
         clients[editor.slug] = _client(editor.slug, editor.name, settings.http(EDITORS_UI, f"/{editor.slug}"), secret)
     for at, client in enumerate(declared_clients(settings, secret)):
         if client.id in clients:

@@ -55,6 +55,29 @@ async def test_revocation_reaches_a_running_sandbox_and_leaves_its_connections_a
         assert await status(document, tls(document, own)) == 200
 
 
+async def test_kit_is_let_in_once_and_refused_three_times_by_an_editor_of_the_sandbox(tmp_path: Path) -> None:
+    kit = tmp_path / "kit"
+    async with sandbox_here(tmp_path / "data", preset="minimal") as document:
+        assert await asyncio.to_thread(pki, "export", "--kit", str(kit), "--data-dir", str(tmp_path / "data")) == 0
+
+        async def shown(cert: str, key: str) -> int | None:
+            """Status of the answer; None for a handshake that fails."""
+            context = ssl.create_default_context(cafile=kit / "ca.pem")
+            context.load_cert_chain(kit / cert, kit / key)
+            url = f"{document['editors'][0]['fhir']}/metadata"
+            try:
+                async with aiohttp.ClientSession() as session, session.get(url, ssl=context) as answer:
+                    return answer.status
+            except aiohttp.ClientError:
+                return None
+
+        assert await shown("inferno-prePROD.pem", "inferno-prePROD.key") == 200
+        for kind, expected in (("bad_cname", 403), ("bad_ou", 403)):
+            assert await shown(f"invalid_{kind}_certificate.key.crt.ca.pem", f"invalid_{kind}.key") == expected
+        revoked = "invalid_revoked_certificate"
+        assert await shown(f"{revoked}.key.crt.ca.pem", f"{revoked}.key") is None
+
+
 def test_issue_makes_the_authority_where_no_sandbox_ever_ran(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
