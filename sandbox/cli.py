@@ -1,4 +1,5 @@
-"""The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it.
+"""The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it, `pki` issues
+certificates to vendors, `psc` shows the clients of Pro Santé Connect.
 
 Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
@@ -19,7 +20,9 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.config import PRESETS, load_settings
+from sandbox.commands import pki, psc
+from sandbox.commands.options import config_option, settings_of
+from sandbox.config import PRESETS
 from sandbox.kernel.errors import SandboxError, UsageError
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_scenario_run)
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
+    pki.add(commands)
+    psc.add(commands)
     return parser
 
 
@@ -75,7 +80,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaults
 def _settings_options(parser: argparse.ArgumentParser) -> None:
     """Flags of the settings; without a value given they leave the decision to the weaker sources."""
     add = parser.add_argument
-    add("--config", type=Path, metavar="FILE", help="YAML file of settings (environment: SAS_SANDBOX_CONFIG)")
+    config_option(parser)
     add("--port-base", type=int, metavar="N", help="first port (8000); nothing above N+99 is used")
     add("--host", help="where to listen (127.0.0.1)")
     add("--public-host", metavar="NAME", help="the name that others use for this machine (that of --host)")
@@ -110,9 +115,7 @@ def _up(options: argparse.Namespace) -> int:
     from sandbox.banner import banner, memory_mib
     from sandbox.ground import open_lines, prepare
 
-    flags = {name: getattr(options, name) for name in SETTING_FLAGS}
-    file = options.config or (Path(os.environ["SAS_SANDBOX_CONFIG"]) if "SAS_SANDBOX_CONFIG" in os.environ else None)
-    settings = load_settings(flags, os.environ, file)
+    settings = settings_of(options, *SETTING_FLAGS)
     ground = prepare(settings, ecosystem.wall)
 
     def announce(pids: Sequence[int]) -> None:
@@ -145,7 +148,7 @@ def _absolute(data: Path) -> dict[str, Any]:
     """endpoints.json with absolute certificate paths."""
     document: dict[str, Any] = orjson.loads((data / "endpoints.json").read_bytes())
     tls = document["tls"]
-    for group in ("clients", "bad"):
+    for group in ("clients", "servers", "bad"):
         for files in tls[group].values():
             files.update({name: str(data / path) for name, path in files.items()})
     for name in ("ca", "crl"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
+from sandbox.kernel.model import Editor
+from sandbox.partners import ExternalEditor, OidcClient
 from sandbox.yaml_file import load_yaml
 
 ENV_PREFIX = "SAS_SANDBOX_"
@@ -45,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_hours: float = 12.0
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
+    oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
+    external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
+    config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
         _require(1 <= self.port_base <= 65_436, "port_base", self.port_base, "1 to 65436")
@@ -53,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
         _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
+        _require(self.mtls or not self.external_editors, "mtls", self.mtls, "true with external_editors")
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
 
     def port(self, offset: int) -> int:
@@ -71,6 +78,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    def editor_fhir(self, editor: Editor) -> str:
+        """Public URL of an editor's FHIR base, without a slash at its end: here, or the vendor's own."""
+        return editor.base_url or self.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir")
+
+    def editor_ui(self, editor: Editor) -> str:
+        """Public URL of an editor's pages."""
+        return editor.ui or self.http(EDITORS_UI, f"/{editor.slug}")
+
+    def error(self, path: str, problem: str) -> UsageError:
+        """What is wrong with the value at `path` (`$.oidc_clients[0].id`): with file and line when it has any."""
+        if self.config is None:
+            return UsageError(f"settings: {problem} (at {path})")
+        return load_yaml(Path(self.config), dict[str, Any]).error(path, problem)
 
     @property
     def data(self) -> Path:
@@ -110,6 +131,8 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
     layers: dict[str, Any] = {}
     origin: dict[str, str] = {}
     document = load_yaml(file, dict[str, Any]) if file is not None else None
+    if document is not None and "config" in document.value:
+        raise document.error("$.config", "a configuration file cannot name another one")
     for name, values in (
         (str(file), document.value if document else {}),
         ("environment", _from_environment(environ)),
@@ -125,7 +148,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
         raise _explain(error, origin, document) from None
     if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
-    return settings
+    return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -143,6 +166,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> UsageError:
     """Say which source held the bad value; for YAML with file and line."""
     text = str(error.__cause__ or error) if isinstance(error.__cause__, FieldError) else str(error)
+    inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
+    if document is not None and inside is not None and origin.get(inside[2]) == document.file:
+        return document.error(inside[1], text)  # type: ignore[no-any-return]
     field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
     if not field:
         field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")

@@ -34,10 +34,11 @@ from sandbox.control import endpoints
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.world import ClockSetting
-from sandbox.pki.authority import Pki, ensure_pki
+from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from sandbox.psc.clients import registered_clients
 
 PORT_NAMES = {
     SAS_UI: "SAS pages and API",
@@ -87,6 +88,8 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     """Claim and make everything. Raises UsageError (ConfigError for a persona file)."""
     clock = _clock(settings, wall)
     population = load_population(settings)
+    registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
+    _tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
     endpoints.remove(data, settings.ready_file)  # what a killed sandbox left: nobody may start from it
@@ -99,8 +102,8 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
         return Ground(
             settings=settings,
             population=population,
-            pki=_pki(settings, population, wall) if settings.mtls else None,
-            master_secret=_master_secret(data),
+            pki=make_pki(settings, population, wall) if settings.mtls else None,
+            master_secret=master_secret(data),
             clock=clock,
             run_id=os.urandom(8).hex(),
             sockets=sockets,
@@ -111,6 +114,17 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
             sock.close()
         os.close(lock)
         raise UsageError(f"data directory {data}: {error.strerror or error}") from None
+
+
+def _tell_apart(settings: Settings, population: Population) -> None:
+    """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
+    rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
+    taken = {(sas_subject().cn, sas_subject().ou): "sas"}
+    for slug, editor in population.editors.items():  # the external ones come last
+        subject = editor_subject(editor)
+        other = taken.setdefault((subject.cn, subject.ou), slug)
+        if other != slug and slug in rows:
+            raise settings.error(rows[slug], f"'{other}' has the same CN '{subject.cn}' and OU '{subject.ou}'")
 
 
 def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
@@ -185,7 +199,8 @@ def _bind(settings: Settings, offset: int) -> socket.socket:
     return sock
 
 
-def _pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
+def make_pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
+    """The certificates of this sandbox in its data directory, made where need be. Raises UsageError."""
     hub_clients = (
         settings.platform_client_id,
         *(territory.samu for territory in population.territories.values()),
@@ -196,10 +211,17 @@ def _pki(settings: Settings, population: Population, wall: Callable[[], float]) 
     clients |= {client_id: hub_client_subject(client_id) for client_id in hub_clients}
     hosts = tuple(dict.fromkeys((settings.public_host, settings.host)))
     now = datetime.fromtimestamp(wall(), UTC)
-    return ensure_pki(settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject())
+    servers = {
+        row.slug: (editor_subject(population.editors[row.slug]), (row.host, *ALWAYS))
+        for row in settings.external_editors
+    }
+    return ensure_pki(
+        settings.data / "pki", hosts=hosts, clients=clients, now=now, bad_like=sas_subject(), servers=servers
+    )
 
 
-def _master_secret(data: Path) -> bytes:
+def master_secret(data: Path) -> bytes:
+    """What every secret of this sandbox is derived from, made at the first start. Raises OSError."""
     path = data / "secret"
     if path.exists() and len(kept := path.read_bytes()) == 32:
         return kept

@@ -58,7 +58,7 @@ async def sandbox_here(data: Path, **flags: Any) -> AsyncIterator[dict[str, Any]
 def endpoints(data: Path) -> dict[str, Any]:
     """endpoints.json of a data directory, certificate paths made absolute."""
     document: dict[str, Any] = json.loads((data / "endpoints.json").read_text("utf-8"))
-    for group in ("clients", "bad"):
+    for group in ("clients", "servers", "bad"):
         for files in document["tls"][group].values():
             files.update({name: str(data / path) for name, path in files.items()})
     for name in ("ca", "crl"):

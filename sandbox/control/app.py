@@ -103,11 +103,11 @@ class Control:
         return all(role in self.switchboard.lines and self.switchboard.lines[role].ready for role in ROLES)
 
     def targets(self) -> frozenset[str]:
-        """The actors that a fault may name."""
+        """The actors that a fault may name: those whose edge is ours."""
         population = self.context.population
         return frozenset(
             {"sas", "psc"}
-            | {f"editor:{slug}" for slug in population.editors}
+            | {f"editor:{slug}" for slug, editor in population.editors.items() if not editor.external}
             | {f"lrm:{territory.samu}" for territory in population.territories.values()}
         )
 

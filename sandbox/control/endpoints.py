@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.config import AMQP, AMQPS, CONTROL_UI, EDITORS_FHIR, EDITORS_UI, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
+from sandbox.config import AMQP, AMQPS, CONTROL_UI, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials, Pki
@@ -36,8 +36,9 @@ def document(context: Context, *, relative_to: Path | None = None) -> dict[str, 
                 "name": editor.name,
                 "system": editor.system,
                 "flows": [str(flow) for flow in editor.flows],
-                "fhir": settings.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir"),
-                "ui": settings.http(EDITORS_UI, f"/{editor.slug}"),
+                "fhir": settings.editor_fhir(editor),
+                "ui": settings.editor_ui(editor),
+                "external": editor.external,
             }
             for editor in population.editors.values()
         ],
@@ -77,7 +78,7 @@ def _hub(context: Context) -> dict[str, Any]:
 
 def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:
     if pki is None:
-        return {"ca": None, "crl": None, "clients": {}, "bad": {}}
+        return {"ca": None, "crl": None, "clients": {}, "servers": {}, "bad": {}}
 
     def show(path: Path) -> str:
         return str(path.relative_to(base)) if base is not None else str(path)
@@ -89,6 +90,7 @@ def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:
         "ca": show(pki.ca),
         "crl": show(pki.crl),
         "clients": {name: entry(credentials) for name, credentials in pki.clients.items()},
+        "servers": {name: entry(credentials) for name, credentials in pki.servers.items()},
         "bad": {name: entry(credentials) for name, credentials in pki.bad.items()},
     }
 

@@ -1,4 +1,5 @@
-"""The editors: every vendor of the population, FHIR on one port and pages on another, each below `/<slug>`.
+"""The editors: every vendor of the population but the external ones, FHIR on one port and pages on another, each below
+`/<slug>`.
 
     GET  /<slug>/fhir/metadata                       CapabilityStatement
     GET  /<slug>/fhir/Slot · POST …/Slot/_search     INT_R01, INT_R04
@@ -50,7 +51,8 @@ from sandbox.net.fhir_http import (
 )
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
-from sandbox.net.tls import Peer, server_context
+from sandbox.net.revocation import listener_contexts
+from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
@@ -118,7 +120,12 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
 
 def fhir_base(context: Context, editor: Editor) -> str:
     """Public URL of an editor's FHIR base."""
-    return context.settings.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir")
+    return context.settings.editor_fhir(editor)
+
+
+def _hosted(context: Context) -> dict[str, Editor]:
+    """The editors that run here: all but the external ones."""
+    return {slug: editor for slug, editor in context.population.editors.items() if not editor.external}
 
 
 class FhirPort:
@@ -286,7 +293,7 @@ class Editors:
     async def start(self) -> None:
         """Open the stores, start the emitters, then the listeners. Raises StoreError, OSError."""
         try:
-            for slug, editor in self._context.population.editors.items():
+            for slug, editor in _hosted(self._context).items():
                 self._vendors[slug] = open_vendor(self._context, editor, *peers(self._context, editor))
             for vendor in self._vendors.values():
                 await vendor.emitter.start()
@@ -300,11 +307,9 @@ class Editors:
     def _fhir_listener(self) -> Listener:
         context = self._context
         guarded = RequirePeer(FhirPort(self._vendors), _is_sas)
-        edge = Edge(guarded, context, identify_fhir(context.population.editors))
-        tls = None
-        if context.pki is not None:
-            refuse = context.settings.no_certificate == "refuse"
-            tls = server_context(context.pki, client_certificate="required" if refuse else "optional")
+        edge = Edge(guarded, context, identify_fhir(_hosted(context)))
+        refuse = context.settings.no_certificate == "refuse"
+        tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
         return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused)
 

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.config import EDITORS_UI
 from sandbox.editor.accounts import AccountRecord, Accounts, require_active
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Editor
@@ -190,4 +189,4 @@ def _here(request: Request) -> str:
 
 def ui_base(context: Context, editor: Editor) -> str:
     """Public URL of an editor's pages."""
-    return context.settings.http(EDITORS_UI, f"/{editor.slug}")
+    return context.settings.editor_ui(editor)

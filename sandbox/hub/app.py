@@ -11,7 +11,8 @@ from sandbox.hub.messages import MessageLog
 from sandbox.hub.topology import add_virtual_host
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.context import Context, Service
-from sandbox.net.tls import Peer, server_context
+from sandbox.net.revocation import listener_contexts
+from sandbox.net.tls import Peer
 
 
 class Hub:
@@ -70,7 +71,7 @@ class Hub:
             context.sockets[AMQPS if secure else AMQP],
             login=self._login,
             clock=lambda: context.clock.now().timestamp(),
-            tls=server_context(context.pki, client_certificate="required") if context.pki is not None else None,
+            tls=listener_contexts(context.pki, client_certificate="required"),
         )
 
     def _login(self, peer: Peer | None) -> Authenticator:

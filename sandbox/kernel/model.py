@@ -167,6 +167,9 @@ class Editor:
     """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
 
     `character`: how it behaves when a run begins; how it behaves now is the World's to say.
+
+    An external one runs elsewhere: `base_url` is its FHIR base, `ui` its pages, `cn` the CN of its certificates; the
+    editors of the sandbox leave them empty.
     """
 
     slug: str
@@ -176,6 +179,14 @@ class Editor:
     ou: str
     colour: str = "#335577"
     character: Character = field(default=PLAIN, hash=False)
+    cn: str = ""
+    base_url: str = ""
+    ui: str = ""
+
+    @property
+    def external(self) -> bool:
+        """True when the vendor's real server answers, not the sandbox."""
+        return bool(self.base_url)
 
     def speaks(self, flow: Flow) -> bool:
         """True when the editor is interfaced for that flow."""

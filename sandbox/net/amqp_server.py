@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 from typing import cast
 
@@ -18,6 +17,7 @@ from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator
 from sandbox.amqp.session import Session
 from sandbox.amqp.states import ConnectionState
+from sandbox.net.revocation import Contexts
 from sandbox.net.tls import Peer, TlsServer
 
 MAX_CONNECTIONS = 2000
@@ -41,7 +41,7 @@ class AmqpServer:
         *,
         login: Callable[[Peer | None], Authenticator],
         clock: Callable[[], float],
-        tls: ssl.SSLContext | None,
+        tls: Contexts | None,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self.broker, self.clock = broker, clock
@@ -84,7 +84,7 @@ class AmqpServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._tls is None:
             return Connection(self)
-        return TlsServer(self._tls, lambda: Connection(self), connections=self._handshakes)
+        return TlsServer(self._tls(), lambda: Connection(self), connections=self._handshakes)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

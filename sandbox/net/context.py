@@ -35,7 +35,7 @@ class Context:
 
     def secret(self, purpose: str) -> str:
         """A secret that every role derives alike and that survives restarts (cookie keys, OIDC client secrets)."""
-        return hmac.new(self.master_secret, purpose.encode(), hashlib.sha256).hexdigest()
+        return derived_secret(self.master_secret, purpose)
 
     def cookie(self, role: str) -> str:
         """Cookie name: cookies ignore ports, so it names the sandbox and the role."""
@@ -44,6 +44,11 @@ class Context:
     def store_dir(self, role: str) -> Path:
         """Where a role keeps what it must not lose."""
         return self.settings.data / role
+
+
+def derived_secret(master: bytes, purpose: str) -> str:
+    """The secret of a purpose: 64 hexadecimal digits that tell nothing of the master's."""
+    return hmac.new(master, purpose.encode(), hashlib.sha256).hexdigest()
 
 
 class Service(Protocol):

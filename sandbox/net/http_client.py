@@ -18,8 +18,10 @@ from yarl import URL
 
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
 from sandbox.kernel.journal import Exchange
+from sandbox.net.agreed import agreed_context
 from sandbox.net.context import Context
-from sandbox.net.tls import client_context
+from sandbox.net.revocation import Contexts, Following
+from sandbox.pki.subjects import Subject
 
 LARGEST_ANSWER = 20 << 20  # octets, decompressed
 KEEP_ALIVE = 60.0  # seconds; our listeners keep idle connections longer
@@ -42,6 +44,7 @@ class HttpClient:
     def __init__(self, context: Context, actor: str, identity: str | None) -> None:
         self._context, self._actor, self._identity = context, actor, identity
         self._session: aiohttp.ClientSession | None = None
+        self._contexts: dict[Subject | None, Contexts] = {}
 
     async def request(
         self,
@@ -54,17 +57,19 @@ class HttpClient:
         body: bytes | None = None,
         timeout: float = 7.0,
         ref: str = "",
+        agreed: Subject | None = None,
     ) -> Reply:
         """Call `url`, which is sent as it is written: the caller has percent-encoded it. Redirects are answers.
 
         `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
+        `agreed`: whom the server's certificate must name by CN and OU (one of a few: contexts are kept).
         Raises PeerUnreachable, PeerTimeout (over `timeout` seconds in all), PeerError (no usable HTTP answer).
         """
         began, target = time.perf_counter(), URL(url, encoded=True)
         status, size, note = 0, 0, ""
         try:
             async with asyncio.timeout(timeout):
-                reply = await self._call(method, target, headers, body)
+                reply = await self._call(method, target, headers, body, self._tls(target, agreed))
             status, size = reply.status, len(reply.body)
             return reply
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -97,17 +102,27 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def _call(self, method: str, url: URL, headers: Mapping[str, str] | None, body: bytes | None) -> Reply:
+    def _tls(self, url: URL, agreed: Subject | None) -> ssl.SSLContext | bool:
+        """TLS of a call. A revoked server is refused at once: a new list makes a new context, that new connections."""
+        pki = self._context.pki
+        if pki is None or url.scheme != "https":
+            return True
+        if agreed not in self._contexts:
+            self._contexts[agreed] = Following(pki, lambda: agreed_context(pki, self._identity, agreed))
+        return self._contexts[agreed]()
+
+    async def _call(
+        self, method: str, url: URL, headers: Mapping[str, str] | None, body: bytes | None, tls: ssl.SSLContext | bool
+    ) -> Reply:
         if self._session is None:
             self._session = self._open()
-        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+        async with self._session.request(
+            method, url, headers=headers, data=body, ssl=tls, allow_redirects=False
+        ) as response:
             return Reply(response.status, response.headers, await _read(response))
 
     def _open(self) -> aiohttp.ClientSession:
-        pki = self._context.pki
-        tls: ssl.SSLContext | bool = True if pki is None else client_context(pki, self._identity)
         connector = aiohttp.TCPConnector(
-            ssl=tls,
             limit=CONNECTIONS,
             limit_per_host=CONNECTIONS // 2,
             keepalive_timeout=KEEP_ALIVE,

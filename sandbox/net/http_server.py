@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.net.revocation import Contexts, always
 from sandbox.net.tls import Peer, TlsServer
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
@@ -30,17 +31,19 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One port. `tls` None speaks plain http; `refused` is told why each failed TLS handshake failed."""
+    """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
+    told why each failed TLS handshake failed."""
 
     def __init__(
         self,
         app: ASGIApp,
         sock: socket.socket,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Contexts | None = None,
         refused: Callable[[str], None] | None = None,
     ) -> None:
-        self._app, self._socket, self._tls, self._refused = app, sock, tls, refused
+        self._app, self._socket, self._refused = app, sock, refused
+        self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
         self._server = uvicorn.Server(_config(app))
         self._state = self._server.server_state
         self._secured: set[TlsServer] = set()
@@ -113,10 +116,10 @@ class Listener:
         inner = type("Connection", (_Connection, *limits, base), {"listener": self})
         if self._tls is None:
             return inner
-        context = self._tls
+        contexts = self._tls
 
         def secure(**arguments: Any) -> asyncio.Protocol:
-            return TlsServer(context, partial(inner, **arguments), connections=self._secured, refused=self._refused)
+            return TlsServer(contexts(), partial(inner, **arguments), connections=self._secured, refused=self._refused)
 
         return secure
 

@@ -7,6 +7,7 @@ caller passes: the sandbox's own clock may be shifted, that of its TLS peers is 
     ca.pem             root and intermediate        crl.pem     CRLs of both
     server.*           every TLS listener           <client>.*  sas, editors, hub clients
     bad/<kind>.*       what a peer must refuse      authority/  the CA's own keys
+    <editor>.server.*  an external editor's server  issued/     what people asked for (`desk.py`)
 
 `.pem` is leaf and intermediate, `.key` PKCS#8 without a passphrase, `.p12` both, with the passphrase `sandbox`
 (Java loads no key from a PKCS#12 without one).
@@ -14,20 +15,19 @@ caller passes: the sandbox's own clock may be shifted, that of its TLS peers is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from sandbox.kernel.errors import UsageError
-from sandbox.pki.manifest import read_manifest
+from sandbox.pki.manifest import locked, read_manifest
+from sandbox.pki.names import usable_name
 from sandbox.pki.subjects import BAD_KINDS, Subject
 
-ALWAYS = ("localhost", "127.0.0.1", "::1")  # names of every listener, beside those asked for
+_SERVER = ".server"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_RESERVED = ("ca", "crl", "server", "manifest", "bad", "authority")
+ALWAYS = ("localhost", "127.0.0.1", "::1")  # names of every listener, beside those asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,12 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Pki:
-    """Where everything is. `clients` and `bad` by name."""
+    """Where everything is. `clients`, `bad` and `servers` (those of external editors) by name."""
 
     directory: Path
     clients: Mapping[str, Credentials]
     bad: Mapping[str, Credentials]
+    servers: Mapping[str, Credentials] = field(default_factory=dict)
 
     @property
     def ca(self) -> Path:
@@ -74,20 +75,24 @@ def ensure_pki(
     clients: Mapping[str, Subject],
     now: datetime,
     bad_like: Subject,
+    servers: Mapping[str, tuple[Subject, tuple[str, ...]]] | None = None,
 ) -> Pki:
     """The PKI with everything that is asked for, made where need be.
 
     `hosts`: what the listeners are called, the first one is the CN; `clients`: name -> subject; `now`: aware, real
-    time; `bad_like`: whom the bad certificates pretend to be. Raises UsageError: a name that cannot be a file's,
-    a directory that cannot be written.
+    time; `bad_like`: whom the bad certificates pretend to be; `servers`: name -> subject and host names, for servers
+    that are not ours, kept as `<name>.server.*`. Raises UsageError: a name that cannot be a file's, a directory that
+    cannot be written.
     """
-    for name in clients:
-        if not _NAME.fullmatch(name) or name in _RESERVED:
+    others = {_server_entry(name): order for name, order in (servers or {}).items()}
+    for name in (*clients, *others):
+        if not usable_name(name):
             raise UsageError(f"pki: '{name}' cannot name a certificate (lower case, digits, '.', '_', '-')")
     from sandbox.pki.upkeep import Upkeep  # cryptography costs 0.2 s that a role process need not pay
 
     try:
-        Upkeep(directory, now).run(_all_hosts(hosts), clients, bad_like)
+        with locked(directory):
+            Upkeep(directory, now).run(_all_hosts(hosts), clients, others, bad_like)
     except OSError as error:
         raise UsageError(f"pki: {error.filename or directory}: {error.strerror}") from error
     return load_pki(directory)
@@ -102,7 +107,12 @@ def load_pki(directory: Path) -> Pki:
         directory,
         {name: _credentials(directory, name) for name in manifest.clients},
         {kind: _credentials(directory, f"bad/{kind}") for kind in BAD_KINDS},
+        {name.removesuffix(_SERVER): _credentials(directory, name) for name in manifest.servers},
     )
+
+
+def _server_entry(name: str) -> str:
+    return f"{name}{_SERVER}"
 
 
 def _credentials(directory: Path, name: str) -> Credentials:

@@ -1,17 +1,19 @@
 """Certificates and revocation lists of the sandbox's CA: pure, keys and certificates as octets in and out.
 
-EC P-256 with SHA-256 all over. A root signs one intermediate, the intermediate signs everything else.
+EC P-256 with SHA-256 all over, but for the end entities whose user can only read RSA keys. A root signs one
+intermediate, the intermediate signs everything else.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -30,20 +32,23 @@ SKEW = timedelta(days=1)  # peers' clocks may be behind ours
 CA_LIFE = timedelta(days=20 * 365)
 LEAF_LIFE = timedelta(days=2 * 365)
 CRL_LIFE = timedelta(days=365)
+RSA_BITS = 2048
 
 _SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 USAGES = {"server": (_SERVER,), "client": (_CLIENT,), "both": (_SERVER, _CLIENT)}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A certificate to make. `usage`: a key of USAGES; `hosts`: names and addresses of the SAN."""
+    """A certificate to make. `usage`: a key of USAGES; `hosts`: names and addresses of the SAN; `rsa`: kind of key."""
 
     subject: Subject
     usage: str
     hosts: tuple[str, ...]
     since: datetime
     until: datetime
+    rsa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Pair:
     """A certificate and its key."""
 
     cert: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
 
     @property
     def pem(self) -> bytes:
@@ -62,6 +67,11 @@ class Pair:
     def key_pem(self) -> bytes:
         """The key, PKCS#8, without a passphrase."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    @property
+    def old_key_pem(self) -> bytes:
+        """The key in the form of its own kind (PKCS#1 for RSA), without a passphrase."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def read_pair(cert: bytes, key: bytes) -> Pair:
@@ -91,7 +101,8 @@ def make_intermediate(root: Pair, name: str, now: datetime) -> Pair:
 
 def issue(order: Order, issuer: Pair | None) -> Pair:
     """An end entity's certificate; self-signed without `issuer`."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: PrivateKey
+    key = rsa.generate_private_key(65537, RSA_BITS) if order.rsa else ec.generate_private_key(ec.SECP256R1())
     name = _name(order.subject)
     builder = _builder(name, key, name if issuer is None else issuer.cert.subject, order.since, order.until)
     signer = key if issuer is None else issuer.key
@@ -105,18 +116,18 @@ def issue(order: Order, issuer: Pair | None) -> Pair:
     return Pair(builder.sign(signer, SHA256()), key)
 
 
-def revocation_list(issuer: Pair, serials: Sequence[int], now: datetime) -> bytes:
-    """A CRL in PEM, good for CRL_LIFE. Its number grows with `now`."""
+def revocation_list(issuer: Pair, revoked: Mapping[int, datetime], now: datetime, number: int) -> bytes:
+    """A CRL in PEM, good for CRL_LIFE. `revoked`: serial -> since when; `number` must grow from list to list."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.cert.subject)
         .last_update(now - SKEW)
         .next_update(now + CRL_LIFE)
-        .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+        .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     )
-    for serial in serials:
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - SKEW)
+    for serial, since in revoked.items():
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since)
         reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
         builder = builder.add_revoked_certificate(entry.add_extension(reason, critical=False).build())
     return builder.sign(issuer.key, SHA256()).public_bytes(Encoding.PEM)
@@ -150,7 +161,7 @@ def _sign_ca(
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, since: datetime, until: datetime
+    subject: x509.Name, key: PrivateKey, issuer: x509.Name, since: datetime, until: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -163,9 +174,7 @@ def _builder(
     )
 
 
-def _with_key_ids(
-    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
+def _with_key_ids(builder: x509.CertificateBuilder, key: PrivateKey, signer: PrivateKey) -> x509.CertificateBuilder:
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     return builder.add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False

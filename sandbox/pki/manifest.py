@@ -1,20 +1,23 @@
 """What the PKI's directory should hold: one entry per certificate, with the digest of each of its files.
 
 The manifest is the last file written. An entry holds as long as it is what is wanted, the present is within its
-window, and its files are there as they were written; otherwise the entry is made again.
+window, and its files are there as they were written; otherwise the entry is made again. Beside the entries it knows
+what was issued to vendors, wherever its files are, and what was revoked. Who writes holds the lock.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-FILE = "manifest.json"
+FILE, LOCK = "manifest.json", "manifest.lock"
 VERSION = 1  # raised when certificates are made differently: everything is then made again
 
 
@@ -27,12 +30,38 @@ class Entry(msgspec.Struct, frozen=True):
     files: dict[str, str]
 
 
+class Issued(msgspec.Struct, frozen=True):
+    """A certificate that somebody asked for. `serial`, `authority` (that of its issuer): hexadecimal."""
+
+    name: str
+    serial: str
+    authority: str
+    cn: str
+    ou: str
+    since: datetime
+    until: datetime
+
+
+class Revocation(msgspec.Struct, frozen=True):
+    """Revoked `at`; forgotten after `until`, when the certificate has ended by itself."""
+
+    at: datetime
+    until: datetime
+
+
 class Manifest(msgspec.Struct):
-    """Everything that was made, by name (`authority`, `server`, `bad/expired`, …), and which are clients."""
+    """Everything that was made, by name (`authority`, `server`, `bad/expired`, …), and which are clients or servers.
+
+    `revoked`: by serial, hexadecimal. `crl_number`: that of the last revocation lists.
+    """
 
     version: int = VERSION
     clients: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
     entries: dict[str, Entry] = msgspec.field(default_factory=dict)
+    issued: list[Issued] = msgspec.field(default_factory=list)
+    revoked: dict[str, Revocation] = msgspec.field(default_factory=dict)
+    crl_number: int = 0
 
     def holds(self, directory: Path, name: str, wanted: str, now: datetime) -> bool:
         """True when `name` may be kept."""
@@ -62,6 +91,24 @@ def read_manifest(directory: Path) -> Manifest | None:
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
     return manifest if manifest.version == VERSION else None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other writers of the directory out: a starting sandbox and a command may meet. Raises OSError."""
+    private_folder(directory)
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, with those above it, that only its owner may enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -38,8 +38,13 @@ def sas_subject() -> Subject:
 
 
 def editor_subject(editor: Editor) -> Subject:
-    """An editor as a client of the SAS core."""
-    return Subject(f"{editor.slug}.{DOMAIN}", editor.ou, editor.name[:LONGEST])
+    """An editor as a client of the SAS core; an external one as a server too."""
+    return Subject(editor.cn or f"{editor.slug}.{DOMAIN}", editor.ou, editor.name[:LONGEST])
+
+
+def agreed_server(editor: Editor) -> Subject | None:
+    """Whom an editor's server must name by CN and OU; None for the sandbox's own editors, who share a listener."""
+    return editor_subject(editor) if editor.external else None
 
 
 def hub_client_subject(client_id: str) -> Subject:

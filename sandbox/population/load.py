@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
+from sandbox.population.external import with_external
 from sandbox.population.people import Population
 from sandbox.population.personas import read_personas
 
@@ -31,4 +32,4 @@ def load_population(settings: Settings) -> Population:
             f"personas: {directory} has no editor of INT_R01, town or agenda with `procedural` for "
             f"{settings.practitioners} procedural practitioners"
         )
-    return Population(settings.seed, personas, recipe, settings.practitioners)
+    return Population(settings.seed, with_external(personas, settings), recipe, settings.practitioners)

@@ -1,16 +1,18 @@
-"""Who may ask Pro Santé Connect for an identity: the SAS core and each editor, with their registered addresses."""
+"""Who may ask Pro Santé Connect for an identity, with their registered addresses: the SAS core, each editor, and the
+clients that the configuration declares.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from sandbox.config import EDITORS_UI, SAS_UI
+from sandbox.config import EDITORS_UI, SAS_UI, Settings
+from sandbox.kernel.model import Editor
 
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
+Secret: TypeAlias = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,38 @@ class Client:
         return hmac.compare_digest(self.secret.encode(), secret.encode())
 
 
-def registered_clients(context: Context) -> Mapping[str, Client]:
-    """The sandbox's own clients by client id: `sas` and every editor's slug."""
-    settings = context.settings
-    clients = [_client(context, "sas", "Plateforme numérique SAS", settings.http(SAS_UI))]
-    for slug, editor in context.population.editors.items():
-        clients.append(_client(context, slug, editor.name, settings.http(EDITORS_UI, f"/{slug}")))
-    return {client.id: client for client in clients}
+def registered_clients(settings: Settings, editors: Iterable[Editor], secret: Secret) -> Mapping[str, Client]:
+    """All clients by client id: `sas`, the slug of every editor of the sandbox, and those of the configuration.
+
+    `secret` derives the secret of a purpose. Raises UsageError (with file and line): an id that is taken.
+    """
+    clients = {"sas": _client("sas", "Plateforme numérique SAS", settings.http(SAS_UI), secret)}
+    for editor in (editor for editor in editors if not editor.external):
+        clients[editor.slug] = _client(editor.slug, editor.name, settings.http(EDITORS_UI, f"/{editor.slug}"), secret)
+    for at, client in enumerate(declared_clients(settings, secret)):
+        if client.id in clients:
+            raise settings.error(f"$.oidc_clients[{at}].id", f"there is another client with the id '{client.id}'")
+        clients[client.id] = client
+    return clients
 
 
-def _client(context: Context, client_id: str, name: str, root: str) -> Client:
+def declared_clients(settings: Settings, secret: Secret) -> list[Client]:
+    """The clients of the configuration, in its order; those without a secret are given a derived one."""
+    return [
+        Client(row.id, row.name, row.secret or secret(_purpose(row.id)), row.redirect_uris, row.logout_uris)
+        for row in settings.oidc_clients
+    ]
+
+
+def _purpose(client_id: str) -> str:
+    return f"psc-client:{client_id}"
+
+
+def _client(client_id: str, name: str, root: str, secret: Secret) -> Client:
     return Client(
         id=client_id,
         name=name,
-        secret=context.secret(f"psc-client:{client_id}"),
+        secret=secret(_purpose(client_id)),
         redirect_uris=(f"{root}/oidc/callback",),
         logout_uris=(root, f"{root}/"),
     )

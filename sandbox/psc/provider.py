@@ -46,7 +46,9 @@ class Provider:
         self._context = context
         self._signer = signer
         self.issuer = context.settings.http(PSC_UI, PREFIX)
-        self.clients: Mapping[str, Client] = registered_clients(context)
+        self.clients: Mapping[str, Client] = registered_clients(
+            context.settings, context.population.editors.values(), context.secret
+        )
         self.identities = Identities(context.population.regulators)
         self.grants = Grants()
         self._attempts = Attempts()

@@ -86,6 +86,10 @@ class Stage:
         """An editor's entry."""
         return next(editor for editor in self.endpoints["editors"] if editor["slug"] == slug)
 
+    def hosted(self) -> list[dict[str, Any]]:
+        """The editors that run in the sandbox."""
+        return [editor for editor in self.endpoints["editors"] if not editor.get("external")]
+
     def lrm(self) -> dict[str, Any]:
         """The LRM of the regulator's territory."""
         territory = self.learnt.regulator["territory"]

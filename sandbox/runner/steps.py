@@ -43,7 +43,7 @@ async def login(stage: Stage, step: Login) -> Sequence[str]:
         raise Failed(f"pas connecté : {page.url} répond {page.status}")
     body = {"identifier": account["identifier"], "password": account["password"]}
     stage.learnt.token = (await stage.call("POST", f"{stage.endpoints['sas']['api']}/login", json=body))["token"]
-    wanted = {editor["slug"] for editor in stage.endpoints["editors"] if "INT_R02" in editor["flows"]}
+    wanted = {editor["slug"] for editor in stage.hosted() if "INT_R02" in editor["flows"]}
 
     async def known() -> set[str]:
         accounts = (await stage.sas("regulator-accounts"))["accounts"]
@@ -215,13 +215,19 @@ async def _one_page_further(stage: Stage, page: Page) -> Page:
 async def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A free slot of that kind, from as many pages of the search as it takes."""
     while True:
-        for card, slot in _offers(stage.learnt.cards):
+        for card, slot in _offers(_cards_of(stage)):
             actual = "SOS" if card["kind"] == "sos" else "CPTS" if slot.get("cpts") else "PS"
             if actual == kind and slot["id"] not in stage.learnt.taken:
                 return card, slot
         if stage.learnt.next_page is None:
             raise Failed(f"aucun créneau réservable de catégorie {kind} dans la recherche")
         await next_page(stage)
+
+
+def _cards_of(stage: Stage) -> list[dict[str, Any]]:
+    """The cards of the sandbox's own editors: nobody knows what the pages of an external one look like."""
+    slugs = {editor["slug"] for editor in stage.hosted()}
+    return [card for card in stage.learnt.cards if card["editor"] in slugs]
 
 
 def _offers(cards: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from sandbox.config import EDITORS_FHIR
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.errors import PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
@@ -24,6 +23,7 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Editor, Regulator
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
+from sandbox.pki.subjects import agreed_server
 from sandbox.store.protocol import Put, Store
 
 log = logging.getLogger(__name__)
@@ -148,12 +148,13 @@ class Accounts:
         settings = self._context.settings
         reply = await self._http.request(
             method,
-            settings.fhir(EDITORS_FHIR, f"/{editor.slug}/fhir/{path}"),
+            f"{settings.editor_fhir(editor)}/{path}",
             peer=editor.slug,
             flow=Flow.INT_R02,
             headers={"Content-Type": "application/fhir+json", "Accept": "application/json+fhir"},
             body=body,
             timeout=settings.editor_timeout_s,
+            agreed=agreed_server(editor),
         )
         return reply.status, reply.body
 

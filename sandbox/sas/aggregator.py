@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from sandbox.config import EDITORS_FHIR
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reading import FreeSlot, read_bundle
 from sandbox.kernel.errors import (
@@ -31,6 +30,7 @@ from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import SosAssociation
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
+from sandbox.pki.subjects import agreed_server
 from sandbox.sas.cards import Card, admissible, association_card, practitioner_card
 from sandbox.sas.directory import Area, Candidate, Directory
 from sandbox.sas.search import (
@@ -253,7 +253,7 @@ class Aggregator:
         kept: list[FreeSlot] = []
         told: list[Finding] = []
         deadline = asyncio.get_running_loop().time() + self._timeout
-        base = self._context.settings.fhir(EDITORS_FHIR, f"/{query.editor.slug}/fhir/")
+        base = self._context.settings.editor_fhir(query.editor) + "/"
         url = base + query.path
         for page in range(MOST_PAGES):
             reading = read_bundle(await self._get(query, url, deadline))
@@ -276,7 +276,13 @@ class Aggregator:
         if left <= 0:
             raise PeerTimeout(slug, f"no complete answer within {self._timeout:g} s")
         reply = await self._http.request(
-            "GET", url, peer=slug, flow=query.flow, headers={"Accept": "application/json+fhir"}, timeout=left
+            "GET",
+            url,
+            peer=slug,
+            flow=query.flow,
+            headers={"Accept": "application/json+fhir"},
+            timeout=left,
+            agreed=agreed_server(query.editor),
         )
         if reply.status != 200:
             raise PeerRefused(slug, reply.status, reply.body)

@@ -25,7 +25,8 @@ from sandbox.net.edge import Edge, RequirePeer, refusals
 from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
-from sandbox.net.tls import Peer, server_context
+from sandbox.net.revocation import listener_contexts
+from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.sas.accounts import Accounts
 from sandbox.sas.aggregator import Aggregator
@@ -117,10 +118,8 @@ class SasCore:
 
 
 def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener]:
-    tls = None
-    if context.pki is not None:
-        required = context.settings.no_certificate == "refuse"
-        tls = server_context(context.pki, client_certificate="required" if required else "optional")
+    required = context.settings.no_certificate == "refuse"
+    tls = listener_contexts(context.pki, client_certificate="required" if required else "optional")
     told = refusals(context, ROLE, Flow.INT_R03)
     return [
         Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told),

@@ -6,7 +6,7 @@ deduplicated and sorted; what an editor sent that was not asked for, or is over,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -114,11 +114,15 @@ def practitioner_card(
 ) -> Card:
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
-    Places that have no slot in the window keep their line; a place that the directory does not know is added.
+    Places that have no slot in the window keep their line; a place that the directory does not know is added. Of
+    an external editor the directory knows no Schedules: its places are told by their structure.
     """
     slots = list(slots)
     held = _by_schedule(slots)
-    places = [_known_place(place, held.pop(place.id, []), area) for place in practitioner.places]
+    marks = _marks(held, lambda slot: slot.structure) if editor.external else {}
+    places = [
+        _known_place(place, _taken(held, marks.get(place.structure, [place.id])), area) for place in practitioner.places
+    ]
     places += [_unknown_place(schedule, some) for schedule, some in held.items()]
     return Card(
         kind="practitioner",
@@ -136,13 +140,14 @@ def practitioner_card(
 
 
 def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, editor: Editor, area: Area) -> Card:
-    """One SOS association: its sites in the area, and those that offer slots anyway."""
+    """One SOS association: its sites in the area, and those that offer slots anyway.
+
+    Of an external editor the directory knows no Schedules: its sites are told by their names.
+    """
     held = _by_schedule(slots)
-    places = [
-        _site(site, held.pop(site.id, []), area)
-        for site in association.sites
-        if site.id in held or _distance(site, area) <= area.radius_km
-    ]
+    marks = _marks(held, lambda slot: slot.site) if editor.external else {}
+    found = [(site, _taken(held, marks.get(site.name, [site.id]))) for site in association.sites]
+    places = [_site(site, some, area) for site, some in found if some or _distance(site, area) <= area.radius_km]
     places += [_unknown_place(schedule, some) for schedule, some in held.items()]
     return Card(
         kind="sos",
@@ -167,6 +172,21 @@ def _by_schedule(slots: Iterable[FreeSlot]) -> dict[str, list[FreeSlot]]:
     for slot in slots:
         held.setdefault(slot.schedule, []).append(slot)
     return held
+
+
+def _marks(
+    held: Mapping[str, Sequence[FreeSlot]], mark: Callable[[FreeSlot], str | None]
+) -> dict[str | None, list[str]]:
+    """The Schedules of each place, by what marks the place in its slots."""
+    found: dict[str | None, list[str]] = {}
+    for schedule, slots in held.items():
+        found.setdefault(mark(slots[0]), []).append(schedule)
+    return found
+
+
+def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[FreeSlot]:
+    """Take the slots of some Schedules out of `held`."""
+    return [slot for schedule in schedules for slot in held.pop(schedule, ())]
 
 
 def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:

@@ -129,3 +129,26 @@ def test_past_slots_and_slots_beyond_the_window_are_dropped_and_told(
 )
 def test_origin_is_appended_as_needed(url: str, expected: str) -> None:
     assert booking_url(url, "sas") == expected
+
+
+def test_places_of_an_external_editor_are_told_by_their_structure(person: Practitioner, population: Population) -> None:
+    other = "1999999999"
+    known = [replace(place, id=f"known-{at}") for at, place in enumerate(person.places)]
+    known[1] = replace(known[1], structure=other)
+    theirs = [replace(person.places[0], id="x"), replace(known[1], id="y"), replace(known[1], id="z")]
+    elsewhere = replace(person.places[0], id="w", structure="1888888888", line="9 quai Inconnu")
+    slots = [slot(place.id, NOW + timedelta(hours=at)) for at, place in enumerate([*theirs, elsewhere])]
+    read = read_bundle(bundle(slots, practitioner_resources(person, [*theirs, elsewhere]))).slots
+    outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
+    held = replace(person, places=tuple(known))
+    card = practitioner_card(held, read, editor=outside, area=AREA, labels=SPECIALTIES)
+    assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 2, "w": 1}
+
+
+def test_sites_of_an_external_editor_are_told_by_their_names(population: Population) -> None:
+    association = next(each for each in population.sos.values() if len(each.sites) == 2)
+    read = read_bundle(sos_bundle(association, [NOW])).slots
+    sites = tuple(replace(site, id=f"known-{at}") for at, site in enumerate(association.sites))
+    outside = replace(population.editors[association.editor], base_url="https://agenda.exemple/fhir")
+    card = association_card(replace(association, sites=sites), read, editor=outside, area=AREA)
+    assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.sandboxes import command, endpoints, free_port_base
+from tests.wire.vendors.guide import GUIDE, PRACTITIONER, STRUCTURE, as_run, blocks, write_files
+from tests.wire.vendors.stand_in import stand_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = (sys.executable, "-m", "sandbox.cli", "scenario", "run", "nominal")
 LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / "load" / "locustfile.py"), "--headless")
-GUIDE = (ROOT / "docs" / "integrateurs.md").read_text("utf-8")
 
 
 def test_everything_works_without_uvloop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,25 +79,25 @@ def test_the_wheel_alone_runs_the_sandbox_and_its_scenario(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
 
 
-def at_base(text: str, base: int) -> str:
-    """The guide's ports, moved to a sandbox at another base."""
-    return re.sub(r"\b80(\d\d)\b", lambda match: str(base + int(match.group(1))), text)
-
-
 def test_the_guides_commands_and_its_program_work_as_written(tmp_path: Path) -> None:
-    data = tmp_path / ".sandbox"
-    with command(data, "--preset", "minimal") as running:
-        document = endpoints(data)
-        shells = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
-        for block in shells:
+    data, base = tmp_path / ".sandbox", free_port_base()
+    port = base + 50  # the sandbox uses none of its base but those of the table
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (
+        command(data, "--preset", "minimal", "--config", str(write_files(tmp_path, port)), base=base) as running,
+        stand_in(document := endpoints(data), port, PRACTITIONER, STRUCTURE),
+    ):
+        for block in blocks("sh"):
             if "make " in block:
                 continue
-            script = at_base(block.replace("curl ", "curl -sf "), running.base)
-            done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+            script = as_run(block.replace("curl ", "curl -sf "), base, port)
+            done = subprocess.run(
+                ["sh", "-ec", script], capture_output=True, text=True, timeout=20, cwd=tmp_path, env=environ
+            )
             assert done.returncode == 0, block + done.stderr
-        (program,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+        (program,) = blocks("python")
         done = subprocess.run(
-            [sys.executable, "-c", at_base(program, running.base)],
+            [sys.executable, "-c", as_run(program, base, port)],
             capture_output=True,
             text=True,
             timeout=20,

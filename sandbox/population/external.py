@@ -1,0 +1,143 @@
+"""External editors among the population: a vendor's real server with the practitioners and associations it holds.
+
+The configuration declares them; they live beside the people of the persona files. Of their agendas nothing is known
+here: their server tells. Every refusal carries file and line of the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NoReturn
+
+from sandbox.config import Settings
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.model import (
+    AgendaTemplate,
+    ConsultationSite,
+    Editor,
+    Place,
+    Practitioner,
+    SosAssociation,
+    Town,
+)
+from sandbox.partners import ExternalAssociation, ExternalEditor, ExternalPlace, ExternalPractitioner, ExternalSite
+from sandbox.population.people import Personas
+from sandbox.population.procedural import index_of
+
+_SEARCHES = (Flow.INT_R01, Flow.INT_R04)
+
+
+def with_external(personas: Personas, settings: Settings) -> Personas:
+    """The same people and those of the external editors. Raises UsageError (ConfigError with file and line)."""
+    for at, row in enumerate(settings.external_editors):
+        personas = _Joining(personas, settings, row, f"$.external_editors[{at}]").joined()
+    return personas
+
+
+class _Joining:
+    """One external editor that joins the people who are there."""
+
+    def __init__(self, personas: Personas, settings: Settings, row: ExternalEditor, path: str) -> None:
+        self._personas, self._settings, self._row, self._path = personas, settings, row, path
+        self._editor = Editor(
+            slug=row.slug,
+            name=row.name,
+            system=row.system,
+            flows=tuple(Flow(flow) for flow in row.flows),
+            ou=row.ou,
+            cn=row.cn or row.host,
+            base_url=row.base_url.rstrip("/"),
+            ui=(row.ui or row.origin).rstrip("/"),
+        )
+
+    def joined(self) -> Personas:
+        """Everybody, this editor included."""
+        self._check_editor()
+        held = tuple(self._practitioner(one, at) for at, one in enumerate(self._row.practitioners))
+        served = [self._association(one, at) for at, one in enumerate(self._row.sos)]
+        before = self._personas
+        return replace(
+            before,
+            editors={**before.editors, self._editor.slug: self._editor},
+            practitioners=(*before.practitioners, *held),
+            sos={**before.sos, **{association.siret: association for association in served}},
+        )
+
+    def _check_editor(self) -> None:
+        mine = self._editor
+        for other in self._personas.editors.values():
+            if other.slug == mine.slug:
+                self._refuse("slug", f"there is another editor '{mine.slug}'")
+            if other.system == mine.system:
+                self._refuse("system", f"{mine.system} is the system of editor '{other.slug}'")
+
+    def _practitioner(self, row: ExternalPractitioner, at: int) -> Practitioner:
+        path = f"practitioners[{at}]"
+        if not any(self._editor.speaks(flow) for flow in _SEARCHES):
+            self._refuse("flows", "an editor that holds practitioners speaks INT_R01 or INT_R04")
+        if row.cpts and not self._editor.speaks(Flow.INT_R04):
+            self._refuse(f"{path}.cpts", "an editor with slots of CPTS speaks INT_R04")
+        for index, finess in enumerate(row.cpts):
+            if finess not in self._personas.cpts:
+                self._refuse(f"{path}.cpts[{index}]", f"unknown CPTS '{finess}'")
+        earlier = [one.id for one in self._row.practitioners[:at]]
+        if index_of(row.id) is not None:
+            self._refuse(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
+        if row.id in (*earlier, *(one.id for one in self._personas.practitioners)):
+            self._refuse(f"{path}.id", f"there is another practitioner '{row.id}'")
+        return Practitioner(
+            id=row.id,
+            family=row.family,
+            given=row.given,
+            editor=self._editor.slug,
+            places=tuple(self._place(place, row.id, path, index) for index, place in enumerate(row.places)),
+            specialty=row.specialty,
+            stored_id=row.id,
+            cpts=row.cpts,
+        )
+
+    def _place(self, row: ExternalPlace, owner: str, path: str, at: int) -> Place:
+        town = self._town(row, f"{path}.places[{at}]")
+        return Place(
+            id=f"{self._editor.slug}-{owner}-{at + 1}",
+            structure=row.structure,
+            line=row.line,
+            postal_code=town.postal_code,
+            city=town.name,
+            insee=town.insee,
+            lat=town.lat,
+            lon=town.lon,
+        )
+
+    def _association(self, row: ExternalAssociation, at: int) -> SosAssociation:
+        if not self._editor.speaks(Flow.SOS):
+            self._refuse("flows", "an editor that serves SOS associations speaks SOS")
+        if row.siret in (*(one.siret for one in self._row.sos[:at]), *self._personas.sos):
+            self._refuse(f"sos[{at}].siret", f"there is another association '{row.siret}'")
+        sites = tuple(self._site(site, row.siret, at, index) for index, site in enumerate(row.sites))
+        return SosAssociation(row.siret, row.name, self._editor.slug, sites)
+
+    def _site(self, row: ExternalSite, owner: str, at: int, index: int) -> ConsultationSite:
+        town = self._town(row, f"sos[{at}].sites[{index}]")
+        return ConsultationSite(
+            id=f"{self._editor.slug}-{owner}-{index + 1}",
+            name=row.name,
+            phone=None,
+            line=row.line,
+            postal_code=town.postal_code,
+            city=town.name,
+            insee=town.insee,
+            lat=town.lat,
+            lon=town.lon,
+            hours=(),
+            agenda=AgendaTemplate(),
+        )
+
+    def _town(self, row: ExternalPlace | ExternalSite, path: str) -> Town:
+        towns = self._personas.towns
+        if row.town not in towns:
+            self._refuse(f"{path}.town", f"unknown town '{row.town}'")
+        return towns[row.town]
+
+    def _refuse(self, field: str, problem: str) -> NoReturn:
+        raise self._settings.error(f"{self._path}.{field}", problem)
