@@ -50,6 +50,12 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     return fhir_response(operation_outcome(error), error.status, headers)
 
 
+def query_of(request: Request) -> str:
+    """The query string as it came (`Request.url` builds the whole URL for it)."""
+    query: bytes = request.scope["query_string"]
+    return query.decode(errors="replace")
+
+
 def check_accept(request: Request) -> None:
     """Raise RequestError 406 when neither `_format` nor `Accept` admits FHIR in JSON. `_format` overrules `Accept`.
 
@@ -57,12 +63,12 @@ def check_accept(request: Request) -> None:
     `json` (in `_format`), `*/*`, `application/*`, no header at all; parameters such as `fhirVersion` are ignored,
     but `;q=0` refuses.
     """
-    wanted = _format_parameter(request.url.query)
+    wanted = _format_parameter(query_of(request))
     if wanted is not None:
         if _bare(wanted) not in _FORMATS:
             raise RequestError(406, Issue("not-supported", f"_format '{wanted}' is not offered", "http._format"))
         return
-    accept = ",".join(request.headers.getlist("accept"))
+    accept = ",".join([value.decode("latin-1") for name, value in request.scope["headers"] if name == b"accept"])
     if accept and not any(_admits(part) for part in accept.split(",")):
         detail = f"Accept '{accept}' is not offered (expected application/fhir+json)"
         raise RequestError(406, Issue("not-supported", detail, "http.Accept"))
