@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import compress
@@ -74,21 +74,20 @@ class Stretch(NamedTuple):
 Days = Sequence[tuple[int, float, float]]
 
 
-class Window:
-    """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds."""
+class Window(dict[Rhythm, Days]):
+    """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds.
+
+    By rhythm: the days on which slots may lie in it.
+    """
 
     def __init__(self, start: datetime, end: datetime, now: datetime) -> None:
         self.now = now.timestamp()
         self.first = max(start.timestamp(), self.now)
         self.last = min(end.timestamp(), self.now + HORIZON.total_seconds())
-        self._days: dict[Rhythm, Days] = {}
 
-    def days(self, rhythm: Rhythm) -> Days:
-        """The days on which slots may lie in it."""
-        found = self._days.get(rhythm)
-        if found is None:
-            found = self._days[rhythm] = tuple(self._cut(rhythm)) if self.first <= self.last else ()
-        return found
+    def __missing__(self, rhythm: Rhythm) -> Days:
+        days = self[rhythm] = tuple(self._cut(rhythm)) if self.first <= self.last else ()
+        return days
 
     def _cut(self, rhythm: Rhythm) -> Iterable[tuple[int, float, float]]:
         first, last = (datetime.fromtimestamp(each, rhythm.zone).toordinal() for each in (self.first, self.last))
@@ -105,7 +104,8 @@ class Agenda:
     def __init__(self, population: Population, editor: Editor, clock: Clock) -> None:
         self._population, self._editor, self._clock = population, editor, clock
         self._views: dict[tuple[str, int], View] = {}
-        self._taken: dict[str, frozenset[int]] = {}  # schedule id -> starts of the slots booked here
+        self._taken: dict[str, frozenset[int]] = {}
+        self.booked: Mapping[str, frozenset[int]] = self._taken  # schedule id -> starts of the slots booked here
 
     def week(self, schedule_id: str) -> Week | None:
         """The week of one of this editor's schedules."""
@@ -120,7 +120,7 @@ class Agenda:
         now, views, found = window.now, self._views, []
         for week in weeks:
             schedule = week.schedule
-            for day, begin, end in window.days(week.rhythm):
+            for day, begin, end in window[week.rhythm]:
                 view = views.get((schedule, day))
                 if view is None or not view.since <= now < view.until:
                     view = self._look(week, day, now, view)
@@ -130,10 +130,6 @@ class Agenda:
                 if first < last:
                     found.append(Stretch(week, view, first, last))
         return found
-
-    def booked(self, schedule_id: str) -> frozenset[int] | None:
-        """Starts of the slots booked here of that schedule; None when there are none."""
-        return self._taken.get(schedule_id)
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""

@@ -67,10 +67,10 @@ class _Found:
     until: float = -math.inf
     rendered: dict[str, list[bytes]] = field(default_factory=dict)
     company: bytes = b""
+    count: int = field(init=False)
 
-    @property
-    def count(self) -> int:
-        return sum([last - first for _, _, first, last in self.stretches])
+    def __post_init__(self) -> None:
+        self.count = sum([last - first for _, _, first, last in self.stretches])
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
     query = search.parse_slot_query(raw_query)
     cards = _cards(desk, query.practitioners)
     window = Window(query.start, query.end, desk.clock.now())
-    found = [_free(desk.agenda, card, window) for card in cards]
+    found = _free(desk.agenda, cards, window)
     total = sum([each.count for each in found])
     form = R04 if _names_cpts(desk, query, found) else R01
     following = None
@@ -119,14 +119,17 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
     return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
 
 
-def _free(agenda: Agenda, card: _Card, window: Window) -> _Found:
-    """What is free of a practitioner's agendas in a window."""
-    under = [(window.days(week.rhythm), agenda.booked(week.schedule)) for week in card.weeks]
-    found = card.found
-    if found is None or not found.since <= window.now < found.until or found.under != under:
-        stretches = agenda.search(card.weeks, window)
-        until = min([stretch.view.until for stretch in stretches], default=math.inf)  # none comes by itself
-        found = card.found = _Found(card, stretches, under, window.now, until)
+def _free(agenda: Agenda, cards: Iterable[_Card], window: Window) -> list[_Found]:
+    """What is free of these practitioners' agendas in a window; nothing new where the last answer still holds."""
+    now, booked, found = window.now, agenda.booked.get, []
+    for card in cards:
+        under = [(window[rhythm], booked(schedule)) for schedule, rhythm in card.weeks]
+        last = card.found
+        if last is None or not last.since <= now < last.until or last.under != under:
+            stretches = agenda.search(card.weeks, window)
+            until = min([stretch.view.until for stretch in stretches], default=math.inf)  # none comes by itself
+            last = card.found = _Found(card, stretches, under, now, until)
+        found.append(last)
     return found
 
 

@@ -217,6 +217,15 @@ class _Form:
         lists = self.values(name)
         if len(lists) > 1:
             self.wrong(name, "invalid", f"{name} is given more than once")
+        if len(lists) == 1 and (plain := _plain_tokens(lists[0], f"{system}|")):
+            found = dict.fromkeys(map(prefixed, plain))
+        else:
+            found = self._any_tokens(name, lists, system, prefixed)
+        if len(found) > MOST_ACTORS:
+            self.wrong(name, "too-costly", f"{len(found)} identifiers (at most {MOST_ACTORS})")
+        return tuple(found)
+
+    def _any_tokens(self, name: str, lists: list[str], system: str, prefixed: Callable[[str], str]) -> dict[str, None]:
         tokens = [token for text in lists for token in map(str.strip, text.split(",")) if token]
         if not tokens:
             self.wrong(name, "required", f"{name}=<system>|<value> is mandatory")
@@ -225,9 +234,7 @@ class _Form:
             before, pipe, after = token.rpartition("|")
             if not pipe or before == system:
                 found[prefixed(after.strip())] = None
-        if len(found) > MOST_ACTORS:
-            self.wrong(name, "too-costly", f"{len(found)} identifiers (at most {MOST_ACTORS})")
-        return tuple(found)
+        return found
 
     def includes(self, names: tuple[str, ...], known: Mapping[str, str]) -> frozenset[str]:
         """The includes asked for, whichever modifier they came with."""
@@ -264,6 +271,14 @@ class _Form:
             bare = value.partition(";")[0].strip().lower().replace("fhir json", "fhir+json")
             if bare.replace("json fhir", "json+fhir") not in _FORMATS:
                 self.wrong("_format", "not-supported", f"'{value}': only JSON is supported")
+
+
+def _plain_tokens(text: str, mark: str) -> list[str]:
+    """The values of a list whose tokens all begin with `mark`, without any space; else none."""
+    count = text.count(",") + 1
+    if " " in text or text.count("|") != count or f",{text}".count(f",{mark}") != count or not text.isprintable():
+        return []
+    return text.replace(mark, "").split(",")
 
 
 def _decoded(text: str) -> str:

@@ -89,10 +89,14 @@ R04 = Form("INT_R04", nos.CPTS_BUNDLE_PROFILE, nos.CPTS_SLOT_PROFILE)
 SOS = Form("SOS", nos.SOS_BUNDLE_PROFILE, nos.SOS_SLOT_PROFILE, "include")
 
 
+_INCLUDED = b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}},'
+
+
 class Renderer:
     """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID."""
 
     def __init__(self, base: str, ui_base: str, system: str) -> None:
+        self._url = orjson.dumps(base.rstrip("/"))[1:-1]
         self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/"), system
         self._shapes: dict[Hashable, bytes] = {}
         self._templates: dict[Hashable, dict[int, bytes]] = {}  # the same by code of each palette
@@ -143,9 +147,13 @@ class Renderer:
 
     def company(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
         """Entries of what goes with slots at these places: the practitioner, and per place Schedule and role."""
-        entries = [self.practitioner(practitioner)]
+        person = practitioner.id.encode()
+        entries = [_INCLUDED % (self._url, b"Practitioner", person, practitioner_resource(practitioner))]
         for place in places:
-            entries += (self.schedule(practitioner, place), self.role(practitioner, place))
+            key = place.id.encode()
+            entries.append(_INCLUDED % (self._url, b"Schedule", key, schedule_resource(practitioner, place)))
+            role = role_resource(practitioner, place, self._system)
+            entries.append(_INCLUDED % (self._url, b"PractitionerRole", key, role))
         return b"".join(entries)
 
     def service(self, cpts: Cpts) -> bytes:

@@ -23,6 +23,7 @@ from sandbox.kernel.errors import Issue, RequestError, StoreError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
+_CONTENT_TYPE = MEDIA_TYPE.encode()
 MOST_OCTETS = 1 << 20
 
 _JSON = frozenset({"application/fhir+json", "application/json+fhir", "application/json", "text/json"})
@@ -40,9 +41,21 @@ class Parser(Protocol[Parsed]):
     def __call__(self, body: bytes, *, check: Check = ...) -> Parsed: ...
 
 
+class FhirResponse(Response):
+    """Bytes as they are: its head is written straight, as every search passes here."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = [(b"content-length", b"%d" % len(body))]
+        if body:
+            self.raw_headers.append((b"content-type", _CONTENT_TYPE))
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
 def fhir_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in `application/fhir+json`; an empty body stays without content type (e.g. `return=minimal`)."""
-    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE if body else None)
+    return FhirResponse(body, status, headers)
 
 
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
