@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import compress
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -71,7 +72,7 @@ class Stretch(NamedTuple):
 
 
 # Day (proleptic ordinal), and the bounds that cut it; infinite where all that is to come of the day lies inside.
-Days = Sequence[tuple[int, float, float]]
+Days = tuple[tuple[int, float, float], ...]
 
 
 class Window(dict[Rhythm, Days]):
@@ -85,17 +86,29 @@ class Window(dict[Rhythm, Days]):
         self.first = max(start.timestamp(), self.now)
         self.last = min(end.timestamp(), self.now + HORIZON.total_seconds())
 
+        self._spans: dict[ZoneInfo, range] = {}
+
     def __missing__(self, rhythm: Rhythm) -> Days:
-        days = self[rhythm] = tuple(self._cut(rhythm)) if self.first <= self.last else ()
+        days = self[rhythm] = _shared(tuple(self._cut(rhythm))) if self.first <= self.last else ()
         return days
 
     def _cut(self, rhythm: Rhythm) -> Iterable[tuple[int, float, float]]:
-        first, last = (datetime.fromtimestamp(each, rhythm.zone).toordinal() for each in (self.first, self.last))
-        for day in range(first, last + 1):
+        for day in self._spans.get(rhythm.zone) or self._span(rhythm.zone):
             grid = rhythm.grid(day)
             if grid and grid[0] <= self.last and grid[-1] >= self.first:
                 bounded = self.now < self.first > grid[0]  # those before now are gone anyway
                 yield day, self.first if bounded else -math.inf, self.last if self.last < grid[-1] else math.inf
+
+    def _span(self, zone: ZoneInfo) -> range:
+        first, last = (datetime.fromtimestamp(each, zone).toordinal() for each in (self.first, self.last))
+        span = self._spans[zone] = range(first, last + 1)
+        return span
+
+
+@lru_cache(maxsize=1024)
+def _shared(days: Days) -> Days:
+    """The same days as one object: comparing what was asked with what is asked then takes no time."""
+    return days
 
 
 class Agenda:

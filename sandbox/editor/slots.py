@@ -39,17 +39,16 @@ from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, 
 from sandbox.population.agenda import Planned, slot_id, split_slot_id
 from sandbox.population.people import Population
 
-CARDS_KEPT = 2048  # practitioners held at most, with what was found of them last
+KEPT = 2048  # practitioners held at most, with what was found of them last
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Card:
-    """A practitioner whose agenda this editor holds, and what was found of him last."""
+    """A practitioner whose agenda this editor holds."""
 
     person: Practitioner
     specialty: Specialty
     weeks: tuple[Week, ...]
-    found: _Found | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -90,8 +89,8 @@ class Desk:
         return Renderer(self.fhir_base, self.ui_base, self.editor.system)
 
     @cached_property
-    def cards(self) -> dict[str, _Card]:
-        """Practitioners asked for lately, by the id asked."""
+    def kept(self) -> dict[str, _Found]:
+        """What was found of practitioners asked for lately, by the id asked."""
         return {}
 
 
@@ -103,9 +102,8 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
     """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
     _supported(desk, Flow.INT_R01, Flow.INT_R04)
     query = search.parse_slot_query(raw_query)
-    cards = _cards(desk, query.practitioners)
     window = Window(query.start, query.end, desk.clock.now())
-    found = _free(desk.agenda, cards, window)
+    found = _free(desk, query.practitioners, window)
     total = sum([each.count for each in found])
     form = R04 if _names_cpts(desk, query, found) else R01
     following = None
@@ -114,23 +112,44 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
         following = _following(query.text, last) if last is not None else None
     entries: list[bytes] = []
     for each in found:
-        entries += each.rendered.get(form.name) or _render(desk.renderer, form, each)
+        rendered = each.rendered.get(form.name)
+        entries += _render(desk.renderer, form, each) if rendered is None else rendered
     entries += _included(desk, query.includes, found)
     return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
 
 
-def _free(agenda: Agenda, cards: Iterable[_Card], window: Window) -> list[_Found]:
-    """What is free of these practitioners' agendas in a window; nothing new where the last answer still holds."""
-    now, booked, found = window.now, agenda.booked.get, []
-    for card in cards:
-        under = [(window[rhythm], booked(schedule)) for schedule, rhythm in card.weeks]
-        last = card.found
+def _free(desk: Desk, ids: Iterable[str], window: Window) -> list[_Found]:
+    """What is free of those practitioners whose agenda this editor holds, in the order asked.
+
+    Nothing is searched anew where what was found last still holds.
+    """
+    now, booked, kept = window.now, desk.agenda.booked.get, desk.kept
+    found: dict[str, _Found] = {}
+    for each in ids:
+        last = kept.get(each)
+        card = last.card if last is not None else _card(desk, each)
+        if card is None:
+            continue
+        if len(card.weeks) == 1:
+            ((schedule, rhythm),) = card.weeks
+            under: object = (window[rhythm], booked(schedule))
+        else:
+            under = [(window[rhythm], booked(schedule)) for schedule, rhythm in card.weeks]
         if last is None or not last.since <= now < last.until or last.under != under:
-            stretches = agenda.search(card.weeks, window)
+            stretches = desk.agenda.search(card.weeks, window)
             until = min([stretch.view.until for stretch in stretches], default=math.inf)  # none comes by itself
-            last = card.found = _Found(card, stretches, under, now, until)
-        found.append(last)
-    return found
+            last = kept[each] = _Found(card, stretches, under, now, until)
+        found[card.person.id] = last
+    return list(found.values())
+
+
+def _card(desk: Desk, id: str) -> _Card | None:
+    person = desk.population.practitioner(id)
+    if person is None or person.editor != desk.editor.slug:
+        return None
+    make_room(desk.kept, KEPT)
+    weeks = tuple(week_of(place) for place in person.places)
+    return _Card(person, (person.specialty, person.specialty_text), weeks)
 
 
 def _render(renderer: Renderer, form: Form, found: _Found) -> list[bytes]:
@@ -198,22 +217,6 @@ def _finess(found: Iterable[_Found]) -> Iterable[str]:
             kinds = view.palette.kinds
             named |= dict.fromkeys(finess for code in view.codes[first:last] for finess in kinds[code].cpts)
     return named.keys()
-
-
-def _cards(desk: Desk, ids: Iterable[str]) -> list[_Card]:
-    """Those practitioners whose agenda this editor holds, in the order asked."""
-    cards, kept = {}, desk.cards
-    for each in ids:
-        card = kept.get(each)
-        if card is None:
-            person = desk.population.practitioner(each)
-            if person is None or person.editor != desk.editor.slug:
-                continue
-            make_room(kept, CARDS_KEPT)
-            weeks = tuple(week_of(place) for place in person.places)
-            card = kept[each] = _Card(person, (person.specialty, person.specialty_text), weeks)
-        cards[card.person.id] = card
-    return list(cards.values())
 
 
 def _sited(desk: Desk, sirets: Iterable[str]) -> Iterable[_Sited]:

@@ -63,9 +63,10 @@ def prefixed_person(value: str) -> str:
 
     Anything else is returned as it is: it may already carry its prefix, or be unknown.
     """
-    if len(value) == 11 and value.isdigit():
+    length = len(value)
+    if length == 11 and value.isdigit():
         return "8" + value
-    if len(value) == 9 and value[:2].isalnum():
+    if length == 9 and value[:2].isalnum():
         return "0" + value
     return value
 
