@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load import r03
+from load import r01, r03
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,18 @@ class Measurement:
 
 
 MEASUREMENTS = (
+    Measurement(
+        "GET Slot (INT_R01), 25 practitioners or one, 3 days: raw ASGI, warm and cold, plain and over mTLS",
+        r01.measure,
+        (
+            Ratio("25 practitioners, warm / raw ASGI that answers the same octets", "warm", "raw", 0.5),
+            Ratio("25 practitioners, cold / the same raw ASGI", "cold", "raw", 0.1),
+            Ratio("one practitioner, warm / raw ASGI", "warm one", "raw one", 0.5),
+            Ratio("25 practitioners over mTLS, warm / raw ASGI over mTLS", "warm tls", "raw tls", 0.7),
+            Ratio("25 practitioners over mTLS, cold / raw ASGI over mTLS", "cold tls", "raw tls", 0.2),
+            Ratio("slot derived and rendered / rendering of its template", "slot", "template", 1 / 6),
+        ),
+    ),
     Measurement(
         "POST Appointment (INT_R03): raw ASGI, the handler without the store, the handler with it",
         r03.measure,

@@ -94,7 +94,7 @@ def _once(variant: str) -> float:
         server = processes.Process(target=serve, args=(variant, directory, theirs), daemon=True)
         server.start()
         port = ours.recv()
-        _pin(1)
+        pin(1)
         try:
             return asyncio.run(_load(port))
         finally:
@@ -102,14 +102,15 @@ def _once(variant: str) -> float:
             server.join(10)
 
 
-def _pin(core: int) -> None:
+def pin(core: int) -> None:
+    """Keep this process on one core, where there are several."""
     if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
         os.sched_setaffinity(0, {core})
 
 
 def serve(variant: str, directory: str, pipe: Connection) -> None:
     """The server's process: says its port, runs until told to stop."""
-    _pin(0)
+    pin(0)
     ecosystem.run(_serve(variant, Path(directory), pipe))
 
 

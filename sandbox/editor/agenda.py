@@ -8,15 +8,19 @@ time for which it holds. Nothing is durable here: whoever books calls `take` aga
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import compress
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.model import AgendaTemplate, ConsultationSite, Editor, Place, Slot
-from sandbox.population.agenda import Planned, as_slot, day_plan, slot_id, split_slot_id, zone_of
+from sandbox.kernel.model import ConsultationSite, Editor, Palette, Place, Slot
+from sandbox.population.agenda import Columns, Planned, Rhythm, as_slot, rhythm, slot_id, split_slot_id, zone_of
 from sandbox.population.people import Population
 
 HORIZON = timedelta(days=30)  # how far ahead an agenda is open
@@ -28,65 +32,83 @@ class Week(NamedTuple):
     """One schedule and the week that repeats in it."""
 
     schedule: str
-    template: AgendaTemplate
-    zone: ZoneInfo
+    rhythm: Rhythm
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where its hours are local."""
+        return self.rhythm.zone
 
 
 def week_of(where: Place | ConsultationSite) -> Week:
     """The schedule of a place of consultation or of a site."""
-    return Week(where.id, where.agenda, zone_of(where.insee))
+    return Week(where.id, rhythm(where.agenda, zone_of(where.insee)))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class View:
-    """What is free of one day, for any `now` in [since, until[. `rendered`: the whole of it as bytes, per form."""
+    """What is free of one day, for any `now` in [since, until[: columns as in `Columns`.
+
+    `rendered`: the slots as bytes, one each, by form of answer. `plan`: all that the day offers.
+    """
 
     since: float
     until: float
-    slots: tuple[Planned, ...]
-    rendered: dict[object, bytes] = field(default_factory=dict)
+    starts: Sequence[int]
+    length: int
+    codes: Sequence[int]
+    palette: Palette
+    plan: Columns
+    rendered: dict[str, Sequence[bytes]] = field(default_factory=dict)
 
 
-class Window:
-    """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds."""
+class Stretch(NamedTuple):
+    """Slots [first, last[ of a view: those of a day that lie in the window."""
+
+    week: Week
+    view: View
+    first: int
+    last: int
+
+
+# Day (proleptic ordinal), and the bounds that cut it; infinite where all that is to come of the day lies inside.
+Days = tuple[tuple[int, float, float], ...]
+
+
+class Window(dict[Rhythm, Days]):
+    """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds.
+
+    By rhythm: the days on which slots may lie in it.
+    """
 
     def __init__(self, start: datetime, end: datetime, now: datetime) -> None:
         self.now = now.timestamp()
         self.first = max(start.timestamp(), self.now)
         self.last = min(end.timestamp(), self.now + HORIZON.total_seconds())
-        self._days: dict[ZoneInfo, Sequence[tuple[date, bool]]] = {}
 
-    def days(self, zone: ZoneInfo) -> Sequence[tuple[date, bool]]:
-        """The local dates it touches; True where every slot that is still to come that day lies inside."""
-        if zone not in self._days:
-            self._days[zone] = tuple(self._cut(zone)) if self.first <= self.last else ()
-        return self._days[zone]
+        self._spans: dict[ZoneInfo, range] = {}
 
-    def _cut(self, zone: ZoneInfo) -> Iterable[tuple[date, bool]]:
-        day = datetime.fromtimestamp(self.first, zone).date()
-        last = datetime.fromtimestamp(self.last, zone).date()
-        while day <= last:
-            begin, after = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-            # Slots start on whole minutes, and those before now are gone anyway.
-            yield day, (self.first == self.now or self.first <= begin) and self.last >= after - 60
-            day += timedelta(days=1)
+    def __missing__(self, rhythm: Rhythm) -> Days:
+        days = self[rhythm] = _shared(tuple(self._cut(rhythm))) if self.first <= self.last else ()
+        return days
 
-    def cut(self, slots: tuple[Planned, ...]) -> tuple[Planned, ...]:
-        """Those slots that start inside."""
-        return tuple(slot for slot in slots if self.first <= slot.start <= self.last)
+    def _cut(self, rhythm: Rhythm) -> Iterable[tuple[int, float, float]]:
+        for day in self._spans.get(rhythm.zone) or self._span(rhythm.zone):
+            grid = rhythm.grid(day)
+            if grid and grid[0] <= self.last and grid[-1] >= self.first:
+                bounded = self.now < self.first > grid[0]  # those before now are gone anyway
+                yield day, self.first if bounded else -math.inf, self.last if self.last < grid[-1] else math.inf
+
+    def _span(self, zone: ZoneInfo) -> range:
+        first, last = (datetime.fromtimestamp(each, zone).toordinal() for each in (self.first, self.last))
+        span = self._spans[zone] = range(first, last + 1)
+        return span
 
 
-def _midnight(day: date, zone: ZoneInfo) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
-
-
-@dataclass(slots=True)
-class _Day:
-    plan: tuple[Planned, ...]
-    view: View
-
-
-_NO_VIEW = View(math.inf, -math.inf, ())
+@lru_cache(maxsize=1024)
+def _shared(days: Days) -> Days:
+    """The same days as one object: comparing what was asked with what is asked then takes no time."""
+    return days
 
 
 class Agenda:
@@ -94,8 +116,9 @@ class Agenda:
 
     def __init__(self, population: Population, editor: Editor, clock: Clock) -> None:
         self._population, self._editor, self._clock = population, editor, clock
-        self._days: dict[tuple[str, date], _Day] = {}
-        self._taken: dict[str, set[int]] = {}  # schedule id -> starts of the slots booked here
+        self._views: dict[tuple[str, int], View] = {}
+        self._taken: dict[str, frozenset[int]] = {}
+        self.booked: Mapping[str, frozenset[int]] = self._taken  # schedule id -> starts of the slots booked here
 
     def week(self, schedule_id: str) -> Week | None:
         """The week of one of this editor's schedules."""
@@ -105,15 +128,21 @@ class Agenda:
         held = self._population.site(schedule_id)
         return week_of(held[1]) if held is not None and held[0].editor == self._editor.slug else None
 
-    def view(self, week: Week, day: date, now: float) -> View:
-        """What is free of a schedule on a local date at `now` (epoch seconds)."""
-        key = (week.schedule, day)
-        held = self._days.get(key)
-        if held is None:
-            held = self._keep(key, _Day(self._plan(week, day), _NO_VIEW))
-        if not held.view.since <= now < held.view.until:
-            held.view = _view(held.plan, self._taken.get(week.schedule, ()), now)
-        return held.view
+    def search(self, weeks: Iterable[Week], window: Window) -> list[Stretch]:
+        """The free slots of these schedules in the window: by schedule, then day; days without any are left out."""
+        now, views, found = window.now, self._views, []
+        for week in weeks:
+            schedule = week.schedule
+            for day, begin, end in window[week.rhythm]:
+                view = views.get((schedule, day))
+                if view is None or not view.since <= now < view.until:
+                    view = self._look(week, day, now, view)
+                starts = view.starts
+                first = bisect_left(starts, begin) if begin > -math.inf else 0
+                last = bisect_right(starts, end) if end < math.inf else len(starts)
+                if first < last:
+                    found.append(Stretch(week, view, first, last))
+        return found
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""
@@ -122,9 +151,9 @@ class Agenda:
             return []
         window = Window(start, end, now)
         return [
-            as_slot(schedule_id, planned, week.zone)
-            for day, _ in window.days(week.zone)
-            for planned in window.cut(self.view(week, day, window.now).slots)
+            as_slot(schedule_id, Planned(start, start + view.length, None, view.palette.kinds[code]), week.zone)
+            for _, view, first, last in self.search((week,), window)
+            for start, code in zip(view.starts[first:last], view.codes[first:last], strict=True)
         ]
 
     def find(self, key: str) -> Slot | None:
@@ -139,7 +168,9 @@ class Agenda:
             return False
         week, planned = found
         instant = now.timestamp()
-        return _gone_at(planned) > instant and planned.start not in self._taken.get(week.schedule, ())
+        # At its very start it still is offered: « never a slot before now ».
+        gone = planned.start < instant if planned.taken is None else planned.taken <= instant
+        return not gone and planned.start not in self._taken.get(week.schedule, ())
 
     def take(self, key: str) -> None:
         """Mark a slot as booked. The caller has checked `is_free` and makes it durable."""
@@ -148,7 +179,7 @@ class Agenda:
             return
         schedule, start = split
         over = self._clock.now().timestamp() - _PAST_KEPT
-        kept = {each for each in self._taken.get(schedule, ()) if each > over}
+        kept = frozenset(each for each in self._taken.get(schedule, ()) if each > over)
         self._taken[schedule] = kept | {start}
         self._forget(schedule, start)
 
@@ -158,10 +189,9 @@ class Agenda:
         if split is None:
             return
         schedule, start = split
-        taken = self._taken.get(schedule, set())
-        taken.discard(start)
-        if not taken:
-            self._taken.pop(schedule, None)
+        taken = self._taken.pop(schedule, frozenset()) - {start}
+        if taken:
+            self._taken[schedule] = taken
         self._forget(schedule, start)
 
     def _locate(self, key: str) -> tuple[Week, Planned] | None:
@@ -169,43 +199,32 @@ class Agenda:
         week = self.week(split[0]) if split is not None else None
         if split is None or week is None or slot_id(*split) != key:
             return None
-        day = datetime.fromtimestamp(split[1], week.zone).date()
-        held = self._days.get((week.schedule, day))
-        plan = held.plan if held is not None else self._plan(week, day)
-        return next(((week, planned) for planned in plan if planned.start == split[1]), None)
+        plan = self._plan(week, datetime.fromtimestamp(split[1], week.zone).toordinal())
+        return next(((week, planned) for planned in plan.slots() if planned.start == split[1]), None)
 
-    def _plan(self, week: Week, day: date) -> tuple[Planned, ...]:
-        return day_plan(self._population.seed, week.schedule, day, week.template, week.zone)
+    def _look(self, week: Week, day: int, now: float, held: View | None) -> View:
+        """The view of a day at `now`, made again and kept; `held` is one that does not hold now."""
+        schedule, views = week.schedule, self._views
+        if held is None:
+            make_room(views, DAYS_KEPT)
+        plan = self._plan(week, day) if held is None else held.plan
+        view = views[schedule, day] = _view(plan, self._taken.get(schedule, ()), now)
+        return view
 
-    def _keep(self, key: tuple[str, date], day: _Day) -> _Day:
-        if len(self._days) >= DAYS_KEPT:  # the oldest goes; a hit does not renew, so that hits cost nothing
-            del self._days[next(iter(self._days))]
-        self._days[key] = day
-        return day
+    def _plan(self, week: Week, day: int) -> Columns:
+        return week.rhythm.plan(self._population.seed, week.schedule, day)
 
     def _forget(self, schedule: str, start: int) -> None:
         week = self.week(schedule)
         if week is not None:
-            self._days.pop((schedule, datetime.fromtimestamp(start, week.zone).date()), None)
+            self._views.pop((schedule, datetime.fromtimestamp(start, week.zone).toordinal()), None)
 
 
-def _gone_at(planned: Planned) -> float:
-    """The first instant at which the slot is not offered any more: taken (always before it starts), or started.
-
-    At its very start it still is offered: « never a slot before now ».
-    """
-    return math.nextafter(planned.start, math.inf) if planned.taken is None else planned.taken
-
-
-def _view(plan: Iterable[Planned], booked: Container[int], now: float) -> View:
-    free, since, until = [], -math.inf, math.inf
-    for planned in plan:
-        start, _, taken, _ = planned
-        gone = _gone_at(planned) if taken is None else taken
-        if gone <= now:
-            since = max(since, gone)
-        elif start not in booked:
-            if gone < until:
-                until = gone
-            free.append(planned)
-    return View(since, until, tuple(free))
+def _view(plan: Columns, booked: Container[int], now: float) -> View:
+    """What is free of a day from `now` until the next of its slots goes, by itself."""
+    starts, length, gone, codes, palette = plan
+    free = [instant > now for instant in gone]
+    if booked:
+        free = [each and start not in booked for each, start in zip(free, starts, strict=True)]
+    until = min(compress(gone, free), default=math.inf)
+    return View(now, until, tuple(compress(starts, free)), length, tuple(compress(codes, free)), palette, plan)

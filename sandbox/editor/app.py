@@ -46,6 +46,7 @@ from sandbox.net.fhir_http import (
     not_allowed,
     not_found,
     parse_body,
+    query_of,
     read_body,
     wants_representation,
 )
@@ -150,7 +151,7 @@ class FhirPort:
             case ["metadata"]:
                 return _metadata(request, vendor)
             case ["Slot" | "Schedule" as kind]:
-                return _search(request, vendor, kind, request.url.query)
+                return _search(request, vendor, kind, query_of(request))
             case ["Slot" | "Schedule" as kind, "_search"]:
                 return await _posted_search(request, vendor, kind)
             case ["Practitioner"]:
@@ -194,7 +195,7 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
         form = (await read_body(request, form=True)).decode("utf-8")
     except UnicodeDecodeError:
         raise RequestError(400, Issue("invalid", "the form is not UTF-8")) from None
-    query = "&".join(part for part in (request.url.query, form.strip()) if part)
+    query = "&".join(part for part in (query_of(request), form.strip()) if part)
     return _search(request, vendor, kind, query, "POST")
 
 
@@ -205,7 +206,7 @@ async def _account(request: Request, vendor: Vendor) -> Response:
     if not vendor.editor.speaks(Flow.INT_R02):
         detail = f"{vendor.editor.name} is not interfaced for {Flow.INT_R02}"
         raise RequestError(404, Issue("not-supported", detail))
-    wanted = parse_conditional(request.url.query) if request.method == "PUT" else None
+    wanted = parse_conditional(query_of(request)) if request.method == "PUT" else None
     account = await parse_body(parse_regulator, await read_body(request))
     if wanted is None:
         record, created = await vendor.accounts.post(account), True

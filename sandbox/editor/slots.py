@@ -11,11 +11,13 @@ come by practitioner in the order asked, then place, then time, then what was as
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sandbox.editor.agenda import Agenda, View, Week, Window, week_of
+from sandbox.editor.agenda import Agenda, Stretch, Week, Window, week_of
 from sandbox.editor.manners import Manners
 from sandbox.fhir import search
 from sandbox.fhir.resources import (
@@ -30,12 +32,45 @@ from sandbox.fhir.resources import (
     sos_resource,
 )
 from sandbox.fhir.slots import R01, R04, SOS, Form, Renderer
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
 from sandbox.population.agenda import Planned, slot_id, split_slot_id
 from sandbox.population.people import Population
+
+KEPT = 2048  # practitioners held at most, with what was found of them last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Card:
+    """A practitioner whose agenda this editor holds."""
+
+    person: Practitioner
+    specialty: Specialty
+    weeks: tuple[Week, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Found:
+    """What is free of a practitioner's agendas, for any `now` in [since, until[, as long as `under` is the same.
+
+    `under`: the days asked of each schedule, and what is booked there. `rendered`: entries of the slots, by form;
+    `company`: those of what goes with them.
+    """
+
+    card: _Card
+    stretches: list[Stretch]
+    under: object = None
+    since: float = math.inf
+    until: float = -math.inf
+    rendered: dict[str, list[bytes]] = field(default_factory=dict)
+    company: bytes = b""
+    count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = sum([last - first for _, _, first, last in self.stretches])
 
 
 @dataclass(frozen=True)
@@ -58,26 +93,10 @@ class Desk:
         """What renders with this desk's URLs; keeps the fragments of people and places."""
         return Renderer(self.fhir_base, self.ui_base, self.editor.system)
 
-
-@dataclass(slots=True)
-class _Found:
-    """Free slots of one day of one schedule. `view` is set when they are all of that day's."""
-
-    week: Week
-    specialty: Specialty
-    slots: tuple[Planned, ...]
-    view: View | None
-
-    def rendered(self, renderer: Renderer, form: Form) -> bytes:
-        """Their entries; a whole day's are rendered once."""
-        if self.view is None:
-            return renderer.slots(form, self.week.schedule, self.specialty, self.week.zone, self.slots)
-        key = (renderer, form.name)
-        entries = self.view.rendered.get(key)
-        if entries is None:
-            entries = renderer.slots(form, self.week.schedule, self.specialty, self.week.zone, self.slots)
-            self.view.rendered[key] = entries
-        return entries
+    @cached_property
+    def kept(self) -> dict[str, _Found]:
+        """What was found of practitioners asked for lately, by the id asked."""
+        return {}
 
 
 _Placed = tuple[Practitioner, Place]
@@ -88,21 +107,62 @@ def answer_slots(desk: Desk, raw_query: str) -> bytes:
     """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
     _supported(desk, Flow.INT_R01, Flow.INT_R04)
     query = search.parse_slot_query(raw_query)
-    placed = _placed(desk, query.practitioners)
     window = Window(query.start, query.end, desk.clock.now())
-    found: list[_Found] = []
-    for person, place in placed:
-        found += _search(desk.agenda, window, week_of(place), (person.specialty, person.specialty_text))
-    total = sum(len(each.slots) for each in found)
+    found = _free(desk, query.practitioners, window)
+    total = sum([each.count for each in found])
     form = R04 if _names_cpts(desk, query, found) else R01
     following = None
     if form is R01:
-        found, last = _page(found, query, [place.id for _, place in placed], desk.manners.page)
+        found, last = _page(found, query, total, desk.manners.page)
         following = _following(query.text, last) if last is not None else None
-    renderer = desk.renderer
-    entries = [each.rendered(renderer, form) for each in found]
-    entries += _included(desk, query.includes, placed, found)
-    return renderer.bundle(form, total, "Slot", query.text, entries, following)
+    entries: list[bytes] = []
+    for each in found:
+        rendered = each.rendered.get(form.name)
+        entries += _render(desk.renderer, form, each) if rendered is None else rendered
+    entries += _included(desk, query.includes, found)
+    return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
+
+
+def _free(desk: Desk, ids: Iterable[str], window: Window) -> list[_Found]:
+    """What is free of those practitioners whose agenda this editor holds, in the order asked.
+
+    Nothing is searched anew where what was found last still holds.
+    """
+    now, booked, kept = window.now, desk.agenda.booked.get, desk.kept
+    found: dict[str, _Found] = {}
+    for each in ids:
+        last = kept.get(each)
+        card = last.card if last is not None else _card(desk, each)
+        if card is None:
+            continue
+        if len(card.weeks) == 1:
+            ((schedule, rhythm),) = card.weeks
+            under: object = (window[rhythm], booked(schedule))
+        else:
+            under = [(window[rhythm], booked(schedule)) for schedule, rhythm in card.weeks]
+        if last is None or not last.since <= now < last.until or last.under != under:
+            stretches = desk.agenda.search(card.weeks, window)
+            until = min([stretch.view.until for stretch in stretches], default=math.inf)  # none comes by itself
+            last = kept[each] = _Found(card, stretches, under, now, until)
+        found[card.person.id] = last
+    return list(found.values())
+
+
+def _card(desk: Desk, id: str) -> _Card | None:
+    person = desk.population.practitioner(id)
+    if person is None or person.editor != desk.editor.slug:
+        return None
+    make_room(desk.kept, KEPT)
+    weeks = tuple(week_of(place) for place in person.places)
+    return _Card(person, (person.specialty, person.specialty_text), weeks)
+
+
+def _render(renderer: Renderer, form: Form, found: _Found) -> list[bytes]:
+    entries: list[bytes] = []
+    for stretch in found.stretches:
+        entries += _rendered(renderer, form, found.card.specialty, stretch)
+    found.rendered[form.name] = entries
+    return entries
 
 
 def answer_schedules(desk: Desk, raw_query: str) -> bytes:
@@ -113,23 +173,32 @@ def answer_schedules(desk: Desk, raw_query: str) -> bytes:
     _supported(desk, Flow.SOS)
     query = search.parse_schedule_query(raw_query)
     window = Window(query.start, query.end, desk.clock.now())
-    matched: list[_Sited] = []
-    found: list[_Found] = []
-    for sos, site in _sited(desk, query.sirets):
-        slots = _search(desk.agenda, window, week_of(site), (None, None))
-        if slots:
-            matched.append((sos, site))
-            found += slots
     renderer = desk.renderer
+    matched: list[_Sited] = []
+    slots: list[bytes] = []
+    for sos, site in _sited(desk, query.sirets):
+        stretches = desk.agenda.search((week_of(site),), window)
+        if stretches:
+            matched.append((sos, site))
+        for stretch in stretches:
+            slots += _rendered(renderer, SOS, (None, None), stretch)
     entries = [renderer.site_schedule(site) for _, site in matched]
     if search.SCHEDULE in query.includes:
-        entries += [each.rendered(renderer, SOS) for each in found]
+        entries += slots
     if search.SITE in query.includes:
         entries += [renderer.site(sos, site) for sos, site in matched]
         if search.SITE_ORGANIZATION in query.includes:
             entries += [renderer.sos(sos) for sos in {sos.siret: sos for sos, _ in matched}.values()]
-    total = sum(len(each.slots) for each in found)
-    return renderer.bundle(SOS, total, "Schedule", query.text, entries)
+    return renderer.bundle(SOS, len(slots), "Schedule", query.text, entries)
+
+
+def _rendered(renderer: Renderer, form: Form, specialty: Specialty, stretch: Stretch) -> Sequence[bytes]:
+    """The entries of these slots; those of a view are rendered once."""
+    week, view, first, last = stretch
+    entries = view.rendered.get(form.name)
+    if entries is None:
+        entries = view.rendered[form.name] = renderer.slots(form, week.schedule, specialty, week.zone, view)
+    return entries if last - first == len(entries) else entries[first:last]
 
 
 def _supported(desk: Desk, *flows: Flow) -> None:
@@ -142,14 +211,17 @@ def _names_cpts(desk: Desk, query: search.SlotQuery, found: Sequence[_Found]) ->
     """True for an INT_R04 answer; an empty one goes by what was asked."""
     if search.SERVICE not in query.includes or not desk.editor.speaks(Flow.INT_R04):
         return False
-    return not found or any(slot.kind.cpts for each in found for slot in each.slots)
+    return not any(each.stretches for each in found) or bool(_finess(found))
 
 
-def _placed(desk: Desk, ids: Iterable[str]) -> list[_Placed]:
-    """The places of those practitioners whose agenda this editor holds, in the order asked."""
-    slug, find = desk.editor.slug, desk.population.practitioner
-    people = {person.id: person for each in ids if (person := find(each)) is not None and person.editor == slug}
-    return [(person, place) for person in people.values() for place in person.places]
+def _finess(found: Iterable[_Found]) -> Iterable[str]:
+    """The CPTS that these slots name, in their order."""
+    named: dict[str, None] = {}
+    for each in found:
+        for _, view, first, last in each.stretches:
+            kinds = view.palette.kinds
+            named |= dict.fromkeys(finess for code in view.codes[first:last] for finess in kinds[code].cpts)
+    return named.keys()
 
 
 def _sited(desk: Desk, sirets: Iterable[str]) -> Iterable[_Sited]:
@@ -159,57 +231,47 @@ def _sited(desk: Desk, sirets: Iterable[str]) -> Iterable[_Sited]:
             yield from ((sos, site) for site in sos.sites)
 
 
-def _search(agenda: Agenda, window: Window, week: Week, specialty: Specialty) -> list[_Found]:
-    """The free slots of one schedule in the window, day by day; days without any are left out."""
-    found = []
-    for day, whole in window.days(week.zone):
-        view = agenda.view(week, day, window.now)
-        if whole and view.slots:
-            found.append(_Found(week, specialty, view.slots, view))
-        elif not whole and (slots := window.cut(view.slots)):
-            found.append(_Found(week, specialty, slots, None))
-    return found
-
-
 def _page(
-    found: list[_Found], query: search.SlotQuery, schedules: Sequence[str], most: int
+    found: list[_Found], query: search.SlotQuery, total: int, most: int
 ) -> tuple[list[_Found], str | None]:
     """The page asked for, of `most` slots at most, and the id of its last slot when another page follows."""
-    if query.after is not None:
-        found = _after(found, query.after, schedules)
     room = most if query.count is None else min(query.count, most)
+    if query.after is not None:
+        found = _after(found, query.after)
+    elif total <= room:
+        return found, None
     page: list[_Found] = []
-    for at, each in enumerate(found):
-        if len(each.slots) > room:
-            if room:
-                page.append(_Found(each.week, each.specialty, each.slots[:room], None))
-            return page, _last_id(page)
-        page.append(each)
-        room -= len(each.slots)
-        if not room and at + 1 < len(found):
-            return page, _last_id(page)
+    last: str | None = None  # stays so on a page without room (`_count=0` asks for the total alone)
+    for each in found:
+        fitting: list[Stretch] = []
+        for week, view, first, end in each.stretches:
+            if not room:
+                return [*page, _Found(each.card, fitting)], last
+            until = min(end, first + room)
+            fitting.append(Stretch(week, view, first, until))
+            last, room = slot_id(week.schedule, view.starts[until - 1]), room - (until - first)
+            if until < end:
+                return [*page, _Found(each.card, fitting)], last
+        page.append(_Found(each.card, fitting))
     return page, None
 
 
-def _last_id(page: Sequence[_Found]) -> str | None:
-    """None for a page without room (`_count=0` asks for the total alone)."""
-    return slot_id(page[-1].week.schedule, page[-1].slots[-1].start) if page else None
-
-
-def _after(found: Iterable[_Found], after: str, schedules: Sequence[str]) -> list[_Found]:
+def _after(found: Iterable[_Found], after: str) -> list[_Found]:
     """What comes after that slot, which may be gone since: the order of schedules and times stands."""
     split = split_slot_id(after)
-    order = {schedule: at for at, schedule in enumerate(schedules)}
+    order = {week.schedule: at for at, week in enumerate(week for each in found for week in each.card.weeks)}
     if split is None or split[0] not in order:
         raise malformed(f"'{after}' is no page of this search", "http._after", code="value")
+    here, instant = order[split[0]], split[1]
     kept = []
     for each in found:
-        at = order[each.week.schedule] - order[split[0]]
-        slots = each.slots if at else tuple(slot for slot in each.slots if slot.start > split[1])
-        if at > 0:
-            kept.append(each)
-        elif at == 0 and slots:
-            kept.append(_Found(each.week, each.specialty, slots, None))
+        following = []
+        for week, view, first, last in each.stretches:
+            at = order[week.schedule]
+            begin = max(first, bisect_right(view.starts, instant)) if at == here else first
+            if at >= here and begin < last:
+                following.append(Stretch(week, view, begin, last))
+        kept.append(_Found(each.card, following))
     return kept
 
 
@@ -218,27 +280,37 @@ def _following(text: str, last: str) -> str:
     return "&".join((*kept, f"_after={last}"))
 
 
-def _included(
-    desk: Desk, includes: frozenset[str], placed: Sequence[_Placed], found: Sequence[_Found]
-) -> Iterable[bytes]:
+def _included(desk: Desk, includes: frozenset[str], found: Sequence[_Found]) -> list[bytes]:
     """Entries of what was asked to be included; an iterated include needs what it iterates on."""
-    seen = {each.week.schedule for each in found}
-    of_page = [(person, place) for person, place in placed if place.id in seen]
-    renderer = desk.renderer
     entries: list[bytes] = []
     if search.SCHEDULE in includes:
-        entries += [renderer.schedule(person, place) for person, place in of_page]
-        if search.ACTOR in includes:
-            people = {person.id: person for person, _ in of_page}
-            entries += [renderer.practitioner(person) for person in people.values()]
-            entries += [renderer.role(person, place) for person, place in of_page]
+        actors = search.ACTOR in includes
+        for each in found:
+            if each.stretches:
+                entries += (
+                    (each.company or _company(desk.renderer, each),) if actors else _schedules(desk.renderer, each)
+                )
     if search.SERVICE in includes:
-        named = dict.fromkeys(finess for each in found for slot in each.slots for finess in slot.kind.cpts)
-        cpts = [desk.population.cpts[finess] for finess in named]
-        entries += [renderer.service(each) for each in cpts]
+        cpts = [desk.population.cpts[finess] for finess in _finess(found)]
+        entries += [desk.renderer.service(each) for each in cpts]
         if search.SERVICE_ORGANIZATION in includes:
-            entries += [renderer.cpts(each) for each in cpts]
+            entries += [desk.renderer.cpts(each) for each in cpts]
     return entries
+
+
+def _company(renderer: Renderer, found: _Found) -> bytes:
+    """The practitioner of these slots, and their Schedules and roles."""
+    found.company = renderer.company(found.card.person, _places(found))
+    return found.company
+
+
+def _schedules(renderer: Renderer, found: _Found) -> list[bytes]:
+    return [renderer.schedule(found.card.person, place) for place in _places(found)]
+
+
+def _places(found: _Found) -> list[Place]:
+    seen = {stretch.week.schedule for stretch in found.stretches}
+    return [place for place in found.card.person.places if place.id in seen]
 
 
 def read(desk: Desk, resource_type: str, key: str) -> bytes | None:

@@ -6,7 +6,7 @@ agenda stores (guide, « Identifiants »). One `meta.profile` each; references a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -38,59 +38,47 @@ Specialty = tuple[str | None, str | None]  # TRE_R38 code, free text
 
 def practitioner_resource(practitioner: Practitioner) -> bytes:
     """Practitioner, profile FrPractitionerAgregateur (R01-16..18, R01-33..36)."""
-    return dumps(
-        {
-            "resourceType": "Practitioner",
-            "id": practitioner.id,
-            "meta": {"profile": [nos.PRACTITIONER_PROFILE]},
-            "identifier": [
-                _identifier(TYPES, "IDNPS", SYSTEM_PERSON, prefixed_person(practitioner.stored_id or practitioner.id))
-            ],
-            "name": [{"family": practitioner.family, "given": [practitioner.given]}],
-            "telecom": _telecom(practitioner.phone),
-        }
+    return _PRACTITIONER % (
+        practitioner.id.encode(),
+        orjson.dumps(prefixed_person(practitioner.stored_id or practitioner.id)),
+        orjson.dumps(practitioner.family),
+        orjson.dumps(practitioner.given),
+        _telecom_part(practitioner.phone),
     )
 
 
 def role_resource(practitioner: Practitioner, place: Place, system: str) -> bytes:
     """PractitionerRole at one place, its Location contained (R01-20..22, R01-37..40)."""
-    location = {
-        "resourceType": "Location",
-        "id": _CONTAINED,
-        "meta": {"profile": [nos.LOCATION_PROFILE]},
-        "identifier": [_identifier(LOCATION_TYPES, "INTRN", system, place.local_id)],
-        "address": {"line": [place.line], "city": place.city, "postalCode": place.postal_code},
-    }
-    structure = _identifier(TYPES, "IDNST", SYSTEM_STRUCTURE, prefixed_structure(place.structure))
-    return dumps(
-        {
-            "resourceType": "PractitionerRole",
-            "id": place.id,
-            "meta": {"profile": [nos.ROLE_PROFILE]},
-            "contained": [location],
-            "practitioner": {"reference": f"Practitioner/{practitioner.id}"},
-            "organization": {"identifier": structure},
-            "specialty": specialties((practitioner.specialty, practitioner.specialty_text)),
-            "location": [{"reference": f"#{_CONTAINED}"}],
-            "telecom": _telecom(practitioner.phone),
-        }
+    return _ROLE % (
+        place.id.encode(),
+        orjson.dumps(system),
+        orjson.dumps(place.local_id),
+        orjson.dumps(place.line),
+        orjson.dumps(place.city),
+        orjson.dumps(place.postal_code),
+        practitioner.id.encode(),
+        orjson.dumps(prefixed_structure(place.structure)),
+        _specialty_part((practitioner.specialty, practitioner.specialty_text)),
+        _telecom_part(practitioner.phone),
     )
 
 
 def schedule_resource(practitioner: Practitioner, place: Place) -> bytes:
     """Schedule of a practitioner at one place: actors are the Practitioner and the PractitionerRole."""
-    actors = (f"Practitioner/{practitioner.id}", f"PractitionerRole/{place.id}")
-    return _schedule(place.id, nos.SCHEDULE_PROFILE, actors)
+    key = place.id.encode()
+    return _SCHEDULE % (key, practitioner.id.encode(), key, b"")
 
 
 def site_schedule_resource(site: ConsultationSite) -> bytes:
     """Schedule of a consultation site: its actor is the Location."""
-    return _schedule(site.id, nos.SOS_SCHEDULE_PROFILE, (f"Location/{site.id}",))
-
-
-def _schedule(key: str, profile: str, actors: Iterable[str]) -> bytes:
-    references = [{"reference": actor} for actor in actors]
-    return dumps({"resourceType": "Schedule", "id": key, "meta": {"profile": [profile]}, "actor": references})
+    return dumps(
+        {
+            "resourceType": "Schedule",
+            "id": site.id,
+            "meta": {"profile": [nos.SOS_SCHEDULE_PROFILE]},
+            "actor": [{"reference": f"Location/{site.id}"}],
+        }
+    )
 
 
 def service_resource(cpts: Cpts) -> bytes:
@@ -183,3 +171,69 @@ def dumps(document: dict[str, Any]) -> bytes:
 
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})
+
+
+@lru_cache(maxsize=512)
+def _telecom_part(phone: str | None) -> bytes:
+    return _part(telecom=_telecom(phone))
+
+
+@lru_cache(maxsize=512)
+def _specialty_part(specialty: Specialty) -> bytes:
+    return _part(specialty=specialties(specialty))
+
+
+def _part(**members: object) -> bytes:
+    """Members that follow others in an object; nothing when they are empty."""
+    body = dumps(members)[1:-1]
+    return b"," + body if body else b""
+
+
+def _template(document: dict[str, Any]) -> bytes:
+    """A bytes template of a resource that is rendered by the thousand: `_TEXT` is a JSON string to be filled in,
+    `_ID` an id; members of which there may be none come last.
+    """
+    body = dumps(document).replace(b"%", b"%%")
+    return body.replace(orjson.dumps(_TEXT), b"%b").replace(_ID.encode(), b"%b")[:-1] + b"%b}"
+
+
+_TEXT, _ID = "$text", "$id"
+_PRACTITIONER = _template(
+    {
+        "resourceType": "Practitioner",
+        "id": _ID,
+        "meta": {"profile": [nos.PRACTITIONER_PROFILE]},
+        "identifier": [_identifier(TYPES, "IDNPS", SYSTEM_PERSON, _TEXT)],
+        "name": [{"family": _TEXT, "given": [_TEXT]}],
+    }
+)
+_ROLE = (
+    _template(
+        {
+            "resourceType": "PractitionerRole",
+            "id": _ID,
+            "meta": {"profile": [nos.ROLE_PROFILE]},
+            "contained": [
+                {
+                    "resourceType": "Location",
+                    "id": _CONTAINED,
+                    "meta": {"profile": [nos.LOCATION_PROFILE]},
+                    "identifier": [_identifier(LOCATION_TYPES, "INTRN", _TEXT, _TEXT)],
+                    "address": {"line": [_TEXT], "city": _TEXT, "postalCode": _TEXT},
+                }
+            ],
+            "location": [{"reference": f"#{_CONTAINED}"}],
+            "practitioner": {"reference": f"Practitioner/{_ID}"},
+            "organization": {"identifier": _identifier(TYPES, "IDNST", SYSTEM_STRUCTURE, _TEXT)},
+        }
+    )[:-1]
+    + b"%b}"
+)
+_SCHEDULE = _template(
+    {
+        "resourceType": "Schedule",
+        "id": _ID,
+        "meta": {"profile": [nos.SCHEDULE_PROFILE]},
+        "actor": [{"reference": f"Practitioner/{_ID}"}, {"reference": f"PractitionerRole/{_ID}"}],
+    }
+)

@@ -10,6 +10,7 @@ know are ignored, as FHIR's lenient handling has it; an unknown value of a known
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -148,14 +149,15 @@ def _encode(pairs: Iterable[tuple[str, str]]) -> str:
 
 _SPACE_PLUS = re.compile(r"(?<=[,=])\+|(?<=%2[Cc])\+")  # the space that may follow a comma
 _URL_SAFE = "%/:?@!$'()*,;=&|~-._[]"  # what a query may hold as it came; the rest is percent-encoded
-_FIT = re.compile(rf"[A-Za-z0-9{re.escape(_URL_SAFE)}]*")
+_FIT = (string.ascii_letters + string.digits + _URL_SAFE).encode()
 
 
 def self_text(raw_query: str) -> str:
     """The query as the link `self` repeats it: a `+` as `%2B`, unless it stands for the space after a comma."""
     if "+" in raw_query:
         raw_query = _SPACE_PLUS.sub("%20", raw_query).replace("+", "%2B")
-    return raw_query if _FIT.fullmatch(raw_query) else quote(raw_query, safe=_URL_SAFE)
+    fit = raw_query.isascii() and not raw_query.encode().translate(None, _FIT)
+    return raw_query if fit else quote(raw_query, safe=_URL_SAFE)
 
 
 @dataclass(slots=True)
@@ -169,16 +171,17 @@ class _Form:
     def __post_init__(self) -> None:
         for part in self.raw.split("&"):
             name, _, value = part.partition("=")
-            if "%" in name or "+" in name:
-                name = unquote_plus(name)
-            if "%" in value or "+" in value:
-                value = unquote_plus(value)
-            if name:
+            name, value = _decoded(name), _decoded(value)
+            if name and value and not value.isspace():
                 self._values.setdefault(name, []).append(value)
 
     def values(self, *names: str) -> list[str]:
         """All values of these parameters that are not empty."""
-        return [value for name in names for value in self._values.get(name, ()) if value.strip()]
+        found: list[str] = []
+        for name in names:
+            if name in self._values:
+                found += self._values[name]
+        return found
 
     def wrong(self, name: str, code: str, detail: str) -> None:
         """Note a mistake."""
@@ -200,7 +203,7 @@ class _Form:
                 self.wrong(shown, "invalid", f"{shown}={prefix}… is given more than once")
             else:
                 found[prefix] = self._instant(shown, prefix, value)
-        for prefix in ("ge", "le"):
+        for prefix in ("ge", "le") if len(found) < 2 else ():
             if prefix not in found and not any(issue.expression == f"http.{shown}" for issue in self.issues):
                 self.wrong(shown, "required", f"{shown}={prefix}<dateTime> is mandatory")
         return found.get("ge", _NEVER), found.get("le", _NEVER)
@@ -230,6 +233,15 @@ class _Form:
         lists = self.values(name)
         if len(lists) > 1:
             self.wrong(name, "invalid", f"{name} is given more than once")
+        if len(lists) == 1 and (plain := _plain_tokens(lists[0], f"{system}|")):
+            found = dict.fromkeys(map(prefixed, plain))
+        else:
+            found = self._any_tokens(name, lists, system, prefixed)
+        if len(found) > MOST_ACTORS:
+            self.wrong(name, "too-costly", f"{len(found)} identifiers (at most {MOST_ACTORS})")
+        return tuple(found)
+
+    def _any_tokens(self, name: str, lists: list[str], system: str, prefixed: Callable[[str], str]) -> dict[str, None]:
         tokens = [token for text in lists for token in map(str.strip, text.split(",")) if token]
         if not tokens:
             self.wrong(name, "required", f"{name}=<system>|<value> is mandatory")
@@ -238,9 +250,7 @@ class _Form:
             before, pipe, after = token.rpartition("|")
             if not pipe or before == system:
                 found[prefixed(after.strip())] = None
-        if len(found) > MOST_ACTORS:
-            self.wrong(name, "too-costly", f"{len(found)} identifiers (at most {MOST_ACTORS})")
-        return tuple(found)
+        return found
 
     def includes(self, names: tuple[str, ...], known: Mapping[str, str]) -> frozenset[str]:
         """The includes asked for, whichever modifier they came with."""
@@ -277,6 +287,24 @@ class _Form:
             bare = value.partition(";")[0].strip().lower().replace("fhir json", "fhir+json")
             if bare.replace("json fhir", "json+fhir") not in _FORMATS:
                 self.wrong("_format", "not-supported", f"'{value}': only JSON is supported")
+
+
+def _plain_tokens(text: str, mark: str) -> list[str]:
+    """The values of a list whose tokens all begin with `mark`, without any space; else none."""
+    count = text.count(",") + 1
+    if " " in text or text.count("|") != count or f",{text}".count(f",{mark}") != count or not text.isprintable():
+        return []
+    return text.replace(mark, "").split(",")
+
+
+def _decoded(text: str) -> str:
+    """`unquote_plus`, in a fraction of its time where only the signs of tokens and instants are encoded."""
+    if "+" in text:
+        return unquote_plus(text)
+    if "%" in text:
+        plain = text.replace("%7C", "|").replace("%3A", ":").replace("%2B", "+").replace("%2C", ",")
+        return unquote_plus(text) if "%" in plain else plain
+    return text
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)  # placeholder beside an issue: never leaves this module

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -33,9 +33,11 @@ from sandbox.fhir.resources import (
     sos_resource,
     specialties,
 )
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
+    Palette,
     Place,
     Practitioner,
     SlotKind,
@@ -43,10 +45,26 @@ from sandbox.kernel.model import (
 )
 
 KEPT = 8192  # fragments of each kind held at most
+INSTANTS_KEPT = 32_768  # instants held at most, per zone: a month of every other minute
+
+
+class Batch(Protocol):
+    """Slots of one schedule to be rendered, in columns: starts in epoch seconds (whole minutes), all of one length
+    (seconds), what each shares with others as an index of the palette.
+    """
+
+    @property
+    def starts(self) -> Sequence[int]: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def codes(self) -> Sequence[int]: ...
+    @property
+    def palette(self) -> Palette: ...
 
 
 class Timed(Protocol):
-    """A slot to be rendered: start and end in epoch seconds (whole minutes), and what it shares with others."""
+    """One slot to be rendered: start and end in epoch seconds (whole minutes), and what it shares with others."""
 
     @property
     def start(self) -> int: ...
@@ -71,43 +89,49 @@ R04 = Form("INT_R04", nos.CPTS_BUNDLE_PROFILE, nos.CPTS_SLOT_PROFILE)
 SOS = Form("SOS", nos.SOS_BUNDLE_PROFILE, nos.SOS_SLOT_PROFILE, "include")
 
 
+_INCLUDED = b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}},'
+
+
 class Renderer:
     """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID."""
 
     def __init__(self, base: str, ui_base: str, system: str) -> None:
+        self._url = orjson.dumps(base.rstrip("/"))[1:-1]
         self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/"), system
-        self._templates: dict[Hashable, bytes] = {}
+        self._shapes: dict[Hashable, bytes] = {}
+        self._templates: dict[Hashable, dict[int, bytes]] = {}  # the same by code of each palette
         self._entries: dict[Hashable, bytes] = {}
 
-    def slots(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slots: Sequence[Timed]) -> bytes:
-        """The entries of these slots of one schedule on one day, by time, each followed by a comma."""
-        schedule_id = schedule.encode()
-        local = _clock_of(slots, zone)
-        templates: dict[int, bytes] = {}  # kinds are shared objects: their id is a cheaper key than their value
-        entries = []
-        for slot in slots:
-            kind, start = slot.kind, slot.start
-            template = templates.get(id(kind))
+    def slots(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, batch: Batch) -> list[bytes]:
+        """The entries of these slots, one each, every one followed by a comma."""
+        key, instants, palette = schedule.encode(), _instants(zone), batch.palette
+        templates = _held(self._templates, (form.name, specialty, palette), dict[int, bytes])
+        length, entries = batch.length, []
+        for start, code in zip(batch.starts, batch.codes, strict=True):
+            template = templates.get(code)
             if template is None:
-                template = templates[id(kind)] = self._template(form, kind, specialty)
-            key = schedule_id + _stamp(start)
-            entries.append(template % (key, key, schedule_id, local(start), local(slot.end), key))
-        return b"".join(entries)
+                template = templates[code] = self.template(form, palette.kinds[code], specialty)
+            stamp, begin = instants[start]
+            slot = key + stamp
+            entries.append(template % (slot, slot, key, begin, instants[start + length][1], slot))
+        return entries
 
     def slot(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slot: Timed) -> bytes:
         """The resource alone."""
-        schedule_id, local = schedule.encode(), _clock_of([slot], zone)
-        key = schedule_id + _stamp(slot.start)
+        key, instants = schedule.encode(), _instants(zone)
+        stamp, begin = instants[slot.start]
         template = _slot_template(self._ui, form, slot.kind, specialty)
-        return template % (key, schedule_id, local(slot.start), local(slot.end), key)
+        return template % (key + stamp, key, begin, instants[slot.end][1], key + stamp)
 
-    def _template(self, form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
+    def template(self, form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
+        """The entry of a slot with `%b` for: id, id again, schedule id, start, end, id again (in the booking URL)."""
+
         def build() -> bytes:
             resource = _slot_template(self._ui, form, kind, specialty)
             url = f"{self._base}/Slot/".replace("%", "%%").encode()
             return b'{"fullUrl":"%b%%b","resource":%b,"search":{"mode":"%b"}},' % (url, resource, form.mode.encode())
 
-        return _held(self._templates, (form.name, kind, specialty), build)
+        return _held(self._shapes, (form.name, kind, specialty), build)
 
     def schedule(self, practitioner: Practitioner, place: Place) -> bytes:
         """Entry of the Schedule of a practitioner at a place."""
@@ -120,6 +144,17 @@ class Renderer:
     def role(self, practitioner: Practitioner, place: Place) -> bytes:
         """Entry of the PractitionerRole at a place."""
         return self._entry("PractitionerRole", place.id, lambda: role_resource(practitioner, place, self._system))
+
+    def company(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
+        """Entries of what goes with slots at these places: the practitioner, and per place Schedule and role."""
+        person = practitioner.id.encode()
+        entries = [_INCLUDED % (self._url, b"Practitioner", person, practitioner_resource(practitioner))]
+        for place in places:
+            key = place.id.encode()
+            entries.append(_INCLUDED % (self._url, b"Schedule", key, schedule_resource(practitioner, place)))
+            role = role_resource(practitioner, place, self._system)
+            entries.append(_INCLUDED % (self._url, b"PractitionerRole", key, role))
+        return b"".join(entries)
 
     def service(self, cpts: Cpts) -> bytes:
         """Entry of a CPTS's HealthcareService."""
@@ -170,8 +205,7 @@ T = TypeVar("T")
 def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T]) -> T:
     found = cache.get(key)
     if found is None:
-        if len(cache) >= KEPT:
-            del cache[next(iter(cache))]
+        make_room(cache, KEPT)
         found = cache[key] = build()
     return found
 
@@ -210,43 +244,23 @@ def _cpts_type(finess: str) -> dict[str, Any]:
     }
 
 
-_STAMPS = tuple(b"T%02d%02dZ" % divmod(minute, 60) for minute in range(1440))
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
+class _Instants(dict[int, tuple[bytes, bytes]]):
+    """How a zone writes instants (epoch seconds, whole minutes), each worked out once.
 
+    `.YYYYMMDDTHHMMZ`, the end of a slot id, and `YYYY-MM-DDThh:mm:ss.sss+hh:mm` with the offset in force (R01-45).
+    """
 
-@lru_cache(maxsize=1024)
-def _date(day: int) -> tuple[bytes, bytes]:
-    """`YYYY-MM-DD` and `.YYYYMMDD` of a day since 1970-01-01."""
-    text = date.fromordinal(_EPOCH_DAY + day).isoformat()
-    return text.encode(), b"." + text.replace("-", "").encode()
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
 
-
-def _stamp(instant: int) -> bytes:
-    """`.YYYYMMDDTHHMMZ`: the end of a slot id."""
-    day, minute = divmod(instant // 60, 1440)
-    return _date(day)[1] + _STAMPS[minute]
+    def __missing__(self, instant: int) -> tuple[bytes, bytes]:
+        make_room(self, INSTANTS_KEPT)
+        local = datetime.fromtimestamp(instant, self._zone)
+        stamp = f".{local.astimezone(UTC):%Y%m%dT%H%MZ}"
+        found = self[instant] = (stamp.encode(), local.isoformat(timespec="milliseconds").encode())
+        return found
 
 
 @lru_cache(maxsize=64)
-def _clock(offset: int) -> tuple[bytes, ...]:
-    """`Thh:mm:00.000+hh:mm` of each minute of a day at this offset (seconds)."""
-    hours, minutes = divmod(abs(offset) // 60, 60)
-    zone = b"%b%02d:%02d" % (b"-" if offset < 0 else b"+", hours, minutes)
-    return tuple(b"T%02d:%02d:00.000%b" % (*divmod(minute, 60), zone) for minute in range(1440))
-
-
-def _clock_of(slots: Sequence[Timed], zone: ZoneInfo) -> Callable[[int], bytes]:
-    """What writes the instants of these slots of one day as `YYYY-MM-DDThh:mm:ss.sss+hh:mm` (R01-45)."""
-    if not slots or (offset := _offset(slots[0].start, zone)) != _offset(slots[-1].end, zone):
-        return lambda instant: _local(instant, _offset(instant, zone))  # a night when the clocks change
-    return lambda instant: _local(instant, offset)
-
-
-def _local(instant: int, offset: int) -> bytes:
-    day, minute = divmod((instant + offset) // 60, 1440)
-    return _date(day)[0] + _clock(offset)[minute]
-
-
-def _offset(instant: int, zone: ZoneInfo) -> int:
-    shift = datetime.fromtimestamp(instant, zone).utcoffset()
-    return int(shift.total_seconds()) if shift is not None else 0
+def _instants(zone: ZoneInfo) -> _Instants:
+    return _Instants(zone)

@@ -38,16 +38,18 @@ class Identifier:
         return f"{self.system}|{self.value}"
 
 
+_ONCE = bytes(octet % 16 for octet in range(256))  # ASCII digits to their values
+_TWICE = bytes(2 * value % 9 if value < 9 else 9 for value in _ONCE)  # … and to the digit sums of their doubles
+
+
 def luhn_digit(digits: str) -> str:
     """The Luhn check digit of a row of digits.
 
     >>> luhn_digit("7992739871")
     '3'
     """
-    total = 0
-    for index, char in enumerate(reversed(digits)):
-        value = int(char) * (1 + (index + 1) % 2)
-        total += value - 9 if value > 9 else value
+    octets = digits.encode()
+    total = sum(octets[::-2].translate(_TWICE)) + sum(octets[-2::-2].translate(_ONCE))
     return str(-total % 10)
 
 
@@ -61,9 +63,10 @@ def prefixed_person(value: str) -> str:
 
     Anything else is returned as it is: it may already carry its prefix, or be unknown.
     """
-    if len(value) == 11 and value.isdigit():
+    length = len(value)
+    if length == 11 and value.isdigit():
         return "8" + value
-    if len(value) == 9 and value[:2].isalnum():
+    if length == 9 and value[:2].isalnum():
         return "0" + value
     return value
 

@@ -47,6 +47,10 @@ class AgendaTemplate:
     own_patients: float = 0.1
     cpts: tuple[tuple[str, ...], ...] = ()
 
+    def __hash__(self) -> int:
+        """Of a few fields: templates are keys where every microsecond counts, and few are alike in these."""
+        return hash((self.slot_minutes, self.days, self.own_patients, self.cpts))
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -201,6 +205,13 @@ class SlotKind(NamedTuple):
     reason: str | None
     walkin: bool
     cpts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Palette:
+    """The kinds that slots of one week may have. Compared by identity: a cheap key for what is made from them."""
+
+    kinds: tuple[SlotKind, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from sandbox.kernel.errors import Issue, RequestError, StoreError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
+_CONTENT_TYPE = MEDIA_TYPE.encode()
 MOST_OCTETS = 1 << 20
 
 _JSON = frozenset({"application/fhir+json", "application/json+fhir", "application/json", "text/json"})
@@ -40,14 +41,32 @@ class Parser(Protocol[Parsed]):
     def __call__(self, body: bytes, *, check: Check = ...) -> Parsed: ...
 
 
+class FhirResponse(Response):
+    """Bytes as they are: its head is written straight, as every search passes here."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = [(b"content-length", b"%d" % len(body))]
+        if body:
+            self.raw_headers.append((b"content-type", _CONTENT_TYPE))
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
 def fhir_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in `application/fhir+json`; an empty body stays without content type (e.g. `return=minimal`)."""
-    return Response(body, status, dict(headers or {}), media_type=MEDIA_TYPE if body else None)
+    return FhirResponse(body, status, headers)
 
 
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a refused request: `error.status` and its OperationOutcome."""
     return fhir_response(operation_outcome(error), error.status, headers)
+
+
+def query_of(request: Request) -> str:
+    """The query string as it came (`Request.url` builds the whole URL for it)."""
+    query: bytes = request.scope["query_string"]
+    return query.decode(errors="replace")
 
 
 def check_accept(request: Request) -> None:
@@ -57,12 +76,12 @@ def check_accept(request: Request) -> None:
     `json` (in `_format`), `*/*`, `application/*`, no header at all; parameters such as `fhirVersion` are ignored,
     but `;q=0` refuses.
     """
-    wanted = _format_parameter(request.url.query)
+    wanted = _format_parameter(query_of(request))
     if wanted is not None:
         if _bare(wanted) not in _FORMATS:
             raise RequestError(406, Issue("not-supported", f"_format '{wanted}' is not offered", "http._format"))
         return
-    accept = ",".join(request.headers.getlist("accept"))
+    accept = ",".join([value.decode("latin-1") for name, value in request.scope["headers"] if name == b"accept"])
     if accept and not any(_admits(part) for part in accept.split(",")):
         detail = f"Accept '{accept}' is not offered (expected application/fhir+json)"
         raise RequestError(406, Issue("not-supported", detail, "http.Accept"))

@@ -2,22 +2,29 @@
 
 A day is cut into slots of equal length from opening to closing, measured in real time: on the nights when the clocks
 change the day has an hour less or more, no slot overlaps another and each carries the offset that is in force.
-Each slot draws eight octets of blake2b: whether it is kept for the practitioner's own patients (then it is nowhere in
-here), whether and how long before its start somebody takes it, and of which kind it is. How long before
-lies between 5 minutes and 14 days, half of it under a day and a half, so occupation grows as the day nears.
+Each slot draws octets of the digest of its schedule and day: whether it is kept for the practitioner's own patients
+(then it is nowhere in here), whether and how long before its start somebody takes it, and of which kind it is. How long
+before lies between 5 minutes and 14 days, half of it under a day and a half, so occupation grows as the day nears.
+
+A search touches thousands of slots of which it sends few, so a day is held in columns and no object is made per slot:
+what is the same for all schedules of a template is computed once per day (`Rhythm`), the rest by whole columns.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import compress, cycle
+from operator import sub
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.model import AgendaTemplate, Slot, SlotKind
+from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind
 
 _OVERSEAS = {
     "971": "America/Guadeloupe", "972": "America/Martinique", "973": "America/Cayenne", "974": "Indian/Reunion",
@@ -25,9 +32,9 @@ _OVERSEAS = {
     "986": "Pacific/Wallis", "987": "Pacific/Tahiti", "988": "Pacific/Noumea",
 }  # fmt: skip
 
-_PER_BLOCK = 8  # slots drawn from one digest of 64 octets
 _SHORTEST, _DOUBLINGS = 300, 12  # seconds of the shortest lead; the longest is 2^12 times that: 14 days
-_LEADS = tuple(int(_SHORTEST * 2 ** (_DOUBLINGS * math.sqrt(octet / 255))) for octet in range(256))
+_JUST_AFTER = 2**-20  # seconds, under any `now`'s microsecond: at its very start a slot still is offered
+_DAYS_KEPT = 64  # days of candidates held per week
 
 
 class Planned(NamedTuple):
@@ -52,28 +59,73 @@ def zone_of(insee: str) -> ZoneInfo:
     return ZoneInfo(name) if name else PARIS
 
 
+class Columns(NamedTuple):
+    """The slots that a schedule offers on a day, by time. Instants in epoch seconds, `length` in seconds.
+
+    `gone`: the first instant at which a slot is not offered any more: it is taken (always before its start), or it
+    has just started. `codes`: its kind, as an index of `palette.kinds`.
+    """
+
+    starts: Sequence[int]
+    length: int
+    gone: Sequence[float]
+    codes: Sequence[int]
+    palette: Palette
+
+    def slots(self) -> Iterator[Planned]:
+        """The same one by one."""
+        kinds = self.palette.kinds
+        for start, gone, code in zip(self.starts, self.gone, self.codes, strict=True):
+            yield Planned(start, start + self.length, None if gone > start else int(gone), kinds[code])
+
+
+class Rhythm:
+    """A week in a zone, shared by all the schedules that follow it: the candidates of each day, and tables to draw by.
+
+    Three octets per candidate: kept for own patients or not; how long before its start it is taken; its kind.
+    """
+
+    def __init__(self, template: AgendaTemplate, zone: ZoneInfo) -> None:
+        self._template, self.zone, self.length = template, zone, template.slot_minutes * 60
+        own, taken = int(template.own_patients * 256), int(template.occupation * 256)
+        self._offered = bytes(octet >= own for octet in range(256))
+        self._leads = tuple(_lead(octet / taken) if octet < taken else -_JUST_AFTER for octet in range(256))
+        self._groups = len(template.cpts)
+        self._palette = Palette(tuple(_kinds(template)))
+        self._grids: dict[int, tuple[int, ...]] = {}
+
+    def grid(self, day: int) -> tuple[int, ...]:
+        """Starts of all slots that a day (proleptic ordinal) may have, by time; closed days have none."""
+        found = self._grids.get(day)
+        if found is None:
+            make_room(self._grids, _DAYS_KEPT)
+            found = self._grids[day] = tuple(_candidates(date.fromordinal(day), self._template, self.zone))
+        return found
+
+    def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
+        """What a schedule offers on a day (proleptic ordinal)."""
+        grid = self.grid(day)
+        count = len(grid)
+        octets = hashlib.shake_128(b"%d/%b/%d" % (seed, schedule_id.encode(), day)).digest(3 * count)
+        offered = octets[:count].translate(self._offered)
+        starts = tuple(compress(grid, offered))
+        leads = map(self._leads.__getitem__, compress(octets[count : 2 * count], offered))
+        codes: Sequence[int] = bytes(compress(octets[2 * count :], offered))
+        if self._groups > 1:  # the groups of CPTS take turns
+            turns = compress(cycle(range(0, 256 * self._groups, 256)), offered)
+            codes = tuple(map(int.__add__, codes, turns))
+        return Columns(starts, self.length, tuple(map(sub, starts, leads)), codes, self._palette)
+
+
+@lru_cache(maxsize=1024)
+def rhythm(template: AgendaTemplate, zone: ZoneInfo) -> Rhythm:
+    """The rhythm of a week in a zone."""
+    return Rhythm(template, zone)
+
+
 def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, zone: ZoneInfo) -> tuple[Planned, ...]:
     """The slots that a schedule offers on a local date, by time; own-patients slots left out."""
-    if day.weekday() not in template.days:
-        return ()
-    opens, closes, lunch = _hours(day, template.opens, template.closes, template.lunch, zone)
-    step = template.slot_minutes * 60
-    kinds = _kinds(template)
-    own, taken = int(template.own_patients * 256), int(template.occupation * 256)
-    key = f"{seed}/{schedule_id}/{day.toordinal()}/".encode()
-    plan = []
-    octets = b""
-    for index in range((closes - opens) // step):
-        at = index % _PER_BLOCK * 8
-        if not at:
-            octets = hashlib.blake2b(key + b"%d" % (index // _PER_BLOCK)).digest()
-        start = opens + index * step
-        if octets[at] < own or (lunch and start < lunch[1] and start + step > lunch[0]):
-            continue
-        lead = _LEADS[octets[at + 2]] + octets[at + 3] if octets[at + 1] < taken else None
-        kind = kinds.of(octets, at, index)
-        plan.append(Planned(start, start + step, None if lead is None else start - lead, kind))
-    return tuple(plan)
+    return tuple(rhythm(template, zone).plan(seed, schedule_id, day.toordinal()).slots())
 
 
 def day_slots(
@@ -117,56 +169,41 @@ def split_slot_id(text: str) -> tuple[str, int] | None:
     return schedule, int(start.timestamp())
 
 
-@lru_cache(maxsize=4096)
-def _hours(
-    day: date, opens: time, closes: time, lunch: tuple[time, time] | None, zone: ZoneInfo
-) -> tuple[int, int, tuple[int, int] | None]:
-    """Opening, closing and lunch in epoch seconds; closing at 00:00 is the end of the day."""
-    last = day + timedelta(days=1) if closes == time(0) else day
-    return (
-        _epoch(day, opens, zone),
-        _epoch(last, closes, zone),
-        (_epoch(day, lunch[0], zone), _epoch(day, lunch[1], zone)) if lunch else None,
-    )
+def _candidates(day: date, template: AgendaTemplate, zone: ZoneInfo) -> Iterator[int]:
+    if day.weekday() not in template.days:
+        return
+    last = day + timedelta(days=1) if template.closes == time(0) else day  # 00:00 is the end of the day
+    step = template.slot_minutes * 60
+    begins, ends = (_epoch(day, at, zone) for at in template.lunch or (time(0), time(0)))
+    for start in range(_epoch(day, template.opens, zone), _epoch(last, template.closes, zone) - step + 1, step):
+        if not (start < ends and start + step > begins):
+            yield start
 
 
 def _epoch(day: date, at: time, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, at, zone).timestamp())
 
 
-class _Kinds:
-    """The kinds of slots that a template makes, built once: visibilities x types x reason x walk-in x CPTS group."""
-
-    def __init__(self, template: AgendaTemplate) -> None:
-        self._visibilities = template.visibilities
-        types = template.types
-        self._types = (types, *((one,) for one in types)) if len(types) > 1 else (types,)
-        self._reasons = (None, *template.reasons)
-        self._walkin = int(template.walkin * 256)
-        self._groups = template.cpts
-        self._made: dict[tuple[int, int, int, bool, int], SlotKind] = {}
-
-    def of(self, octets: bytes, at: int, index: int) -> SlotKind:
-        """The kind drawn by the octets at `at`; CPTS groups alternate with the place of the slot in the day."""
-        groups = self._groups
-        key = (
-            octets[at + 4] % len(self._visibilities),
-            octets[at + 5] % len(self._types),
-            octets[at + 6] % len(self._reasons),
-            octets[at + 7] < self._walkin,
-            index % len(groups) if groups else 0,
-        )
-        return self._made.get(key) or self._make(key)
-
-    def _make(self, key: tuple[int, int, int, bool, int]) -> SlotKind:
-        seen, types, reason, walkin, group = key
-        visibilities = self._visibilities[seen]
-        cpts = self._groups[group] if "CPTS" in visibilities and self._groups else ()
-        kind = SlotKind(visibilities, self._types[types], self._reasons[reason], walkin, cpts)
-        self._made[key] = kind
-        return kind
+def _lead(share: float) -> int:
+    """How long before its start a slot is taken, in seconds; `share` in [0, 1[."""
+    return int(_SHORTEST * 2 ** (_DOUBLINGS * math.sqrt(share)))
 
 
-@lru_cache(maxsize=1024)
-def _kinds(template: AgendaTemplate) -> _Kinds:
-    return _Kinds(template)
+def _kinds(template: AgendaTemplate) -> Iterator[SlotKind]:
+    """256 kinds per group of CPTS: each feature has its share, spread over all values of the others.
+
+    Multiplied by an odd number, the octets are all octets in another order: one octet draws every feature.
+    """
+    kinds = template.types
+    choices = (kinds, *((one,) for one in kinds)) if len(kinds) > 1 else (kinds,)
+    reasons = (None, *template.reasons)
+    for group in template.cpts or ((),):
+        for octet in range(256):
+            visibilities = template.visibilities[octet * len(template.visibilities) >> 8]
+            yield SlotKind(
+                visibilities,
+                choices[(octet * 77 % 256) * len(choices) >> 8],
+                reasons[(octet * 157 % 256) * len(reasons) >> 8],
+                (octet * 109 % 256) < int(template.walkin * 256),
+                group if "CPTS" in visibilities else (),
+            )

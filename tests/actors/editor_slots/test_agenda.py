@@ -90,7 +90,7 @@ def test_clock_that_goes_back_shows_what_was_free_then(office, agenda):
 def test_kept_days_are_bounded(office, agenda, monkeypatch):
     monkeypatch.setattr(module, "DAYS_KEPT", 5)
     whole = free(office, agenda, days=20)
-    assert len(agenda._days) == 5
+    assert len(agenda._views) == 5
     assert free(office, agenda, days=20) == whole
 
 

@@ -19,12 +19,13 @@ from sandbox.kernel.model import (
     AgendaTemplate,
     ConsultationSite,
     Cpts,
+    Palette,
     Place,
     Practitioner,
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agenda import Planned
+from sandbox.population.agenda import Columns
 
 RENDERER = Renderer("https://h.example/fhir", "http://h.example/ui", "urn:oid:1.2.3")
 PLACE = Place("p-1", "1330000018", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.5, local_id="9")
@@ -39,20 +40,19 @@ START = datetime(2026, 11, 23, 9, tzinfo=PARIS)
 
 
 def slots(kind):
-    return [
-        Planned(int(START.timestamp()) + at * 900, int(START.timestamp()) + at * 900 + 900, None, kind) for at in (0, 1)
-    ]
+    starts = [int(START.timestamp()) + at * 900 for at in (0, 1)]
+    return Columns(starts, 900, starts, (0, 0), Palette((kind,)))
 
 
 BODY = RENDERER.bundle(
     R04, 2, "Slot", "",
-    [RENDERER.slots(R04, "p-1", ("SM54", None), PARIS, slots(KIND)), RENDERER.schedule(PERSON, PLACE),
+    [*RENDERER.slots(R04, "p-1", ("SM54", None), PARIS, slots(KIND)), RENDERER.schedule(PERSON, PLACE),
      RENDERER.practitioner(PERSON), RENDERER.role(PERSON, PLACE), RENDERER.service(CPTS), RENDERER.cpts(CPTS)],
 )  # fmt: skip
 SITES = RENDERER.bundle(
     SOS, 2, "Schedule", "",
     [RENDERER.site_schedule(SITE),
-     RENDERER.slots(SOS, "s-1", (None, None), PARIS, slots(SlotKind(("SNP",), ("HH",), None, False))),
+     *RENDERER.slots(SOS, "s-1", (None, None), PARIS, slots(SlotKind(("SNP",), ("HH",), None, False))),
      RENDERER.site(ASSOCIATION, SITE), RENDERER.sos(ASSOCIATION)],
 )  # fmt: skip
 

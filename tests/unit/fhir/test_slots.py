@@ -23,12 +23,13 @@ from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
     OpeningHours,
+    Palette,
     Place,
     Practitioner,
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agenda import Planned, day_plan, zone_of
+from sandbox.population.agenda import Columns, Planned, rhythm, zone_of
 
 KIND = SlotKind(("PUBLIC", "PRO"), ("AMB", "VR"), 'Fièvre à 100 % "forte"', False)
 PLACE = Place("p-1", "330000018", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.5, local_id="9")
@@ -50,13 +51,18 @@ def planned(kind=KIND, *times):
     return [Planned(int(each.timestamp()), int(each.timestamp()) + 900, None, kind) for each in times]
 
 
-def entries(body: bytes):
-    return json.loads(b"[" + body.rstrip(b",") + b"]")
+def columns(*times, kind=KIND):
+    starts = [int(each.timestamp()) for each in times]
+    return Columns(starts, 900, starts, [0] * len(starts), Palette((kind,)))
+
+
+def entries(rendered: list[bytes]):
+    return json.loads(b"[" + b"".join(rendered).rstrip(b",") + b"]")
 
 
 def test_slot_says_what_it_is(renderer):
     (entry,) = entries(
-        renderer.slots(R01, "p-1", ("SM54", "MG"), PARIS, planned(KIND, datetime(2026, 7, 1, 0, 15, tzinfo=PARIS)))
+        renderer.slots(R01, "p-1", ("SM54", "MG"), PARIS, columns(datetime(2026, 7, 1, 0, 15, tzinfo=PARIS)))
     )
     assert entry["fullUrl"] == "https://h.example/a%20b/fhir/Slot/p-1.20260630T2215Z"
     assert entry["search"] == {"mode": "match"}
@@ -89,15 +95,15 @@ def test_slot_without_known_specialty_sends_none(renderer):
 def test_offsets_are_those_in_force_at_each_end(renderer, insee, day):
     zone = zone_of(insee)
     template = AgendaTemplate(days=(0, 6), opens=time(0), closes=time(0), lunch=None, slot_minutes=45, own_patients=0.0)
-    plan = day_plan(1, "p-1", day.date(), template, zone)
-    for slot, entry in zip(plan, entries(renderer.slots(R01, "p-1", ("SM54", None), zone, plan)), strict=True):
+    plan = rhythm(template, zone).plan(1, "p-1", day.toordinal())
+    for slot, entry in zip(plan.slots(), entries(renderer.slots(R01, "p-1", ("SM54", None), zone, plan)), strict=True):
         for key, instant in (("start", slot.start), ("end", slot.end)):
             expected = datetime.fromtimestamp(instant, zone).isoformat(timespec="milliseconds")
             assert entry["resource"][key] == expected
 
 
 def test_no_slots_are_no_bytes(renderer):
-    assert renderer.slots(R01, "p-1", (None, None), PARIS, []) == b""
+    assert renderer.slots(R01, "p-1", (None, None), PARIS, columns()) == []
 
 
 def test_ids_and_phones_are_corrected_whatever_the_agenda_stores():
@@ -135,6 +141,23 @@ def test_fragments_are_kept_and_bounded(renderer, monkeypatch):
         renderer.cpts(Cpts(f"133990000{number}", "CPTS", None, ()))
     assert len(renderer._entries) == 3
     assert renderer.practitioner(PERSON) == first
+
+
+def test_slot_templates_are_made_once_per_kind_and_instants_are_bounded(renderer, monkeypatch):
+    times = [datetime(2026, 11, 23, 9, at, tzinfo=PARIS) for at in (0, 15, 30, 45)]
+    first = renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*times))
+    monkeypatch.setattr(module, "INSTANTS_KEPT", 3)
+    module._instants(PARIS).clear()
+    later = [each.replace(hour=14) for each in times]
+    assert entries(renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*later)))[3]["resource"]["end"] == (
+        "2026-11-23T15:00:00.000+01:00"
+    )
+    assert len(module._instants(PARIS)) <= 3
+    assert renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*times)) == first
+    assert len(renderer._shapes) == 1
+    twice = renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(times[0]))
+    assert twice == first[:1]
+    assert len(renderer._shapes) == 1
 
 
 def test_bundle_is_one_document_with_or_without_entries(renderer):
