@@ -184,7 +184,7 @@ def rank(id: str, distance_km: float, criteria: Criteria) -> tuple[float, bytes]
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
     """The candidates in the order in which they are asked and shown."""
-    return sorted(candidates, key=lambda candidate: rank(candidate.practitioner.id, candidate.distance_km, criteria))
+    return sorted(candidates, key=lambda candidate: rank(candidate.id, candidate.distance_km, criteria))
 
 
 def lots(items: Sequence[T], size: int = LOT) -> Iterator[list[T]]:
@@ -200,7 +200,7 @@ def practitioner_queries(
     """One query per editor that has practitioners of the lot."""
     by_editor: dict[str, list[str]] = {}
     for candidate in lot:
-        by_editor.setdefault(candidate.practitioner.editor, []).append(candidate.practitioner.id)
+        by_editor.setdefault(candidate.practitioner.editor, []).append(candidate.id)
     return [_slot_query(editors[slug], ids, criteria) for slug, ids in by_editor.items()]
 
 
