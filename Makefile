@@ -7,7 +7,7 @@ ARGS ?=
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check bench lock clean
+.PHONY: help sandbox test check bench schema lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, layers, tests with bra
 
 bench: $(VENV)/.dev ## measure the hot paths against their limits, as ratios in one run
 	@$(BIN)/python -m load.bench $(ARGS)
+
+schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types of the persona files
+	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.published import write; write(Path("docs/personas.schema.json"))'
 
 lock: $(VENV)/.dev ## make both lock files again from the ranges in pyproject.toml
 	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \
