@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.config import load_settings
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Town
-from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.directory import (
     FALLBACK_RADIUS_KM,
@@ -163,16 +161,6 @@ def test_association_is_told_only_when_its_editor_serves_one(directory: Director
 def test_suggestions_tell_towns_of_one_name_apart(directory: Directory) -> None:
     assert "Bordeaux" in directory.suggestions(500)
     assert len(directory.suggestions(3)) == 3
-
-
-@pytest.fixture(scope="module")
-def france() -> Population:
-    return load_population(load_settings({"preset": "national"}, {}))
-
-
-@pytest.fixture(scope="module")
-def national(france: Population) -> Directory:
-    return Directory(france)
 
 
 @pytest.mark.parametrize(
