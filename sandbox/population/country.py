@@ -59,6 +59,8 @@ def _arc(of: Department) -> str:
 def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]:
     """The hand-made people, among everybody else. `personas` knows the towns of the dataset already."""
     towns = [(personas.towns[town.insee], inhabitants) for town, inhabitants in french_towns()]
+    known = {town.insee for town, _ in towns}
+    towns += [(town, inhabitants) for town, inhabitants in recipe.towns if town.insee not in known]
     editors = {**personas.editors, **_editors(personas.editors)}
     sos = {**personas.sos, **_associations(personas, editors, towns)}
     cpts = {**personas.cpts, **_all_cpts(CPTS - len(personas.cpts), towns)}

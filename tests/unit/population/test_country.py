@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+import tracemalloc
 from collections import Counter
 from datetime import date
 from itertools import combinations
@@ -192,6 +193,25 @@ def test_persona_files_may_name_any_town_and_territory_of_the_country(personas):
 def test_what_a_file_says_of_a_town_wins(france):
     assert france.towns["69123"].postal_code == "69002"  # the dataset says 69001
     assert next(iter(france.towns)) == "33063"
+
+
+def test_a_town_of_the_files_that_the_dataset_lacks_has_people_too(personas):
+    towns = personas / "towns.yaml"
+    row = '- {insee: "29999", name: Ker-Ys, postal_code: "29100", lat: 48.1, lon: -4.4, inhabitants: 3000000}'
+    towns.write_text(f"{towns.read_text('utf-8')}\n{row}\n", "utf-8")
+    france = load_population(Settings(scope="france", personas=str(personas), practitioners=500))
+    assert any(person.places[0].city == "Ker-Ys" for person in france.practitioners())
+    assert any("29999" in cpts.zone for cpts in france.cpts.values())
+
+
+def test_it_takes_little_memory():
+    tracemalloc.start()
+    try:
+        kept = load_population(NATIONAL)
+        assert tracemalloc.get_traced_memory()[0] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(kept) > 100_000
 
 
 def test_an_unknown_scope_is_refused():
