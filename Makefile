@@ -7,7 +7,7 @@ ARGS ?=
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check bench load lock clean
+.PHONY: help sandbox test check bench load schema lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: $(VENV)/.dev ## measure the hot paths against their limits, as ratios in 
 
 load: $(VENV)/.dev ## searches by locust on the running sandbox (options: make load ARGS="-u 50 -r 10 -t 60s")
 	@$(BIN)/locust -f load/locustfile.py --headless $(or $(ARGS),-u 20 -r 5 -t 30s)
+
+schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types of the persona files
+	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.published import write; write(Path("docs/personas.schema.json"))'
 
 lock: $(VENV)/.dev ## make both lock files again from the ranges in pyproject.toml
 	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \

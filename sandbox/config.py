@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready_file: str | None = None
     personas: str | None = None  # a directory; None: those of the package
     practitioners: int = 0  # procedural practitioners beside the hand-made ones
+    scope: str = "territories"  # where everybody lives: the persona files' `territories`, or all of `france`
     vhost: str = "15-15_v2.0"
     platform_client_id: str = "fr.health.test.ptfsas"
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
@@ -54,7 +55,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _require(1 <= self.port_base <= 65_436, "port_base", self.port_base, "1 to 65436")
-        _require(self.practitioners >= 0, "practitioners", self.practitioners, "0 or more")
+        _require(0 <= self.practitioners <= 10_000_000, "practitioners", self.practitioners, "0 to 10000000")
+        _require(self.scope in ("territories", "france"), "scope", self.scope, "territories or france")
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
@@ -101,7 +103,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "minimal": {"practitioners": 0},
-    "demo": {"practitioners": 300},
+    "demo": {"practitioners": 2_000},
+    "national": {"practitioners": 100_000, "scope": "france"},
 }
 
 

@@ -231,9 +231,7 @@ def _sited(desk: Desk, sirets: Iterable[str]) -> Iterable[_Sited]:
             yield from ((sos, site) for site in sos.sites)
 
 
-def _page(
-    found: list[_Found], query: search.SlotQuery, total: int, most: int
-) -> tuple[list[_Found], str | None]:
+def _page(found: list[_Found], query: search.SlotQuery, total: int, most: int) -> tuple[list[_Found], str | None]:
     """The page asked for, of `most` slots at most, and the id of its last slot when another page follows."""
     room = most if query.count is None else min(query.count, most)
     if query.after is not None:

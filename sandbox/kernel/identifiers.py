@@ -38,8 +38,8 @@ class Identifier:
         return f"{self.system}|{self.value}"
 
 
-_ONCE = bytes(octet % 16 for octet in range(256))  # ASCII digits to their values
-_TWICE = bytes(2 * value % 9 if value < 9 else 9 for value in _ONCE)  # … and to the digit sums of their doubles
+_PLAIN = bytes(octet - 48 if 48 <= octet < 58 else 0 for octet in range(256))
+_DOUBLED = bytes(2 * digit - 9 * (digit > 4) for digit in _PLAIN)  # the sum of the digits of twice the digit
 
 
 def luhn_digit(digits: str) -> str:
@@ -48,9 +48,8 @@ def luhn_digit(digits: str) -> str:
     >>> luhn_digit("7992739871")
     '3'
     """
-    octets = digits.encode()
-    total = sum(octets[::-2].translate(_TWICE)) + sum(octets[-2::-2].translate(_ONCE))
-    return str(-total % 10)
+    octets = digits.encode("ascii", "replace")
+    return str(-(sum(octets[-1::-2].translate(_DOUBLED)) + sum(octets[-2::-2].translate(_PLAIN))) % 10)
 
 
 def has_luhn(digits: str) -> bool:
@@ -87,6 +86,12 @@ def is_national_person(value: str) -> bool:
 
 
 _PHONE = re.compile(r"(?:\+|00)(33|262|590|594|596)0?([0-9]{9})|0([0-9]{9})")
+# Numbers of overseas départements begin, after the 0, as no others in France do; +33 does not lead there.
+_OVERSEAS = {
+    "262": "262", "263": "262", "269": "262", "692": "262", "693": "262", "639": "262",
+    "590": "590", "690": "590", "691": "590", "594": "594", "694": "594", "596": "596", "696": "596", "697": "596",
+}  # fmt: skip
+_FICTION = "63998"  # ARCEP keeps 06 39 98 for fiction, in the middle of Mayotte's 06 39
 
 
 def national_phone(text: str) -> str | None:
@@ -94,9 +99,14 @@ def national_phone(text: str) -> str | None:
 
     >>> national_phone("01 02 03 04 05")
     '+33102030405'
+    >>> national_phone("02 62 00 00 01")
+    '+262262000001'
     """
     match = _PHONE.fullmatch(re.sub(r"[\s.\-()]", "", text))
     if match is None:
         return None
     country, abroad, home = match.groups()
-    return f"+{country}{abroad}" if country else f"+33{home}"
+    if country not in (None, "33"):
+        return f"+{country}{abroad}"
+    digits = abroad or home
+    return f"+{'33' if digits.startswith(_FICTION) else _OVERSEAS.get(digits[:3], '33')}{digits}"

@@ -52,7 +52,6 @@ class Planned(NamedTuple):
         return cls(int(slot.start.timestamp()), int(slot.end.timestamp()), None, kind)
 
 
-@lru_cache(maxsize=1024)
 def zone_of(insee: str) -> ZoneInfo:
     """The time zone of a town by its INSEE code (or a département code): overseas ones have their own."""
     name = _OVERSEAS.get(insee[:3])

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
+from sandbox.population.country import territories, whole_country
 from sandbox.population.external import with_external
+from sandbox.population.gazetteer import french_towns
 from sandbox.population.people import Population
 from sandbox.population.personas import read_personas
 
@@ -26,7 +28,11 @@ def load_population(settings: Settings) -> Population:
     directory = personas_directory(settings)
     if not directory.is_dir():
         raise UsageError(f"personas: {directory} is no directory")
-    personas, recipe = read_personas(directory)
+    if settings.scope == "france":
+        towns = {town.insee: town for town, _ in french_towns()}
+        personas, recipe = whole_country(*read_personas(directory, towns=towns, territories=territories()))
+    else:
+        personas, recipe = read_personas(directory)
     if settings.practitioners and not (recipe.editors and recipe.towns and recipe.agendas):
         raise UsageError(
             f"personas: {directory} has no editor of INT_R01, town or agenda with `procedural` for "

@@ -1,7 +1,8 @@
 """Everybody who lives in the ecosystem, found by identifier. Pure: derived from (seed, personas, count).
 
 The hand-made people of the persona files are held; the procedural practitioners are derived when asked for and kept
-in a bounded cache. Their ids start with `8199`, so the number of a practitioner is read from the id itself.
+in a bounded cache. The number of a practitioner is read from the id itself, and who lives in a département follows from
+the draws (`settling.py`): nobody is enumerated at the start, however many there are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
-from sandbox.population.procedural import Recipe, id_of, index_of, practitioner_at
+from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
 
@@ -58,6 +59,7 @@ class Population:
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
         self._recipe = recipe
+        self._numbered = lru_cache(KEPT)(self._make)
         self._derived = lru_cache(KEPT)(self._derive)
 
     def __len__(self) -> int:
@@ -71,20 +73,31 @@ class Population:
     def _derive(self, national_id: str) -> Practitioner | None:
         prefixed = prefixed_person(national_id)
         number = index_of(prefixed)
-        if number is not None and number < self.count:
-            return practitioner_at(self.seed, number, self._recipe)
-        return self._made.get(prefixed)
+        if number is None or number >= self.count:
+            return self._made.get(prefixed)
+        person = self._numbered(number)
+        return person if person.id == prefixed else None  # of RPPS and ADELI he has one
 
-    def _at(self, number: int) -> Practitioner:
-        person = self._derived(id_of(number))
-        if person is None:
-            raise IndexError(number)
-        return person
+    def _make(self, number: int) -> Practitioner:
+        return practitioner_at(self.seed, number, self._recipe)
 
     def practitioners(self) -> Iterable[Practitioner]:
         """All of them, the hand-made first, then the procedural by number."""
         yield from self._made.values()
-        yield from (self._at(number) for number in range(self.count))
+        yield from (self._numbered(number) for number in range(self.count))
+
+    def handmade(self) -> Iterable[Practitioner]:
+        """Those of the persona files."""
+        return self._made.values()
+
+    @property
+    def departments(self) -> Mapping[str, tuple[float, float, float, float]]:
+        """Where procedural practitioners settle: south, north, west, east by département."""
+        return self._recipe.boxes if self.count else {}
+
+    def settled_in(self, department: str) -> Iterator[Settled]:
+        """The procedural practitioners of one of these départements; all their places lie in it."""
+        return settled_in(self.seed, department, self._recipe, self.count)
 
     def of_editor(self, slug: str) -> Sequence[Practitioner]:
         """The practitioners whose agenda that editor holds."""
@@ -141,7 +154,7 @@ class _Lazy(Sequence[Practitioner]):
         at = range(len(self))[index]
         if at < len(self._made):
             return self._made[at]
-        return self._population._at(self._numbers[at - len(self._made)])
+        return self._population._numbered(self._numbers[at - len(self._made)])
 
     def __iter__(self) -> Iterator[Practitioner]:
         return (self[at] for at in range(len(self)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from sandbox.kernel.errors import ConfigError
@@ -28,8 +29,9 @@ from sandbox.kernel.model import (
     Town,
 )
 from sandbox.population.characters import character, check_characters
+from sandbox.population.departments import department_of
 from sandbox.population.people import Personas
-from sandbox.population.procedural import Recipe, index_of
+from sandbox.population.procedural import Recipe, index_of, speaking, zones
 from sandbox.population.schema import (
     AgendaRow,
     CptsRow,
@@ -48,6 +50,7 @@ from sandbox.yaml_file import YamlFile, load_yaml
 
 T = TypeVar("T")
 Error = Callable[[str, str], ConfigError]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
 
 
@@ -74,13 +77,19 @@ def _rows(directory: Path, name: str, kind: type[T]) -> _Rows[T]:
     return _Rows(file.value, file.error)
 
 
-def read_personas(directory: Path) -> tuple[Personas, Recipe]:
-    """All persona files of a directory. Raises ConfigError."""
-    towns = _rows(directory, "towns", TownRow)
+def read_personas(
+    directory: Path, *, towns: Mapping[str, Town] = NOTHING, territories: Mapping[str, Territory] = NOTHING
+) -> tuple[Personas, Recipe]:
+    """All persona files of a directory. Raises ConfigError.
+
+    `towns`, `territories`: further ones that the files may name, by INSEE and by code; what a file says of one wins.
+    Of these territories only those are kept that somebody regulates.
+    """
+    own_towns = _rows(directory, "towns", TownRow)
     agendas = _agendas(_rows(directory, "agendas", AgendaRow))
     editors = _rows(directory, "editors", EditorRow)
     known = _Known(
-        towns={key: _town(row) for key, row in towns.keyed("insee").items()},
+        towns={key: _town(row) for key, row in own_towns.keyed("insee").items()} | _others(own_towns, towns),
         agendas={name: template for name, (template, _) in agendas.items()},
         editors={key: _editor(row) for key, row in editors.keyed("slug").items()},
     )
@@ -96,20 +105,23 @@ def read_personas(directory: Path) -> tuple[Personas, Recipe]:
         lambda editor, key: holders.get(key) == editor.slug or index_of(key) is not None,
         editors.error,
     )
-    territories = _territories(_rows(directory, "territories", TerritoryRow))
-    regulators = _regulators(_rows(directory, "regulators", RegulatorRow), territories)
+    own = _territories(_rows(directory, "territories", TerritoryRow))
+    regulators = _regulators(_rows(directory, "regulators", RegulatorRow), {**territories, **own})
+    served = own | {each.territory: territories[each.territory] for each in regulators if each.territory not in own}
     examples = _examples(directory / "examples.yaml", {p.id: p for p in practitioners}, sos, regulators)
-    personas = Personas(territories, known.towns, known.editors, practitioners, cpts, sos, regulators, examples)
+    personas = Personas(served, known.towns, known.editors, practitioners, cpts, sos, regulators, examples)
     return personas, Recipe(
-        towns=[(known.towns[row.insee], row.inhabitants) for row in towns.rows],
-        editors=[slug for slug, editor in known.editors.items() if editor.speaks(Flow.INT_R01)],
+        towns=[(known.towns[row.insee], row.inhabitants) for row in own_towns.rows],
+        editors=speaking(known.editors.values(), Flow.INT_R01),
         agendas=[(template, weight) for template, weight in agendas.values() if weight],
+        cpts_editors=frozenset(speaking(known.editors.values(), Flow.INT_R04)),
+        cpts=zones(cpts.values()),
     )
 
 
-def department_of(insee: str) -> str:
-    """The département of an INSEE code: `33`, `2A`, `974`."""
-    return insee[:3] if insee[:2] in ("97", "98") else insee[:2]
+def _others(own: _Rows[TownRow], towns: Mapping[str, Town]) -> dict[str, Town]:
+    named = {row.insee for row in own.rows}
+    return {insee: town for insee, town in towns.items() if insee not in named}
 
 
 def _town(row: TownRow) -> Town:
@@ -186,7 +198,7 @@ class _Known:
         self, row: PractitionerRow, path: str, error: Error, cpts: Mapping[str, Cpts], schedules: set[str]
     ) -> Practitioner:
         if index_of(row.id) is not None:
-            raise error(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
+            raise error(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…, 099…)")
         stored = row.stored_id or row.id
         if prefixed_person(stored) != row.id:
             raise error(f"{path}.stored_id", f"'{stored}' is not '{row.id}' with or without its prefix")

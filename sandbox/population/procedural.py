@@ -1,70 +1,174 @@
 """Procedural practitioners: number `i` of a seed always is the same person. Pure, one blake2b per person.
 
-Ids are RPPS `8199` + number (7 digits) + Luhn digit: valid, visibly fictitious, and the number can be read back.
-Phones lie in the ranges that ARCEP keeps for fiction. Family and given names come from Faker's fr_FR word lists.
+Ids are RPPS `8199` + number (7 digits) + Luhn digit, or for those who have an ADELI only `099` + number: valid,
+visibly fictitious, and the number can be read back. Family and given names come from Faker's fr_FR word lists.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, luhn_digit
-from sandbox.kernel.model import AgendaTemplate, Place, Practitioner, Town
+from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Town
+from sandbox.population.departments import department, phone_of
 from sandbox.population.names import family_names, given_names
+from sandbox.population.settling import DRAWS, draw, numbers_in
 
 MOST = 10_000_000  # numbers have seven digits
-_PREFIX = "8199"
+_PREFIX, _ADELI_PREFIX = "8199", "099"
 
 # TRE_R38 codes and their weights: general practice first.
 SPECIALTIES: tuple[tuple[str, int], ...] = (
-    ("SM54", 80), ("SM26", 6), ("SM53", 6), ("SM40", 2), ("SM15", 2), ("SM04", 2), ("SM38", 2),
+    ("SM54", 780), ("SM26", 60), ("SM53", 60), ("SM40", 14), ("SM04", 14), ("SM15", 12), ("SM38", 12), ("SM42", 12),
+    ("SM20", 8), ("SM19", 4), ("SM24", 6), ("SM41", 5), ("SM32", 4), ("SM39", 4), ("SM48", 3), ("SM16", 2),
+)  # fmt: skip
+FREE_TEXTS = (
+    "Médecin généraliste", "Médecine du sport", "Homéopathie", "Médecine générale et ostéopathie", "Allergologie",
 )  # fmt: skip
 _STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
 _NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",
           "du Gabarit", "de la Simulation", "du Brouillon", "de la Répétition", "du Canevas")  # fmt: skip
-_FICTION = {"33": "0536490", "35": "0261910", "69": "0465710"}  # ARCEP: numbers for audiovisual works
-_NO_PHONE = 13  # of 256: about 5 %
+# Shares of 256.
+_NO_PHONE = 13  # about 5 %
+_ADELI_ONLY = 5  # about 2 %
+_FREE_TEXT = 5
+_MEMBERS = 154  # of those whose editor speaks INT_R04 in the zone of a CPTS: about 60 %
+_IN_TWO = 32  # of the members where there are several CPTS, in each of two ways
+
+SPREAD = 0.01  # degrees around the centre of a town: about 1 km, more in a city
+_CITY = 100_000  # inhabitants from which a town is wider than that
+WIDEST = 5.0  # times
+
+
+class Settled(NamedTuple):
+    """What a directory needs of a practitioner. `spots`: (lat, lon) of each place."""
+
+    id: str
+    editor: str
+    specialty: str | None
+    spots: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What procedural practitioners are drawn from; weights are cumulated once.
 
-    `towns` with inhabitants, `editors` slugs that hold individual agendas, `agendas` weeks with weights.
+    `towns` with inhabitants, `editors` slugs that hold individual agendas, `agendas` weeks with weights;
+    `cpts_editors`: those of the editors that speak INT_R04; `cpts`: FINESS of the CPTS in whose zone a town lies, by
+    INSEE code.
     """
 
     towns: Sequence[tuple[Town, int]]
     editors: Sequence[str]
     agendas: Sequence[tuple[AgendaTemplate, int]]
+    cpts_editors: frozenset[str] = frozenset()
+    cpts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _settled(self) -> Sequence[tuple[Town, int]]:
+        """The towns by département, so that each département is one interval of draws."""
+        return sorted(self.towns, key=lambda row: row[0].department)
 
     @cached_property
     def _town_sums(self) -> Sequence[int]:
-        return list(accumulate(weight for _, weight in self.towns))
+        return list(accumulate(weight for _, weight in self._settled))
 
     @cached_property
     def _agenda_sums(self) -> Sequence[int]:
         return list(accumulate(weight for _, weight in self.agendas))
 
-    def town(self, draw: int) -> Town:
-        """A town, in proportion to its inhabitants; `draw` is a 32-bit number."""
-        return self.towns[_pick(self._town_sums, draw)][0]
+    @cached_property
+    def _widths(self) -> Mapping[str, float]:
+        return {town.insee: _width(inhabitants) for town, inhabitants in self.towns}
 
-    def agenda(self, draw: int) -> AgendaTemplate:
+    @cached_property
+    def shares(self) -> Mapping[str, tuple[int, int]]:
+        """The interval of draws [low, high[ of every département."""
+        ends: dict[str, int] = {}
+        for (town, _), total in zip(self._settled, self._town_sums, strict=True):
+            ends[town.department] = -(-total * DRAWS // self._town_sums[-1])
+        highs = list(ends.values())
+        return dict(zip(ends, zip([0, *highs[:-1]], highs, strict=True), strict=True))
+
+    @cached_property
+    def boxes(self) -> Mapping[str, tuple[float, float, float, float]]:
+        """South, north, west, east of all the places of a département's practitioners, in degrees."""
+        found: dict[str, tuple[float, float, float, float]] = {}
+        for town, _ in self.towns:
+            width = self._widths[town.insee]
+            box = (town.lat - width, town.lat + width, town.lon - width, town.lon + width)
+            south, north, west, east = found.get(town.department, box)
+            found[town.department] = (min(south, box[0]), max(north, box[1]), min(west, box[2]), max(east, box[3]))
+        return found
+
+    def town(self, drawn: int) -> Town:
+        """A town, in proportion to its inhabitants; `drawn` is a 32-bit number."""
+        return self._settled[_pick(self._town_sums, drawn)][0]
+
+    def neighbour(self, home: Town, drawn: int) -> Town:
+        """A town of the same département, in proportion to its inhabitants."""
+        low, high = self.shares[home.department]
+        return self.town(low + (drawn * (high - low) >> 32))
+
+    def width(self, town: Town) -> float:
+        """Degrees around its centre in which the town's addresses lie."""
+        return self._widths[town.insee]
+
+    def agenda(self, drawn: int) -> AgendaTemplate:
         """A week, in proportion to its weight."""
-        return self.agendas[_pick(self._agenda_sums, draw)][0]
+        return self.agendas[_pick(self._agenda_sums, drawn)][0]
 
     def editor_of(self, seed: int, number: int) -> str:
         """Slug of the editor that holds the agenda of practitioner `number`."""
-        return self.editors[_digest(seed, number)[0] % len(self.editors)]
+        return self._editor(_digest(seed, number))
+
+    def _editor(self, octets: bytes) -> str:
+        return self.editors[octets[0] % len(self.editors)]
+
+    def stores_bare(self, editor: str) -> bool:
+        """True for editors that store national ids without their prefix: every other one."""
+        return self.editors.index(editor) % 2 == 1
+
+    def groups(self, octets: bytes, home: Town) -> tuple[tuple[str, ...], ...]:
+        """The CPTS of a practitioner: none, one, or two that see the same slots or see them in turn."""
+        there = self.cpts.get(home.insee)
+        if not there or octets[4] >= _MEMBERS or self._editor(octets) not in self.cpts_editors:
+            return ()
+        at = octets[5] % len(there)
+        one, other = there[at], there[(at + 1) % len(there)]
+        if one == other or octets[6] >= 2 * _IN_TWO:
+            return ((one,),)
+        return ((one, other),) if octets[6] < _IN_TWO else ((one,), (other,))
 
 
-def _pick(sums: Sequence[int], draw: int) -> int:
-    return bisect_right(sums, draw * sums[-1] >> 32)
+def speaking(editors: Iterable[Editor], flow: Flow) -> list[str]:
+    """Slugs of those editors that are interfaced for a flow."""
+    return [editor.slug for editor in editors if editor.speaks(flow)]
+
+
+def zones(cpts: Iterable[Cpts]) -> dict[str, tuple[str, ...]]:
+    """FINESS of the CPTS in whose zone of intervention a town lies, by INSEE code."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in cpts:
+        for insee in each.zone:
+            found[insee] = (*found.get(insee, ()), each.finess)
+    return found
+
+
+def _width(inhabitants: int) -> float:
+    return SPREAD * min(WIDEST, max(1.0, math.sqrt(inhabitants / _CITY)))
+
+
+def _pick(sums: Sequence[int], drawn: int) -> int:
+    return bisect_right(sums, drawn * sums[-1] >> 32)
 
 
 _SPECIALTY_SUMS = list(accumulate(weight for _, weight in SPECIALTIES))
@@ -75,7 +179,7 @@ def _digest(seed: int, number: int) -> bytes:
 
 
 def id_of(number: int) -> str:
-    """Prefixed RPPS of practitioner `number` (below 10,000,000).
+    """Prefixed RPPS of practitioner `number` (below 10,000,000), unless he has an ADELI only.
 
     >>> id_of(0)
     '819900000001'
@@ -85,9 +189,13 @@ def id_of(number: int) -> str:
 
 
 def index_of(national_id: str) -> int | None:
-    """The number behind a procedural id; None for any other."""
+    """The number behind a procedural id (prefixed RPPS or ADELI); None for any other."""
+    if not (national_id.isascii() and national_id.isdigit()):
+        return None
     if len(national_id) == 12 and national_id.startswith(_PREFIX) and has_luhn(national_id[1:]):
         return int(national_id[4:11])
+    if len(national_id) == 10 and national_id.startswith(_ADELI_PREFIX):
+        return int(national_id[3:])
     return None
 
 
@@ -97,65 +205,106 @@ def practitioner_at(seed: int, number: int, recipe: Recipe) -> Practitioner:
         raise ValueError(f"practitioner number {number} is not in [0, {MOST}[")
     octets = _digest(seed, number)
     given, family = given_names(), family_names()
-    town = recipe.town(_word(octets, 4))
-    national_id = id_of(number)
+    towns = _towns(octets, seed, number, recipe)
+    national_id, editor = _id(octets, number), recipe._editor(octets)
+    groups = recipe.groups(octets, towns[0])
+    specialty = _specialty(octets)
     return Practitioner(
         id=national_id,
         family=family[_word(octets, 8) % len(family)].upper(),
         given=given[_word(octets, 12) % len(given)],
-        editor=recipe.editors[octets[0] % len(recipe.editors)],
-        places=_places(national_id, octets, town, recipe),
-        specialty=SPECIALTIES[_pick(_SPECIALTY_SUMS, _word(octets, 16))][0],
-        phone=_phone(octets, town),
-        stored_id=national_id if octets[1] % 3 else national_id[1:],
+        editor=editor,
+        places=tuple(_place(national_id, octets, town, recipe, at, groups) for at, town in enumerate(towns)),
+        specialty=specialty,
+        specialty_text=None if specialty else FREE_TEXTS[_word(octets, 16) % len(FREE_TEXTS)],
+        phone=_phone(octets, towns[0]),
+        stored_id=national_id[1:] if recipe.stores_bare(editor) else national_id,
+        cpts=tuple(dict.fromkeys(finess for group in groups for finess in group)),
     )
+
+
+def settled_in(seed: int, code: str, recipe: Recipe, count: int) -> Iterator[Settled]:
+    """Those of the first `count` practitioners whose places lie in a département, by number."""
+    low, high = recipe.shares[code]
+    for number in numbers_in(seed, low, high, count):
+        octets = _digest(seed, number)
+        spots = (_spot(octets, at, town, recipe) for at, town in enumerate(_towns(octets, seed, number, recipe)))
+        yield Settled(_id(octets, number), recipe._editor(octets), _specialty(octets), tuple(spots))
 
 
 def _word(octets: bytes, at: int) -> int:
     return int.from_bytes(octets[at : at + 4], "big")
 
 
+def _id(octets: bytes, number: int) -> str:
+    return f"{_ADELI_PREFIX}{number:07d}" if octets[1] < _ADELI_ONLY else id_of(number)
+
+
+def _specialty(octets: bytes) -> str | None:
+    return None if octets[7] < _FREE_TEXT else SPECIALTIES[_pick(_SPECIALTY_SUMS, _word(octets, 16))][0]
+
+
 def _phone(octets: bytes, town: Town) -> str | None:
     if octets[2] < _NO_PHONE:
         return None
-    head = _FICTION.get(town.department, "0199000")
-    digits = f"{head}{_word(octets, 20) % 1000:03d}"
+    digits = phone_of(town.department, _word(octets, 20))
     if octets[3] % 3 == 0:  # some agendas keep what was typed; answers correct it
         return " ".join(digits[at : at + 2] for at in range(0, 10, 2))
     return digits if octets[3] % 3 == 1 else f"+33{digits[1:]}"
 
 
-def _places(national_id: str, octets: bytes, home: Town, recipe: Recipe) -> tuple[Place, ...]:
-    count = 1 + (octets[24] > 200) + (octets[24] > 246)  # about 78 % have one, 18 % two, 4 % three
-    return tuple(_place(national_id, octets[25 + 12 * at :], home, recipe, at) for at in range(count))
+def _drawn(octets: bytes, at: int) -> bytes:
+    """The twelve octets that decide place number `at`."""
+    return octets[25 + 12 * at : 37 + 12 * at]
 
 
-def _place(national_id: str, octets: bytes, home: Town, recipe: Recipe, at: int) -> Place:
-    """One place from twelve octets; places after the first may lie in another town of the same département."""
-    town = home
-    if at and (other := recipe.town(_word(octets, 0))).department == home.department:
-        town = other
+def _towns(octets: bytes, seed: int, number: int, recipe: Recipe) -> tuple[Town, ...]:
+    """The town of each place, all in one département: about 78 % of people have one place, 18 % two, 4 % three."""
+    home = recipe.town(draw(seed, number))
+    if octets[24] <= 200:
+        return (home,)
+    return (home, *(recipe.neighbour(home, _word(_drawn(octets, at), 0)) for at in range(1, 2 + (octets[24] > 246))))
+
+
+def _spot(octets: bytes, at: int, town: Town, recipe: Recipe) -> tuple[float, float]:
+    """Where in its town a place lies."""
+    drawn, width = _drawn(octets, at), recipe.width(town)
+    return round(town.lat + (drawn[7] - 128) / 128 * width, 5), round(town.lon + (drawn[8] - 128) / 128 * width, 5)
+
+
+def _place(
+    national_id: str, octets: bytes, town: Town, recipe: Recipe, at: int, groups: tuple[tuple[str, ...], ...]
+) -> Place:
+    drawn = _drawn(octets, at)
     schedule = f"{national_id}-{at + 1}"
+    lat, lon = _spot(octets, at, town, recipe)
+    week = recipe.agenda(_word(drawn, 8))
     return Place(
         id=schedule,
-        structure=_structure(national_id, town, octets, at),
-        line=f"{1 + octets[4] % 120} {_STREETS[octets[5] % len(_STREETS)]} {_NAMES[octets[6] % len(_NAMES)]}",
+        structure=_structure(national_id, town, drawn, at),
+        line=f"{1 + drawn[4] % 120} {_STREETS[drawn[5] % len(_STREETS)]} {_NAMES[drawn[6] % len(_NAMES)]}",
         postal_code=town.postal_code,
         city=town.name,
         insee=town.insee,
-        lat=round(town.lat + (octets[7] - 128) / 12_800, 5),  # at most one hundredth of a degree: about 1 km
-        lon=round(town.lon + (octets[8] - 128) / 12_800, 5),
-        agenda=recipe.agenda(_word(octets, 8)),
+        lat=lat,
+        lon=lon,
+        agenda=_seen_by(week, groups) if groups else week,
         local_id=schedule,
     )
 
 
-def _structure(national_id: str, town: Town, octets: bytes, at: int) -> str:
+@lru_cache(maxsize=4096)
+def _seen_by(week: AgendaTemplate, groups: tuple[tuple[str, ...], ...]) -> AgendaTemplate:
+    """The week of a member: some of its slots are seen by the CPTS too, some by them alone."""
+    return replace(week, visibilities=(*week.visibilities, ("PUBLIC", "CPTS"), ("CPTS",)), cpts=groups)
+
+
+def _structure(national_id: str, town: Town, drawn: bytes, at: int) -> str:
     """FINESS, else SIRET, else RPPS rang (guide, « Identifiants »: in this order of preference)."""
-    kind = octets[9] % 10
+    kind = drawn[9] % 10
     if kind < 5:
-        return f"1{town.department[:2]}99{_word(octets, 8) % 100_000:05d}"
-    if kind < 9:
-        siret = f"9990{_word(octets, 4) % 100_000:05d}{at + 1:04d}"
+        return f"1{department(town.department).digits}99{_word(drawn, 8) % 100_000:05d}"
+    if kind < 9 or national_id.startswith("0"):
+        siret = f"9990{_word(drawn, 4) % 100_000:05d}{at + 1:04d}"
         return f"3{siret}{luhn_digit(siret)}"
     return f"4{national_id[1:]}{at + 1:03d}"

@@ -180,7 +180,7 @@ class Aggregator:
 
     async def _ask_lot(self, search: _Search, lot: Sequence[Candidate], associations: Sequence[SosAssociation]) -> None:
         """One wave: every editor concerned at once; then the cards, those with slots first."""
-        search.asked.update(candidate.practitioner.id for candidate in lot)
+        search.asked.update(candidate.id for candidate in lot)
         search.asked.update(association.siret for association in associations)
         queries = practitioner_queries(lot, self._editors, search.criteria)
         queries += association_queries(associations, self._editors, search.criteria)
@@ -208,7 +208,7 @@ class Aggregator:
         cards = [
             practitioner_card(
                 candidate.practitioner,
-                by_id.get(candidate.practitioner.id, ()),
+                by_id.get(candidate.id, ()),
                 editor=self._editors[candidate.practitioner.editor],
                 area=search.area,
                 labels=self._labels,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reading import FreeSlot
-from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
 from sandbox.sas.directory import Area, distance_km
 from sandbox.sas.search import EditorQuery
@@ -32,11 +32,6 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cpts: tuple[str, ...] = ()
     walkin: bool = False
 
-    @property
-    def day(self) -> date:
-        """The local day, for the card's columns."""
-        return self.start.astimezone(PARIS).date()
-
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A place of consultation or site, with its free slots by time. `id` is the Schedule's."""
@@ -50,9 +45,9 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     phone: str | None = None
     slots: tuple[CardSlot, ...] = ()
 
-    def on(self, day: date) -> list[CardSlot]:
-        """The slots of one local day."""
-        return [slot for slot in self.slots if slot.day == day]
+    def on(self, day: date, zone: ZoneInfo) -> list[CardSlot]:
+        """The slots of one day of that zone, for the card's columns."""
+        return [slot for slot in self.slots if slot.start.astimezone(zone).date() == day]
 
 
 class CardCpts(msgspec.Struct, frozen=True):

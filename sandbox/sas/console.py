@@ -33,6 +33,7 @@ from sandbox.web.session import checked_form, local_path, sign_in
 
 BANNER = "BAC À SABLE — données fictives"
 COLOUR = "#1d4f91"
+MOST_SUGGESTED = 500  # towns that the search form offers; any other can be typed
 MOST_SHOWN = 50  # orientations on the page
 
 # State of an L02 message as people read it, and the tone of its badge.
@@ -72,7 +73,7 @@ class Console:
         redirect_uri = context.settings.http(SAS_UI, "/oidc/callback")
         self._psc = RelyingParty(context, "sas", redirect_uri, http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
-        self._towns = sorted(context.population.towns.values(), key=lambda town: town.name)
+        self._towns = directory.suggestions(MOST_SUGGESTED)
 
     def routes(self) -> list[Route]:
         """The pages' routes, without the static files."""

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sandbox.fhir.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import malformed
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor, SosAssociation, Town
+from sandbox.population.agenda import zone_of
 from sandbox.sas.directory import GENERAL_MEDICINE, Area, Candidate, Directory, area_of
 
 T = TypeVar("T")
@@ -60,10 +62,15 @@ class Criteria:
         return self.specialty in GENERAL_MEDICINE
 
     @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the town: « today » is a day there."""
+        return zone_of(self.town.insee)
+
+    @property
     def days(self) -> tuple[date, ...]:
         """The days of the window, local."""
-        first = self.start.astimezone(PARIS).date()
-        last = (self.end - timedelta(microseconds=1)).astimezone(PARIS).date()
+        first = self.start.astimezone(self.zone).date()
+        last = (self.end - timedelta(microseconds=1)).astimezone(self.zone).date()
         return tuple(first + timedelta(days=index) for index in range(max(1, (last - first).days + 1)))
 
 
@@ -86,7 +93,6 @@ def read_criteria(
     parameter may be a code, `<system>|<code>` or a label, and is general medicine when absent.
     Raises RequestError 400 with `http.<parameter>` for what cannot be understood.
     """
-    start, end = _window(values, now)
     insee = _first(values, "insee", "inseecode")
     name = _first(values, "town", "city")
     town = directory.town(insee, name)
@@ -97,6 +103,7 @@ def read_criteria(
             f"no town '{told}': {expected}" if told else f"no town given: {expected}",
             "http.insee" if insee else "http.town",
         )
+    start, end = _window(values, now, zone_of(town.insee))
     return Criteria(
         specialty=_specialty(values.get("specialty", ""), specialties),
         town=town,
@@ -124,12 +131,12 @@ def _specialty(text: str, specialties: Mapping[str, str]) -> str:
     raise malformed(f"specialty '{text}' is unknown: expected a code of TRE_R38 such as SM54", "http.specialty")
 
 
-def _window(values: Mapping[str, str], now: datetime) -> tuple[datetime, datetime]:
-    """`from` and `to`: dates (whole local days) or dateTimes; never before now, at most 31 days."""
-    start = max(now, _instant(values, "from", end_of_day=False) or now)
-    end = _instant(values, "to", end_of_day=True)
+def _window(values: Mapping[str, str], now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """`from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31 days."""
+    start = max(now, _instant(values, "from", zone, end_of_day=False) or now)
+    end = _instant(values, "to", zone, end_of_day=True)
     if end is None:
-        end = _midnight(start.astimezone(PARIS).date() + timedelta(days=DAYS))
+        end = _midnight(start.astimezone(zone).date() + timedelta(days=DAYS), zone)
     if end <= start:
         raise malformed("the window is empty: `to` must be after `from` and after now", "http.to")
     if end - start > timedelta(days=MOST_DAYS):
@@ -137,21 +144,21 @@ def _window(values: Mapping[str, str], now: datetime) -> tuple[datetime, datetim
     return start, end
 
 
-def _instant(values: Mapping[str, str], name: str, *, end_of_day: bool) -> datetime | None:
+def _instant(values: Mapping[str, str], name: str, zone: ZoneInfo, *, end_of_day: bool) -> datetime | None:
     text = values.get(name, "").strip()
     if not text:
         return None
     try:
-        instant = parse_datetime(text)
+        instant = parse_datetime(text, zone)
     except ValueError as error:
         raise malformed(str(error), f"http.{name}") from None
     if end_of_day and len(text) == len("2026-01-01"):
-        return _midnight(instant.date() + timedelta(days=1))
+        return _midnight(instant.date() + timedelta(days=1), zone)
     return instant
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), PARIS)
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
 
 
 def _point(values: Mapping[str, str]) -> tuple[float, float] | None:
@@ -184,7 +191,7 @@ def rank(id: str, distance_km: float, criteria: Criteria) -> tuple[float, bytes]
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
     """The candidates in the order in which they are asked and shown."""
-    return sorted(candidates, key=lambda candidate: rank(candidate.practitioner.id, candidate.distance_km, criteria))
+    return sorted(candidates, key=lambda candidate: rank(candidate.id, candidate.distance_km, criteria))
 
 
 def lots(items: Sequence[T], size: int = LOT) -> Iterator[list[T]]:
@@ -200,7 +207,7 @@ def practitioner_queries(
     """One query per editor that has practitioners of the lot."""
     by_editor: dict[str, list[str]] = {}
     for candidate in lot:
-        by_editor.setdefault(candidate.practitioner.editor, []).append(candidate.practitioner.id)
+        by_editor.setdefault(candidate.practitioner.editor, []).append(candidate.id)
     return [_slot_query(editors[slug], ids, criteria) for slug, ids in by_editor.items()]
 
 

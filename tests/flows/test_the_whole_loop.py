@@ -32,6 +32,18 @@ async def test_the_nominal_day_passes(tmp_path: Path, flags: dict[str, Any]) -> 
     assert "✘" not in text
 
 
+async def test_national_searches_overseas_at_the_hours_there(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="national", mtls=False) as document, Stage(document) as stage:
+        assert len(document["editors"]) == 25
+        await login(stage, Login("SAS-974"))
+        found = await stage.sas("search", specialty="SM54", insee="97411")
+        assert found["partial"] is False
+        assert len(found["cards"]) == 5
+        slots = [slot for card in found["cards"] for place in card["places"] for slot in place["slots"]]
+        assert slots
+        assert all(slot["start"].endswith("+04:00") and "07" <= slot["start"][11:13] <= "23" for slot in slots)
+
+
 async def test_a_step_that_does_not_hold_fails_the_scenario_and_says_why(tmp_path: Path) -> None:
     scenario = tmp_path / "s.yaml"
     scenario.write_text(

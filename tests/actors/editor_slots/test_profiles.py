@@ -42,6 +42,11 @@ def thin(bundle: dict[str, Any]) -> dict[str, Any]:
     return {**bundle, "entry": kept, "total": bundle["total"]} if kept else bundle
 
 
+# An INT_R04 answer holds slots that no CPTS sees too. The definition wants the extension in the slice `referencecpts`
+# only; the validator wants it in every slot.
+ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_meets_our_own_rules(office, name):
     bundle = office.bundle(name)
@@ -61,16 +66,14 @@ def test_procedural_people_meet_the_official_profiles_and_our_own(office, offici
     bundle = json.loads(answer_slots(office.desk(slug), query))
     assert bundle["total"] > 0
     assert check(bundle) == []
-    assert official(thin(bundle)) == []
+    assert [error for error in official(thin(bundle)) if ALARM not in error] == []
 
 
 def test_answer_with_slots_that_cpts_see_and_others_meets_the_profiles(office, official):
-    """The definition wants the extension in the slice `referencecpts` only; the validator wants it everywhere."""
     query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=1), cpts=True)
     bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
     assert check(bundle) == []
-    alarm = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
-    assert [error for error in official(thin(bundle)) if alarm not in error] == []
+    assert [error for error in official(thin(bundle)) if ALARM not in error] == []
 
 
 # (example, resource type, path to spoil, new value or None to remove it, requirement that our finding names)

@@ -24,7 +24,7 @@ def test_flags_win_over_environment_over_file_over_preset(tmp_path: Path) -> Non
 
 
 def test_a_preset_value_gives_way_to_any_explicit_one() -> None:
-    assert load_settings({"preset": "demo"}, {}).practitioners == 300
+    assert load_settings({"preset": "demo"}, {}).practitioners == 2_000
     assert load_settings({}, {"SAS_SANDBOX_PRACTITIONERS": "7"}).practitioners == 7
 
 
@@ -44,7 +44,7 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
 @pytest.mark.parametrize(
     ("flags", "environ", "expected"),
     [
-        ({"preset": "nope"}, {}, "command line: preset: 'nope' is not usable (expected minimal or demo)"),
+        ({"preset": "nope"}, {}, "command line: preset: 'nope' is not usable (expected minimal or demo or national)"),
         ({"port_base": 70_000}, {}, "command line: port_base: 70000 is not usable (expected 1 to 65436)"),
         ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
         ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
@@ -65,7 +65,7 @@ def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo)"),
+        ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo or national)"),
         ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
         ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
         ("seed: [1\n", ":1: not YAML: "),

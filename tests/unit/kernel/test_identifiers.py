@@ -71,3 +71,24 @@ def test_phones_are_sent_in_the_guides_form_or_not_at_all(stored: str, sent: str
 
 def test_the_key_of_an_identifier_is_a_fhir_token() -> None:
     assert ids.Identifier("urn:oid:1", "42").key == "urn:oid:1|42"
+
+
+@pytest.mark.parametrize(
+    ("typed", "national"),
+    [
+        ("0262 00 00 01", "+262262000001"),
+        ("06 92 00 00 01", "+262692000001"),
+        ("0269.00.00.01", "+262269000001"),
+        ("0639 00 00 01", "+262639000001"),
+        ("0590000001", "+590590000001"),
+        ("0690 00 00 01", "+590690000001"),
+        ("05 94 00 00 01", "+594594000001"),
+        ("05-96-00-00-01", "+596596000001"),
+        ("+33 696 00 00 01", "+596696000001"),  # +33 does not lead there
+        ("+262 0262 00 00 01", "+262262000001"),
+        ("06 39 98 00 01", "+33639980001"),  # kept for fiction, not Mayotte's
+    ],
+)
+def test_numbers_overseas_get_the_prefix_of_their_zone(typed: str, national: str) -> None:
+    assert ids.national_phone(typed) == national
+    assert ids.national_phone(national) == national

@@ -13,7 +13,6 @@ from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, is_national_person, national_phone, prefixed_person
 from sandbox.population.load import load_population, personas_directory
-from sandbox.population.personas import department_of
 
 SHIPPED = personas_directory(Settings())
 BOUNDS = {"33": (44.1, 45.7, -1.3, 0.4), "35": (47.6, 48.8, -2.3, -0.9), "69": (45.4, 46.4, 4.2, 5.2)}
@@ -125,13 +124,6 @@ def test_schedule_is_found_at_its_place_or_site(population):
     assert population.place("nowhere") is None
     assert population.site("nowhere") is None
     assert population.association("99900300000018") is association
-
-
-@pytest.mark.parametrize(
-    ("insee", "department"), [("33063", "33"), ("2A004", "2A"), ("97411", "974"), ("98818", "988")]
-)
-def test_departement_is_read_from_the_insee_code(insee, department):
-    assert department_of(insee) == department
 
 
 @pytest.fixture

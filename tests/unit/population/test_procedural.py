@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.config import Settings
-from sandbox.kernel.identifiers import L02_RPPS, has_luhn, national_phone, prefixed_person
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import L02_RPPS, has_luhn, is_national_person, national_phone, prefixed_person
 from sandbox.population import names
 from sandbox.population.load import load_population
-from sandbox.population.procedural import MOST, id_of, index_of, practitioner_at
+from sandbox.population.procedural import MOST, SPECIALTIES, id_of, index_of, practitioner_at
 
 COUNT = 2000
 
@@ -35,7 +36,16 @@ def test_number_can_be_read_back_from_the_id(number):
     assert index_of(national_id) == number
 
 
-@pytest.mark.parametrize("other", ["", "819800000010", "819900000002", "0339900015", "8199000000019", "8199abcdefg0"])
+@given(st.integers(0, MOST - 1))
+def test_number_can_be_read_back_from_an_adeli_too(number):
+    assert index_of(f"099{number:07d}") == number
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["", "819800000010", "819900000002", "0339900015", "8199000000019", "8199abcdefg0", "8199000000²1", "099abcdefg",
+     "09900000010"],
+)  # fmt: skip
 def test_other_ids_are_nobodys_number(other):
     assert index_of(other) is None
 
@@ -48,25 +58,26 @@ def test_same_seed_and_number_is_the_same_person_whatever_the_population(populat
 
 
 def test_people_beyond_the_count_do_not_exist(population):
-    assert population.practitioner(id_of(COUNT - 1)) is not None
+    assert population.practitioner(list(population.practitioners())[-1].id) is not None
     assert population.practitioner(id_of(COUNT)) is None
     assert len(population) == len(list(population.practitioners())) == COUNT + 12
-    with pytest.raises(IndexError):
-        population._at(COUNT)
     with pytest.raises(ValueError, match="not in"):
         practitioner_at(1, MOST, population._recipe)
 
 
 def test_everything_about_them_is_well_formed(population, procedural):
     for person in procedural:
+        assert is_national_person(person.id)
         assert prefixed_person(person.stored_id) == person.id
         assert person.phone is None or str(national_phone(person.phone)).startswith("+33")
+        assert (person.specialty is None) == (person.specialty_text is not None)
+        assert len({place.insee[:2] for place in person.places}) == 1
         assert 1 <= len(person.places) <= 3
         for place in person.places:
             town = population.towns[place.insee]
             assert (place.city, place.postal_code) == (town.name, town.postal_code)
-            assert abs(place.lat - town.lat) <= 0.0101
-            assert abs(place.lon - town.lon) <= 0.0101
+            assert abs(place.lat - town.lat) <= population._recipe.width(town) + 1e-5
+            assert abs(place.lon - town.lon) <= population._recipe.width(town) + 1e-5
             assert len(place.structure) == {"1": 10, "3": 15, "4": 15}[place.structure[0]]
             assert population.place(place.id) == (person, place)
     assert len({place.id for person in procedural for place in person.places}) == sum(
@@ -77,14 +88,70 @@ def test_everything_about_them_is_well_formed(population, procedural):
 def test_proportions_are_those_of_the_recipe(population, procedural):
     specialties = Counter(person.specialty for person in procedural)
     assert specialties.most_common(1)[0][0] == "SM54"
-    assert 0.75 < specialties["SM54"] / COUNT < 0.85
+    assert 0.7 < specialties["SM54"] / COUNT < 0.82
     assert {"SM26", "SM53"} < set(specialties)
+    assert 0.01 < specialties[None] / COUNT < 0.03
+    assert set(specialties) - {None} <= {code for code, _ in SPECIALTIES}
     assert 0.03 < sum(person.phone is None for person in procedural) / COUNT < 0.07
+    assert 0.01 < sum(person.id.startswith("0") for person in procedural) / COUNT < 0.03
     assert {len(person.places) for person in procedural} == {1, 2, 3}
-    towns = Counter(person.places[0].insee for person in procedural)
-    assert towns["69123"] > towns["33063"] > towns["35288"] > 0
     assert {person.editor for person in procedural} == {"agenda-azur", "rdv-commune"}
-    assert any(person.stored_id != person.id for person in procedural)
+    assert any(" " in (person.phone or "") for person in procedural)
+
+
+@pytest.mark.parametrize("count", [50, 300, COUNT])
+def test_towns_have_their_share_of_any_count_to_within_three_people(population, procedural, count):
+    towns = Counter(person.places[0].insee for person in procedural[:count])
+    total = sum(inhabitants for _, inhabitants in population._recipe.towns)
+    for town, inhabitants in population._recipe.towns:
+        assert abs(towns[town.insee] - count * inhabitants / total) < 3, town
+
+
+def test_some_editors_store_ids_without_their_prefix_and_others_never(procedural):
+    bare = {person.editor for person in procedural if person.stored_id != person.id}
+    assert bare == {"rdv-commune"}
+    assert all(person.stored_id == person.id[1:] for person in procedural if person.editor in bare)
+
+
+def test_who_has_an_adeli_only_is_not_found_by_a_number_that_is_not_his(population, procedural):
+    old = next(person for person in procedural if person.id.startswith("0"))
+    number = index_of(old.id)
+    assert population.practitioner(old.id) == population.practitioner(old.id[1:]) == old
+    assert population.practitioner(id_of(number)) is None
+    young = next(person for person in procedural if person.id.startswith("8"))
+    assert population.practitioner(f"099{index_of(young.id):07d}") is None
+
+
+def test_members_of_a_cpts_have_slots_that_it_sees(population, procedural):
+    for person in procedural:
+        groups = {group for place in person.places for group in place.agenda.cpts}
+        assert {finess for group in groups for finess in group} == set(person.cpts)
+        seen = any("CPTS" in kind for place in person.places for kind in place.agenda.visibilities)
+        assert seen == bool(person.cpts)
+        if person.cpts:
+            assert population.editors[person.editor].speaks(Flow.INT_R04)
+            assert all(person.places[0].insee in population.cpts[finess].zone for finess in person.cpts)
+    shapes = Counter(person.places[0].agenda.cpts for person in procedural)
+    assert any(len(groups) == 2 for groups in shapes)  # two that see slots in turn
+    assert any(len(group) == 2 for groups in shapes for group in groups)  # two that see the same slots
+    alone = shapes.most_common(2)[1][0]
+    assert [len(group) for group in alone] == [1]
+
+
+def test_those_who_settled_in_a_departement_are_those_whose_places_lie_there(population, procedural):
+    assert set(population.departments) == {"33", "35", "69"}
+    for code, (south, north, west, east) in population.departments.items():
+        there = list(population.settled_in(code))
+        expected = [person for person in procedural if person.places[0].insee.startswith(code)]
+        assert [each.id for each in there] == [person.id for person in expected]
+        for each, person in zip(there, expected, strict=True):
+            assert (each.editor, each.specialty) == (person.editor, person.specialty)
+            assert each.spots == tuple((place.lat, place.lon) for place in person.places)
+            assert all(south <= lat <= north and west <= lon <= east for lat, lon in each.spots)
+
+
+def test_nobody_settles_where_there_are_no_procedural_people():
+    assert load_population(Settings()).departments == {}
 
 
 def test_editors_lists_are_sequences_that_share_everybody(population):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.config import Settings
+from sandbox.config import Settings, load_settings
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.directory import Directory
@@ -18,3 +18,13 @@ def population() -> Population:
 @pytest.fixture(scope="session")
 def directory(population: Population) -> Directory:
     return Directory(population)
+
+
+@pytest.fixture(scope="session")
+def france() -> Population:
+    return load_population(load_settings({"preset": "national"}, {}))
+
+
+@pytest.fixture(scope="session")
+def national(france: Population) -> Directory:
+    return Directory(france)

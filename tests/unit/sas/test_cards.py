@@ -70,8 +70,8 @@ def test_slots_fall_into_local_days(person: Practitioner, population: Population
     late = datetime(2026, 11, 23, 23, 30, tzinfo=PARIS)
     card = card_of(person, population, read_bundle(practitioner_bundle((person, [late]))).slots)
     (place,) = [place for place in card.places if place.slots]
-    assert len(place.on(late.date())) == 1
-    assert place.on(late.date() + timedelta(days=1)) == []
+    assert len(place.on(late.date(), PARIS)) == 1
+    assert place.on(late.date() + timedelta(days=1), PARIS) == []
 
 
 @pytest.mark.parametrize("comment", ["javascript:alert(1)", "data:text/html,x", "/rdv"])

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import csv
 import math
+from itertools import islice
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Town
 from sandbox.population.people import Population
 from sandbox.sas.directory import (
     FALLBACK_RADIUS_KM,
     GENERAL_MEDICINE,
+    RADIUS_KM,
     Area,
     Directory,
     area_of,
@@ -18,6 +25,7 @@ from sandbox.sas.directory import (
 )
 
 BORDEAUX = "33063"
+REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "geo" / "search_radius_by_department.csv"
 
 
 @pytest.mark.parametrize(
@@ -59,8 +67,17 @@ def test_distance_is_the_great_circle() -> None:
 def test_area_follows_the_departement_and_grows(population: Population) -> None:
     area = area_of(population.towns[BORDEAUX])
     assert (area.radius_km, area.enlarged().radius_km) == (10.0, 15.0)
-    elsewhere = type(population.towns[BORDEAUX])("48095", "Mende", "48000", "48", 44.5, 3.5)
-    assert area_of(elsewhere).radius_km == FALLBACK_RADIUS_KM[0]
+    assert area_of(Town("48095", "Mende", "48000", "48", 44.5, 3.5)).radius_km == 50.0
+    assert area_of(Town("97302", "Cayenne", "97300", "973", 4.9, -52.3)).radius_km == FALLBACK_RADIUS_KM[0]
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not beside this checkout")
+def test_radii_are_those_of_the_platform() -> None:
+    with REFERENCE.open(encoding="utf-8") as file:
+        rows = {row["code"].replace("20A", "2A").replace("20B", "2B"): row for row in csv.DictReader(file)}
+    told = {code: (float(row["city_radius_km"]), float(row["enlargement_km"])) for code, row in rows.items()}
+    for code, radius in told.items():
+        assert RADIUS_KM.get(code, FALLBACK_RADIUS_KM) == (radius if any(radius) else FALLBACK_RADIUS_KM), code
 
 
 @pytest.mark.parametrize("radius", [0.5, 3.0, 10.0, 60.0])
@@ -139,3 +156,68 @@ def test_association_is_told_only_when_its_editor_serves_one(directory: Director
     for slug in population.editors:
         served = [sos.siret for sos in population.sos.values() if sos.editor == slug]
         assert directory.association_of(slug) == (served[0] if len(served) == 1 else None)
+
+
+def test_suggestions_tell_towns_of_one_name_apart(directory: Directory) -> None:
+    assert "Bordeaux" in directory.suggestions(500)
+    assert len(directory.suggestions(3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "insee"),
+    [
+        ("Saint-Denis", "97411"),
+        ("Saint-Denis (93)", "93066"),
+        ("saint denis 974", "97411"),
+        ("Ajaccio (2A)", "2A004"),
+        ("69001 Lyon", "69123"),
+        ("Mamoudzou", "97611"),
+    ],
+)
+def test_any_town_of_france_is_found_by_name(national: Directory, typed: str, insee: str) -> None:
+    town = national.town(name=typed)
+    assert town is not None
+    assert town.insee == insee
+
+
+def test_every_suggestion_leads_to_a_town_of_its_own(national: Directory) -> None:
+    names = national.suggestions(500)
+    assert len(set(names)) == len(names) == 500
+    assert {"Paris", "Saint-Denis (93)", "Saint-Denis (974)"} <= set(names)
+    assert len({town.insee for name in names if (town := national.town(name=name)) is not None}) == 500
+
+
+@given(st.integers(0, 5000), st.floats(0.3, 12), st.sampled_from(["SM54", "SM40", "SM04"]))
+@settings(max_examples=15, deadline=None)
+def test_any_search_of_the_country_finds_exactly_those_within_the_radius(
+    france: Population, national: Directory, at: int, radius: float, specialty: str
+) -> None:
+    town = next(islice(france.towns.values(), at, None))
+    area = Area(town.lat, town.lon, radius, 5.0)
+    wanted = GENERAL_MEDICINE if specialty in GENERAL_MEDICINE else {specialty}
+    expected = {}
+    for person in people_around(france, area):
+        near = min(distance_km(town.lat, town.lon, place.lat, place.lon) for place in person.places)
+        if person.specialty in wanted and near <= radius:
+            expected[person.id] = near
+    assert {found.id: found.distance_km for found in national.candidates(specialty, area)} == pytest.approx(expected)
+
+
+def people_around(france: Population, area: Area):
+    """Everybody hand-made, and everybody in the départements nearby, by another way than the index."""
+    yield from france.handmade()
+    for code, (south, north, west, east) in france.departments.items():
+        if south - 0.2 <= area.lat <= north + 0.2 and west - 0.3 <= area.lon <= east + 0.3:
+            for each in france.settled_in(code):
+                person = france.practitioner(each.id)
+                assert person is not None
+                yield person
+
+
+def test_a_search_reads_its_area_not_the_country(france: Population) -> None:
+    fresh = Directory(france)
+    assert len(fresh._unread) == 101
+    town = fresh.town(name="Mamoudzou")
+    assert town is not None
+    assert fresh.candidates("SM54", area_of(town))
+    assert set(france.departments) - set(fresh._unread) == {"976"}

@@ -58,6 +58,17 @@ def test_window_crosses_the_change_of_clocks_by_local_days(directory: Directory)
     assert len(made.days) == 3
 
 
+def test_overseas_today_is_the_day_there(national: Directory) -> None:
+    late = datetime(2026, 11, 22, 22, tzinfo=PARIS)  # one o'clock in the morning in La Réunion
+    made = read_criteria({"insee": "97411"}, national, SPECIALTIES, late)
+    assert made.zone.key == "Indian/Reunion"
+    assert made.days == (date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25))
+    assert made.end.isoformat() == "2026-11-26T00:00:00+04:00"
+    west = read_criteria({"insee": "97209", "to": "2026-11-22"}, national, SPECIALTIES, late)
+    assert west.days == (date(2026, 11, 22),)
+    assert west.end.isoformat() == "2026-11-23T00:00:00-04:00"
+
+
 @pytest.mark.parametrize(
     ("values", "where"),
     [
