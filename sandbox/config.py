@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.kernel.model import Editor
 from sandbox.partners import ExternalEditor, OidcClient
 from sandbox.yaml_file import load_yaml
+
+if TYPE_CHECKING:
+    from sandbox.kernel.model import Editor
 
 ENV_PREFIX = "SAS_SANDBOX_"
 
