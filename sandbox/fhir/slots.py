@@ -137,14 +137,6 @@ class Renderer:
         """Entry of the Schedule of a practitioner at a place."""
         return self._entry("Schedule", place.id, lambda: schedule_resource(practitioner, place))
 
-    def practitioner(self, practitioner: Practitioner) -> bytes:
-        """Entry of the Practitioner."""
-        return self._entry("Practitioner", practitioner.id, lambda: practitioner_resource(practitioner))
-
-    def role(self, practitioner: Practitioner, place: Place) -> bytes:
-        """Entry of the PractitionerRole at a place."""
-        return self._entry("PractitionerRole", place.id, lambda: role_resource(practitioner, place, self._system))
-
     def company(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
         """Entries of what goes with slots at these places: the practitioner, and per place Schedule and role."""
         person = practitioner.id.encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sandbox.editor import slots as module
 from sandbox.editor.slots import answer_schedules, answer_slots, read
 from sandbox.fhir import nos
 from sandbox.fhir.search import slot_query
@@ -357,6 +359,30 @@ def test_nothing_is_offered_beyond_the_horizon_or_in_the_past(office):
     assert office.bundle("practitioner_one_site", 24, office.now + timedelta(days=40))["total"] == 0
     assert office.bundle("practitioner_one_site", 24, office.now - timedelta(days=2))["total"] == 0
     assert office.bundle("practitioner_one_site", -24)["total"] == 0
+
+
+def test_windows_that_overlap_share_their_slots_and_cut_the_days_at_their_bounds(office):
+    name = "practitioner_one_site"
+    whole = of(office.bundle(name), "Slot")
+    start = office.now + timedelta(hours=5)
+    part = of(office.bundle(name, 30, start), "Slot")
+    inside = [slot for slot in whole if start <= datetime.fromisoformat(slot["start"]) <= start + timedelta(hours=30)]
+    assert part == inside
+    assert 0 < len(part) < len(whole)
+    assert of(office.bundle(name), "Slot") == whole
+
+
+def test_kept_practitioners_are_bounded_and_freed_at_once(office, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 2)
+    desk = office.desk("agenda-azur")
+    names = ("practitioner_one_site", "practitioner_two_sites", "practitioner_adeli", "practitioner_no_phone")
+    bodies = [office.body(name) for name in names]
+    assert len(desk.kept) == 2
+    gc.collect()
+    desk.kept.clear()
+    desk.agenda._views.clear()
+    assert gc.collect() == 0  # nothing was left for the collector
+    assert [office.body(name) for name in names] == bodies
 
 
 def test_same_seed_and_clock_give_identical_bytes(office_of, population, office):

@@ -46,8 +46,8 @@ def slots(kind):
 
 BODY = RENDERER.bundle(
     R04, 2, "Slot", "",
-    [*RENDERER.slots(R04, "p-1", ("SM54", None), PARIS, slots(KIND)), RENDERER.schedule(PERSON, PLACE),
-     RENDERER.practitioner(PERSON), RENDERER.role(PERSON, PLACE), RENDERER.service(CPTS), RENDERER.cpts(CPTS)],
+    [*RENDERER.slots(R04, "p-1", ("SM54", None), PARIS, slots(KIND)), RENDERER.company(PERSON, (PLACE,)),
+     RENDERER.service(CPTS), RENDERER.cpts(CPTS)],
 )  # fmt: skip
 SITES = RENDERER.bundle(
     SOS, 2, "Schedule", "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,7 @@ from sandbox.fhir.search import (
 )
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.identifiers import prefixed_person
 
 START = datetime(2026, 11, 23, 9, tzinfo=PARIS)
 END = datetime(2026, 11, 25, 23, 59, 59, 999000, tzinfo=PARIS)
@@ -249,3 +250,23 @@ def test_no_query_does_anything_but_parse_or_be_refused(text):
     for parse in (parse_slot_query, parse_schedule_query):
         with contextlib.suppress(RequestError):
             parse(text)
+
+
+PARTS = st.sampled_from(
+    [f"{PS}|", f"{ST}|", "|", ",", " ", "\t", "819800000010", "19800000028", "x", "%7C", "%2C", "%25"]
+)
+
+
+@given(st.lists(PARTS, max_size=12).map("".join))
+def test_any_list_of_identifiers_is_read_as_token_by_token(text):
+    decoded = unquote_plus(text)
+    expected = {}
+    for token in map(str.strip, decoded.split(",")):
+        before, pipe, value = token.rpartition("|")
+        if token and (not pipe or before == PS):
+            expected[prefixed_person(value.strip())] = None
+    query = SLOT.replace(f"{PS}|819800000010", text)
+    if any(map(str.strip, decoded.split(","))):
+        assert parse_slot_query(query).practitioners == tuple(expected)
+    else:
+        assert wrong(parse_slot_query, query) == [("required", f"http.{ACTORS}")]

@@ -135,12 +135,12 @@ def test_opening_hours_that_end_with_the_day_are_written_as_its_last_minute():
 
 def test_fragments_are_kept_and_bounded(renderer, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 3)
-    first = renderer.practitioner(PERSON)
-    assert renderer.practitioner(PERSON) is first
+    first = renderer.schedule(PERSON, PLACE)
+    assert renderer.schedule(PERSON, PLACE) is first
     for number in range(5):
         renderer.cpts(Cpts(f"133990000{number}", "CPTS", None, ()))
     assert len(renderer._entries) == 3
-    assert renderer.practitioner(PERSON) == first
+    assert renderer.schedule(PERSON, PLACE) == first
 
 
 def test_slot_templates_are_made_once_per_kind_and_instants_are_bounded(renderer, monkeypatch):
@@ -163,9 +163,16 @@ def test_slot_templates_are_made_once_per_kind_and_instants_are_bounded(renderer
 def test_bundle_is_one_document_with_or_without_entries(renderer):
     empty = json.loads(renderer.bundle(R04, 0, "Slot", "a=1", []))
     assert "entry" not in empty
-    full = json.loads(
-        renderer.bundle(R01, 2, "Slot", "a=1", [renderer.schedule(PERSON, PLACE), renderer.role(PERSON, PLACE)], "a=2")
-    )
-    assert [entry["resource"]["resourceType"] for entry in full["entry"]] == ["Schedule", "PractitionerRole"]
+    full = json.loads(renderer.bundle(R01, 2, "Slot", "a=1", [renderer.company(PERSON, [PLACE])], "a=2"))
+    assert [entry["resource"]["resourceType"] for entry in full["entry"]] == [
+        "Practitioner",
+        "Schedule",
+        "PractitionerRole",
+    ]
+    assert [entry["fullUrl"].rpartition("/fhir/")[2] for entry in full["entry"]] == [
+        "Practitioner/819800000010",
+        "Schedule/p-1",
+        "PractitionerRole/p-1",
+    ]
     assert [link["relation"] for link in full["link"]] == ["self", "next"]
     assert full["link"][1]["url"] == "https://h.example/a%20b/fhir/Slot?a=2"

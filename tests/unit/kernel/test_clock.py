@@ -46,7 +46,18 @@ def test_a_datetime_is_read_in_every_form_the_guide_shows(text: str, expected: s
     assert parse_datetime(text).isoformat() == expected
 
 
-@pytest.mark.parametrize("text", ["", "demain", "2026-13-01T10:00:00", "2026-11-22T25:00:00", "22/11/2026", "2026-11"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "demain",
+        "2026-13-01T10:00:00",
+        "2026-11-22T25:00:00",
+        "22/11/2026",
+        "2026-11",
+        "2026-02-30T10:00:00.000+01:00",
+    ],
+)
 def test_what_is_no_datetime_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a dateTime"):
         parse_datetime(text)
