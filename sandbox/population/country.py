@@ -30,7 +30,7 @@ _SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 13), (1, 19))
 _CITIES = 700  # the largest towns, where associations are
 _APART = 0.135**2  # 15 km, in degrees, between the homes of two associations, and from home to the farthest site
 
-_WEEKS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
+_AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
 _GUARDS = ("Uranie", "Vigie", "Zénith")
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
@@ -87,7 +87,7 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
 
 def _editors(own: Mapping[str, Editor]) -> dict[str, Editor]:
     """Vendors until there are 25: every third agenda speaks INT_R04 too, the last ones serve SOS Médecins."""
-    names = [f"Garde {name}" for name in _GUARDS] + [f"Agenda {name}" for name in _WEEKS]
+    names = [f"Garde {name}" for name in _GUARDS] + [f"Agenda {name}" for name in _AGENDAS]
     made = [_editor(name, number) for number, name in enumerate(names)]
     fresh = [editor for editor in made if editor.slug not in own]
     return {editor.slug: editor for editor in fresh[: max(0, EDITORS - len(own))]}

@@ -165,7 +165,8 @@ class Directory:
         named = (
             (town, self._towns_by_name[folded(town.name)]) for town in islice(self.population.towns.values(), most)
         )
-        return sorted(f"{town.name} ({town.department})" if len(all_) > 1 else town.name for town, all_ in named)
+        texts = (f"{town.name} ({town.department})" if len(same) > 1 else town.name for town, same in named)
+        return sorted(texts, key=folded)
 
     def candidates(self, specialty: str, area: Area, besides: Collection[str] = ()) -> list[Candidate]:
         """Interfaced practitioners of a specialty with a place in the area, in the order of the dataset.
