@@ -20,7 +20,8 @@ def blocks(language: str) -> list[str]:
 def write_files(directory: Path, port: int) -> Path:
     """The configuration and the appointment of the guide, for a vendor's server on `port`; the configuration's path."""
     file = directory / "mon-agenda.yaml"
-    file.write_text("".join(blocks("yaml")).replace(f":{PORT}", f":{port}"), "utf-8")
+    settings = [block for block in blocks("yaml") if not block.startswith(" ")]  # an indented one is of a persona file
+    file.write_text("".join(settings).replace(f":{PORT}", f":{port}"), "utf-8")
     (appointment,) = blocks("json")
     (directory / "rendez-vous.json").write_text(appointment, "utf-8")
     return file
