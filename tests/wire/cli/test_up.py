@@ -60,12 +60,12 @@ def test_up_prints_who_listens_and_ctrl_c_ends_it_cleanly(tmp_path: Path, flags:
 
 def test_the_printed_commands_work_as_they_are(tmp_path: Path) -> None:
     with command(tmp_path / "data", "--preset", "minimal", "--ready-file", str(tmp_path / "ready.json")) as running:
-        assert json.loads((tmp_path / "ready.json").read_text("utf-8"))["tls"]["ca"].startswith("/")
         assert running.process is not None
         assert running.process.stdout is not None
         lines = []
         while "Ctrl-C" not in (lines or [""])[-1]:
             lines.append(running.process.stdout.readline())
+        assert json.loads((tmp_path / "ready.json").read_text("utf-8"))["tls"]["ca"].startswith("/")
         curl = next(line for line in lines if line.strip().startswith("curl "))
         done = subprocess.run(["sh", "-c", curl.strip() + " -s -f"], capture_output=True, text=True, timeout=10)
         scenario = next(line for line in lines if "scenario run" in line)
