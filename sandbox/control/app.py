@@ -177,9 +177,7 @@ class _Desk:
             "control.html",
             state=control.status(),
             world=control.worlds.world,
-            characters=[
-                (editor, control.characters.of(editor)) for editor in control.context.population.editors.values()
-            ],
+            characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
@@ -217,8 +215,8 @@ class _Desk:
         return Response(status_code=204)
 
     async def editors(self, request: Request) -> Response:
-        characters, population = self._control.characters, self._control.context.population
-        listed = [characters.document(editor) for editor in population.editors.values()]
+        characters = self._control.characters
+        listed = [characters.document(editor) for editor in characters.editors.values()]
         return JSONResponse({"editors": listed, "known_quirks": dict(QUIRKS)})
 
     async def editor(self, request: Request) -> Response:

@@ -63,11 +63,16 @@ class Characters:
     def __init__(self, worlds: Worlds, population: Population) -> None:
         self._worlds, self._population = worlds, population
 
+    @property
+    def editors(self) -> dict[str, Editor]:
+        """Those that the sandbox runs itself: how a vendor's real server behaves is not ours to say."""
+        return {slug: editor for slug, editor in self._population.editors.items() if not editor.external}
+
     def editor(self, slug: str) -> Editor:
-        """The editor of that slug. Raises RequestError 404."""
-        found = self._population.editors.get(slug)
+        """The editor of that slug, one that the sandbox runs itself. Raises RequestError 404."""
+        found = self.editors.get(slug)
         if found is None:
-            known = ", ".join(self._population.editors)
+            known = ", ".join(self.editors)
             raise RequestError(404, Issue("not-found", f"no editor '{slug}' (known: {known})", "slug"))
         return found
 

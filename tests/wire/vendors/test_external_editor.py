@@ -165,11 +165,16 @@ async def test_server_whose_certificate_is_revoked_is_not_talked_to_any_more(
         assert "revoked" in await failure(document)
 
 
-async def test_no_fault_can_be_aimed_at_a_server_that_is_not_ours(document: Document) -> None:
+async def test_no_fault_and_no_quirk_can_be_aimed_at_a_server_that_is_not_ours(document: Document) -> None:
     fault = {"kind": "latency", "target": "editor:mon-agenda", "params": {"ms": 10}}
-    url = f"{document['control']['api']}/faults"
-    async with aiohttp.ClientSession() as session, session.post(url, json=fault) as answer:
-        assert answer.status == 422
+    admin = document["control"]["api"]
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{admin}/faults", json=fault) as answer:
+            assert answer.status == 422
+        async with session.put(f"{admin}/editors/mon-agenda", json={"quirks": {"no-offset": True}}) as answer:
+            assert answer.status == 404
+        async with session.get(f"{admin}/editors") as answer:
+            assert "mon-agenda" not in [each["slug"] for each in (await answer.json())["editors"]]
 
 
 @pytest.mark.parametrize(
