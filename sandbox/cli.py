@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, say what went wrong in one line. Never a traceback for a usage error."""
-    options = _parser().parse_args(arguments)
-    level = logging.DEBUG if options.debug else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        options = _parser().parse_args(arguments)
+        level = logging.DEBUG if options.debug else logging.WARNING
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         code: int = options.run(options)
     except KeyboardInterrupt:
         return 130

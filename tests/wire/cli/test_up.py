@@ -180,9 +180,13 @@ def test_a_role_that_dies_is_started_again_on_the_same_ports(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("flags", [(), ("--processes",)], ids=["one-process", "processes"])
-@pytest.mark.parametrize("after", [0.35, 0.6, 0.9])
+@pytest.mark.parametrize("after", [0.0, 0.15, 0.3, 0.6])
 def test_ctrl_c_while_everything_starts_ends_it_too(tmp_path: Path, flags: tuple[str, ...], after: float) -> None:
     with command(tmp_path / "data", "--preset", "minimal", *flags, ready=False) as running:
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "data" / "lock").exists():  # before that Python itself is starting
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         time.sleep(after)  # any instant of the start will do
         code, _, err = running.end(seconds=5.5)
     assert code in (0, 130, -signal.SIGINT)
