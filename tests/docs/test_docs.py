@@ -37,7 +37,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 
 def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
-    texts = help_of("up") + help_of("scenario", "run") + "--headless --cacert --cert --key"
+    texts = help_of("up") + help_of("scenario", "run") + "--headless --cacert --cert --key --prefix"
     for command in (("pki", "issue"), ("pki", "revoke"), ("pki", "list"), ("pki", "export"), ("psc", "clients")):
         texts += help_of(*command)
         for flag in set(re.findall(r"--[a-z][a-z-]*", help_of(*command))) - {"--help"}:
