@@ -52,8 +52,8 @@ class Hub:
         """Connections, messages dispatched since the start, and `ready/unacknowledged` of the queues in use."""
         return {
             "connections": len(self._server.connections),
-            "routed": sum(feed.routed for feed in self._feeds),
-            "refused": sum(feed.refused for feed in self._feeds),
+            "routed": sum(feed.office.routed for feed in self._feeds),
+            "refused": sum(feed.office.refused for feed in self._feeds),
             "disk": (self._messages.failure or "ok") if self._messages is not None else "closed",
             "queues": {
                 f"{vhost.name}:{queue.name}": f"{len(queue.ready)}/{queue.unacked}"

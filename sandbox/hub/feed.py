@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -17,23 +16,21 @@ from sandbox.amqp import properties as props
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.message import Entry, Message
 from sandbox.amqp.queue import Queue
-from sandbox.hub.dispatcher import Arrival, Dispatched, Publication, dispatch
+from sandbox.hub.dispatcher import Arrival, Publication
+from sandbox.hub.office import Office
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
-from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 
 _AT_ONCE = 64  # messages per turn of the event loop
-_NOTE = 500  # characters of an error's cause that the journal gets
 
 _log = logging.getLogger(__name__)
 
 
 class Feed:
-    """The dispatcher at work in one virtual host. `routed`, `refused`: messages since the start."""
+    """The dispatcher at work in one virtual host."""
 
     def __init__(self, context: Context, broker: Broker, vhost: VirtualHost, clients: Iterable[str]) -> None:
-        self.routed = self.refused = 0
+        self.office = Office(context)
         self._context, self._broker, self._vhost = context, broker, vhost
         self._targets = frozenset(queue for client in clients for queue in client_queues(client))
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
@@ -72,23 +69,10 @@ class Feed:
         self._wake()
 
     def _dispatch(self, queue: Queue, entry: Entry, now: datetime) -> None:
-        started = time.perf_counter()
-        message = entry.message
-        try:
-            result = dispatch(
-                _arrival(message, queue.name),
-                exists=self._targets.__contains__,
-                now=now,
-                new_id=self._context.entropy.uuid,
-                message_ttl_s=self._context.settings.message_ttl_s,
-            )
-        except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
-            _log.exception("hub: the dispatcher failed on a message from %s", message.routing_key)
-            result = Dispatched((), 700, "the dispatcher failed on this message", message.routing_key, "")
+        result = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
         for publication in result.publications:
             self._publish(publication, now.timestamp())
         queue.settle(entry)
-        self._count(result, message, now, (time.perf_counter() - started) * 1000)
 
     def _publish(self, publication: Publication, now: float) -> None:
         raw = props.build(
@@ -99,28 +83,6 @@ class Feed:
         message = Message(DISTRIBUTION, publication.routing_key, raw, publication.body, True, publication.expiration_ms)
         if not self._vhost.publish(message, now):
             _log.warning("hub: no queue '%s', message dropped", publication.routing_key)
-
-    def _count(self, result: Dispatched, message: Message, now: datetime, ms: float) -> None:
-        if result.code:
-            self.refused += 1
-        else:
-            self.routed += 1
-        target = result.publications[0].routing_key.rpartition(".")[0] if result.publications else ""
-        self._context.journal.put(
-            Exchange(
-                at=now.timestamp(),
-                actor="hub",
-                flow=Flow.INT_L02,
-                direction="in",
-                action=f"{result.sender} → {target}",
-                peer=result.sender,
-                status=result.code,
-                ms=ms,
-                size=len(message.body),
-                note=result.reason[:_NOTE],
-                ref=result.distribution_id,
-            )
-        )
 
 
 def _arrival(message: Message, queue: str) -> Arrival:

@@ -1,0 +1,63 @@
+"""Where the dispatcher's decisions are taken and told: the same office for the embedded broker and for RabbitMQ."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.journal import Exchange
+from sandbox.net.context import Context
+
+_NOTE = 500  # characters of an error's cause that the journal gets
+
+_log = logging.getLogger(__name__)
+
+
+class Office:
+    """Judges the messages of one virtual host. `routed`, `refused`: messages since the start."""
+
+    def __init__(self, context: Context) -> None:
+        self.routed = self.refused = 0
+        self._context = context
+
+    def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Dispatched:
+        """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
+        started = time.perf_counter()
+        try:
+            result = dispatch(
+                arrival,
+                exists=exists,
+                now=self._context.clock.now(),
+                new_id=self._context.entropy.uuid,
+                message_ttl_s=self._context.settings.message_ttl_s,
+            )
+        except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
+            _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
+            result = Dispatched((), 700, "the dispatcher failed on this message", arrival.routing_key, "")
+        self._tell(result, len(arrival.body), (time.perf_counter() - started) * 1000)
+        return result
+
+    def _tell(self, result: Dispatched, size: int, ms: float) -> None:
+        if result.code:
+            self.refused += 1
+        else:
+            self.routed += 1
+        target = result.publications[0].routing_key.rpartition(".")[0] if result.publications else ""
+        self._context.journal.put(
+            Exchange(
+                at=self._context.clock.now().timestamp(),
+                actor="hub",
+                flow=Flow.INT_L02,
+                direction="in",
+                action=f"{result.sender} → {target}",
+                peer=result.sender,
+                status=result.code,
+                ms=ms,
+                size=size,
+                note=result.reason[:_NOTE],
+                ref=result.distribution_id,
+            )
+        )
