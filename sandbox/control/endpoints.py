@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.config import AMQP, AMQPS, CONTROL_UI, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
+from sandbox.config import CONTROL_UI, EMBEDDED, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials, Pki
@@ -65,15 +65,20 @@ def document(context: Context, *, relative_to: Path | None = None) -> dict[str, 
 
 def _hub(context: Context) -> dict[str, Any]:
     settings = context.settings
-    scheme, offset = ("amqps", AMQPS) if settings.mtls else ("amqp", AMQP)
+    host, port = settings.hub
     return {
-        "amqp": f"{scheme}://{settings.public_name}:{settings.port(offset)}/{settings.vhost}",
+        "amqp": f"{'amqps' if settings.mtls else 'amqp'}://{_bracketed(host)}:{port}/{settings.vhost}",
         "vhost": settings.vhost,
         "exchange": "hubsante",
-        "broker": "embedded",
+        "broker": EMBEDDED if settings.hub_broker == EMBEDDED else "rabbitmq",
         "password": None if settings.mtls else context.secret("hub-password"),
         "spare_clients": list(settings.spare_clients),
     }
+
+
+def _bracketed(host: str) -> str:
+    """A host as a URL writes it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator, External, Plain
-from sandbox.config import AMQP, AMQPS
+from sandbox.config import AMQP, AMQPS, EMBEDDED
 from sandbox.hub.clients import Clients, client_ids, virtual_hosts
 from sandbox.hub.feed import Feed
 from sandbox.hub.messages import MessageLog
+from sandbox.hub.remote import RemoteHub
 from sandbox.hub.topology import add_virtual_host
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.context import Context, Service
@@ -81,5 +82,5 @@ class Hub:
 
 
 def build(context: Context) -> Service:
-    """The hub of a role's context."""
-    return Hub(context)
+    """The hub of a role's context: with the embedded broker, or beside a RabbitMQ."""
+    return Hub(context) if context.settings.hub_broker == EMBEDDED else RemoteHub(context)

@@ -40,6 +40,11 @@ class Office:
         self._tell(result, len(arrival.body), (time.perf_counter() - started) * 1000)
         return result
 
+    def unroutable(self, arrival: Arrival) -> Dispatched:
+        """The same message again, once a broker returned what was to be routed: no queue takes it."""
+        self.routed -= 1
+        return self.judge(arrival, lambda _: False)
+
     def _tell(self, result: Dispatched, size: int, ms: float) -> None:
         if result.code:
             self.refused += 1
