@@ -28,14 +28,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.config import CONTROL_UI, ROLES
+from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.journal_view import JournalView
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
+from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.kernel.character import QUIRKS
-from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.errors import Issue, RequestError, malformed, refused
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.net.http_server import Listener
@@ -106,7 +107,7 @@ class Control:
         """The actors that a fault may name: those whose edge is ours."""
         population = self.context.population
         return frozenset(
-            {"sas", "psc"}
+            {"sas", "psc", "hub"}
             | {f"editor:{slug}" for slug, editor in population.editors.items() if not editor.external}
             | {f"lrm:{territory.samu}" for territory in population.territories.values()}
         )
@@ -206,6 +207,8 @@ class _Desk:
 
     async def add_fault(self, request: Request) -> Response:
         wanted = await _body(request, FaultRequest)
+        if wanted.kind in EMBEDDED_ONLY and self._control.context.settings.hub_broker != EMBEDDED:
+            raise refused(f"'{wanted.kind}' needs the embedded broker: a RabbitMQ is yours to disturb", "faults.kind")
         fault = await self._control.worlds.add_fault(wanted, self._control.targets())
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 

@@ -93,6 +93,16 @@ def dispatch(
     return Dispatched((routed,), 0, "", outcome.sender, outcome.distribution_id)
 
 
+def refuse(arrival: Arrival, refusal: Refusal, *, now: datetime, new_id: Callable[[], str]) -> Dispatched:
+    """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
+    try:
+        document = parse(arrival.body)
+    except MessageError:
+        document = None
+    report = _report(arrival.routing_key, refusal, document, now, new_id)
+    return _dispatched((report,), refusal, arrival.routing_key, document)
+
+
 def _judge(
     arrival: Arrival,
     document: object,

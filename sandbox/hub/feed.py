@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 
 from sandbox.amqp import properties as props
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.message import Entry, Message
 from sandbox.amqp.queue import Queue
 from sandbox.hub.dispatcher import Arrival, Publication
+from sandbox.hub.mishaps import Decision
 from sandbox.hub.office import Office
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
 from sandbox.net.context import Context
@@ -27,20 +27,30 @@ _log = logging.getLogger(__name__)
 
 
 class Feed:
-    """The dispatcher at work in one virtual host."""
+    """The dispatcher at work in one virtual host. `cut` ends all connections of a client (a fault)."""
 
-    def __init__(self, context: Context, broker: Broker, vhost: VirtualHost, clients: Iterable[str]) -> None:
-        self.office = Office(context)
+    def __init__(
+        self,
+        context: Context,
+        broker: Broker,
+        vhost: VirtualHost,
+        clients: Iterable[str],
+        office: Office,
+        cut: Callable[[str], object],
+    ) -> None:
+        self.office = office
         self._context, self._broker, self._vhost = context, broker, vhost
         self._targets = frozenset(queue for client in clients for queue in client_queues(client))
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
         self._scheduled = self._stopped = False
+        self._held: list[Callable[[], None]] = []  # messages that the next one overtakes
+        self._cut = cut
 
     def start(self) -> None:
         """Dispatch what waits, and from now on whatever comes. Needs a running loop."""
         for queue in self._sources:
-            queue.on_ready = self._wake
-        self._wake()
+            queue.on_ready = self.wake
+        self.wake()
 
     def stop(self) -> None:
         """Leave the rest where it is."""
@@ -48,7 +58,8 @@ class Feed:
         for queue in self._sources:
             queue.on_ready = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There may be work."""
         if not (self._scheduled or self._stopped):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
@@ -56,7 +67,7 @@ class Feed:
     def _run(self) -> None:
         """Some messages, then it is the others' turn. While the disk refuses, messages stay where they are safe."""
         self._scheduled = False
-        if self._stopped or not self._broker.records.accepting:
+        if self._stopped or self.office.faults.paused or not self._broker.records.accepting:
             return
         now = self._context.clock.now()
         for _ in range(_AT_ONCE):
@@ -65,14 +76,39 @@ class Feed:
             if queue is None:
                 return
             if entry is not None:
-                self._dispatch(queue, entry, now)
-        self._wake()
+                self._dispatch(queue, entry)
+        self.wake()
 
-    def _dispatch(self, queue: Queue, entry: Entry, now: datetime) -> None:
-        result = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
-        for publication in result.publications:
-            self._publish(publication, now.timestamp())
+    def _dispatch(self, queue: Queue, entry: Entry) -> None:
+        decision = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
+        if not decision.hold:
+            self._finish(queue, entry, decision)
+            self._release()
+            return
+        done = False
+
+        def finish() -> None:
+            nonlocal done
+            if not (done or self._stopped):  # stopped: it waits in its queue, as nothing was settled
+                done = True
+                self._finish(queue, entry, decision)
+
+        asyncio.get_running_loop().call_later(decision.hold, finish)
+        if decision.swap:
+            self._held.append(finish)
+
+    def _release(self) -> None:
+        """A message went by: those that it was to overtake follow."""
+        held, self._held = self._held, []
+        for finish in held:
+            finish()
+
+    def _finish(self, queue: Queue, entry: Entry, decision: Decision) -> None:
+        for publication in decision.result.publications:
+            self._publish(publication, self._context.clock.now().timestamp())
         queue.settle(entry)
+        for client in decision.cut:
+            self._cut(client)
 
     def _publish(self, publication: Publication, now: float) -> None:
         raw = props.build(

@@ -6,7 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
+from sandbox.faults.hub import HubFaults
 from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
@@ -17,35 +19,40 @@ _log = logging.getLogger(__name__)
 
 
 class Office:
-    """Judges the messages of one virtual host. `routed`, `refused`: messages since the start."""
+    """Judges the messages of one virtual host, and lets the hub's faults strike.
 
-    def __init__(self, context: Context) -> None:
+    `routed`, `refused`: messages since the start.
+    """
+
+    def __init__(self, context: Context, faults: HubFaults) -> None:
         self.routed = self.refused = 0
-        self._context = context
+        self._context, self.faults = context, faults
 
-    def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Dispatched:
+    def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
         started = time.perf_counter()
         try:
-            result = dispatch(
-                arrival,
-                exists=exists,
-                now=self._context.clock.now(),
-                new_id=self._context.entropy.uuid,
-                message_ttl_s=self._context.settings.message_ttl_s,
-            )
+            decision = self._decide(arrival, exists)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
-            result = Dispatched((), 700, "the dispatcher failed on this message", arrival.routing_key, "")
-        self._tell(result, len(arrival.body), (time.perf_counter() - started) * 1000)
-        return result
+            text = "the dispatcher failed on this message"
+            decision = Decision(Dispatched((), 700, text, arrival.routing_key, ""))
+        self._tell(decision, len(arrival.body), (time.perf_counter() - started) * 1000)
+        return decision
 
-    def unroutable(self, arrival: Arrival) -> Dispatched:
+    def unroutable(self, arrival: Arrival) -> Decision:
         """The same message again, once a broker returned what was to be routed: no queue takes it."""
         self.routed -= 1
         return self.judge(arrival, lambda _: False)
 
-    def _tell(self, result: Dispatched, size: int, ms: float) -> None:
+    def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
+        now, new_id = self._context.clock.now(), self._context.entropy.uuid
+        ttl_s = self._context.settings.message_ttl_s
+        result = dispatch(arrival, exists=exists, now=now, new_id=new_id, message_ttl_s=ttl_s)
+        return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
+
+    def _tell(self, decision: Decision, size: int, ms: float) -> None:
+        result = decision.result
         if result.code:
             self.refused += 1
         else:
@@ -63,6 +70,7 @@ class Office:
                 ms=ms,
                 size=size,
                 note=result.reason[:_NOTE],
+                fault=decision.faults,
                 ref=result.distribution_id,
             )
         )

@@ -7,14 +7,17 @@ they are missing (`--hub-topology=declare`), or only looked for (`assume`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
 from aiormq.abc import AbstractConnection
 from yarl import URL
 
+from sandbox.faults.hub import HubFaults
 from sandbox.hub.clients import client_ids, virtual_hosts
 from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched
+from sandbox.hub.mishaps import Decision
 from sandbox.hub.office import Office
 from sandbox.hub.topology import (
     DISPATCH,
@@ -26,7 +29,8 @@ from sandbox.hub.topology import (
     queue_arguments,
 )
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.net.amqp_carrier import Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
+from sandbox.kernel.world import World
+from sandbox.net.amqp_carrier import Carried, Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 
@@ -41,7 +45,10 @@ class RemoteHub:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ids = client_ids(context.settings, context.population)
-        self._offices = {vhost: Office(context) for vhost in virtual_hosts(context.settings)}
+        faults = HubFaults(context.entropy.chance)
+        self._allowed = asyncio.Event()
+        context.world.watch(lambda world: self._follow(faults, world))
+        self._offices = {vhost: Office(context, faults) for vhost in virtual_hosts(context.settings)}
         self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
 
     async def start(self) -> None:
@@ -68,6 +75,13 @@ class RemoteHub:
             "trouble": trouble,
         }
 
+    def _follow(self, faults: HubFaults, world: World) -> None:
+        faults.update(world)
+        if faults.paused:
+            self._allowed.clear()
+        else:
+            self._allowed.set()
+
     def _carrier(self, vhost: str, office: Office) -> Carrier:
         context = self._context
         host, port = context.settings.hub
@@ -76,9 +90,10 @@ class RemoteHub:
         work = Work(
             queues=(DISPATCH, DISPATCH_DLQ),
             prepare=self._prepare,
+            allowed=self._allowed,
             # Every queue is taken to be there until the broker returns what was published to it.
-            decide=lambda taken: _outgoing(office.judge(_arrival(taken), lambda _: True)),
-            unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken))),
+            decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True)),
+            unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken)).result),
         )
         pki = context.pki
         if pki is None:
@@ -108,6 +123,10 @@ class RemoteHub:
         for queue, exchange, key in bindings(self._ids):
             await channel.queue_bind(queue, exchange, key)
         await channel.close()
+
+
+def _carried(decision: Decision) -> Carried:
+    return Carried(_outgoing(decision.result), decision.hold, decision.swap)
 
 
 def _outgoing(result: Dispatched) -> list[Outgoing]:

@@ -57,17 +57,28 @@ class Outgoing:
     expiration_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What becomes of a message: published after `hold` seconds, or once the next message went by (`swap`)."""
+
+    outgoing: Sequence[Outgoing]
+    hold: float = 0.0
+    swap: bool = False
+
+
 @dataclass(frozen=True)
 class Work:
     """What a carrier does with what it reads.
 
     `prepare`: what must be there, looked for or made on a fresh connection (raises PeerUnreachable: what is missing).
-    `decide`: what becomes of a message. `unroutable`: what becomes of it when no queue takes the first publication.
+    `allowed`: set while messages may be taken. `decide`: what becomes of a message. `unroutable`: what becomes of it
+    when no queue takes the first publication.
     """
 
     queues: tuple[str, ...]
     prepare: Callable[[AbstractConnection], Awaitable[None]]
-    decide: Callable[[Taken], Sequence[Outgoing]]
+    allowed: asyncio.Event
+    decide: Callable[[Taken], Carried]
     unroutable: Callable[[Taken], Sequence[Outgoing]]
 
 
@@ -79,6 +90,7 @@ class Carrier:
         self._up, self._stopping = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+        self._passed = asyncio.Event()
         self.trouble = "not connected yet"
 
     @property
@@ -94,7 +106,7 @@ class Carrier:
     async def stop(self) -> None:
         """Finish what is under way (bounded), then disconnect; what was not confirmed stays with the broker."""
         self._stopping.set()
-        if self._under_way:
+        if self._under_way and self._work.allowed.is_set():
             await asyncio.wait([*self._under_way], timeout=_GOODBYE)
         task, self._task = self._task, None
         if task is not None:
@@ -176,10 +188,24 @@ class Carrier:
     async def _carry(self, queue: str, message: DeliveredMessage) -> None:
         taken = _taken(queue, message)
         channel = cast(Channel, message.channel)  # its `wait=False` is not in the abstract class
+        await self._work.allowed.wait()
+        carried = self._work.decide(taken)
+        await self._held_back(carried)
         async with asyncio.timeout(CONFIRM_TIMEOUT):
-            if not await _published(channel, self._work.decide(taken)):
+            if not await _published(channel, carried.outgoing):
                 await _published(channel, self._work.unroutable(taken))
             await channel.basic_ack(message.delivery_tag or 0, wait=False)
+
+    async def _held_back(self, carried: Carried) -> None:
+        """Return when it is this message's turn; one that is not held lets those go that it was to overtake."""
+        if not carried.hold:
+            self._passed.set()
+            self._passed = asyncio.Event()
+        elif carried.swap:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._passed.wait(), carried.hold)
+        else:
+            await asyncio.sleep(carried.hold)
 
 
 async def _published(channel: Channel, outgoing: Sequence[Outgoing]) -> bool:

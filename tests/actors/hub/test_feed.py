@@ -10,7 +10,6 @@ from sandbox.amqp import properties as props
 from sandbox.amqp.records import replay
 from sandbox.hub import office as office_module
 from sandbox.hub.dispatcher import Dispatched, Publication
-from sandbox.hub.feed import Feed
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 
@@ -37,7 +36,7 @@ def seen(monkeypatch):
 
 @pytest.fixture
 async def feed(stage, seen):
-    made = Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU))
+    made = stage.feed()
     made.start()
     return made
 
@@ -63,7 +62,7 @@ async def test_messages_are_dispatched_in_order_and_journalled(stage, feed, seen
 
 async def test_what_waited_before_the_start_is_dispatched(stage, seen):
     stage.publish(b"early")
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.feed().start()
     await turns()
     assert stage.bodies(f"{SAMU}.message") == [b"early"]
 
@@ -99,7 +98,7 @@ async def test_taking_and_publishing_are_one_record(stage, feed):
     feed.stop()
     stage.publish(b"x")
     first = stage.broker.records.take()[1]
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.feed().start()
     await turns()
     second = stage.broker.records.take()[1]
     assert [put.queue for put in replay([first]).values()] == ["dispatch"]
@@ -121,7 +120,7 @@ async def test_publication_to_no_queue_is_dropped_and_said(stage, seen, monkeypa
         return Dispatched((Publication("nobody.info", b"", {}, None),), 102, "?", "nobody", "")
 
     monkeypatch.setattr(office_module, "dispatch", dispatch)
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.feed().start()
     stage.publish(b"x")
     await turns()
     assert "no queue 'nobody.info'" in caplog.text
