@@ -23,7 +23,7 @@ from sandbox import __version__
 from sandbox.commands import hub, pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
-from sandbox.kernel.errors import SandboxError, UsageError
+from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 2
+    except NobodyAnswers as error:
+        print(f"sas-sandbox: {error}", file=sys.stderr)
+        return 3
     except SandboxError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 1

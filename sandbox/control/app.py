@@ -5,6 +5,7 @@
     GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
     GET    /__admin/faults            POST {"kind", "target", "flow", "probability", "count", "params"}; DELETE all
     DELETE /__admin/faults/{id}
+    GET    /__admin/hub/clients       POST {"id", "software", "files"}
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
@@ -31,10 +32,12 @@ from starlette.types import ASGIApp
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
+from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.hub.topology import client_queues
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import Issue, RequestError, malformed, refused
 from sandbox.kernel.world import ClockSetting
@@ -67,10 +70,13 @@ class Control:
         self.context = context
         self._store = open_store(context.store_dir("control"))
         self.journal = JournalView()
-        world = first_world(self._store, run_id, clock, first_switches(context.population))
+        world = first_world(
+            self._store, run_id, clock, {**first_switches(context.population), **first_clients(self._store)}
+        )
         self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
+        self.hub_clients = HubClients(self.worlds, self._store, context)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -86,7 +92,7 @@ class Control:
     async def announce(self) -> None:
         """Wait until every role is ready, then write endpoints.json."""
         await self.switchboard.until(self.all_ready, timeout=60)
-        endpoints.write(self.context)
+        endpoints.write(self.context, self.hub_clients.files())
 
     async def stop(self) -> None:
         """Take endpoints.json away, stop listening, close the lines and the store."""
@@ -98,6 +104,10 @@ class Control:
     def health(self) -> dict[str, object]:
         """Lines and journal."""
         return {"lines": len(self.switchboard.lines), "exchanges": self.journal.last}
+
+    def endpoints(self) -> dict[str, Any]:
+        """endpoints.json with absolute paths."""
+        return endpoints.document(self.context, self.hub_clients.files())
 
     def all_ready(self) -> bool:
         """True when each role of the ecosystem has a line and answers."""
@@ -157,6 +167,8 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
+            Route("/__admin/hub/clients", desk.hub_clients, methods=["GET"]),
+            Route("/__admin/hub/clients", desk.add_hub_client, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -182,7 +194,7 @@ class _Desk:
             quirks=QUIRKS,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
-            endpoints=endpoints.document(control.context),
+            endpoints=control.endpoints(),
         )
 
     async def health(self, request: Request) -> Response:
@@ -190,7 +202,7 @@ class _Desk:
         return JSONResponse(status, status_code=200 if status["ready"] else 503)
 
     async def endpoints(self, request: Request) -> Response:
-        return Response(orjson.dumps(endpoints.document(self._control.context)), media_type="application/json")
+        return Response(orjson.dumps(self._control.endpoints()), media_type="application/json")
 
     async def clock(self, request: Request) -> Response:
         setting = self._control.worlds.world.clock
@@ -238,6 +250,14 @@ class _Desk:
         editor = characters.editor(request.path_params["slug"])
         await characters.reset(editor)
         return JSONResponse(characters.document(editor))
+
+    async def hub_clients(self, request: Request) -> Response:
+        return JSONResponse({"clients": self._control.hub_clients.listed()})
+
+    async def add_hub_client(self, request: Request) -> Response:
+        wanted = await _body(request, ClientRequest)
+        await self._control.hub_clients.add(wanted)
+        return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -16,8 +16,9 @@ from sandbox.hub.feed import Feed
 from sandbox.hub.messages import MessageLog
 from sandbox.hub.office import Office
 from sandbox.hub.remote import RemoteHub
-from sandbox.hub.topology import add_virtual_host
+from sandbox.hub.topology import add_client, add_virtual_host
 from sandbox.kernel.errors import StoreError
+from sandbox.kernel.hub_clients import added_clients
 from sandbox.kernel.world import World
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.context import Context, Service
@@ -34,7 +35,7 @@ class Hub:
     def __init__(self, context: Context) -> None:
         self._context = context
         ids = client_ids(context.settings, context.population)
-        self._ids, vhosts = ids, virtual_hosts(context.settings)
+        self._ids, vhosts = [*ids], virtual_hosts(context.settings)
         self._clients = Clients(ids, vhosts)
         self._faults = HubFaults(context.entropy.chance)
         self._offices = {vhost: Office(context, self._faults) for vhost in vhosts}
@@ -45,6 +46,8 @@ class Hub:
 
     async def start(self) -> None:
         """Recover the messages, then dispatch, then listen. Raises StoreError, OSError."""
+        for client in added_clients(self._context.world.world.switches):  # their queues, before their messages
+            self._add(client)
         self._running = await self._open()
         self._context.world.watch(self._follow)
 
@@ -87,7 +90,9 @@ class Hub:
         return _Running(broker, feeds, messages, server)
 
     def _follow(self, world: World) -> None:
-        """The faults of the present World; a restart is carried out once."""
+        """The clients and faults of the present World; a restart is carried out once."""
+        for client in added_clients(world.switches).keys() - {*self._ids}:
+            self._add(client)
         self._faults.update(world)
         present = {fault.id: fault for fault in self._faults.restarts}
         fresh = [fault for id, fault in present.items() if id not in self._restarts]
@@ -97,6 +102,12 @@ class Hub:
             self._restarting = asyncio.create_task(self._restart(away))
         elif self._running is not None:
             self._running.wake()
+
+    def _add(self, client: str) -> None:
+        self._ids.append(client)
+        self._clients.add(client)
+        if self._running is not None:
+            self._running.add_client(client, self._context.settings.message_ttl_s * 1000)
 
     async def _restart(self, away: float) -> None:
         """Go down like a broker that is restarted, and come back with what the disk holds."""
@@ -133,6 +144,13 @@ class _Running:
     feeds: list[Feed]
     messages: MessageLog
     server: AmqpServer
+
+    def add_client(self, client: str, ttl_ms: int) -> None:
+        """Queues for one client more."""
+        for vhost in self.broker.vhosts.values():
+            add_client(vhost, client, ttl_ms)
+        for feed in self.feeds:
+            feed.add_client(client)
 
     def wake(self) -> None:
         """A pause may be over."""

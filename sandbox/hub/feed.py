@@ -40,7 +40,7 @@ class Feed:
     ) -> None:
         self.office = office
         self._context, self._broker, self._vhost = context, broker, vhost
-        self._targets = frozenset(queue for client in clients for queue in client_queues(client))
+        self._targets = {queue for client in clients for queue in client_queues(client)}
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
         self._scheduled = self._stopped = False
         self._held: list[Callable[[], None]] = []  # messages that the next one overtakes
@@ -57,6 +57,10 @@ class Feed:
         self._stopped = True
         for queue in self._sources:
             queue.on_ready = None
+
+    def add_client(self, client: str) -> None:
+        """Messages may go to one client more."""
+        self._targets.update(client_queues(client))
 
     def wake(self) -> None:
         """There may be work."""

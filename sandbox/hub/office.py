@@ -47,8 +47,15 @@ class Office:
 
     def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         now, new_id = self._context.clock.now(), self._context.entropy.uuid
-        ttl_s = self._context.settings.message_ttl_s
-        result = dispatch(arrival, exists=exists, now=now, new_id=new_id, message_ttl_s=ttl_s)
+        settings = self._context.settings
+        result = dispatch(
+            arrival,
+            exists=exists,
+            now=now,
+            new_id=new_id,
+            message_ttl_s=settings.message_ttl_s,
+            strict=settings.hub_strict,
+        )
         return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
 
     def _tell(self, decision: Decision, size: int, ms: float) -> None:

@@ -29,6 +29,7 @@ from sandbox.hub.topology import (
     queue_arguments,
 )
 from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.hub_clients import added_clients
 from sandbox.kernel.world import World
 from sandbox.net.amqp_carrier import Carried, Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
 from sandbox.net.context import Context
@@ -44,12 +45,12 @@ class RemoteHub:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._ids = client_ids(context.settings, context.population)
+        self._ids = [*client_ids(context.settings, context.population)]
         faults = HubFaults(context.entropy.chance)
         self._allowed = asyncio.Event()
-        context.world.watch(lambda world: self._follow(faults, world))
         self._offices = {vhost: Office(context, faults) for vhost in virtual_hosts(context.settings)}
         self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
+        context.world.watch(lambda world: self._follow(faults, world))
 
     async def start(self) -> None:
         """Return once messages are dispatched. Raises PeerUnreachable: no broker, no right, or something is missing."""
@@ -76,6 +77,11 @@ class RemoteHub:
         }
 
     def _follow(self, faults: HubFaults, world: World) -> None:
+        fresh = added_clients(world.switches).keys() - {*self._ids}
+        if fresh and self._context.settings.hub_topology == "declare":
+            self._ids.extend(sorted(fresh))
+            for carrier in self._carriers.values():
+                carrier.renew()
         faults.update(world)
         if faults.paused:
             self._allowed.clear()

@@ -42,10 +42,20 @@ def add_virtual_host(broker: Broker, name: str, clients: Iterable[str], ttl_ms: 
     vhost = broker.vhost(name)
     for exchange, kind in EXCHANGES.items():
         vhost.exchange(exchange, kind)
-    for queue, exchange, key in bindings(clients):
+    _bind(vhost, bindings(clients), ttl_ms)
+    return vhost
+
+
+def add_client(vhost: VirtualHost, client: str, ttl_ms: int) -> None:
+    """The queues of one client more, while the broker runs."""
+    own = [binding for binding in bindings((client,)) if binding[0] not in vhost.queues]
+    _bind(vhost, own, ttl_ms)
+
+
+def _bind(vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int) -> None:
+    for queue, exchange, key in wanted:
         arguments = queue_arguments(queue, ttl_ms)
         made = vhost.queue(
             queue, ttl_ms=arguments.get("x-message-ttl"), dead_letter_exchange=arguments.get("x-dead-letter-exchange")
         )
         vhost.exchanges[exchange].bind(made, key)
-    return vhost

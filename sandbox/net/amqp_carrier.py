@@ -91,6 +91,8 @@ class Carrier:
         self._task: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._passed = asyncio.Event()
+        self._connection: AbstractConnection | None = None
+        self._lost = asyncio.Event()
         self.trouble = "not connected yet"
 
     @property
@@ -114,10 +116,11 @@ class Carrier:
             await asyncio.wait([task], timeout=2 * _GOODBYE)
         await self._hang_up()
 
-    # -- the connection
+    def renew(self) -> None:
+        """Connect afresh, as what `prepare` looks for has changed; what is under way stays with the broker."""
+        self._lost.set()
 
-    _connection: AbstractConnection | None = None
-    _lost: asyncio.Event
+    # -- the connection
 
     async def _stay_connected(self) -> None:
         pause = RECONNECT[0]

@@ -159,7 +159,9 @@ async def test_message_that_never_works_goes_back_and_others_have_their_turn(hub
         await done.wait()
     assert calls[:4] == [False] * 4
     await lrm.stop()
-    assert [len(queue.ready) for queue in hub._running.broker.vhosts["15-15_v2.0"].queues.values() if queue.ready] == [1]
+    assert [len(queue.ready) for queue in hub._running.broker.vhosts["15-15_v2.0"].queues.values() if queue.ready] == [
+        1
+    ]
 
 
 async def test_delivery_being_handled_when_the_client_stops_stays_with_the_hub(hub, clients, message):

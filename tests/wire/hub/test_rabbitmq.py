@@ -27,8 +27,9 @@ from sandbox.hub.remote import RemoteHub
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.hub_clients import switch_of
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
+from sandbox.kernel.world import World, WorldView
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki, load_pki
@@ -220,6 +221,22 @@ async def test_what_is_missing_is_declared_or_said(data: Path, node: rabbit.Node
         assert any(line.startswith(queue) and "x-message-ttl" in line for line in listed.splitlines())
     async with dispatcher(data, node.port, hub_topology="assume"):
         pass
+
+
+async def test_queues_of_a_client_that_is_added_are_declared(data: Path, node: rabbit.Node) -> None:
+    surroundings = context(data, node.port, message_ttl_s=TTL_S)
+    hub = build_hub(surroundings)
+    await hub.start()
+    try:
+        surroundings.world.apply(World(revision=1, switches={switch_of("fr.health.samu750"): ""}))
+
+        async def declared() -> bool:
+            listed = await asyncio.to_thread(node.control, "list_queues", "--vhost", VHOST, "name")
+            return "fr.health.samu750.info" in listed
+
+        await eventually(declared)
+    finally:
+        await hub.stop()
 
 
 def test_the_main_job_is_played_over_rabbitmq(
