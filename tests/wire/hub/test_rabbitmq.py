@@ -40,7 +40,7 @@ from tests.wire.amqp import rabbit
 
 PLATFORM, SPARE, OTHER = "fr.health.test.ptfsas", "fr.health.samu999", "fr.health.samu998"
 VHOST = "15-15_v2.0"
-TTL_S = 3
+TTL_S = 600
 
 
 def settings_for(data: Path, port: int, **more: Any) -> Settings:
@@ -114,9 +114,9 @@ async def client(data: Path, node: rabbit.Node, name: str) -> AsyncIterator[Abst
         await connection.close()
 
 
-def acknowledgement(sender: str, recipient: str, unique: str) -> bytes:
+def acknowledgement(sender: str, recipient: str, unique: str, *, lives: float = 3600) -> bytes:
     now = datetime.now(UTC)
-    address = build.Address(f"{sender}_{unique}", sender, recipient, now, now + timedelta(hours=1))
+    address = build.Address(f"{sender}_{unique}", sender, recipient, now, now + timedelta(seconds=lives))
     return build.ack(address, f"{recipient}_1")
 
 
@@ -185,9 +185,9 @@ async def test_recipient_without_a_queue_is_reported_to_the_sender(data: Path, n
     assert error_of(report)["referencedDistributionID"] == f"{SPARE}_lost"
 
 
-async def test_message_that_nobody_reads_dies_by_the_policy_and_is_reported(data: Path, node: rabbit.Node) -> None:
+async def test_message_that_nobody_reads_is_buried_by_the_policy_and_reported(data: Path, node: rabbit.Node) -> None:
     async with dispatcher(data, node.port), client(data, node, SPARE) as spare:
-        await publish(spare, SPARE, acknowledgement(SPARE, OTHER, "unread"))
+        await publish(spare, SPARE, acknowledgement(SPARE, OTHER, "unread", lives=3))
         (report,) = await receive(spare, f"{SPARE}.info", 1)
     assert error_of(report)["errorCode"]["statusCode"] == 500
     assert f"{OTHER}.ack" in error_of(report)["errorCause"]
