@@ -7,6 +7,7 @@
     DELETE /__admin/faults/{id}
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
+    GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -32,6 +33,7 @@ from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.journal_view import JournalView
+from sandbox.control.outbox import Outboxes
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.kernel.character import QUIRKS
@@ -42,7 +44,8 @@ from sandbox.net.http_server import Listener
 from sandbox.net.link import Switchboard
 from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
-from sandbox.web.pages import Pages, console
+from sandbox.web.pages import Pages, console, redirect
+from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +73,7 @@ class Control:
         self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
+        self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -156,6 +160,10 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
+            Route("/__admin/outbox", desk.outboxes),
+            Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
+            Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
+            Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -179,6 +187,7 @@ class _Desk:
             world=control.worlds.world,
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
+            outboxes=control.outboxes.all(),
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=endpoints.document(control.context),
@@ -235,6 +244,26 @@ class _Desk:
         editor = characters.editor(request.path_params["slug"])
         await characters.reset(editor)
         return JSONResponse(characters.document(editor))
+
+    async def outboxes(self, request: Request) -> Response:
+        return JSONResponse({"editors": self._control.outboxes.all()})
+
+    async def outbox(self, request: Request) -> Response:
+        editor = self._control.characters.editor(request.path_params["slug"])
+        return JSONResponse(self._control.outboxes.document(editor))
+
+    async def resend(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        return JSONResponse(self._control.outboxes.document(editor), status_code=202)
+
+    async def resend_from_page(self, request: Request) -> Response:
+        await checked_form(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        flash(request, f"{editor.name} renvoie au SAS ce qui était refusé.")
+        return redirect("/#envois")
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params
