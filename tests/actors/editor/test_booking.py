@@ -158,6 +158,7 @@ async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser
 # -- booking -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-1", "R03-6")
 async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
     slot = a_slot(office)
     id = appointment_id(await browser.book(slot))
@@ -266,6 +267,7 @@ async def test_another_editors_slot_is_unknown_here(office: Office, browser: Bro
 # -- « Mes rendez-vous » -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-3", "R03-4", "R03-5", "R03-6")
 @pytest.mark.parametrize(
     ("action", "status"), [("annuler", "cancelled"), ("honorer", "fulfilled"), ("absent", "noshow")]
 )
@@ -325,6 +327,7 @@ async def test_a_refused_transmission_shows_and_the_next_change_still_goes(conte
         assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 1}  # of the last version
 
 
+@pytest.mark.requirement("R03-8", "R03-10")
 async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context: Context):
     down = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
     async with opened(context, "agenda-azur", down) as office:
@@ -360,6 +363,7 @@ async def test_a_cancelled_slot_is_free_again_after_a_restart(context: Context):
         assert office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
 
 
+@pytest.mark.requirement("R03-9")
 async def test_an_sos_site_is_booked_without_knowing_the_doctor(context: Context):
     async with opened(context, "garde-plus") as office:
         await office.vendor.accounts.post(REGULATOR)
@@ -415,6 +419,7 @@ def test_the_reason_of_a_refusal_is_read_from_any_body(body: bytes, text: str):
     assert explain(body) == text
 
 
+@pytest.mark.requirement("R03-8")
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 302])
 def test_an_answer_that_may_change_is_tried_again(status: int):
     with pytest.raises(PeerRefused):

@@ -69,6 +69,7 @@ async def several(office: Office, count: int, slot: Slot) -> list[Browser]:
 # -- moving ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-2", "R03-6")
 async def test_a_move_keeps_the_identifier_and_sends_the_new_time(office: Office, browser: Browser):
     old, new = slots(office)[2], slots(office)[5]
     id = appointment_id(await browser.book(old))
@@ -347,6 +348,7 @@ async def test_a_walk_in_slot_announces_the_patient_and_is_taken(office: Office,
 # -- what INT_R03 owes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-8", "R03-10")
 async def test_what_waits_shows_why_and_until_when_and_goes_at_once_when_told(context: Context):
     sas = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
     async with opened(context, "agenda-azur", sas) as office:
@@ -379,6 +381,7 @@ async def refused(context: Context, office: Office) -> tuple[Browser, str]:
     return browser, id
 
 
+@pytest.mark.requirement("R03-8")
 async def test_a_refusal_is_told_with_its_words_and_can_be_sent_again(context: Context):
     async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as office:
         browser, id = await refused(context, office)
