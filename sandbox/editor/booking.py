@@ -137,7 +137,7 @@ class BookingPages:
             slot_key=slot_key(slot),
             venue=venue,
             free=free,
-            past=slot.start <= now,
+            past=slot.start < now,
             diary=diary(self._agenda, slot.schedule, week, slot.start.tzinfo, now),
             proposals=[] if free else proposals(self._agenda, population, editor, slot, now),
             values=values,

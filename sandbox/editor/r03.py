@@ -108,10 +108,18 @@ class Emitter:
         return {id: self.transmission(id) for id in ids}
 
     def unsettled(self, most: int) -> list[tuple[str, Transmission]]:
-        """At most `most` appointments whose last version was refused, then such as wait, with how far they got."""
-        refused = dict.fromkeys(islice(self.outbox.failed_keys(), most))
-        waiting = dict.fromkeys(entry.key for entry in self.outbox.pending(most))
-        return [(id, self.transmission(id)) for id in islice({**refused, **waiting}, most)]
+        """At most `most` appointments whose last version was refused, then such as could not be sent yet."""
+        waiting: dict[str, list[Entry]] = {}
+        for entry in self.outbox.pending(most):
+            waiting.setdefault(entry.key, []).append(entry)
+        refused = [(id, self.transmission(id)) for id in islice(self.outbox.failed_keys(), most)]
+        found = [(id, one) for id, one in refused if one.state == "failed"]
+        found += [
+            (id, _transmission("waiting", entries[0], len(entries) - 1))
+            for id, entries in waiting.items()
+            if entries[0].last_error  # what only is on its way is no news
+        ]
+        return found[:most]
 
     def listed(self, most: int) -> list[dict[str, object]]:
         """The same as small JSON, for the control plane."""

@@ -17,6 +17,7 @@ from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
 from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import NATIONAL, PATIENT, REGULATOR, Browser, Office, Sas, appointment_id, booking_path
+from tests.sandboxes import eventually
 
 
 def a_slot(office: Office, position: int = 3) -> Slot:
@@ -338,6 +339,7 @@ async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context:
         id = appointment_id(await browser.book(slot))
         await browser.post(f"/rendez-vous/{id}/honorer")
         await down.reached(1)
+        await eventually(lambda: office.vendor.emitter.listed(1))
         page = await browser.get("/rendez-vous")
         assert "transmission en attente" in page.text
         assert "la plateforme SAS n&#39;a pas répondu dans le délai" in page.text

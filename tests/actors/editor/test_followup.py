@@ -6,6 +6,7 @@ import asyncio
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import orjson
@@ -21,6 +22,7 @@ from sandbox.kernel.model import Slot
 from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.world import ClockSetting, World
 from sandbox.net.context import Context
+from sandbox.net.http_client import Reply
 from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import PATIENT, REGULATOR, Browser, Office, Sas, appointment_id, booking_path
 from tests.sandboxes import eventually
@@ -357,7 +359,7 @@ async def test_what_waits_shows_why_and_until_when_and_goes_at_once_when_told(co
         await browser.enter(booking_path(slots(office)[3]))
         id = appointment_id(await browser.book(slots(office)[3]))
         await browser.post(f"/rendez-vous/{id}/absent")
-        await sas.reached(1)
+        await eventually(lambda: office.vendor.emitter.listed(1))
         page = await browser.get("/envois")
         assert re.search(rf'data-appointment="{id}" data-sending="waiting"', page.text)
         text = html.unescape(page.text)
@@ -369,6 +371,34 @@ async def test_what_waits_shows_why_and_until_when_and_goes_at_once_when_told(co
         context.world.apply(World(revision=1, switches={resend_switch("agenda-azur"): "now"}))
         await sas.reached(3)
         assert [method for method, _, _ in sas.calls[-2:]] == ["POST", "PUT"]
+
+
+class Slow(Sas):
+    """A SAS core that answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None, **options: Any) -> Reply:
+        self.called.set()
+        await self.gate.wait()
+        return await super().request(method, url, body=body, **options)
+
+
+async def test_what_is_on_its_way_is_no_trouble(context: Context):
+    slow = Slow()
+    async with opened(context, "agenda-azur", slow) as office:
+        await office.vendor.accounts.post(REGULATOR)
+        browser = office.browser()
+        await browser.enter(booking_path(slots(office)[3]))
+        id = appointment_id(await browser.book(slots(office)[3]))
+        await slow.called.wait()
+        assert "envoi au SAS en cours" in (await browser.get(f"/rendez-vous/{id}")).text
+        assert office.vendor.emitter.listed(5) == []
+        slow.gate.set()
+        await settled(office)
+        assert "transmis au SAS" in (await browser.get(f"/rendez-vous/{id}")).text
 
 
 async def refused(context: Context, office: Office) -> tuple[Browser, str]:
@@ -486,6 +516,6 @@ async def test_why_it_waits_is_told_in_french(context: Context, failure: PeerErr
     sas = Sas(failure=failure)
     async with opened(context, "agenda-azur", sas) as office:
         await refused(context, office)
-        await eventually(lambda: office.vendor.emitter.listed(1)[0]["reason"])
+        await eventually(lambda: office.vendor.emitter.listed(1))
         assert office.vendor.emitter.listed(1)[0]["reason"] == text
         assert orjson.dumps(office.vendor.emitter.listed(1))
