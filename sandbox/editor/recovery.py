@@ -21,6 +21,7 @@ from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "resets"
 LIFETIME = timedelta(minutes=30)
+MOST_SHOWN = 50  # messages in the « boîte d'envoi »
 SHORTEST, LONGEST = 12, 200  # characters of a password
 _NOBODY = "-"  # number of the row that is written when nobody can be meant
 
@@ -65,14 +66,14 @@ class Recovery:
         await self._store.commit(*old, Put(TABLE, number if record is not None else _NOBODY, row))
 
     def messages(self) -> list[Message]:
-        """The messages whose links still work, the latest first."""
+        """The messages whose links still work, the latest first; at most MOST_SHOWN."""
         now = self._clock.now()
         found = [
             Message(record, reset.asked, reset.asked + LIFETIME, self._token(number))
             for number, reset in self._rows()
             if self._lives(reset, now) and (record := self._holder(reset)) is not None
         ]
-        return sorted(found, key=lambda message: message.asked, reverse=True)
+        return sorted(found, key=lambda message: message.asked, reverse=True)[:MOST_SHOWN]
 
     def owner(self, token: str) -> AccountRecord | None:
         """Whose password a link may change now; None for one that is used, replaced, too old or not ours."""

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from sandbox.editor.ledger import slot_key
+from sandbox.editor.venues import kindred
 from sandbox.fhir.appointment import parse_appointment
 from sandbox.fhir.practitioner import RegulatorAccount
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
@@ -239,6 +240,29 @@ async def test_other_places_of_the_practitioner_are_proposed_after_the_same(offi
     assert all(f"slot={there}." in url for url in other)
     assert all("origin=sas-preprod" in url for url in same + other)
     assert page.text.index('data-place="ici"') < page.text.index('data-place="ailleurs"')
+
+
+async def test_sites_of_one_association_stand_for_each_other(context: Context):
+    async with opened(context, "garde-plus") as office:
+        await office.vendor.accounts.post(REGULATOR)
+        association = context.population.sos["399900300000018"]
+        here, there = (site.id for site in association.sites[:2])
+        first, taken, elsewhere = office.free(here)[0], office.free(here)[1], office.free(there)[0]
+        office.vendor.desk.agenda.take(slot_key(taken))
+        browser = office.browser()
+        page = await browser.enter(booking_path(taken))
+        assert all(f"slot={there}." in url for url in links(page, "ailleurs"))
+        assert links(page, "ailleurs")
+        id = appointment_id(await browser.book(first))
+        answer = await browser.post(f"/rendez-vous/{id}/deplacer", {"slot": slot_key(elsewhere)})
+        assert appointment_id(answer) == id
+        _, (_, _, body) = await office.sas.reached(2)
+        sent = parse_appointment(body)
+        assert (sent.sos, sent.practitioner, sent.start) == (True, None, elsewhere.start)
+
+
+def test_an_unknown_schedule_has_no_kin(context: Context):
+    assert kindred(context.population, context.population.editors["agenda-azur"], "nowhere") == ()
 
 
 async def test_a_slot_that_has_begun_is_told_apart_and_others_proposed(office: Office, browser: Browser):
