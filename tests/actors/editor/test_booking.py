@@ -159,7 +159,7 @@ async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser
 # -- booking -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.requirement("R03-1", "R03-6")
+@pytest.mark.requirement("R03-1", "R03-6", "R03-7")
 async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
     slot = a_slot(office)
     id = appointment_id(await browser.book(slot))
