@@ -8,6 +8,7 @@
     GET    /__admin/hub/clients       POST {"id", "software", "files"}
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
+    GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -34,6 +35,7 @@ from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
+from sandbox.control.outbox import Outboxes
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
@@ -46,7 +48,8 @@ from sandbox.net.http_server import Listener
 from sandbox.net.link import Switchboard
 from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
-from sandbox.web.pages import Pages, console
+from sandbox.web.pages import Pages, console, redirect
+from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,6 +80,7 @@ class Control:
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
         self.hub_clients = HubClients(self.worlds, self._store, context)
+        self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -169,6 +173,10 @@ class Control:
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
             Route("/__admin/hub/clients", desk.hub_clients, methods=["GET"]),
             Route("/__admin/hub/clients", desk.add_hub_client, methods=["POST"]),
+            Route("/__admin/outbox", desk.outboxes),
+            Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
+            Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
+            Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -192,6 +200,7 @@ class _Desk:
             world=control.worlds.world,
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
+            outboxes=control.outboxes.all(),
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=control.endpoints(),
@@ -258,6 +267,25 @@ class _Desk:
         wanted = await _body(request, ClientRequest)
         await self._control.hub_clients.add(wanted)
         return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
+    async def outboxes(self, request: Request) -> Response:
+        return JSONResponse({"editors": self._control.outboxes.all()})
+
+    async def outbox(self, request: Request) -> Response:
+        editor = self._control.characters.editor(request.path_params["slug"])
+        return JSONResponse(self._control.outboxes.document(editor))
+
+    async def resend(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        return JSONResponse(self._control.outboxes.document(editor), status_code=202)
+
+    async def resend_from_page(self, request: Request) -> Response:
+        await checked_form(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        flash(request, f"{editor.name} renvoie au SAS ce qui était refusé.")
+        return redirect("/#envois")
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params
