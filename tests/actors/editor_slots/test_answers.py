@@ -167,11 +167,16 @@ def test_without_its_include_an_int_r04_editor_answers_as_int_r01(office):
     ]
 
 
-def test_editor_without_int_r04_answers_its_include_in_the_int_r01_form(office):
+def test_editor_without_int_r04_refuses_its_includes_and_ignores_them_only_when_asked_to(office):
     query = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=True)
-    bundle = json.loads(answer_slots(office.desk("agenda-azur"), query))
-    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
-    assert bundle["total"] > 0
+    with pytest.raises(RequestError) as caught:
+        answer_slots(office.desk("agenda-azur"), query)
+    assert [(issue.code, issue.expression) for issue in caught.value.issues] == [
+        ("not-supported", "http._include"), ("not-supported", "http._include:iterate"),
+    ]  # fmt: skip
+    plain = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=False)
+    desk = office.desk("agenda-azur")
+    assert answer_slots(desk, query, lenient=True) == answer_slots(desk, plain)
 
 
 @pytest.mark.parametrize(
