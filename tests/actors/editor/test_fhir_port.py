@@ -242,6 +242,11 @@ async def test_a_bug_is_answered_in_fhir_without_detail(office: Office, monkeypa
         ("POST", "/agenda-azur/fhir/Practitioner", b"", ("editor:agenda-azur", "INT_R02")),
         ("PUT", "/agenda-azur/fhir/Practitioner", b"identifier=x", ("editor:agenda-azur", "INT_R02")),
         ("GET", "/agenda-azur/fhir/Practitioner/1", b"", ("editor:agenda-azur", "INT_R01")),
+        ("GET", "/agenda-azur/fhir/Schedule/x", b"", ("editor:agenda-azur", "INT_R01")),
+        ("GET", "/rdv-commune/fhir/Organization/1", b"", ("editor:rdv-commune", "INT_R04")),
+        ("GET", "/garde-plus/fhir/Organization/1", b"", ("editor:garde-plus", "SOS")),
+        ("GET", "/garde-plus/fhir/Slot/1", b"", ("editor:garde-plus", "SOS")),
+        ("GET", "/agenda-azur/fhir/Slot", b"_include=slot:Service-Type-Reference", ("editor:agenda-azur", "INT_R04")),
         ("GET", "/", b"", ("editor:", "INT_R01")),
     ],
 )
