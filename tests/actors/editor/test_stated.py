@@ -33,7 +33,8 @@ VALUES = {
     "_count": "10", "_after": "nowhere.20261123T1000Z", f"{HAS}start": "ge2026-11-23T00:00:00+01:00",
     f"{HAS}status": "free", SIRETS: f"{SYSTEM_STRUCTURE}|399900300000018", "_sort": "start", "_summary": "count",
     "_elements": "start", "_lastUpdated": "ge2026-01-01", "_id": "x", "_total": "accurate",
-    "_has:Slot:schedule:end": "x", "_pretty": "true", "specialty": "x", "service-type": "x", "schedule": "Schedule/x", "identifier": "x", "foo": "bar",
+    "_has:Slot:schedule:end": "x", "_pretty": "true", "specialty": "x", "service-type": "x", "schedule": "Schedule/x",
+    "identifier": "x", "foo": "bar",
     "end": "ge2026-11-23", "actor": "Practitioner/x", "date": "2026", "schedule.actor.identifier": "1",
 }  # fmt: skip
 INCLUDES = (
