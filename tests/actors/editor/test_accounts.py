@@ -47,6 +47,7 @@ async def refusal(call: object) -> tuple[int, list[str | None]]:
     return caught.value.status, [issue.expression for issue in caught.value.issues]
 
 
+@pytest.mark.requirement("R02-1")
 async def test_a_post_creates_a_durable_account(accounts: Accounts, store: Store):
     record = await accounts.post(person(national()))
     assert accounts.get(record.id) == record
@@ -54,6 +55,7 @@ async def test_a_post_creates_a_durable_account(accounts: Accounts, store: Store
     assert store.get(TABLE, record.id) is not None
 
 
+@pytest.mark.requirement("R02-2")
 async def test_a_second_post_with_the_same_identifier_changes_nothing(accounts: Accounts):
     record = await accounts.post(person(national()))
     status, where = await refusal(accounts.post(person(national(), "other@test.fr", family="Other")))
@@ -62,6 +64,7 @@ async def test_a_second_post_with_the_same_identifier_changes_nothing(accounts: 
     assert len(accounts) == 1
 
 
+@pytest.mark.requirement("R02-2")
 async def test_a_second_post_with_the_same_email_in_any_case_is_refused(accounts: Accounts):
     await accounts.post(person(national()))
     status, where = await refusal(accounts.post(person(technical(), "ADA@test.fr")))
@@ -74,6 +77,7 @@ async def test_two_posts_at_once_make_one_account(accounts: Accounts):
     assert len(accounts) == 1
 
 
+@pytest.mark.requirement("R02-10")
 async def test_a_put_of_an_unknown_person_creates(accounts: Accounts):
     record, created = await accounts.put(by(national()), person(national(), active=False))
     assert created
@@ -86,6 +90,7 @@ async def test_two_puts_at_once_of_an_unknown_person_make_one_account(accounts: 
     assert sum(created for _, created in answers) == 1
 
 
+@pytest.mark.requirement("R02-8")
 async def test_a_put_changes_any_element_and_keeps_the_account(accounts: Accounts):
     first = await accounts.post(person(national()))
     changed = person(national(), "new@test.fr", family="King", given=("Augusta",))
@@ -93,6 +98,7 @@ async def test_a_put_changes_any_element_and_keeps_the_account(accounts: Account
     assert (record.id, created, record.regulator()) == (first.id, False, changed)
 
 
+@pytest.mark.requirement("R02-8")
 async def test_the_same_put_twice_is_answered_alike(accounts: Accounts):
     await accounts.put(by(national()), person(national()))
     first, _ = await accounts.put(by(national()), person(national()))
@@ -101,6 +107,7 @@ async def test_the_same_put_twice_is_answered_alike(accounts: Accounts):
     assert not created
 
 
+@pytest.mark.requirement("R02-9")
 async def test_a_technical_id_becomes_national_and_back(accounts: Accounts):
     first = await accounts.post(person(technical()))
     for wanted, now in (
@@ -112,12 +119,14 @@ async def test_a_technical_id_becomes_national_and_back(accounts: Accounts):
         assert (record.id, created, record.identifiers) == (first.id, False, (now,))
 
 
+@pytest.mark.requirement("R02-11")
 async def test_the_person_is_found_by_the_identifier_of_the_body(accounts: Accounts):
     first = await accounts.post(person(national()))
     record, created = await accounts.put(by(technical("unknown")), person(national(), "new@test.fr"))
     assert (record.id, created) == (first.id, False)
 
 
+@pytest.mark.requirement("R02-11", "R02-13")
 async def test_the_person_is_found_by_email_when_a_uuid_is_queried_under_the_national_system(accounts: Accounts):
     first = await accounts.post(person(technical()))
     wanted = Conditional(SYSTEM_PERSON, technical().value)
@@ -140,12 +149,14 @@ async def test_a_query_without_system_that_fits_two_people_is_refused(accounts: 
     assert (status, where) == (412, ["http.identifier"])
 
 
+@pytest.mark.requirement("R02-13")
 async def test_the_same_value_as_technical_and_as_national_id_are_two_people(accounts: Accounts):
     one = await accounts.post(person(technical("810002673899")))
     two = await accounts.post(person(national("810002673899"), "b@test.fr"))
     assert one.id != two.id
 
 
+@pytest.mark.requirement("R02-12")
 async def test_a_national_id_of_an_active_account_is_not_given_away(accounts: Accounts):
     await accounts.post(person(national()))
     await accounts.post(person(technical(), "b@test.fr"))
@@ -153,6 +164,7 @@ async def test_a_national_id_of_an_active_account_is_not_given_away(accounts: Ac
     assert (status, where) == (422, ["Practitioner.identifier[0]"])
 
 
+@pytest.mark.requirement("R02-12")
 async def test_a_national_id_released_by_an_inactive_account_goes_to_another(accounts: Accounts):
     first = await accounts.post(person(national()))
     second = await accounts.post(person(technical(), "b@test.fr"))
@@ -178,6 +190,7 @@ async def test_a_released_national_id_may_be_posted_for_somebody_else(accounts: 
     assert accounts.match(national().value, "") == record
 
 
+@pytest.mark.requirement("R02-15")
 async def test_a_withdrawn_account_comes_back_as_the_same(accounts: Accounts):
     first = await accounts.post(person(national()))
     await accounts.put(by(national()), person(national(), active=False))
@@ -209,6 +222,7 @@ async def test_a_logged_in_person_is_matched_by_national_id_then_by_email(accoun
     assert accounts.match(technical().value, "") is None
 
 
+@pytest.mark.requirement("R02-15", "SSO-4")
 async def test_nobody_and_inactive_accounts_are_refused_entry(accounts: Accounts):
     inactive, _ = await accounts.put(by(national()), person(national(), active=False))
     for record in (None, inactive):
@@ -231,6 +245,7 @@ async def test_everything_survives_a_restart(tmp_path: Path, clock: Clock, entro
     assert again.regulator() == record.regulator()
 
 
+@pytest.mark.requirement("R02-16")
 async def test_terms_are_accepted_once(accounts: Accounts, store: Store):
     record = await accounts.post(person(national()))
     await accounts.accept_terms(record)

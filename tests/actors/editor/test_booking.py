@@ -35,6 +35,7 @@ async def browser(office: Office) -> Browser:
 # -- single sign-on ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SSO-1")
 async def test_without_origin_there_is_the_ordinary_login_page(office: Office):
     browser = office.browser()
     answer = await browser.get(f"/rdv?slot={slot_key(a_slot(office))}")
@@ -44,6 +45,7 @@ async def test_without_origin_there_is_the_ordinary_login_page(office: Office):
     assert "Mot de passe" in page.text
 
 
+@pytest.mark.requirement("SSO-2")
 @pytest.mark.parametrize("origin", ["sas", "sas-preprod"])
 async def test_with_origin_and_no_session_the_browser_goes_to_pro_sante_connect(office: Office, origin: str):
     answer = await office.browser().get(f"/rdv?slot={slot_key(a_slot(office))}&origin={origin}")
@@ -55,6 +57,7 @@ async def test_an_origin_that_is_not_the_sas_opens_nothing(office: Office):
     assert answer.headers["location"] == "/agenda-azur/connexion"
 
 
+@pytest.mark.requirement("SSO-3")
 async def test_the_regulator_lands_on_the_agenda_at_that_slot(office: Office):
     slot = a_slot(office)
     page = await office.browser().enter(booking_path(slot))
@@ -65,6 +68,7 @@ async def test_the_regulator_lands_on_the_agenda_at_that_slot(office: Office):
     assert page.headers["content-security-policy"]
 
 
+@pytest.mark.requirement("R02-16")
 async def test_the_terms_are_asked_once(office: Office):
     path = booking_path(a_slot(office))
     await office.browser().enter(path)
@@ -84,6 +88,7 @@ async def test_terms_that_are_not_ticked_are_not_accepted(office: Office):
     assert refused.status_code == 403
 
 
+@pytest.mark.requirement("SSO-4")
 async def test_somebody_without_an_account_is_told_so(office: Office):
     office.login.person = ("819800000999", "NOBODY", "Nemo", "nemo@nowhere.example")
     page = await office.browser().enter(booking_path(a_slot(office)))
@@ -92,6 +97,7 @@ async def test_somebody_without_an_account_is_told_so(office: Office):
     assert "Nemo NOBODY" in page.text
 
 
+@pytest.mark.requirement("SSO-4", "R02-15")
 async def test_an_inactive_account_is_told_so_and_loses_its_session(office: Office, browser: Browser):
     inactive = type(REGULATOR)(REGULATOR.identifiers, False, REGULATOR.family, REGULATOR.given, REGULATOR.email)
     await office.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), inactive)
@@ -108,6 +114,7 @@ async def test_the_account_is_found_by_email_when_the_national_id_is_unknown(off
     assert (await office.browser().enter(booking_path(a_slot(office)))).status_code == 200
 
 
+@pytest.mark.requirement("SSO-1", "R02-16")
 async def test_a_password_session_has_no_right_of_a_regulator(office: Office, monkeypatch: pytest.MonkeyPatch):
     record = office.vendor.accounts.match(NATIONAL.value, "")
     assert record is not None
@@ -148,6 +155,7 @@ async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser
 # -- booking -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-1", "R03-6", "R03-7")
 async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
     slot = a_slot(office)
     id = appointment_id(await browser.book(slot))
@@ -256,6 +264,7 @@ async def test_another_editors_slot_is_unknown_here(office: Office, browser: Bro
 # -- « Mes rendez-vous » -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("R03-2", "R03-3", "R03-4", "R03-5", "R03-6")
 @pytest.mark.parametrize(
     ("action", "status"), [("annuler", "cancelled"), ("honorer", "fulfilled"), ("absent", "noshow")]
 )
@@ -315,6 +324,7 @@ async def test_a_refused_transmission_shows_and_the_next_change_still_goes(conte
         assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 2}
 
 
+@pytest.mark.requirement("R03-8", "R03-10")
 async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context: Context):
     down = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
     async with opened(context, "agenda-azur", down) as office:
@@ -405,6 +415,7 @@ def test_the_reason_of_a_refusal_is_read_from_any_body(body: bytes, text: str):
     assert explain(body) == text
 
 
+@pytest.mark.requirement("R03-8")
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 302])
 def test_an_answer_that_may_change_is_tried_again(status: int):
     with pytest.raises(PeerRefused):

@@ -47,6 +47,7 @@ def thin(bundle: dict[str, Any]) -> dict[str, Any]:
 ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
 
 
+@pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_meets_our_own_rules(office, name):
     bundle = office.bundle(name)
@@ -54,6 +55,7 @@ def test_every_example_meets_our_own_rules(office, name):
     assert check(bundle) == []
 
 
+@pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_meets_the_official_profiles(office, official, name):
     assert official(thin(office.bundle(name, 24))) == []

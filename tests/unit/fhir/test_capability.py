@@ -33,6 +33,7 @@ def codes(resource):
     return [each["code"] for each in resource["interaction"]]
 
 
+@pytest.mark.requirement("CAP-1")
 def test_individual_agendas_offer_the_slot_search_without_the_includes_of_int_r04():
     held = resources(Flow.INT_R01, *ACCOUNTS)
     assert set(held) == {"Slot", "Schedule", "Practitioner", "PractitionerRole"}

@@ -72,6 +72,7 @@ def test_what_the_sas_core_sends_for_sos_is_what_the_editor_reads():
     assert query.includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("R01-26", "R01-27", "R01-28", "R01-29", "R01-30")
 def test_what_the_sas_core_sends_has_the_guides_parameters():
     sent = slot_query(["819800000010"], START, END, cpts=False)
     assert parse_qsl(sent) == [
@@ -87,6 +88,7 @@ def test_what_the_sas_core_sends_has_the_guides_parameters():
     assert "+" not in sent
 
 
+@pytest.mark.requirement("R01-29")
 @pytest.mark.parametrize(
     "ids",
     [
@@ -115,6 +117,7 @@ def test_identifier_of_another_system_is_found_nowhere():
     assert parse_slot_query(slot_search(f"{ST}|819800000010,{PS}|0339900015")).practitioners == ("0339900015",)
 
 
+@pytest.mark.requirement("R01-26")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -152,6 +155,7 @@ def test_includes_are_read_in_any_order_repeated_and_in_any_case():
     assert parse_schedule_query(SITES + sites).includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("SOS-1")
 def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them():
     plain = SITES.replace("_has:Slot:schedule:", "")
     mixed = SITES.replace("_has:Slot:schedule:start=le", "start=le")
