@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 from datetime import timedelta
 from typing import Any
@@ -13,33 +12,13 @@ import pytest
 from sandbox.editor.slots import answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.search import slot_query
+from tests.actors.editor_slots.answers import thin
 
 EXAMPLES = [
     "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
     "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
     "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def official(shared):
-    """`errors(resource)` of the official definitions."""
-    spec = importlib.util.spec_from_file_location("profile_check", shared / "tools" / "profile_check.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.errors
-
-
-def thin(bundle: dict[str, Any]) -> dict[str, Any]:
-    """The bundle with few of its slots, at least one of each kind: the official validator is slow."""
-    kept, kinds = [], set()
-    for entry in bundle.get("entry", []):
-        resource = entry["resource"]
-        kind = repr([resource.get(key) for key in ("meta", "serviceType", "specialty", "appointmentType")])
-        if resource["resourceType"] != "Slot" or kind not in kinds:
-            kept.append(entry)
-        kinds.add(kind)
-    return {**bundle, "entry": kept, "total": bundle["total"]} if kept else bundle
 
 
 # An INT_R04 answer holds slots that no CPTS sees too. The definition wants the extension in the slice `referencecpts`
