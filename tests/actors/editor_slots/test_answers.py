@@ -186,6 +186,19 @@ def test_editor_without_int_r04_refuses_its_includes_and_ignores_them_only_when_
     assert answer_slots(desk, query, lenient=True) == answer_slots(desk, plain)
 
 
+def test_what_one_editor_or_caller_was_answered_makes_nothing_acceptable_to_another(office):
+    """The very same query: an editor of INT_R04 takes it, one without refuses it, now as before, lenient or not."""
+    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=1), cpts=True)
+    strange = query.replace("_include=Slot:schedule", "foo=bar&_include=Slot:schedule")
+    for _ in range(2):
+        assert json.loads(answer_slots(office.desk("rdv-commune"), query))["total"] > 0
+        assert json.loads(answer_slots(office.desk("agenda-azur"), query, lenient=True))["total"] == 0
+        assert json.loads(answer_slots(office.desk("rdv-commune"), strange, lenient=True))["total"] > 0
+        for slug, refused in (("agenda-azur", query), ("rdv-commune", strange), ("agenda-azur", strange)):
+            with pytest.raises(RequestError):
+                answer_slots(office.desk(slug), refused)
+
+
 @pytest.mark.requirement("R01-28", "R01-30")
 @pytest.mark.parametrize(
     ("includes", "kinds"),
