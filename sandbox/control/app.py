@@ -267,6 +267,7 @@ class _Desk:
         wanted = await _body(request, ClientRequest)
         await self._control.hub_clients.add(wanted)
         return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
+
     async def outboxes(self, request: Request) -> Response:
         return JSONResponse({"editors": self._control.outboxes.all()})
 
