@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sandbox.kernel.character import PLAIN, Character
 from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
@@ -25,6 +25,19 @@ class Town:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRange:
+    """A further opening range of a week: a half day, an evening on call. `days`: 0 = Monday … 6; local times.
+
+    `without_school`: only on evenings of days without school, and on their eves.
+    """
+
+    days: tuple[int, ...]
+    opens: time
+    closes: time
+    without_school: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AgendaTemplate:
     """One place's week. `days`: 0 = Monday … 6; times are local; `slot_minutes` is the length of a slot.
 
@@ -32,6 +45,8 @@ class AgendaTemplate:
     `reasons` free texts; `walkin` share of slots without booking, `occupation` share of slots that end up taken,
     `own_patients` share reserved for the practitioner's own patients (never sent); all in [0, 1]. `closes` at 00:00 is
     the end of the day. `cpts`: groups of FINESS; the slots that CPTS see are given to the groups in turn.
+    `ranges`: opening ranges beside these, that overlap none of them; lunch is kept in all of them. On public holidays
+    the agenda is `closed`, or open like on a `sunday`; `leave`: weeks a year in which the practitioner is away.
     """
 
     days: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -46,6 +61,9 @@ class AgendaTemplate:
     occupation: float = 0.6
     own_patients: float = 0.1
     cpts: tuple[tuple[str, ...], ...] = ()
+    ranges: tuple[OpenRange, ...] = ()
+    holidays: Literal["closed", "sunday"] = "closed"
+    leave: int = 0
 
     def __hash__(self) -> int:
         """Of a few fields: templates are keys where every microsecond counts, and few are alike in these."""

@@ -5,14 +5,12 @@ Every refusal is a ConfigError with the file and the line of the culprit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from sandbox.kernel.errors import ConfigError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
 from sandbox.kernel.model import (
@@ -20,7 +18,6 @@ from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
     Editor,
-    OpeningHours,
     Place,
     Practitioner,
     Regulator,
@@ -37,7 +34,6 @@ from sandbox.population.schema import (
     CptsRow,
     EditorRow,
     ExamplesRow,
-    HoursRow,
     PlaceRow,
     PractitionerRow,
     RegulatorRow,
@@ -46,10 +42,10 @@ from sandbox.population.schema import (
     TerritoryRow,
     TownRow,
 )
+from sandbox.population.weeks import Error, opening, week, within
 from sandbox.yaml_file import YamlFile, load_yaml
 
 T = TypeVar("T")
-Error = Callable[[str, str], ConfigError]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
 
@@ -143,32 +139,7 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
 
 def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
     rows.keyed("name")
-    return {row.name: (_template(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
-
-
-def _template(row: AgendaRow, path: str, error: Error) -> AgendaTemplate:
-    opens, closes = _minutes(row.opens), _minutes(row.closes) or 1440
-    if opens >= closes:
-        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
-    if row.lunch and not opens <= _minutes(row.lunch[0]) < _minutes(row.lunch[1]) <= closes:
-        raise error(f"{path}.lunch", "lunch does not lie within the opening hours")
-    return AgendaTemplate(
-        days=row.days,
-        opens=time.fromisoformat(row.opens),
-        closes=time.fromisoformat(row.closes),
-        lunch=(time.fromisoformat(row.lunch[0]), time.fromisoformat(row.lunch[1])) if row.lunch else None,
-        slot_minutes=row.slot_minutes,
-        visibilities=row.visibilities,
-        types=row.types,
-        reasons=row.reasons,
-        walkin=row.walkin,
-        occupation=row.occupation,
-        own_patients=row.own_patients,
-    )
-
-
-def _minutes(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])
+    return {row.name: (week(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
 
 
 @dataclass(frozen=True)
@@ -256,8 +227,8 @@ class _Known:
         template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
         if any(code not in ("PUBLIC", "SNP") for combination in template.visibilities for code in combination):
             raise error(f"{path}.agenda", f"agenda '{row.agenda}': slots of SOS sites are PUBLIC or SNP only")
-        hours = tuple(_hours(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
-        if not all(any(_covers(hour, day, template) for hour in hours) for day in template.days):
+        hours = tuple(opening(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
+        if not within(template, hours):
             raise error(f"{path}.hours", f"agenda '{row.agenda}' has slots outside these opening hours")
         return ConsultationSite(
             id=row.id, name=row.name, phone=row.phone, line=row.line, postal_code=town.postal_code, city=town.name,
@@ -280,17 +251,6 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
     if key in schedules:
         raise error(f"{path}.id", f"duplicate id '{key}'")
     schedules.add(key)
-
-
-def _hours(row: HoursRow, path: str, error: Error) -> OpeningHours:
-    if _minutes(row.opens) >= (_minutes(row.closes) or 1440):
-        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
-    return OpeningHours(row.days, time.fromisoformat(row.opens), time.fromisoformat(row.closes))
-
-
-def _covers(hours: OpeningHours, day: int, template: AgendaTemplate) -> bool:
-    late_enough = hours.closes == time(0) or time(0) != template.closes <= hours.closes
-    return day in hours.days and hours.opens <= template.opens and late_enough
 
 
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:

@@ -83,6 +83,20 @@ class EditorRow(Row, frozen=True):
     page_size: int | None = None
 
 
+class HoursRow(Row, frozen=True):
+    """Opening hours on some days; `closes` 00:00 is the end of the day."""
+
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+
+class RangeRow(HoursRow, frozen=True):
+    """A further opening range: a half day, an evening on call, or one of evenings of or before a day without school."""
+
+    without_school: bool = False
+
+
 class AgendaRow(Row, frozen=True):
     """A named week (kernel.model.AgendaTemplate says what the fields mean)."""
 
@@ -101,6 +115,9 @@ class AgendaRow(Row, frozen=True):
     walkin: Share = 0.0
     occupation: Annotated[float, Meta(ge=0, le=0.95)] = 0.6
     own_patients: Annotated[float, Meta(ge=0, le=0.95)] = 0.1
+    ranges: tuple[RangeRow, ...] = ()
+    holidays: Literal["closed", "sunday"] = "closed"
+    leave: Annotated[int, Meta(ge=0, le=6)] = 0
 
 
 class CptsRow(Row, frozen=True):
@@ -136,14 +153,6 @@ class PractitionerRow(Row, frozen=True):
     phone: Text | None = None
     stored_id: Text | None = None
     cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
-
-
-class HoursRow(Row, frozen=True):
-    """Opening hours on some days; `closes` 00:00 is the end of the day."""
-
-    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
-    opens: TimeOfDay
-    closes: TimeOfDay
 
 
 class SiteRow(Row, frozen=True):
