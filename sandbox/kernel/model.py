@@ -71,6 +71,29 @@ class AgendaTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class Structure:
+    """Where several practitioners consult at one address: a `MSP` (maison de santé) or a `CDS` (centre de santé).
+
+    `finess`: prefixed IDNST, that its practitioners' places carry as their `structure`.
+    """
+
+    finess: str
+    kind: Literal["MSP", "CDS"]
+    name: str
+    line: str
+    postal_code: str
+    city: str
+    insee: str
+    lat: float
+    lon: float
+
+    @property
+    def code(self) -> str:
+        """Its category in TRE_R66."""
+        return "603" if self.kind == "MSP" else "124"
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A place where a practitioner consults: one Schedule, one PractitionerRole. `id` is the Schedule id."""
 
@@ -84,6 +107,7 @@ class Place:
     lon: float
     agenda: AgendaTemplate = field(default_factory=AgendaTemplate)
     local_id: str = "1"  # the editor's own id of the location (INTRN)
+    group: Structure | None = None  # the MSP or CDS that it is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +212,8 @@ class Territory:
 class Editor:
     """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
 
-    `character`: how it behaves when a run begins; how it behaves now is the World's to say.
+    `character`: how it behaves when a run begins; how it behaves now is the World's to say. `stores`: how it keeps
+    national ids: with their prefix, `bare`, or one way here and the other there.
 
     An external one runs elsewhere: `base_url` is its FHIR base, `ui` its pages, `cn` the CN of its certificates; the
     editors of the sandbox leave them empty.
@@ -204,6 +229,7 @@ class Editor:
     cn: str = ""
     base_url: str = ""
     ui: str = ""
+    stores: Literal["prefixed", "bare", "mixed"] = "prefixed"
 
     @property
     def external(self) -> bool:

@@ -22,7 +22,7 @@ from sandbox.population.departments import DEPARTMENTS, Department, department, 
 from sandbox.population.gazetteer import french_towns
 from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
-from sandbox.population.procedural import Recipe, speaking, zones
+from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zones
 
 EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
 # How many associations have how many sites, the largest towns first: with the hand-made ones about 150.
@@ -82,6 +82,7 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
         editors=speaking(editors.values(), Flow.INT_R01),
         cpts_editors=frozenset(speaking(editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
+        habits=habits(editors.values()),
     )
 
 
@@ -106,6 +107,7 @@ def _editor(name: str, number: int) -> Editor:
         system=f"urn:oid:1.2.250.1.999.{101 + number}",
         flows=flows,
         ou=f"3{siret}{luhn_digit(siret)}",
+        stores=HABITS[number % len(HABITS)],
         colour="#" + "".join(f"{round(part * 255):02x}" for part in rgb),
     )
 

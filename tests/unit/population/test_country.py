@@ -156,6 +156,18 @@ def test_overseas_people_have_the_phones_and_the_hours_of_their_zone(france):
     assert zone_of("97411").key == "Indian/Reunion"
 
 
+def test_structures_of_all_departements_are_found_by_their_finess(france):
+    structures = france._recipe.structures
+    seen = {}
+    for town in france.towns.values():
+        group = structures.drawn(town, 0)
+        assert FINESS.fullmatch(group.finess)
+        assert seen.setdefault(group.finess, town.insee) == town.insee
+        assert structures.find(group.finess) == group
+        assert (group.insee, group.city) == (town.insee, town.name)
+    assert len({structures.drawn(france.towns["75056"], number).finess for number in range(256)}) == 84
+
+
 def test_territories_exist_where_somebody_regulates(france):
     assert set(france.territories) == {each.territory for each in france.regulators}
     assert {"SAS-33", "SAS-75", "SAS-974", "SAS-976"} <= set(france.territories)
