@@ -118,6 +118,7 @@ class Agenda:
     def __init__(self, population: Population, editor: Editor, clock: Clock) -> None:
         self._population, self._editor, self._clock = population, editor, clock
         self._views: dict[tuple[str, int], View] = {}
+        population.watch(lambda: self._views.clear())
         self._taken: dict[str, frozenset[int]] = {}
         self.booked: Mapping[str, frozenset[int]] = self._taken  # schedule id -> starts of the slots booked here
 

@@ -7,7 +7,7 @@ the draws (`settling.py`): nobody is enumerated at the start, however many there
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import overload
@@ -63,6 +63,14 @@ class Population:
         self._structures, self._recipe = personas.structures, recipe
         self._numbered = lru_cache(KEPT)(self._make)
         self._derived = lru_cache(KEPT)(self._derive)
+
+    @property
+    def current(self) -> Population:
+        """This one; of `Residents`, those of now."""
+        return self
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` when other people have come (`Residents`): here nobody ever does."""
 
     def __len__(self) -> int:
         """How many practitioners there are."""
