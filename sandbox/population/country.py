@@ -18,7 +18,7 @@ from heapq import heapify, heapreplace
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, luhn_digit
 from sandbox.kernel.model import ConsultationSite, Cpts, Editor, Regulator, SosAssociation, Territory, Town
-from sandbox.population.departments import DEPARTMENTS, Department, department, phone_of
+from sandbox.population.departments import COLLECTIVITIES, DEPARTMENTS, Department, department, phone_of
 from sandbox.population.gazetteer import french_towns
 from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
@@ -42,7 +42,7 @@ _REGULATORS_EACH = 2
 
 
 def territories() -> dict[str, Territory]:
-    """The SAS territory of every département, by code."""
+    """The SAS territory of every département and collectivity, by code."""
     return {each.territory: _territory(each) for each in DEPARTMENTS.values()}
 
 
@@ -191,7 +191,7 @@ def _associations(
     weeks and hours are those of the hand-made sites in turn."""
     patterns = [site for sos in personas.sos.values() for site in sos.sites]
     slugs = speaking(editors.values(), Flow.SOS)
-    cities = [town for town, _ in towns[:_CITIES]]
+    cities = [town for town, _ in towns[:_CITIES] if town.department not in COLLECTIVITIES]
     overseas = {town.department: town for town in reversed(cities) if len(town.department) == 3}
     settled = [personas.towns[site.insee] for site in patterns]
     homes = _apart([*overseas.values(), *cities], settled, ASSOCIATIONS - len(personas.sos))
