@@ -260,6 +260,8 @@ class _Known:
         template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
         if any(code not in ("PUBLIC", "SNP") for combination in template.visibilities for code in combination):
             raise error(f"{path}.agenda", f"agenda '{row.agenda}': slots of SOS sites are PUBLIC or SNP only")
+        if template.leave:
+            raise error(f"{path}.agenda", f"agenda '{row.agenda}' has leave: a consultation site takes none")
         hours = tuple(opening(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
         if not within(template, hours):
             raise error(f"{path}.hours", f"agenda '{row.agenda}' has slots outside these opening hours")

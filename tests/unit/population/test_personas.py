@@ -180,6 +180,7 @@ SPOILT = [
     ("cpts", '"33318", "33522"', '"33318", "99999"', "unknown town '99999'"),
     ("sos", "id: sos-bordeaux-merignac", "id: sos-bordeaux-bastide", "duplicate id"),
     ("sos", "agenda: sos-nuit-et-jour", "agenda: cabinet", "PUBLIC or SNP only"),
+    ("sos", "agenda: sos-nuit-et-jour", "agenda: temps-partiel", "a consultation site takes none"),
     ("sos", 'closes: "23:30"}]', 'closes: "22:00"}]', "slots outside these opening hours"),
     ("sos", 'opens: "08:00", closes: "23:30"}]', 'opens: "08:00", closes: "07:00"}]', "not after it opens"),
     ("sos", "editor: garde-plus", "editor: rdv-commune", "does not speak SOS"),
