@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +63,16 @@ class Reload:
     def _checked(self, name: str) -> Population:
         """The population of the kept files. Raises RequestError 409, 422, told as of the files themselves."""
         settings = self._context.settings
-        source = personas_directory(settings)
+        told = partial(_of, personas_directory(settings), self._root / name)
         try:
             population = kept_population(settings, name)
         except ConfigError as error:
-            raise _refusal(422, "invalid", _of(source, error)) from None
+            raise _refusal(422, "invalid", told(error)) from None
         except UsageError as error:
             raise _refusal(422, "invalid", error) from None
         problems = needing_restart(self._context.population.current, population, self._root / name)
         if problems:
-            raise _refusal(409, "conflict", *(_of(source, problem) for problem in problems))
+            raise _refusal(409, "conflict", *map(told, problems))
         return population
 
     async def _push(self, name: str, population: Population) -> None:
@@ -116,10 +117,10 @@ def _keep(source: Path, root: Path) -> str:
     return digest
 
 
-def _of(source: Path, error: ConfigError) -> ConfigError:
+def _of(source: Path, kept: Path, error: ConfigError) -> ConfigError:
     """The same, told of the file that people edit. One of the configuration file stays as it is."""
-    own = source / Path(error.file).name
-    return ConfigError(str(own), error.line, error.problem) if own.is_file() else error
+    file = Path(error.file)
+    return ConfigError(str(source / file.name), error.line, error.problem) if file.parent == kept else error
 
 
 def _refusal(status: int, code: str, *errors: UsageError) -> RequestError:

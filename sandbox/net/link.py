@@ -290,19 +290,26 @@ class SocketLink(_Reporter):
                 writer.write(_encode(Hello(self.role, self._pid)) + b"\n")
                 self._writer, delay = writer, 0.05
                 while octets := await reader.readline():
-                    self._world.apply(_down.decode(octets).world)
-                    writer.write(_encode(Applied(self._world.world.revision)) + b"\n")
-                    self._first.set()
+                    if self._applied(_down.decode(octets).world):
+                        writer.write(_encode(Applied(self._world.world.revision)) + b"\n")
+                        self._first.set()
             except (OSError, ValueError, msgspec.MsgspecError) as error:
                 log.debug("%s: control is away: %s", self.role, error)
-            except UsageError as error:  # what the World names cannot be read: not applied, so not acknowledged
-                log.error("%s: this World cannot be taken: %s", self.role, error)
             finally:
                 if self._writer is not None:
                     self._writer.close()
                     self._writer = None
             await asyncio.sleep(delay)
             delay = min(delay * 2, 1.0)
+
+    def _applied(self, world: World) -> bool:
+        """Take a World. One whose persona files cannot be read is not acknowledged: control names the laggard."""
+        try:
+            self._world.apply(world)
+        except UsageError as error:
+            log.error("%s: this World cannot be taken: %s", self.role, error)
+            return False
+        return True
 
     async def _speak(self) -> None:
         while True:

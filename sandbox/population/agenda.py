@@ -99,9 +99,8 @@ class Rhythm:
 
     def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
         """What a schedule offers on a day (proleptic ordinal): nothing while its holder is on leave."""
-        leave = self._template.leave
-        away = leave and pattern_of(seed, schedule_id) in absent(leave, day)
-        grid = () if away else self.grid(day)
+        away = absent(self._template.leave, day)  # nobody in most weeks
+        grid = () if away and pattern_of(seed, schedule_id) in away else self.grid(day)
         count = len(grid)
         octets = hashlib.shake_128(b"%d/%b/%d" % (seed, schedule_id.encode(), day)).digest(3 * count)
         offered = octets[:count].translate(self._offered)

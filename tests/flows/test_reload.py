@@ -103,7 +103,7 @@ async def test_what_needs_a_restart_is_a_conflict_that_names_every_line(
 
 async def test_missing_directory_is_told(running: dict[str, Any], personas: Path) -> None:
     shutil.rmtree(personas)
-    assert "cannot be read" in (await reload(running, status=422))["title"]
+    assert f"{personas / 'towns.yaml'}:1: cannot be read" in (await reload(running, status=422))["title"]
 
 
 async def test_default_characters_follow_the_files_and_others_stay_as_they_were_set(
