@@ -13,6 +13,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
@@ -43,11 +45,13 @@ from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
     answering,
     fhir_response,
+    is_plain_get,
     not_allowed,
     not_found,
     parse_body,
     query_of,
     read_body,
+    send_fhir,
     wants_representation,
 )
 from sandbox.net.http_client import HttpClient
@@ -135,9 +139,15 @@ class FhirPort:
     def __init__(self, vendors: Mapping[str, Vendor]) -> None:
         self._vendors = vendors
         self._endpoint = answering(self._answer)
+        self._searched = {f"/{slug}/fhir/Slot": vendor for slug, vendor in vendors.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; a plain search of slots straight from its scope to octets, as there are most of them."""
+        vendor = self._searched.get(scope["path"])
+        if vendor is not None and is_plain_get(scope) and not vendor.desk.manners.quirks:
+            with contextlib.suppress(RequestError):  # answered below as any other
+                await send_fhir(answer_slots(vendor.desk, scope["query_string"].decode(errors="replace")), send)
+                return
         response = await self._endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -241,19 +251,30 @@ def _only(request: Request, method: str, where: str) -> None:
 def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str, str]]:
     """For the Edge of the FHIR port: (actor, flow) of a request, from its method, path and query."""
 
+    known: dict[tuple[str, str, bool], tuple[str, str]] = {}
+
     def identify(scope: Scope) -> tuple[str, str]:
-        slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
-        editor = editors.get(slug)
-        actor = f"editor:{slug}" if editor is not None else "editor:"
-        return actor, _flow(scope, editor, kind).value
+        names_cpts = b"service-type-reference" in scope["query_string"]
+        key = (scope["method"], scope["path"], names_cpts)
+        found = known.get(key)
+        if found is None:
+            slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
+            editor = editors.get(slug)
+            actor = f"editor:{slug}" if editor is not None else "editor:"
+            make_room(known, _PATHS_KEPT)
+            found = known[key] = (actor, _flow(scope["method"], editor, kind, names_cpts).value)
+        return found
 
     return identify
 
 
-def _flow(scope: Scope, editor: Editor | None, kind: str) -> Flow:
-    if kind == "Practitioner" and scope["method"] in ("POST", "PUT"):
+_PATHS_KEPT = 1024
+
+
+def _flow(method: str, editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
+    if kind == "Practitioner" and method in ("POST", "PUT"):
         return Flow.INT_R02
-    if kind == "HealthcareService" or (kind == "Slot" and b"service-type-reference" in scope["query_string"]):
+    if kind == "HealthcareService" or (kind == "Slot" and names_cpts):
         return Flow.INT_R04
     if kind == "Schedule" or (editor is not None and not editor.speaks(Flow.INT_R01)):
         return Flow.SOS
@@ -265,9 +286,11 @@ def identify_page(scope: Scope) -> tuple[str, str]:
     return f"editor:{scope['path'].lstrip('/').partition('/')[0]}", Flow.UI.value
 
 
+_SAS = sas_subject()
+
+
 def _is_sas(scope: Scope, peer: Peer) -> bool:
-    subject = sas_subject()
-    return (peer.cn, peer.ou) == (subject.cn, subject.ou)
+    return peer.cn == _SAS.cn and peer.ou == _SAS.ou
 
 
 def pages_app(context: Context, vendors: Mapping[str, Vendor]) -> ASGIApp:

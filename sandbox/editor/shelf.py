@@ -25,7 +25,8 @@ class File(msgspec.Struct, eq=False, gc=False):
     """One agenda, and what was found of it last.
 
     What is free holds for any `now` in [since, until[, as long as window and version of the bookings are the same.
-    `rendered`: entries of the slots, by form; `company`: entries of what goes with them, by the places concerned.
+    `rendered`: entries of the slots, by form; `company`: entries of what goes with them (`companies`: by the places
+    concerned), empty until asked for.
     """
 
     person: Practitioner | None
@@ -38,7 +39,8 @@ class File(msgspec.Struct, eq=False, gc=False):
     since: float = math.inf
     until: float = -math.inf
     rendered: dict[str, bytes] = {}
-    company: dict[tuple[bool, ...], bytes] = {}
+    company: bytes = b""
+    companies: dict[tuple[bool, ...], bytes] = {}
     weight: int = 0  # octets that the shelf counts it for
 
     def holds(self, agenda: Agenda, window: Window, now: float) -> bool:
@@ -58,7 +60,7 @@ class File(msgspec.Struct, eq=False, gc=False):
                 until = share.until
             shares.append(share)
         if not same:
-            self.rendered = {}
+            self.rendered, self.company = {}, b""
             self.count = sum([share.flags.bit_count() for share in shares])
         self.shares, self.window, self.version = tuple(shares), window, agenda.version
         self.since, self.until = since, until
@@ -88,13 +90,12 @@ class File(msgspec.Struct, eq=False, gc=False):
 
     def accompany(self, renderer: Renderer) -> bytes:
         """The entries of what goes with the free slots: the practitioner, and Schedules and roles."""
-        if self.person is None:
-            return b""
         key = tuple([share.flags != 0 for share in self.shares])
-        found = self.company.get(key)
-        if found is None:
-            found = self.company[key] = renderer.company(self.person, [place for _, place in self.placed()])
-        return found
+        found = self.companies.get(key)
+        if found is None and self.person is not None:
+            found = self.companies[key] = renderer.company(self.person, [place for _, place in self.placed()])
+        self.company = found or b""
+        return self.company
 
     def placed(self) -> list[tuple[Practitioner, Place]]:
         """The practitioner, and where there are free slots."""
@@ -121,7 +122,7 @@ class Shelf:
     def settle(self, files: Iterable[File]) -> None:
         """These files were filled: the oldest eighth of a shelf that is too full goes."""
         for file in files:
-            weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.company.values()))
+            weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.companies.values()))
             self._octets += weight - file.weight
             file.weight = weight
         while self._octets > self._most and self.files:

@@ -241,7 +241,7 @@ def _included(desk: Desk, includes: frozenset[str], found: Sequence[File]) -> li
     if search.SCHEDULE in includes:
         seen, renderer = [each for each in found if each.count], desk.renderer
         if search.ACTOR in includes:
-            entries += [each.accompany(renderer) for each in seen]
+            entries += [each.company or each.accompany(renderer) for each in seen]
         else:
             entries += [renderer.schedule(person, place) for each in seen for person, place in each.placed()]
     if search.SERVICE in includes:

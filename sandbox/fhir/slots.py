@@ -185,7 +185,7 @@ class Renderer:
             url = orjson.dumps(f"{self._base}/{kind}/{key}")
             return b',{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (url, resource(), mode.encode())
 
-        return _held(self._entries, (kind, key), build)
+        return _held(self._entries, (kind, key), build, KEPT)
 
     def bundle(
         self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
@@ -207,7 +207,7 @@ class Renderer:
 T = TypeVar("T")
 
 
-def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most: int = KEPT) -> T:
+def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most: int) -> T:
     found = cache.get(key)
     if found is None:
         make_room(cache, most)
