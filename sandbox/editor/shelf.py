@@ -41,6 +41,7 @@ class File(msgspec.Struct, eq=False, gc=False):
     rendered: dict[str, bytes] = {}
     company: bytes = b""
     companies: dict[tuple[bool, ...], bytes] = {}
+    again: bool = False  # these very slots were sent before
     weight: int = 0  # octets that the shelf counts it for
 
     def holds(self, agenda: Agenda, window: Window, now: float) -> bool:
@@ -60,7 +61,7 @@ class File(msgspec.Struct, eq=False, gc=False):
                 until = share.until
             shares.append(share)
         if not same:
-            self.rendered, self.company = {}, b""
+            self.rendered, self.company, self.again = {}, b"", False
             self.count = sum([share.flags.bit_count() for share in shares])
         self.shares, self.window, self.version = tuple(shares), window, agenda.version
         self.since, self.until = since, until
@@ -71,7 +72,11 @@ class File(msgspec.Struct, eq=False, gc=False):
         return File(self.person, self.specialty, self.weeks, kept, sum(share.count for share in kept))
 
     def render(self, renderer: Renderer, form: Form) -> bytes:
-        """The entries of the free slots, by place, then time."""
+        """The entries of the free slots, by place, then time; kept when they are asked for again.
+
+        What is asked for once only, as in a search across the country, does not drive out what is asked for all day,
+        and costs no memory that must be found first.
+        """
         entries = [
             renderer.slots(
                 form,
@@ -85,7 +90,10 @@ class File(msgspec.Struct, eq=False, gc=False):
             for share in self.shares
             if share.flags
         ]
-        found = self.rendered[form.name] = entries[0] if len(entries) == 1 else b"".join(entries)
+        found = entries[0] if len(entries) == 1 else b"".join(entries)
+        if self.again:
+            self.rendered[form.name] = found
+        self.again = True
         return found
 
     def accompany(self, renderer: Renderer) -> bytes:

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 from urllib.parse import quote
 
 from sandbox.editor.agenda import Agenda, Share, Window
@@ -63,6 +64,11 @@ class Desk:
         return Renderer(self.fhir_base, self.ui_base, self.editor.system)
 
     @cached_property
+    def offers_slots(self) -> bool:
+        """True when the editor is interfaced for a search of practitioners."""
+        return self.editor.speaks(Flow.INT_R01) or self.editor.speaks(Flow.INT_R04)
+
+    @cached_property
     def shelf(self) -> Shelf:
         """What was found of agendas asked for lately."""
         return Shelf(self.room)
@@ -74,16 +80,18 @@ _Sited = tuple[SosAssociation, ConsultationSite]
 
 def answer_slots(desk: Desk, raw_query: str) -> bytes:
     """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
-    _supported(desk, Flow.INT_R01, Flow.INT_R04)
+    if not desk.offers_slots:
+        raise _unsupported(desk, Flow.INT_R01, Flow.INT_R04)
     query = search.parse_slot_query(raw_query)
     found = _free(desk, query)
     total = sum([each.count for each in found])
-    form = R04 if _names_cpts(desk, query, found) else R01
+    form = R04 if search.SERVICE in query.includes and _names_cpts(desk, found) else R01
     following = None
-    if form is R01:
+    if form is R01 and (query.after is not None or total > desk.manners.page or query.count != search.PAGE):
         found, last = _page(found, query, total, desk.manners.page)
         following = _following(query.text, last) if last is not None else None
-    entries = [*_rendered(desk, form, found), *_included(desk, query.includes, found)]
+    included = _included(desk, query.includes, found)
+    entries = [*_rendered(desk, form, found), *included]
     return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
 
 
@@ -117,14 +125,15 @@ def _file(desk: Desk, id: str) -> File | None:
 
 
 def _rendered(desk: Desk, form: Form, found: Iterable[File]) -> list[bytes]:
-    """The entries of these slots, in one piece per agenda; those of an agenda are rendered once."""
+    """The entries of these slots, in one piece per agenda."""
     name, seen = form.name, [each for each in found if each.count]
+    pieces = [each.rendered.get(name) for each in seen]
+    if None not in pieces:
+        return cast(list[bytes], pieces)
     new = [each for each in seen if name not in each.rendered]
-    if new:
-        for each in new:
-            each.render(desk.renderer, form)
-        desk.shelf.settle([each for each in new if each.window is not None])
-    return [each.rendered[name] for each in seen]
+    rendered = {id(each): each.render(desk.renderer, form) for each in new}
+    desk.shelf.settle([each for each in new if each.window is not None])
+    return [rendered.get(id(each)) or each.rendered[name] for each in seen]
 
 
 def answer_schedules(desk: Desk, raw_query: str) -> bytes:
@@ -132,7 +141,8 @@ def answer_schedules(desk: Desk, raw_query: str) -> bytes:
 
     Raises RequestError 400 (the query), 404 (this editor has no such search).
     """
-    _supported(desk, Flow.SOS)
+    if not desk.editor.speaks(Flow.SOS):
+        raise _unsupported(desk, Flow.SOS)
     query = search.parse_schedule_query(raw_query)
     now, renderer = desk.clock.time(), desk.renderer
     window = desk.agenda.window(query.start.timestamp(), query.end.timestamp(), now)
@@ -157,15 +167,14 @@ def _of_site(desk: Desk, site: ConsultationSite, window: Window, now: float) -> 
     return file
 
 
-def _supported(desk: Desk, *flows: Flow) -> None:
-    if not any(desk.editor.speaks(flow) for flow in flows):
-        detail = f"{desk.editor.name} does not offer this search ({', '.join(flows)})"
-        raise RequestError(404, Issue("not-supported", detail))
+def _unsupported(desk: Desk, *flows: Flow) -> RequestError:
+    detail = f"{desk.editor.name} does not offer this search ({', '.join(flows)})"
+    return RequestError(404, Issue("not-supported", detail))
 
 
-def _names_cpts(desk: Desk, query: search.SlotQuery, found: Sequence[File]) -> bool:
-    """True for an INT_R04 answer; an empty one goes by what was asked."""
-    if search.SERVICE not in query.includes or not desk.editor.speaks(Flow.INT_R04):
+def _names_cpts(desk: Desk, found: Sequence[File]) -> bool:
+    """True for an INT_R04 answer to a search that asks for CPTS; an empty one goes by what was asked."""
+    if not desk.editor.speaks(Flow.INT_R04):
         return False
     return not any(each.count for each in found) or bool(_finess(found))
 
