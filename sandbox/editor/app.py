@@ -32,6 +32,7 @@ from sandbox.editor.ledger import Ledger
 from sandbox.editor.manners import Manners
 from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
+from sandbox.editor.shelf import OCTETS
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
@@ -119,6 +120,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         fhir_base=fhir_base(context, editor),
         ui_base=ui_base(context, editor),
         manners=manners,
+        room=OCTETS // len(_hosted(context)),
     )
     return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
 
