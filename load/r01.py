@@ -66,7 +66,7 @@ SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests ha
 LOT = 25
 WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
 WARM_UP, MEASURED = 300, 2000  # requests; others are fewer, as each needs its own practitioners
-COLD_MEASURED = 120  # of practitioners who are all known still
+COLD_MEASURED = 160  # of practitioners who are all known still
 FIRST_WARM_UP, FIRST_MEASURED = 400, 600  # until the caches are full, then on
 FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
 SLICE = 40  # requests of which the rate is taken

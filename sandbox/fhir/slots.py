@@ -91,7 +91,6 @@ SOS = Form("SOS", nos.SOS_BUNDLE_PROFILE, nos.SOS_SLOT_PROFILE, "include")
 
 _INCLUDED = b',{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}}'
 _KEY = b"\0"  # stands for the schedule id where that is to come: JSON has no such octet
-Frames = tuple[Sequence[bytes], Sequence[bytes]]  # of each candidate: what comes before its kind, and after
 
 
 class Renderer:
@@ -103,7 +102,7 @@ class Renderer:
     def __init__(self, base: str, ui_base: str, system: str) -> None:
         self._url = orjson.dumps(base.rstrip("/"))[1:-1]
         self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/").encode(), system
-        self._frames: dict[Hashable, Frames] = {}
+        self._frames: dict[Candidates, Sequence[bytes]] = {}
         self._entries: dict[Hashable, bytes] = {}
 
     def slots(
@@ -111,39 +110,36 @@ class Renderer:
         codes: Sequence[int], marks: Sequence[int],
     ) -> bytes:  # fmt: skip
         """The entries of those candidates of a schedule that have a mark. `codes`: index of each one's kind."""
-        frames = self._frames.get((candidates, form.mode))
+        frames = self._frames.get(candidates)
         if frames is None:
-            frames = _held(
-                self._frames, (candidates, form.mode), lambda: self._framed(form, zone, candidates), FRAMES_KEPT
-            )
-        heads, tails = (compress(column, marks) for column in frames)
-        middles = map(kinds.__getitem__, compress(codes, marks))
-        return b"".join(chain.from_iterable(zip(heads, middles, tails, strict=True))).replace(_KEY, schedule)
+            make_room(self._frames, FRAMES_KEPT)
+            frames = self._frames[candidates] = self._framed(zone, candidates)
+        pieces = zip(compress(frames, marks), map(kinds.__getitem__, compress(codes, marks)))  # noqa: B905
+        return b"".join(chain.from_iterable(pieces)).replace(_KEY, schedule)
 
     def slot(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slot: Timed) -> bytes:
         """The resource alone."""
         instants, key = _instants(zone), schedule.encode()
-        head, tail = self._frame(*instants[slot.start], instants[slot.end][1])
-        return (head + kind_part(form, slot.kind, specialty) + tail).replace(_KEY, key)
+        stamp, begin = instants[slot.start]
+        frame = self._frame(stamp, begin, instants[slot.end][1])
+        return (frame + kind_part(form, slot.kind, specialty) + b"}").replace(_KEY, key)
 
-    def _framed(self, form: Form, zone: ZoneInfo, candidates: Candidates) -> Frames:
+    def _framed(self, zone: ZoneInfo, candidates: Candidates) -> list[bytes]:
+        """Of each entry, all that time decides: it comes before what its kind decides."""
         instants, length = _instants(zone), candidates.length
-        before = b',{"fullUrl":"%b/Slot/%b' % (self._url, _KEY)
-        after = b',"search":{"mode":"%b"}}' % form.mode.encode()
-        heads, tails = [], []
+        frames = []
         for start in candidates.starts:
             stamp, begin = instants[start]
-            head, tail = self._frame(stamp, begin, instants[start + length][1])
-            heads.append(before + stamp + b'","resource":' + head)
-            tails.append(tail + after)
-        return heads, tails
+            head = b',{"fullUrl":"%b/Slot/%b%b","resource":' % (self._url, _KEY, stamp)
+            frames.append(head + self._frame(stamp, begin, instants[start + length][1]))
+        return frames
 
-    def _frame(self, stamp: bytes, begin: bytes, end: bytes) -> tuple[bytes, bytes]:
-        """Of a Slot, what comes before its kind and after."""
-        return b'{"resourceType":"Slot","id":"%b%b"' % (_KEY, stamp), (
-            b',"schedule":{"reference":"Schedule/%b"},"status":"free","start":"%b","end":"%b","comment":"%b/rdv?slot=%b%b"}'
-            % (_KEY, begin, end, self._ui, _KEY, stamp)
-        )
+    def _frame(self, stamp: bytes, begin: bytes, end: bytes) -> bytes:
+        """Of a Slot, all that time decides."""
+        return (
+            b'{"resourceType":"Slot","id":"%b%b","schedule":{"reference":"Schedule/%b"},"status":"free",'
+            b'"start":"%b","end":"%b","comment":"%b/rdv?slot=%b%b"'
+        ) % (_KEY, stamp, _KEY, begin, end, self._ui, _KEY, stamp)
 
     def schedule(self, practitioner: Practitioner, place: Place) -> bytes:
         """Entry of the Schedule of a practitioner at a place."""
@@ -216,13 +212,14 @@ def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most:
 
 
 class _Kinds(dict[int, bytes]):
-    """What the slots of a palette say of themselves but for their time, by code, each written once."""
+    """The end of a slot's entry, by the code of its kind: what is left to say once its time is said."""
 
     def __init__(self, form: Form, specialty: Specialty, palette: Palette) -> None:
         self._form, self._specialty, self._palette = form, specialty, palette
 
     def __missing__(self, code: int) -> bytes:
-        found = self[code] = kind_part(self._form, self._palette.kinds[code], self._specialty)
+        part = kind_part(self._form, self._palette.kinds[code], self._specialty)
+        found = self[code] = part + b'},"search":{"mode":"%b"}}' % self._form.mode.encode()
         return found
 
 
@@ -234,7 +231,6 @@ def kinds(form: Form, specialty: Specialty, palette: Palette) -> Mapping[int, by
     return _held(_kinds, (form.name, specialty, palette), lambda: _Kinds(form, specialty, palette), KINDS_KEPT)
 
 
-@lru_cache(maxsize=16_384)
 def kind_part(form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
     """The members of a Slot that its kind decides."""
     types = _types_part(kind.types, kind.reason) + b"".join(map(_cpts_type, kind.cpts))

@@ -78,13 +78,18 @@ class Rhythm:
     def __init__(self, template: AgendaTemplate, zone: ZoneInfo) -> None:
         self.zone, self.pace = zone, _pace(replace(template, **_OF_KINDS), zone)
         self.groups = len(template.cpts)
-        self.palette = Palette(tuple(_kinds(template)))
+        kinds = tuple(_kinds(template))
+        self.palette = Palette(tuple(dict.fromkeys(kinds)))
+        places = {kind: at for at, kind in enumerate(self.palette.kinds)}
+        self._codes = tuple(places[kind] for kind in kinds)  # by octet, group by group
+        self._table = bytes(self._codes) if self.groups < 2 else b""
 
     def codes(self, lanes: Lanes, drawn: bytes) -> Sequence[int]:
         """The kind of each candidate, as an index of the palette; the groups of CPTS take turns."""
         if self.groups < 2:
-            return drawn[::2]
-        return [256 * turn + code for turn, code in zip(lanes.turns(self.groups), drawn[::2], strict=True)]
+            return drawn[::2].translate(self._table)
+        codes, turns = self._codes, lanes.turns(self.groups)
+        return [codes[256 * turn + octet] for turn, octet in zip(turns, drawn[::2], strict=True)]
 
     def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
         """What a schedule offers on a day (proleptic ordinal)."""
