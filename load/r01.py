@@ -66,10 +66,10 @@ SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests ha
 LOT = 25
 WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
 WARM_UP, MEASURED = 300, 2000  # requests; others are fewer, as each needs its own practitioners
-COLD_MEASURED = 160  # of practitioners who are all known still
+COLD_WARM_UP, COLD_MEASURED = 80, 120  # of practitioners who are all known still
 FIRST_WARM_UP, FIRST_MEASURED = 400, 600  # until the caches are full, then on
 FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
-SLICE = 40  # requests of which the rate is taken
+SLICE = 30  # requests of which the rate is taken
 CONNECTIONS = 8
 PEOPLE = 3000  # whose slots are derived and rendered to time one
 MOST = 30_000  # practitioners whose ids are needed at most
@@ -225,15 +225,16 @@ def _queries(variant: Variant) -> tuple[list[str], list[str]]:
 
 
 def _cold_queries(variant: Variant) -> tuple[list[str], list[str]]:
-    """Before: the Monday after each of the windows, so that all but the days of the windows is known."""
-    people = LOT * COLD_MEASURED if variant.weeks == 1 else FEW
-    ids = _ids(variant.people)[:people]
-    lists = [ids[at : at + LOT] for at in range(0, people, LOT)]
+    """Before: the Monday after the windows, so that all but the days of the windows is known; then others' windows."""
+    wanted = FEW if variant.weeks > 1 else LOT * (COLD_WARM_UP + COLD_MEASURED)
+    ids = _ids(variant.people)[:wanted]
+    lists = [ids[at : at + LOT] for at in range(0, wanted, LOT)]
     monday = ASKED_TO + timedelta(days=1)
-    before = [slot_query(some, monday, monday + timedelta(days=1), cpts=False) for some in lists]
-    during = [_query(some, at, week) for week in range(variant.weeks) for at, some in enumerate(lists)]
-    random.shuffle(during)  # later weeks have more free slots: no slice shall have less of them than another
-    return before, during
+    known = [slot_query(some, monday, monday + timedelta(days=1), cpts=False) for some in lists]
+    asked = [_query(some, at, week) for week in range(variant.weeks) for at, some in enumerate(lists)]
+    random.shuffle(asked)  # later weeks have more free slots: no slice shall have less of them than another
+    others = len(asked) * COLD_WARM_UP // (COLD_WARM_UP + COLD_MEASURED)
+    return [*known, *asked[:others]], asked[others:]
 
 
 def _load(variant: Variant, port: int, directory: Path, pipe: Connection) -> float:

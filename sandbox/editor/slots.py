@@ -132,7 +132,7 @@ def _rendered(desk: Desk, form: Form, found: Iterable[File]) -> list[bytes]:
         return cast(list[bytes], pieces)
     new = [each for each in seen if name not in each.rendered]
     rendered = {id(each): each.render(desk.renderer, form) for each in new}
-    desk.shelf.settle([each for each in new if each.window is not None])
+    desk.shelf.settle([each for each in new if each.window is not None and (each.rendered or not each.weight)])
     return [rendered.get(id(each)) or each.rendered[name] for each in seen]
 
 
