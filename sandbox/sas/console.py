@@ -99,11 +99,11 @@ class Console:
     async def callback(self, request: Request) -> Response:
         """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
         claims = await self._psc.callback(request)
-        regulator = self._context.population.regulator(claims.national_id)
+        regulator = self._accounts.regulator(claims.national_id)
         if regulator is None or regulator.identifier.value != claims.national_id:
             detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
-        sign_in(request, regulator=regulator.identifier.key)
+        sign_in(request, regulator=self._accounts.id_of(regulator))
         await self._accounts.login(regulator)
         return redirect(claims.return_to)
 
@@ -173,7 +173,7 @@ class Console:
 
     def _regulator(self, request: Request) -> Regulator | None:
         key = request.session.get("regulator")
-        return self._context.population.regulator(key) if key else None
+        return self._accounts.holder(key) if key else None
 
     async def _to_psc(self, request: Request, return_to: str) -> RedirectResponse:
         return redirect(await self._psc.authorize_url(request, return_to))

@@ -22,7 +22,7 @@ from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
-from sandbox.population.people import Population
+from sandbox.population.people import Population, persona_key
 from sandbox.sas.app import SasCore
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.protocol import Put
@@ -176,7 +176,13 @@ class Gate:
 
 
 def session_cookie(context: Context, **values: Any) -> dict[str, str]:
-    """The cookie of a session that holds `values`, signed as the console signs it."""
+    """The cookie of a session that holds `values`, signed as the console signs it.
+
+    `regulator`: key or id of an account; the session holds the id.
+    """
+    known = context.population.regulator(values.get("regulator", ""))
+    if known is not None:
+        values["regulator"] = persona_key(known)
     signer = itsdangerous.TimestampSigner(context.secret("session:sas"))
     data = signer.sign(base64.b64encode(orjson.dumps(values))).decode()
     return {"Cookie": f"{context.cookie('sas')}={data}"}

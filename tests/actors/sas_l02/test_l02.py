@@ -17,10 +17,11 @@ from sandbox.edxl.codes import HubCode
 from sandbox.kernel.errors import PeerUnreachable, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
-from sandbox.sas import l02 as module
+from sandbox.sas import l02_ledger as module
 from sandbox.sas.l02 import L02
-from sandbox.sas.l02_content import content_of
+from sandbox.sas.l02_content import Content, content_of
 from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.protocol import Store
@@ -58,6 +59,16 @@ RECORD = AppointmentRecord(
 )
 
 
+def person(identifier: Identifier) -> Regulator | None:
+    return POPULATION.regulator(identifier.key)
+
+
+def content(record: AppointmentRecord = RECORD, *, creates: bool = True) -> Content:
+    regulator = person(record.regulator)
+    assert regulator is not None
+    return content_of(record, regulator, POPULATION, creates=creates)
+
+
 def changed(**values: Any) -> AppointmentRecord:
     return msgspec.structs.replace(RECORD, **values)
 
@@ -81,7 +92,7 @@ def hub() -> HubPeer:
 
 @pytest.fixture
 async def l02(context: Context, store: Store, hub: HubPeer) -> AsyncIterator[L02]:
-    made = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    made = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await made.start()
     yield made
     await made.stop()
@@ -92,7 +103,7 @@ async def book(l02: L02, store: Store, record: AppointmentRecord = RECORD) -> st
     writes = l02.due(record)
     await store.commit(*writes)
     l02.wake()
-    return writes[0].key
+    return str(l02.of_appointment(record.id)[-1]["distributionID"])
 
 
 async def eventually(store: Store, condition: Callable[[], bool]) -> None:
@@ -154,19 +165,19 @@ async def test_a_booking_becomes_one_creation_for_the_samu_of_the_regulators_ter
 
 
 def test_a_later_version_is_an_update_that_carries_everything() -> None:
-    content = content_of(changed(version=2, status=AppointmentStatus.CANCELLED), POPULATION).appointment
-    assert (content["method"], content["status"]) == ("UpdateAppointment", "cancelled")
-    assert content.keys() == content_of(RECORD, POPULATION).appointment.keys()
+    carried = content(changed(version=2, status=AppointmentStatus.CANCELLED), creates=False).appointment
+    assert (carried["method"], carried["status"]) == ("UpdateAppointment", "cancelled")
+    assert carried.keys() == content().appointment.keys()
 
 
 def test_the_technical_id_of_a_regulator_never_travels() -> None:
-    content = content_of(changed(regulator=ANA.identifier), POPULATION)
-    assert "regulatorId" not in content.appointment["regulator"]
-    assert content.recipient == "fr.health.samu350"
+    carried = content(changed(regulator=ANA.identifier))
+    assert "regulatorId" not in carried.appointment["regulator"]
+    assert carried.recipient == "fr.health.samu350"
 
 
 def test_a_specialty_without_code_is_left_out() -> None:
-    practitioner = content_of(changed(practitioner=UNTITLED.id), POPULATION).appointment["practitioner"]
+    practitioner = content(changed(practitioner=UNTITLED.id)).appointment["practitioner"]
     assert practitioner.keys() == {"rppsId", "lastName", "firstName", "professionCode", "professionUrl"}
 
 
@@ -184,26 +195,32 @@ async def test_a_practitioner_whom_the_model_does_not_admit_is_left_out_and_jour
 
 @pytest.mark.parametrize(("identifier", "name"), [(CPTS.finess, CPTS.name), (SOS.siret, SOS.name)])
 def test_a_structure_with_a_name_is_carried(identifier: str, name: str) -> None:
-    content = content_of(changed(organization=identifier, practitioner=None), POPULATION)
-    assert content.appointment["organization"] == {"organizationId": identifier, "name": name}
-    assert content.omitted == ()
+    carried = content(changed(organization=identifier, practitioner=None))
+    assert carried.appointment["organization"] == {"organizationId": identifier, "name": name}
+    assert carried.omitted == ()
 
 
 def test_a_structure_without_a_name_is_left_out_and_said() -> None:
-    content = content_of(changed(organization="1999999999"), POPULATION)
-    assert "organization" not in content.appointment
-    assert content.omitted == ("organization 1999999999 left out: its name is not known",)
+    carried = content(changed(organization="1999999999"))
+    assert "organization" not in carried.appointment
+    assert carried.omitted == ("organization 1999999999 left out: its name is not known",)
 
 
-def test_an_unknown_regulator_has_no_territory_to_tell() -> None:
+def test_an_unknown_regulator_has_no_territory_to_tell(l02: L02) -> None:
     with pytest.raises(RequestError):
-        content_of(changed(regulator=Identifier("urn:x", "nobody")), POPULATION)
+        l02.due(changed(regulator=Identifier("urn:x", "nobody")))
+    with pytest.raises(RequestError):
+        content(changed(territory="SAS-99"))
+
+
+def test_changes_go_where_the_creation_went_when_the_regulator_has_moved() -> None:
+    assert content(changed(territory="SAS-35")).recipient == "fr.health.samu350"
 
 
 def test_dates_keep_their_own_offset_and_lose_decimals() -> None:
     start = datetime(2026, 7, 1, 12, 0, 0, 5, tzinfo=UTC)
-    content = content_of(changed(start=start), POPULATION).appointment
-    assert content["start"] == "2026-07-01T12:00:00+00:00"
+    carried = content(changed(start=start)).appointment
+    assert carried["start"] == "2026-07-01T12:00:00+00:00"
 
 
 async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: HubPeer) -> None:
@@ -341,7 +358,7 @@ async def test_what_cannot_be_read_is_journalled_and_let_go(
 
 
 async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, context: Context, hub: HubPeer) -> None:
-    appointment = content_of(RECORD, POPULATION).appointment
+    appointment = content().appointment
     await hub.deliver(f"{SAS}.info", build.report(address(), appointment))
     (exchange,) = exchanges(context)
     assert exchange.note == "no verdict in this appointment"
@@ -362,10 +379,10 @@ def test_the_life_of_a_message_has_every_step() -> None:
 
 async def test_state_and_outbox_survive_a_restart(context: Context, tmp_path: Path) -> None:
     store = open_store(tmp_path / "again")
-    key = await book(L02(context, store, hub=HubPeer()), store)  # type: ignore[arg-type]
+    key = await book(L02(context, store, person, hub=HubPeer()), store)  # type: ignore[arg-type]
     await store.close()
     store, hub = open_store(tmp_path / "again"), HubPeer()
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     assert [found["state"] for found in l02.of_appointment(RECORD.id)] == ["due"]
     await l02.start()
     assert [message.distribution_id for message in await hub.messages(1)] == [key]
@@ -391,8 +408,8 @@ async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
 async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
     context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_MESSAGES", 3)
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await l02.start()
     first = await book(l02, store)
     await until(l02, store, first, "published")
@@ -414,8 +431,8 @@ async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
 async def test_a_message_that_was_never_committed_is_forgotten_too(
     context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_MESSAGES", 1)
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "MOST_ROWS", 1)
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     l02.due(RECORD)
     key = await book(l02, store, changed(version=2))
     assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == [key]
