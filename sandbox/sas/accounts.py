@@ -78,7 +78,8 @@ class Accounts:
         patience_s: float = PATIENCE_S,
         backoff_s: tuple[float, float] = BACKOFF_S,
     ) -> None:
-        self._context, self._store, self._http, self._regulators = context, store, http, regulators
+        self._context, self._store, self._http = context, store, http
+        self.regulators = regulators
         self._patience, self._backoff = patience_s, backoff_s
         self._editors = [editor for editor in context.population.editors.values() if editor.speaks(Flow.INT_R02)]
         self._in_flight: dict[str, asyncio.Task[None]] = {}
@@ -90,24 +91,28 @@ class Accounts:
 
     def regulator(self, login: str) -> Regulator | None:
         """Who may enter under that name (`system|value`, value, e-mail); None for a stranger or a withdrawn account."""
-        account = self._regulators.entering(login)
+        account = self.regulators.entering(login)
         return account.regulator if account is not None else None
 
     def holder(self, id: str) -> Regulator | None:
         """Whose session or token it is, by the account's id (identifiers pass from one to another); None when he may
         enter no more."""
-        account = self._regulators.get(id)
+        account = self.regulators.get(id)
         return account.regulator if account is not None and account.active else None
 
     def id_of(self, regulator: Regulator) -> str:
         """The id of his account: what a session or token remembers of him."""
-        account = self._regulators.entering(regulator.identifier.key)
+        account = self.regulators.entering(regulator.identifier.key)
         return account.id if account is not None else ""
+
+    def may(self, regulator: Regulator | None, right: Right) -> bool:
+        """Has the regulator that right."""
+        account = self.regulators.entering(regulator.identifier.key) if regulator is not None else None
+        return account is not None and right in account.rights
 
     def require(self, regulator: Regulator, right: Right) -> None:
         """Raises RequestError 403 unless the regulator has that right."""
-        account = self._regulators.entering(regulator.identifier.key)
-        if account is None or right not in account.rights:
+        if not self.may(regulator, right):
             names = {Right.ORIENTATION: "d'orienter", Right.ADMINISTRATION: "de gérer les comptes"}
             raise RequestError(403, Issue("forbidden", f"Votre compte n'a pas le droit {names[right]}."))
 
@@ -115,12 +120,12 @@ class Accounts:
 
     async def start(self) -> None:
         """Go on with the withdrawals that an earlier process left."""
-        for account in self._regulators.all():
+        for account in self.regulators.all():
             self._changed(account)
 
     async def login(self, regulator: Regulator) -> None:
         """The regulator has logged in: call the editors that are behind; wait for them at most 2 s."""
-        account = self._regulators.named(regulator.identifier)
+        account = self.regulators.named(regulator.identifier)
         if account is None or not account.orients:
             return
         version = version_of(account)
@@ -137,9 +142,12 @@ class Accounts:
     def states(self, regulator: Regulator) -> Iterator[dict[str, object]]:
         """Per editor: {editor, name, state, attempts, error?, at?}. `state`: known, due, or failed (due too); of a
         withdrawn account: withdrawn, withdrawing, or unknown (the editor was never told of it)."""
-        account = self._regulators.named(regulator.identifier)
-        for editor in self._editors if account is not None else ():
-            assert account is not None
+        account = self.regulators.named(regulator.identifier)
+        return self.states_of(account) if account is not None else iter(())
+
+    def states_of(self, account: Account) -> Iterator[dict[str, object]]:
+        """The same of an account."""
+        for editor in self._editors:
             held = self.state(account, editor)
             line: dict[str, object] = {"editor": editor.slug, "name": editor.name, "state": _word(account, held)}
             line["attempts"] = held.attempts
@@ -222,10 +230,10 @@ class Accounts:
         pause, nudge = first, self._nudges[editor.slug]
         while True:
             nudge.clear()
-            for account in self._regulators.all():
+            for account in self.regulators.all():
                 if self._to_withdraw(account, editor):
                     await self._withdraw(account, editor)
-            if not any(self._to_withdraw(account, editor) for account in self._regulators.all()):
+            if not any(self._to_withdraw(account, editor) for account in self.regulators.all()):
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(nudge.wait(), pause)
@@ -236,7 +244,7 @@ class Accounts:
         running = self._in_flight.get(_key(account, editor))
         if running is not None:
             await asyncio.wait([running])
-        latest = self._regulators.latest(account)
+        latest = self.regulators.latest(account)
         if self._to_withdraw(latest, editor):
             await asyncio.wait([self._begin(latest, editor)])
 

@@ -30,11 +30,13 @@ from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
 from sandbox.sas.aggregator import Aggregator, document
+from sandbox.sas.api_admin import AdminApi
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.regulators import Right
 from sandbox.sas.search import read_criteria
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,9 @@ class Api:
 
     def app(self) -> Starlette:
         """The application, to be mounted at `/api`."""
+        admin = AdminApi(self._caller, self._caller_or_loopback, self._accounts, self._appointments, self._l02)
         routes = [
+            *admin.routes(),
             Route("/login", self.login, methods=["POST"]),
             Route("/search", self.search, methods=["GET"]),
             Route("/l02/{distribution_id:path}", self.l02, methods=["GET"]),
@@ -149,7 +153,7 @@ class Api:
 
     async def search(self, request: Request) -> Response:
         """One page of cards."""
-        self._caller(request)
+        self._accounts.require(self._caller(request), Right.ORIENTATION)
         now = self._context.clock.now()
         criteria = read_criteria(request.query_params, self._directory, self._labels, now)
         return _json(document(await self._aggregator.search(criteria), self._labels))

@@ -29,6 +29,7 @@ from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import Administration
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.api import Api
 from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
@@ -95,7 +96,8 @@ class SasCore:
             labels=SPECIALTIES,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *pages.routes()]
+        desk = Administration(context, pages.pages, self._accounts, self.appointments, self._l02)
+        routes = [Mount("/api", app=self.api), *pages.routes(), *desk.routes()]
         return Edge(console(context, pages.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:

@@ -81,8 +81,8 @@ class Appointments:
         account = self._regulators.named(regulator)
         return account is not None and record.account == account.id
 
-    async def send_again(self, distribution_id: str) -> None:
-        """Send a refused or expired L02 message again; returns once that is durable.
+    async def send_again(self, distribution_id: str) -> str:
+        """Send a refused or expired L02 message again: the id of the new one, once that is durable.
 
         Raises RequestError 404 (no such message of an appointment) or 409 (it is none that may go again).
         """
@@ -90,8 +90,11 @@ class Appointments:
         record = self.read(str(message.get("appointmentId")))
         if record is None:
             raise RequestError(404, Issue("not-found", f"no L02 message '{distribution_id}'", "distributionID"))
-        await self._store.commit(*self._l02.again(distribution_id, record))
+        written = self._store.commit(*self._l02.again(distribution_id, record))
+        again = str(self._l02.of_appointment(record.id)[-1]["distributionID"])
+        await written
         self._l02.wake()
+        return again
 
     async def accept(self, wanted: Appointment, editor: str | None, *, update: bool) -> Decision:
         """Create or change an appointment; returns once that is durable.

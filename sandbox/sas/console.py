@@ -26,6 +26,7 @@ from sandbox.sas.cards import booking_url
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.regulators import Right
 from sandbox.sas.search import DEFAULT_SPECIALTY, read_criteria
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
@@ -121,6 +122,7 @@ class Console:
         regulator = self._regulator(request)
         if regulator is None:
             return await self._to_psc(request, _here(request))
+        self._accounts.require(regulator, Right.ORIENTATION)
         values = dict(request.query_params)
         try:
             criteria = read_criteria(values, self._directory, self._labels, self._context.clock.now())
@@ -189,7 +191,8 @@ class Console:
     def _page(
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
     ) -> Response:
-        common: dict[str, Any] = {"regulator": regulator, "problem": None}
+        administrator = self._accounts.may(regulator, Right.ADMINISTRATION)
+        common: dict[str, Any] = {"regulator": regulator, "administrator": administrator, "problem": None}
         return self.pages.render(request, template, status, **{**common, **values})
 
 

@@ -18,6 +18,7 @@ from sandbox.kernel.errors import PeerUnreachable, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.sas import l02_ledger as module
 from sandbox.sas.l02 import L02
@@ -444,3 +445,140 @@ async def test_a_code_beyond_reason_is_kept_as_none(l02: L02, store: Store, hub:
     await hub.deliver(f"{SAS}.info", body)
     assert (l02.state(key) or {})["code"] == 0
     assert l02.connected
+
+
+# ---- sent again, by hand
+
+
+async def fail(l02: L02, hub: HubPeer, store: Store, key: str, code: HubCode) -> None:
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.info", error(code, key))
+
+
+async def send_again(l02: L02, store: Store, key: str, record: AppointmentRecord = RECORD) -> str:
+    writes = l02.again(key, record)
+    await store.commit(*writes)
+    l02.wake()
+    return str(l02.of_appointment(record.id)[-1]["distributionID"])
+
+
+@pytest.mark.parametrize(
+    ("code", "method"),
+    [
+        (HubCode.CONFLICT, "UpdateAppointment"),
+        (HubCode.UNROUTABLE_MESSAGE, "CreateAppointment"),
+        (HubCode.DEAD_LETTER_QUEUED, "CreateAppointment"),
+    ],
+)
+async def test_what_failed_goes_again_as_a_new_message_of_the_same_version(
+    l02: L02, store: Store, hub: HubPeer, code: HubCode, method: str
+) -> None:
+    key = await book(l02, store)
+    await fail(l02, hub, store, key, code)
+    assert [trouble["again"] for trouble in l02.troubles()] == [True]
+    second = await send_again(l02, store, key)
+    assert second == f"{key}.1"
+    _, message = await hub.messages(2)
+    assert message.distribution_id == second
+    assert (message.appointment or {})["method"] == method
+    await fail(l02, hub, store, second, HubCode.UNROUTABLE_MESSAGE)
+    third = await send_again(l02, store, second)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), third))
+    states = [found["state"] for found in l02.of_appointment(RECORD.id)]
+    assert states[1:] == ["refused", "acknowledged"]
+    assert [trouble["again"] for trouble in l02.troubles()] == [False, False]
+
+
+async def test_an_update_goes_again_as_an_update(l02: L02, store: Store, hub: HubPeer) -> None:
+    await book(l02, store)
+    later = changed(version=2)
+    key = await book(l02, store, later)
+    await fail(l02, hub, store, key, HubCode.UNROUTABLE_MESSAGE)
+    await send_again(l02, store, key, later)
+    message = (await hub.messages(3))[-1]
+    assert (message.appointment or {})["method"] == "UpdateAppointment"
+
+
+@pytest.mark.parametrize("state", ["published", "acknowledged", "superseded", "unknown"])
+async def test_what_is_under_way_done_or_superseded_does_not_go_again(
+    l02: L02, store: Store, hub: HubPeer, state: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    if state == "acknowledged":
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    elif state == "superseded":
+        await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, key))
+        await book(l02, store, changed(version=2))
+    with pytest.raises(RequestError) as denied:
+        l02.again("nothing" if state == "unknown" else key, RECORD)
+    assert denied.value.status == 409
+
+
+# ---- how they fare
+
+
+async def test_a_message_that_nobody_answers_expires(l02: L02, context: Context, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await l02.sweep()
+    assert (l02.state(key) or {})["state"] == "published"
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(days=1, minutes=2)).timestamp())
+    await l02.sweep()
+    found = l02.state(key) or {}
+    assert (found["state"], found["cause"]) == ("expired", "no acknowledgement came before the message expired")
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    assert (l02.state(key) or {})["state"] == "acknowledged"
+
+
+async def test_what_the_hub_has_not_taken_is_left_to_the_outbox(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    hub.gate.clear()
+    key = await book(l02, store)
+    l02.due(changed(id="never committed"))
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(days=2)).timestamp())
+    await l02.sweep()
+    assert (l02.state(key) or {})["state"] == "due"
+    assert l02.statistics()["states"]["due"] == 1
+    hub.gate.set()
+
+
+async def test_numbers_tell_states_ages_rates_and_causes(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    keys = [await book(l02, store, changed(id=f"appointment-{number}")) for number in range(4)]
+    for key in keys:
+        await until(l02, store, key, "published")
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(seconds=30)).timestamp())
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), keys[0]))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, keys[1]))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, keys[2]))
+    expected = {
+        "states": {"due": 0, "published": 1, "acknowledged": 1, "refused": 2, "expired": 0},
+        "open": 1,
+        "oldest": 30.0,
+        "lastHour": {"acknowledged": 1, "refused": 2, "expired": 0},
+        "seconds": {"median": 30.0, "p95": 30.0},
+        "causes": [{"code": 409, "state": "refused", "count": 2, "cause": "why"}],
+        "waiting": 0,
+        "connected": True,
+    }
+    await eventually(store, lambda: l02.waiting == 0)
+    assert l02.statistics() == expected
+    again = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
+    assert {**again.statistics(), "waiting": 0} == expected
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(hours=2)).timestamp())
+    assert l02.statistics()["lastHour"] == {"acknowledged": 0, "refused": 0, "expired": 0}
+
+
+async def test_the_messages_of_one_appointment_are_bounded(
+    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_OF_ONE", 2)
+    for version in (1, 2, 3):
+        key = await book(l02, store, changed(version=version))
+        await until(l02, store, key, "published")
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    assert [found["distributionID"][-2:] for found in l02.of_appointment(RECORD.id)] == [".2", ".3"]
+    assert l02.statistics()["states"]["acknowledged"] == 2
