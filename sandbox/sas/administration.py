@@ -37,8 +37,8 @@ RIGHTS: Mapping[Right, str] = {
 }
 EDITOR_WORDS: Mapping[str, tuple[str, str]] = {
     "known": ("à jour", "good"),
-    "due": ("à transmettre à sa prochaine connexion", "wait"),
-    "failed": ("en échec, sera repris à sa prochaine connexion", "bad"),
+    "due": ("à transmettre", "wait"),
+    "failed": ("en échec, à reprendre", "bad"),
     "withdrawn": ("droit retiré", "off"),
     "withdrawing": ("retrait en cours", "wait"),
     "unknown": ("jamais transmis", "off"),
