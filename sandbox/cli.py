@@ -20,10 +20,10 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import pki, psc
+from sandbox.commands import hub, pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
-from sandbox.kernel.errors import SandboxError, UsageError
+from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 2
+    except NobodyAnswers as error:
+        print(f"sas-sandbox: {error}", file=sys.stderr)
+        return 3
     except SandboxError as error:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 1
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_scenario_run)
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
+    hub.add(commands)
     pki.add(commands)
     psc.add(commands)
     return parser
@@ -91,6 +95,8 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     add("--preset", choices=sorted(PRESETS), help="size of the population (demo)")
     add("--processes", action="store_const", const=True, help="one process per role")
     add("--no-mtls", dest="mtls", action="store_const", const=False, help="plain HTTP and AMQP, no certificates")
+    add("--hub-broker", metavar="URL", help="a RabbitMQ to carry the hub: amqps://host[:port] (embedded)")
+    add("--hub-topology", choices=("declare", "assume"), help="there: declare what is missing, or only look (declare)")
     add("--ready-file", metavar="PATH", help="write a copy of endpoints.json there once everything answers")
 
 
@@ -105,6 +111,8 @@ SETTING_FLAGS = (
     "preset",
     "processes",
     "mtls",
+    "hub_broker",
+    "hub_topology",
     "ready_file",
 )
 

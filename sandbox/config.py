@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +23,8 @@ ENV_PREFIX = "SAS_SANDBOX_"
 # What each port offset from --port-base serves: the public interface of endpoints.json.
 SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
 EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
+
+EMBEDDED = "embedded"  # the broker inside the role `hub`
 
 ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
 
@@ -47,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform_client_id: str = "fr.health.test.ptfsas"
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
+    hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
+    hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
+    hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
     editor_timeout_s: float = 7.0
     session_hours: float = 12.0
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
@@ -64,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
         _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
         _require(self.mtls or not self.external_editors, "mtls", self.mtls, "true with external_editors")
+        expected = "embedded, or amqps://host[:port], or amqp://host[:port] with --no-mtls; the vhost is `vhost`"
+        _require(self.hub_broker == EMBEDDED or _is_broker(self.hub_broker, self.mtls), "hub_broker",
+                 self.hub_broker, expected)  # fmt: skip
+        _require(self.hub_topology in ("declare", "assume"), "hub_topology", self.hub_topology, "declare or assume")
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
 
     def port(self, offset: int) -> int:
@@ -82,6 +92,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    @property
+    def hub(self) -> tuple[str, int]:
+        """Host and port of the hub's broker, as its clients use them."""
+        if self.hub_broker == EMBEDDED:
+            return self.public_host, self.port(AMQPS if self.mtls else AMQP)
+        url = urlsplit(self.hub_broker)
+        return url.hostname or "", url.port or (5671 if self.mtls else 5672)
 
     def editor_fhir(self, editor: Editor) -> str:
         """Public URL of an editor's FHIR base, without a slash at its end: here, or the vendor's own."""
@@ -121,6 +139,15 @@ class FieldError(ValueError):
 def _require(good: bool, field: str, value: object, expected: str) -> None:
     if not good:
         raise FieldError(field, value, expected)
+
+
+def _is_broker(text: str, mtls: bool) -> bool:
+    try:
+        url = urlsplit(text)
+        bare = url.path in ("", "/") and not (url.query or url.fragment or url.username or url.password)
+        return url.scheme == ("amqps" if mtls else "amqp") and bool(url.hostname) and bare and url.port != 0
+    except ValueError:
+        return False
 
 
 def _is_datetime(text: str) -> bool:

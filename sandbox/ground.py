@@ -24,6 +24,7 @@ from sandbox.config import (
     CONTROL_UI,
     EDITORS_FHIR,
     EDITORS_UI,
+    EMBEDDED,
     LRM_UI,
     PSC_UI,
     SAS_FHIR,
@@ -31,6 +32,8 @@ from sandbox.config import (
     Settings,
 )
 from sandbox.control import endpoints
+from sandbox.hub.clients import client_ids
+from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.world import ClockSetting
@@ -169,7 +172,8 @@ def _alive(pid: str) -> bool:
 
 def _bind_all(settings: Settings) -> dict[int, socket.socket]:
     """All ports, listening at once: nobody else gets one, and early clients wait instead of failing."""
-    offsets = [offset for offset in PORT_NAMES if offset != (AMQP if settings.mtls else AMQPS)]
+    unused = {AMQP if settings.mtls else AMQPS} if settings.hub_broker == EMBEDDED else {AMQP, AMQPS}
+    offsets = [offset for offset in PORT_NAMES if offset not in unused]
     bound: dict[int, socket.socket] = {}
     try:
         for offset in offsets:
@@ -201,11 +205,9 @@ def _bind(settings: Settings, offset: int) -> socket.socket:
 
 def make_pki(settings: Settings, population: Population, wall: Callable[[], float]) -> Pki:
     """The certificates of this sandbox in its data directory, made where need be. Raises UsageError."""
-    hub_clients = (
-        settings.platform_client_id,
-        *(territory.samu for territory in population.territories.values()),
-        *settings.spare_clients,
-    )
+    hub_clients = client_ids(settings, population)
+    if settings.hub_broker != EMBEDDED:
+        hub_clients += (HUB_ID,)  # there the dispatcher is a client too
     clients: dict[str, Subject] = {"sas": sas_subject()}
     clients |= {slug: editor_subject(editor) for slug, editor in population.editors.items()}
     clients |= {client_id: hub_client_subject(client_id) for client_id in hub_clients}

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is not a defect of what is tested.
+settings.register_profile("sandbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sandbox")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

@@ -58,7 +58,7 @@ def _command(
 
 
 @contextmanager
-def _desk(options: argparse.Namespace, *, make: bool) -> Iterator[Desk]:
+def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[Desk]:
     """The desk of the data directory, under lock. `make`: a directory without a PKI is given one, else refused."""
     from sandbox.pki.authority import load_pki
     from sandbox.pki.desk import Desk
@@ -101,7 +101,7 @@ def _issue(options: argparse.Namespace) -> int:
         raise UsageError(f"pki: {error}") from None
     name = options.name or name_of(options.cn)
     out = options.out.absolute() if options.out else None
-    with _desk(options, make=True) as desk:
+    with desk_of(options, make=True) as desk:
         issued, folder = desk.issue(name, subject, tuple(options.san), out)
     print(f"{folder / name}.pem, .key, .p12 (mot de passe : sandbox)")
     print(f"numéro de série {issued.serial}, valable jusqu'au {issued.until:%Y-%m-%d}")
@@ -109,7 +109,7 @@ def _issue(options: argparse.Namespace) -> int:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with _desk(options, make=False) as desk:
+    with desk_of(options, make=False) as desk:
         line = desk.revoke(options.which)
     print(f"{line.name} (numéro de série {line.serial}) est révoqué")
     if line.kind == "sandbox":
@@ -118,7 +118,7 @@ def _revoke(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    with _desk(options, make=False) as desk:
+    with desk_of(options, make=False) as desk:
         lines = list(desk.lines())
     for line in lines:
         state = _STATES[line.state]
@@ -131,7 +131,7 @@ def _export(options: argparse.Namespace) -> int:
     from sandbox.pki.subjects import sas_subject
 
     target = options.kit.absolute()
-    with _desk(options, make=True) as desk:
+    with desk_of(options, make=True) as desk:
         names = export_kit(desk, target, sas_subject())
     for name in names:
         print(target / name)

@@ -5,8 +5,10 @@
     GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
     GET    /__admin/faults            POST {"kind", "target", "flow", "probability", "count", "params"}; DELETE all
     DELETE /__admin/faults/{id}
+    GET    /__admin/hub/clients       POST {"id", "software", "files"}
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
+    GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -28,21 +30,26 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.config import CONTROL_UI, ROLES
+from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
+from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
+from sandbox.control.outbox import Outboxes
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
+from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.hub.topology import client_queues
 from sandbox.kernel.character import QUIRKS
-from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.errors import Issue, RequestError, malformed, refused
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.net.http_server import Listener
 from sandbox.net.link import Switchboard
 from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
-from sandbox.web.pages import Pages, console
+from sandbox.web.pages import Pages, console, redirect
+from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,10 +73,14 @@ class Control:
         self.context = context
         self._store = open_store(context.store_dir("control"))
         self.journal = JournalView()
-        world = first_world(self._store, run_id, clock, first_switches(context.population))
+        world = first_world(
+            self._store, run_id, clock, {**first_switches(context.population), **first_clients(self._store)}
+        )
         self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
+        self.hub_clients = HubClients(self.worlds, self._store, context)
+        self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -85,7 +96,7 @@ class Control:
     async def announce(self) -> None:
         """Wait until every role is ready, then write endpoints.json."""
         await self.switchboard.until(self.all_ready, timeout=60)
-        endpoints.write(self.context)
+        endpoints.write(self.context, self.hub_clients.files())
 
     async def stop(self) -> None:
         """Take endpoints.json away, stop listening, close the lines and the store."""
@@ -98,6 +109,10 @@ class Control:
         """Lines and journal."""
         return {"lines": len(self.switchboard.lines), "exchanges": self.journal.last}
 
+    def endpoints(self) -> dict[str, Any]:
+        """endpoints.json with absolute paths."""
+        return endpoints.document(self.context, self.hub_clients.files())
+
     def all_ready(self) -> bool:
         """True when each role of the ecosystem has a line and answers."""
         return all(role in self.switchboard.lines and self.switchboard.lines[role].ready for role in ROLES)
@@ -106,7 +121,7 @@ class Control:
         """The actors that a fault may name: those whose edge is ours."""
         population = self.context.population
         return frozenset(
-            {"sas", "psc"}
+            {"sas", "psc", "hub"}
             | {f"editor:{slug}" for slug, editor in population.editors.items() if not editor.external}
             | {f"lrm:{territory.samu}" for territory in population.territories.values()}
         )
@@ -156,6 +171,12 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
+            Route("/__admin/hub/clients", desk.hub_clients, methods=["GET"]),
+            Route("/__admin/hub/clients", desk.add_hub_client, methods=["POST"]),
+            Route("/__admin/outbox", desk.outboxes),
+            Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
+            Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
+            Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -179,9 +200,10 @@ class _Desk:
             world=control.worlds.world,
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
+            outboxes=control.outboxes.all(),
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
-            endpoints=endpoints.document(control.context),
+            endpoints=control.endpoints(),
         )
 
     async def health(self, request: Request) -> Response:
@@ -189,7 +211,7 @@ class _Desk:
         return JSONResponse(status, status_code=200 if status["ready"] else 503)
 
     async def endpoints(self, request: Request) -> Response:
-        return Response(orjson.dumps(endpoints.document(self._control.context)), media_type="application/json")
+        return Response(orjson.dumps(self._control.endpoints()), media_type="application/json")
 
     async def clock(self, request: Request) -> Response:
         setting = self._control.worlds.world.clock
@@ -206,6 +228,8 @@ class _Desk:
 
     async def add_fault(self, request: Request) -> Response:
         wanted = await _body(request, FaultRequest)
+        if wanted.kind in EMBEDDED_ONLY and self._control.context.settings.hub_broker != EMBEDDED:
+            raise refused(f"'{wanted.kind}' needs the embedded broker: a RabbitMQ is yours to disturb", "faults.kind")
         fault = await self._control.worlds.add_fault(wanted, self._control.targets())
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
@@ -235,6 +259,33 @@ class _Desk:
         editor = characters.editor(request.path_params["slug"])
         await characters.reset(editor)
         return JSONResponse(characters.document(editor))
+
+    async def hub_clients(self, request: Request) -> Response:
+        return JSONResponse({"clients": self._control.hub_clients.listed()})
+
+    async def add_hub_client(self, request: Request) -> Response:
+        wanted = await _body(request, ClientRequest)
+        await self._control.hub_clients.add(wanted)
+        return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
+    async def outboxes(self, request: Request) -> Response:
+        return JSONResponse({"editors": self._control.outboxes.all()})
+
+    async def outbox(self, request: Request) -> Response:
+        editor = self._control.characters.editor(request.path_params["slug"])
+        return JSONResponse(self._control.outboxes.document(editor))
+
+    async def resend(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        return JSONResponse(self._control.outboxes.document(editor), status_code=202)
+
+    async def resend_from_page(self, request: Request) -> Response:
+        await checked_form(request)
+        editor = self._control.characters.editor(request.path_params["slug"])
+        await self._control.outboxes.resend(editor)
+        flash(request, f"{editor.name} renvoie au SAS ce qui était refusé.")
+        return redirect("/#envois")
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sandbox import __version__
-from sandbox.config import AMQP, AMQPS, CONTROL_UI, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
+from sandbox.config import CONTROL_UI, EMBEDDED, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials, Pki
 
 FILE = "endpoints.json"
+Added = Mapping[str, Mapping[str, str]]  # certificate files (absolute paths) of clients that were added, by name
 
 
-def document(context: Context, *, relative_to: Path | None = None) -> dict[str, Any]:
-    """The whole document. Certificate paths are relative to `relative_to`, absolute without it."""
+def document(context: Context, added: Added, *, relative_to: Path | None = None) -> dict[str, Any]:
+    """The whole document. Certificate paths are relative to `relative_to`, absolute without it and for `added`."""
     settings, population = context.settings, context.population
     return {
         "version": __version__,
@@ -58,25 +60,30 @@ def document(context: Context, *, relative_to: Path | None = None) -> dict[str, 
             "api": settings.http(CONTROL_UI, "/__admin"),
             "metrics": settings.http(CONTROL_UI, "/metrics"),
         },
-        "tls": _tls(context.pki, relative_to),
+        "tls": _tls(context.pki, added, relative_to),
         "examples": {**population.examples, "regulators": _regulators(context)},
     }
 
 
 def _hub(context: Context) -> dict[str, Any]:
     settings = context.settings
-    scheme, offset = ("amqps", AMQPS) if settings.mtls else ("amqp", AMQP)
+    host, port = settings.hub
     return {
-        "amqp": f"{scheme}://{settings.public_name}:{settings.port(offset)}/{settings.vhost}",
+        "amqp": f"{'amqps' if settings.mtls else 'amqp'}://{_bracketed(host)}:{port}/{settings.vhost}",
         "vhost": settings.vhost,
         "exchange": "hubsante",
-        "broker": "embedded",
+        "broker": EMBEDDED if settings.hub_broker == EMBEDDED else "rabbitmq",
         "password": None if settings.mtls else context.secret("hub-password"),
         "spare_clients": list(settings.spare_clients),
     }
 
 
-def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:
+def _bracketed(host: str) -> str:
+    """A host as a URL writes it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _tls(pki: Pki | None, added: Added, base: Path | None) -> dict[str, Any]:
     if pki is None:
         return {"ca": None, "crl": None, "clients": {}, "servers": {}, "bad": {}}
 
@@ -89,7 +96,7 @@ def _tls(pki: Pki | None, base: Path | None) -> dict[str, Any]:
     return {
         "ca": show(pki.ca),
         "crl": show(pki.crl),
-        "clients": {name: entry(credentials) for name, credentials in pki.clients.items()},
+        "clients": {**{name: entry(credentials) for name, credentials in pki.clients.items()}, **added},
         "servers": {name: entry(credentials) for name, credentials in pki.servers.items()},
         "bad": {name: entry(credentials) for name, credentials in pki.bad.items()},
     }
@@ -110,12 +117,12 @@ def _regulators(context: Context) -> list[dict[str, str]]:
     ]
 
 
-def write(context: Context) -> None:
+def write(context: Context, added: Added) -> None:
     """Put the file into the data directory, and its copy where `--ready-file` says: atomically, copy last."""
     base = context.settings.data
-    _put(base / FILE, document(context, relative_to=base))
+    _put(base / FILE, document(context, added, relative_to=base))
     if context.settings.ready_file:
-        _put(Path(context.settings.ready_file).absolute(), document(context))
+        _put(Path(context.settings.ready_file).absolute(), document(context, added))
 
 
 def remove(data_dir: Path, ready_file: str | None) -> None:

@@ -22,7 +22,7 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, prefixed_person
-from sandbox.store.protocol import Put, Store
+from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "accounts"
 PASSWORD_OCTETS = 12
@@ -232,6 +232,21 @@ class Accounts:
         if current.terms is None:
             await self._save(msgspec.structs.replace(current, terms=self._clock.now()))
 
+    def of_email(self, email: str) -> AccountRecord | None:
+        """The active account of an e-mail."""
+        record = self._index.of_email(email)
+        return record if record is not None and record.active else None
+
+    async def hashed(self, password: str) -> tuple[str, str]:
+        """A password as an account keeps it: fresh salt, and hash."""
+        salt = self._entropy.token(16)
+        return salt, await asyncio.to_thread(_scrypt, password, salt)
+
+    async def set_password(self, record: AccountRecord, password: tuple[str, str], *writes: Put | Delete) -> None:
+        """A new password (`hashed`), and the caller's own writes with it in one commit. Raises StoreError."""
+        current = self._index.get(record.id) or record
+        await self._save(msgspec.structs.replace(current, password=password), *writes)
+
     async def check_password(self, email: str, password: str) -> AccountRecord | None:
         """The active account of an e-mail when the password is right. Takes as long when there is none."""
         record = self._index.of_email(email)
@@ -241,8 +256,7 @@ class Accounts:
         return record if record is not None and good and record.active else None
 
     async def _new_password(self) -> tuple[str, str]:
-        salt, password = self._entropy.token(16), self._entropy.token(PASSWORD_OCTETS)
-        return salt, await asyncio.to_thread(_scrypt, password, salt)
+        return await self.hashed(self._entropy.token(PASSWORD_OCTETS))
 
     async def _create(self, account: RegulatorAccount, password: tuple[str, str]) -> AccountRecord:
         now = self._clock.now()
@@ -276,9 +290,9 @@ class Accounts:
         await self._save(changed)
         return changed
 
-    async def _save(self, record: AccountRecord) -> None:
+    async def _save(self, record: AccountRecord, *writes: Put | Delete) -> None:
         """Index and store change in the same step of the loop, so that no request sees one without the other."""
-        written = self._store.commit(Put(TABLE, record.id, _encoder.encode(record)))
+        written = self._store.commit(Put(TABLE, record.id, _encoder.encode(record)), *writes)
         self._index.put(record)
         await written
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -26,11 +27,14 @@ from sandbox.config import EDITORS_FHIR, EDITORS_UI
 from sandbox.editor.accounts import AccountRecord, Accounts
 from sandbox.editor.agenda import Agenda
 from sandbox.editor.booking import BookingPages
-from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, ui_base
+from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, Redirected, ui_base
+from sandbox.editor.followup import FollowUpPages
 from sandbox.editor.ledger import Ledger
 from sandbox.editor.manners import Manners
+from sandbox.editor.password_pages import PasswordPages
 from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
+from sandbox.editor.recovery import Recovery
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
@@ -60,6 +64,8 @@ from sandbox.store.tables import open_store
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, console
 
+UNSETTLED = 20  # appointments that are not settled with the SAS core: so many of an editor are told one by one
+
 READABLE = frozenset(
     {"Slot", "Schedule", "Practitioner", "PractitionerRole", "Location", "Organization", "HealthcareService"}
 )
@@ -76,7 +82,7 @@ class Vendor:
     ledger: Ledger
     emitter: Emitter
     http: HttpClient
-    pages: BookingPages
+    pages: ASGIApp
 
 
 def peers(context: Context, editor: Editor) -> tuple[HttpClient, RelyingParty]:
@@ -106,7 +112,16 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     entrance = Entrance(context, editor, accounts, login)
     manners = Manners(editor.slug)
     context.world.watch(manners.follow)
-    pages = BookingPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter)
+    context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
+    secret = context.secret(f"resets:{editor.slug}")
+    routes = [
+        *entrance.routes(),
+        *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
+        *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
+        *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter).routes(),
+    ]
+    handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
+    pages = console(context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers)
     desk = Desk(
         editor=editor,
         population=context.population,
@@ -278,7 +293,7 @@ def pages_app(context: Context, vendors: Mapping[str, Vendor]) -> ASGIApp:
     async def editors(request: Request) -> Response:
         return pages.render(request, "editors.html", editors=listed)
 
-    mounts = [Mount(f"/{slug}", vendor.pages.app()) for slug, vendor in vendors.items()]
+    mounts = [Mount(f"/{slug}", vendor.pages) for slug, vendor in vendors.items()]
     index = console(context, pages, [Route("/", editors)], role="editors")
     return Router([*mounts, Mount("/", index)], redirect_slashes=False)
 
@@ -330,13 +345,18 @@ class Editors:
         self._listeners, self._vendors = [], {}
 
     def health(self) -> dict[str, object]:
-        """Counts over all editors, and per editor what INT_R03 still owes or gave up."""
+        """Counts over all editors, and per editor what INT_R03 still owes or gave up.
+
+        `outbox`: by slug, such appointments one by one (at most UNSETTLED of an editor).
+        """
         per_editor = {slug: vendor.emitter.health() for slug, vendor in self._vendors.items()}
+        listed = ((slug, vendor.emitter.listed(UNSETTLED)) for slug, vendor in self._vendors.items())
         return {
             "editors": len(self._vendors),
             "accounts": sum(len(vendor.accounts) for vendor in self._vendors.values()),
             "appointments": sum(len(vendor.ledger) for vendor in self._vendors.values()),
             "r03": per_editor,
+            "outbox": {slug: entries for slug, entries in listed if entries},
         }
 
 

@@ -1,4 +1,4 @@
-"""Who is at an editor's door: sessions, Pro Santé Connect, the terms of use, the editor's ordinary login.
+"""Who is at an editor's door: sessions, Pro Santé Connect, the terms of use (passwords: `password_pages`).
 
 With `origin` the session opens through Pro Santé Connect and acts as the account that INT_R02 made; without it there
 is the editor's ordinary login, which gives no right of a regulator (guide, « Délégation d'authentification »).
@@ -45,6 +45,7 @@ class Entrance:
 
     def __init__(self, context: Context, editor: Editor, accounts: Accounts, psc: RelyingParty) -> None:
         self._accounts, self._psc = accounts, psc
+        self._origin = context.settings.sas_origin
         self._base = ui_base(context, editor)
         self.editor = editor
         self.root = f"/{editor.slug}"
@@ -62,17 +63,29 @@ class Entrance:
             Route("/", self.home),
             Route("/cgu", self.terms),
             Route("/cgu", self.accept_terms, methods=["POST"]),
-            Route("/connexion", self.login_page),
-            Route("/connexion", self.login, methods=["POST"]),
             Route("/deconnexion", self.logout, methods=["POST"]),
             Route("/oidc/callback", self.callback),
         ]
 
     def session(self, request: Request) -> tuple[AccountRecord | None, bool]:
-        """The account of the session, and whether it came through the SAS."""
+        """The account of the session, and whether it came through the SAS.
+
+        A session that a password opened ends with that password.
+        """
         id = request.session.get("account")
         record = self._accounts.get(id) if isinstance(id, str) else None
-        return record, request.session.get("via") == "sas"
+        through_sas = request.session.get("via") == "sas"
+        if record is not None and not through_sas and request.session.get("salt") != record.password[0]:
+            return None, False
+        return record, through_sas
+
+    def sign_in_by_password(self, request: Request, record: AccountRecord) -> None:
+        """Open an ordinary session: no right of a regulator comes with it."""
+        sign_in(request, account=record.id, via="password", salt=record.password[0])
+
+    def origin(self, request: Request) -> str:
+        """The value of `origin` with which this session came, for links that lead back to the agenda."""
+        return str(request.session.get("origin") or self._origin)
 
     async def regulator(self, request: Request) -> AccountRecord:
         """The active account of a session that came through the SAS and has accepted the terms.
@@ -155,20 +168,6 @@ class Entrance:
         if through_sas:
             return redirect(f"{self.root}/rendez-vous")
         return self.render(request, "welcome.html")
-
-    async def login_page(self, request: Request) -> Response:
-        """The editor's ordinary login."""
-        return self.render(request, "login.html", email="", wrong=False)
-
-    async def login(self, request: Request) -> Response:
-        """E-mail and password of an account; the session it opens has no right of a regulator."""
-        form = await checked_form(request)
-        email, password = str(form.get("email", "")).strip(), str(form.get("password", ""))
-        record = await self._accounts.check_password(email, password)
-        if record is None:
-            return self.render(request, "login.html", 403, email=email, wrong=True)
-        sign_in(request, account=record.id, via="password")
-        return redirect(f"{self.root}/")
 
     async def logout(self, request: Request) -> Response:
         """End this session; with `psc=1` that of Pro Santé Connect too, so that somebody else can log in."""

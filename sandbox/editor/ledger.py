@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from sandbox.editor.accounts import AccountRecord
 from sandbox.editor.patients import Patient
+from sandbox.editor.venues import kindred
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
@@ -34,6 +35,7 @@ class Action(StrEnum):
     CANCEL = "annuler"
     HONOUR = "honorer"
     MISS = "absent"
+    MOVE = "deplacer"
 
 
 # The editor's part of the appointment automaton of INT_R03: a terminal status has no step.
@@ -41,6 +43,7 @@ STEPS: Mapping[tuple[AppointmentStatus, Action], AppointmentStatus] = {
     (AppointmentStatus.BOOKED, Action.CANCEL): AppointmentStatus.CANCELLED,
     (AppointmentStatus.BOOKED, Action.HONOUR): AppointmentStatus.FULFILLED,
     (AppointmentStatus.BOOKED, Action.MISS): AppointmentStatus.NOSHOW,
+    (AppointmentStatus.BOOKED, Action.MOVE): AppointmentStatus.BOOKED,
 }
 
 
@@ -50,6 +53,15 @@ def step(status: AppointmentStatus, action: Action) -> AppointmentStatus:
         return STEPS[status, action]
     except KeyError:
         raise TransitionError(f"an appointment that is {status} has no step '{action}'") from None
+
+
+def _step(booking: Booking, action: Action) -> AppointmentStatus:
+    """The same for a page. Raises RequestError 409."""
+    try:
+        return step(booking.status, action)
+    except TransitionError:
+        detail = "Cette action n'est plus possible pour ce rendez-vous."
+        raise RequestError(409, Issue("conflict", detail)) from None
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,6 +83,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     patient: Patient
     practitioner: str | None = None
     status: AppointmentStatus = AppointmentStatus.BOOKED
+    walkin: bool = False  # the patient comes without a fixed time
 
     def appointment(self, system: str) -> Appointment:
         """What INT_R03 says of it; `system` is the editor's. The patient stays here."""
@@ -166,20 +179,46 @@ class Ledger:
         Raises SlotTaken, StoreError. The same person confirming the same patient twice gets the same appointment.
         """
         id, now = slot_key(slot), self._clock.now()
-        if slot.walkin or not self._agenda.is_free(id, now):
+        if not self._agenda.is_free(id, now):
             again = self._repeated(account, id, patient)
             if again is None:
                 raise SlotTaken
             await self._store.barrier()
             return again
         booking = self._new(account, slot, patient, now)
-        self._agenda.take(id)
-        try:
-            await self._save(booking, first=True)
-        except StoreError:
-            self._agenda.release(id)
-            raise
+        await self._taking(id, booking, first=True)
         return booking
+
+    async def move(self, booking: Booking, slot: Slot, operator: Identifier) -> Booking:
+        """Another slot of the same practitioner or association; the old one is free once that is durable.
+
+        One commit holds the new time and its INT_R03. Raises SlotTaken, RequestError 409 when the present status
+        cannot be moved, 422 when the slot is somebody else's, StoreError. Moving to where it is changes nothing.
+        """
+        current = self.get(booking.id) or booking
+        _step(current, Action.MOVE)
+        if slot.schedule not in kindred(self._population, self._editor, current.schedule):
+            detail = "Ce créneau est celui d'un autre praticien : annulez le rendez-vous, puis prenez-en un autre."
+            raise RequestError(422, Issue("business-rule", detail))
+        id, now = slot_key(slot), self._clock.now()
+        if id == current.slot:
+            await self._store.barrier()
+            return current
+        if not self._agenda.is_free(id, now):
+            raise SlotTaken
+        moved = msgspec.structs.replace(current, **self._where(slot), operator=operator, changed=now)
+        await self._taking(id, moved, first=False)
+        self._agenda.release(current.slot)
+        return moved
+
+    async def _taking(self, slot: str, booking: Booking, *, first: bool) -> None:
+        """Save with the slot taken in the same step of the loop; nothing is taken when nothing could be written."""
+        self._agenda.take(slot)
+        try:
+            await self._save(booking, first=first)
+        except StoreError:
+            self._agenda.release(slot)
+            raise
 
     async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
         """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
@@ -187,16 +226,26 @@ class Ledger:
         Raises RequestError 409 when the present status has no such step, StoreError.
         """
         current = self.get(booking.id) or booking
-        try:
-            status = step(current.status, action)
-        except TransitionError:
-            detail = "Cette action n'est plus possible pour ce rendez-vous."
-            raise RequestError(409, Issue("conflict", detail)) from None
+        status = _step(current, action)
         changed = msgspec.structs.replace(current, status=status, operator=operator, changed=self._clock.now())
         await self._save(changed, first=False)
         if status is AppointmentStatus.CANCELLED:
-            self._agenda.release(booking.slot)
+            self._agenda.release(current.slot)
         return changed
+
+    async def resend(self, booking: Booking, operator: Identifier) -> Booking:
+        """What the SAS core refused goes again, as the appointment is now and in the name of `operator`.
+
+        Raises StoreError.
+        """
+        changed = msgspec.structs.replace(self.get(booking.id) or booking, operator=operator)
+        await self._save(changed, first=False)
+        return changed
+
+    def appointment(self, id: str) -> Appointment | None:
+        """What INT_R03 says now of the appointment with that identifier value."""
+        booking = self.get(id)
+        return None if booking is None else booking.appointment(self._editor.system)
 
     def _repeated(self, account: AccountRecord, slot: str, patient: Patient) -> Booking | None:
         for booking in self.of_account(account.id):
@@ -206,21 +255,28 @@ class Ledger:
         return None
 
     def _new(self, account: AccountRecord, slot: Slot, patient: Patient, now: datetime) -> Booking:
-        place = self._population.place(slot.schedule)
         return Booking(
             id=self._entropy.uuid(),
             account=account.id,
             operator=account.regulator().operator,
-            slot=slot_key(slot),
-            schedule=slot.schedule,
-            start=slot.start,
-            end=slot.end,
             created=now,
             changed=now,
-            category=category_of(slot, sos=place is None),
             patient=patient,
-            practitioner=place[0].id if place else None,
+            **self._where(slot),
         )
+
+    def _where(self, slot: Slot) -> dict[str, Any]:
+        """The fields of an appointment that follow from its slot."""
+        place = self._population.place(slot.schedule)
+        return {
+            "slot": slot_key(slot),
+            "schedule": slot.schedule,
+            "start": slot.start,
+            "end": slot.end,
+            "category": category_of(slot, sos=place is None),
+            "practitioner": place[0].id if place else None,
+            "walkin": slot.walkin,
+        }
 
     async def _save(self, booking: Booking, *, first: bool) -> None:
         """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop."""

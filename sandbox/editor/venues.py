@@ -34,3 +34,14 @@ def find_venue(population: Population, editor: Editor, schedule: str) -> Venue |
         return None
     association, site = known
     return Venue(association.name, site.name, site.line, site.postal_code, site.city, site.phone)
+
+
+def kindred(population: Population, editor: Editor, schedule: str) -> tuple[str, ...]:
+    """The schedules of whoever holds this one (practitioner or association), this one first; none if it is unknown."""
+    held = population.place(schedule)
+    if held is not None:
+        others = [place.id for place in held[0].places] if held[0].editor == editor.slug else []
+    else:
+        known = population.site(schedule)
+        others = [site.id for site in known[0].sites] if known is not None and known[0].editor == editor.slug else []
+    return tuple(sorted(others, key=lambda other: other != schedule))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.faults.base import Effect
-from sandbox.faults.registry import KINDS
+from sandbox.faults.hits import Hits
+from sandbox.faults.registry import EDGE_KINDS
 from sandbox.kernel.character import Delay, latencies
 from sandbox.kernel.world import Fault, World
 
@@ -38,17 +39,14 @@ class ActiveFaults:
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._actors: dict[str, _Actor] = {}
-        self._hits: dict[str, int] = {}
-        self._epoch = 0
+        self._hits = Hits(chance)
 
     def update(self, world: World) -> None:
         """Take the faults of a World. Hits of a fault that stays are kept, unless a reset came between."""
-        known = self._hits if world.epoch == self._epoch else {}
-        self._epoch = world.epoch
-        self._hits = {fault.id: known.get(fault.id, 0) for fault in world.faults}
+        self._hits.update(world)
         self._actors = {actor: _Actor(latency=by_flow) for actor, by_flow in latencies(world.switches).items()}
         for fault in world.faults:
-            if fault.kind in KINDS:  # a control plane newer than this role may know more
+            if fault.kind in EDGE_KINDS:  # a control plane newer than this role may know more
                 self._actors.setdefault(fault.target, _Actor()).faults.append(fault)
 
     def strike(self, actor: str, flow: str) -> Hit | None:
@@ -57,7 +55,7 @@ class ActiveFaults:
         if concerned is None:
             return None
         struck = [fault for fault in concerned.faults if self._strikes(fault, flow)]
-        effects = [KINDS[fault.kind].effect(fault.params, self._chance) for fault in struck]
+        effects = [EDGE_KINDS[fault.kind].effect(fault.params, self._chance) for fault in struck]
         delay = concerned.latency.get(flow)
         if delay is not None:
             effects.append(Effect(delay=delay.drawn(self._chance())))
@@ -67,17 +65,12 @@ class ActiveFaults:
 
     def hits(self) -> dict[str, int]:
         """How often each fault struck in this process."""
-        return dict(self._hits)
+        return dict(self._hits.counts)
 
     def _strikes(self, fault: Fault, flow: str) -> bool:
         if fault.flow is not None and fault.flow != flow:
             return False
-        if fault.count is not None and self._hits[fault.id] >= fault.count:
-            return False
-        if fault.probability < 1 and self._chance() >= fault.probability:
-            return False
-        self._hits[fault.id] += 1
-        return True
+        return self._hits.strikes(fault)
 
 
 def _combine(effects: list[Effect], faults: str) -> Hit:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sandbox.kernel.errors import malformed, refused
 
+Place = Literal["edge", "hub"]  # who carries a fault out: the edge of an HTTP port, or the hub
 Value = float | int | str | bool
 Params = Mapping[str, Value]
+_LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,20 @@ class Effect:
 class FaultKind(Protocol):
     """One kind. `name` is what the admin API calls it; `params` says what each parameter means, for people."""
 
-    name: str
-    params: Mapping[str, str]
+    @property
+    def name(self) -> str: ...
+    @property
+    def params(self) -> Mapping[str, str]: ...
+    @property
+    def place(self) -> Place: ...
 
     def validate(self, params: Params) -> None:
         """Raise RequestError when `params` cannot be used; each of them is one of `self.params`."""
         ...
+
+
+class EdgeKind(FaultKind, Protocol):
+    """A kind that the edge of an actor's HTTP ports carries out."""
 
     def effect(self, params: Params, chance: Callable[[], float]) -> Effect:
         """What one hit does; `chance()` gives a number in [0, 1)."""
@@ -45,4 +55,25 @@ def number(params: Params, name: str, low: float, high: float, default: float | 
         raise malformed(f"'{name}' must be a number, not {value!r}", where, code="value")
     if not low <= value <= high:
         raise refused(f"'{name}' must be {low:g} to {high:g}, not {value:g}", where, code="value")
+    return value
+
+
+def whole(params: Params, name: str, low: int, high: int, default: int | None = None) -> int:
+    """A whole number in [low, high]. Raises RequestError like `number`, 422 for a fraction."""
+    value = number(params, name, low, high, default)
+    if value != int(value):
+        raise refused(f"'{name}' must be a whole number, not {value:g}", f"faults.params.{name}", code="value")
+    return int(value)
+
+
+def text(params: Params, name: str) -> str:
+    """A text of 1 to 200 characters. Raises RequestError: 400 absent or no text, 422 empty or too long."""
+    where = f"faults.params.{name}"
+    value = params.get(name)
+    if value is None:
+        raise malformed(f"'{name}' is required", where, code="required")
+    if not isinstance(value, str):
+        raise malformed(f"'{name}' must be a text, not {value!r}", where, code="value")
+    if not 0 < len(value) <= _LONGEST_TEXT:
+        raise refused(f"'{name}' must have 1 to {_LONGEST_TEXT} characters", where, code="value")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sandbox.faults.base import Effect, Params, number
+from sandbox.faults.base import Effect, Params, Place, number
 
 LONGEST = 120_000  # ms; far over every time-out of the guide
 
@@ -13,6 +13,7 @@ class Latency:
     """Adds `ms`, more or less `jitter_ms` (evenly spread, never below 0), before the request is served."""
 
     name = "latency"
+    place: Place = "edge"
     params: Mapping[str, str] = {
         "ms": f"milliseconds added to each answer, 0 to {LONGEST}",
         "jitter_ms": f"spread around ms in milliseconds, 0 to {LONGEST}; 0 when absent",

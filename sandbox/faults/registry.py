@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sandbox.faults.base import FaultKind
+from sandbox.faults.base import EdgeKind, FaultKind
+from sandbox.faults.hub import HUB_KINDS
 from sandbox.faults.latency import Latency
 from sandbox.faults.status import Status
 from sandbox.kernel.errors import malformed, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import Fault
 
-_ALL: tuple[FaultKind, ...] = (Latency(), Status())
-KINDS: Mapping[str, FaultKind] = MappingProxyType({kind.name: kind for kind in _ALL})
+_EDGE: tuple[EdgeKind, ...] = (Latency(), Status())
+EDGE_KINDS: Mapping[str, EdgeKind] = MappingProxyType({kind.name: kind for kind in _EDGE})
+KINDS: Mapping[str, FaultKind] = MappingProxyType({**EDGE_KINDS, **{kind.name: kind for kind in HUB_KINDS}})
 
 _TARGET = re.compile(r"sas|hub|psc|editor:[a-z0-9-]+|lrm:[a-z0-9._-]+")
 
@@ -30,6 +32,9 @@ def validate_fault(fault: Fault) -> None:
             "faults.target",
             code="value",
         )
+    if (fault.target == "hub") is not (kind.place == "hub"):
+        wanted = "hub" if kind.place == "hub" else "another actor than hub"
+        raise refused(f"'{fault.kind}' needs as its target: {wanted}", "faults.target", code="value")
     if fault.flow is not None and fault.flow not in [*Flow]:
         raise refused(f"unknown flow '{fault.flow}' (known: {', '.join(Flow)})", "faults.flow", code="value")
     if not 0 < fault.probability <= 1:

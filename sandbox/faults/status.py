@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sandbox.faults.base import Effect, Params, number
-from sandbox.kernel.errors import refused
+from sandbox.faults.base import Effect, Params, Place, whole
 
 
 class Status:
     """Answers `code` in the actor's place."""
 
     name = "status"
+    place: Place = "edge"
     params: Mapping[str, str] = {"code": "HTTP status to answer, 400 to 599"}
 
     def validate(self, params: Params) -> None:
         """Raise RequestError when `code` is missing, no whole number or not of an error."""
-        code = number(params, "code", 400, 599)
-        if code != int(code):
-            raise refused(f"'code' must be a whole number, not {code:g}", "faults.params.code", code="value")
+        whole(params, "code", 400, 599)
 
     def effect(self, params: Params, chance: Callable[[], float]) -> Effect:
         """The same answer each time."""
-        return Effect(status=int(number(params, "code", 400, 599)))
+        return Effect(status=whole(params, "code", 400, 599))

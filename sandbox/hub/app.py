@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from dataclasses import dataclass
+
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator, External, Plain
-from sandbox.config import AMQP, AMQPS
+from sandbox.config import AMQP, AMQPS, EMBEDDED
+from sandbox.faults.base import number
+from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
 from sandbox.hub.clients import Clients, client_ids, virtual_hosts
 from sandbox.hub.feed import Feed
 from sandbox.hub.messages import MessageLog
-from sandbox.hub.topology import add_virtual_host
+from sandbox.hub.office import Office
+from sandbox.hub.remote import RemoteHub
+from sandbox.hub.topology import add_client, add_virtual_host
+from sandbox.kernel.errors import StoreError
+from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.world import World
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
+
+_log = logging.getLogger(__name__)
 
 
 class Hub:
@@ -22,53 +35,96 @@ class Hub:
     def __init__(self, context: Context) -> None:
         self._context = context
         ids = client_ids(context.settings, context.population)
-        vhosts = virtual_hosts(context.settings)
+        self._ids, vhosts = [*ids], virtual_hosts(context.settings)
         self._clients = Clients(ids, vhosts)
-        self._broker = Broker(context.entropy.octets)
-        ttl_ms = context.settings.message_ttl_s * 1000
-        self._feeds = [
-            Feed(context, self._broker, add_virtual_host(self._broker, vhost, ids, ttl_ms), ids) for vhost in vhosts
-        ]
-        self._messages: MessageLog | None = None
-        self._server = self._listener()
+        self._faults = HubFaults(context.entropy.chance)
+        self._offices = {vhost: Office(context, self._faults) for vhost in vhosts}
+        self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
+        self._running: _Running | None = None
+        self._restarts: set[str] = set()  # those of the present World, each carried out once
+        self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Recover the messages, then dispatch, then listen. Raises StoreError, OSError."""
-        self._messages = MessageLog.open(self._context.store_dir("hub"), self._broker)
-        self._messages.start()
-        for feed in self._feeds:
-            feed.start()
-        await self._server.start()
+        for client in added_clients(self._context.world.world.switches):  # their queues, before their messages
+            self._add(client)
+        self._running = await self._open()
+        self._context.world.watch(self._follow)
 
     async def stop(self) -> None:
         """connection.close 320 to the clients; what was accepted is on disk when this returns."""
-        await self._server.stop()
-        for feed in self._feeds:
-            feed.stop()
-        if self._messages is not None:
-            await self._messages.stop()
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.wait([self._restarting])
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
+        self._socket.close()
 
     def health(self) -> dict[str, object]:
         """Connections, messages dispatched since the start, and `ready/unacknowledged` of the queues in use."""
+        running = self._running
         return {
-            "connections": len(self._server.connections),
-            "routed": sum(feed.routed for feed in self._feeds),
-            "refused": sum(feed.refused for feed in self._feeds),
-            "disk": (self._messages.failure or "ok") if self._messages is not None else "closed",
-            "queues": {
-                f"{vhost.name}:{queue.name}": f"{len(queue.ready)}/{queue.unacked}"
-                for vhost in self._broker.vhosts.values()
-                for queue in vhost.queues.values()
-                if queue.ready or queue.unacked
-            },
+            "connections": len(running.server.connections) if running is not None else 0,
+            "routed": sum(office.routed for office in self._offices.values()),
+            "refused": sum(office.refused for office in self._offices.values()),
+            "disk": (running.messages.failure or "ok") if running is not None else "closed",
+            "queues": running.queues() if running is not None else {},
         }
 
-    def _listener(self) -> AmqpServer:
+    async def _open(self) -> _Running:
+        """A broker with what the disk holds, its dispatcher, its listener."""
         context = self._context
-        secure = context.pki is not None
+        broker = Broker(context.entropy.octets)
+        ttl_ms = context.settings.message_ttl_s * 1000
+        server = self._listener(broker)
+        feeds = [
+            Feed(context, broker, add_virtual_host(broker, vhost, self._ids, ttl_ms), self._ids, office, server.cut)
+            for vhost, office in self._offices.items()
+        ]
+        messages = MessageLog.open(context.store_dir("hub"), broker)
+        messages.start()
+        for feed in feeds:
+            feed.start()
+        await server.start()
+        return _Running(broker, feeds, messages, server)
+
+    def _follow(self, world: World) -> None:
+        """The clients and faults of the present World; a restart is carried out once."""
+        for client in added_clients(world.switches).keys() - {*self._ids}:
+            self._add(client)
+        self._faults.update(world)
+        present = {fault.id: fault for fault in self._faults.restarts}
+        fresh = [fault for id, fault in present.items() if id not in self._restarts]
+        self._restarts = {*present}
+        if fresh and (self._restarting is None or self._restarting.done()):
+            away = number(fresh[0].params, "ms", 0, LONGEST, DOWN_MS) / 1000
+            self._restarting = asyncio.create_task(self._restart(away))
+        elif self._running is not None:
+            self._running.wake()
+
+    def _add(self, client: str) -> None:
+        self._ids.append(client)
+        self._clients.add(client)
+        if self._running is not None:
+            self._running.add_client(client, self._context.settings.message_ttl_s * 1000)
+
+    async def _restart(self, away: float) -> None:
+        """Go down like a broker that is restarted, and come back with what the disk holds."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
+        await asyncio.sleep(away)
+        try:
+            self._running = await self._open()
+        except (StoreError, OSError) as error:
+            _log.error("hub: it does not come back: %s", error)
+
+    def _listener(self, broker: Broker) -> AmqpServer:
+        context = self._context
         return AmqpServer(
-            self._broker,
-            context.sockets[AMQPS if secure else AMQP],
+            broker,
+            self._socket.dup(),  # the port stays ours over a restart
             login=self._login,
             clock=lambda: context.clock.now().timestamp(),
             tls=listener_contexts(context.pki, client_certificate="required"),
@@ -80,6 +136,44 @@ class Hub:
         return External(peer.cn if peer is not None else "", self._clients.rights)
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A broker at work."""
+
+    broker: Broker
+    feeds: list[Feed]
+    messages: MessageLog
+    server: AmqpServer
+
+    def add_client(self, client: str, ttl_ms: int) -> None:
+        """Queues for one client more."""
+        for vhost in self.broker.vhosts.values():
+            add_client(vhost, client, ttl_ms)
+        for feed in self.feeds:
+            feed.add_client(client)
+
+    def wake(self) -> None:
+        """A pause may be over."""
+        for feed in self.feeds:
+            feed.wake()
+
+    def queues(self) -> dict[str, str]:
+        """`ready/unacknowledged` of the queues in use."""
+        return {
+            f"{vhost.name}:{queue.name}": f"{len(queue.ready)}/{queue.unacked}"
+            for vhost in self.broker.vhosts.values()
+            for queue in vhost.queues.values()
+            if queue.ready or queue.unacked
+        }
+
+    async def close(self) -> None:
+        """No client, no dispatcher, everything on disk."""
+        await self.server.stop()
+        for feed in self.feeds:
+            feed.stop()
+        await self.messages.stop()
+
+
 def build(context: Context) -> Service:
-    """The hub of a role's context."""
-    return Hub(context)
+    """The hub of a role's context: with the embedded broker, or beside a RabbitMQ."""
+    return Hub(context) if context.settings.hub_broker == EMBEDDED else RemoteHub(context)

@@ -27,17 +27,22 @@ class Refusal:
 
 
 def content_type(value: str | None) -> Refusal | None:
-    """101: compared exactly, so that `application/json; charset=utf-8` is refused too."""
-    if value in (JSON, XML):
+    """101: compared exactly, so that `application/json; charset=utf-8` is refused too. The real hub also takes XML."""
+    if value == JSON:
         return None
-    return Refusal(HubCode.NOT_ALLOWED_CONTENT_TYPE, f"Content type '{value or ''}' is neither '{JSON}' nor '{XML}'")
+    if value == XML:
+        cause = f"Content type '{XML}' is not supported: this hub takes JSON only ('{JSON}')"
+    else:
+        cause = f"Content type '{value or ''}' is not '{JSON}'"
+    return Refusal(HubCode.NOT_ALLOWED_CONTENT_TYPE, cause)
 
 
-def readable_format(value: str | None) -> Refusal | None:
-    """102: XML may be sent, but nothing in this model's JSON flows reads it."""
-    if value != XML:
+def published_code(message: Message, *, strict: bool) -> Refusal | None:
+    """102, `strict` only: the guide wants 409 of an LRM, the published model does not know it."""
+    if not strict or message.error is None or message.error["errorCode"]["statusCode"] != HubCode.CONFLICT:
         return None
-    return Refusal(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, "The message is XML: this hub only distributes JSON")
+    cause = f"statusCode {HubCode.CONFLICT:d} of message {message.distribution_id} is not in the published model"
+    return Refusal(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, cause)
 
 
 def health_party(message: Message) -> Refusal | None:

@@ -27,17 +27,20 @@ class Clients:
     """The registry: rights by client id."""
 
     def __init__(self, ids: Iterable[str], vhosts: Iterable[str]) -> None:
-        reachable = frozenset(vhosts)
-        self._rights = {
-            client: Rights(
-                user=client,
-                vhosts=reachable,
-                readable=frozenset(client_queues(client)),
-                writable=frozenset((HUBSANTE,)),
-                topics=((HUBSANTE, frozenset((client,))),),
-            )
-            for client in ids
-        }
+        self._reachable = frozenset(vhosts)
+        self._rights: dict[str, Rights] = {}
+        for client in ids:
+            self.add(client)
+
+    def add(self, client: str) -> None:
+        """One client more: it reads its own queues and publishes under its own name."""
+        self._rights[client] = Rights(
+            user=client,
+            vhosts=self._reachable,
+            readable=frozenset(client_queues(client)),
+            writable=frozenset((HUBSANTE,)),
+            topics=((HUBSANTE, frozenset((client,))),),
+        )
 
     def rights(self, client_id: str) -> Rights | None:
         """None: no such client."""

@@ -68,11 +68,13 @@ def dispatch(
     now: datetime,
     new_id: Callable[[], str],
     message_ttl_s: int = DAY_S,
+    strict: bool = False,
 ) -> Dispatched:
     """Decide on one message; never raises, whatever the body.
 
     `exists(queue)`: is there such a client queue; `now` aware; `new_id()` a fresh unique id (UUID);
-    `message_ttl_s`: TTL of the client queues, a message that expires earlier gets its own expiration.
+    `message_ttl_s`: TTL of the client queues, a message that expires earlier gets its own expiration; `strict`: a
+    409 from an LRM, which the published model does not know, is refused (102).
     """
     try:
         document, unreadable = parse(arrival.body), None
@@ -80,7 +82,7 @@ def dispatch(
         document, unreadable = None, Refusal(error.code, error.cause)
     if arrival.queue == DEAD_LETTERS:
         return _bury(arrival, document, now, new_id)
-    outcome = _judge(arrival, document, unreadable, exists, now)
+    outcome = _judge(arrival, document, unreadable, exists, now, strict=strict)
     if isinstance(outcome, Refusal):
         report = _report(arrival.routing_key, outcome, document, now, new_id)
         return _dispatched((report,), outcome, arrival.routing_key, document)
@@ -93,14 +95,26 @@ def dispatch(
     return Dispatched((routed,), 0, "", outcome.sender, outcome.distribution_id)
 
 
+def refuse(arrival: Arrival, refusal: Refusal, *, now: datetime, new_id: Callable[[], str]) -> Dispatched:
+    """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
+    try:
+        document = parse(arrival.body)
+    except MessageError:
+        document = None
+    report = _report(arrival.routing_key, refusal, document, now, new_id)
+    return _dispatched((report,), refusal, arrival.routing_key, document)
+
+
 def _judge(
     arrival: Arrival,
     document: object,
     unreadable: Refusal | None,
     exists: Callable[[str], bool],
     now: datetime,
+    *,
+    strict: bool,
 ) -> Message | Refusal:
-    refusal = checks.content_type(arrival.content_type) or checks.readable_format(arrival.content_type) or unreadable
+    refusal = checks.content_type(arrival.content_type) or unreadable
     if refusal is not None:
         return refusal
     try:
@@ -108,7 +122,8 @@ def _judge(
     except MessageError as error:
         return Refusal(error.code, error.cause)
     return (
-        checks.health_party(message)
+        checks.published_code(message, strict=strict)
+        or checks.health_party(message)
         or checks.consistent_sender(message, arrival.routing_key)
         or checks.persistent(arrival.delivery_mode)
         or checks.own_distribution_id(message)

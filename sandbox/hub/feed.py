@@ -9,41 +9,48 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
 
 from sandbox.amqp import properties as props
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.message import Entry, Message
 from sandbox.amqp.queue import Queue
-from sandbox.hub.dispatcher import Arrival, Dispatched, Publication, dispatch
+from sandbox.hub.dispatcher import Arrival, Publication
+from sandbox.hub.mishaps import Decision
+from sandbox.hub.office import Office
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
-from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 
 _AT_ONCE = 64  # messages per turn of the event loop
-_NOTE = 500  # characters of an error's cause that the journal gets
 
 _log = logging.getLogger(__name__)
 
 
 class Feed:
-    """The dispatcher at work in one virtual host. `routed`, `refused`: messages since the start."""
+    """The dispatcher at work in one virtual host. `cut` ends all connections of a client (a fault)."""
 
-    def __init__(self, context: Context, broker: Broker, vhost: VirtualHost, clients: Iterable[str]) -> None:
-        self.routed = self.refused = 0
+    def __init__(
+        self,
+        context: Context,
+        broker: Broker,
+        vhost: VirtualHost,
+        clients: Iterable[str],
+        office: Office,
+        cut: Callable[[str], object],
+    ) -> None:
+        self.office = office
         self._context, self._broker, self._vhost = context, broker, vhost
-        self._targets = frozenset(queue for client in clients for queue in client_queues(client))
+        self._targets = {queue for client in clients for queue in client_queues(client)}
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
         self._scheduled = self._stopped = False
+        self._held: list[Callable[[], None]] = []  # messages that the next one overtakes
+        self._cut = cut
 
     def start(self) -> None:
         """Dispatch what waits, and from now on whatever comes. Needs a running loop."""
         for queue in self._sources:
-            queue.on_ready = self._wake
-        self._wake()
+            queue.on_ready = self.wake
+        self.wake()
 
     def stop(self) -> None:
         """Leave the rest where it is."""
@@ -51,7 +58,12 @@ class Feed:
         for queue in self._sources:
             queue.on_ready = None
 
-    def _wake(self) -> None:
+    def add_client(self, client: str) -> None:
+        """Messages may go to one client more."""
+        self._targets.update(client_queues(client))
+
+    def wake(self) -> None:
+        """There may be work."""
         if not (self._scheduled or self._stopped):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
@@ -59,7 +71,7 @@ class Feed:
     def _run(self) -> None:
         """Some messages, then it is the others' turn. While the disk refuses, messages stay where they are safe."""
         self._scheduled = False
-        if self._stopped or not self._broker.records.accepting:
+        if self._stopped or self.office.faults.paused or not self._broker.records.accepting:
             return
         now = self._context.clock.now()
         for _ in range(_AT_ONCE):
@@ -68,27 +80,39 @@ class Feed:
             if queue is None:
                 return
             if entry is not None:
-                self._dispatch(queue, entry, now)
-        self._wake()
+                self._dispatch(queue, entry)
+        self.wake()
 
-    def _dispatch(self, queue: Queue, entry: Entry, now: datetime) -> None:
-        started = time.perf_counter()
-        message = entry.message
-        try:
-            result = dispatch(
-                _arrival(message, queue.name),
-                exists=self._targets.__contains__,
-                now=now,
-                new_id=self._context.entropy.uuid,
-                message_ttl_s=self._context.settings.message_ttl_s,
-            )
-        except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
-            _log.exception("hub: the dispatcher failed on a message from %s", message.routing_key)
-            result = Dispatched((), 700, "the dispatcher failed on this message", message.routing_key, "")
-        for publication in result.publications:
-            self._publish(publication, now.timestamp())
+    def _dispatch(self, queue: Queue, entry: Entry) -> None:
+        decision = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
+        if not decision.hold:
+            self._finish(queue, entry, decision)
+            self._release()
+            return
+        done = False
+
+        def finish() -> None:
+            nonlocal done
+            if not (done or self._stopped):  # stopped: it waits in its queue, as nothing was settled
+                done = True
+                self._finish(queue, entry, decision)
+
+        asyncio.get_running_loop().call_later(decision.hold, finish)
+        if decision.swap:
+            self._held.append(finish)
+
+    def _release(self) -> None:
+        """A message went by: those that it was to overtake follow."""
+        held, self._held = self._held, []
+        for finish in held:
+            finish()
+
+    def _finish(self, queue: Queue, entry: Entry, decision: Decision) -> None:
+        for publication in decision.result.publications:
+            self._publish(publication, self._context.clock.now().timestamp())
         queue.settle(entry)
-        self._count(result, message, now, (time.perf_counter() - started) * 1000)
+        for client in decision.cut:
+            self._cut(client)
 
     def _publish(self, publication: Publication, now: float) -> None:
         raw = props.build(
@@ -99,28 +123,6 @@ class Feed:
         message = Message(DISTRIBUTION, publication.routing_key, raw, publication.body, True, publication.expiration_ms)
         if not self._vhost.publish(message, now):
             _log.warning("hub: no queue '%s', message dropped", publication.routing_key)
-
-    def _count(self, result: Dispatched, message: Message, now: datetime, ms: float) -> None:
-        if result.code:
-            self.refused += 1
-        else:
-            self.routed += 1
-        target = result.publications[0].routing_key.rpartition(".")[0] if result.publications else ""
-        self._context.journal.put(
-            Exchange(
-                at=now.timestamp(),
-                actor="hub",
-                flow=Flow.INT_L02,
-                direction="in",
-                action=f"{result.sender} → {target}",
-                peer=result.sender,
-                status=result.code,
-                ms=ms,
-                size=len(message.body),
-                note=result.reason[:_NOTE],
-                ref=result.distribution_id,
-            )
-        )
 
 
 def _arrival(message: Message, queue: str) -> Arrival:

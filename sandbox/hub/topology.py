@@ -7,12 +7,15 @@ distribution.dlx (fanout)                  -> dispatch.dlq      (what expires or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sandbox.amqp.broker import Broker, VirtualHost
+from sandbox.amqp.routing import ExchangeKind
 
 HUBSANTE, DISTRIBUTION, DEAD_LETTER = "hubsante", "distribution", "distribution.dlx"
 DISPATCH, DISPATCH_DLQ = "dispatch", "dispatch.dlq"
+EXCHANGES: Mapping[str, ExchangeKind] = {HUBSANTE: "topic", DEAD_LETTER: "fanout", DISTRIBUTION: "direct"}
 SUFFIXES = (".message", ".ack", ".info")
 
 
@@ -21,13 +24,38 @@ def client_queues(client_id: str) -> tuple[str, ...]:
     return tuple(client_id + suffix for suffix in SUFFIXES)
 
 
+def queue_arguments(queue: str, ttl_ms: int) -> dict[str, Any]:
+    """Arguments of a queue: those of clients let messages live for `ttl_ms`, then send them to the dead letters."""
+    if queue in (DISPATCH, DISPATCH_DLQ):
+        return {}
+    return {"x-message-ttl": ttl_ms, "x-dead-letter-exchange": DEAD_LETTER}
+
+
+def bindings(clients: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(queue, exchange, key) of every binding, in the order in which queues are made."""
+    own = [(queue, DISTRIBUTION, queue) for client in clients for queue in client_queues(client)]
+    return [(DISPATCH, HUBSANTE, "#"), (DISPATCH_DLQ, DEAD_LETTER, ""), *own]
+
+
 def add_virtual_host(broker: Broker, name: str, clients: Iterable[str], ttl_ms: int) -> VirtualHost:
     """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue."""
     vhost = broker.vhost(name)
-    vhost.exchange(HUBSANTE, "topic").bind(vhost.queue(DISPATCH), "#")
-    vhost.exchange(DEAD_LETTER, "fanout").bind(vhost.queue(DISPATCH_DLQ))
-    distribution = vhost.exchange(DISTRIBUTION, "direct")
-    for client in clients:
-        for queue in client_queues(client):
-            distribution.bind(vhost.queue(queue, ttl_ms=ttl_ms, dead_letter_exchange=DEAD_LETTER), queue)
+    for exchange, kind in EXCHANGES.items():
+        vhost.exchange(exchange, kind)
+    _bind(vhost, bindings(clients), ttl_ms)
     return vhost
+
+
+def add_client(vhost: VirtualHost, client: str, ttl_ms: int) -> None:
+    """The queues of one client more, while the broker runs."""
+    own = [binding for binding in bindings((client,)) if binding[0] not in vhost.queues]
+    _bind(vhost, own, ttl_ms)
+
+
+def _bind(vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int) -> None:
+    for queue, exchange, key in wanted:
+        arguments = queue_arguments(queue, ttl_ms)
+        made = vhost.queue(
+            queue, ttl_ms=arguments.get("x-message-ttl"), dead_letter_exchange=arguments.get("x-dead-letter-exchange")
+        )
+        vhost.exchanges[exchange].bind(made, key)

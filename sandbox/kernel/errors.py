@@ -8,6 +8,7 @@ SandboxError
 │   ├── PeerUnreachable       no connection (refused, reset, handshake refused, name unknown)
 │   ├── PeerTimeout           no complete answer within the time-out
 │   └── PeerRefused           an answer outside 2xx: its status and body are kept
+├── NobodyAnswers         a command needs a running sandbox, and there is none: exit code 3
 ├── StoreError            the disk is at fault; what was being written is not accepted
 │   └── StoreLocked           another process holds this store
 └── TransitionError       a life cycle was asked for a step that its table does not have
@@ -24,6 +25,10 @@ class SandboxError(Exception):
 
 class UsageError(SandboxError):
     """A wrong option, a taken port, an unusable directory. `str(error)` is the line for the person."""
+
+
+class NobodyAnswers(SandboxError):
+    """A command needs a running sandbox and there is none."""
 
 
 class ConfigError(UsageError):

@@ -20,7 +20,6 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
-from sandbox.config import AMQP, AMQPS
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
@@ -194,10 +193,11 @@ class AmqpClient:
     def _credentials(self) -> tuple[URL, ssl.SSLContext | None]:
         settings, pki = self._context.settings, self._context.pki
         query = {"heartbeat": str(_HEARTBEAT), "name": self._actor}
+        host, port = settings.hub
         url = URL.build(
             scheme="amqp",
-            host=settings.public_host,
-            port=settings.port(AMQP),
+            host=host,
+            port=port,
             user=self._client_id,
             password=self._context.secret("hub-password"),
             path="/" + settings.vhost,
@@ -205,7 +205,7 @@ class AmqpClient:
         )
         if pki is None:
             return url, None
-        url = url.with_scheme("amqps").with_port(settings.port(AMQPS)).with_user(None)
+        url = url.with_scheme("amqps").with_user(None)
         return url.update_query(auth="external"), client_context(pki, self._client_id)
 
     # -- deliveries

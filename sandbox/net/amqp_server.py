@@ -94,6 +94,13 @@ class AmqpServer:
             for connection in list(self.connections):
                 connection.tick(loop.time())
 
+    def cut(self, user: str) -> int:
+        """End all connections of a user without a word; how many there were."""
+        theirs = [connection for connection in self.connections if connection.session.user == user]
+        for connection in theirs:
+            connection.transport.abort()
+        return len(theirs)
+
     # -- what connections call
 
     def admit(self, connection: Connection, peer: Peer | None) -> Session | None:

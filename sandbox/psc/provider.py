@@ -27,9 +27,9 @@ from sandbox.net.context import Context
 from sandbox.psc import flow
 from sandbox.psc.clients import Client, registered_clients
 from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, Grants, TokenError
-from sandbox.psc.identities import Attempts
 from sandbox.psc.people import People, PeopleDesk
 from sandbox.psc.tokens import ACR, ALGORITHM, Signer, id_token_claims, person_claims
+from sandbox.web.attempts import Attempts
 from sandbox.web.headers import console_origins
 from sandbox.web.pages import Pages, console, content_policy, redirect
 from sandbox.web.session import check_token, checked_form, csrf_token, read_form, sign_in

@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,6 +114,7 @@ class Outbox:
         self._lanes: dict[str, deque[_Waiting]] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()  # at most one element per lane
         self._undecided: dict[str, None] = {}  # ids that were given, and whose commit was not seen yet
+        self._failed: dict[str, list[str]] = {}  # key -> ids that were abandoned; some may be dismissed since
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -189,12 +190,54 @@ class Outbox:
                     found.append(entry)
         return found
 
+    def pending_of(self, key: str) -> list[Entry]:
+        """The entries of a key that are not sent yet, the one that goes next first; also such as are not on disk."""
+        fresh = (_Waiting(id) for id, of in self._committed() if of == key)
+        found = (self._entry(waiting) for waiting in (*self._lanes.get(key, ()), *fresh))
+        return [entry for entry in found if entry is not None]
+
+    def hurry(self) -> None:
+        """Try at once what is put off: the peer is known to be there again."""
+        for key, timer in list(self._timers.items()):
+            timer.cancel()
+            self._resume(key)
+
     def failed(self) -> list[Entry]:
         """The entries that were abandoned, oldest first; `last_error` is the reason."""
-        rows = ((id, _decode_row(row)) for id, row in self._store.items(f"{self._name}.failed"))
-        return [Entry(id, row.key, _payload(row), row.ref, row.attempts, row.reason) for id, row in rows]
+        return [_abandoned(id, row) for id, row in self._store.items(self._graveyard)]
+
+    @property
+    def failed_count(self) -> int:
+        """How many entries were abandoned."""
+        return self._store.count(self._graveyard)
+
+    def failed_keys(self) -> Iterator[str]:
+        """The keys of the abandoned entries, each once."""
+        return (key for key in list(self._failed) if self._failed_ids(key))
+
+    def failed_of(self, key: str) -> list[Entry]:
+        """The abandoned entries of a key, oldest first."""
+        rows = ((id, self._store.get(self._graveyard, id)) for id in self._failed_ids(key))
+        return [_abandoned(id, row) for id, row in rows if row is not None]
+
+    def dismiss(self, key: str) -> tuple[Delete, ...]:
+        """The writes that forget the abandoned entries of a key, for a caller to whom they mean nothing any more."""
+        return tuple(Delete(self._graveyard, id) for id in self._failed_ids(key))
 
     # ---- entries
+
+    @property
+    def _graveyard(self) -> str:
+        """The table of what was abandoned."""
+        return f"{self._name}.failed"
+
+    def _failed_ids(self, key: str) -> list[str]:
+        ids = [id for id in self._failed.get(key, ()) if self._store.get(self._graveyard, id) is not None]
+        if ids:
+            self._failed[key] = ids
+        else:
+            self._failed.pop(key, None)
+        return ids
 
     def _load(self) -> None:
         """Take over what an earlier process left."""
@@ -203,6 +246,8 @@ class Outbox:
         for id, row in sorted(self._store.items(self._name)):
             self._next = max(self._next, int(id) + 1)
             self._enqueue(id, _decode_row(row).key)
+        for id, row in self._store.items(self._graveyard):
+            self._failed.setdefault(_decode_row(row).key, []).append(id)
 
     def _enqueue(self, id: str, key: str) -> None:
         self.depth += 1
@@ -302,7 +347,8 @@ class Outbox:
         row = _row(entry.key, entry.payload, entry.ref)
         row.reason, row.attempts = reason, entry.attempts
         row.at = self._clock.now().isoformat()
-        self._store.commit(Put(f"{self._name}.failed", entry.id, _encode(row)), Delete(self._name, entry.id))
+        self._store.commit(Put(self._graveyard, entry.id, _encode(row)), Delete(self._name, entry.id))
+        self._failed[entry.key] = [*self._failed_ids(entry.key), entry.id]
         self.last_error = reason
         _log.error("outbox %s: entry %s (%s) abandoned: %s", self._name, entry.id, entry.ref, reason)
 
@@ -335,6 +381,11 @@ def _row(key: str, payload: bytes, ref: str) -> _Row:
         return _Row(key, ref, payload=payload.decode())
     except UnicodeDecodeError:
         return _Row(key, ref, octets=payload)
+
+
+def _abandoned(id: str, octets: bytes) -> Entry:
+    row = _decode_row(octets)
+    return Entry(id, row.key, _payload(row), row.ref, row.attempts, row.reason)
 
 
 def _payload(row: _Row) -> bytes:

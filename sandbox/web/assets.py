@@ -84,9 +84,9 @@ def contrast(one: str, two: str) -> float:
 
 
 def readable(colour: str) -> str:
-    """`colour`, darkened as far as white text on it needs (contrast 4.5, WCAG AA; we keep a margin)."""
+    """`colour`, darkened until it can be read on white and on its own soft shade (contrast 4.5, WCAG AA)."""
     shades = (mix(colour, "#000000", step / 20) for step in range(21))  # the last one is black
-    return next(shade for shade in shades if contrast(shade, "#ffffff") >= 5)
+    return next(shade for shade in shades if contrast(shade, "#ffffff") >= 5.4)
 
 
 def _channels(colour: str) -> tuple[int, int, int]:

@@ -127,6 +127,7 @@ async def no_sideways_scroll(page: Page) -> bool:
     return bool(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+@pytest.mark.requirement("SSO-1")
 async def test_without_origin_the_editor_asks_for_its_own_password(chromium: Browser, tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal") as document:
         page = await chromium.new_page()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 ALL = "\n".join(page.read_text("utf-8") for page in PAGES)
 FOR_USERS = "\n".join(
-    (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("integrateurs", "testeurs", "formateurs")
+    (ROOT / "docs" / f"{page}.md").read_text("utf-8") for page in ("integrateurs", "testeurs", "formateurs", "scaling")
 )
 
 
@@ -37,8 +37,16 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 
 def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
-    texts = help_of("up") + help_of("scenario", "run") + "--headless --cacert --cert --key"
-    for command in (("pki", "issue"), ("pki", "revoke"), ("pki", "list"), ("pki", "export"), ("psc", "clients")):
+    texts = help_of("up") + help_of("scenario", "run") + "--headless --cacert --cert --key --prefix"
+    for command in (
+        ("pki", "issue"),
+        ("pki", "revoke"),
+        ("pki", "list"),
+        ("pki", "export"),
+        ("psc", "clients"),
+        ("hub", "definitions"),
+        ("hub", "add-client"),
+    ):
         texts += help_of(*command)
         for flag in set(re.findall(r"--[a-z][a-z-]*", help_of(*command))) - {"--help"}:
             assert f"`{flag}`" in FOR_USERS, flag

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -24,11 +25,11 @@ from sandbox.population.load import load_population
 WALL = 1_800_000_000.0
 
 
-def make_control(tmp_path: Path, run_id: str = "r1") -> Control:
+def make_control(tmp_path: Path, run_id: str = "r1", **fields: Any) -> Control:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     base = sock.getsockname()[1] - CONTROL_UI
-    settings = Settings(data_dir=str(tmp_path), port_base=base, mtls=False, preset="minimal")
+    settings = Settings(data_dir=str(tmp_path), port_base=base, mtls=False, preset="minimal", **fields)
     view = WorldView()
     clock = Clock(lambda: WALL, ClockSetting())
     view.watch(lambda world: setattr(clock, "setting", world.clock))
@@ -223,3 +224,15 @@ async def test_the_page_shows_roles_and_carries_a_strict_policy(admin: httpx.Asy
     assert "Tour de contrôle" in page.text
     assert "BAC À SABLE" in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "restart"])
+async def test_a_rabbitmq_of_ones_own_is_not_disturbed(tmp_path: Path, kind: str) -> None:
+    control = make_control(tmp_path, hub_broker="amqp://127.0.0.1:9")
+    await control.start()
+    base = control.context.settings.http(CONTROL_UI)
+    async with httpx.AsyncClient(base_url=base) as client:
+        answer = await client.post("/__admin/faults", json={"kind": kind, "target": "hub", "params": {"who": "x"}})
+    await control.stop()
+    assert answer.status_code == 422
+    assert "needs the embedded broker" in answer.json()["title"]

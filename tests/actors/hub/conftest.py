@@ -11,6 +11,9 @@ from sandbox.amqp import properties as props
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.message import Message
 from sandbox.config import Settings
+from sandbox.faults.hub import HubFaults
+from sandbox.hub.feed import Feed
+from sandbox.hub.office import Office
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
@@ -40,12 +43,20 @@ class Stage:
             master_secret=b"test",
         )
         self.directory = tmp_path / "hub"
+        self.cut: list[str] = []
         self.broker, self.vhost = self.fresh()
 
     def fresh(self) -> Any:
         """The broker of the next start."""
         broker = Broker(self.context.entropy.octets)
         return broker, add_virtual_host(broker, VHOST, (PLATFORM, SAMU), 60_000)
+
+    def feed(self) -> Feed:
+        """The dispatcher at work; `cut` are the clients whose connections were cut."""
+        faults = HubFaults(self.context.entropy.chance)
+        self.context.world.watch(faults.update)
+        office = Office(self.context, faults)
+        return Feed(self.context, self.broker, self.vhost, (PLATFORM, SAMU), office, self.cut.append)
 
     def publish(self, body: bytes, key: str = PLATFORM, **headers: Any) -> None:
         raw = props.build(content_type="application/json", headers=headers)

@@ -8,9 +8,8 @@ import pytest
 
 from sandbox.amqp import properties as props
 from sandbox.amqp.records import replay
-from sandbox.hub import feed as feed_module
+from sandbox.hub import office as office_module
 from sandbox.hub.dispatcher import Dispatched, Publication
-from sandbox.hub.feed import Feed
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 
@@ -20,7 +19,7 @@ def seen(monkeypatch):
     """A dispatcher that sends everything to the SAMU, and what it saw."""
     arrivals = []
 
-    def dispatch(arrival, *, exists, now, new_id, message_ttl_s):
+    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict):
         arrivals.append(arrival)
         assert exists(f"{SAMU}.message")
         assert not exists("dispatch")
@@ -31,13 +30,13 @@ def seen(monkeypatch):
         headers = {**arrival.headers, "x-death-original-routing-key": PLATFORM}
         return Dispatched((Publication(f"{SAMU}.message", arrival.body, headers, 5000),), 0, "", PLATFORM, "id")
 
-    monkeypatch.setattr(feed_module, "dispatch", dispatch)
+    monkeypatch.setattr(office_module, "dispatch", dispatch)
     return arrivals
 
 
 @pytest.fixture
 async def feed(stage, seen):
-    made = Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU))
+    made = stage.feed()
     made.start()
     return made
 
@@ -58,12 +57,12 @@ async def test_messages_are_dispatched_in_order_and_journalled(stage, feed, seen
     first = exchanges[0]
     assert (first.actor, first.flow, first.direction, first.status) == ("hub", "INT_L02", "in", 0)
     assert (first.action, first.ref, first.size) == (f"{PLATFORM} → {SAMU}", "id", 1)
-    assert feed.routed == 200
+    assert feed.office.routed == 200
 
 
 async def test_what_waited_before_the_start_is_dispatched(stage, seen):
     stage.publish(b"early")
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.feed().start()
     await turns()
     assert stage.bodies(f"{SAMU}.message") == [b"early"]
 
@@ -91,7 +90,7 @@ async def test_message_that_expires_in_a_clients_queue_comes_to_the_dispatcher(s
     assert (arrival.queue, arrival.body) == ("dispatch.dlq", b"late")
     assert arrival.headers["x-death-original-routing-key"] == PLATFORM
     assert arrival.headers["x-first-death-reason"] == "expired"
-    assert (feed.routed, feed.refused) == (1, 1)
+    assert (feed.office.routed, feed.office.refused) == (1, 1)
     assert stage.broker.load.octets == 0
 
 
@@ -99,7 +98,7 @@ async def test_taking_and_publishing_are_one_record(stage, feed):
     feed.stop()
     stage.publish(b"x")
     first = stage.broker.records.take()[1]
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    stage.feed().start()
     await turns()
     second = stage.broker.records.take()[1]
     assert [put.queue for put in replay([first]).values()] == ["dispatch"]
@@ -120,8 +119,8 @@ async def test_publication_to_no_queue_is_dropped_and_said(stage, seen, monkeypa
     def dispatch(arrival, **_):
         return Dispatched((Publication("nobody.info", b"", {}, None),), 102, "?", "nobody", "")
 
-    monkeypatch.setattr(feed_module, "dispatch", dispatch)
-    Feed(stage.context, stage.broker, stage.vhost, (PLATFORM, SAMU)).start()
+    monkeypatch.setattr(office_module, "dispatch", dispatch)
+    stage.feed().start()
     stage.publish(b"x")
     await turns()
     assert "no queue 'nobody.info'" in caplog.text

@@ -57,6 +57,7 @@ def redeem(browser: Any, context: Context, code: str, client: str = "sas", **cha
     return browser.open(f"{ISSUER}/token", method="POST", data=form, headers={"authorization": authorization})
 
 
+@pytest.mark.requirement("SSO-2")
 def test_login_leads_to_a_code_that_becomes_tokens_and_userinfo(browser: Any, context: Context) -> None:
     back = log_in(browser)
     assert back.headers["location"].startswith(CALLBACK + "?")
@@ -95,6 +96,7 @@ def test_discovery_names_endpoints_that_answer(browser: Any) -> None:
         assert browser.open(document[name]).status_code != 404
 
 
+@pytest.mark.requirement("SSO-3")
 def test_second_client_gets_a_code_without_a_second_login(browser: Any) -> None:
     log_in(browser)
     answer = browser.open(authorize(client_id="agenda-azur", redirect_uri=EDITOR_CALLBACK, prompt="none"))
@@ -224,6 +226,7 @@ def test_reset_forgets_codes(browser: Any, context: Context) -> None:
     assert redeem(browser, context, code).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.requirement("SSO-2")
 def test_logout_ends_the_session_for_all_clients(browser: Any) -> None:
     log_in(browser)
     target = urlencode({"client_id": "sas", "post_logout_redirect_uri": "http://127.0.0.1:8000/", "state": "bye"})

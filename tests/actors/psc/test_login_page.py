@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 LOGIN = "http://127.0.0.1:8003/psc/login"
 ISSUER = "http://127.0.0.1:8003/psc"
 AUTHORIZE = f"{ISSUER}/authorize?" + urlencode(
@@ -17,6 +19,7 @@ AUTHORIZE = f"{ISSUER}/authorize?" + urlencode(
 )
 
 
+@pytest.mark.requirement("SSO-2")
 def test_page_says_who_asks_and_carries_the_expected_words(browser: Any) -> None:
     page = browser.get(AUTHORIZE).text
     assert "Pro Santé Connect" in page

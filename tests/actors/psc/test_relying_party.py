@@ -94,10 +94,12 @@ def log_in(browser: Any, url: str = f"{SAS}/private?a=1") -> httpx.Response:
     return page
 
 
+@pytest.mark.requirement("SSO-2")
 def test_person_lands_on_the_page_first_asked_for(browser: Any) -> None:
     assert log_in(browser).text == "bonjour Léa Roy 3456780581/11242343 lea@sas33.invalid (a=1)"
 
 
+@pytest.mark.requirement("SSO-3")
 def test_second_site_needs_no_second_login(browser: Any) -> None:
     log_in(browser)
     page = browser.get(f"{EDITOR}/agenda-azur/private?slot=x&origin=sas")
@@ -105,6 +107,7 @@ def test_second_site_needs_no_second_login(browser: Any) -> None:
     assert page.text.endswith("(slot=x&origin=sas)")
 
 
+@pytest.mark.requirement("SSO-2")
 def test_after_logout_the_login_page_is_back(browser: Any) -> None:
     log_in(browser)
     browser.get(f"{SAS}/logout")

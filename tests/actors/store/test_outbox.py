@@ -20,6 +20,7 @@ from sandbox.store import outbox as outbox_module
 from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.store.tables import open_store
+from tests.sandboxes import eventually
 
 if TYPE_CHECKING:
     from conftest import Disk
@@ -419,4 +420,48 @@ async def test_a_store_that_fails_while_sending_stops_the_outbox_visibly(
     disk.full = False
     store = open_store(tmp_path)
     assert [entry.ref for entry in outbox_of(store, peer).pending()] == ["sent, but not marked so"]
+    await store.close()
+
+
+async def test_what_was_abandoned_is_found_by_key_and_dismissed_also_after_a_restart(
+    tmp_path: Path, peer: Peer
+) -> None:
+    def refuse(entry: Entry) -> None:
+        if entry.ref != "good":
+            raise Abandon(f"no {entry.ref}")
+
+    peer.behave = refuse
+    store = open_store(tmp_path)
+    outbox = outbox_of(store, peer)
+    await outbox.start()
+    for key, ref in (("a", "1"), ("b", "2"), ("a", "3"), ("c", "good")):
+        await add(store, outbox, key, ref)
+    await peer.until(lambda: peer.calls == 4)
+    await outbox.stop()
+    assert outbox.failed_count == 3
+    assert sorted(outbox.failed_keys()) == ["a", "b"]
+    assert [entry.last_error for entry in outbox.failed_of("a")] == ["no 1", "no 3"]
+    assert outbox.failed_of("c") == []
+    again = outbox_of(store, peer)
+    assert [entry.ref for entry in again.failed_of("a")] == ["1", "3"]
+    await store.commit(*again.dismiss("a"))
+    assert (again.failed_of("a"), again.dismiss("a"), list(again.failed_keys())) == ([], (), ["b"])
+    assert again.failed_count == 1
+    await store.close()
+
+
+async def test_what_is_put_off_goes_at_once_when_hurried(tmp_path: Path, peer: Peer) -> None:
+    peer.behave = unreachable("1", times=1)
+    store = open_store(tmp_path)
+    outbox = outbox_of(store, peer, backoff=(3600.0, 3600.0))
+    await outbox.start()
+    await add(store, outbox, "k", "1")
+    await add(store, outbox, "k", "2")
+    await peer.until(lambda: peer.calls == 1 and not peer.busy["k"])
+    await eventually(lambda: outbox._timers)
+    assert [(entry.ref, entry.attempts) for entry in outbox.pending_of("k")] == [("1", 1), ("2", 0)]
+    assert outbox.pending_of("other") == []
+    outbox.hurry()
+    await peer.until(lambda: peer.refs() == ["1", "2"])
+    await outbox.stop()
     await store.close()

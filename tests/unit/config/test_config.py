@@ -37,6 +37,13 @@ def test_urls_follow_from_ports_and_public_host() -> None:
     assert msgspec.structs.replace(settings, public_host="::1").http(SAS_UI) == "http://[::1]:9000"
 
 
+def test_clients_of_the_hub_find_its_broker() -> None:
+    assert load_settings({"port_base": 9000}, {}).hub == ("127.0.0.1", 9071)
+    assert load_settings({"port_base": 9000, "mtls": False}, {}).hub == ("127.0.0.1", 9072)
+    assert load_settings({"hub_broker": "amqps://rabbit"}, {}).hub == ("rabbit", 5671)
+    assert load_settings({"hub_broker": "amqp://[::1]:5700/", "mtls": False}, {}).hub == ("::1", 5700)
+
+
 def test_listening_everywhere_does_not_change_the_public_name() -> None:
     assert load_settings({"host": "0.0.0.0"}, {}).public_host == "127.0.0.1"
 
@@ -46,6 +53,11 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
     [
         ({"preset": "nope"}, {}, "command line: preset: 'nope' is not usable (expected minimal or demo or national)"),
         ({"port_base": 70_000}, {}, "command line: port_base: 70000 is not usable (expected 1 to 65436)"),
+        ({"hub_broker": "rabbit:5672"}, {}, "command line: hub_broker: 'rabbit:5672' is not usable (expected embedded"),
+        ({"hub_broker": "amqp://rabbit"}, {}, "command line: hub_broker: 'amqp://rabbit' is not usable"),
+        ({"hub_broker": "amqps://u:p@rabbit"}, {}, "command line: hub_broker: 'amqps://u:p@rabbit' is not usable"),
+        ({"hub_broker": "amqps://rabbit:99999"}, {}, "command line: hub_broker: 'amqps://rabbit:99999' is not usable"),
+        ({"hub_topology": "guess"}, {}, "command line: hub_topology: 'guess' is not usable (expected declare or"),
         ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
         ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
         ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),

@@ -120,20 +120,30 @@ def test_101_content_type_is_compared_exactly(value: str | None) -> None:
     assert message.error["sourceMessage"]["senderID"] == SAS
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"), [(b"{", "application/json"), (b"", "application/json"), (b"<a/>", "application/xml")]
-)
-def test_102_what_is_not_json(body: bytes, kind: str) -> None:
-    message = reported(run(arrival(body, content_type=kind)), f"{SAS}.info", HubCode.UNRECOGNIZED_MESSAGE_FORMAT)
+@pytest.mark.parametrize("body", [b"<a/>", build.report(address(), APPOINTMENT)])
+def test_101_xml_is_told_that_this_hub_takes_json_only(body: bytes) -> None:
+    message = reported(
+        run(arrival(body, content_type="application/xml")), f"{SAS}.info", HubCode.NOT_ALLOWED_CONTENT_TYPE
+    )
+    assert message.error is not None
+    assert "this hub takes JSON only" in message.error["errorCause"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"<a/>"])
+def test_102_what_is_not_json(body: bytes) -> None:
+    message = reported(run(arrival(body)), f"{SAS}.info", HubCode.UNRECOGNIZED_MESSAGE_FORMAT)
     assert message.error is not None
     assert "sourceMessage" not in message.error
     assert message.error["referencedDistributionID"] == NO_DISTRIBUTION_ID
 
 
-def test_102_json_announced_as_xml() -> None:
-    body = build.report(address(), APPOINTMENT)
-    result = run(arrival(body, content_type="application/xml"))
-    reported(result, f"{SAS}.info", HubCode.UNRECOGNIZED_MESSAGE_FORMAT)
+@pytest.mark.parametrize(("code", "strict", "expected"), [(409, False, 0), (409, True, 102), (701, True, 0)])
+def test_409_of_an_lrm_is_forwarded_unless_the_hub_is_strict(code: int, strict: bool, expected: int) -> None:
+    body = build.error(address(SAMU, SAS), HubCode(code), "again", source={}, referenced=f"{SAS}_1")
+    result = run(arrival(body, routing_key=SAMU), strict=strict)
+    assert result.code == expected
+    if expected:
+        reported(result, f"{SAMU}.info", HubCode.UNRECOGNIZED_MESSAGE_FORMAT)
 
 
 def test_300_lists_each_issue_with_its_path() -> None:

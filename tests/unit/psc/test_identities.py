@@ -1,4 +1,4 @@
-"""Who may log in, and how often one may guess."""
+"""Who may log in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
 from sandbox.kernel.model import Regulator
-from sandbox.psc.identities import Attempts, Identities
+from sandbox.psc.identities import Identities
 
 LEA = Regulator(Identifier(SYSTEM_PERSON, "345/1", "IDNPS"), "Roy", "Léa", "Lea@X.invalid", "SAS-33", "pâss")
 TWIN = Regulator(Identifier(SYSTEM_SAS, "345/1", "INTRN"), "Roy", "Luc", "luc@x.invalid", "SAS-33", "other")
@@ -26,31 +26,3 @@ def test_same_value_in_another_system_is_another_person() -> None:
 @pytest.mark.parametrize(("login", "password"), [("345/1", "pass"), ("345/1", ""), ("", ""), ("nobody", "\x00")])
 def test_wrong_credentials_are_nobody(login: str, password: str) -> None:
     assert PEOPLE.authenticate(login, password) is None
-
-
-def test_fifth_failure_within_a_minute_makes_wait() -> None:
-    attempts = Attempts()
-    for at in range(4):
-        attempts.failed(float(at), "lea")
-    assert attempts.wait(4.0, "lea") == 0
-    attempts.failed(10.0, "lea")
-    assert attempts.wait(20.0, "LEA", "other") == 40.0
-    assert attempts.wait(20.0, "other") == 0
-    assert attempts.wait(60.0, "lea") == 0
-
-
-def test_success_forgets_failures() -> None:
-    attempts = Attempts()
-    for _ in range(5):
-        attempts.failed(0.0, "lea")
-    attempts.succeeded("Lea")
-    assert attempts.wait(0.0, "lea") == 0
-
-
-def test_table_of_failures_is_bounded() -> None:
-    attempts = Attempts(capacity=2)
-    for name in ("a", "b", "c"):
-        for _ in range(5):
-            attempts.failed(0.0, name)
-    assert attempts.wait(0.0, "a") == 0
-    assert attempts.wait(0.0, "b", "c") > 0

@@ -102,7 +102,7 @@ async def test_publish_without_a_confirm_is_a_timeout(hub, clients, monkeypatch)
     await sas.start()
     await sas.publish(b"{}")
     monkeypatch.setattr(amqp_client, "PUBLISH_TIMEOUT", 0.2)
-    hub._broker.records.on_work = None  # the disk has fallen asleep
+    hub._running.broker.records.on_work = None  # the disk has fallen asleep
     with pytest.raises(PeerTimeout):
         await sas.publish(b"{}")
 
@@ -110,7 +110,7 @@ async def test_publish_without_a_confirm_is_a_timeout(hub, clients, monkeypatch)
 async def test_publish_that_the_disk_refuses_is_unreachable(hub, clients):
     sas = clients(PLATFORM)
     await sas.start()
-    hub._broker.records.accepting = False
+    hub._running.broker.records.accepting = False
     with pytest.raises(PeerUnreachable, match="nack"):
         await sas.publish(b"{}")
 
@@ -120,10 +120,10 @@ async def test_connection_lost_before_the_confirm_is_unreachable(hub, clients):
     await sas.start()
     await sas.publish(b"{}")
     asked = asyncio.Event()
-    hub._broker.records.on_work = asked.set  # nobody writes
+    hub._running.broker.records.on_work = asked.set  # nobody writes
     waiting = asyncio.create_task(sas.publish(b"{}"))
     await asked.wait()
-    for connection in list(hub._server.connections):
+    for connection in list(hub._running.server.connections):
         connection.transport.abort()
     with pytest.raises(PeerUnreachable):
         await waiting
@@ -159,7 +159,9 @@ async def test_message_that_never_works_goes_back_and_others_have_their_turn(hub
         await done.wait()
     assert calls[:4] == [False] * 4
     await lrm.stop()
-    assert [len(queue.ready) for queue in hub._broker.vhosts["15-15_v2.0"].queues.values() if queue.ready] == [1]
+    assert [len(queue.ready) for queue in hub._running.broker.vhosts["15-15_v2.0"].queues.values() if queue.ready] == [
+        1
+    ]
 
 
 async def test_delivery_being_handled_when_the_client_stops_stays_with_the_hub(hub, clients, message):
@@ -189,7 +191,7 @@ async def test_connection_lost_while_a_message_is_handled_brings_it_again(hub, c
     async def handler(delivery):
         await box(delivery)
         if len(box.seen) == 1:
-            for connection in list(hub._server.connections):
+            for connection in list(hub._running.server.connections):
                 if connection.session.user == SAMU:
                     connection.transport.abort()
             await asyncio.Event().wait()

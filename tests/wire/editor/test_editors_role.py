@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, SAS_FHIR, Settings
 from sandbox.editor.app import Editors, build
-from sandbox.editor.patients import check_patient
+from sandbox.editor.patients import check_patient, typed
 from sandbox.fhir.appointment import parse_appointment
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.clock import Clock
@@ -149,7 +149,7 @@ async def test_int_r03_goes_out_with_the_editors_own_certificate(context: Contex
     assert person is not None
     slots = vendor.desk.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
     slot = next(slot for slot in slots if not slot.walkin)
-    values = {"family": "Z", "given": "Z", "birth_date": "1980-01-31", "phone": "0612345678", "reason": ""}
+    values = typed({"family": "Z", "given": "Z", "birth_date": "1980-01-31", "phone": "0612345678"})
     patient, _ = check_patient(values, now.date())
     assert patient is not None
     booking = await vendor.ledger.book(record, slot, patient)

@@ -1,0 +1,53 @@
+"""The control plane of the sandbox that runs on a data directory, for commands."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from sandbox.config import Settings
+from sandbox.kernel.errors import NobodyAnswers, UsageError
+
+_TIMEOUT = 10.0  # s
+
+
+class Running:
+    """`document`: its endpoints.json, certificate paths as the file has them. Raises NobodyAnswers."""
+
+    def __init__(self, settings: Settings) -> None:
+        path = settings.data / "endpoints.json"
+        try:
+            self.document: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise NobodyAnswers(f"no sandbox runs on {settings.data}: start it first (sas-sandbox up)") from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from None
+
+    def get(self, path: str) -> Any:
+        """GET of the admin API. Raises NobodyAnswers, UsageError."""
+        return self._ask(urllib.request.Request(self.document["control"]["api"] + path))
+
+    def post(self, path: str, body: Any) -> Any:
+        """POST of JSON. Raises NobodyAnswers, UsageError with what the control plane says."""
+        data = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(self.document["control"]["api"] + path, data, headers))
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise UsageError(_title(error)) from None
+        except OSError as error:
+            url = self.document["control"]["api"]
+            raise NobodyAnswers(f"nobody answers at {url}: {getattr(error, 'reason', error)}") from None
+
+
+def _title(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["title"])
+    except (ValueError, KeyError, OSError):
+        return f"the control plane answers {error.code} {error.reason}"

@@ -1,0 +1,153 @@
+"""Hub Santé on a RabbitMQ that somebody else runs (`--hub-broker`): the same topology, dispatcher and clients.
+
+What the broker must have beforehand are virtual hosts, users and rights, and the policy of the client queues: no AMQP
+client can make those, `sas-sandbox hub definitions` writes them. Exchanges, queues and bindings are declared where
+they are missing (`--hub-topology=declare`), or only looked for (`assume`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from aiormq.abc import AbstractConnection
+from yarl import URL
+
+from sandbox.faults.hub import HubFaults
+from sandbox.hub.clients import client_ids, virtual_hosts
+from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched
+from sandbox.hub.mishaps import Decision
+from sandbox.hub.office import Office
+from sandbox.hub.topology import (
+    DISPATCH,
+    DISPATCH_DLQ,
+    DISTRIBUTION,
+    EXCHANGES,
+    bindings,
+    client_queues,
+    queue_arguments,
+)
+from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.world import World
+from sandbox.net.amqp_carrier import Carried, Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
+from sandbox.net.context import Context
+from sandbox.net.tls import client_context
+
+_HEARTBEAT = 10  # s
+
+_log = logging.getLogger(__name__)
+
+
+class RemoteHub:
+    """The role `hub` beside a RabbitMQ: one carrier per virtual host."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._ids = [*client_ids(context.settings, context.population)]
+        faults = HubFaults(context.entropy.chance)
+        self._allowed = asyncio.Event()
+        self._offices = {vhost: Office(context, faults) for vhost in virtual_hosts(context.settings)}
+        self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
+        context.world.watch(lambda world: self._follow(faults, world))
+
+    async def start(self) -> None:
+        """Return once messages are dispatched. Raises PeerUnreachable: no broker, no right, or something is missing."""
+        try:
+            for carrier in self._carriers.values():
+                await carrier.start()
+        except PeerUnreachable:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Finish what is under way, then disconnect."""
+        for carrier in self._carriers.values():
+            await carrier.stop()
+
+    def health(self) -> dict[str, object]:
+        """Messages dispatched since the start, and what is wrong with the connections."""
+        trouble = {vhost: carrier.trouble for vhost, carrier in self._carriers.items() if not carrier.connected}
+        return {
+            "broker": self._context.settings.hub_broker,
+            "routed": sum(office.routed for office in self._offices.values()),
+            "refused": sum(office.refused for office in self._offices.values()),
+            "trouble": trouble,
+        }
+
+    def _follow(self, faults: HubFaults, world: World) -> None:
+        fresh = added_clients(world.switches).keys() - {*self._ids}
+        if fresh and self._context.settings.hub_topology == "declare":
+            self._ids.extend(sorted(fresh))
+            for carrier in self._carriers.values():
+                carrier.renew()
+        faults.update(world)
+        if faults.paused:
+            self._allowed.clear()
+        else:
+            self._allowed.set()
+
+    def _carrier(self, vhost: str, office: Office) -> Carrier:
+        context = self._context
+        host, port = context.settings.hub
+        url = URL.build(scheme="amqp", host=host, port=port, path=f"/{vhost.removeprefix('/')}")
+        url = url.with_query(heartbeat=str(_HEARTBEAT), name="hub dispatcher")
+        work = Work(
+            queues=(DISPATCH, DISPATCH_DLQ),
+            prepare=self._prepare,
+            allowed=self._allowed,
+            # Every queue is taken to be there until the broker returns what was published to it.
+            decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True)),
+            unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken)).result),
+        )
+        pki = context.pki
+        if pki is None:
+            return Carrier(url.with_user(HUB_ID).with_password(context.secret("hub-password")), None, work)
+        url = url.with_scheme("amqps").update_query(auth="external")
+        return Carrier(url, lambda: client_context(pki, HUB_ID), work)
+
+    async def _prepare(self, connection: AbstractConnection) -> None:
+        missing = [f"exchange '{name}'" for name in EXCHANGES if not await exchange_exists(connection, name)]
+        queues = [DISPATCH, DISPATCH_DLQ, *(queue for client in self._ids for queue in client_queues(client))]
+        absent = [queue for queue in queues if not await queue_exists(connection, queue)]
+        missing += [f"queue '{name}'" for name in absent]
+        if not missing:
+            return
+        if self._context.settings.hub_topology == "assume":
+            raise PeerUnreachable("RabbitMQ", f"has no {', no '.join(missing[:5])} (--hub-topology=declare makes them)")
+        _log.info("hub: declares %d exchanges and queues", len(missing))
+        await self._declare(connection, absent)
+
+    async def _declare(self, connection: AbstractConnection, queues: Sequence[str]) -> None:
+        channel = await connection.channel(publisher_confirms=False)
+        for exchange, kind in EXCHANGES.items():
+            await channel.exchange_declare(exchange, exchange_type=kind, durable=True)
+        ttl_ms = self._context.settings.message_ttl_s * 1000
+        for queue in queues:
+            await channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, ttl_ms))
+        for queue, exchange, key in bindings(self._ids):
+            await channel.queue_bind(queue, exchange, key)
+        await channel.close()
+
+
+def _carried(decision: Decision) -> Carried:
+    return Carried(_outgoing(decision.result), decision.hold, decision.swap)
+
+
+def _outgoing(result: Dispatched) -> list[Outgoing]:
+    return [
+        Outgoing(DISTRIBUTION, each.routing_key, each.body, each.headers, each.expiration_ms)
+        for each in result.publications
+    ]
+
+
+def _arrival(taken: Taken) -> Arrival:
+    return Arrival(
+        routing_key=taken.routing_key,
+        body=taken.body,
+        content_type=taken.content_type,
+        delivery_mode=taken.delivery_mode,
+        headers=taken.headers,
+        queue=taken.queue,
+    )
