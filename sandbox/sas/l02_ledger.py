@@ -19,10 +19,10 @@ from sandbox.store.protocol import Delete, Put, Store
 TABLE = "l02"
 MOST_ROWS = 300_000
 MOST_OF_ONE = 200  # messages kept of one appointment
-RECENT = 10_000  # outcomes from which rates and times are told
+RECENT = 10_000  # outcomes from which times are told; after a start, the last hour's numbers too
 TROUBLES = 200  # refused or expired messages at hand for people
 _NOTHING = Correspondence()
-_HOUR = timedelta(hours=1)
+_MINUTES = 60
 
 
 class Ledger:
@@ -34,11 +34,23 @@ class Ledger:
         self._open: dict[str, str] = {}  # distributionID -> when it became due
         self._counts: Counter[State] = Counter()
         self._troubles: deque[str] = deque(maxlen=TROUBLES)
-        self._outcomes: deque[tuple[datetime, State, float]] = deque(maxlen=RECENT)
-        for key, row in store.items(TABLE):
+        self._times: deque[float] = deque(maxlen=RECENT)  # seconds from due to acknowledged
+        self._minutes: dict[int, Counter[State]] = {}  # outcomes by minute since the epoch
+        self._load()
+
+    def _load(self) -> None:
+        """Take over what an earlier process left; times are only read of what the numbers tell."""
+        latest: deque[Tracked] = deque(maxlen=RECENT)
+        for key, row in self._store.items(TABLE):
             self._oldest.append(key)
             for message in decode(row).messages:
-                self._count(None, message)
+                if message.state == ACKNOWLEDGED:
+                    self._counts[ACKNOWLEDGED] += 1
+                    latest.append(message)
+                else:
+                    self._count(None, message)
+        for message in latest:
+            self._settled(message)
 
     def distribution_id(self, appointment_id: str, version: int, sending: int = 0) -> str:
         """The id of a version's message."""
@@ -103,17 +115,20 @@ class Ledger:
         """Counts by state, the oldest open message, outcomes of the last hour, times until the acknowledgement,
         why messages were refused or expired; times in seconds."""
         now = self._clock.now()
-        lately = Counter(str(state) for at, state, _ in self._outcomes if at > now - _HOUR)
-        times = sorted(took for _, state, took in self._outcomes if state == ACKNOWLEDGED)
+        times = sorted(self._times)
         oldest = next(iter(self._open.values()), None)
         return {
             "states": {str(state): self._counts[state] for state in State},
             "open": len(self._open),
             "oldest": (now - datetime.fromisoformat(oldest)).total_seconds() if oldest else None,
-            "lastHour": {str(state): lately[str(state)] for state in State if state in FINAL},
+            "lastHour": self._last_hour(_minute(now)),
             "seconds": {"median": _quantile(times, 0.5), "p95": _quantile(times, 0.95)},
             "causes": self._causes(),
         }
+
+    def _last_hour(self, now: int) -> dict[str, int]:
+        lately = [counts for minute, counts in self._minutes.items() if now - _MINUTES < minute <= now]
+        return {str(state): sum(counts[state] for counts in lately) for state in State if state in FINAL}
 
     def _causes(self) -> list[dict[str, Any]]:
         """Of the latest troubles: {code, state, count, cause (the latest)}, the commonest first."""
@@ -139,8 +154,11 @@ class Ledger:
         due, verdict = message.at(DUE), message.verdict
         if verdict is not None:
             at = datetime.fromisoformat(verdict.at)
-            took = (at - datetime.fromisoformat(due)).total_seconds() if due else 0.0
-            self._outcomes.append((at, message.state, took))
+            self._minutes.setdefault(_minute(at), Counter())[message.state] += 1
+            while len(self._minutes) > 2 * _MINUTES:
+                del self._minutes[next(iter(self._minutes))]
+            if due is not None and message.state == ACKNOWLEDGED:
+                self._times.append((at - datetime.fromisoformat(due)).total_seconds())
         if message.state != ACKNOWLEDGED:
             self._troubles.append(message.distribution_id)
 
@@ -167,6 +185,10 @@ def exists_there(row: Correspondence) -> bool:
     """Has the LRM said that it has the appointment (acknowledged one of its messages, or 409)?"""
     events = [event for message in row.messages for event in message.events]
     return any(event.state == ACKNOWLEDGED or (event.state == REFUSED and event.code == 409) for event in events)
+
+
+def _minute(at: datetime) -> int:
+    return int(at.timestamp()) // 60
 
 
 def _quantile(ordered: list[float], share: float) -> float | None:
