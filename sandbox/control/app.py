@@ -9,6 +9,7 @@
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
+    POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -36,6 +37,7 @@ from sandbox.control.characters import CharacterRequest, Characters, first_switc
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
 from sandbox.control.outbox import Outboxes
+from sandbox.control.reload import Reload
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
@@ -81,6 +83,7 @@ class Control:
         self.characters = Characters(self.worlds, context.population)
         self.hub_clients = HubClients(self.worlds, self._store, context)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
+        self.reload = Reload(context, self.worlds, self._write_endpoints)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -96,6 +99,9 @@ class Control:
     async def announce(self) -> None:
         """Wait until every role is ready, then write endpoints.json."""
         await self.switchboard.until(self.all_ready, timeout=60)
+        self._write_endpoints()
+
+    def _write_endpoints(self) -> None:
         endpoints.write(self.context, self.hub_clients.files())
 
     async def stop(self) -> None:
@@ -159,6 +165,7 @@ class Control:
         desk = _Desk(self, pages)
         routes = [
             Route("/", desk.page),
+            Route("/personnages", desk.reload_by_page, methods=["POST"]),
             Route("/__admin/health", desk.health),
             Route("/__admin/endpoints", desk.endpoints),
             Route("/__admin/clock", desk.clock, methods=["GET"]),
@@ -177,6 +184,7 @@ class Control:
             Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
             Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
+            Route("/__admin/reload", desk.reload, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -201,6 +209,7 @@ class _Desk:
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
             outboxes=control.outboxes.all(),
+            population=control.context.population,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=control.endpoints(),
@@ -267,6 +276,7 @@ class _Desk:
         wanted = await _body(request, ClientRequest)
         await self._control.hub_clients.add(wanted)
         return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
+
     async def outboxes(self, request: Request) -> Response:
         return JSONResponse({"editors": self._control.outboxes.all()})
 
@@ -286,6 +296,22 @@ class _Desk:
         await self._control.outboxes.resend(editor)
         flash(request, f"{editor.name} renvoie au SAS ce qui était refusé.")
         return redirect("/#envois")
+
+    async def reload(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        return JSONResponse(await self._control.reload())
+
+    async def reload_by_page(self, request: Request) -> Response:
+        await checked_form(request)
+        try:
+            found = await self._control.reload()
+        except RequestError as error:
+            for issue in error.issues[:3]:
+                flash(request, f"Rien n'a changé : {issue.detail}", "bad")
+        else:
+            told = "Les personnages sont relus" if found["changed"] else "Les fichiers sont ceux que tous ont déjà"
+            flash(request, f"{told} : {found['practitioners']} médecins, {found['regulators']} régulateurs.")
+        return self._pages.redirect("/")
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

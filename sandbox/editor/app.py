@@ -13,6 +13,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,9 @@ from sandbox.net.context import Context
 from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
     answering,
+    check_accept,
     fhir_response,
+    handling,
     not_allowed,
     not_found,
     parse_body,
@@ -131,6 +134,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         ui_base=ui_base(context, editor),
         manners=manners,
     )
+    context.population.watch(desk.forget)
     return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
 
 
@@ -186,11 +190,13 @@ def _metadata(request: Request, vendor: Vendor) -> Response:
 
 def _search(request: Request, vendor: Vendor, kind: str, query: str, method: str = "GET") -> Response:
     _only(request, method, kind)
+    preferred = handling(request)
     answer = answer_slots if kind == "Slot" else answer_schedules
-    body = answer(vendor.desk, query)
-    if not vendor.desk.manners.quirks:
-        return fhir_response(body)
-    return _with_quirks(request, vendor.desk, query, body)
+    body = answer(vendor.desk, query, lenient=preferred == "lenient")
+    response = _with_quirks(request, vendor.desk, query, body) if vendor.desk.manners.quirks else fhir_response(body)
+    if preferred is not None:
+        response.headers["Preference-Applied"] = f"handling={preferred}"
+    return response
 
 
 def _with_quirks(request: Request, desk: Desk, query: str, body: bytes) -> Response:
@@ -211,6 +217,10 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
     except UnicodeDecodeError:
         raise RequestError(400, Issue("invalid", "the form is not UTF-8")) from None
     query = "&".join(part for part in (query_of(request), form.strip()) if part)
+    check_accept(request, query)
+    note: Note | None = request.scope.get("exchange")
+    if note is not None:
+        note.flow = _searched(vendor.editor, kind, query.encode()).value
     return _search(request, vendor, kind, query, "POST")
 
 
@@ -268,11 +278,25 @@ def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str,
 def _flow(scope: Scope, editor: Editor | None, kind: str) -> Flow:
     if kind == "Practitioner" and scope["method"] in ("POST", "PUT"):
         return Flow.INT_R02
-    if kind == "HealthcareService" or (kind == "Slot" and b"service-type-reference" in scope["query_string"]):
+    return _searched(editor, kind, scope["query_string"])
+
+
+_CPTS_ASKED = re.compile(rb"service(-|%2d)type(-|%2d)reference", re.IGNORECASE)
+_ANY = (Flow.INT_R01, Flow.INT_R04, Flow.SOS)
+_FLOWS = {
+    "Schedule": (Flow.SOS, Flow.INT_R01, Flow.INT_R04),
+    "Location": (Flow.SOS, Flow.INT_R01),
+    "HealthcareService": (Flow.INT_R04,),
+    "Organization": (Flow.INT_R04, Flow.SOS),
+}  # resource type -> the flows that it may belong to, the first that the editor speaks
+
+
+def _searched(editor: Editor | None, kind: str, query: bytes) -> Flow:
+    """The flow of a search or read; INT_R04 where its include is asked for, whoever is asked."""
+    if kind == "Slot" and _CPTS_ASKED.search(query):
         return Flow.INT_R04
-    if kind == "Schedule" or (editor is not None and not editor.speaks(Flow.INT_R01)):
-        return Flow.SOS
-    return Flow.INT_R01
+    flows = _FLOWS.get(kind, _ANY)
+    return next((flow for flow in flows if editor is not None and editor.speaks(flow)), flows[0])
 
 
 def identify_page(scope: Scope) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """An editor's answers to slot searches (INT_R01, INT_R04, SOS Médecins) and reads: query string in, bytes out. Pure
 but for the clock.
 
-Which form: INT_R04's (CPTS profiles for all its slots, one page) when `Slot:service-type-reference` was asked of an
-editor that speaks INT_R04; else INT_R01's, paged by `_count` with a `next` link. An answer none of whose slots is seen
-by a CPTS « looks as in INT_R01 » whatever was asked, and so do those of an editor that does not speak INT_R04.
+Which form: INT_R04's (CPTS profiles for all its slots, one page) when `Slot:service-type-reference` was asked; else
+INT_R01's, paged by `_count` with a `next` link. An answer none of whose slots is seen by a CPTS « looks as in INT_R01 »
+whatever was asked. An editor that does not speak INT_R04 does not offer that include: it refuses it (`fhir/search`).
 
 Practitioners of other editors, and unknown ones, are found nowhere: an empty bundle, never an error (R01-8). Slots
 come by practitioner in the order asked, then place, then time, then what was asked to be included of them.
@@ -98,19 +98,24 @@ class Desk:
         """What was found of practitioners asked for lately, by the id asked."""
         return {}
 
+    def forget(self) -> None:
+        """Other people have come: nothing that is kept of the former holds."""
+        self.kept.clear()
+        vars(self).pop("renderer", None)
+
 
 _Placed = tuple[Practitioner, Place]
 _Sited = tuple[SosAssociation, ConsultationSite]
 
 
-def answer_slots(desk: Desk, raw_query: str) -> bytes:
+def answer_slots(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
     """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
     _supported(desk, Flow.INT_R01, Flow.INT_R04)
-    query = search.parse_slot_query(raw_query)
+    query = search.parse_slot_query(raw_query, cpts=desk.editor.speaks(Flow.INT_R04), lenient=lenient)
     window = Window(query.start, query.end, desk.clock.now())
     found = _free(desk, query.practitioners, window)
     total = sum([each.count for each in found])
-    form = R04 if _names_cpts(desk, query, found) else R01
+    form = R04 if _names_cpts(query, found) else R01
     following = None
     if form is R01:
         found, last = _page(found, query, total, desk.manners.page)
@@ -165,13 +170,13 @@ def _render(renderer: Renderer, form: Form, found: _Found) -> list[bytes]:
     return entries
 
 
-def answer_schedules(desk: Desk, raw_query: str) -> bytes:
+def answer_schedules(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
     """`GET Schedule?…`: the searchset; `total` counts the slots, as in the guide's own example.
 
     Raises RequestError 400 (the query), 404 (this editor has no such search).
     """
     _supported(desk, Flow.SOS)
-    query = search.parse_schedule_query(raw_query)
+    query = search.parse_schedule_query(raw_query, lenient=lenient)
     window = Window(query.start, query.end, desk.clock.now())
     renderer = desk.renderer
     matched: list[_Sited] = []
@@ -207,9 +212,9 @@ def _supported(desk: Desk, *flows: Flow) -> None:
         raise RequestError(404, Issue("not-supported", detail))
 
 
-def _names_cpts(desk: Desk, query: search.SlotQuery, found: Sequence[_Found]) -> bool:
+def _names_cpts(query: search.SlotQuery, found: Sequence[_Found]) -> bool:
     """True for an INT_R04 answer; an empty one goes by what was asked."""
-    if search.SERVICE not in query.includes or not desk.editor.speaks(Flow.INT_R04):
+    if search.SERVICE not in query.includes:
         return False
     return not any(each.stretches for each in found) or bool(_finess(found))
 

@@ -46,10 +46,14 @@ def active_faults(context: Context) -> ActiveFaults:
 
 @dataclass(slots=True)
 class Note:
-    """What an application adds to the Exchange of its request: correlation, and a remark without patient data."""
+    """What an application adds to the Exchange of its request: correlation, and a remark without patient data.
+
+    `flow`: where only the body tells it; faults and latency go by what the head of the request told.
+    """
 
     ref: str = ""
     note: str = ""
+    flow: str = ""
 
 
 class Edge:
@@ -80,7 +84,7 @@ class Edge:
                 Exchange(
                     at=self._context.clock.now().timestamp(),
                     actor=actor,
-                    flow=flow,
+                    flow=note.flow or flow,
                     direction="in",
                     action=f"{scope['method']} {scope['path'][:_LONGEST_PATH]}",
                     peer=peer.cn if peer is not None else "",

@@ -37,7 +37,7 @@ class PscService:
         """Load or make the signing key, then listen. Raises UsageError when the key file is broken."""
         directory = self._context.store_dir(ROLE)
         signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
-        people = People(self._context.population.regulators, self._store)
+        people = People(self._context.population, self._store)
         self._provider = Provider(self._context, signer, people)
         app = Edge(self._provider.application(), self._context, _identify)
         self._listener = Listener(app, self._context.sockets[PSC_UI])

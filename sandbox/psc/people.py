@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.model import Regulator
-from sandbox.population.people import persona_key
+from sandbox.population.people import Population, persona_key
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import authenticate_client
 from sandbox.psc.identities import Identities
@@ -31,10 +31,15 @@ _GONE = b"{}"
 class People:
     """All accounts; `identities` finds them by what they log in with."""
 
-    def __init__(self, personas: tuple[Regulator, ...], store: Store) -> None:
-        self._store = store
-        self._people = {persona_key(person): person for person in personas}
-        for key, row in store.items(TABLE):
+    def __init__(self, population: Population, store: Store) -> None:
+        self._population, self._store = population, store
+        self._begin()
+        population.watch(self._begin)
+
+    def _begin(self) -> None:
+        """The people of the persona files as they are now, then what the SAS core said."""
+        self._people = {persona_key(person): person for person in self._population.regulators}
+        for key, row in self._store.items(TABLE):
             self._apply(key, row)
         self.identities = Identities(self._people.values())
 

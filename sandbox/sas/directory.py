@@ -103,10 +103,16 @@ def folded(text: str) -> str:
 
 
 class Directory:
-    """Indexes over one population, made once at start-up."""
+    """Indexes over one population, made at start-up and again when other people have come."""
 
     def __init__(self, population: Population) -> None:
-        self.population = population
+        self._source = population
+        self._begin()
+        population.watch(self._begin)
+
+    def _begin(self) -> None:
+        population = self.population = self._source.current
+        vars(self).pop("_towns_by_name", None)
         self._cells: dict[str, dict[_Key, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
         self._unread = dict(population.departments)
         for person in population.handmade():

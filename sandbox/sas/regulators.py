@@ -106,13 +106,16 @@ class Regulators:
 
     def __init__(self, context: Context, store: Store, announce: Callable[[Account], tuple[Put, ...]]) -> None:
         self._context, self._store, self._announce = context, store, announce
-        self._accounts: dict[str, Account] = {}
         self._watchers: list[Callable[[Account], None]] = []
         self._last_change = max((int(key) for key, _ in store.items(HISTORY)), default=0)
-        for _, row in store.items(TABLE):
-            account = _decode(row)
-            self._accounts[account.id] = account
-        for regulator in context.population.regulators:
+        self._begin()
+        context.population.watch(self._begin)
+
+    def _begin(self) -> None:
+        """The accounts of the store, then those of the persona files as they are now."""
+        rows = (_decode(row) for _, row in self._store.items(TABLE))
+        self._accounts: dict[str, Account] = {account.id: account for account in rows}
+        for regulator in self._context.population.regulators:
             self._settle(_persona(regulator))
         self._index()
 
@@ -136,7 +139,7 @@ class Regulators:
 
     def latest(self, account: Account) -> Account:
         """What that account is now, deleted or not."""
-        return self._accounts[account.id]
+        return self._accounts.get(account.id, account)
 
     def named(self, identifier: Identifier) -> Account | None:
         """Whoever this pair (system, value) names, even if he may enter no more; who has it before who had it."""

@@ -20,6 +20,7 @@ from sandbox.kernel.errors import malformed
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor, SosAssociation, Town
 from sandbox.population.agenda import zone_of
+from sandbox.population.geocoding import geocode
 from sandbox.sas.directory import GENERAL_MEDICINE, Area, Candidate, Directory, area_of
 
 T = TypeVar("T")
@@ -89,8 +90,8 @@ def read_criteria(
 ) -> Criteria:
     """Criteria from query parameters, names as in the SAS API (`specialty insee town from to lat lon page`).
 
-    `inseecode` and `city` are understood too (the names of INT_L01). `specialties`: label by R38 code; the
-    parameter may be a code, `<system>|<code>` or a label, and is general medicine when absent.
+    `inseecode`, `city`, `streetnumber` and `streetname` are understood too (the names of INT_L01). `specialties`: label
+    by R38 code; the parameter may be a code, `<system>|<code>` or a label, and is general medicine when absent.
     Raises RequestError 400 with `http.<parameter>` for what cannot be understood.
     """
     insee = _first(values, "insee", "inseecode")
@@ -109,7 +110,7 @@ def read_criteria(
         town=town,
         start=start,
         end=end,
-        point=_point(values),
+        point=_point(values, town),
         shuffle=values.get("shuffle", now.astimezone(PARIS).date().isoformat()),
         page=_page(values.get("page", "")),
     )
@@ -161,9 +162,10 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-def _point(values: Mapping[str, str]) -> tuple[float, float] | None:
+def _point(values: Mapping[str, str], town: Town) -> tuple[float, float] | None:
     if "lat" not in values and "lon" not in values:
-        return None
+        street = values.get("streetname", "").strip()
+        return geocode(town, values.get("streetnumber", ""), street) if street else None
     try:
         lat, lon = float(values["lat"]), float(values["lon"])
     except (KeyError, ValueError):

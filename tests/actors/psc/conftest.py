@@ -45,7 +45,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @pytest.fixture
 def context() -> Context:
-    population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR})
+    population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR}, watch=lambda _: None)
     wall = 1_800_000_000.0
     clock = Clock(lambda: wall, ClockSetting(offset=-10_000_000))
     return Context(
@@ -62,8 +62,8 @@ def context() -> Context:
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> People:
-    return People((LEA, ALI), open_store(tmp_path / "psc"))
+def people(context: Context, tmp_path: Path) -> People:
+    return People(context.population, open_store(tmp_path / "psc"))
 
 
 @pytest.fixture

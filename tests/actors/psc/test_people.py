@@ -52,7 +52,7 @@ def test_people_survive_a_restart_and_an_identifier_is_one_persons(
 ) -> None:
     first = context.population.regulators[0]
     store = open_store(tmp_path / "again")
-    people = People(context.population.regulators, store)
+    people = People(context.population, store)
 
     async def change() -> None:
         await people.put("new", NEW)
@@ -62,7 +62,7 @@ def test_people_survive_a_restart_and_an_identifier_is_one_persons(
 
     runner.run(change())
     store = open_store(tmp_path / "again")
-    again = People(context.population.regulators, store)
+    again = People(context.population, store)
     assert [one.family for one in again.identities.people] == ["Essai", "Autre"]
     assert again.identities.people == people.identities.people
     runner.run(store.close())

@@ -72,6 +72,7 @@ def test_what_the_sas_core_sends_for_sos_is_what_the_editor_reads():
     assert query.includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("R01-26", "R01-27", "R01-28", "R01-29", "R01-30")
 def test_what_the_sas_core_sends_has_the_guides_parameters():
     sent = slot_query(["819800000010"], START, END, cpts=False)
     assert parse_qsl(sent) == [
@@ -87,6 +88,7 @@ def test_what_the_sas_core_sends_has_the_guides_parameters():
     assert "+" not in sent
 
 
+@pytest.mark.requirement("R01-29")
 @pytest.mark.parametrize(
     "ids",
     [
@@ -115,6 +117,7 @@ def test_identifier_of_another_system_is_found_nowhere():
     assert parse_slot_query(slot_search(f"{ST}|819800000010,{PS}|0339900015")).practitioners == ("0339900015",)
 
 
+@pytest.mark.requirement("R01-26")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -152,6 +155,7 @@ def test_includes_are_read_in_any_order_repeated_and_in_any_case():
     assert parse_schedule_query(SITES + sites).includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("SOS-1")
 def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them():
     plain = SITES.replace("_has:Slot:schedule:", "")
     mixed = SITES.replace("_has:Slot:schedule:start=le", "start=le")
@@ -160,22 +164,69 @@ def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them
         assert (read.sirets, read.start) == (("399900300000018",), START)
 
 
+@pytest.mark.parametrize("parse_and_query", [(parse_slot_query, SLOT), (parse_schedule_query, SITES)])
+def test_every_unknown_parameter_is_refused_and_named_at_once(parse_and_query):
+    parse, query = parse_and_query
+    assert wrong(parse, f"{query}&foo=bar&foo=2&_sort=start&&=x&empty=") == [
+        ("not-supported", "http._sort"), ("not-supported", "http.foo"),
+    ]  # fmt: skip
+
+
+def test_refusal_says_what_was_expected():
+    with pytest.raises(RequestError) as caught:
+        parse_slot_query(f"{SLOT}&_sort=start&_include=Slot:other", cpts=False)
+    include, sort = (issue.detail for issue in caught.value.issues)
+    assert "'_sort'" in sort
+    for name in ("start", "status", ACTORS, "_count", "_include", "_include:iterate", "_format"):
+        assert name in sort
+    assert include == "'Slot:other' is not supported here (expected: Slot:schedule, Schedule:actor)"
+
+
+def test_lenient_caller_has_unknown_parameters_and_includes_ignored_and_sees_it_in_the_self_link():
+    more = "&foo=bar&_include=Slot:schedule&_include=Slot:other&_revinclude=Appointment:slot&_sort=start"
+    query = parse_slot_query(SLOT + more, lenient=True)
+    assert (query.practitioners, query.includes) == (("819800000010",), {SCHEDULE})
+    assert query.text == f"{SLOT}&_include=Slot:schedule"
+    sites = parse_schedule_query(f"{SITES}&_after=x&_revinclude=Slot:schedule&_revinclude=A:b", lenient=True)
+    assert (sites.includes, sites.text) == ({SCHEDULE}, f"{SITES}&_revinclude=Slot:schedule")
+
+
+def test_what_int_r04_adds_is_not_offered_by_who_does_not_speak_it():
+    more = (
+        "&_include=Slot:schedule&_include=Slot:service-type-reference&_include:iterate=HealthcareService:organization"
+    )
+    assert wrong(lambda query: parse_slot_query(query, cpts=False), SLOT + more) == [
+        ("not-supported", "http._include"), ("not-supported", "http._include:iterate"),
+    ]  # fmt: skip
+    lenient = parse_slot_query(SLOT + more, cpts=False, lenient=True)
+    assert (lenient.includes, lenient.text) == ({SCHEDULE}, f"{SLOT}&_include=Slot:schedule")
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("change", "expected"),
     [
-        "json",
-        "application/fhir+json",
-        "application/fhir%2Bjson",
-        "application/json%2Bfhir;charset=utf-8",
-        "application/json",
+        (("status=free", "status:not=busy"), {"http.status:not", "http.status"}),
+        (("status=free", "status=free&start:missing=false"), {"http.start:missing"}),
+        (("status=free", "status=free&_include:other=Slot:schedule"), {"http._include:other"}),
+        (("status=free", "status=free&_count=ten"), {"http._count"}),
+        (("start=ge", "start=gt"), {"http.start"}),
+        (("status=free", "status=busy"), {"http.status"}),
+        (("status=free&", ""), {"http.status"}),
     ],
 )
-def test_json_is_asked_for_in_any_spelling(text):
-    parse_slot_query(f"{SLOT}&_format={text}")
+@pytest.mark.parametrize("lenient", [False, True])
+def test_what_would_widen_the_search_is_refused_even_to_a_lenient_caller(change, expected, lenient):
+    found = wrong(lambda query: parse_slot_query(query, lenient=lenient), SLOT.replace(*change))
+    assert {expression for _, expression in found} == expected
 
 
-def test_unknown_parameters_are_ignored():
-    assert parse_slot_query(f"{SLOT}&foo=bar&_sort=start&&=x").practitioners == ("819800000010",)
+@given(st.lists(st.sampled_from([
+    "foo=1", "_sort=start", "_include=Slot:schedule", "_include=Slot:x", "_include:iterate=Schedule:actor",
+    "_revinclude=a", "_count=5", "f%C3%A9=%20a+b", "_format=json", "&", "=",
+]), max_size=8))  # fmt: skip
+def test_what_a_lenient_caller_reads_in_the_self_link_is_a_strict_query_with_the_same_meaning(parts):
+    lenient = parse_slot_query("&".join([SLOT, *parts]), lenient=True)
+    assert parse_slot_query(lenient.text) == lenient
 
 
 @pytest.mark.parametrize("number", [1, 25])
@@ -210,7 +261,6 @@ def test_up_to_25_practitioners_may_be_asked_for(number):
         (("status=free", "status=free&_count=ten"), [("value", "http._count")]),
         (("status=free", "status=free&_count=-1"), [("value", "http._count")]),
         (("status=free", "status=free&_count=99999999999999999999"), [("value", "http._count")]),
-        (("status=free", "status=free&_format=xml"), [("not-supported", "http._format")]),
     ],
 )
 def test_what_the_guide_calls_malformed_is_a_400_that_names_the_parameter(change, expected):
