@@ -157,6 +157,7 @@ class Appointments:
             now=self._clock.now(),
             account=account.id,
             territory=account.territory,
+            structure=self._directory.population.structure(organization) if organization else None,
             sos_editor=editor in self._sos_editors,
         )
         return decide(present, new, update=update)

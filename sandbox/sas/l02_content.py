@@ -80,7 +80,7 @@ def _person(rpps: str, person: Practitioner) -> dict[str, str]:
 def _organization(identifier: str | None, population: Population) -> tuple[dict[str, str] | None, str]:
     if identifier is None:
         return None, ""
-    named = population.cpts.get(identifier) or population.sos.get(identifier)
+    named = population.cpts.get(identifier) or population.sos.get(identifier) or population.structure(identifier)
     if named is None:
         return None, f"organization {identifier} left out: its name is not known"
     return {"organizationId": identifier, "name": named.name}, ""

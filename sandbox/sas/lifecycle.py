@@ -16,7 +16,7 @@ from datetime import datetime
 from sandbox.kernel.errors import Issue, RequestError, TransitionError, refused
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Practitioner
+from sandbox.kernel.model import Appointment, Practitioner, Structure
 from sandbox.sas.records import AppointmentRecord
 
 PENDING, BOOKED, FULFILLED, NOSHOW, CANCELLED = AppointmentStatus
@@ -63,16 +63,22 @@ def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool
 
 
 def category_of(
-    appointment: Appointment, practitioner: Practitioner | None, *, sos_editor: bool = False
+    appointment: Appointment,
+    practitioner: Practitioner | None,
+    *,
+    structure: Structure | None = None,
+    sos_editor: bool = False,
 ) -> OrientationCategory:
-    """The sender's extension decides; else the SOS profile; else how the practitioner takes part: through a CPTS, or
-    for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
+    """The sender's extension decides; else the SOS profile; else how the practitioner takes part: through a CPTS, in
+    a MSP or CDS, or for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos:
         return OrientationCategory.SOS
     if practitioner is not None and practitioner.cpts:
         return OrientationCategory.CPTS
+    if structure is not None:
+        return OrientationCategory(structure.kind)
     return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
 
 
@@ -86,6 +92,7 @@ def first_version(
     now: datetime,
     account: str = "",
     territory: str = "",
+    structure: Structure | None = None,
     sos_editor: bool = False,
 ) -> AppointmentRecord:
     """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
@@ -99,7 +106,7 @@ def first_version(
         start=wanted.start,
         end=wanted.end,
         created=wanted.created or now,
-        category=category_of(wanted, practitioner, sos_editor=sos_editor),
+        category=category_of(wanted, practitioner, structure=structure, sos_editor=sos_editor),
         received=now,
         practitioner=wanted.practitioner,
         organization=organization,

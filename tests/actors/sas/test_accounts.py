@@ -359,7 +359,7 @@ async def test_an_account_given_back_is_updated_at_the_next_login(
     assert editors.calls == []
     await accounts.login(regulator)
     assert sorted(peer for peer, _ in await calls_until(editors, 3)) == ALL
-    assert words(accounts, context) == dict.fromkeys(ALL, "known")
+    await settled(accounts, regulator, "known")
 
 
 async def test_rights_and_activity_decide_who_enters(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,3 +207,19 @@ async def test_a_persona_whose_place_is_taken_stays_out(
     again = Regulators(context, store, lambda account: ())
     assert second.id not in [one.id for one in again.listed()]
     assert "has his place" in caplog.text
+
+
+async def test_other_persona_files_bring_other_regulators_and_keep_those_made_here(
+    context: Context, store: Store
+) -> None:
+    watchers: list[Callable[[], None]] = []
+    population: Any = SimpleNamespace(
+        regulators=context.population.regulators, territories=context.population.territories, watch=watchers.append
+    )
+    regulators = Regulators(dataclasses.replace(context, population=population), store, lambda account: ())
+    made = await regulators.create(draft(), "test")
+    population.regulators = context.population.regulators[:1]
+    for tell in watchers:
+        tell()
+    assert {account.regulator for account in regulators.listed()} == {population.regulators[0], made.regulator}
+    assert regulators.entering(context.population.regulators[1].email) is None
