@@ -1,4 +1,4 @@
-"""`make bench`: the hot paths against their limits, as ratios measured in one run.
+"""`make bench`: the hot paths against their limits, as ratios measured in one run. `make bench ARGS="r01 search"`: some.
 
 Each measurement runs its variants by turns, several rounds, server and client in processes of their own (each on a
 core of its own where there are two); the ratio is that of the medians. Exit code 1 when a limit is missed.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from load import r01, r03, startup
+from load import full, r01, r03, startup
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Surplus:
 class Measurement:
     """Figures by variant, from rounds; and what they must relate to. `unit`: what a figure is, where all are one."""
 
+    key: str
     title: str
     measure: Callable[[int], Mapping[str, list[float]]]
     limits: tuple[Ratio | Surplus, ...]
@@ -57,6 +58,7 @@ class Measurement:
 
 MEASUREMENTS = (
     Measurement(
+        "r01",
         "GET Slot (INT_R01), 25 practitioners or one, 3 days: raw ASGI, warm and cold, plain and over mTLS",
         r01.measure,
         (
@@ -72,6 +74,7 @@ MEASUREMENTS = (
         ),
     ),
     Measurement(
+        "startup",
         "Start: preset national (100,000 practitioners) over minimal",
         startup.measure,
         (
@@ -81,6 +84,7 @@ MEASUREMENTS = (
         unit="",
     ),
     Measurement(
+        "r03",
         "POST Appointment (INT_R03): raw ASGI, the handler without the store, the handler with it",
         r03.measure,
         (
@@ -88,18 +92,44 @@ MEASUREMENTS = (
             Ratio("handler without the store / raw ASGI that reads the body and answers 201", "memory", "raw", 0.10),
         ),
     ),
+    Measurement(
+        "full",
+        "POST Appointment beside 200,000 appointments with their L02 messages, and beside none",
+        full.rate,
+        (Ratio("durable POST beside 200,000 / beside none", "full", "none", 0.9),),
+    ),
+    Measurement(
+        "full-memory",
+        "Memory that 200,000 appointments with their L02 messages add to the SAS core",
+        full.weight,
+        (Ratio("allowed / added", "allowed", "added", 1.0),),
+        unit="MiB",
+    ),
+    Measurement(
+        "full-start",
+        "Start of the SAS core on 200,000 appointments: store opened, role built",
+        full.start,
+        (Ratio("borne / taken", "borne", "taken"),),
+        unit="s",
+    ),
 )
 ROUNDS = 3
 
 
-def main() -> int:
-    """Measure everything, print, judge."""
+def main(wanted: Sequence[str]) -> int:
+    """Measure everything, or what is wanted; print, judge. Exit code 2 for what is not known."""
+    known = [measurement.key for measurement in MEASUREMENTS]
+    if strange := [key for key in wanted if key not in known]:
+        print(f"unknown: {', '.join(strange)} (known: {', '.join(known)})", file=sys.stderr)
+        return 2
     missed = 0
     for measurement in MEASUREMENTS:
+        if wanted and measurement.key not in wanted:
+            continue
         print(f"\n{measurement.title}")
         figures = {name: statistics.median(found) for name, found in measurement.measure(ROUNDS).items()}
         for name, figure in figures.items():
-            print(f"  {name:<12} {figure:>12,.{0 if measurement.unit else 2}f} {measurement.unit}")
+            print(f"  {name:<12} {figure:>12,.{0 if measurement.unit == '/s' else 2}f} {measurement.unit}")
         for limit in measurement.limits:
             good, said = limit.judge(figures)
             missed += not good
@@ -108,4 +138,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,7 @@ from sandbox.sas.cards import booking_url
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.regulators import Right
 from sandbox.sas.search import DEFAULT_SPECIALTY, read_criteria
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
@@ -99,11 +100,11 @@ class Console:
     async def callback(self, request: Request) -> Response:
         """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
         claims = await self._psc.callback(request)
-        regulator = self._context.population.regulator(claims.national_id)
+        regulator = self._accounts.regulator(claims.national_id)
         if regulator is None or regulator.identifier.value != claims.national_id:
             detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
-        sign_in(request, regulator=regulator.identifier.key)
+        sign_in(request, regulator=self._accounts.id_of(regulator))
         await self._accounts.login(regulator)
         return redirect(claims.return_to)
 
@@ -121,6 +122,7 @@ class Console:
         regulator = self._regulator(request)
         if regulator is None:
             return await self._to_psc(request, _here(request))
+        self._accounts.require(regulator, Right.ORIENTATION)
         values = dict(request.query_params)
         try:
             criteria = read_criteria(values, self._directory, self._labels, self._context.clock.now())
@@ -173,7 +175,7 @@ class Console:
 
     def _regulator(self, request: Request) -> Regulator | None:
         key = request.session.get("regulator")
-        return self._context.population.regulator(key) if key else None
+        return self._accounts.holder(key) if key else None
 
     async def _to_psc(self, request: Request, return_to: str) -> RedirectResponse:
         return redirect(await self._psc.authorize_url(request, return_to))
@@ -189,7 +191,8 @@ class Console:
     def _page(
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
     ) -> Response:
-        common: dict[str, Any] = {"regulator": regulator, "problem": None}
+        administrator = self._accounts.may(regulator, Right.ADMINISTRATION)
+        common: dict[str, Any] = {"regulator": regulator, "administrator": administrator, "problem": None}
         return self.pages.render(request, template, status, **{**common, **values})
 
 

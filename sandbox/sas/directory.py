@@ -17,8 +17,8 @@ from functools import cached_property
 from itertools import islice
 
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import Identifier, prefixed_person
-from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.identifiers import prefixed_person
+from sandbox.kernel.model import Practitioner, SosAssociation, Town
 from sandbox.population.people import Population
 from sandbox.population.procedural import Settled
 
@@ -199,11 +199,6 @@ class Directory:
     def _speaks_sos(self, association: SosAssociation) -> bool:
         editor = self.population.editors.get(association.editor)
         return editor is not None and editor.speaks(Flow.SOS)
-
-    def regulator(self, identifier: Identifier) -> Regulator | None:
-        """The account of exactly that pair (system, value): a value under another system is somebody else."""
-        regulator = self.population.regulator(identifier.key)
-        return regulator if regulator is not None and regulator.identifier.key == identifier.key else None
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """By national id, prefixed or not."""
