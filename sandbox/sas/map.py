@@ -1,0 +1,147 @@
+"""The drawn map of a search: centre, radius, towns, who practises where and who of them has free slots. Pure.
+
+Nothing comes from outside: no tiles, no fonts. An area is small, so the projection is plain: one degree of latitude
+is as long everywhere, one of longitude as at the centre. Units of the drawing: SIZE across and down, y downwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sandbox.kernel.model import Town
+from sandbox.sas.directory import KM_PER_DEGREE, Area
+
+SIZE = 400.0
+MARGIN = 20.0  # between the circle and the edge
+APART = 21.0  # between the middles of two numbered marks
+MOST_TOWNS = 9  # that are named
+MOST_MARKS = 200  # beyond, those without slots are not drawn
+_LETTER, _LINE = 6.0, 12.0  # size of a letter of a town's name
+_TURN = 2.399963  # the golden angle: marks that would overlap go round, never twice to one place
+_LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place of practice to be drawn. `card`: whose; `number` of the card on the page, 0 without free slots."""
+
+    card: str
+    name: str
+    lat: float
+    lon: float
+    number: int = 0
+    slots: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A drawn spot. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move."""
+
+    spot: Spot
+    x: float
+    y: float
+    home: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A town: its dot and its name. `left`: the name is written to the left of the dot."""
+
+    name: str
+    x: float
+    y: float
+    left: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The whole map. `ring`: radius of the circle in units; `bar`: length of the scale bar, `bar_km`: what it means."""
+
+    radius_km: float
+    ring: float
+    towns: tuple[Label, ...]
+    free: tuple[Mark, ...]
+    others: tuple[Mark, ...]
+    bar: float
+    bar_km: float
+
+    size = SIZE
+    middle = SIZE / 2
+
+
+class _Sheet:
+    """From degrees to units of the drawing."""
+
+    def __init__(self, area: Area) -> None:
+        self.area = area
+        self.per_km = (SIZE / 2 - MARGIN) / area.radius_km
+        self._east = math.cos(math.radians(area.lat))
+
+    def at(self, lat: float, lon: float) -> tuple[float, float]:
+        x = SIZE / 2 + (lon - self.area.lon) * self._east * KM_PER_DEGREE * self.per_km
+        y = SIZE / 2 - (lat - self.area.lat) * KM_PER_DEGREE * self.per_km
+        return round(x, 1), round(y, 1)
+
+
+def drawing(area: Area, spots: Sequence[Spot], towns: Iterable[Town]) -> Drawing:
+    """The map of an area. `towns`: the largest first; those in the area are named where there is room."""
+    sheet = _Sheet(area)
+    free = tuple(_numbered(sheet, [spot for spot in spots if spot.slots]))
+    others = [Mark(spot, *sheet.at(spot.lat, spot.lon)) for spot in spots if not spot.slots]
+    length = max((km for km in _LENGTHS if km <= area.radius_km / 2), default=_LENGTHS[0])
+    return Drawing(
+        radius_km=area.radius_km,
+        ring=round(area.radius_km * sheet.per_km, 1),
+        towns=tuple(_labels(sheet, towns)),
+        free=free,
+        others=tuple(mark for mark in others if _inside(mark.x, mark.y))[:MOST_MARKS],
+        bar=round(length * sheet.per_km, 1),
+        bar_km=length,
+    )
+
+
+def _inside(x: float, y: float, margin: float = 4.0) -> bool:
+    return margin <= x <= SIZE - margin and margin <= y <= SIZE - margin
+
+
+def _numbered(sheet: _Sheet, spots: Sequence[Spot]) -> Iterator[Mark]:
+    """Marks with numbers never hide one another: one that would goes aside, with a line to its place."""
+    taken: list[tuple[float, float]] = []
+    for spot in spots:
+        home = sheet.at(spot.lat, spot.lon)
+        if _inside(*home):
+            x, y = _free_place(home, taken)
+            taken.append((x, y))
+            yield Mark(spot, x, y, home if (x, y) != home else None)
+
+
+def _free_place(home: tuple[float, float], taken: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    for step in range(200):
+        away, turn = 6.0 * math.sqrt(step), _TURN * step
+        x, y = home[0] + away * math.cos(turn), home[1] + away * math.sin(turn)
+        if _inside(x, y, 12.0) and all(math.dist((x, y), other) >= APART for other in taken):
+            return round(x, 1), round(y, 1)
+    return home
+
+
+def _labels(sheet: _Sheet, towns: Iterable[Town]) -> Iterator[Label]:
+    """The largest towns of the area whose names do not run into one another."""
+    boxes: list[tuple[float, float, float]] = []  # left, right, y
+    for town in towns:
+        x, y = sheet.at(town.lat, town.lon)
+        if math.dist((x, y), (SIZE / 2, SIZE / 2)) > SIZE / 2 - MARGIN:
+            continue
+        width = _LETTER * len(town.name) + 8
+        left = x + width > SIZE
+        box = (x - width, x + 4, y) if left else (x - 4, x + width, y)
+        if box[0] >= 0 and not any(_overlap(box, other) for other in boxes):
+            boxes.append(box)
+            yield Label(town.name, x, y, left)
+            if len(boxes) == MOST_TOWNS:
+                return
+
+
+def _overlap(one: tuple[float, float, float], two: tuple[float, float, float]) -> bool:
+    return one[0] < two[1] and two[0] < one[1] and abs(one[2] - two[2]) < _LINE
