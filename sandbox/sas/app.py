@@ -104,16 +104,17 @@ class SasCore:
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
         await self._l02.stop()
+        await self.aggregator.close()
         await self._http.close()
         await self._store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection, R01..R04 findings."""
+        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection; what the aggregator knows."""
         return {
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,
-            "findings": self.aggregator.findings.total(),
+            **self.aggregator.health(),
         }
 
 

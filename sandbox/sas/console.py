@@ -26,7 +26,7 @@ from sandbox.sas.cards import booking_url
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.records import AppointmentRecord
-from sandbox.sas.search import DEFAULT_SPECIALTY, read_criteria
+from sandbox.sas.search import DEFAULT_SPECIALTY, flattened, read_criteria, whole
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, local_path, sign_in
@@ -73,7 +73,7 @@ class Console:
         redirect_uri = context.settings.http(SAS_UI, "/oidc/callback")
         self._psc = RelyingParty(context, "sas", redirect_uri, http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
-        self._towns = directory.suggestions(MOST_SUGGESTED)
+        self._towns = directory.places.suggestions(MOST_SUGGESTED)
 
     def routes(self) -> list[Route]:
         """The pages' routes, without the static files."""
@@ -121,7 +121,7 @@ class Console:
         regulator = self._regulator(request)
         if regulator is None:
             return await self._to_psc(request, _here(request))
-        values = dict(request.query_params)
+        values = flattened(request.query_params.multi_items())
         try:
             criteria = read_criteria(values, self._directory, self._labels, self._context.clock.now())
         except RequestError as error:
@@ -135,7 +135,7 @@ class Console:
                 words=ACCOUNT_WORDS,
                 **self._form(values),
             )
-        found = await self._aggregator.search(criteria)
+        found = await whole(criteria, self._aggregator)
         following = {**values, "shuffle": criteria.shuffle, "page": str(found.next)}
         previous = {**values, "shuffle": criteria.shuffle, "page": str(criteria.page - 1)}
         return self._page(

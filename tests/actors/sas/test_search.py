@@ -217,7 +217,8 @@ async def test_a_search_out_of_time_gives_what_came_before(core: Core) -> None:
         return await (first if lots < 2 else hung)(method, path, body)
 
     core.editors.answers["agenda-azur"] = hangs_from_the_second_lot
-    core.sas.aggregator._timeout = 0.05
+    core.sas.aggregator.timeout = 0.05
+    core.sas.aggregator.search_timeout = 0.12
     page = await search(core)
     assert hung.reached.is_set()
     assert page["partial"] is True
@@ -270,11 +271,11 @@ async def test_a_specialty_without_sos_does_not_ask_them(core: Core) -> None:
 
 async def test_too_many_searches_at_once_are_refused_not_queued(core: Core) -> None:
     open_editors(core)
-    core.sas.aggregator._running = 256
+    core.sas.aggregator.running = 256
     token = await core.token()
     async with core.browser() as browser:
         answer = await browser.get(QUERY, headers=token)
-    core.sas.aggregator._running = 0
+    core.sas.aggregator.running = 0
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
 
