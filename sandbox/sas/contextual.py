@@ -88,4 +88,3 @@ def place_of(values: Mapping[str, str]) -> str:
     street = values.get("streetname", "").strip()
     line = " ".join(part for part in (number, street) if part) if street else ""
     return ", ".join(part for part in (line, town) if part)
-

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sandbox.kernel.model import Town
-from sandbox.sas.directory import KM_PER_DEGREE, Area
+from sandbox.sas.areas import KM_PER_DEGREE, Area
 
 SIZE = 400.0
 MARGIN = 20.0  # between the circle and the edge

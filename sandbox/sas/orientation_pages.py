@@ -88,7 +88,9 @@ class OrientationPages:
         self._own(request, regulator)
 
         def html() -> str:
-            return self._frame.pages.fragment("orientation_state.html", request=request, **self._one(request, regulator))
+            return self._frame.pages.fragment(
+                "orientation_state.html", request=request, **self._one(request, regulator)
+            )
 
         return self._live(request, regulator, html)
 

@@ -8,6 +8,7 @@ on to the same address with `affichage=complet`: the whole page, once everybody 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,11 +33,11 @@ from sandbox.sas.contextual import (
     read_practitioner,
     read_specialty,
 )
-from sandbox.sas.criteria import Criteria, flattened, read_criteria
 from sandbox.sas.directory import Directory
-from sandbox.sas.events import Results
 from sandbox.sas.frame import Frame
+from sandbox.sas.places import folded
 from sandbox.sas.results_view import FILTERS, ResultsView
+from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event
@@ -64,6 +65,9 @@ class SearchPages:
         self, frame: Frame, *, directory: Directory, aggregator: Aggregator, labels: Mapping[str, str]
     ) -> None:
         self._frame, self._directory, self._aggregator, self._labels = frame, directory, aggregator, labels
+        people = frame.context.population.handmade()
+        reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
+        self._reasons = {folded(reason): reason for reason in sorted(reasons)}
 
     def routes(self) -> list[Route]:
         """Their routes. The search asks for a login by itself: a disabled call needs none to be told so."""
@@ -100,11 +104,10 @@ class SearchPages:
         except RequestError as error:
             return self._back(request, regulator, values, error)
         results = Results(asked.criteria, asked.criteria.area)
-        whole = values.get("affichage") == WHOLE["affichage"]
-        if whole:
-            async for event in self._aggregator.run(asked.criteria):
-                results.take(event)
-        return self._page(request, regulator, asked, results, running=not whole)
+        complete = values.get("affichage") == WHOLE["affichage"]
+        if complete:
+            results = await whole(asked.criteria, self._aggregator)
+        return self._page(request, regulator, asked, results, running=not complete)
 
     async def live(self, request: Request, regulator: Regulator) -> Any:
         """The results as they come."""
@@ -129,9 +132,7 @@ class SearchPages:
         regulator = self._frame.regulator(request)
         return self._frame.page(request, "call_refused.html", regulator, 403, origin=values["origin"], lrm=territory)
 
-    def _back(
-        self, request: Request, regulator: Regulator, values: Mapping[str, str], error: RequestError
-    ) -> Response:
+    def _back(self, request: Request, regulator: Regulator, values: Mapping[str, str], error: RequestError) -> Response:
         """To the home page, with what is wrong; what was typed stays there."""
         problem = french(error, values)
         if "origin" in values:
@@ -144,18 +145,38 @@ class SearchPages:
     async def _asked(self, values: Mapping[str, str]) -> Asked:
         """Criteria and notices. Raises RequestError 400 for a place, a page or a filter that cannot be used."""
         specialty = read_specialty(values.get("specialty", ""))
-        known = self._specialty(specialty)
-        plain = {**values, **known, "preferred": ""}
+        known = self._motive(specialty)
+        plain = {**values, "specialty": "", **known, "preferred": ""}
         criteria = read_criteria(plain, self._directory, self._labels, self._frame.context.clock.now())
         notices = []
         if specialty and not known:
-            sentence = f"« {specialty} » n'est ni une spécialité ni un motif connus : consultation de médecine générale."
+            sentence = (
+                f"« {specialty} » n'est ni une spécialité ni un motif connus : consultation de médecine générale."
+            )
             notices.append(("specialty", sentence))
         wish = read_practitioner(values.get("practitioner", ""))
         preferred, error = await self._preferred(wish, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
             notices.append((error, _WISHES[error]))
         return Asked(replace(criteria, preferred=preferred), values, tuple(notices))
+
+    def _motive(self, text: str) -> dict[str, str]:
+        """What a specialty or a reason means as parameters of a search; nothing when it is neither."""
+        words = folded(text)
+        if text.upper() in self._labels:
+            return {"specialty": text.upper()}
+        for code, label in self._labels.items():
+            if words == folded(label):
+                return {"specialty": code}
+        if (uncoded := self._directory.specialty_text(text)) is not None:
+            return {"specialty": uncoded}
+        return {"reason": self._reasons[words]} if words in self._reasons else {}
+
+    def _motives(self, text: str) -> list[str]:
+        """Specialties, then reasons, of which a word begins so."""
+        words = folded(text)
+        known = [*self._labels.values(), *self._reasons.values()]
+        return [each for each in known if words and f" {words}" in f" {folded(each)}"][:MOST_SUGGESTED]
 
     async def _preferred(self, wish: Wish, criteria: Criteria) -> tuple[str | None, str]:
         """Prefixed id of the preferred doctor, or the code of why there is none."""
@@ -193,9 +214,10 @@ class SearchPages:
 
     async def _gather(self, results: Results, changed: asyncio.Event) -> None:
         try:
-            async for event in self._aggregator.run(results.criteria):
-                results.take(event)
-                changed.set()
+            async with contextlib.aclosing(run(results.criteria, self._aggregator)) as events:
+                async for event in events:
+                    results.take(event)
+                    changed.set()
         finally:
             changed.set()
 
@@ -206,13 +228,13 @@ class SearchPages:
         self, request: Request, regulator: Regulator, asked: Asked, results: Results, *, running: bool
     ) -> Response:
         query = urlencode(asked.values)
-        whole = urlencode({**asked.values, **WHOLE})
+        complete = urlencode({**asked.values, **WHOLE})
         return self._frame.page(
             request,
             "results.html",
             regulator,
             live=f"/sas/recherche/flux?{query}" if running else None,
-            whole=f"/sas/recherche?{whole}",
+            whole=f"/sas/recherche?{complete}",
             notices=asked.notices,
             problem=None,
             **self._view(asked, results, running=running),
@@ -247,7 +269,11 @@ def french(error: RequestError, values: Mapping[str, str]) -> str:
     place = place_of(values)
     match (error.issues[0].expression or "").removeprefix("http."):
         case "place" | "town" | "insee":
-            return f"Le lieu « {place} » n'est pas connu." if place else "Indiquez un lieu : adresse, commune ou code postal."
+            return (
+                f"Le lieu « {place} » n'est pas connu."
+                if place
+                else "Indiquez un lieu : adresse, commune ou code postal."
+            )
         case "streetnumber":
             return "Le lieu est incomplet : un numéro est donné sans la rue."
         case "from" | "to":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kernel.model import Town
-from sandbox.sas.directory import KM_PER_DEGREE, Area
+from sandbox.sas.areas import KM_PER_DEGREE, Area
 from sandbox.sas.map import APART, MOST_TOWNS, SIZE, Spot, drawing
 
 BORDEAUX = Area(44.84, -0.58, 10.0, 5.0)
