@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.kernel.model import Practitioner, Territory
-from sandbox.sas.places import folded
+from sandbox.sas.places import ADDRESS, DEPARTMENT, Spot, folded
 
 NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
 
@@ -88,3 +88,12 @@ def place_of(values: Mapping[str, str]) -> str:
     street = values.get("streetname", "").strip()
     line = " ".join(part for part in (number, street) if part) if street else ""
     return ", ".join(part for part in (line, town) if part)
+
+
+def written(spot: Spot) -> str:
+    """A place as the form takes it back: with its postal code, which tells towns of one name apart."""
+    if spot.kind == DEPARTMENT:
+        return spot.label
+    town = f"{spot.town.postal_code} {spot.town.name}"
+    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    return line + town

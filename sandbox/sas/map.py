@@ -18,7 +18,8 @@ MARGIN = 20.0  # between the circle and the edge
 APART = 21.0  # between the middles of two numbered marks
 MOST_TOWNS = 9  # that are named
 MOST_MARKS = 200  # beyond, those without slots are not drawn
-_LETTER, _LINE = 6.0, 12.0  # size of a letter of a town's name
+_LETTER = 6.0  # width of a letter of a town's name
+_ROOM = 10.0  # of a numbered mark, from its middle
 _TURN = 2.399963  # the golden angle: marks that would overlap go round, never twice to one place
 _LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
 
@@ -47,12 +48,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A town: its dot and its name. `left`: the name is written to the left of the dot."""
+    """A town: its dot at `dot`, its name at `x`, `y` with the `anchor` of SVG texts (start, middle, end)."""
 
     name: str
+    dot: tuple[float, float]
     x: float
     y: float
-    left: bool
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def drawing(area: Area, spots: Sequence[Spot], towns: Iterable[Town]) -> Drawing
     return Drawing(
         radius_km=area.radius_km,
         ring=round(area.radius_km * sheet.per_km, 1),
-        towns=tuple(_labels(sheet, towns)),
+        towns=tuple(_labels(sheet, towns, free)),
         free=free,
         others=tuple(mark for mark in others if _inside(mark.x, mark.y))[:MOST_MARKS],
         bar=round(length * sheet.per_km, 1),
@@ -126,22 +128,49 @@ def _free_place(home: tuple[float, float], taken: Sequence[tuple[float, float]])
     return home
 
 
-def _labels(sheet: _Sheet, towns: Iterable[Town]) -> Iterator[Label]:
-    """The largest towns of the area whose names do not run into one another."""
-    boxes: list[tuple[float, float, float]] = []  # left, right, y
+def _labels(sheet: _Sheet, towns: Iterable[Town], marks: Sequence[Mark]) -> Iterator[Label]:
+    """The largest towns of the area whose names run neither into one another nor under a mark."""
+    taken = [_Box(mark.x - _ROOM, mark.x + _ROOM, mark.y - _ROOM, mark.y + _ROOM) for mark in marks]
+    named = 0
     for town in towns:
-        x, y = sheet.at(town.lat, town.lon)
-        if math.dist((x, y), (SIZE / 2, SIZE / 2)) > SIZE / 2 - MARGIN:
+        at = sheet.at(town.lat, town.lon)
+        if math.dist(at, (SIZE / 2, SIZE / 2)) > SIZE / 2 - MARGIN:
             continue
-        width = _LETTER * len(town.name) + 8
-        left = x + width > SIZE
-        box = (x - width, x + 4, y) if left else (x - 4, x + width, y)
-        if box[0] >= 0 and not any(_overlap(box, other) for other in boxes):
-            boxes.append(box)
-            yield Label(town.name, x, y, left)
-            if len(boxes) == MOST_TOWNS:
-                return
+        for label, box in _positions(town.name, *at):
+            if box.is_inside and not any(box.meets(other) for other in taken):
+                taken.append(box)
+                yield label
+                named += 1
+                break
+        if named == MOST_TOWNS:
+            return
 
 
-def _overlap(one: tuple[float, float, float], two: tuple[float, float, float]) -> bool:
-    return one[0] < two[1] and two[0] < one[1] and abs(one[2] - two[2]) < _LINE
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def is_inside(self) -> bool:
+        return min(self.left, self.top) >= 0 and max(self.right, self.bottom) <= SIZE
+
+    def meets(self, other: _Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+
+def _positions(name: str, x: float, y: float) -> Iterator[tuple[Label, _Box]]:
+    """Where a town's name may stand: on its right, its left, above, below; then the same beyond a mark on the town."""
+    width = _LETTER * len(name)
+    half = width / 2
+    for gap, lift in ((4.0, 0.0), (_ROOM + 3, _ROOM - 2)):
+        right, left = round(x + gap, 1), round(x - gap, 1)
+        above, below = round(y - 5 - lift, 1), round(y + 12 + lift, 1)
+        yield Label(name, (x, y), right, y + 3.5, "start"), _Box(right - 2, right + width, y - 6, y + 6)
+        yield Label(name, (x, y), left, y + 3.5, "end"), _Box(left - width, left + 2, y - 6, y + 6)
+        yield Label(name, (x, y), x, above, "middle"), _Box(x - half, x + half, above - 10, above + 3)
+        yield Label(name, (x, y), x, below, "middle"), _Box(x - half, x + half, below - 10, below + 3)

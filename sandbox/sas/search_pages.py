@@ -32,6 +32,7 @@ from sandbox.sas.contextual import (
     place_of,
     read_practitioner,
     read_specialty,
+    written,
 )
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
@@ -238,7 +239,7 @@ class SearchPages:
             notices=asked.notices,
             problem=None,
             **self._view(asked, results, running=running),
-            **self.form(asked.values),
+            **self.form({"place": written(asked.criteria.spot), **asked.values}),
         )
 
     def _view(self, asked: Asked, results: Results, *, running: bool) -> dict[str, Any]:

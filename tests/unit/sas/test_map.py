@@ -75,12 +75,31 @@ def test_where_there_is_no_room_left_marks_stay_at_home() -> None:
 
 
 def test_the_largest_towns_are_named_where_there_is_room() -> None:
-    towns = [town("Bordeaux", 44.84, -0.58), town("Bordeaux-bis", 44.841, -0.579), town("Rennes", 48.11, -1.68)]
-    assert [label.name for label in drawing(BORDEAUX, [], towns).towns] == ["Bordeaux"]
+    towns = [town("Bordeaux", 44.84, -0.58), *[town("Un-si-long-nom-de-commune", 44.84, -0.58)] * 8]
+    towns.append(town("Rennes", 48.11, -1.68))
+    names = [label.name for label in drawing(BORDEAUX, [], towns).towns]
+    assert names[0] == "Bordeaux"
+    assert 1 < len(names) < 8
+    assert "Rennes" not in names
     many = [town(f"V{number}", 44.77 + number * 0.008, -0.58) for number in range(20)]
     assert len(drawing(BORDEAUX, [], many).towns) == MOST_TOWNS
 
 
 def test_a_name_near_the_edge_is_written_to_the_left() -> None:
     (label,) = drawing(BORDEAUX, [], [town("Artigues-près-Bordeaux", 44.84, -0.47)]).towns
-    assert label.left
+    assert label.anchor == "end"
+    assert label.x < label.dot[0]
+
+
+def test_names_do_not_stand_under_marks() -> None:
+    (label,) = drawing(BORDEAUX, [spot(44.84, -0.57)], [town("Bordeaux", 44.84, -0.58)]).towns
+    assert label.anchor == "end"
+    beside = [spot(44.84, -0.58 + away) for away in (-0.025, 0.025)]
+    (label,) = drawing(BORDEAUX, beside, [town("Bordeaux", 44.84, -0.58)]).towns
+    assert (label.anchor, label.y < label.dot[1]) == ("middle", True)
+    (label,) = drawing(BORDEAUX, [*beside, spot(44.85, -0.58)], [town("Bordeaux", 44.84, -0.58)]).towns
+    assert (label.anchor, label.y > label.dot[1]) == ("middle", True)
+    (label,) = drawing(BORDEAUX, [spot(44.84, -0.58)], [town("Bordeaux", 44.84, -0.58)]).towns
+    assert (label.anchor, label.x - label.dot[0]) == ("start", 13)
+    around = [*beside, *(spot(44.84 + away, -0.58) for away in (-0.014, -0.007, 0.007, 0.014))]
+    assert drawing(BORDEAUX, around, [town("Bordeaux", 44.84, -0.58)]).towns == ()
