@@ -52,7 +52,7 @@ def build(context: Context) -> Service:
 
 
 class SasCore:
-    """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter.
+    """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter, as `console` is.
 
     `l02` and `http` can be given by tests.
     """
@@ -61,7 +61,7 @@ class SasCore:
         self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
     ) -> None:
         changes = Channel()
-        self._store = store = watched(store, changes)
+        self.store = store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
         self._l02 = l02 or L02(context, store)
         directory = Directory(context.population)
@@ -82,7 +82,7 @@ class SasCore:
             l02=self._l02,
             labels=SPECIALTIES,
         )
-        self._console = Console(
+        self.console = Console(
             context,
             self._http,
             directory=directory,
@@ -94,8 +94,8 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *self._console.routes()]
-        return Edge(console(context, self._console.pages, routes, role=ROLE), context, _flow_of_page)
+        routes = [Mount("/api", app=self.api), *self.console.routes()]
+        return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
@@ -105,13 +105,13 @@ class SasCore:
 
     async def stop(self) -> None:
         """No new requests, finish those that run, then messages, calls and the store."""
-        self._console.stop()
+        self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
         await self._l02.stop()
         await self.aggregator.close()
         await self._http.close()
-        await self._store.close()
+        await self.store.close()
 
     def health(self) -> dict[str, object]:
         """Appointments held, L02 messages that the hub has not confirmed, the hub's connection; what the aggregator knows."""

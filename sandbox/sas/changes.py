@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sandbox.sas import appointments, l02, l02_life, records
+import msgspec
+
+from sandbox.kernel.identifiers import Identifier
+from sandbox.sas import appointments, l02
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
 
@@ -66,12 +69,27 @@ def watched(store: Store, changes: Channel) -> Store:
     return Watched(store, wrote)
 
 
+class _Appointment(msgspec.Struct):
+    """What is looked at in a row of an appointment."""
+
+    regulator: Identifier
+
+
+class _Message(msgspec.Struct):
+    """What is looked at in a row of an L02 message; other people's messages are of no appointment."""
+
+    appointment: str | None = msgspec.field(default=None, name="appointmentId")
+
+
+_appointments = msgspec.json.Decoder(_Appointment)
+_messages = msgspec.json.Decoder(_Message)
+
+
 def _regulator(store: Store, put: Put) -> str | None:
     """Whose orientation a row belongs to."""
+    row: bytes | None = None
     if put.table == appointments.TABLE:
-        return records.decode(put.value).regulator.key
-    if put.table == l02.TABLE:
-        appointment = l02_life.decode(put.value).appointment_id
-        row = store.get(appointments.TABLE, appointment) if appointment else None
-        return records.decode(row).regulator.key if row is not None else None
-    return None
+        row = put.value
+    elif put.table == l02.TABLE and (appointment := _messages.decode(put.value).appointment):
+        row = store.get(appointments.TABLE, appointment)
+    return _appointments.decode(row).regulator.key if row is not None else None

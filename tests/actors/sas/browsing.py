@@ -40,6 +40,7 @@ class Stream:
         self._held = ""
         self.left = asyncio.Event()
         self.status = 0
+        self.task: asyncio.Task[None] | None = None
 
     async def receive(self) -> dict[str, Any]:
         await self.left.wait()
@@ -89,12 +90,12 @@ async def following(core: Core, path: str) -> AsyncIterator[Stream]:
         "method": "GET",
         "path": route,
         "raw_path": route.encode(),
-        "query_string": httpx.QueryParams(query).__str__().encode(),
+        "query_string": str(httpx.QueryParams(query)).encode(),
         "headers": [(b"host", b"127.0.0.1:8000"), (b"cookie", cookie.encode())],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 8000),
     }
-    task = asyncio.create_task(core.sas.pages(scope, stream.receive, stream.send))
+    task = stream.task = asyncio.create_task(core.sas.pages(scope, stream.receive, stream.send))
     try:
         yield stream
     finally:
