@@ -63,6 +63,9 @@ class Circuit:
     probing: bool = False
 
 
+HEALTHY = Circuit()
+
+
 def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, bool]:
     """May the editor be called now? With the circuit as it is after the question: a call let through half-open is
     the probe."""
@@ -77,6 +80,8 @@ def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, boo
 
 def after(circuit: Circuit, good: bool, now: float, policy: Policy) -> Circuit:
     """The circuit once a call ended."""
+    if good and circuit == HEALTHY:
+        return circuit
     if good:
         return replace(_moved(circuit, Signal.ANSWERED, now), failures=0, probing=False)
     failures = circuit.failures + 1
