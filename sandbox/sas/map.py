@@ -38,12 +38,14 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A drawn spot. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move."""
+    """A drawn spot. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move. `away`: the
+    place is not on the map, the mark at its edge says in which direction it is."""
 
     spot: Spot
     x: float
     y: float
     home: tuple[float, float] | None = None
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,18 @@ def _numbered(sheet: _Sheet, spots: Sequence[Spot]) -> Iterator[Mark]:
     taken: list[tuple[float, float]] = []
     for spot in spots:
         home = sheet.at(spot.lat, spot.lon)
-        if _inside(*home):
-            x, y = _free_place(home, taken)
-            taken.append((x, y))
-            yield Mark(spot, x, y, home if (x, y) != home else None)
+        away = not _inside(*home)
+        start = _edge(*home) if away else home
+        x, y = _free_place(start, taken)
+        taken.append((x, y))
+        yield Mark(spot, x, y, home if not away and (x, y) != home else None, away)
+
+
+def _edge(x: float, y: float) -> tuple[float, float]:
+    """The point of the edge in the direction of a point that is beyond it."""
+    across, down = x - SIZE / 2, y - SIZE / 2
+    scale = (SIZE / 2 - 14) / max(abs(across), abs(down))
+    return round(SIZE / 2 + across * scale, 1), round(SIZE / 2 + down * scale, 1)
 
 
 def _free_place(home: tuple[float, float], taken: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -206,12 +206,19 @@ class SearchPages:
                 if not gathering.done():
                     yield Event(self._part(asked, results, running=True), "contenu")
                     await asyncio.wait({gathering}, timeout=CALM_S)
-            gathering.result()
-            yield Event(self._part(asked, results, running=False), "contenu")
+            yield Event(self._outcome(gathering, asked, results), "contenu")
             yield Event("", "fin")
         finally:
             gathering.cancel()
             await asyncio.gather(gathering, return_exceptions=True)
+
+    def _outcome(self, gathering: asyncio.Task[None], asked: Asked, results: Results) -> str:
+        """The part as it stays; why there is none, when too many searches run already."""
+        try:
+            gathering.result()
+        except RequestError:
+            return self._frame.pages.fragment("results_refused.html")
+        return self._part(asked, results, running=False)
 
     async def _gather(self, results: Results, changed: asyncio.Event) -> None:
         try:

@@ -42,9 +42,18 @@ def test_the_scale_bar_stands_for_a_round_distance(radius: float, bar: float) ->
 
 def test_practitioners_without_slots_are_drawn_apart_and_those_far_outside_are_not() -> None:
     without = Spot("82", "Yann KERBRIEUC", 44.85, -0.57)
-    drawn = drawing(BORDEAUX, [spot(44.84, -0.58), without, spot(48.1, -1.6), Spot("83", "Loin", 48.1, -1.6)], [])
+    drawn = drawing(BORDEAUX, [spot(44.84, -0.58), without, Spot("83", "Loin", 48.1, -1.6)], [])
     assert [mark.spot.card for mark in drawn.free] == ["81"]
     assert [mark.spot for mark in drawn.others] == [without]
+
+
+def test_a_card_outside_the_map_has_its_mark_at_the_edge_in_its_direction() -> None:
+    far_north, far_east = spot(48.8, -0.58, 1), spot(44.84, 6.9, 2)
+    up, right, here = drawing(BORDEAUX, [far_north, far_east, spot(44.84, -0.58, 3)], []).free
+    assert (up.x, up.y) == (SIZE / 2, 14)
+    assert (right.x, right.y) == (SIZE - 14, SIZE / 2)
+    assert [up.away, right.away, here.away] == [True, True, False]
+    assert up.home is None
 
 
 @given(
