@@ -44,11 +44,6 @@ def lrm_of(origin: str, territories: Iterable[Territory]) -> Territory | None:
     return None
 
 
-def contextual_switch(territory: Territory) -> str:
-    """The World's switch for the calls of that territory's LRM: `off` disables them; absent, they are enabled."""
-    return f"lrm:{territory.samu}:contextual-call"
-
-
 def read_specialty(text: str) -> str:
     """The code or the words of a `specialty` parameter: what follows the bar of `urn:oid:…|SM54`, else all of it."""
     return " ".join(text.rpartition("|")[2].split())

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.kernel.calls import may_call
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.model import Regulator
 from sandbox.sas.aggregator import Aggregator
@@ -26,7 +27,6 @@ from sandbox.sas.contextual import (
     NOT_ASKED,
     NOT_FOUND,
     Wish,
-    contextual_switch,
     is_named,
     lrm_of,
     place_of,
@@ -127,8 +127,7 @@ class SearchPages:
         if "origin" not in values:
             return None
         territory = lrm_of(values["origin"], self._frame.context.population.territories.values())
-        switches = self._frame.context.world.world.switches
-        if territory is not None and switches.get(contextual_switch(territory)) != "off":
+        if territory is not None and may_call(territory.samu, self._frame.context.world.world.switches):
             return None
         regulator = self._frame.regulator(request)
         return self._frame.page(request, "call_refused.html", regulator, 403, origin=values["origin"], lrm=territory)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sandbox.fhir.search import parse_slot_query
+from sandbox.kernel.calls import with_calls
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
 from tests.actors.sas.browsing import at_psc, logged_in
@@ -70,7 +71,7 @@ async def test_an_unknown_origin_gets_a_page_that_says_so_and_no_search(core: Co
 
 async def test_a_disabled_origin_gets_the_same_page(core: Core) -> None:
     territory = core.population.territories[core.regulator.territory]
-    core.context.world.apply(World(revision=1, switches={f"lrm:{territory.samu}:contextual-call": "off"}))
+    core.context.world.apply(World(revision=1, switches=with_calls({}, territory.samu, False)))
     page = await page_of(core, 403)
     assert 'data-call-refused="disabled"' in page
     assert territory.samu in page
