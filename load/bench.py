@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load import r01, r03
+from load import full, r01, r03
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Measurement:
     title: str
     measure: Callable[[int], Mapping[str, list[float]]]
     ratios: tuple[Ratio, ...]
+    unit: str = "/s"
 
 
 MEASUREMENTS = (
@@ -55,6 +56,23 @@ MEASUREMENTS = (
             Ratio("handler without the store / raw ASGI that reads the body and answers 201", "memory", "raw", 0.10),
         ),
     ),
+    Measurement(
+        "POST Appointment beside 200,000 appointments with their L02 messages, and beside none",
+        full.rate,
+        (Ratio("durable POST beside 200,000 / beside none", "full", "none", 0.9),),
+    ),
+    Measurement(
+        "Memory that 200,000 appointments with their L02 messages add to the SAS core",
+        full.weight,
+        (Ratio("allowed / added", "allowed", "added", 1.0),),
+        unit="MiB",
+    ),
+    Measurement(
+        "Start of the SAS core on 200,000 appointments: store opened, role built",
+        full.start,
+        (Ratio("borne / taken", "borne", "taken", 1.0),),
+        unit="s",
+    ),
 )
 ROUNDS = 3
 
@@ -65,8 +83,9 @@ def main() -> int:
     for measurement in MEASUREMENTS:
         print(f"\n{measurement.title}")
         rates = {name: statistics.median(found) for name, found in measurement.measure(ROUNDS).items()}
+        digits = ".0" if measurement.unit == "/s" else ".2"
         for name, rate in rates.items():
-            print(f"  {name:<12} {rate:>10,.0f} /s")
+            print(f"  {name:<12} {rate:>10,{digits}f} {measurement.unit}")
         for ratio in measurement.ratios:
             found = rates[ratio.variant] / rates[ratio.base]
             good = found >= ratio.limit

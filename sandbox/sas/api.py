@@ -30,11 +30,13 @@ from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
 from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.api_admin import AdminApi
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.regulators import Right
 from sandbox.sas.search import document, flattened, read_criteria, whole
 
 log = logging.getLogger(__name__)
@@ -57,23 +59,23 @@ class Tokens:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._life = timedelta(hours=context.settings.session_hours)
-        self._held: dict[str, tuple[Regulator, datetime]] = {}
+        self._held: dict[str, tuple[str, datetime]] = {}
 
-    def give(self, regulator: Regulator) -> tuple[str, datetime]:
-        """A new token and when it ends."""
+    def give(self, account: str) -> tuple[str, datetime]:
+        """A new token of an account (its id) and when it ends."""
         while len(self._held) >= MOST_TOKENS:
             del self._held[next(iter(self._held))]
         token, ends = self._context.entropy.token(), self._context.clock.now() + self._life
-        self._held[token] = (regulator, ends)
+        self._held[token] = (account, ends)
         return token, ends
 
-    def regulator(self, token: str) -> Regulator | None:
-        """Whose token it is; None for an unknown or expired one."""
-        regulator, ends = self._held.get(token, (None, None))
+    def account(self, token: str) -> str:
+        """Whose token it is: the account's id; "" for an unknown or expired one."""
+        account, ends = self._held.get(token, ("", None))
         if ends is not None and ends <= self._context.clock.now():
             del self._held[token]
-            return None
-        return regulator
+            return ""
+        return account
 
 
 class Unauthorized(RequestError):
@@ -104,7 +106,9 @@ class Api:
 
     def app(self) -> Starlette:
         """The application, to be mounted at `/api`."""
+        admin = AdminApi(self._caller, self._caller_or_loopback, self._accounts, self._appointments, self._l02)
         routes = [
+            *admin.routes(),
             Route("/login", self.login, methods=["POST"]),
             Route("/search", self.search, methods=["GET"]),
             Route("/l02/{distribution_id:path}", self.l02, methods=["GET"]),
@@ -127,12 +131,12 @@ class Api:
             asked = msgspec.json.decode(await read_body(request, 65_536), type=Login)
         except msgspec.MsgspecError as error:
             raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
-        regulator = self._context.population.regulator(asked.identifier)
+        regulator = self._accounts.regulator(asked.identifier)
         secret = regulator.password if regulator is not None else ""
         if regulator is None or not hmac.compare_digest(secret.encode(), asked.password.encode()):
             raise Unauthorized("unknown identifier or wrong password")
         await self._accounts.login(regulator)
-        token, ends = self._tokens.give(regulator)
+        token, ends = self._tokens.give(self._accounts.id_of(regulator))
         return _json(
             {
                 "token": token,
@@ -149,7 +153,7 @@ class Api:
 
     async def search(self, request: Request) -> Response:
         """One page of cards."""
-        self._caller(request)
+        self._accounts.require(self._caller(request), Right.ORIENTATION)
         now = self._context.clock.now()
         values = flattened(request.query_params.multi_items())
         criteria = read_criteria(values, self._directory, self._labels, now)
@@ -173,7 +177,7 @@ class Api:
         system, _, value = request.query_params.get("identifier", "").rpartition("|")
         if system:
             one = self._appointments.sent_as(Identifier(system, value))
-            found = [one] if one is not None and one.regulator.key == regulator.key else []
+            found = [one] if one is not None and self._appointments.is_of(one, regulator) else []
         else:
             newest = self._appointments.of_regulator(regulator)
             found = [record for record in newest if not value or record.sender.value == value]
@@ -208,7 +212,7 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("no Bearer token: POST login gives one")
-        regulator = self._tokens.regulator(token.strip())
+        regulator = self._accounts.holder(self._tokens.account(token.strip()))
         if regulator is None:
             raise Unauthorized("unknown or expired token: POST login gives a new one")
         return regulator

@@ -29,6 +29,7 @@ from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import Administration
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.api import Api
 from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
@@ -36,6 +37,8 @@ from sandbox.sas.changes import watched
 from sandbox.sas.console import Console
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
+from sandbox.sas.psc_people import PscPeople
+from sandbox.sas.regulators import Regulators
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
@@ -61,13 +64,17 @@ class SasCore:
         self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
     ) -> None:
         changes = Channel()
-        self.store = store = watched(store, changes)
+        self._store = store
+        store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
-        self._l02 = l02 or L02(context, store)
         directory = Directory(context.population)
-        self._accounts = Accounts(context, store, self._http)
+        self._people = PscPeople(context, store, self._http)
+        self.regulators = Regulators(context, store, self._people.due)
+        self.regulators.watch(self._people.wake)
+        self._l02 = l02 or L02(context, store, self.regulators.person)
+        self._accounts = Accounts(context, store, self._http, self.regulators)
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES)
-        self.appointments = Appointments(context, store, self._l02, directory)
+        self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
         self.fhir = _fhir(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
         self._listeners = _listeners(context, self.fhir, self.pages)
@@ -94,12 +101,15 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *self.console.routes()]
+        desk = Administration(context, self.console.pages, self._accounts, self.appointments, self._l02)
+        routes = [Mount("/api", app=self.api), *self.console.routes(), *desk.routes()]
         return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
         await self._l02.start()
+        await self._people.start()
+        await self._accounts.start()
         for listener in self._listeners:
             await listener.start()
 
@@ -108,10 +118,11 @@ class SasCore:
         self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
+        await self._people.stop()
         await self._l02.stop()
         await self.aggregator.close()
         await self._http.close()
-        await self.store.close()
+        await self._store.close()
 
     def health(self) -> dict[str, object]:
         """Appointments held, L02 messages that the hub has not confirmed, the hub's connection; what the aggregator knows."""

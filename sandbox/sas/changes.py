@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from sandbox.kernel.identifiers import Identifier
-from sandbox.sas import appointments, l02
+from sandbox.sas import appointments, l02_ledger
+from sandbox.sas.records import account_in
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
 
@@ -60,36 +58,18 @@ class Watched:
 
 
 def watched(store: Store, changes: Channel) -> Store:
-    """`store`, of which `changes` learns the keys of the regulators whose appointments or messages were written."""
+    """`store`, of which `changes` learns the ids of the accounts whose appointments or messages were written."""
 
     def wrote(put: Put) -> None:
-        if changes and (key := _regulator(store, put)) is not None:
+        if changes and (key := _account(store, put)) is not None:
             changes.tell(key)
 
     return Watched(store, wrote)
 
 
-class _Appointment(msgspec.Struct):
-    """What is looked at in a row of an appointment."""
-
-    regulator: Identifier
-
-
-class _Message(msgspec.Struct):
-    """What is looked at in a row of an L02 message; other people's messages are of no appointment."""
-
-    appointment: str | None = msgspec.field(default=None, name="appointmentId")
-
-
-_appointments = msgspec.json.Decoder(_Appointment)
-_messages = msgspec.json.Decoder(_Message)
-
-
-def _regulator(store: Store, put: Put) -> str | None:
-    """Whose orientation a row belongs to."""
-    row: bytes | None = None
+def _account(store: Store, put: Put) -> str | None:
+    """Whose orientation a row belongs to: L02 rows are filed by appointment, those of strangers' messages are not."""
     if put.table == appointments.TABLE:
-        row = put.value
-    elif put.table == l02.TABLE and (appointment := _messages.decode(put.value).appointment):
-        row = store.get(appointments.TABLE, appointment)
-    return _appointments.decode(row).regulator.key if row is not None else None
+        return account_in(put.value)
+    row = store.get(appointments.TABLE, put.key) if put.table == l02_ledger.TABLE else None
+    return account_in(row) if row is not None else None

@@ -47,7 +47,7 @@ class Console:
     ) -> None:
         self._context, self._accounts = context, accounts
         self._streams = Streams()
-        self._frame = Frame(context, http, self._streams, changes)
+        self._frame = Frame(context, http, accounts, self._streams, changes)
         self._search = SearchPages(self._frame, directory=directory, aggregator=aggregator, labels=labels)
         self._orientations = OrientationPages(self._frame, directory=directory, appointments=appointments, l02=l02)
         self._health = HealthPage(self._frame, aggregator=aggregator, accounts=accounts)
@@ -81,11 +81,11 @@ class Console:
     async def callback(self, request: Request) -> Response:
         """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
         claims = await self._frame.psc.callback(request)
-        regulator = self._context.population.regulator(claims.national_id)
+        regulator = self._accounts.regulator(claims.national_id)
         if regulator is None or regulator.identifier.value != claims.national_id:
             detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
-        sign_in(request, regulator=regulator.identifier.key)
+        sign_in(request, regulator=self._accounts.id_of(regulator))
         await self._accounts.login(regulator)
         return redirect(claims.return_to)
 

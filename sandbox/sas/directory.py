@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import Identifier, prefixed_person
-from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.identifiers import prefixed_person
+from sandbox.kernel.model import Practitioner, SosAssociation, Town
 from sandbox.population.people import Population
 from sandbox.population.procedural import FREE_TEXTS, Settled
 from sandbox.sas.areas import KM_PER_DEGREE, Area, distance_km
@@ -140,11 +140,6 @@ class Directory:
     def cpts_of(self, town: Town) -> frozenset[str]:
         """FINESS of the CPTS whose zone of intervention holds the town."""
         return frozenset(cpts.finess for cpts in self.population.cpts.values() if town.insee in cpts.zone)
-
-    def regulator(self, identifier: Identifier) -> Regulator | None:
-        """The account of exactly that pair (system, value): a value under another system is somebody else."""
-        regulator = self.population.regulator(identifier.key)
-        return regulator if regulator is not None and regulator.identifier.key == identifier.key else None
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """By national id, prefixed or not."""

@@ -12,6 +12,8 @@ from sandbox.config import SAS_UI
 from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
+from sandbox.sas.accounts import Accounts
+from sandbox.sas.regulators import Right
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.sse import Channel, Streams
@@ -23,17 +25,19 @@ Handler = Callable[[Request, Regulator], Awaitable[Response]]
 
 
 class Frame:
-    """The console's surroundings. `changes`: told the key of each regulator whose orientations have changed."""
+    """The console's surroundings. `changes`: told the id of each account whose orientations have changed."""
 
-    def __init__(self, context: Context, http: HttpClient, streams: Streams, changes: Channel) -> None:
-        self.context, self.streams, self.changes = context, streams, changes
+    def __init__(
+        self, context: Context, http: HttpClient, accounts: Accounts, streams: Streams, changes: Channel
+    ) -> None:
+        self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
         self.psc = RelyingParty(context, "sas", context.settings.http(SAS_UI, "/oidc/callback"), http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
 
     def regulator(self, request: Request) -> Regulator | None:
         """Who is logged in; None for a stranger, and for an account that is gone."""
         key = request.session.get("regulator")
-        return self.context.population.regulator(key) if key else None
+        return self.accounts.holder(str(key)) if key else None
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """A handler for those who are logged in; others log in first and come back to the same address."""
@@ -54,7 +58,9 @@ class Frame:
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
     ) -> Response:
         """A page of ours."""
-        return self.pages.render(request, template, status, regulator=regulator, **values)
+        administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
+        common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
+        return self.pages.render(request, template, status, **common, **values)
 
 
 def _here(request: Request) -> str:

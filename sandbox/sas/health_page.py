@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from sandbox.kernel.model import Regulator
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import EDITOR_WORDS
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
@@ -19,11 +20,6 @@ CIRCUIT_WORDS: Mapping[str, tuple[str, str]] = {
     "closed": ("en service", "good"),
     "half-open": ("à l'essai", "wait"),
     "open": ("écarté", "bad"),
-}
-ACCOUNT_WORDS: Mapping[str, tuple[str, str]] = {
-    "known": ("à jour", "good"),
-    "due": ("à transmettre", "wait"),
-    "failed": ("en échec", "bad"),
 }
 
 
@@ -48,7 +44,7 @@ class HealthPage:
             regulator,
             lines=lines,
             circuits=CIRCUIT_WORDS,
-            accounts=ACCOUNT_WORDS,
+            accounts=EDITOR_WORDS,
             failures=LABELS,
         )
 

@@ -81,6 +81,8 @@ def first_version(
     practitioner: Practitioner | None,
     organization: str | None,
     now: datetime,
+    account: str = "",
+    territory: str = "",
 ) -> AppointmentRecord:
     """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
     return AppointmentRecord(
@@ -101,6 +103,8 @@ def first_version(
         participant_status=wanted.participant_status,
         created_given=wanted.created is not None,
         category_given=wanted.category is not None,
+        account=account,
+        territory=territory,
     )
 
 
@@ -133,6 +137,8 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
         created_given=new.created_given,
         category_given=new.category_given,
         flagged=present.flagged or correction,
+        account=new.account,
+        territory=present.territory if new.account == present.account else new.territory,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox import __version__
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.sas import openapi_admin
 
 L02_STATES = ("due", "published", "acknowledged", "refused", "expired")
 
@@ -20,10 +21,10 @@ def description(server: str) -> dict[str, Any]:
             "description": "Search, orientations and L02 follow-up of the SAS core, for tests. Fictitious data only.",
         },
         "servers": [{"url": server}],
-        "paths": _PATHS,
+        "paths": {**_PATHS, **openapi_admin.PATHS},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": _SCHEMAS,
+            "schemas": {**_SCHEMAS, **openapi_admin.SCHEMAS},
             "responses": _RESPONSES,
         },
     }
@@ -277,7 +278,7 @@ _SCHEMAS: dict[str, Any] = {
         ("editor", "name", "state", "attempts"),
         editor=_text("slug"),
         name=_text(),
-        state={"enum": ["known", "due", "failed"]},
+        state={"enum": ["known", "due", "failed", "withdrawn", "withdrawing", "unknown"]},
         attempts=_COUNT,
         error=_text(),
         at=_INSTANT,
@@ -298,6 +299,7 @@ _RESPONSES: dict[str, Any] = {
         "400": "The request cannot be understood",
         "401": "No token, or an unknown one",
         "404": "No such thing",
+        **openapi_admin.RESPONSES,
         "503": "Too many searches run already",
     }.items()
 }

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Practitioner, Regulator
+from sandbox.sas.administration import RESEND
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
@@ -95,11 +96,11 @@ class OrientationPages:
         return self._live(request, regulator, html)
 
     def _live(self, request: Request, regulator: Regulator, html: Html) -> Any:
-        return self._frame.streams.answer(self._changes(regulator.identifier.key, html))
+        return self._frame.streams.answer(self._changes(self._frame.accounts.id_of(regulator), html))
 
-    async def _changes(self, key: str, html: Html) -> AsyncGenerator[Event, None]:
+    async def _changes(self, account: str, html: Html) -> AsyncGenerator[Event, None]:
         """The present state, then each other one: what a browser missed meanwhile comes first."""
-        with self._frame.changes.listening(key) as changed:
+        with self._frame.changes.listening(account) as changed:
             sent = ""
             while True:
                 changed.clear()
@@ -124,12 +125,13 @@ class OrientationPages:
             "messages": list(reversed(self._l02.of_appointment(record.id))),
             "words": L02_WORDS,
             "categories": CATEGORIES,
+            "resend": RESEND,
         }
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
         """The regulator's own appointment; a colleague's is as good as none."""
         record = self._appointments.read(request.path_params["id"])
-        if record is None or record.regulator.key != regulator.identifier.key:
+        if record is None or not self._appointments.is_of(record, regulator.identifier):
             raise RequestError(404, Issue("not-found", "Cette orientation n'existe pas, ou n'est pas la vôtre."))
         return record
 

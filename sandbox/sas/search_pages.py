@@ -37,6 +37,7 @@ from sandbox.sas.contextual import (
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
 from sandbox.sas.places import folded
+from sandbox.sas.regulators import Right
 from sandbox.sas.results_view import FILTERS, ResultsView
 from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
 from sandbox.web.pages import redirect
@@ -99,6 +100,7 @@ class SearchPages:
         return await self._frame.guarded(self._search)(request)
 
     async def _search(self, request: Request, regulator: Regulator) -> Response:
+        self._frame.accounts.require(regulator, Right.ORIENTATION)
         values = flattened(request.query_params.multi_items())
         try:
             asked = await self._asked(values)
@@ -112,6 +114,7 @@ class SearchPages:
 
     async def live(self, request: Request, regulator: Regulator) -> Any:
         """The results as they come."""
+        self._frame.accounts.require(regulator, Right.ORIENTATION)
         asked = await self._asked(flattened(request.query_params.multi_items()))
         return self._frame.streams.answer(self._events(asked))
 

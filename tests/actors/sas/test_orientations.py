@@ -10,7 +10,6 @@ import pytest
 from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.store.protocol import Put
 from tests.actors.sas.browsing import following, logged_in
 from tests.actors.sas.sas_core import NOW, Core
 
@@ -93,17 +92,6 @@ async def test_the_list_follows_what_happens(core: Core) -> None:
         assert 'data-status="cancelled"' in (await stream.next())[1]
 
 
-async def test_a_new_state_of_a_message_is_told_too(core: Core) -> None:
-    id = await booked(core)
-    core.messages.due_versions.append((id, 2))
-    async with following(core, f"/sas/orientations/{id}/flux") as stream:
-        assert (await stream.next())[1].count("data-message") == 2
-        core.messages.due_versions.append((id, 3))
-        row = f'{{"distributionID": "{id}/3", "state": "due", "appointmentId": "{id}"}}'
-        await core.sas.store.commit(Put("l02", f"{id}/3", row.encode()))
-        assert (await stream.next())[1].count("data-message") == 3
-
-
 async def test_nobody_is_told_of_a_colleagues_orientations(core: Core) -> None:
     colleague = core.population.regulators[1]
     async with following(core, "/sas/orientations/flux") as stream:
@@ -145,6 +133,22 @@ async def test_a_colleagues_orientation_is_not_found(core: Core, suffix: str) ->
     async with logged_in(core) as browser:
         for path in (id, "nothing"):
             assert (await browser.get(f"/sas/orientations/{path}{suffix}")).status_code == 404
+
+
+async def test_a_message_that_failed_can_be_sent_again(core: Core) -> None:
+    id = await booked(core)
+    async with logged_in(core) as browser:
+        before = await browser.get(f"/sas/orientations/{id}")
+        core.messages.failed.append(f"{id}/1")
+        page = await browser.get(f"/sas/orientations/{id}")
+        token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
+        del browser.headers["Cookie"]
+        answer = await browser.post("/sas/orientations/renvoi", data={"csrf": token, "message": f"{id}/1"})
+    assert "Renvoyer au LRM" not in before.text
+    assert 'action="/sas/orientations/renvoi"' in page.text
+    assert "Erreur 409 : exists" in page.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sas/orientations")
+    assert core.messages.sent_again == [f"{id}/1"]
 
 
 async def test_a_doctor_whom_sos_does_not_know_yet_is_told_as_such(core: Core) -> None:

@@ -303,7 +303,7 @@ async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures
     core.editors.answers["garde-plus"] = failing
     async with core.browser() as browser:
         browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
+        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54&affichage=complet")
     assert page.status_code == 200
     assert page.text.count("<article") == 5
     assert page.text.count('class="day"') >= 15
@@ -311,7 +311,7 @@ async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures
     assert parse_qs(urlsplit(link).query)["origin"] == ["sas"]
     assert "data-slot=" in page.text
     assert 'data-editor="agenda-azur"' in page.text
-    assert "Garde Plus : pas de réponse en 7 s" in page.text
+    assert "Garde Plus</strong> : pas de réponse en 7 s" in page.text
     assert 'id="suivante"' in page.text
     following = page.text.partition('id="suivante" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert "page=2" in following
@@ -323,6 +323,6 @@ async def test_where_nothing_is_free_the_page_says_so(core: Core) -> None:
         core.editors.answers[slug] = _empty
     async with core.browser() as browser:
         browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
+        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54&affichage=complet")
     assert "Aucun créneau libre" in page.text
-    assert "sans créneau libre sur la période" in page.text
+    assert "sans créneau libre" in page.text

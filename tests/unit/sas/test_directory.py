@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Town
 from sandbox.population.people import Population
 from sandbox.sas.areas import FALLBACK_RADIUS_KM, RADIUS_KM, Area, area_of, distance_km
@@ -122,13 +121,6 @@ def test_associations_are_those_with_a_site_in_the_area(directory: Directory, po
     assert near
     assert all(any(site.insee.startswith("33") for site in found.sites) for found in near)
     assert directory.associations(Area(0.0, 0.0, 5.0, 1.0)) == []
-
-
-def test_regulator_is_the_pair_of_system_and_value(directory: Directory, population: Population) -> None:
-    known = population.regulators[0].identifier
-    assert directory.regulator(known) == population.regulators[0]
-    assert directory.regulator(Identifier("urn:oid:1.2.3", known.value)) is None
-    assert directory.regulator(Identifier(known.system, "nobody")) is None
 
 
 def test_practitioner_is_found_with_and_without_prefix(directory: Directory, population: Population) -> None:
