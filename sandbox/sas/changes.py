@@ -7,15 +7,12 @@ at an empty dictionary.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sandbox.sas import appointments, l02_ledger
 from sandbox.sas.records import account_in
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
-
-if TYPE_CHECKING:
-    from tinydb.table import Table
 
 
 class Watched:
@@ -48,7 +45,7 @@ class Watched:
         """As Store."""
         await self._store.barrier()
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> Any:
         """As Store; what is written through the view is not told."""
         return self._store.table(name)
 
