@@ -77,8 +77,17 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
     await look("orientations")
     await page.locator("[data-appointment] a").first.click()
     await look("orientation")
-    await page.goto(ui + "/sas/editeurs")
-    await look("editors")
+    for name, path in (
+        ("editors", "/sas/editeurs"),
+        ("accounts", "/administration/regulateurs"),
+        ("new-account", "/administration/regulateurs/nouveau"),
+        ("messages", "/administration/messages"),
+    ):
+        await page.goto(ui + path)
+        await look(name)
+    await page.goto(ui + "/administration/regulateurs")
+    await page.locator("main a[href^='/administration/regulateurs/']:not([href$='/nouveau'])").first.click()
+    await look("account")
 
 
 async def through_a_booking(page: Page, look: Look) -> None:
