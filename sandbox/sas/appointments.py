@@ -22,6 +22,7 @@ from starlette.responses import Response
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import OPERATOR, parse_appointment, parse_conditional, render_appointment
 from sandbox.kernel.errors import Issue, RequestError, refused
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
@@ -50,6 +51,9 @@ class Appointments:
         self._owners: Mapping[str, Editor] = MappingProxyType(
             {editor.system: editor for editor in context.population.editors.values()}
         )
+        served = self._owners.values()
+        sos = (one for one in served if one.speaks(Flow.SOS) and not one.speaks(Flow.INT_R01))
+        self._sos_editors = frozenset(one.slug for one in sos)
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
             self._recent[account_in(row)].append(key)
@@ -153,6 +157,7 @@ class Appointments:
             now=self._clock.now(),
             account=account.id,
             territory=account.territory,
+            sos_editor=editor in self._sos_editors,
         )
         return decide(present, new, update=update)
 

@@ -62,15 +62,18 @@ def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool
         raise TransitionError(f"an appointment that is {present} cannot become {wanted}") from None
 
 
-def category_of(appointment: Appointment, practitioner: Practitioner | None) -> OrientationCategory:
-    """The sender's extension decides; else the SOS profile; else how the practitioner takes part (CPTS or PS)."""
+def category_of(
+    appointment: Appointment, practitioner: Practitioner | None, *, sos_editor: bool = False
+) -> OrientationCategory:
+    """The sender's extension decides; else the SOS profile; else how the practitioner takes part: through a CPTS, or
+    for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos:
         return OrientationCategory.SOS
     if practitioner is not None and practitioner.cpts:
         return OrientationCategory.CPTS
-    return OrientationCategory.PS
+    return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
 
 
 def first_version(
@@ -83,6 +86,7 @@ def first_version(
     now: datetime,
     account: str = "",
     territory: str = "",
+    sos_editor: bool = False,
 ) -> AppointmentRecord:
     """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
     return AppointmentRecord(
@@ -95,7 +99,7 @@ def first_version(
         start=wanted.start,
         end=wanted.end,
         created=wanted.created or now,
-        category=category_of(wanted, practitioner),
+        category=category_of(wanted, practitioner, sos_editor=sos_editor),
         received=now,
         practitioner=wanted.practitioner,
         organization=organization,

@@ -56,6 +56,12 @@ ALLOWED = {
 }
 
 
+def test_an_editor_that_serves_associations_only_makes_sos_orientations() -> None:
+    assert category_of(appointment(), None, sos_editor=True) == "SOS"
+    assert category_of(appointment(category=OrientationCategory.MSP), None, sos_editor=True) == "MSP"
+    assert category_of(appointment(), None) == "PS"
+
+
 @pytest.mark.parametrize("present", list(AppointmentStatus))
 @pytest.mark.parametrize("wanted", list(AppointmentStatus))
 def test_automaton_is_that_of_the_guide(present: AppointmentStatus, wanted: AppointmentStatus) -> None:
