@@ -113,7 +113,7 @@ class ResultsView:
         cards = tuple(_shown(card, number, results) for number, card in enumerate(results.cards, first))
         spots = [*_spots(cards, results, population)]
         drawn = drawing(results.area, spots, population.towns.values())
-        return cls(results, running, cards, drawn, len(results.all_cards))
+        return cls(results, running, cards, drawn, sum(len(lot.cards) for lot in results.lots.values()))
 
     @property
     def days(self) -> tuple[date, ...]:

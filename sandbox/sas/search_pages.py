@@ -67,9 +67,6 @@ class SearchPages:
         self, frame: Frame, *, directory: Directory, aggregator: Aggregator, labels: Mapping[str, str]
     ) -> None:
         self._frame, self._directory, self._aggregator, self._labels = frame, directory, aggregator, labels
-        people = frame.context.population.handmade()
-        reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
-        self._reasons = {folded(reason): reason for reason in sorted(reasons)}
 
     def routes(self) -> list[Route]:
         """Their routes. The search asks for a login by itself: a disabled call needs none to be told so."""
@@ -173,12 +170,19 @@ class SearchPages:
                 return {"specialty": code}
         if (uncoded := self._directory.specialty_text(text)) is not None:
             return {"specialty": uncoded}
-        return {"reason": self._reasons[words]} if words in self._reasons else {}
+        reasons = self._reasons()
+        return {"reason": reasons[words]} if words in reasons else {}
+
+    def _reasons(self) -> dict[str, str]:
+        """The reasons that the agendas of the persona files know; asked anew, since these files may be read again."""
+        people = self._frame.context.population.handmade()
+        reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
+        return {folded(reason): reason for reason in sorted(reasons)}
 
     def _motives(self, text: str) -> list[str]:
         """Specialties, then reasons, of which a word begins so."""
         words = folded(text)
-        known = [*self._labels.values(), *self._reasons.values()]
+        known = [*self._labels.values(), *self._reasons().values()]
         return [each for each in known if words and f" {words}" in f" {folded(each)}"][:MOST_SUGGESTED]
 
     async def _preferred(self, wish: Wish, criteria: Criteria) -> tuple[str | None, str]:
