@@ -18,6 +18,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 import msgspec
@@ -217,12 +218,18 @@ def schedule_query(sirets: Iterable[str], start: datetime, end: datetime) -> str
     )
 
 
+@lru_cache(maxsize=256)
 def _bounds(name: str, start: datetime, end: datetime) -> list[tuple[str, str]]:
     return [(name, f"ge{fhir_instant(start)}"), (name, f"le{fhir_instant(end)}")]
 
 
 def _encode(pairs: Iterable[tuple[str, str]]) -> str:
-    return "&".join(f"{name}={quote(value, safe=':,.-')}" for name, value in pairs)
+    return "&".join(f"{name}={_quoted(value)}" for name, value in pairs)
+
+
+@lru_cache(maxsize=512)
+def _quoted(value: str) -> str:
+    return quote(value, safe=":,.-")
 
 
 _SPACE_PLUS = re.compile(r"(?<=[,=])\+|(?<=%2[Cc])\+")  # the space that may follow a comma

@@ -29,7 +29,7 @@ from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator, document
+from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.api_admin import AdminApi
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
@@ -37,7 +37,7 @@ from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
-from sandbox.sas.search import read_criteria
+from sandbox.sas.search import document, flattened, read_criteria, whole
 
 log = logging.getLogger(__name__)
 
@@ -155,8 +155,9 @@ class Api:
         """One page of cards."""
         self._accounts.require(self._caller(request), Right.ORIENTATION)
         now = self._context.clock.now()
-        criteria = read_criteria(request.query_params, self._directory, self._labels, now)
-        return _json(document(await self._aggregator.search(criteria), self._labels))
+        values = flattened(request.query_params.multi_items())
+        criteria = read_criteria(values, self._directory, self._labels, now)
+        return _json(document(await whole(criteria, self._aggregator), self._labels))
 
     async def l02(self, request: Request) -> Response:
         """What became of one L02 message."""

@@ -7,7 +7,8 @@ deduplicated and sorted; what an editor sent that was not asked for, or is over,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,8 +16,10 @@ import msgspec
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reading import FreeSlot
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
-from sandbox.sas.directory import Area, distance_km
-from sandbox.sas.search import EditorQuery
+from sandbox.sas.areas import Area, distance_km
+from sandbox.sas.queries import EditorQuery
+
+Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
 class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -58,7 +61,11 @@ class CardCpts(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`kind`: `practitioner` or `sos`; `id`: prefixed national id or SIRET; `distance_km` of the nearest place."""
+    """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
+
+    `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
+    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to.
+    """
 
     kind: str
     id: str
@@ -70,7 +77,15 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     specialty_label: str | None = None
     phone: str | None = None
     cpts: tuple[CardCpts, ...] = ()
+    through: tuple[CardCpts, ...] = ()
+    member_of: tuple[str, ...] = ()
+    participant: bool = True
     places: tuple[CardPlace, ...] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        """What the filter of kinds knows it by."""
+        return {"sos"} if self.kind == "sos" else {"cpts"} if self.member_of else set()
 
     @property
     def slot_count(self) -> int:
@@ -88,6 +103,7 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
+    start, end = start.astimezone(UTC), end.astimezone(UTC)  # compared faster than what has a time zone's rules
     for slot in slots:
         asked = slot.sos[0] if slot.sos is not None else slot.practitioner
         if asked not in query.asked:
@@ -105,7 +121,7 @@ def practitioner_card(
     *,
     editor: Editor,
     area: Area,
-    labels: Mapping[str, str],
+    labels: Labels,
 ) -> Card:
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
@@ -130,6 +146,7 @@ def practitioner_card(
         specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
         phone=next((slot.phone for slot in slots if slot.phone), None),
         cpts=_cpts(slots),
+        member_of=practitioner.cpts,
         places=_in_order(places),
     )
 

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.browser.test_regulators_day import CHROMIUM, chromium, log_in, no_sideways_scroll, picture
+from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture
 from tests.sandboxes import sandbox_here
-
-__all__ = ["chromium"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -41,15 +39,15 @@ async def create(page: Page, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_an_account_from_its_making_to_its_end(chromium: Browser, tmp_path: Path, width: int) -> None:
+async def test_an_account_from_its_making_to_its_end(tmp_path: Path, width: int) -> None:
     complaints: list[str] = []
-    async with sandbox_here(tmp_path, preset="minimal") as document:
-        page = await chromium.new_page(viewport={"width": width, "height": 900})
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        page = await browser.new_page(viewport={"width": width, "height": 900})
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         await log_in(page, document)
         await create(page, width)
         account = page.url
-        owner = await (await chromium.new_context()).new_page()
+        owner = await (await browser.new_context()).new_page()
         await as_owner(owner, document)
         await page.goto(account)
         await expect(page.locator("[data-editor][data-state=known]")).to_have_count(3)

@@ -217,7 +217,8 @@ async def test_a_search_out_of_time_gives_what_came_before(core: Core) -> None:
         return await (first if lots < 2 else hung)(method, path, body)
 
     core.editors.answers["agenda-azur"] = hangs_from_the_second_lot
-    core.sas.aggregator._timeout = 0.05
+    core.sas.aggregator.timeout = 0.05
+    core.sas.aggregator.search_timeout = 0.12
     page = await search(core)
     assert hung.reached.is_set()
     assert page["partial"] is True
@@ -270,11 +271,11 @@ async def test_a_specialty_without_sos_does_not_ask_them(core: Core) -> None:
 
 async def test_too_many_searches_at_once_are_refused_not_queued(core: Core) -> None:
     open_editors(core)
-    core.sas.aggregator._running = 256
+    core.sas.aggregator.running = 256
     token = await core.token()
     async with core.browser() as browser:
         answer = await browser.get(QUERY, headers=token)
-    core.sas.aggregator._running = 0
+    core.sas.aggregator.running = 0
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
 
@@ -302,7 +303,7 @@ async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures
     core.editors.answers["garde-plus"] = failing
     async with core.browser() as browser:
         browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
+        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54&affichage=complet")
     assert page.status_code == 200
     assert page.text.count("<article") == 5
     assert page.text.count('class="day"') >= 15
@@ -310,7 +311,7 @@ async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures
     assert parse_qs(urlsplit(link).query)["origin"] == ["sas"]
     assert "data-slot=" in page.text
     assert 'data-editor="agenda-azur"' in page.text
-    assert "Garde Plus : pas de réponse en 7 s" in page.text
+    assert "Garde Plus</strong> : pas de réponse en 7 s" in page.text
     assert 'id="suivante"' in page.text
     following = page.text.partition('id="suivante" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert "page=2" in following
@@ -322,6 +323,6 @@ async def test_where_nothing_is_free_the_page_says_so(core: Core) -> None:
         core.editors.answers[slug] = _empty
     async with core.browser() as browser:
         browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
+        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54&affichage=complet")
     assert "Aucun créneau libre" in page.text
-    assert "sans créneau libre sur la période" in page.text
+    assert "sans créneau libre" in page.text

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Town
 from sandbox.population.people import Population
-from sandbox.sas.directory import (
-    FALLBACK_RADIUS_KM,
-    GENERAL_MEDICINE,
-    RADIUS_KM,
-    Area,
-    Directory,
-    area_of,
-    distance_km,
-    folded,
-)
+from sandbox.sas.areas import FALLBACK_RADIUS_KM, RADIUS_KM, Area, area_of, distance_km
+from sandbox.sas.directory import Directory
+from sandbox.sas.places import folded
+from sandbox.sas.specialties import GENERAL_MEDICINE
 
 BORDEAUX = "33063"
 REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "geo" / "search_radius_by_department.csv"
@@ -151,8 +145,8 @@ def test_association_is_told_only_when_its_editor_serves_one(directory: Director
 
 
 def test_suggestions_tell_towns_of_one_name_apart(directory: Directory) -> None:
-    assert "Bordeaux" in directory.suggestions(500)
-    assert len(directory.suggestions(3)) == 3
+    assert "Bordeaux" in directory.places.suggestions(500)
+    assert len(directory.places.suggestions(3)) == 3
 
 
 @pytest.mark.parametrize(
@@ -173,7 +167,7 @@ def test_any_town_of_france_is_found_by_name(national: Directory, typed: str, in
 
 
 def test_every_suggestion_leads_to_a_town_of_its_own(national: Directory) -> None:
-    names = national.suggestions(500)
+    names = national.places.suggestions(500)
     assert len(set(names)) == len(names) == 500
     assert {"Paris", "Saint-Denis (93)", "Saint-Denis (974)"} <= set(names)
     assert len({town.insee for name in names if (town := national.town(name=name)) is not None}) == 500

@@ -11,16 +11,16 @@ from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.population.geocoding import geocode
 from sandbox.population.people import Population
-from sandbox.sas.directory import Area, Candidate, Directory
-from sandbox.sas.search import (
+from sandbox.sas.areas import Area
+from sandbox.sas.criteria import Criteria, read_criteria
+from sandbox.sas.directory import Candidate, Directory
+from sandbox.sas.queries import (
     ASSOCIATIONS_PER_QUERY,
     LOT,
-    Criteria,
     association_queries,
     lots,
     ordered,
     practitioner_queries,
-    read_criteria,
 )
 from sandbox.sas.specialties import SPECIALTIES
 
