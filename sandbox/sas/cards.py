@@ -79,13 +79,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cpts: tuple[CardCpts, ...] = ()
     through: tuple[CardCpts, ...] = ()
     member_of: tuple[str, ...] = ()
-    participant: bool = True
     places: tuple[CardPlace, ...] = ()
-
-    @property
-    def kinds(self) -> set[str]:
-        """What the filter of kinds knows it by."""
-        return {"sos"} if self.kind == "sos" else {"cpts"} if self.member_of else set()
 
     @property
     def slot_count(self) -> int:
@@ -103,15 +97,20 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
-    start, end = start.astimezone(UTC), end.astimezone(UTC)  # compared faster than what has a time zone's rules
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
     for slot in slots:
         asked = slot.sos[0] if slot.sos is not None else slot.practitioner
         if asked not in query.asked:
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
-        elif not start <= slot.start <= end:
-            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
-        else:
+            continue
+        begin = slot.start
+        if begin not in inside:
+            inside[begin] = first <= begin <= last
+        if inside[begin]:
             kept.append(slot)
+        else:
+            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
     return kept, findings
 
 

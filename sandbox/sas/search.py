@@ -22,7 +22,7 @@ import msgspec
 from sandbox.sas.aggregator import Aggregator, Call
 from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
 from sandbox.sas.events import CARDS_PER_PAGE, OK, Done, EditorState, Event, Found, Results, Source
-from sandbox.sas.merging import Answers, Cards, Lot, Merger
+from sandbox.sas.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
 from sandbox.sas.queries import association_queries, lots, ordered, practitioner_queries
 
 __all__ = [
@@ -83,7 +83,8 @@ class _Wave:
     slowest: float = 0.0
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
-    cards: Cards = field(default_factory=lambda: ([], []))
+    outlines: list[Outline] = field(default_factory=list)
+    cards: Outlines = field(default_factory=lambda: ([], []))
     changed: bool = False
 
 
@@ -100,7 +101,7 @@ class _Search:
 
     def __post_init__(self) -> None:
         self.answers = Answers(self.criteria)
-        self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels)
+        self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
         self.area = self.criteria.area
         self.enlarged = False
         self._waiting_lots = self._lots()
@@ -168,7 +169,7 @@ class _Search:
 
     def _begin(self, lot: Lot, now: float) -> None:
         """Ask every editor concerned at once."""
-        wave = _Wave(len(self.waves), lot, now)
+        wave = _Wave(len(self.waves), lot, now, outlines=self.merger.outlines(lot))
         self.waves.append(wave)
         self.asked.update(candidate.id for candidate in lot.candidates)
         self.asked.update(association.siret for association in lot.associations)
@@ -199,7 +200,6 @@ class _Search:
             wave.answered += 1
             wave.slowest = max(wave.slowest, source.ms / 1000)
             self.answers.add(call.query.asked, call.slots)
-            self.merger.forget(call.query.asked)
             wave.changed = True
         else:
             self._lost(source)
@@ -233,12 +233,15 @@ class _Search:
         for wave in self.waves:
             if wave.changed or represented != wave.before:
                 joined = set(represented)
-                cards = self.merger.cards(wave.lot, self.answers, joined)
+                cards = self.merger.cards(wave.outlines, joined)
                 different, wave.changed = cards != wave.cards, False
                 wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
                 if different:
                     yield Found(
-                        lot=wave.number, radius_km=wave.lot.area.radius_km, cards=cards[0], without_slots=cards[1]
+                        lot=wave.number,
+                        radius_km=wave.lot.area.radius_km,
+                        cards=Drawn(self.merger, cards[0]),
+                        without_slots=Drawn(self.merger, cards[1]),
                     )
             represented = wave.after
 
@@ -265,7 +268,7 @@ def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
         "next": results.next,
         "partial": results.partial,
         "complete": results.complete,
-        "cards": msgspec.to_builtins(results.cards),
-        "without_slots": msgspec.to_builtins(results.without_slots),
+        "cards": msgspec.to_builtins([*results.cards]),
+        "without_slots": msgspec.to_builtins([*results.without_slots]),
         "editors": msgspec.to_builtins(results.editors),
     }
