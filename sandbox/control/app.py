@@ -7,6 +7,7 @@
     DELETE /__admin/faults/{id}
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
+    POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -32,6 +33,7 @@ from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control import endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.journal_view import JournalView
+from sandbox.control.reload import Reload
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.kernel.character import QUIRKS
@@ -43,6 +45,7 @@ from sandbox.net.link import Switchboard
 from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
 from sandbox.web.pages import Pages, console
+from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +73,7 @@ class Control:
         self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
+        self.reload = Reload(context, self.worlds)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -144,6 +148,7 @@ class Control:
         desk = _Desk(self, pages)
         routes = [
             Route("/", desk.page),
+            Route("/personnages", desk.reload_by_page, methods=["POST"]),
             Route("/__admin/health", desk.health),
             Route("/__admin/endpoints", desk.endpoints),
             Route("/__admin/clock", desk.clock, methods=["GET"]),
@@ -156,6 +161,7 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
+            Route("/__admin/reload", desk.reload, methods=["POST"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -179,6 +185,7 @@ class _Desk:
             world=control.worlds.world,
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
+            population=control.context.population,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=endpoints.document(control.context),
@@ -235,6 +242,22 @@ class _Desk:
         editor = characters.editor(request.path_params["slug"])
         await characters.reset(editor)
         return JSONResponse(characters.document(editor))
+
+    async def reload(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        return JSONResponse(await self._control.reload())
+
+    async def reload_by_page(self, request: Request) -> Response:
+        await checked_form(request)
+        try:
+            found = await self._control.reload()
+        except RequestError as error:
+            for issue in error.issues[:3]:
+                flash(request, f"Rien n'a changé : {issue.detail}", "bad")
+        else:
+            told = "Les personnages sont relus" if found["changed"] else "Les fichiers sont ceux que tous ont déjà"
+            flash(request, f"{told} : {found['practitioners']} médecins, {found['regulators']} régulateurs.")
+        return self._pages.redirect("/")
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.model import ConsultationSite, Editor, Palette, Place, Slot
-from sandbox.population.agenda import Columns, Planned, Rhythm, as_slot, rhythm, slot_id, split_slot_id, zone_of
+from sandbox.population.agenda import Columns, Planned, Rhythm, as_slot, rhythm, slot_id, split_slot_id
+from sandbox.population.calendar import region_of
 from sandbox.population.people import Population
 
 HORIZON = timedelta(days=30)  # how far ahead an agenda is open
@@ -42,7 +43,7 @@ class Week(NamedTuple):
 
 def week_of(where: Place | ConsultationSite) -> Week:
     """The schedule of a place of consultation or of a site."""
-    return Week(where.id, rhythm(where.agenda, zone_of(where.insee)))
+    return Week(where.id, rhythm(where.agenda, region_of(where.insee)))
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +118,7 @@ class Agenda:
     def __init__(self, population: Population, editor: Editor, clock: Clock) -> None:
         self._population, self._editor, self._clock = population, editor, clock
         self._views: dict[tuple[str, int], View] = {}
+        population.watch(lambda: self._views.clear())
         self._taken: dict[str, frozenset[int]] = {}
         self.booked: Mapping[str, frozenset[int]] = self._taken  # schedule id -> starts of the slots booked here
 

@@ -116,6 +116,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         ui_base=ui_base(context, editor),
         manners=manners,
     )
+    context.population.watch(desk.forget)
     return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
 
 

@@ -98,6 +98,11 @@ class Desk:
         """What was found of practitioners asked for lately, by the id asked."""
         return {}
 
+    def forget(self) -> None:
+        """Other people have come: nothing that is kept of the former holds."""
+        self.kept.clear()
+        vars(self).pop("renderer", None)
+
 
 _Placed = tuple[Practitioner, Place]
 _Sited = tuple[SosAssociation, ConsultationSite]

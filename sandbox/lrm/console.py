@@ -54,7 +54,6 @@ class Console:
         self._context, self._territory = context, territory
         self._store, self._ledger, self._consumer = store, ledger, consumer
         self._base = f"/{territory.lrm_slug}"
-        self._towns = _towns_of(territory, context)
         self._pages = Pages(
             "sandbox.lrm",
             app_name=f"LRM {territory.name}",
@@ -122,7 +121,8 @@ class Console:
         """POST /dossiers: a call comes in (synthetic), a case file is opened."""
         await checked_form(request)
         number = self._ledger.next_number()
-        call = synthetic_call(self._context.settings.seed, self._territory.samu, number, self._towns)
+        towns = _towns_of(self._territory, self._context)
+        call = synthetic_call(self._context.settings.seed, self._territory.samu, number, towns)
         opened, writes = self._ledger.open_case(number, call, self._context.clock.now())
         await self._store.commit(*writes)
         return self._pages.redirect(f"{self._base}/dossiers/{opened.number}")

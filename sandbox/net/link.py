@@ -21,6 +21,7 @@ from typing import Protocol
 
 import msgspec
 
+from sandbox.kernel.errors import UsageError
 from sandbox.kernel.journal import Exchange, Journal
 from sandbox.kernel.world import World, WorldView
 
@@ -294,6 +295,8 @@ class SocketLink(_Reporter):
                     self._first.set()
             except (OSError, ValueError, msgspec.MsgspecError) as error:
                 log.debug("%s: control is away: %s", self.role, error)
+            except UsageError as error:  # what the World names cannot be read: not applied, so not acknowledged
+                log.error("%s: this World cannot be taken: %s", self.role, error)
             finally:
                 if self._writer is not None:
                     self._writer.close()

@@ -1,7 +1,8 @@
-"""What an agenda offers on a day: a pure function of (seed, schedule id, local date, template, zone).
+"""What an agenda offers on a day: a pure function of (seed, schedule id, local date, template, region).
 
-A day is cut into slots of equal length from opening to closing, measured in real time: on the nights when the clocks
-change the day has an hour less or more, no slot overlaps another and each carries the offset that is in force.
+Each opening range of a day is cut into slots of equal length, measured in real time: on the nights when the clocks
+change the day has an hour less or more, no slot overlaps another and each carries the offset that is in force. What the
+template says of public holidays and leave decides on which days there is nothing.
 Each slot draws octets of the digest of its schedule and day: whether it is kept for the practitioner's own patients
 (then it is nowhere in here), whether and how long before its start somebody takes it, and of which kind it is. How long
 before lies between 5 minutes and 14 days, half of it under a day and a half, so occupation grows as the day nears.
@@ -23,14 +24,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sandbox.kernel.bounded import make_room
-from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind
-
-_OVERSEAS = {
-    "971": "America/Guadeloupe", "972": "America/Martinique", "973": "America/Cayenne", "974": "Indian/Reunion",
-    "975": "America/Miquelon", "976": "Indian/Mayotte", "977": "America/Guadeloupe", "978": "America/Guadeloupe",
-    "986": "Pacific/Wallis", "987": "Pacific/Tahiti", "988": "Pacific/Noumea",
-}  # fmt: skip
+from sandbox.population.calendar import Region, is_late, is_public_holiday, region_of
+from sandbox.population.leave import absent, pattern_of
 
 _SHORTEST, _DOUBLINGS = 300, 12  # seconds of the shortest lead; the longest is 2^12 times that: 14 days
 _JUST_AFTER = 2**-20  # seconds, under any `now`'s microsecond: at its very start a slot still is offered
@@ -54,8 +50,7 @@ class Planned(NamedTuple):
 
 def zone_of(insee: str) -> ZoneInfo:
     """The time zone of a town by its INSEE code (or a département code): overseas ones have their own."""
-    name = _OVERSEAS.get(insee[:3])
-    return ZoneInfo(name) if name else PARIS
+    return region_of(insee).zone
 
 
 class Columns(NamedTuple):
@@ -79,13 +74,14 @@ class Columns(NamedTuple):
 
 
 class Rhythm:
-    """A week in a zone, shared by all the schedules that follow it: the candidates of each day, and tables to draw by.
+    """A week in a region, shared by all the schedules that follow it: candidates of each day, and tables to draw by.
 
     Three octets per candidate: kept for own patients or not; how long before its start it is taken; its kind.
     """
 
-    def __init__(self, template: AgendaTemplate, zone: ZoneInfo) -> None:
-        self._template, self.zone, self.length = template, zone, template.slot_minutes * 60
+    def __init__(self, template: AgendaTemplate, region: Region) -> None:
+        self._template, self._region, self.zone = template, region, region.zone
+        self.length = template.slot_minutes * 60
         own, taken = int(template.own_patients * 256), int(template.occupation * 256)
         self._offered = bytes(octet >= own for octet in range(256))
         self._leads = tuple(_lead(octet / taken) if octet < taken else -_JUST_AFTER for octet in range(256))
@@ -98,12 +94,14 @@ class Rhythm:
         found = self._grids.get(day)
         if found is None:
             make_room(self._grids, _DAYS_KEPT)
-            found = self._grids[day] = tuple(_candidates(date.fromordinal(day), self._template, self.zone))
+            found = self._grids[day] = tuple(_candidates(date.fromordinal(day), self._template, self._region))
         return found
 
     def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
-        """What a schedule offers on a day (proleptic ordinal)."""
-        grid = self.grid(day)
+        """What a schedule offers on a day (proleptic ordinal): nothing while its holder is on leave."""
+        leave = self._template.leave
+        away = leave and pattern_of(seed, schedule_id) in absent(leave, day)
+        grid = () if away else self.grid(day)
         count = len(grid)
         octets = hashlib.shake_128(b"%d/%b/%d" % (seed, schedule_id.encode(), day)).digest(3 * count)
         offered = octets[:count].translate(self._offered)
@@ -116,24 +114,27 @@ class Rhythm:
         return Columns(starts, self.length, tuple(map(sub, starts, leads)), codes, self._palette)
 
 
-@lru_cache(maxsize=1024)
-def rhythm(template: AgendaTemplate, zone: ZoneInfo) -> Rhythm:
-    """The rhythm of a week in a zone."""
-    return Rhythm(template, zone)
+def rhythm(template: AgendaTemplate, region: Region) -> Rhythm:
+    """The rhythm of a week in a region; the zone of the schools does not part weeks that do not mind it."""
+    minds = any(each.without_school for each in template.ranges)
+    return _rhythm(template, region if minds else Region(region.zone, region.more))
 
 
-def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, zone: ZoneInfo) -> tuple[Planned, ...]:
+_rhythm = lru_cache(maxsize=1024)(Rhythm)
+
+
+def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region) -> tuple[Planned, ...]:
     """The slots that a schedule offers on a local date, by time; own-patients slots left out."""
-    return tuple(rhythm(template, zone).plan(seed, schedule_id, day.toordinal()).slots())
+    return tuple(rhythm(template, region).plan(seed, schedule_id, day.toordinal()).slots())
 
 
 def day_slots(
-    seed: int, schedule_id: str, day: date, template: AgendaTemplate, zone: ZoneInfo
+    seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region
 ) -> tuple[tuple[Slot, datetime | None], ...]:
     """The same as slots with aware local times, each with the instant at which it is taken (None: never)."""
     return tuple(
-        (as_slot(schedule_id, planned, zone), _local(planned.taken, zone))
-        for planned in day_plan(seed, schedule_id, day, template, zone)
+        (as_slot(schedule_id, planned, region.zone), _local(planned.taken, region.zone))
+        for planned in day_plan(seed, schedule_id, day, template, region)
     )
 
 
@@ -168,15 +169,31 @@ def split_slot_id(text: str) -> tuple[str, int] | None:
     return schedule, int(start.timestamp())
 
 
-def _candidates(day: date, template: AgendaTemplate, zone: ZoneInfo) -> Iterator[int]:
-    if day.weekday() not in template.days:
-        return
-    last = day + timedelta(days=1) if template.closes == time(0) else day  # 00:00 is the end of the day
-    step = template.slot_minutes * 60
-    begins, ends = (_epoch(day, at, zone) for at in template.lunch or (time(0), time(0)))
-    for start in range(_epoch(day, template.opens, zone), _epoch(last, template.closes, zone) - step + 1, step):
-        if not (start < ends and start + step > begins):
-            yield start
+def _candidates(day: date, template: AgendaTemplate, region: Region) -> Iterator[int]:
+    """Starts, by time; where two ranges meet in an hour that the clocks skip, the later one waits for the earlier."""
+    step, free = template.slot_minutes * 60, 0
+    pause = tuple(_epoch(day, at, region.zone) for at in template.lunch or (time(0), time(0)))
+    for opens, closes in _opened(day, template, region):
+        last = day + timedelta(days=1) if closes == time(0) else day  # 00:00 is the end of the day
+        begin, end = _epoch(day, opens, region.zone), _epoch(last, closes, region.zone)
+        for start in range(max(begin, free), end - step + 1, step):
+            if not (start < pause[1] and start + step > pause[0]):
+                yield start
+        free = max(free, end)
+
+
+def _opened(day: date, template: AgendaTemplate, region: Region) -> list[tuple[time, time]]:
+    """The opening ranges of a day, by time."""
+    weekday = day.weekday()
+    if is_public_holiday(day, region):
+        if template.holidays == "closed":
+            return []
+        weekday = 6
+    found = [(template.opens, template.closes)] if weekday in template.days else []
+    for each in template.ranges:
+        if weekday in each.days and (not each.without_school or is_late(day, region)):
+            found.append((each.opens, each.closes))
+    return sorted(found)
 
 
 def _epoch(day: date, at: time, zone: ZoneInfo) -> int:

@@ -7,8 +7,8 @@ the draws (`settling.py`): nobody is enumerated at the start, however many there
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import overload
 
@@ -21,6 +21,7 @@ from sandbox.kernel.model import (
     Practitioner,
     Regulator,
     SosAssociation,
+    Structure,
     Territory,
     Town,
 )
@@ -41,6 +42,7 @@ class Personas:
     sos: Mapping[str, SosAssociation]
     regulators: tuple[Regulator, ...]
     examples: Mapping[str, object]
+    structures: Mapping[str, Structure] = field(default_factory=dict)
 
 
 class Population:
@@ -58,9 +60,17 @@ class Population:
         self._places = {place.id: (person, place) for person in personas.practitioners for place in person.places}
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
-        self._recipe = recipe
+        self._structures, self._recipe = personas.structures, recipe
         self._numbered = lru_cache(KEPT)(self._make)
         self._derived = lru_cache(KEPT)(self._derive)
+
+    @property
+    def current(self) -> Population:
+        """This one; of `Residents`, those of now."""
+        return self
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` when other people have come (`Residents`): here nobody ever does."""
 
     def __len__(self) -> int:
         """How many practitioners there are."""
@@ -122,6 +132,11 @@ class Population:
     def association(self, siret: str) -> SosAssociation | None:
         """The SOS association with that SIRET, with or without its prefix."""
         return self.sos.get(prefixed_structure(siret))
+
+    def structure(self, finess: str) -> Structure | None:
+        """The MSP or CDS with that FINESS, with or without its prefix."""
+        prefixed = prefixed_structure(finess)
+        return self._structures.get(prefixed) or self._recipe.structures.find(prefixed)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case)."""

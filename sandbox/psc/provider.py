@@ -49,7 +49,8 @@ class Provider:
         self.clients: Mapping[str, Client] = registered_clients(
             context.settings, context.population.editors.values(), context.secret
         )
-        self.identities = Identities(context.population.regulators)
+        self._know()
+        context.population.watch(self._know)
         self.grants = Grants()
         self._attempts = Attempts()
         self._epoch = context.world.world.epoch
@@ -61,6 +62,9 @@ class Provider:
             static_url=f"{PREFIX}/static",
         )
         context.world.watch(self._follow)
+
+    def _know(self) -> None:
+        self.identities = Identities(self._context.population.regulators)
 
     def application(self) -> ASGIApp:
         """The ASGI application."""

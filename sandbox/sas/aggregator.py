@@ -8,7 +8,7 @@ bad answer the bad slots are lost, each told as a finding: counted by requiremen
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,9 +65,7 @@ class Aggregator:
         self.timeout, self.search_timeout = settings.editor_timeout_s, settings.search_timeout_s
         self._largest = settings.editor_answer_mib << 20
         self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
-        self._lines = {
-            slug: _Line(asyncio.Semaphore(settings.editor_concurrency)) for slug in context.population.editors
-        }
+        self._lines: dict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(settings.editor_concurrency)))
         self._late: set[asyncio.Task[Source]] = set()
         self.running = 0
         self.findings: Counter[str] = Counter()  # by requirement id, since the start

@@ -109,7 +109,7 @@ class SasCore:
         await self._store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection; what the aggregator knows."""
+        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection, the aggregator's."""
         return {
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,

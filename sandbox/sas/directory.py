@@ -55,10 +55,15 @@ class _Cell:
 
 
 class Directory:
-    """Indexes over one population, made once at start-up."""
+    """Indexes over one population, made at start-up and again when other people have come."""
 
     def __init__(self, population: Population) -> None:
-        self.population = population
+        self._source = population
+        self._begin()
+        population.watch(self._begin)
+
+    def _begin(self) -> None:
+        population = self.population = self._source.current
         handmade = [*population.handmade()]
         self.places = Places(population.towns, [place for person in handmade for place in person.places])
         self.work = 0  # places that searches have looked at

@@ -110,6 +110,8 @@ _PATHS: dict[str, Any] = {
                 _query("town", "Name of the town, also `33000 Bordeaux`"),
                 _query("from", "Date or dateTime; default now"),
                 _query("to", "Date (included) or dateTime; default the end of the day after tomorrow"),
+                _query("streetname", "With `streetnumber`: the place is that address of the town, nearest first"),
+                _query("streetnumber", "`12`, `12 bis`; only beside `streetname`"),
                 _query("lat", "With `lon`: the place is an address, nearest first", type="number"),
                 _query("lon", "Degrees east", type="number"),
                 _query("shuffle", "Seed of the order when there is no address"),

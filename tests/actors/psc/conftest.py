@@ -42,7 +42,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @pytest.fixture
 def context() -> Context:
-    population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR})
+    population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR}, watch=lambda _: None)
     wall = 1_800_000_000.0
     clock = Clock(lambda: wall, ClockSetting(offset=-10_000_000))
     return Context(

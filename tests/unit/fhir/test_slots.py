@@ -30,6 +30,7 @@ from sandbox.kernel.model import (
     SosAssociation,
 )
 from sandbox.population.agenda import Columns, Planned, rhythm, zone_of
+from sandbox.population.calendar import Region
 
 KIND = SlotKind(("PUBLIC", "PRO"), ("AMB", "VR"), 'Fièvre à 100 % "forte"', False)
 PLACE = Place("p-1", "330000018", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.5, local_id="9")
@@ -95,7 +96,7 @@ def test_slot_without_known_specialty_sends_none(renderer):
 def test_offsets_are_those_in_force_at_each_end(renderer, insee, day):
     zone = zone_of(insee)
     template = AgendaTemplate(days=(0, 6), opens=time(0), closes=time(0), lunch=None, slot_minutes=45, own_patients=0.0)
-    plan = rhythm(template, zone).plan(1, "p-1", day.toordinal())
+    plan = rhythm(template, Region(zone)).plan(1, "p-1", day.toordinal())
     for slot, entry in zip(plan.slots(), entries(renderer.slots(R01, "p-1", ("SM54", None), zone, plan)), strict=True):
         for key, instant in (("start", slot.start), ("end", slot.end)):
             expected = datetime.fromtimestamp(instant, zone).isoformat(timespec="milliseconds")
