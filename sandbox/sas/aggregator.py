@@ -52,7 +52,21 @@ class _Line:
     room: asyncio.Semaphore
     circuit: Circuit = field(default_factory=Circuit)
     counts: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    last: Source | None = None
     running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EditorHealth:
+    """One editor since the start. `counts`: calls by how they ended (`ok`, or the code of why not); `findings` by
+    requirement id; `last`: how the last call ended."""
+
+    circuit: str
+    running: int
+    counts: Mapping[str, int]
+    findings: Mapping[str, int]
+    last: Source | None
 
 
 class Aggregator:
@@ -141,6 +155,11 @@ class Aggregator:
             },
         }
 
+    def editor(self, slug: str) -> EditorHealth:
+        """What is known of one editor."""
+        line = self._lines[slug]
+        return EditorHealth(line.circuit.state, line.running, line.counts, line.findings, line.last)
+
     def _failed(self, call: Call, line: _Line, error: PeerError) -> Source:
         now = asyncio.get_running_loop().time()
         if call.given_up:
@@ -160,7 +179,7 @@ class Aggregator:
         self, call: Call, state: str, reason: str = "", code: str = "", *, slots: int = 0, findings: int = 0
     ) -> Source:
         editor, spent = call.query.editor, asyncio.get_running_loop().time() - call.begun
-        return Source(
+        source = Source(
             editor=editor.slug,
             name=editor.name,
             state=state,
@@ -170,6 +189,8 @@ class Aggregator:
             slots=slots,
             findings=findings,
         )
+        self._lines[editor.slug].last = source
+        return source
 
     async def _read(self, call: Call, criteria: Criteria) -> tuple[list[FreeSlot], list[Finding]]:
         """Ask and understand, all pages within one time-out. Raises PeerError."""
@@ -218,6 +239,7 @@ class Aggregator:
         if not findings:
             return
         self.findings.update(finding.requirement for finding in findings)
+        self._lines[query.editor.slug].findings.update(finding.requirement for finding in findings)
         first = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_FINDINGS_TOLD])
         more = len(findings) - MOST_FINDINGS_TOLD
         self._journal(query, first + (f"; and {more} more" if more > 0 else ""))

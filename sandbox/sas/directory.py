@@ -121,6 +121,14 @@ class Directory:
         candidates = [Candidate(id, distance, self.population) for id, distance in found.items() if id not in besides]
         return candidates if coded else [each for each in candidates if each.practitioner.specialty_text == specialty]
 
+    def candidate(self, id: str, area: Area) -> Candidate | None:
+        """A practitioner wherever he is, for a search around another place; None when no editor of his can be asked."""
+        person = self.population.practitioner(id)
+        if person is None or not self._is_interfaced(person.editor):
+            return None
+        distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
+        return Candidate(id, min(distances, default=0.0), self.population)
+
     def associations(self, area: Area) -> list[SosAssociation]:
         """SOS associations with a consultation site in the area whose editor speaks the SOS search."""
         return [

@@ -43,8 +43,14 @@ def rank(id: str, distance_km: float, criteria: Criteria) -> tuple[float, bytes]
 
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
-    """The candidates in the order in which they are asked and shown."""
-    return sorted(candidates, key=lambda candidate: rank(candidate.id, candidate.distance_km, criteria))
+    """The candidates in the order in which they are asked and shown: the preferred doctor, then as the search says."""
+    return sorted(
+        candidates,
+        key=lambda candidate: (
+            candidate.id != criteria.preferred,
+            *rank(candidate.id, candidate.distance_km, criteria),
+        ),
+    )
 
 
 def lots(items: Sequence[T], size: int = LOT) -> Iterator[list[T]]:

@@ -24,6 +24,19 @@ REASONS = {
     "open-circuit": "écarté un moment après des échecs répétés",
 }
 
+# The same for a table of counts.
+LABELS = {
+    "timeout": "hors délai",
+    "out-of-time": "recherche arrêtée",
+    "untrusted": "TLS refusé",
+    "unreachable": "injoignable",
+    "status": "erreur HTTP",
+    "too-large": "trop volumineuse",
+    "unreadable": "illisible",
+    "open-circuit": "non appelé",
+    "late": "réponse tardive",
+}
+
 
 def told(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
     """The sentence of a code."""

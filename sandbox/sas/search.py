@@ -13,7 +13,7 @@ the area is enlarged once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ import msgspec
 
 from sandbox.sas.aggregator import Aggregator, Call
 from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
+from sandbox.sas.directory import Candidate
 from sandbox.sas.events import CARDS_PER_PAGE, OK, Done, EditorState, Event, Found, Results, Source
 from sandbox.sas.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
 from sandbox.sas.queries import association_queries, lots, ordered, practitioner_queries
@@ -138,6 +139,7 @@ class _Search:
         """The lots of the present area, without those who were asked about."""
         criteria, directory = self.criteria, self.aggregator.directory
         found = directory.candidates(criteria.specialty, self.area, self.asked)
+        found += self._preferred(found)
         associations = directory.associations(self.area) if criteria.with_sos else []
         associations = [some for some in associations if some.siret not in self.asked]
         for some in lots(ordered(found, criteria)):
@@ -145,6 +147,14 @@ class _Search:
             associations = []
         if associations:
             yield Lot(self.area, [], associations)
+
+    def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """The preferred doctor when he is not among those of the area: he is asked wherever he is."""
+        wanted = self.criteria.preferred
+        if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
+            return []
+        candidate = self.aggregator.directory.candidate(wanted, self.area)
+        return [candidate] if candidate is not None else []
 
     def _advance(self, now: float) -> None:
         """Begin what is due: further lots, or the enlarged area."""

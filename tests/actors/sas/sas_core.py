@@ -69,7 +69,8 @@ class Messages:
         if self.refuse is not None:
             raise self.refuse
         self.due_versions.append((record.id, record.version))
-        return (Put("l02", f"{record.id}/{record.version}", b"{}"),)
+        row = f'{{"appointmentId": "{record.id}"}}'
+        return (Put("l02", f"{record.id}/{record.version}", row.encode()),)
 
     def wake(self) -> None:
         self.woken += 1
