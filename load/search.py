@@ -67,8 +67,8 @@ WARM_UP = 30  # searches
 COSTED, TIMED, HELD_UP = 150, 120, 8
 # A quarter to a third of the slots of three days are free: two or three practitioners make 35 KB.
 WEEK = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), visibilities=(("PUBLIC",), ("PUBLIC", "PRO", "SNP"), ("SNP",)),
-                      types=("AMB", "VR"), reasons=("Fièvre de l'enfant",), walkin=0.05, occupation=0.9, slot_minutes=45,
-                      own_patients=0.2)  # fmt: skip
+                      types=("AMB", "VR"), reasons=("Fièvre de l'enfant",), walkin=0.05, occupation=0.9,
+                      slot_minutes=45, own_patients=0.2)  # fmt: skip
 
 
 def measure(rounds: int) -> dict[str, list[float]]:

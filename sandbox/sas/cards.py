@@ -19,6 +19,7 @@ from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, 
 from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.queries import EditorQuery
 
+MOST_SLOTS = 1000  # of one place: what an editor has never been asked for more of
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
@@ -37,7 +38,8 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A place of consultation or site, with its free slots by time. `id` is the Schedule's."""
+    """A place of consultation or site, with its free slots by time. `id` is the Schedule's; `group`: `MSP` or `CDS`
+    that it is in, `name` the name of that."""
 
     id: str
     line: str
@@ -45,6 +47,7 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     city: str
     distance_km: float | None = None
     name: str | None = None
+    group: str | None = None
     phone: str | None = None
     slots: tuple[CardSlot, ...] = ()
 
@@ -201,7 +204,7 @@ def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[Fr
 
 
 def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
-    """By time; of several with the same beginning and end at one place, the first."""
+    """By time, at most MOST_SLOTS; of several with the same beginning and end at one place, the first."""
     distinct: dict[tuple[datetime, datetime], CardSlot] = {}
     for slot in slots:
         if (slot.start, slot.end) not in distinct:
@@ -216,7 +219,7 @@ def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
                 cpts=tuple(name for _, name in slot.cpts),
                 walkin=slot.walkin,
             )
-    return tuple(distinct[key] for key in sorted(distinct))
+    return tuple(distinct[key] for key in sorted(distinct)[:MOST_SLOTS])
 
 
 def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
@@ -226,6 +229,8 @@ def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPla
         postal_code=place.postal_code,
         city=place.city,
         distance_km=_distance(place, area),
+        name=place.group.name if place.group is not None else None,
+        group=place.group.kind if place.group is not None else None,
         slots=_card_slots(slots),
     )
 

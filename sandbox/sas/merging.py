@@ -19,6 +19,7 @@ from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.cards import Card, CardCpts, Labels, association_card, practitioner_card
 from sandbox.sas.criteria import WITH, Criteria
 from sandbox.sas.directory import Candidate, Directory
+from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.places import DEPARTMENT, folded
 from sandbox.sas.queries import rank
 
@@ -149,19 +150,19 @@ class Merger:
 
     def _of_candidate(self, candidate: Candidate, area: Area) -> Outline | None:
         person = candidate.practitioner
-        kinds = {"cpts"} if person.cpts else set()
+        kinds = kinds_of(person)
         return self._outline(candidate, candidate.id, candidate.distance_km, kinds, area, person.cpts)
 
     def _of_association(self, association: SosAssociation, area: Area) -> Outline | None:
         away = [distance_km(area.lat, area.lon, site.lat, site.lon) for site in association.sites]
-        return self._outline(association, association.siret, min(away), {"sos"}, area)
+        return self._outline(association, association.siret, min(away), frozenset({"sos"}), area)
 
     def _outline(
         self,
         owner: Candidate | SosAssociation,
         id: str,
         away: float,
-        kinds: set[str],
+        kinds: frozenset[str],
         area: Area,
         member_of: tuple[str, ...] = (),
     ) -> Outline | None:
@@ -170,7 +171,7 @@ class Merger:
             return None
         if filters.kinds and filters.kinds.isdisjoint(kinds):
             return None
-        key = (id != self._criteria.preferred, False, *rank(id, away, self._criteria))
+        key = (id != self._criteria.preferred, not takes_part(kinds), *rank(id, away, self._criteria))
         return Outline(owner, id, key, area, tuple(each for each in member_of if each in self._cpts))
 
     def _through_cpts(self, outline: Outline, represented: set[str]) -> Outline | None:

@@ -39,6 +39,7 @@ __all__ = [
     "Source",
     "document",
     "flattened",
+    "head",
     "read_criteria",
     "run",
     "whole",
@@ -263,22 +264,29 @@ def _patient_until(wave: _Wave) -> float:
     return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
 
 
-def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The page as the SAS API answers it: builtins only, datetimes as ISO 8601."""
-    criteria, town = results.criteria, results.criteria.town
+def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What is searched, as the SAS API tells it: builtins only, datetimes as ISO 8601."""
+    town = criteria.town
     return {
         "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
         "place": {"kind": criteria.spot.kind, "label": criteria.spot.label},
         "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
-        "radius_km": results.area.radius_km,
         "order": criteria.order,
         "from": criteria.start.isoformat(),
         "to": criteria.end.isoformat(),
         "page": criteria.page,
+    }
+
+
+def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The page as the SAS API answers it."""
+    return {
+        **head(results.criteria, labels),
+        "radius_km": results.area.radius_km,
         "next": results.next,
         "partial": results.partial,
         "complete": results.complete,
         "cards": msgspec.to_builtins([*results.cards]),
         "without_slots": msgspec.to_builtins([*results.without_slots]),
-        "editors": msgspec.to_builtins(results.editors),
+        "editors": msgspec.to_builtins([*results.editors]),
     }

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -13,7 +12,7 @@ from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.net.http_client import Reply
-from tests.actors.sas.sas_core import NOW, Core, Gate, reply, session_cookie
+from tests.actors.sas.sas_core import NOW, Core, Gate, reply
 from tests.unit.sas.bundles import bundle, practitioner_bundle, sos_bundle
 
 SOON = [NOW + timedelta(hours=1), NOW + timedelta(hours=26)]
@@ -292,37 +291,3 @@ async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
         for gate in gates.values():
             gate.opened.set()
         assert (await running).status_code == 200
-
-
-async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures(core: Core) -> None:
-    open_editors(core)
-
-    async def failing(*_: object) -> Reply:
-        raise PeerTimeout("garde-plus", "x")
-
-    core.editors.answers["garde-plus"] = failing
-    async with core.browser() as browser:
-        browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
-    assert page.status_code == 200
-    assert page.text.count("<article") == 5
-    assert page.text.count('class="day"') >= 15
-    link = page.text.partition('<a class="slot" href="')[2].partition('"')[0].replace("&amp;", "&")
-    assert parse_qs(urlsplit(link).query)["origin"] == ["sas"]
-    assert "data-slot=" in page.text
-    assert 'data-editor="agenda-azur"' in page.text
-    assert "Garde Plus : pas de réponse en 7 s" in page.text
-    assert 'id="suivante"' in page.text
-    following = page.text.partition('id="suivante" href="')[2].partition('"')[0].replace("&amp;", "&")
-    assert "page=2" in following
-    assert "city=Bordeaux" in unquote(following)
-
-
-async def test_where_nothing_is_free_the_page_says_so(core: Core) -> None:
-    for slug in core.population.editors:
-        core.editors.answers[slug] = _empty
-    async with core.browser() as browser:
-        browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
-    assert "Aucun créneau libre" in page.text
-    assert "sans créneau libre sur la période" in page.text
