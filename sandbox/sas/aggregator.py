@@ -76,7 +76,8 @@ class Aggregator:
         self._context, self._http = context, http
         self.directory, self.labels = directory, labels
         settings = context.settings
-        self.timeout, self.search_timeout = settings.editor_timeout_s, settings.search_timeout_s
+        self.timeout = settings.editor_timeout_s
+        self.search_timeout = settings.search_timeout_s or 3 * self.timeout
         self._largest = settings.editor_answer_mib << 20
         self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
         self._lines: dict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(settings.editor_concurrency)))
