@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load import r01, r03
+from load import r01, r03, search
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,18 @@ MEASUREMENTS = (
         (
             Ratio("durable POST / same handler without the store", "durable", "memory", 0.4),
             Ratio("handler without the store / raw ASGI that reads the body and answers 201", "memory", "raw", 0.10),
+        ),
+    ),
+    Measurement(
+        "A search over ten editors, 35 KB each: what it costs, one editor that hangs, editors that answer in 50 ms",
+        search.measure,
+        (
+            Ratio("search / bare aiohttp and orjson, by the processor's time", "search", "bare", 1 / 2.0),
+            Ratio("last card of the others, one editor hung / none hung", "hung", "calm", 0.9),
+            Ratio("ten editors, half of the searches / one call to one of them", "ten", "call, ten", 1 / 1.10),
+            Ratio("ten editors, 99 of 100 searches / that and 10 ms", "ten p99", "bound, ten p99", 1.0),
+            Ratio("thirty editors, half of the searches / one call to one of them", "thirty", "call, thirty", 1 / 1.15),
+            Ratio("thirty editors, 99 of 100 searches / that and 10 ms", "thirty p99", "bound, thirty p99", 1.0),
         ),
     ),
 )

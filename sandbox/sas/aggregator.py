@@ -8,8 +8,9 @@ bad answer the bad slots are lost, each told as a finding: counted by requiremen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.fhir.profiles import Finding
@@ -85,11 +86,16 @@ class Aggregator:
         self.running = 0
         self.findings: Counter[str] = Counter()  # by requirement id, since the start
 
-    def admit(self) -> None:
-        """Count a search in. Raises RequestError 503 when too many run already."""
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """While a search runs. Raises RequestError 503 when too many run already."""
         if self.running >= MOST_SEARCHES:
             raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
         self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
 
     def call(self, query: EditorQuery) -> Call:
         """A call that begins now."""
@@ -151,7 +157,12 @@ class Aggregator:
             "searches": self.running,
             "findings": self.findings.total(),
             "editors": {
-                slug: {"circuit": line.circuit.state, "running": line.running, **line.counts}
+                slug: {
+                    "circuit": line.circuit.state,
+                    "running": line.running,
+                    "calls": dict(line.counts),
+                    "findings": dict(line.findings),
+                }
                 for slug, line in self._lines.items()
             },
         }

@@ -65,7 +65,7 @@ class Directory:
     def _begin(self) -> None:
         population = self.population = self._source.current
         handmade = [*population.handmade()]
-        self.places = Places(population.towns, [place for person in handmade for place in person.places])
+        self.places = Places(population.towns)
         self.work = 0  # places that searches have looked at
         self._cells: dict[str, dict[_Key, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
         self._unread = dict(population.departments)

@@ -1,7 +1,6 @@
 """The places that a regulator can search around: a town, an address in it, a postal code, a département. Pure.
 
-An address of somebody in the persona files lies where he does; any other one somewhere in its town, as
-`population/geocoding.py` has it.
+An address lies somewhere in its town, as `population/geocoding.py` has it.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from sandbox.kernel.model import Place, Town
+from sandbox.kernel.model import Town
 from sandbox.population.departments import DEPARTMENTS
 from sandbox.population.geocoding import geocode
 from sandbox.sas.areas import Area, area_of, area_of_department
@@ -57,10 +56,10 @@ def folded(text: str) -> str:
 
 
 class Places:
-    """Towns by what people type. `known`: places of practice whose addresses are exact."""
+    """Towns by what people type."""
 
-    def __init__(self, towns: Mapping[str, Town], known: Sequence[Place] = ()) -> None:
-        self._towns, self._known = towns, known
+    def __init__(self, towns: Mapping[str, Town]) -> None:
+        self._towns = towns
 
     @cached_property
     def _by_name(self) -> dict[str, list[Town]]:
@@ -80,10 +79,6 @@ class Places:
         for town in self._towns.values():
             found[town.department].append(town)
         return found
-
-    @cached_property
-    def _streets(self) -> dict[tuple[str, str], tuple[float, float]]:
-        return {(place.insee, folded(place.line)): (place.lat, place.lon) for place in self._known}
 
     def town(self, insee: str = "", name: str = "") -> Town | None:
         """The town by INSEE code, else by name (`Bordeaux`, `bordeaux (33)`, `33000 Bordeaux`); None if unknown.
@@ -109,7 +104,7 @@ class Places:
         if not street:
             return Spot(TOWN, town.name, town, area_of(town))
         line = f"{number} {street}" if number else street
-        point = self._streets.get((town.insee, folded(line))) or geocode(town, number, street)
+        point = geocode(town, number, street)
         return Spot(ADDRESS, f"{line}, {town.name}", town, area_of(town, point), point)
 
     def spot(self, text: str) -> Spot | None:

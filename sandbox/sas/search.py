@@ -13,6 +13,7 @@ the area is enlarged once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,14 +55,14 @@ async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Even
 
     Who stops listening closes the generator: the calls that are under way are then cancelled.
     """
-    aggregator.admit()
-    search = _Search(criteria, aggregator)
-    try:
-        async for event in search.events():
-            yield event
-    finally:
-        aggregator.running -= 1
-        search.cancel()
+    with aggregator.admitted():
+        search = _Search(criteria, aggregator)
+        async with contextlib.aclosing(search.events()) as events:
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                search.cancel()
 
 
 async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.kernel.model import Town
-from sandbox.population.people import Population
 from sandbox.sas.areas import area_of_department, distance_km
 from sandbox.sas.directory import Directory
 from sandbox.sas.places import ADDRESS, DEPARTMENT, TOWN
@@ -69,12 +68,6 @@ def test_an_address_lies_in_its_town_and_neighbours_are_near(directory: Director
     assert distance_km(*one.point, *elsewhere.point) > distance_km(*one.point, *next_door.point)
     assert distance_km(*one.point, one.town.lat, one.town.lon) < 5
     assert one.area.radius_km == 10.0
-
-
-def test_the_address_of_somebody_who_is_known_is_his(directory: Directory, population: Population) -> None:
-    place = next(iter(population.handmade())).places[0]
-    spot = directory.places.spot_of(population.towns[place.insee], place.line)
-    assert spot.point == (place.lat, place.lon)
 
 
 def test_a_departement_has_a_radius_of_its_own(national: Directory) -> None:
