@@ -1,4 +1,4 @@
-"""`make bench`: the hot paths against their limits, as ratios measured in one run. `make bench ARGS="r01 search"`: some.
+"""`make bench`: the hot paths against their limits, as ratios measured in one run (`ARGS="r01 search"`: some of them).
 
 Each measurement runs its variants by turns, several rounds, server and client in processes of their own (each on a
 core of its own where there are two); the ratio is that of the medians. Exit code 1 when a limit is missed.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from load import full, r01, r03, startup
+from load import full, r01, r03, search, startup
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,19 @@ MEASUREMENTS = (
         full.start,
         (Ratio("borne / taken", "borne", "taken"),),
         unit="s",
+    ),
+    Measurement(
+        "search",
+        "A search over ten editors, 35 KB each: what it costs, one editor that hangs, editors that answer in 50 ms",
+        search.measure,
+        (
+            Ratio("search / bare aiohttp and orjson, by the processor's time", "search", "bare", 1 / 2.0),
+            Ratio("last card of the others, one editor hung / none hung", "hung", "calm", 0.9),
+            Ratio("ten editors, half of the searches / one call to one of them", "ten", "call, ten", 1 / 1.10),
+            Ratio("ten editors, 99 of 100 searches / that and 10 ms", "ten p99", "bound, ten p99", 1.0),
+            Ratio("thirty editors, half of the searches / one call to one", "thirty", "call, thirty", 1 / 1.15),
+            Ratio("thirty editors, 99 of 100 searches / that and 10 ms", "thirty p99", "bound, thirty p99", 1.0),
+        ),
     ),
 )
 ROUNDS = 3

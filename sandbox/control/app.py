@@ -38,6 +38,7 @@ from sandbox.control import callers, endpoints
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
+from sandbox.control.metrics import rendered
 from sandbox.control.outbox import Outboxes
 from sandbox.control.reload import Reload
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
@@ -316,6 +317,7 @@ class _Desk:
             told = "Les personnages sont relus" if found["changed"] else "Les fichiers sont ceux que tous ont déjà"
             flash(request, f"{told} : {found['practitioners']} médecins, {found['regulators']} régulateurs.")
         return self._pages.redirect("/")
+
     async def lrms(self, request: Request) -> Response:
         return JSONResponse({"lrms": [*callers.documents(self._control.context.population, self._control.worlds)]})
 
@@ -338,28 +340,10 @@ class _Desk:
         return Response(content, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
-        return PlainTextResponse(_metrics(self._control), media_type="text/plain; version=0.0.4")
-
-
-def _metrics(control: Control) -> str:
-    lines = ["# HELP sas_sandbox_role_ready 1 when the role answers.", "# TYPE sas_sandbox_role_ready gauge"]
-    for role in ROLES:
-        line = control.switchboard.lines.get(role)
-        lines.append(f'sas_sandbox_role_ready{{role="{role}"}} {int(line is not None and line.ready)}')
-    lines += [
-        "# HELP sas_sandbox_exchanges_total Exchanges journalled.",
-        "# TYPE sas_sandbox_exchanges_total counter",
-    ]
-    for (actor, flow, direction, status), count in sorted(control.journal.counts.items()):
-        labels = f'actor="{actor}",flow="{flow}",direction="{direction}",status="{status}"'
-        lines.append(f"sas_sandbox_exchanges_total{{{labels}}} {count}")
-    lines += [
-        "# HELP sas_sandbox_dropped_total Exchanges lost by overflow.",
-        "# TYPE sas_sandbox_dropped_total counter",
-    ]
-    for role, role_line in sorted(control.switchboard.lines.items()):
-        lines.append(f'sas_sandbox_dropped_total{{role="{role}"}} {role_line.dropped}')
-    return "\n".join(lines) + "\n"
+        return PlainTextResponse(
+            rendered(self._control.switchboard.lines, self._control.journal.counts),
+            media_type="text/plain; version=0.0.4",
+        )
 
 
 async def _body(request: Request, kind: type[T]) -> T:

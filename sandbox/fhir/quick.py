@@ -90,12 +90,63 @@ def quick_bundle(body: bytes) -> QuickBundle | None:
         return None
 
 
+class _Company(msgspec.Struct):
+    """What the resources beside the Slots say: agendas by reference, and the kinds of slots that refer to them."""
+
+    agendas: dict[str, tuple[str, Agenda] | None]
+    terms: dict[bytes, Terms | None]
+
+
+_COMPANIES: dict[bytes, _Company] = {}
+_MOST_COMPANIES = 256  # that are known again: the same practitioners are asked about all day
+_Others = list[tuple[str, str, msgspec.Raw]]
+
+
 def read_quickly(bundle: QuickBundle, detailed: Detailed) -> Reading:
     """The answer understood: of its Slots only the unusual ones are looked at in detail."""
     slots, others = _sorted(bundle)
-    unusual = detailed.sort(others)
-    known: dict[str, tuple[str, Agenda] | None] = {}
-    terms: dict[bytes, Terms | None] = {}
+    octets = b"\n".join([resource for _, _, resource in others])
+    company = _COMPANIES.get(octets)
+    if company is not None and bundle.total == len(slots) and bundle.type == "searchset":
+        usual = _usual(slots, company)
+        if usual is not None:
+            following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
+            return Reading(usual, [], bundle.total, following or None)
+    company = _Company({}, {})
+    reading = _in_detail(bundle, slots, others, company, detailed)
+    if not reading.findings:
+        if len(_COMPANIES) >= _MOST_COMPANIES:
+            _COMPANIES.clear()
+        _COMPANIES[octets] = company
+    return reading
+
+
+def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | None:
+    """The Slots, when all that they say and refer to was seen before and nothing was wrong with it."""
+    found: list[FreeSlot] = []
+    agendas, terms = company.agendas, company.terms
+    for slot in slots:
+        start, end, shape = exact_instant(slot.start), exact_instant(slot.end), _shape(slot)
+        agenda, kind, comment = (
+            agendas.get(slot.schedule.reference),
+            _TERMS.get(shape) or terms.get(shape),
+            slot.comment,
+        )
+        if (
+            start is None or end is None or agenda is None or kind is None or slot.status != "free"
+            or not comment.startswith(("http://", "https://")) or not start < end
+        ):  # fmt: skip
+            return None
+        found.append(_free_slot(slot.id.strip(), start, end, comment.strip(), agenda[0], agenda[1], kind))
+    return found
+
+
+def _in_detail(
+    bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, company: _Company, detailed: Detailed
+) -> Reading:
+    """The same, told what is wrong; `company` learns."""
+    unusual = detailed.sort((path, url, orjson.loads(memoryview(resource))) for path, url, resource in others)
+    agendas, terms = company.agendas, company.terms
     found: list[FreeSlot | None] = []
     for slot in slots:
         start, end = exact_instant(slot.start), exact_instant(slot.end)
@@ -103,26 +154,29 @@ def read_quickly(bundle: QuickBundle, detailed: Detailed) -> Reading:
             found.append(detailed.slot(_as_node(slot)))
             continue
         reference, shape, comment = slot.schedule.reference, _shape(slot), slot.comment.strip() or None
-        agenda = known[reference] if reference in known else known.setdefault(reference, detailed.agenda(reference))
+        if reference not in agendas:
+            agendas[reference] = detailed.agenda(reference)
+        agenda = agendas[reference]
         kind = _TERMS.get(shape) or (terms[shape] if shape in terms else _learn(terms, shape, slot, detailed))
         if agenda is None or kind is None or not _is_bookable(comment, kind.walkin):
             found.append(detailed.slot(_as_node(slot)))
         else:
             found.append(_free_slot(slot.id.strip(), start, end, comment, agenda[0], agenda[1], kind))
-    links = [{"relation": link.relation, "url": link.url} for link in bundle.link]
     found += map(detailed.slot, unusual)
+    links = [{"relation": link.relation, "url": link.url} for link in bundle.link]
     return detailed.finish({"type": bundle.type, "total": bundle.total, "link": links}, found)
 
 
-def _sorted(bundle: QuickBundle) -> tuple[list[QuickSlot], list[tuple[str, str, object]]]:
-    """The Slots, and the path, fullUrl and value of whatever else there is."""
+def _sorted(bundle: QuickBundle) -> tuple[list[QuickSlot], _Others]:
+    """The Slots, and the path, fullUrl and octets of whatever else there is."""
     slots: list[QuickSlot] = []
-    others: list[tuple[str, str, object]] = []
+    others: _Others = []
+    decode = _SLOT.decode
     for at, entry in enumerate(bundle.entry):
         try:
-            slots.append(_SLOT.decode(entry.resource))
+            slots.append(decode(entry.resource))
         except msgspec.DecodeError:
-            others.append((f"Bundle.entry[{at}]", entry.fullUrl.strip(), orjson.loads(memoryview(entry.resource))))
+            others.append((f"Bundle.entry[{at}]", entry.fullUrl.strip(), entry.resource))
     return slots, others
 
 

@@ -8,8 +8,9 @@ bad answer the bad slots are lost, each told as a finding: counted by requiremen
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.fhir.profiles import Finding
@@ -76,21 +77,25 @@ class Aggregator:
         self._context, self._http = context, http
         self.directory, self.labels = directory, labels
         settings = context.settings
-        self.timeout, self.search_timeout = settings.editor_timeout_s, settings.search_timeout_s
+        self.timeout = settings.editor_timeout_s
+        self.search_timeout = settings.search_timeout_s or 3 * self.timeout
         self._largest = settings.editor_answer_mib << 20
         self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
-        self._lines = {
-            slug: _Line(asyncio.Semaphore(settings.editor_concurrency)) for slug in context.population.editors
-        }
+        self._lines: dict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(settings.editor_concurrency)))
         self._late: set[asyncio.Task[Source]] = set()
         self.running = 0
         self.findings: Counter[str] = Counter()  # by requirement id, since the start
 
-    def admit(self) -> None:
-        """Count a search in. Raises RequestError 503 when too many run already."""
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """While a search runs. Raises RequestError 503 when too many run already."""
         if self.running >= MOST_SEARCHES:
             raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
         self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
 
     def call(self, query: EditorQuery) -> Call:
         """A call that begins now."""
@@ -152,7 +157,12 @@ class Aggregator:
             "searches": self.running,
             "findings": self.findings.total(),
             "editors": {
-                slug: {"circuit": line.circuit.state, "running": line.running, **line.counts}
+                slug: {
+                    "circuit": line.circuit.state,
+                    "running": line.running,
+                    "calls": dict(line.counts),
+                    "findings": dict(line.findings),
+                }
                 for slug, line in self._lines.items()
             },
         }

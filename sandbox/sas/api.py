@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +19,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.config import SAS_UI
@@ -37,11 +37,12 @@ from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
-from sandbox.sas.search import document, flattened, read_criteria, whole
+from sandbox.sas.search import Event, document, flattened, head, read_criteria, run, whole
+from sandbox.sas.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-MOST_TOKENS = 10_000
+NDJSON = "application/x-ndjson"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 _BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
 
@@ -51,31 +52,6 @@ class Login(msgspec.Struct):
 
     identifier: str
     password: str
-
-
-class Tokens:
-    """Bearer tokens of the API: in memory, at most 10,000 (the oldest goes), each for `session_hours`."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._life = timedelta(hours=context.settings.session_hours)
-        self._held: dict[str, tuple[str, datetime]] = {}
-
-    def give(self, account: str) -> tuple[str, datetime]:
-        """A new token of an account (its id) and when it ends."""
-        while len(self._held) >= MOST_TOKENS:
-            del self._held[next(iter(self._held))]
-        token, ends = self._context.entropy.token(), self._context.clock.now() + self._life
-        self._held[token] = (account, ends)
-        return token, ends
-
-    def account(self, token: str) -> str:
-        """Whose token it is: the account's id; "" for an unknown or expired one."""
-        account, ends = self._held.get(token, ("", None))
-        if ends is not None and ends <= self._context.clock.now():
-            del self._held[token]
-            return ""
-        return account
 
 
 class Unauthorized(RequestError):
@@ -152,11 +128,15 @@ class Api:
         )
 
     async def search(self, request: Request) -> Response:
-        """One page of cards."""
+        """One page of cards; as `application/x-ndjson` the events of the search as they come."""
         self._accounts.require(self._caller(request), Right.ORIENTATION)
         now = self._context.clock.now()
         values = flattened(request.query_params.multi_items())
         criteria = read_criteria(values, self._directory, self._labels, now)
+        if NDJSON in request.headers.get("accept", ""):
+            events = run(criteria, self._aggregator)
+            first = await anext(events)  # a refusal is told by the status
+            return StreamingResponse(_lines(head(criteria, self._labels), first, events), media_type=NDJSON)
         return _json(document(await whole(criteria, self._aggregator), self._labels))
 
     async def l02(self, request: Request) -> Response:
@@ -220,6 +200,18 @@ class Api:
     def _caller_or_loopback(self, request: Request) -> None:
         if request.client is None or request.client.host not in _LOOPBACK:
             self._caller(request)
+
+
+_LINES = msgspec.json.Encoder(enc_hook=list)  # sequences of cards that are drawn as they are looked at
+
+
+async def _lines(told: Mapping[str, Any], first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+    """One JSON object a line: what is searched, then the events."""
+    async with contextlib.aclosing(events):
+        yield _LINES.encode({"event": "search", **told}) + b"\n"
+        yield _LINES.encode(first) + b"\n"
+        async for event in events:
+            yield _LINES.encode(event) + b"\n"
 
 
 def appointment_document(record: AppointmentRecord) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class SasCore:
         self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
     ) -> None:
         changes = Channel()
-        self._store = store
+        self.store = store
         store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
         directory = Directory(context.population)
@@ -122,7 +122,7 @@ class SasCore:
         await self._l02.stop()
         await self.aggregator.close()
         await self._http.close()
-        await self._store.close()
+        await self.store.close()
 
     def health(self) -> dict[str, object]:
         """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""

@@ -71,7 +71,7 @@ _BY_DEPARTMENT = _read_departments()
 
 
 def area_of(town: Town, point: tuple[float, float] | None = None) -> Area:
-    """Area around a town, or around an address in it, by the table of its département (an unknown one: the fallback)."""
+    """Area around a town or an address in it, by the table of its département (an unknown one: the fallback)."""
     lat, lon = point or (town.lat, town.lon)
     return Area(lat, lon, *RADIUS_KM.get(town.department, FALLBACK_RADIUS_KM))
 

@@ -19,6 +19,7 @@ from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, 
 from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.queries import EditorQuery
 
+MOST_SLOTS = 1000  # of one place: what an editor has never been asked for more of
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
@@ -37,7 +38,8 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A place of consultation or site, with its free slots by time. `id` is the Schedule's."""
+    """A place of consultation or site, with its free slots by time. `id` is the Schedule's; `group`: `MSP` or `CDS`
+    that it is in, `name` the name of that."""
 
     id: str
     line: str
@@ -45,6 +47,7 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     city: str
     distance_km: float | None = None
     name: str | None = None
+    group: str | None = None
     phone: str | None = None
     slots: tuple[CardSlot, ...] = ()
 
@@ -79,13 +82,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cpts: tuple[CardCpts, ...] = ()
     through: tuple[CardCpts, ...] = ()
     member_of: tuple[str, ...] = ()
-    participant: bool = True
     places: tuple[CardPlace, ...] = ()
-
-    @property
-    def kinds(self) -> set[str]:
-        """What the filter of kinds knows it by."""
-        return {"sos"} if self.kind == "sos" else {"cpts"} if self.member_of else set()
 
     @property
     def slot_count(self) -> int:
@@ -103,15 +100,20 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
-    start, end = start.astimezone(UTC), end.astimezone(UTC)  # compared faster than what has a time zone's rules
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
     for slot in slots:
         asked = slot.sos[0] if slot.sos is not None else slot.practitioner
         if asked not in query.asked:
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
-        elif not start <= slot.start <= end:
-            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
-        else:
+            continue
+        begin = slot.start
+        if begin not in inside:
+            inside[begin] = first <= begin <= last
+        if inside[begin]:
             kept.append(slot)
+        else:
+            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
     return kept, findings
 
 
@@ -202,7 +204,7 @@ def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[Fr
 
 
 def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
-    """By time; of several with the same beginning and end at one place, the first."""
+    """By time, at most MOST_SLOTS; of several with the same beginning and end at one place, the first."""
     distinct: dict[tuple[datetime, datetime], CardSlot] = {}
     for slot in slots:
         if (slot.start, slot.end) not in distinct:
@@ -217,7 +219,7 @@ def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
                 cpts=tuple(name for _, name in slot.cpts),
                 walkin=slot.walkin,
             )
-    return tuple(distinct[key] for key in sorted(distinct))
+    return tuple(distinct[key] for key in sorted(distinct)[:MOST_SLOTS])
 
 
 def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
@@ -227,6 +229,8 @@ def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPla
         postal_code=place.postal_code,
         city=place.city,
         distance_km=_distance(place, area),
+        name=place.group.name if place.group is not None else None,
+        group=place.group.kind if place.group is not None else None,
         slots=_card_slots(slots),
     )
 

@@ -114,15 +114,19 @@ class Results:
         )
 
     @property
+    def cards(self) -> list[Card]:
+        """Those of this page."""
+        skipped, found = CARDS_PER_PAGE * (self.criteria.page - 1), list[Card]()
+        for lot in sorted(self.lots):
+            cards = self.lots[lot].cards
+            found += cards[skipped : skipped + CARDS_PER_PAGE - len(found)]
+            skipped = max(0, skipped - len(cards))
+        return found
+
+    @property
     def all_cards(self) -> list[Card]:
         """Every card with slots, of all pages."""
         return [card for lot in sorted(self.lots) for card in self.lots[lot].cards]
-
-    @property
-    def cards(self) -> list[Card]:
-        """Those of this page."""
-        first = CARDS_PER_PAGE * (self.criteria.page - 1)
-        return self.all_cards[first : first + CARDS_PER_PAGE]
 
     @property
     def without_slots(self) -> list[Card]:

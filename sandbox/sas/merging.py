@@ -8,20 +8,20 @@ its other members are removed (contextual call, « Merging », « Participation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, overload
 
 import msgspec
 
 from sandbox.fhir.reading import FreeSlot
 from sandbox.kernel.model import SosAssociation
-from sandbox.sas.areas import Area
+from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.cards import Card, CardCpts, Labels, association_card, practitioner_card
 from sandbox.sas.criteria import WITH, Criteria
 from sandbox.sas.directory import Candidate, Directory
+from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.places import DEPARTMENT, folded
 from sandbox.sas.queries import rank
-
-Cards = tuple[list[Card], list[Card]]  # with slots, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,68 +67,119 @@ def _narrows(criteria: Criteria) -> bool:
     return bool(filters.visibilities or filters.types or filters.booking or criteria.reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A card that may be drawn: whose it is, and what decides whether and where it is shown. `through`: FINESS of the
+    CPTS whose one card it is."""
+
+    owner: Candidate | SosAssociation
+    id: str
+    key: tuple[bool, bool, float, bytes]
+    area: Area
+    member_of: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
+
+
+Outlines: TypeAlias = tuple[list[Outline], list[Outline]]  # with slots, without
+
+
+class Drawn(Sequence[Card]):
+    """The cards of some outlines, each drawn when it is looked at: a page shows few of those that are found."""
+
+    def __init__(self, merger: Merger, outlines: Sequence[Outline]) -> None:
+        self._merger, self.outlines = merger, outlines
+
+    def __len__(self) -> int:
+        return len(self.outlines)
+
+    @overload
+    def __getitem__(self, index: int) -> Card: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Card]: ...
+    def __getitem__(self, index: int | slice) -> Card | Sequence[Card]:
+        if isinstance(index, slice):
+            return Drawn(self._merger, self.outlines[index])
+        return self._merger.draw(self.outlines[index])
+
+
 class Merger:
-    """The cards of one search. `cards` are made once per owner and number of slots."""
+    """The cards of one search, from `answers`, which grow."""
 
-    def __init__(self, criteria: Criteria, directory: Directory, labels: Labels) -> None:
-        self._criteria, self._directory, self._labels = criteria, directory, labels
-        self._made: dict[str, Card] = {}
-        self.cpts = frozenset() if criteria.spot.kind == DEPARTMENT else directory.cpts_of(criteria.town)
+    def __init__(self, criteria: Criteria, directory: Directory, labels: Labels, answers: Answers) -> None:
+        self._criteria, self._directory, self._labels, self._answers = criteria, directory, labels, answers
+        self._drawn: dict[tuple[str, tuple[str, ...]], Card] = {}
+        self._cpts = frozenset() if criteria.spot.kind == DEPARTMENT else directory.cpts_of(criteria.town)
 
-    def cards(self, lot: Lot, answers: Answers, represented: set[str]) -> Cards:
-        """The cards of a lot; `represented`: FINESS of the CPTS that have their card, to which those of this lot join."""
-        known = [card for card in self._all(lot, answers) if self._is_wanted(card)]
-        known.sort(key=self._key)
-        with_slots: list[Card] = []
-        for card in known:
-            if card.slot_count and (kept := self._through_cpts(card, represented)) is not None:
+    def outlines(self, lot: Lot) -> list[Outline]:
+        """What may be shown of a lot, in its order."""
+        found = [self._of_candidate(candidate, lot.area) for candidate in lot.candidates]
+        found += [self._of_association(association, lot.area) for association in lot.associations]
+        return sorted((each for each in found if each is not None), key=lambda each: each.key)
+
+    def cards(self, outlines: Iterable[Outline], represented: set[str]) -> Outlines:
+        """What is known of a lot by now; `represented`: the CPTS that have their card, joined by those of this lot."""
+        with_slots: list[Outline] = []
+        without: list[Outline] = []
+        for outline in outlines:
+            if outline.id not in self._answers.known:
+                continue
+            if outline.id not in self._answers.slots:
+                without.append(outline)
+            elif (kept := self._through_cpts(outline, represented)) is not None:
                 with_slots.append(kept)
-        return with_slots, [card for card in known if not card.slot_count]
+        return with_slots, without
 
-    def forget(self, owners: Iterable[str]) -> None:
-        """Somebody answered for them: their cards are made anew."""
-        for owner in owners:
-            self._made.pop(owner, None)
+    def draw(self, outline: Outline) -> Card:
+        """The card: its owner was answered for."""
+        key = outline.id, outline.through
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(outline)
+        return self._drawn[key]
 
-    def _all(self, lot: Lot, answers: Answers) -> Iterable[Card]:
-        editors = self._directory.population.editors
-        for candidate in lot.candidates:
-            if candidate.id in answers.known:
-                if candidate.id not in self._made:
-                    person = candidate.practitioner
-                    self._made[candidate.id] = practitioner_card(
-                        person,
-                        answers.slots.get(candidate.id, ()),
-                        editor=editors[person.editor],
-                        area=lot.area,
-                        labels=self._labels,
-                    )
-                yield self._made[candidate.id]
-        for association in lot.associations:
-            if association.siret in answers.known:
-                slots = answers.slots.get(association.siret, ())
-                yield association_card(association, slots, editor=editors[association.editor], area=lot.area)
-
-    def _is_wanted(self, card: Card) -> bool:
-        filters = self._criteria.filters
-        if filters.within_km is not None and card.distance_km > filters.within_km:
-            return False
-        return not filters.kinds or not filters.kinds.isdisjoint(card.kinds)
-
-    def _key(self, card: Card) -> tuple[bool, bool, float, bytes]:
-        preferred = card.id == self._criteria.preferred
-        return (not preferred, not card.participant, *rank(card.id, card.distance_km, self._criteria))
-
-    def _through_cpts(self, card: Card, represented: set[str]) -> Card | None:
-        """The card as it is shown; None for a further member of CPTS that have their card."""
-        own = [finess for finess in card.member_of if finess in self.cpts]
-        fresh = [finess for finess in own if finess not in represented]
-        if not own or card.id == self._criteria.preferred:
+    def _draw(self, outline: Outline) -> Card:
+        editors, slots = self._directory.population.editors, self._answers.slots.get(outline.id, ())
+        if isinstance(outline.owner, SosAssociation):
+            return association_card(outline.owner, slots, editor=editors[outline.owner.editor], area=outline.area)
+        person = outline.owner.practitioner
+        card = practitioner_card(person, slots, editor=editors[person.editor], area=outline.area, labels=self._labels)
+        if not outline.through:
             return card
+        names = self._directory.population.cpts
+        through = tuple(CardCpts(finess, names[finess].name) for finess in outline.through)
+        return msgspec.structs.replace(card, kind="cpts", through=through)
+
+    def _of_candidate(self, candidate: Candidate, area: Area) -> Outline | None:
+        person = candidate.practitioner
+        kinds = kinds_of(person)
+        return self._outline(candidate, candidate.id, candidate.distance_km, kinds, area, person.cpts)
+
+    def _of_association(self, association: SosAssociation, area: Area) -> Outline | None:
+        away = [distance_km(area.lat, area.lon, site.lat, site.lon) for site in association.sites]
+        return self._outline(association, association.siret, min(away), frozenset({"sos"}), area)
+
+    def _outline(
+        self,
+        owner: Candidate | SosAssociation,
+        id: str,
+        away: float,
+        kinds: frozenset[str],
+        area: Area,
+        member_of: tuple[str, ...] = (),
+    ) -> Outline | None:
+        filters = self._criteria.filters
+        if filters.within_km is not None and away > filters.within_km:
+            return None
+        if filters.kinds and filters.kinds.isdisjoint(kinds):
+            return None
+        key = (id != self._criteria.preferred, not takes_part(kinds), *rank(id, away, self._criteria))
+        return Outline(owner, id, key, area, tuple(each for each in member_of if each in self._cpts))
+
+    def _through_cpts(self, outline: Outline, represented: set[str]) -> Outline | None:
+        """The outline as it is shown; None for a further member of CPTS that have their card."""
+        if not outline.member_of or outline.id == self._criteria.preferred:
+            return outline
+        fresh = tuple(each for each in outline.member_of if each not in represented)
         if not fresh:
             return None
         represented.update(fresh)
-        names = self._directory.population.cpts
-        return msgspec.structs.replace(
-            card, kind="cpts", through=tuple(CardCpts(each, names[each].name) for each in fresh)
-        )
+        return replace(outline, through=fresh)

@@ -1,24 +1,23 @@
 """The places that a regulator can search around: a town, an address in it, a postal code, a département. Pure.
 
-Nobody's real addresses live in a sandbox, so an address is put somewhere in its town by its own words: the same
-words lead to the same point, and neighbours of one street are neighbours here.
+An address lies somewhere in its town, as `population/geocoding.py` has it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from sandbox.kernel.model import Place, Town
+from sandbox.kernel.model import Town
 from sandbox.population.departments import DEPARTMENTS
-from sandbox.sas.areas import KM_PER_DEGREE, Area, area_of, area_of_department
+from sandbox.population.geocoding import geocode
+from sandbox.sas.areas import Area, area_of, area_of_department
 
 ADDRESS, TOWN, DEPARTMENT = "address", "town", "department"
 
@@ -33,10 +32,6 @@ _POSTAL_CODES = {str(code): city for city, _, codes in _CITIES for code in codes
 _POSTAL_CODE = re.compile(r"(?<!\d)\d{5}(?!\d)")
 _NUMBERED = re.compile(r"\s*(\d+)\s*(?:bis|ter|quater)?[\s,]+(.+)", re.IGNORECASE)
 _DEPARTMENT = re.compile(r"(?:departement\s+)?(\d[\dab]\d?)")
-
-FARTHEST_STREET_KM = 1.5  # from the centre of its town
-METRES_PER_NUMBER = 8
-LARGEST_NUMBER = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +56,10 @@ def folded(text: str) -> str:
 
 
 class Places:
-    """Towns by what people type. `known`: places of practice whose addresses are exact."""
+    """Towns by what people type."""
 
-    def __init__(self, towns: Mapping[str, Town], known: Sequence[Place] = ()) -> None:
-        self._towns, self._known = towns, known
+    def __init__(self, towns: Mapping[str, Town]) -> None:
+        self._towns = towns
 
     @cached_property
     def _by_name(self) -> dict[str, list[Town]]:
@@ -84,10 +79,6 @@ class Places:
         for town in self._towns.values():
             found[town.department].append(town)
         return found
-
-    @cached_property
-    def _streets(self) -> dict[tuple[str, str], tuple[float, float]]:
-        return {(place.insee, folded(place.line)): (place.lat, place.lon) for place in self._known}
 
     def town(self, insee: str = "", name: str = "") -> Town | None:
         """The town by INSEE code, else by name (`Bordeaux`, `bordeaux (33)`, `33000 Bordeaux`); None if unknown.
@@ -113,7 +104,7 @@ class Places:
         if not street:
             return Spot(TOWN, town.name, town, area_of(town))
         line = f"{number} {street}" if number else street
-        point = self._streets.get((town.insee, folded(line))) or _somewhere(town, street, number)
+        point = geocode(town, number, street)
         return Spot(ADDRESS, f"{line}, {town.name}", town, area_of(town, point), point)
 
     def spot(self, text: str) -> Spot | None:
@@ -188,15 +179,3 @@ def _cuts(text: str) -> Iterator[tuple[str, str]]:
     street, comma, place = text.rpartition(",")
     if comma:
         yield street, place
-
-
-def _somewhere(town: Town, street: str, number: str) -> tuple[float, float]:
-    """A point of the town that depends on the street's name, a little further for a greater number."""
-    octets = hashlib.blake2b(folded(street).encode(), key=town.insee.encode(), digest_size=4).digest()
-    angle = int.from_bytes(octets[:2], "big") / 65_536 * math.tau
-    away = math.sqrt(int.from_bytes(octets[2:], "big") / 65_536) * FARTHEST_STREET_KM
-    along = min(int(number or 0), LARGEST_NUMBER) * METRES_PER_NUMBER / 1000
-    north = away * math.sin(angle) + along * math.cos(angle)
-    east = away * math.cos(angle) - along * math.sin(angle)
-    lat = town.lat + north / KM_PER_DEGREE
-    return round(lat, 6), round(town.lon + east / KM_PER_DEGREE / max(0.05, math.cos(math.radians(town.lat))), 6)
