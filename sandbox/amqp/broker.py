@@ -61,7 +61,7 @@ class VirtualHost:
 
         Raises KeyError for an exchange that does not exist.
         """
-        queues = self.exchanges[message.exchange].route(message.routing_key)
+        queues = _targets(self.exchanges[message.exchange], message)
         for queue in queues:
             queue.push(message, now)
         return len(queues)
@@ -72,9 +72,17 @@ class VirtualHost:
         if exchange is None:
             return
         letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
-        for target in exchange.route(letter.routing_key):
+        for target in _targets(exchange, letter):
             if reason == "rejected" or not in_cycle(letter, target.name):
                 target.push(letter, now)
+
+
+def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
+    """The queues that a message's keys reach, each once."""
+    if not message.copies:
+        return exchange.route(message.routing_key)
+    found = (queue for key in (message.routing_key, *message.copies) for queue in exchange.route(key))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass

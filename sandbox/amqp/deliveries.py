@@ -85,6 +85,7 @@ class Deliveries:
             queue.settle(entry)
         else:
             self.unacked[tag] = (entry, queue, None)
+        queue.expire(self._link.now)  # what died behind it is not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
         self._link.send(
@@ -111,9 +112,11 @@ class Deliveries:
                 queue.reject(entry, self._link.now)
         self.refill()
 
-    def recover(self) -> None:
-        """Requeue everything that is outstanding; it may come back to this channel."""
-        self._requeue(self._settle(0, multiple=True))
+    def recover(self, answer: bytes) -> None:
+        """Requeue everything that is outstanding; it may come back to this channel, after `answer`."""
+        settled = self._settle(0, multiple=True)
+        self._link.send(answer)
+        self._requeue(settled)
         self.refill()
 
     def _settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
@@ -140,13 +143,14 @@ class Deliveries:
 
     # -- consumers
 
-    def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool) -> Consumer:
+    def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
         """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.in_exclusive_use(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
+        consumer.priority = priority
         self.consumers[tag] = consumer
         queue.subscribe(consumer)
         return consumer

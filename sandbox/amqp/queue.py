@@ -31,14 +31,15 @@ class Outlet(Protocol):
 
 
 class Consumer:
-    """One subscription. `limit`: its prefetch count, 0 for none; `outstanding`: delivered, not yet settled."""
+    """One subscription. `limit`: its prefetch count, 0 for none; `outstanding`: delivered, not yet settled;
+    `priority`: those with a higher one are served first, as long as they have room."""
 
-    __slots__ = ("exclusive", "head", "limit", "no_ack", "outlet", "outstanding", "queue", "tag")
+    __slots__ = ("exclusive", "head", "limit", "no_ack", "outlet", "outstanding", "priority", "queue", "tag")
 
     def __init__(self, tag: str, queue: Queue, outlet: Outlet, *, limit: int, no_ack: bool, exclusive: bool) -> None:
         self.tag, self.queue, self.outlet = tag, queue, outlet
         self.limit, self.no_ack, self.exclusive = limit, no_ack, exclusive
-        self.outstanding = 0
+        self.outstanding = self.priority = 0
         self.head = deliver_head(tag)
 
 
@@ -76,6 +77,7 @@ class Queue:
         self.unacked = 0
         self.on_ready: Callable[[], None] | None = None
         self._records, self._load, self._died = records, load, died
+        self._ranked = False  # consumers differ in priority
 
     # -- coming in
 
@@ -118,7 +120,14 @@ class Queue:
             self.expire(now)
 
     def _next_consumer(self) -> Consumer | None:
-        """The next consumer in turn that has room."""
+        """The next consumer in turn that has room, of those with the highest priority."""
+        if self._ranked:
+            able = [consumer for consumer in self.consumers if consumer.outlet.can_take(consumer)]
+            best = max(able, key=lambda consumer: consumer.priority, default=None)  # the first of equals
+            if best is not None:
+                self.consumers.remove(best)
+                self.consumers.append(best)
+            return best
         for _ in range(len(self.consumers)):
             consumer = self.consumers[0]
             self.consumers.rotate(-1)
@@ -195,6 +204,7 @@ class Queue:
     def subscribe(self, consumer: Consumer) -> None:
         """Add a consumer; the caller pumps."""
         self.consumers.append(consumer)
+        self._ranked = self._ranked or consumer.priority != 0
 
     def unsubscribe(self, consumer: Consumer) -> None:
         """Remove a consumer; what it holds stays unacknowledged."""

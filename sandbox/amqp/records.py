@@ -78,6 +78,11 @@ class Records:
         self._waiters: dict[Waiter, None] = {}
         self._told = False
 
+    @property
+    def size(self) -> int:
+        """Steps in the batch that is being filled."""
+        return len(self._puts) + len(self._gone)
+
     def next_id(self) -> int:
         """A position later than all before it."""
         self._last_id += 1

@@ -15,7 +15,7 @@ from pamqp import base, commands
 from sandbox.amqp import codec, methods
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.channel import Channel
-from sandbox.amqp.errors import FrameError, ProtocolError
+from sandbox.amqp.errors import FrameError, ProtocolError, unexpected_frame
 from sandbox.amqp.permissions import Authenticator, Rights
 from sandbox.amqp.states import ChannelState, ConnectionState, connection_step
 
@@ -218,7 +218,7 @@ class Session:
         elif number == 0:
             self._take_connection_method(codec.decode_method(payload))
         elif self.state is not _RUNNING:
-            raise ProtocolError(504, f"unexpected method on channel {number}, the connection is not open")
+            raise unexpected_frame(kind, payload)
         else:
             self._open_channel(number, codec.decode_method(payload))
 
@@ -234,7 +234,7 @@ class Session:
     def _misplaced(kind: int, number: int, payload: bytes) -> ProtocolError:
         if kind in (codec.HEADER, codec.BODY) and number:
             return ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
-        return ProtocolError(505, f"type {kind}, {len(payload)} octets on channel {number}: unexpected frame", (0, 0))
+        return unexpected_frame(kind, payload)
 
     def _open_channel(self, number: int, value: base.Frame) -> None:
         if value.index != _CHANNEL_OPEN:
@@ -244,6 +244,7 @@ class Session:
                 530,
                 f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max"
                 f" ({self.channel_max})",
+                (0, 0),
             )
         self.channels[number] = Channel(self, number)
         self.send(codec.method(number, commands.Channel.OpenOk()))
@@ -253,7 +254,7 @@ class Session:
     def _take_connection_method(self, value: base.Frame) -> None:
         handler = _HANDLERS.get((self.state, value.index))
         if handler is None:
-            raise ProtocolError(504, f"unexpected method in connection state {self.state.name.lower()}")
+            raise ProtocolError(504, f"unexpected method in connection state {_NAMES[self.state]}")
         handler(self, value)
 
     def _start_ok(self, value: Any) -> None:
@@ -292,6 +293,9 @@ class Session:
         self.vhost = self.broker.vhosts[name]
         self.state = connection_step(self.state, "open")
         self._send_method(commands.Connection.OpenOk())
+
+    def _update_secret(self, value: Any) -> None:
+        self._send_method(commands.Connection.UpdateSecretOk())
 
     def _closed_by_client(self, value: Any) -> None:
         self._release()
@@ -336,11 +340,17 @@ class Session:
         self.send(codec.method(0, value))
 
 
+_NAMES = {  # RabbitMQ's
+    ConnectionState.START_OK: "starting",
+    ConnectionState.TUNE_OK: "tuning",
+    ConnectionState.OPEN: "opening",
+    ConnectionState.RUNNING: "running",
+}
+
 _HANDLERS: Mapping[tuple[ConnectionState, int], Callable[[Session, Any], None]] = {
     (ConnectionState.START_OK, commands.Connection.StartOk.index): Session._start_ok,
     (ConnectionState.TUNE_OK, commands.Connection.TuneOk.index): Session._tune_ok,
-    (ConnectionState.TUNE_OK, commands.Connection.Close.index): Session._closed_by_client,
     (ConnectionState.OPEN, commands.Connection.Open.index): Session._open,
-    (ConnectionState.OPEN, commands.Connection.Close.index): Session._closed_by_client,
     (ConnectionState.RUNNING, commands.Connection.Close.index): Session._closed_by_client,
+    (ConnectionState.RUNNING, commands.Connection.UpdateSecret.index): Session._update_secret,
 }

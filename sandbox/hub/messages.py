@@ -20,6 +20,8 @@ from sandbox.kernel.errors import StoreError
 from sandbox.store.directory import claim_directory
 from sandbox.store.log import Log
 
+_GATHER_STEP, _GATHER_MOST = 0.002, 3  # s, and how often
+
 COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; beyond, also twice what the last compaction left
 
 _log = logging.getLogger(__name__)
@@ -78,13 +80,26 @@ class MessageLog:
         flush: asyncio.Task[None] | None = None
         try:
             while True:
+                crowded = self._work.is_set()  # more came while the last batch was written
                 await self._work.wait()
+                if crowded:
+                    await self._gather()
                 self._work.clear()
                 flush = asyncio.create_task(self._flush())
                 await asyncio.shield(flush)
         finally:
             if flush is not None and not flush.done():  # stopped in the middle: its publishers are owed an answer
                 await asyncio.wait([flush])
+
+    async def _gather(self) -> None:
+        """Publishers do not wait for each other's confirms: a moment more, as long as they go on, makes of many small
+        batches (and as many packets of confirms) a few."""
+        size = -1
+        for _ in range(_GATHER_MOST):
+            if size == self._records.size:
+                return
+            size = self._records.size
+            await asyncio.sleep(_GATHER_STEP)
 
     async def _flush(self) -> None:
         """One batch: to the disk, then tell those who wait for it."""

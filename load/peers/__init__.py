@@ -1,0 +1,1 @@
+"""Programs of others, as measurements need them: fixed, so that only ours can change."""
