@@ -63,7 +63,8 @@ class Skipped(Exception):
 
 def measure_publishing(rounds: int) -> dict[str, list[float]]:
     """Confirmed publications per second, by broker and client. Raises Skipped."""
-    return _measure(rounds, tuple(f"{broker} {client}" for client in (*CLIENTS, "pika") for broker in ("rabbitmq", "embedded")))
+    clients = (*CLIENTS, "pika")
+    return _measure(rounds, tuple(f"{broker} {client}" for client in clients for broker in ("rabbitmq", "embedded")))
 
 
 def measure_journey(rounds: int) -> dict[str, list[float]]:

@@ -69,7 +69,7 @@ async def connect(port: int, user: str, password: str, vhost: str) -> Raw:
     return client
 
 
-async def publish(client: Raw, user: str, body: bytes, count: int) -> None:
+async def publish(client: Raw, user: str, body: bytes, count: int, *, patience: float = 120) -> None:
     """`count` persistent messages with confirms, `WINDOW` of them under way."""
     await client.call(commands.Confirm.Select(), commands.Confirm.SelectOk)
     properties = Basic.Properties(content_type="application/json", delivery_mode=2, priority=0)
@@ -100,7 +100,7 @@ async def publish(client: Raw, user: str, body: bytes, count: int) -> None:
 
     client.on_frame = heard
     more()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(patience):
         await done
 
 

@@ -62,6 +62,8 @@ class VirtualHost:
         Raises KeyError for an exchange that does not exist.
         """
         queues = _targets(self.exchanges[message.exchange], message)
+        if queues:
+            message = self._load.settle(message)
         for queue in queues:
             queue.push(message, now)
         return len(queues)
@@ -72,6 +74,7 @@ class VirtualHost:
         if exchange is None:
             return
         letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        letter = self._load.settle(letter)
         for target in _targets(exchange, letter):
             if reason == "rejected" or not in_cycle(letter, target.name):
                 target.push(letter, now)
@@ -93,6 +96,7 @@ class Broker:
     records: Records = field(default_factory=Records)
     load: Load = field(default_factory=Load)
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
+    _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
 
     def vhost(self, name: str) -> VirtualHost:
         """Add a virtual host."""
@@ -116,11 +120,28 @@ class Broker:
         return orphans
 
     def tick(self, now: float) -> None:
-        """Let time pass: expire what is due at the head of each queue."""
+        """Let time pass: expire what is due at the head of each queue, let in those who were held off."""
+        if self._held_off and self.can_accept:
+            held_off, self._held_off = self._held_off, {}
+            for tell in held_off:
+                tell()
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
                 if queue.ready:
                     queue.expire(now)
+
+    def when_clear(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once publishes are accepted again."""
+        self._held_off[tell] = None
+
+    def forget(self, tell: Callable[[], None]) -> None:
+        """Whoever waited by `when_clear` has gone."""
+        self._held_off.pop(tell, None)
+
+    @property
+    def alarm(self) -> str:
+        """Why nothing is accepted, in RabbitMQ's words."""
+        return "low on memory" if self.records.accepting else "low on disk"
 
     @property
     def can_accept(self) -> bool:

@@ -128,6 +128,7 @@ class Channel:
             raise ProtocolError(404, f"no exchange '{exchange}' in vhost '{link.vhost.name}'")
         message = read_message(exchange, key, self._properties, body, link.rights.user)
         if not link.broker.can_accept:
+            link.refuse_for_now(link.broker.alarm)
             self._confirm(accepted=False, durable=False)
             return
         routed = link.vhost.publish(message, link.now)

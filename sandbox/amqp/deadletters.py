@@ -12,7 +12,8 @@ from sandbox.amqp.message import Message, visible_copies
 def dead_letter(message: Message, *, exchange: str, queue: str, reason: str, now: float) -> Message:
     """The message as it is published to the dead-letter exchange: `x-death` counted, `x-first-death-*` set when it has
     no `x-death` yet, `expiration` taken off (else it would die again). `reason`: expired, rejected or maxlen."""
-    fields = props.split(message.properties)
+    properties, body = message.content()
+    fields = props.split(properties)
     table = props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0"))
     deaths = _deaths(table)
     known = next((death for death in deaths if (death.get("queue"), death.get("reason")) == (queue, reason)), None)
@@ -37,12 +38,12 @@ def dead_letter(message: Message, *, exchange: str, queue: str, reason: str, now
     fields[props.HEADERS] = props.join_table(table)
     fields.pop(props.EXPIRATION, None)
     raw = props.join(fields)
-    return Message(exchange, message.routing_key, raw, message.body, message.persistent, copies=message.copies)
+    return Message(exchange, message.routing_key, raw, body, message.persistent, copies=message.copies)
 
 
 def in_cycle(message: Message, queue: str) -> bool:
     """True when the message died in `queue` before and nobody rejected it since: RabbitMQ drops it then."""
-    fields = props.split(message.properties)
+    fields = props.split(message.content()[0])
     deaths = _deaths(props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0")))
     places = [death.get("queue") for death in deaths]
     if queue not in places:

@@ -27,6 +27,10 @@ class Link(Protocol):
         """Queue octets for the client."""
         ...
 
+    def refuse_for_now(self, reason: str) -> None:
+        """The broker takes nothing: tell the client, once."""
+        ...
+
     def has_room(self) -> bool:
         """False while the client does not read as fast as we write."""
         ...
@@ -62,18 +66,19 @@ class Deliveries:
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
         """Send one message to a consumer."""
         self._last_tag = tag = self._last_tag + 1
-        if consumer.no_ack:
-            consumer.queue.settle(entry)
-        else:
+        if not consumer.no_ack:
             self.unacked[tag] = (entry, consumer.queue, consumer)
             consumer.outstanding += 1
             self._outstanding += 1
         message, link = entry.message, self._link
         place = codec.address(message.exchange, message.routing_key)
+        properties, body = message.content()
         link.send(
             codec.deliver(consumer.head, self._number, tag, entry.redelivered, place)
-            + codec.content(self._number, message.properties, message.body, link.frame_max)
+            + codec.content(self._number, properties, body, link.frame_max)
         )
+        if consumer.no_ack:
+            consumer.queue.settle(entry)
 
     def get(self, queue: Queue, *, no_ack: bool) -> bool:
         """basic.get: send the head, if there is one."""
@@ -88,9 +93,10 @@ class Deliveries:
         queue.expire(self._link.now)  # what died behind it is not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
+        properties, body = message.content()
         self._link.send(
             codec.get_ok(self._number, tag, entry.redelivered, place, len(queue.ready))
-            + codec.content(self._number, message.properties, message.body, self._link.frame_max)
+            + codec.content(self._number, properties, body, self._link.frame_max)
         )
         return True
 

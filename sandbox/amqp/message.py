@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,9 +14,20 @@ MAX_EXPIRATION = 315_360_000_000  # RabbitMQ's largest TTL, in ms: ten years
 _CC, _BCC = b"CC", b"BCC"
 
 
+class Page(Protocol):
+    """Where a message's properties and body are while they are not in memory; kept as long as somebody holds it."""
+
+    size: int  # octets of the body
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Properties and body. Raises OSError."""
+        ...
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A published message. `properties`: as they came, less BCC; `expiration`: its own TTL in ms, read from them;
-    `copies`: further routing keys, those of its CC and BCC headers."""
+    `copies`: further routing keys, those of its CC and BCC headers. `page`: where properties and body are when they
+    are not here (`content` finds them); no part of what is logged."""
 
     exchange: str
     routing_key: str
@@ -24,6 +36,22 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     persistent: bool
     expiration: int | None = None
     copies: tuple[str, ...] = ()
+    page: Any = None  # a Page
+
+    @property
+    def size(self) -> int:
+        """Octets of the body."""
+        return len(self.body) if self.page is None else int(self.page.size)
+
+    def content(self) -> tuple[bytes, bytes]:
+        """Properties and body, from wherever they are."""
+        return (self.properties, self.body) if self.page is None else self.page.read()
+
+    def paged(self, page: Page | None) -> Message:
+        """The same message with its content elsewhere; itself when there is no page."""
+        if page is None:
+            return self
+        return Message(self.exchange, self.routing_key, b"", b"", self.persistent, self.expiration, self.copies, page)
 
 
 class Entry(msgspec.Struct, gc=False):

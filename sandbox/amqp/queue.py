@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sandbox.amqp.codec import deliver_head
-from sandbox.amqp.message import Entry, Message
+from sandbox.amqp.message import Entry, Message, Page
 from sandbox.amqp.records import Put, Records
 
 Died = Callable[["Queue", Message, str, float], None]  # queue, message, reason, now
@@ -45,15 +45,36 @@ class Consumer:
 
 @dataclass(slots=True)
 class Load:
-    """Octets of message bodies that a broker holds, against the most it may."""
+    """Octets of message bodies that a broker holds, against the most it may. Of these, `resident` are in memory;
+    above `page_above` of them `write` puts a message's content elsewhere (None: it cannot, the message stays)."""
 
     octets: int = 0
-    most: int = 512 * 1024 * 1024
+    most: int = 8 * 1024**3
+    resident: int = 0
+    resident_most: int = 512 * 1024**2
+    page_above: int = 32 * 1024**2
+    write: Callable[[bytes, bytes], Page | None] = lambda properties, body: None
 
     @property
     def full(self) -> bool:
         """No room for another message."""
-        return self.octets >= self.most
+        return self.octets >= self.most or self.resident >= self.resident_most
+
+    def settle(self, message: Message) -> Message:
+        """The message as it is to be kept: itself, or its content elsewhere when there is much in memory."""
+        if self.resident < self.page_above or message.page is not None:
+            return message
+        return message.paged(self.write(message.properties, message.body))
+
+    def add(self, message: Message) -> None:
+        """A queue holds it."""
+        self.octets += message.size
+        self.resident += len(message.body)
+
+    def remove(self, message: Message) -> None:
+        """It does not any more."""
+        self.octets -= message.size
+        self.resident -= len(message.body)
 
 
 class Queue:
@@ -85,7 +106,7 @@ class Queue:
         """Take a message: straight to a waiting consumer, else to the tail."""
         expires_at = self._deadline(message, now)
         entry = Entry(message, self._records.next_id(), message.persistent, expires_at)
-        self._load.octets += len(message.body)
+        self._load.add(message)
         if message.persistent:
             self._records.put(Put(entry.position, self.vhost, self.name, expires_at, message))
         if not self.ready and self.consumers and (consumer := self._next_consumer()) is not None:
@@ -99,7 +120,7 @@ class Queue:
 
     def restore(self, put: Put) -> None:
         """Put back what the log held, oldest first; nobody knows whether it had been delivered: redelivered."""
-        self._load.octets += len(put.message.body)
+        self._load.add(put.message)
         self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
 
     def _deadline(self, message: Message, now: float) -> float | None:
@@ -195,7 +216,7 @@ class Queue:
         return dropped
 
     def _discard(self, entry: Entry) -> None:
-        self._load.octets -= len(entry.message.body)
+        self._load.remove(entry.message)
         if entry.journalled:
             self._records.gone(entry.position)
 

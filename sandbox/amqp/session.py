@@ -72,7 +72,7 @@ class Session:
         self._unreadable: bytes | None = None  # after a FrameError: the last octets, in search of close-ok
         self._out: list[bytes] = []
         self.waiting = 0  # octets that `take_output` would give
-        self._paused = self._held_back = False
+        self._paused = self._held_back = self._blocked = False
 
     # -- what the shell calls
 
@@ -149,6 +149,21 @@ class Session:
             self._on_output()
         self._out.append(data)
         self.waiting += len(data)
+
+    def refuse_for_now(self, reason: str) -> None:
+        """connection.blocked, to clients that know it; `connection.unblocked` follows when the broker is clear."""
+        if not self._blocked and self._is_able("connection.blocked"):
+            self._blocked = True
+            self._send_method(commands.Connection.Blocked(reason))
+            self.broker.when_clear(self._unblock)
+
+    def _unblock(self) -> None:
+        self._blocked = False
+        self._send_method(commands.Connection.Unblocked())
+
+    def _is_able(self, capability: str) -> bool:
+        capabilities = self.client_properties.get("capabilities")
+        return isinstance(capabilities, dict) and bool(capabilities.get(capability))
 
     def has_room(self) -> bool:
         """False while the client does not read as fast as we write: it is served again by `refill`."""
@@ -269,8 +284,7 @@ class Session:
             self.state = connection_step(self.state, "start-ok")
             self._send_method(commands.Connection.Tune(CHANNEL_MAX, FRAME_MAX, HEARTBEAT))
             return
-        capabilities = self.client_properties.get("capabilities")
-        if not isinstance(capabilities, dict) or not capabilities.get("authentication_failure_close"):
+        if not self._is_able("authentication_failure_close"):
             self.lost(self.now)
             return
         detail = (
@@ -325,6 +339,7 @@ class Session:
         self._refuse(ProtocolError(541, "the broker failed on this frame"), (0, 0))
 
     def _release(self) -> None:
+        self.broker.forget(self._unblock)
         channels, self.channels = self.channels, {}
         for channel in channels.values():
             channel.release()

@@ -116,7 +116,7 @@ class Feed:
                 peer=result.sender,
                 status=result.code,
                 ms=ms,
-                size=len(message.body),
+                size=message.size,
                 note=result.reason[:_NOTE],
                 ref=result.distribution_id,
             )
@@ -124,11 +124,12 @@ class Feed:
 
 
 def _arrival(message: Message, queue: str) -> Arrival:
-    fields = props.split(message.properties)
+    properties, body = message.content()
+    fields = props.split(properties)
     mode = fields.get(props.DELIVERY_MODE)
     return Arrival(
         routing_key=message.routing_key,
-        body=message.body,
+        body=body,
         content_type=props.text(fields, props.CONTENT_TYPE),
         delivery_mode=None if mode is None else mode[0],
         headers=props.headers(fields),
