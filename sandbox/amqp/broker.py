@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sandbox.amqp.deadletters import dead_letter, in_cycle
 from sandbox.amqp.message import Message
-from sandbox.amqp.queue import Load, Queue
+from sandbox.amqp.queue import Limit, Load, Queue
 from sandbox.amqp.records import Put, Records
 from sandbox.amqp.routing import Exchange, ExchangeKind
 
@@ -42,7 +42,14 @@ class VirtualHost:
         self.exchanges[name] = made = Exchange(name, kind)
         return made
 
-    def queue(self, name: str, *, ttl_ms: int | None = None, dead_letter_exchange: str | None = None) -> Queue:
+    def queue(
+        self,
+        name: str,
+        *,
+        ttl_ms: int | None = None,
+        dead_letter_exchange: str | None = None,
+        limit: Limit | None = None,
+    ) -> Queue:
         """Add a durable queue."""
         made = Queue(
             self.name,
@@ -52,21 +59,27 @@ class VirtualHost:
             self._bury,
             ttl_ms=ttl_ms,
             dead_letter_exchange=dead_letter_exchange,
+            limit=limit,
         )
         self.queues[name] = made
         return made
 
-    def publish(self, message: Message, now: float) -> int:
-        """Put a message into every queue that its exchange and key reach; how many took it.
+    def publish(self, message: Message, now: float) -> tuple[int, int]:
+        """Put a message into every queue that its exchange and key reach; how many it reached, and how many of them
+        were full and did not take it.
 
         Raises KeyError for an exchange that does not exist.
         """
         queues = _targets(self.exchanges[message.exchange], message)
         if queues:
             message = self._load.settle(message)
+        full = 0
         for queue in queues:
-            queue.push(message, now)
-        return len(queues)
+            if queue.refuses(message):
+                full += 1
+            else:
+                queue.push(message, now)
+        return len(queues), full
 
     def _bury(self, queue: Queue, message: Message, reason: str, now: float) -> None:
         """A message died in `queue`: on to the dead-letter exchange, if there is one."""
@@ -76,7 +89,7 @@ class VirtualHost:
         letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
         letter = self._load.settle(letter)
         for target in _targets(exchange, letter):
-            if reason == "rejected" or not in_cycle(letter, target.name):
+            if (reason == "rejected" or not in_cycle(letter, target.name)) and not target.refuses(letter):
                 target.push(letter, now)
 
 

@@ -131,14 +131,14 @@ class Channel:
             link.refuse_for_now(link.broker.alarm)
             self._confirm(accepted=False, durable=False)
             return
-        routed = link.vhost.publish(message, link.now)
+        routed, full = link.vhost.publish(message, link.now)
         if mandatory and not routed:
             place = codec.address(exchange, key)
             link.send(
                 codec.returned(self.number, place)
                 + codec.content(self.number, message.properties, body, link.frame_max)
             )
-        self._confirm(accepted=True, durable=message.persistent and routed > 0)
+        self._confirm(accepted=not full, durable=message.persistent and routed > full)
 
     def _confirm(self, *, accepted: bool, durable: bool) -> None:
         """Owe the publisher its confirm: at once, or when the disk has the message (and in order)."""

@@ -77,6 +77,22 @@ class Load:
         self.resident -= len(message.body)
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that may be ready in a queue: x-max-length, x-max-length-bytes (None: any), x-overflow. Beyond, the
+    oldest is dead-lettered (drop-head), or with `reject` the new one is refused (reject-publish)."""
+
+    messages: int | None = None
+    octets: int | None = None
+    reject: bool = False
+
+    def exceeded_by(self, messages: int, octets: int) -> bool:
+        """Would so much be too much?"""
+        return (self.messages is not None and messages > self.messages) or (
+            self.octets is not None and octets > self.octets
+        )
+
+
 class Queue:
     """`ttl_ms`: x-message-ttl, None for none; `dead_letter_exchange`: x-dead-letter-exchange or None."""
 
@@ -90,6 +106,7 @@ class Queue:
         *,
         ttl_ms: int | None = None,
         dead_letter_exchange: str | None = None,
+        limit: Limit | None = None,
     ) -> None:
         self.vhost, self.name = vhost, name
         self.ttl_ms, self.dead_letter_exchange = ttl_ms, dead_letter_exchange
@@ -98,9 +115,17 @@ class Queue:
         self.unacked = 0
         self.on_ready: Callable[[], None] | None = None
         self._records, self._load, self._died = records, load, died
+        self._limit, self._octets = limit, 0  # octets: of the bodies that are ready
         self._ranked = False  # consumers differ in priority
 
     # -- coming in
+
+    def refuses(self, message: Message) -> bool:
+        """Is the queue full, and such that publishers are to hear of it?"""
+        limit = self._limit
+        return (
+            limit is not None and limit.reject and limit.exceeded_by(len(self.ready) + 1, self._octets + message.size)
+        )
 
     def push(self, message: Message, now: float) -> None:
         """Take a message: straight to a waiting consumer, else to the tail."""
@@ -113,14 +138,24 @@ class Queue:
             self._hand_over(consumer, entry)
             return
         self.ready.append(entry)
+        self._octets += message.size
         if expires_at is not None and expires_at <= now:
             self.expire(now)
+        self._keep_limit(now)
         if self.on_ready is not None:
             self.on_ready()
+
+    def _keep_limit(self, now: float) -> None:
+        limit = self._limit
+        while limit is not None and self.ready and limit.exceeded_by(len(self.ready), self._octets):
+            entry = self._next()
+            self._discard(entry)
+            self._died(self, entry.message, "maxlen", now)
 
     def restore(self, put: Put) -> None:
         """Put back what the log held, oldest first; nobody knows whether it had been delivered: redelivered."""
         self._load.add(put.message)
+        self._octets += put.message.size
         self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
 
     def _deadline(self, message: Message, now: float) -> float | None:
@@ -137,7 +172,7 @@ class Queue:
         """Deliver while there are messages and consumers with room."""
         self.expire(now)
         while self.ready and (consumer := self._next_consumer()) is not None:
-            self._hand_over(consumer, self.ready.popleft())
+            self._hand_over(consumer, self._next())
             self.expire(now)
 
     def _next_consumer(self) -> Consumer | None:
@@ -166,7 +201,12 @@ class Queue:
         if not self.ready:
             return None
         self.unacked += 1
-        return self.ready.popleft()
+        return self._next()
+
+    def _next(self) -> Entry:
+        entry = self.ready.popleft()
+        self._octets -= entry.message.size
+        return entry
 
     def settle(self, entry: Entry) -> None:
         """Acknowledged: it is gone for good."""
@@ -185,6 +225,7 @@ class Queue:
             self.unacked -= 1
             entry.redelivered = True
             self._insert(entry)
+        self._keep_limit(now)
         self.pump(now)
         if self.ready and self.on_ready is not None:
             self.on_ready()
@@ -196,6 +237,7 @@ class Queue:
                 break
             at += 1
         self.ready.insert(at, entry)
+        self._octets += entry.message.size
 
     def expire(self, now: float) -> None:
         """Dead-letter what has expired at the head; behind a longer-lived message a short-lived one waits."""
@@ -203,7 +245,7 @@ class Queue:
             expires_at = self.ready[0].expires_at
             if expires_at is None or expires_at > now:
                 return
-            entry = self.ready.popleft()
+            entry = self._next()
             self._discard(entry)
             self._died(self, entry.message, "expired", now)
 
@@ -213,6 +255,7 @@ class Queue:
         for entry in self.ready:
             self._discard(entry)
         self.ready.clear()
+        self._octets = 0
         return dropped
 
     def _discard(self, entry: Entry) -> None:

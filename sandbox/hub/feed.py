@@ -97,7 +97,7 @@ class Feed:
             expiration_ms=publication.expiration_ms,
         )
         message = Message(DISTRIBUTION, publication.routing_key, raw, publication.body, True, publication.expiration_ms)
-        if not self._vhost.publish(message, now):
+        if not self._vhost.publish(message, now)[0]:
             _log.warning("hub: no queue '%s', message dropped", publication.routing_key)
 
     def _count(self, result: Dispatched, message: Message, now: datetime, ms: float) -> None:

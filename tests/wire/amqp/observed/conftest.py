@@ -14,6 +14,7 @@ from pamqp import commands
 
 from sandbox.amqp.broker import Broker as Embedded
 from sandbox.amqp.permissions import External
+from sandbox.amqp.queue import Limit
 from sandbox.hub.clients import Clients
 from sandbox.hub.messages import MessageLog
 from sandbox.hub.topology import add_virtual_host
@@ -27,6 +28,16 @@ from tests.wire.amqp.observed.talk import DISPATCHER, LRM, ME, SPARE, STRANGER, 
 
 CLIENTS = (ME, LRM, SPARE)
 VHOSTS = (VHOST, "/")
+LIMITS = {
+    f"{SPARE}.message": Limit(messages=2),
+    f"{SPARE}.ack": Limit(messages=2, reject=True),
+    f"{SPARE}.info": Limit(octets=10),
+}
+LIMITED = {
+    f"{SPARE}.message": {"x-max-length": 2},
+    f"{SPARE}.ack": {"x-max-length": 2, "x-overflow": "reject-publish"},
+    f"{SPARE}.info": {"x-max-length-bytes": 10},
+}
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +57,7 @@ def rabbit_node(tmp_path_factory: pytest.TempPathFactory, observed_pki: Pki) -> 
     reason = rabbit.missing()
     if reason:
         pytest.skip(reason)
-    imported = rabbit.definitions(VHOSTS, CLIENTS, ttl_ms=TTL_MS, dispatcher=DISPATCHER)
+    imported = rabbit.definitions(VHOSTS, CLIENTS, ttl_ms=TTL_MS, dispatcher=DISPATCHER, limited=LIMITED)
     node = rabbit.start(tmp_path_factory.mktemp("rabbit"), observed_pki, imported)
     yield node
     node.stop()
@@ -75,7 +86,7 @@ class _embedded:  # noqa: N801 - a context manager
     async def __aenter__(self) -> Broker:
         broker = Embedded(os.urandom)
         for vhost in VHOSTS:
-            add_virtual_host(broker, vhost, CLIENTS, TTL_MS)
+            add_virtual_host(broker, vhost, CLIENTS, TTL_MS, LIMITS)
         clients = Clients(CLIENTS, VHOSTS, dispatcher=DISPATCHER)
         self._log = MessageLog.open(self._data, broker)
         self._log.start()

@@ -262,7 +262,7 @@ _TELL: dict[str, Callable[[Any], str]] = {
     "Queue.DeclareOk": _counted,
     "Queue.PurgeOk": lambda value: str(value.message_count),
     "Basic.Ack": lambda value: f"{value.delivery_tag}{' multiple' if value.multiple else ''}",
-    "Basic.Nack": lambda value: f"{value.delivery_tag}{' multiple' if value.multiple else ''}",
+    "Basic.Nack": lambda value: str(value.delivery_tag),  # alone or with others, as it happens
     "Connection.Start": lambda value: f"{value.version_major}-{value.version_minor} {value.mechanisms} {value.locales}",
     "Basic.GetEmpty": lambda value: "",
     "Connection.OpenOk": lambda value: "",
@@ -356,7 +356,7 @@ class Party:
             await talk.confirmed(item.last)
         elif isinstance(item, str):
             heard = await talk.hear()
-            assert heard == item
+            assert heard == item, f"{heard!r} instead of {item!r}"
             return heard
         else:
             talk.say(item, channel)
