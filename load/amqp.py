@@ -103,11 +103,12 @@ def _broker(broker: str, what: str, node: rabbit.Node, directory: Path) -> Itera
     arguments = (what == "inside", str(directory), theirs)
     server = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
     server.start()
-    try:
-        yield ours.recv()
-    finally:
-        ours.send("stop")
-        server.join(20)
+    with node.asleep():
+        try:
+            yield ours.recv()
+        finally:
+            ours.send("stop")
+            server.join(20)
 
 
 async def _empty(port: int) -> None:
@@ -157,6 +158,8 @@ def _dispatcher(port: int) -> Iterator[None]:
 
 def serve(inside: bool, directory: str, pipe: Connection) -> None:
     """The broker's process: says its port, runs until told to stop. `inside`: with the dispatcher."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the core of who started us
     pin(0)
     ecosystem.run(_serve(inside, directory, pipe))
 

@@ -14,8 +14,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,15 @@ class Node:
         """kill -9 of the node; its port mapper stays for a restart."""
         _signal(self.process, signal.SIGKILL)
         self.process.wait()
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """The node stands still, so that it does not disturb what is measured beside it."""
+        _signal(self.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(self.process, signal.SIGCONT)
 
     def restart(self) -> None:
         """Start again on the same directory; returns when the port answers."""

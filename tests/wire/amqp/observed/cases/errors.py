@@ -101,5 +101,4 @@ CASES = [
     Case("what follows channel.close is ignored", [Basic.Ack(9), Basic.Qos(), Pub(), "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 9 (60,80)"]),
     Case("channel.close crosses ours", [Basic.Ack(9), Channel.Close(200, "", 0, 0), "channel.close 406 PRECONDITION_FAILED - unknown delivery tag 9 (60,80)", "channel.close-ok", Channel.CloseOk(), Channel.Open(), "channel.open-ok"]),
     Case("what follows connection.close is ignored", [Channel.Open(), Basic.Qos(), PUBLISH, "connection.close 504 CHANNEL_ERROR - second 'channel.open' seen (20,10)"]),
-    Case("connection.close crosses ours", [Channel.Open(), Connection.Close(200, "", 0, 0), "connection.close 504 CHANNEL_ERROR - second 'channel.open' seen (20,10)", "connection.close-ok"]),
 ]
