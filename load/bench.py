@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from load import full, r01, r03, search, startup
+from load import amqp, full, r01, r03, search, startup
+from load.amqp import Skipped
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,26 @@ MEASUREMENTS = (
             Ratio("thirty editors, 99 of 100 searches / that and 10 ms", "thirty p99", "bound, thirty p99", 1.0),
         ),
     ),
+    Measurement(
+        "hub",
+        "Hub, persistent publishes of 3 KB with confirms: RabbitMQ and the embedded broker, one core each",
+        amqp.measure_publishing,
+        (
+            Ratio("raw pipelining client, embedded / RabbitMQ", "embedded raw", "rabbitmq raw", 2.0),
+            Ratio("aio-pika, embedded / RabbitMQ", "embedded aio-pika", "rabbitmq aio-pika", 1.0),
+            Ratio("aiormq, embedded / RabbitMQ", "embedded aiormq", "rabbitmq aiormq", 1.0),
+            Ratio("pika, one at a time, embedded / RabbitMQ", "embedded pika", "rabbitmq pika", 0.85),
+        ),
+    ),
+    Measurement(
+        "hub-journey",
+        "Hub, publisher to consumer: dispatcher inside the embedded broker, and as an AMQP client of either broker",
+        amqp.measure_journey,
+        (
+            Ratio("embedded, dispatcher inside / RabbitMQ", "embedded inside", "rabbitmq journey"),
+            Ratio("embedded, dispatcher a client / RabbitMQ", "embedded journey", "rabbitmq journey"),
+        ),
+    ),
 )
 ROUNDS = 3
 
@@ -140,9 +161,14 @@ def main(wanted: Sequence[str]) -> int:
         if wanted and measurement.key not in wanted:
             continue
         print(f"\n{measurement.title}")
-        figures = {name: statistics.median(found) for name, found in measurement.measure(ROUNDS).items()}
+        try:
+            measured = measurement.measure(ROUNDS)
+        except Skipped as reason:
+            print(f"  skipped: {reason}")
+            continue
+        figures = {name: statistics.median(found) for name, found in measured.items()}
         for name, figure in figures.items():
-            print(f"  {name:<12} {figure:>12,.{0 if measurement.unit == '/s' else 2}f} {measurement.unit}")
+            print(f"  {name:<17} {figure:>12,.{0 if measurement.unit == '/s' else 2}f} {measurement.unit}")
         for limit in measurement.limits:
             good, said = limit.judge(figures)
             missed += not good

@@ -308,7 +308,8 @@ async def _times(bench: _Bench) -> tuple[float, list[float]]:
     for _ in range(WARM_UP):
         await bench.search()
     ecosystem.tune_collector()
-    calls, searches = [], []
+    calls: list[float] = []
+    searches: list[float] = []
     for _ in range(TIMED):
         for found, act in ((calls, bench.one), (searches, bench.search)):
             started = time.perf_counter()
