@@ -232,7 +232,7 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
     check_accept(request, query)
     note: Note | None = request.scope.get("exchange")
     if note is not None:
-        note.flow = _searched(vendor.editor, kind, _CPTS_ASKED.search(query.encode()) is not None).value
+        note.flow = _searched(vendor.editor, kind, _asks_for_cpts(query.encode())).value
     return _search(request, vendor, kind, query, "POST")
 
 
@@ -281,7 +281,7 @@ def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str,
     known: dict[tuple[str, str, bool], tuple[str, str]] = {}
 
     def identify(scope: Scope) -> tuple[str, str]:
-        names_cpts = _CPTS_ASKED.search(scope["query_string"]) is not None
+        names_cpts = _asks_for_cpts(scope["query_string"])
         key = (scope["method"], scope["path"], names_cpts)
         found = known.get(key)
         if found is None:
@@ -312,6 +312,11 @@ _FLOWS = {
     "HealthcareService": (Flow.INT_R04,),
     "Organization": (Flow.INT_R04, Flow.SOS),
 }  # resource type -> the flows that it may belong to, the first that the editor speaks
+
+
+def _asks_for_cpts(query: bytes) -> bool:
+    """Does a query ask for what INT_R04 adds; in most there is no « service » at all, which is quickly seen."""
+    return b"service" in query.lower() and _CPTS_ASKED.search(query) is not None
 
 
 def _searched(editor: Editor | None, kind: str, names_cpts: bool) -> Flow:

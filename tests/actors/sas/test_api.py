@@ -218,14 +218,16 @@ async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monke
 
 async def test_a_token_outlives_the_process_that_gave_it(core: Core) -> None:
     token = (await core.token())["Authorization"].removeprefix("Bearer ")
-    assert Tokens(core.context).regulator(token) == core.regulator
+    account = Tokens(core.context).account(token)
+    assert account == core.sas._accounts.id_of(core.regulator)
     for wrong in (token[:-1], token.swapcase(), "é", ""):
-        assert Tokens(core.context).regulator(wrong) is None
+        assert Tokens(core.context).account(wrong) == ""
     other = replace(core.context, master_secret=b"y" * 32)
-    assert Tokens(other).regulator(token) is None
+    assert Tokens(other).account(token) == ""
 
 
-async def test_a_token_of_an_account_that_is_gone_is_none(core: Core) -> None:
-    gone = replace(core.regulator, identifier=Identifier("urn:oid:1.2.3", "gone"))
-    tokens = Tokens(core.context)
-    assert tokens.regulator(tokens.give(gone)[0]) is None
+async def test_a_token_of_an_account_that_is_gone_opens_nothing(core: Core) -> None:
+    token, _ = Tokens(core.context).give("gone")
+    async with core.browser() as browser:
+        answer = await browser.get("/api/search?town=Bordeaux", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401

@@ -14,6 +14,8 @@ from sandbox.fhir.search import parse_slot_query
 from sandbox.kernel.calls import with_calls
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
+from sandbox.population.geocoding import geocode
+from sandbox.sas.areas import distance_km
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core
 from tests.actors.sas.test_search import open_editors
@@ -205,7 +207,16 @@ async def test_an_address_is_searched_nearest_first_and_a_town_is_not(core: Core
     agendas = open_editors(core)
     async with logged_in(core) as browser:
         await browser.get("/sas/recherche", params=call(core, streetname="cours de l'Exemple", streetnumber="12"))
-    assert agendas["agenda-azur"].asked[0][0] == DUVALLON  # whose surgery it is
+    point = geocode(core.population.towns["33063"], "12", "cours de l'Exemple")
+
+    def away(id: str) -> float:
+        person = core.population.practitioner(id)
+        assert person is not None
+        return min(distance_km(*point, place.lat, place.lon) for place in person.places)
+
+    asked = agendas["agenda-azur"].asked[0]
+    assert len(asked) > 3
+    assert asked == sorted(asked, key=away)
 
 
 async def test_who_is_not_logged_in_logs_in_and_lands_on_the_same_search(core: Core) -> None:
