@@ -8,8 +8,8 @@ first   the same, asked for practitioners whom nobody asked for before at all: t
 
 each for lists of 25 practitioners (3 days, about 300 slots and 300 to 400 KB), `one` for one practitioner, `tls` over
 mTLS. All variants run on the same server. Lists are redrawn, no two requests share a query and no answer is kept. A
-rate is that of the processor time that the server's process spends, in the fastest of several slices of the
-measurement: what else the machine does in between only makes a slice slower.
+rate is that of the processor time that the server's process spends. What is compared is there together and is asked in
+turn, a slice of requests each, so that whatever else the machine does befalls all alike; the median slice counts.
 
 1k, 1M  warm and cold with 1,000 and with 1,000,000 practitioners in the population; to have enough cold days of the
         few that an editor has of 1,000, those of four weeks are asked for
@@ -65,9 +65,9 @@ ASKED_TO = datetime(2026, 12, 6, tzinfo=PARIS)
 SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests have been under way for a moment
 LOT = 25
 WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
-WARM_UP, MEASURED = 300, 2000  # requests; others are fewer, as each needs its own practitioners
+WARM_UP, MEASURED = 300, 600  # requests; others are fewer, as each needs its own practitioners
 COLD_WARM_UP, COLD_MEASURED = 80, 120  # of practitioners who are all known still
-FIRST_WARM_UP, FIRST_MEASURED = 400, 600  # until the caches are full, then on
+FIRST_WARM_UP, FIRST_MEASURED = 400, 120  # until the caches are full, then on
 FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
 SLICE = 30  # requests of which the rate is taken
 CONNECTIONS = 8
@@ -103,30 +103,81 @@ VARIANTS = {
 }
 
 
+# What is compared with each other: servers that are there together and are asked in turn, slice by slice.
+COMPARED = (
+    ("raw", "warm", "cold", "first"),
+    ("raw one", "warm one"),
+    ("raw tls", "warm tls", "cold tls"),
+    ("warm 1k", "warm 1M"),
+    ("cold 1k", "cold 1M"),
+)
+
+
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Rates per second, `rounds` of each variant by turns."""
+    """Rates per second: of every slice of every variant, `rounds` times."""
     rates: dict[str, list[float]] = {name: [] for name in (*VARIANTS, "template", "slot")}
     for _ in range(rounds):
-        for name, variant in VARIANTS.items():
-            rates[name].append(_once(variant))
-        for name, rate in _in_process().items():
-            rates[name].append(rate)
+        for names in COMPARED:
+            for name, found in together(names).items():
+                rates[name] += found
+        for name, found in _in_process().items():
+            rates[name] += found
     return rates
 
 
-def _once(variant: Variant) -> float:
-    processes = multiprocessing.get_context("spawn")
-    ours, theirs = processes.Pipe()
-    with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
-        server = processes.Process(target=serve, args=(variant, directory, theirs), daemon=True)
-        server.start()
-        port = ours.recv()
+def together(names: Sequence[str]) -> dict[str, list[float]]:
+    """The rates of slices of these variants, which take turns: whatever else the machine does befalls all of them."""
+    with contextlib.ExitStack() as stack:
         pin(1)
-        try:
-            return _load(variant, port, Path(directory), ours)
-        finally:
-            ours.send("stop")
-            server.join(10)
+        servers = {name: stack.enter_context(_Server(VARIANTS[name])) for name in names}
+        turns = max(len(server.slices) for server in servers.values())
+        rates: dict[str, list[float]] = {name: [] for name in names}
+        for turn in range(turns):
+            for name, server in servers.items():
+                if turn < len(server.slices):
+                    rates[name].append(server.rate(server.slices[turn]))
+    return rates
+
+
+class _Server:
+    """A server in a process of its own, with its connections; what is asked before is asked once it is entered."""
+
+    def __init__(self, variant: Variant) -> None:
+        self._variant = variant
+        self._before, during = _queries(variant)
+        self.slices = [during[at : at + SLICE] for at in range(0, len(during) - SLICE + 1, SLICE)]
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> _Server:
+        processes = multiprocessing.get_context("spawn")
+        self._pipe, theirs = processes.Pipe()
+        directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sas-bench-"))
+        self._process = processes.Process(target=serve, args=(self._variant, directory, theirs), daemon=True)
+        self._process.start()
+        self._stack.callback(self._stop)
+        port = self._pipe.recv()
+        tls = client_context(load_pki(Path(directory) / "pki"), "sas") if self._variant.tls else None
+        self._connections = [self._stack.enter_context(_connect(port, tls)) for _ in range(CONNECTIONS)]
+        _ask(self._connections, self._before)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def _stop(self) -> None:
+        self._pipe.send("stop")
+        self._process.join(10)
+
+    def rate(self, queries: Sequence[str]) -> float:
+        """Answers per second of the server's processor time."""
+        started = self._processor_time()
+        _ask(self._connections, queries)
+        return len(queries) / (self._processor_time() - started)
+
+    def _processor_time(self) -> float:
+        self._pipe.send("time")
+        found: float = self._pipe.recv()
+        return found
 
 
 # The server
@@ -237,29 +288,6 @@ def _cold_queries(variant: Variant) -> tuple[list[str], list[str]]:
     return [*known, *asked[:others]], asked[others:]
 
 
-def _load(variant: Variant, port: int, directory: Path, pipe: Connection) -> float:
-    """Answers per second of the server's processor time."""
-    tls = client_context(load_pki(directory / "pki"), "sas") if variant.tls else None
-    before, during = _queries(variant)
-    with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(_connect(port, tls)) for _ in range(CONNECTIONS)]
-        _ask(connections, before)
-        slices = [during[at : at + SLICE] for at in range(0, len(during) - SLICE + 1, SLICE)]
-        return max(_rate(connections, some, pipe) for some in slices)
-
-
-def _rate(connections: Sequence[socket.socket], queries: Sequence[str], pipe: Connection) -> float:
-    started = _processor_time(pipe)
-    _ask(connections, queries)
-    return len(queries) / (_processor_time(pipe) - started)
-
-
-def _processor_time(pipe: Connection) -> float:
-    pipe.send("time")
-    found: float = pipe.recv()
-    return found
-
-
 def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -312,43 +340,41 @@ def _desk() -> Desk:
     return Desk(editor, population, agenda, clock, "https://127.0.0.1:8043/a/fhir", "http://127.0.0.1:8001/a")
 
 
-def _in_process() -> dict[str, float]:
-    """Per second of processor time: renderings of a template alone; slots from nothing to their octets."""
+def _in_process() -> dict[str, list[float]]:
+    """Per second of processor time, by turns: slots from nothing to their octets; renderings of a template alone."""
     desk = _desk()
     agenda, renderer, now = desk.agenda, desk.renderer, desk.clock.time()
     window = agenda.window(ASKED_FROM.timestamp(), ASKED_TO.timestamp(), now)
-    people = [
-        person for each in _ids(SETTINGS.practitioners)[-PEOPLE:] if (person := desk.population.practitioner(each))
-    ]
-    files = [file_of(person) for person in people]
+    ids = _ids(SETTINGS.practitioners)[-PEOPLE:]
+    files = [file_of(person) for each in ids if (person := desk.population.practitioner(each)) is not None]
+    for file in files[: PEOPLE // 10]:
+        file.look(agenda, window, now)
+    template, values = _template(next(file for file in files if file.count), renderer)
     ecosystem.tune_collector()
-    rates = []
-    for at in range(0, PEOPLE, PEOPLE // 10):
+    rates: dict[str, list[float]] = {"template": [], "slot": []}
+    for at in range(PEOPLE // 10, PEOPLE, PEOPLE // 10):
         derived, started = 0, time.process_time()
         for file in files[at : at + PEOPLE // 10]:
             file.look(agenda, window, now)
             file.render(renderer, R01)
             derived += file.count
-        rates.append(derived / (time.process_time() - started))
-    known = next(file for file in files if file.count)
-    return {"template": _templates(known, renderer), "slot": max(rates)}
+        rates["slot"].append(derived / (time.process_time() - started))
+        started = time.process_time()
+        for _ in range(PEOPLE):
+            template % values
+        rates["template"].append(PEOPLE / (time.process_time() - started))
+    return rates
 
 
-def _templates(file: File, renderer: Renderer) -> float:
-    """Renderings per second of one slot as a bytes template of its whole entry."""
+def _template(file: File, renderer: Renderer) -> tuple[bytes, tuple[bytes, ...]]:
+    """The whole entry of one slot as a bytes template, and what fills it."""
     share = next(share for share in file.shares if share.count)
     entry = file.only([share.cut(0, 1)]).render(renderer, R01)
     slot = json.loads(entry[1:])["resource"]
-    values = [slot["id"], share.week.schedule, slot["start"], slot["end"]]
-    key, schedule, start, end = (value.encode() for value in values)
+    said = [slot["id"], share.week.schedule, slot["start"], slot["end"]]
+    key, schedule, start, end = (value.encode() for value in said)
     template = entry.replace(b"%", b"%%").replace(key, b"%b").replace(b'/%b"' % schedule, b'/%b"')
-    template = template.replace(start, b"%b").replace(end, b"%b")
-    if template % (key, key, schedule, start, end, key) != entry:
+    template, values = template.replace(start, b"%b").replace(end, b"%b"), (key, key, schedule, start, end, key)
+    if template % values != entry:
         raise RuntimeError("the template is not the slot's")
-    rates = []
-    for _ in range(10):
-        started = time.process_time()
-        for _ in range(PEOPLE):
-            template % (key, key, schedule, start, end, key)
-        rates.append(PEOPLE / (time.process_time() - started))
-    return max(rates)
+    return template, values

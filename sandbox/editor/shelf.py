@@ -26,7 +26,8 @@ class File(msgspec.Struct, eq=False, gc=False):
 
     What is free holds for any `now` in [since, until[, as long as window and version of the bookings are the same.
     `rendered`: entries of the slots, by form; `company`: entries of what goes with them (`companies`: by the places
-    concerned), empty until asked for.
+    concerned), empty until asked for; `whole`: both in one piece, in the form that is asked for all day, and then in
+    the place of what is `rendered` in it.
     """
 
     person: Practitioner | None
@@ -40,6 +41,7 @@ class File(msgspec.Struct, eq=False, gc=False):
     until: float = -math.inf
     rendered: dict[str, bytes] = {}
     company: bytes = b""
+    whole: bytes = b""
     companies: dict[tuple[bool, ...], bytes] = {}
     again: bool = False  # these very slots were sent before
     weight: int = 0  # octets that the shelf counts it for
@@ -61,7 +63,7 @@ class File(msgspec.Struct, eq=False, gc=False):
                 until = share.until
             shares.append(share)
         if not same:
-            self.rendered, self.company, self.again = {}, b"", False
+            self.rendered, self.company, self.whole, self.again = {}, b"", b"", False
             self.count = sum([share.flags.bit_count() for share in shares])
         self.shares, self.window, self.version = tuple(shares), window, agenda.version
         self.since, self.until = since, until
@@ -105,6 +107,12 @@ class File(msgspec.Struct, eq=False, gc=False):
         self.company = found or b""
         return self.company
 
+    def unite(self, form: Form) -> None:
+        """Make one piece of the slots, if they are kept, and of what goes with them."""
+        slots = self.rendered.pop(form.name, b"")
+        if slots:
+            self.whole = slots + self.company
+
     def placed(self) -> list[tuple[Practitioner, Place]]:
         """The practitioner, and where there are free slots."""
         if self.person is None:
@@ -131,6 +139,7 @@ class Shelf:
         """These files were filled: the oldest eighth of a shelf that is too full goes."""
         for file in files:
             weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.companies.values()))
+            weight += len(file.whole)
             self._octets += weight - file.weight
             file.weight = weight
         while self._octets > self._most and self.files:

@@ -93,6 +93,9 @@ def answer_slots(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
     if not desk.offers_slots:
         raise _unsupported(desk, Flow.INT_R01, Flow.INT_R04)
     query = search.parse_slot_query(raw_query, cpts=desk.offers_cpts, lenient=lenient)
+    usual = query.includes == _USUAL and query.count == search.PAGE and query.after is None
+    if usual and (at_hand := _at_hand(desk, query)) is not None:
+        return desk.renderer.bundle(R01, at_hand[0], "Slot", query.text, at_hand[1])
     found = _free(desk, query)
     total = sum([each.count for each in found])
     form = R04 if search.SERVICE in query.includes and _names_cpts(found) else R01
@@ -102,7 +105,30 @@ def answer_slots(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
         following = _following(query.text, last) if last is not None else None
     included = _included(desk, query.includes, found)
     entries = [*_rendered(desk, form, found), *included]
+    if usual and following is None:
+        for each in found:
+            each.unite(R01)
     return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
+
+
+_USUAL = frozenset({search.SCHEDULE, search.ACTOR})  # what the SAS core asks for with individual practitioners' slots
+
+
+def _at_hand(desk: Desk, query: search.SlotQuery) -> tuple[int, list[bytes]] | None:
+    """How many slots, and the entries, one piece per practitioner; None unless all is kept and fits on one page."""
+    agenda, known, now = desk.agenda, desk.shelf.files, desk.clock.time()
+    window, version = agenda.window(query.start.timestamp(), query.end.timestamp(), now), agenda.version
+    total, pieces = 0, []
+    for each in query.practitioners:
+        file = known.get(each)
+        if file is None or file.window is not window or not file.since <= now < file.until or file.version != version:
+            return None
+        if file.count:
+            if not file.whole:
+                return None
+            total += file.count
+            pieces.append(file.whole)
+    return (total, pieces) if total <= desk.manners.page else None
 
 
 def _free(desk: Desk, query: search.SlotQuery) -> list[File]:
