@@ -66,9 +66,9 @@ class Consumer:
 
     async def start(self) -> None:
         """Connect (in the background when the hub is down) and consume the three queues."""
-        self._hub.consume(self._queue, self._on_message, prefetch=UNDER_WAY, together=True)
         self._hub.consume(f"{self._client_id}.ack", self._on_notice)
         self._hub.consume(f"{self._client_id}.info", self._on_notice)
+        self._hub.consume(self._queue, self._on_message, prefetch=UNDER_WAY, together=True)
         self._context.world.watch(self._follow)
         await self._hub.start()
         await self.answers.start()

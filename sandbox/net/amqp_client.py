@@ -163,12 +163,13 @@ class AmqpClient:
             lost = self._lost = asyncio.Event()
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    await self._connect(stack, lost)
+                    channels = await self._connect(stack, lost)
                     _log.info("%s: connected to the hub as %s", self._actor, self._client_id)
                     pause = RECONNECT[0]
                     if self._stopping.is_set():  # aio-pika may swallow our cancellation while it connects
                         return
-                    self._up.set()
+                    self._up.set()  # before the first delivery: what answers it must be able to leave
+                    await self._subscribe_all(stack, channels, lost)
                     await lost.wait()
                     _log.info("%s: the hub is gone, connecting again", self._actor)
             except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
@@ -179,8 +180,10 @@ class AmqpClient:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RECONNECT[1])
 
-    async def _connect(self, stack: contextlib.AsyncExitStack, lost: asyncio.Event) -> None:
-        """Connection, channels, consumers; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
+    async def _connect(
+        self, stack: contextlib.AsyncExitStack, lost: asyncio.Event
+    ) -> list[tuple[_Subscription, AbstractChannel]]:
+        """Connection and channels; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             url, context = self._secrets
             connection = await aio_pika.connect(url, ssl_context=context, timeout=CONNECT_TIMEOUT)
@@ -188,10 +191,17 @@ class AmqpClient:
             connection.close_callbacks.add(lambda *_: lost.set())
             channel = await self._channel(connection, lost)
             self._publishing = channel, await channel.get_exchange(_EXCHANGE, ensure=False)
-            for subscription in self._subscriptions:
-                if subscription.queue in self._unheard:
-                    continue
-                channel = await self._channel(connection, lost)
+            heard = [each for each in self._subscriptions if each.queue not in self._unheard]
+            return [(each, await self._channel(connection, lost)) for each in heard]
+
+    async def _subscribe_all(
+        self,
+        stack: contextlib.AsyncExitStack,
+        channels: list[tuple[_Subscription, AbstractChannel]],
+        lost: asyncio.Event,
+    ) -> None:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            for subscription, channel in channels:
                 await channel.set_qos(prefetch_count=subscription.prefetch)
                 await self._subscribe(stack, channel, subscription, lost)
 
@@ -237,9 +247,7 @@ class AmqpClient:
 
     # -- deliveries
 
-    async def _take(
-        self, subscription: _Subscription, lost: asyncio.Event, message: AbstractIncomingMessage
-    ) -> None:
+    async def _take(self, subscription: _Subscription, lost: asyncio.Event, message: AbstractIncomingMessage) -> None:
         """Handle one delivery among others: each is a task of its own, begun in the order of delivery."""
         if lost.is_set():
             return  # it comes again
