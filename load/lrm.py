@@ -60,7 +60,10 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 def once(variant: str, count: int) -> tuple[float, float]:
-    """Rates per second, and per second of processor time, of one run over `count` messages. Raises RuntimeError when one was lost, doubled or out of order."""
+    """Rates per second, and per second of processor time, of one run over `count` messages.
+
+    Raises RuntimeError when one was lost, doubled or out of order.
+    """
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
