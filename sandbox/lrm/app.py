@@ -36,7 +36,8 @@ class Lrm:
         self.territory, self.store = territory, store
         self.ledger = Ledger(store, territory.samu)
         self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
-        self.app = Console(context, territory, store, self.ledger, self.consumer).application()
+        self.console = Console(context, territory, store, self.ledger, self.consumer)
+        self.app = self.console.application()
 
     async def start(self) -> None:
         """Consume."""
@@ -83,7 +84,9 @@ class LrmService:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Listener first, then the LRMs, all at once."""
+        """Live views and listener first, then the LRMs, all at once."""
+        for lrm in self._lrms.values():
+            lrm.console.stop()
         if self._listener is not None:
             await self._listener.stop()
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))

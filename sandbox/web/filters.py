@@ -16,6 +16,8 @@ MONTHS = (
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
 )
 
+_SHORT_MONTHS = ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc.")
+
 # An appointment's status as people call it, and the tone of its badge (see `.badge` in site.css).
 STATUSES: Mapping[str, tuple[str, str]] = {
     AppointmentStatus.PENDING: ("en attente", "wait"),
@@ -48,9 +50,20 @@ def short_date(value: date | str) -> str:
     return f"{day.day:02}/{day.month:02}/{day.year}"
 
 
+def day_date(value: date | str) -> str:
+    """`lun. 23 nov.`: for the heads of columns."""
+    day = local(value) if isinstance(value, datetime | str) else value
+    return f"{DAYS[day.weekday()][:3]}. {day.day} {_SHORT_MONTHS[day.month - 1]}"
+
+
 def french_time(value: datetime | str) -> str:
     """`14:20`."""
     return local(value).strftime("%H:%M")
+
+
+def exact_time(value: datetime | str) -> str:
+    """`14:20:05`."""
+    return local(value).strftime("%H:%M:%S")
 
 
 def french_datetime(value: datetime | str) -> str:
@@ -90,7 +103,9 @@ def plural(count: int, singular: str, many: str | None = None) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "date_fr": french_date,
     "date_short": short_date,
+    "date_day": day_date,
     "time_fr": french_time,
+    "time_exact": exact_time,
     "datetime_fr": french_datetime,
     "status_label": status_label,
     "status_tone": status_tone,
