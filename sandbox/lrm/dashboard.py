@@ -21,8 +21,8 @@ CATEGORIES: Mapping[str, str] = {
     OTHER: "Sans catégorie",
 }
 
-WIDTH, ROW, LABELS = 600, 34, 170  # of the drawing, in its own units
-_BAR = 18
+WIDTH, ROW = 600, 52  # of the drawing, in its own units; a row is a label and its bar
+_TO_BAR = 27
 
 DayCounts = Counter[tuple[str, str]]  # by (category, status)
 
@@ -62,11 +62,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A category's bar, `y` its upper edge."""
+    """A category's row: its upper edge `y`, and that of its bar."""
 
     label: str
     total: int
     y: int
+    bar: int
     segments: tuple[Segment, ...]
 
 
@@ -87,16 +88,16 @@ def drawn(counts: DayCounts) -> Drawing:
     bars: list[Bar] = []
     for name, total in totals.items():
         if total:
-            bars.append(_bar(name, total, len(bars) * ROW, counts, (WIDTH - LABELS - 40) / longest))
+            bars.append(_bar(name, total, len(bars) * ROW, counts, (WIDTH - 60) / longest))
     by_status = {status: sum(counts[name, status] for name in CATEGORIES) for status in STATUSES}
     return Drawing(tuple(bars), sum(totals.values()), max(len(bars) * ROW, 1), by_status)
 
 
 def _bar(name: str, total: int, y: int, counts: DayCounts, scale: float) -> Bar:
     segments: list[Segment] = []
-    x = float(LABELS)
+    x = 0.0
     for status in STATUSES:
         if count := counts[name, status]:
             segments.append(Segment(status, count, round(x, 2), round(count * scale, 2)))
             x += count * scale
-    return Bar(CATEGORIES[name], total, y + (ROW - _BAR) // 2, tuple(segments))
+    return Bar(CATEGORIES[name], total, y, y + _TO_BAR, tuple(segments))
