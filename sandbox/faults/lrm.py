@@ -13,10 +13,10 @@ from types import MappingProxyType
 from sandbox.faults.base import Params, Place, number, text, whole
 from sandbox.faults.hits import Hits
 from sandbox.faults.hub import CODES
+from sandbox.kernel.character import LONGEST_MS
 from sandbox.kernel.errors import refused
 from sandbox.kernel.world import Fault, World
 
-LONGEST_MS = 600_000
 MESSAGES = ("create", "update", "cancel")
 STEPS = ("RECU", "INTEGRE", "CONSULTE")
 BEFORE, DURING, AFTER = MOMENTS = ("before", "during", "after")

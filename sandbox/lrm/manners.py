@@ -12,8 +12,8 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
 from sandbox.faults.base import number, text, whole
 from sandbox.faults.hub import CODES
-from sandbox.faults.lrm import LONGEST_MS, steps_of
-from sandbox.kernel.character import Delay
+from sandbox.faults.lrm import steps_of
+from sandbox.kernel.character import LONGEST_MS, Delay
 from sandbox.kernel.world import Fault
 
 INTEGRATED, CONSULTED = "INTEGRE", "CONSULTE"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
+from sandbox.kernel.world import ClockSetting, Fault, World
 from sandbox.lrm import app as module
-from sandbox.lrm.app import LrmService, build
+from sandbox.lrm.app import Lrm, LrmService, build
 from sandbox.lrm.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
@@ -175,6 +178,186 @@ async def test_messages_of_the_hub_are_shown(browser: httpx.AsyncClient, hubs: d
     page = await browser.get("/samu330/messages")
     assert "invalide" in page.text
     assert "Rien n'est arrivé" in (await browser.get("/samu350/messages")).text
+
+
+async def attached(browser: httpx.AsyncClient, hub: HubPeer, key: str = ID) -> str:
+    """An orientation in a case file; gives the number of the case file."""
+    await hub.deliver(QUEUE, sent(1, appointment(appointmentId=key)))
+    number = await open_case(browser)
+    csrf = token(await browser.get("/samu330/"))
+    await browser.post(f"/samu330/orientations/{key}/attach", data={"csrf": csrf, "case_file": number})
+    return number
+
+
+async def test_an_orientation_is_detached_again_and_waits(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+    number = await attached(browser, hubs[SAMU])
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    assert "Détacher" in page.text
+    url, data = f"/samu330/dossiers/{number}/detacher", {"csrf": token(page), "orientation": ID}
+    for _ in range(2):
+        assert (await browser.post(url, data=data)).status_code == 303
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    assert page.text.count("Orientation détachée : réservé") == 1
+    assert "Aucune orientation rattachée." in page.text
+    assert (await browser.get("/samu330/api/orientations?attached=false")).json()["unattached"] == 1
+    assert (await browser.post(url, data={**data, "orientation": "x"})).status_code == 404
+    assert (await browser.post(url.replace(number, "x"), data=data)).status_code == 404
+
+
+async def test_the_search_opens_the_sas_platform_with_what_the_case_file_knows(browser: httpx.AsyncClient) -> None:
+    number = await open_case(browser)
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    answer = await browser.post(f"/samu330/dossiers/{number}/rechercher", data={"csrf": token(page)})
+    assert answer.status_code == 303
+    link = urlsplit(answer.headers["location"])
+    assert link.path == "/sas/recherche"
+    query = dict(parse_qsl(link.query))
+    assert (query["origin"], query["inseecode"], query["city"]) == ("urn:oid:1", "33063", "Bordeaux")
+    assert query["specialty"].startswith("urn:oid:1.2.250.1.71.4.2.5|SM")
+    (file,) = (await browser.get("/samu330/api/case-files")).json()["caseFiles"]
+    assert file["call"]["line"] == f"{query['streetnumber']} {query['streetname']}"
+    assert file["call"]["family"] not in link.query
+    assert file["searched"]
+    assert "Recherche d&#39;une offre de soins" in (await browser.get(f"/samu330/dossiers/{number}")).text
+    answer = await browser.post("/samu330/dossiers/x/rechercher", data={"csrf": token(page)})
+    assert answer.status_code == 404
+
+
+async def test_the_need_is_changed_and_goes_with_the_next_search(browser: httpx.AsyncClient) -> None:
+    number = await open_case(browser)
+    csrf = token(await browser.get(f"/samu330/dossiers/{number}"))
+    url = f"/samu330/dossiers/{number}"
+    wanted = {"csrf": csrf, "specialty": "SM40", "doctor": "  Dr   Marchal "}
+    assert (await browser.post(f"{url}/besoin", data=wanted)).status_code == 303
+    answer = await browser.post(f"{url}/rechercher", data={"csrf": csrf})
+    query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert (query["specialty"], query["practitioner"]) == ("urn:oid:1.2.250.1.71.4.2.5|SM40", "Dr Marchal")
+    assert (await browser.post(f"{url}/besoin", data={**wanted, "specialty": "SM99"})).status_code == 422
+    assert (await browser.post("/samu330/dossiers/x/besoin", data=wanted)).status_code == 404
+
+
+async def test_the_likely_case_file_is_suggested_with_its_reasons(
+    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+) -> None:
+    csrf = token(await browser.get("/samu330/"))
+    answer = await browser.post("/samu330/dossiers", data={"csrf": csrf, "operator": "luc@example.org"})
+    number = answer.headers["location"].rpartition("/")[2]
+    await hubs[SAMU].deliver(QUEUE, sent(1))
+    for path in ("/", f"/orientations/{ID}", f"/dossiers/{number}"):
+        page = (await browser.get(f"/samu330{path}")).text
+        assert f'data-suggestion="{number}"' in page, path
+        assert "même régulateur (Luc Dorval), appel reçu 0 min" in page, path
+        assert "même territoire (Territoire 33)" in page, path
+    assert 'value="luc@example.org" selected' in (await browser.get("/samu330/")).text
+    assert "Dossier ouvert par Luc Dorval" in (await browser.get(f"/samu330/dossiers/{number}")).text
+
+
+async def test_case_files_and_orientations_are_found_by_their_words(
+    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+) -> None:
+    number, other = await attached(browser, hubs[SAMU]), await open_case(browser)
+    found = (await browser.get("/samu330/dossiers", params={"q": f"BORDEAUX {number}"})).text
+    assert number in found
+    assert other not in found
+    assert "Aucun dossier ne contient ces mots" in (await browser.get("/samu330/dossiers?q=zzz")).text
+    assert "Inès Marchal" in (await browser.get("/samu330/orientations", params={"q": "marchal dorval"})).text
+    assert "ne contient ces mots" in (await browser.get("/samu330/orientations?q=zzz")).text
+
+
+async def test_the_day_is_drawn_by_category_and_status(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+    assert "Aucune orientation reçue aujourd'hui" in (await browser.get("/samu330/")).text
+    for number, (category, status) in enumerate([("PS", "booked"), ("PS", "booked"), ("SOS", "noshow")]):
+        content = appointment(appointmentId=f"id-{number}", orientationCategory=category, status=status)
+        await hubs[SAMU].deliver(QUEUE, sent(number, content))
+    page = (await browser.get("/samu330/")).text
+    assert 'data-total="3"' in page
+    assert "Professionnel de santé, réservé : 2" in page
+    assert "SOS Médecins, non honoré : 1" in page
+    await hubs[SAMU].deliver(QUEUE, sent(9, update(appointmentId="id-0", orientationCategory="PS", status="cancelled")))
+    page = (await browser.get("/samu330/")).text
+    assert 'data-total="3"' in page
+    assert "Professionnel de santé, annulé : 1" in page
+
+
+@pytest.mark.parametrize("path", ["suivi", "messages/suivi", "dossiers/{number}/suivi"])
+async def test_pages_follow_what_happens(browser: httpx.AsyncClient, hubs: dict[str, HubPeer], path: str) -> None:
+    number = await open_case(browser)
+    async with asyncio.timeout(10), browser.stream("GET", f"/samu330/{path.format(number=number)}") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.aiter_lines()
+        assert "event: contenu" in [await anext(lines) for _ in range(3)]
+        await hubs[SAMU].deliver(QUEUE, sent(1))
+        await hubs[SAMU].deliver(f"{SAMU}.info", b"?")
+        async for line in lines:
+            if "Marchal" in line or "invalide" in line:
+                break
+
+
+async def test_an_unknown_case_file_is_not_followed(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/samu330/dossiers/x/suivi")).status_code == 404
+
+
+async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restart(
+    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
+) -> None:
+    slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
+    context.world.apply(World(revision=1, faults=(slow,)))
+    await hubs[SAMU].deliver(QUEUE, sent(1))
+    page = (await browser.get("/samu330/messages")).text
+    for text in ('data-rule="ack-delay"', "appliqué 1 fois", f'data-held="{SAS}_1"', "part à 10:02:00"):
+        assert text in page
+    assert "Ce LRM enregistre chaque message" in (await browser.get("/samu350/messages")).text
+    (held,) = (await browser.get("/samu330/api/held")).json()["held"]
+    assert hubs[SAMU].published == []
+    await service.stop()
+    hubs.clear()
+    store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
+    lrm = Lrm(context, context.population.territories["SAS-33"], store)
+    await lrm.start()
+    assert [each.id for each in lrm.consumer.held()] == [held["id"]]
+    assert await lrm.consumer.answers.release(held["id"])
+    (answer,) = await hubs[SAMU].messages(1)
+    assert answer.reference is not None
+    assert answer.reference["distributionID"] == f"{SAS}_1"
+    await lrm.stop()
+
+
+async def test_a_delay_that_passed_while_nobody_ran_is_over_at_the_next_start(
+    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
+) -> None:
+    slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
+    context.world.apply(World(revision=1, faults=(slow,)))
+    await hubs[SAMU].deliver(QUEUE, sent(1))
+    await service.stop()
+    hubs.clear()
+    context.clock.setting = ClockSetting(frozen=context.clock.now().timestamp() + 3600)
+    store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
+    lrm = Lrm(context, context.population.territories["SAS-33"], store)
+    await lrm.start()
+    await hubs[SAMU].messages(1)
+    await lrm.stop()
+
+
+async def test_beyond_so_many_held_answers_the_next_leave_at_once(
+    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.lrm.answers.MOST_HELD", 1)
+    context.world.apply(World(revision=1, faults=(Fault("f1", "ack-by-hand", f"lrm:{SAMU}"),)))
+    for number in range(2):
+        await hubs[SAMU].deliver(QUEUE, sent(number, appointment(appointmentId=f"id-{number}")))
+    (answer,) = await hubs[SAMU].messages(1)
+    assert answer.reference is not None
+    assert answer.reference["distributionID"] == f"{SAS}_1"
+
+
+async def test_a_deaf_lrm_hears_no_messages_until_it_is_cured(
+    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+) -> None:
+    context.world.apply(World(revision=1, faults=(Fault("f1", "lrm-deaf", f"lrm:{SAMU}"),)))
+    assert hubs[SAMU].unheard == {QUEUE}
+    assert hubs["fr.health.samu350"].unheard == frozenset()
+    context.world.apply(World(revision=2))
+    assert hubs[SAMU].unheard == frozenset()
 
 
 async def test_no_patient_reaches_the_journal(
