@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,10 @@ class Visitor:
         exchange = await self._channel.get_exchange("hubsante", ensure=False)
         message = aio_pika.Message(body, content_type="application/json", delivery_mode=2, priority=0)
         await exchange.publish(message, routing_key=self._client_id, mandatory=False, timeout=CONFIRM_TIMEOUT)
+
+    def expect(self, distribution_ids: Iterable[str]) -> None:
+        """Messages of an earlier visit whose answers are ours too."""
+        self._ours.update(distribution_ids)
 
     async def answers(self, count: int, seconds: float) -> Sequence[Message]:
         """The next `count` answers, fewer when they have not come within `seconds`."""
