@@ -43,9 +43,9 @@ def _judged(case_file: CaseFile, appointment: dict[str, Any], territory: str) ->
         reasons.append((3, f"même régulateur ({operator.given} {operator.family})"))
     created = datetime.fromisoformat(appointment["created"])
     if case_file.searched and (minutes := _minutes(case_file.searched, created)) is not None:
-        reasons.append((3, f"recherche lancée depuis ce dossier {minutes} min avant le rendez-vous"))
+        reasons.append((3, f"recherche lancée depuis ce dossier {_ago(minutes)} avant le rendez-vous"))
     elif (minutes := _minutes(case_file.opened, created)) is not None:
-        reasons.append((2, f"appel reçu {minutes} min avant la prise du rendez-vous"))
+        reasons.append((2, f"appel reçu {_ago(minutes)} avant la prise du rendez-vous"))
     if appointment.get("practitioner", {}).get("specialityCode") == case_file.call.specialty:
         reasons.append((1, "même spécialité"))
     if case_file.orientations:
@@ -58,3 +58,7 @@ def _minutes(earlier: str, later: datetime) -> int | None:
     """Whole minutes between the two when the later one follows within NEAR."""
     passed = later - datetime.fromisoformat(earlier)
     return max(0, round(passed.total_seconds() / 60)) if timedelta(minutes=-1) <= passed <= NEAR else None
+
+
+def _ago(minutes: int) -> str:
+    return f"{minutes} min" if minutes else "moins d'une minute"

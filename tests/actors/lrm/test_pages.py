@@ -246,7 +246,7 @@ async def test_the_likely_case_file_is_suggested_with_its_reasons(
     for path in ("/", f"/orientations/{ID}", f"/dossiers/{number}"):
         page = (await browser.get(f"/samu330{path}")).text
         assert f'data-suggestion="{number}"' in page, path
-        assert "même régulateur (Luc Dorval), appel reçu 0 min" in page, path
+        assert "même régulateur (Luc Dorval), appel reçu moins d&#39;une minute avant" in page, path
         assert "même territoire (Territoire 33)" in page, path
     assert 'value="luc@example.org" selected' in (await browser.get("/samu330/")).text
     assert "Dossier ouvert par Luc Dorval" in (await browser.get(f"/samu330/dossiers/{number}")).text
