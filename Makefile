@@ -7,10 +7,10 @@ ARGS ?=
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check bench load schema lock clean
+.PHONY: help sandbox test check bench load schema conformite lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sandbox: $(VENV)/.runtime ## start the whole ecosystem in the foreground (options: make sandbox ARGS="--port-base 9000")
 	@exec $(BIN)/sas-sandbox up $(ARGS)
@@ -37,6 +37,9 @@ load: $(VENV)/.dev ## searches by locust on the running sandbox (options: make l
 
 schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types of the persona files
 	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.published import write; write(Path("docs/personas.schema.json"))'
+
+conformite: $(VENV)/.dev ## write docs/conformite.md again from the marks of the tests
+	@$(BIN)/python -m tests.requirements
 
 lock: $(VENV)/.dev ## make both lock files again from the ranges in pyproject.toml
 	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \

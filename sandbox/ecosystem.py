@@ -25,6 +25,8 @@ from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import World, WorldView
 from sandbox.net.context import Context, Service
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
+from sandbox.population.load import kept_population
+from sandbox.population.residents import Residents
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +71,13 @@ def role_context(ground: Ground) -> Context:
     world = WorldView(World(clock=ground.clock))
     clock = Clock(wall, ground.clock)
 
+    residents = Residents(ground.population)
+
     def follow(revision: World) -> None:
         clock.setting = revision.clock
+        there = kept_population(ground.settings, revision.population) if revision.population else ground.population
+        if there is not residents.current:
+            residents.take(there)
 
     world.watch(follow)
     return Context(
@@ -79,7 +86,7 @@ def role_context(ground: Ground) -> Context:
         clock=clock,
         journal=Journal(),
         entropy=Entropy(os.urandom),
-        population=ground.population,
+        population=residents,
         sockets=ground.sockets,
         pki=ground.pki,
         master_secret=ground.master_secret,

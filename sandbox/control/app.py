@@ -10,6 +10,9 @@
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
+    POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
+    GET    /__admin/lrms              every LRM: may it open a search by a contextual call (INT_L01)
+    PUT    /__admin/lrms/{client_id}  {"contextual_call": bool}
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -32,12 +35,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
-from sandbox.control import endpoints
+from sandbox.control import callers, endpoints
 from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
+from sandbox.control.metrics import rendered
 from sandbox.control.outbox import Outboxes
+from sandbox.control.reload import Reload
 from sandbox.control.requests import body_as as _body
 from sandbox.control.requests import refuse_foreign_page as _refuse_foreign_page
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
@@ -84,6 +89,7 @@ class Control:
         self.hub_clients = HubClients(self.worlds, self._store, context)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
+        self.reload = Reload(context, self.worlds, self._write_endpoints)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -99,6 +105,9 @@ class Control:
     async def announce(self) -> None:
         """Wait until every role is ready, then write endpoints.json."""
         await self.switchboard.until(self.all_ready, timeout=60)
+        self._write_endpoints()
+
+    def _write_endpoints(self) -> None:
         endpoints.write(self.context, self.hub_clients.files())
 
     async def stop(self) -> None:
@@ -162,6 +171,7 @@ class Control:
         desk = _Desk(self, pages)
         routes = [
             Route("/", desk.page),
+            Route("/personnages", desk.reload_by_page, methods=["POST"]),
             Route("/__admin/health", desk.health),
             Route("/__admin/endpoints", desk.endpoints),
             Route("/__admin/clock", desk.clock, methods=["GET"]),
@@ -181,6 +191,9 @@ class Control:
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
             Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
             *BehaviourDesk(self.behaviours, pages).routes(),
+            Route("/__admin/reload", desk.reload, methods=["POST"]),
+            Route("/__admin/lrms", desk.lrms, methods=["GET"]),
+            Route("/__admin/lrms/{client_id}", desk.set_lrm, methods=["PUT"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -205,6 +218,7 @@ class _Desk:
             characters=[(editor, control.characters.of(editor)) for editor in control.characters.editors.values()],
             quirks=QUIRKS,
             outboxes=control.outboxes.all(),
+            population=control.context.population,
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=control.endpoints(),
@@ -292,6 +306,31 @@ class _Desk:
         flash(request, f"{editor.name} renvoie au SAS ce qui était refusé.")
         return redirect("/#envois")
 
+    async def reload(self, request: Request) -> Response:
+        _refuse_foreign_page(request)
+        return JSONResponse(await self._control.reload())
+
+    async def reload_by_page(self, request: Request) -> Response:
+        await checked_form(request)
+        try:
+            found = await self._control.reload()
+        except RequestError as error:
+            for issue in error.issues[:3]:
+                flash(request, f"Rien n'a changé : {issue.detail}", "bad")
+        else:
+            told = "Les personnages sont relus" if found["changed"] else "Les fichiers sont ceux que tous ont déjà"
+            flash(request, f"{told} : {found['practitioners']} médecins, {found['regulators']} régulateurs.")
+        return self._pages.redirect("/")
+
+    async def lrms(self, request: Request) -> Response:
+        return JSONResponse({"lrms": [*callers.documents(self._control.context.population, self._control.worlds)]})
+
+    async def set_lrm(self, request: Request) -> Response:
+        territory = callers.lrm(self._control.context.population, request.path_params["client_id"])
+        wanted = await _body(request, callers.LrmRequest)
+        await callers.put(self._control.worlds, territory, wanted)
+        return JSONResponse(callers.document(territory, self._control.worlds))
+
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params
         found, cursor = self._control.journal.since(
@@ -305,28 +344,10 @@ class _Desk:
         return Response(content, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
-        return PlainTextResponse(_metrics(self._control), media_type="text/plain; version=0.0.4")
-
-
-def _metrics(control: Control) -> str:
-    lines = ["# HELP sas_sandbox_role_ready 1 when the role answers.", "# TYPE sas_sandbox_role_ready gauge"]
-    for role in ROLES:
-        line = control.switchboard.lines.get(role)
-        lines.append(f'sas_sandbox_role_ready{{role="{role}"}} {int(line is not None and line.ready)}')
-    lines += [
-        "# HELP sas_sandbox_exchanges_total Exchanges journalled.",
-        "# TYPE sas_sandbox_exchanges_total counter",
-    ]
-    for (actor, flow, direction, status), count in sorted(control.journal.counts.items()):
-        labels = f'actor="{actor}",flow="{flow}",direction="{direction}",status="{status}"'
-        lines.append(f"sas_sandbox_exchanges_total{{{labels}}} {count}")
-    lines += [
-        "# HELP sas_sandbox_dropped_total Exchanges lost by overflow.",
-        "# TYPE sas_sandbox_dropped_total counter",
-    ]
-    for role, role_line in sorted(control.switchboard.lines.items()):
-        lines.append(f'sas_sandbox_dropped_total{{role="{role}"}} {role_line.dropped}')
-    return "\n".join(lines) + "\n"
+        return PlainTextResponse(
+            rendered(self._control.switchboard.lines, self._control.journal.counts),
+            media_type="text/plain; version=0.0.4",
+        )
 
 
 def _number(text: str, name: str) -> int:

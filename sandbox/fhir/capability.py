@@ -1,22 +1,17 @@
-"""An editor's CapabilityStatement (CAP-1): exactly the searches, includes, reads and accounts that it serves. Pure."""
+"""An editor's CapabilityStatement (CAP-1): exactly the searches, includes, reads and accounts that it serves. Pure.
+
+The searches are those that the parser takes (`offers`). What is not stated is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from sandbox.fhir import nos
-from sandbox.fhir.search import (
-    ACTOR,
-    SCHEDULE,
-    SERVICE,
-    SERVICE_ORGANIZATION,
-    SITE,
-    SITE_ORGANIZATION,
-)
+from sandbox.fhir.offers import SCHEDULE_OFFER, Offer, slot_offer
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
@@ -35,12 +30,19 @@ def statement(editor: Editor, *, base: str, now: datetime) -> bytes:
         "software": {"name": editor.name},
         "implementation": {"description": f"Agenda de {editor.name} (bac à sable SAS)", "url": base},
         "fhirVersion": VERSION,
-        "format": ["application/fhir+json", "json"],
-        "rest": [{"mode": "server", "security": _SECURITY, "resource": _resources(editor)}],
+        "format": FORMATS,
+        "rest": [{"mode": "server", "documentation": _HANDLING, "security": _SECURITY, "resource": _resources(editor)}],
     }
     return orjson.dumps(document)
 
 
+FORMATS = ["application/fhir+json", "application/json+fhir", "application/json", "text/json", "json"]
+_HANDLING = (
+    "Recherches par GET et par POST _search. Un paramètre, un modificateur ou un _include absent de cette déclaration "
+    "est refusé (400, OperationOutcome), avec Prefer: handling=strict comme sans préférence. Avec "
+    "Prefer: handling=lenient, un paramètre ou un _include absent est ignoré et manque dans le lien self, qui liste ce "
+    "qui a été traité ; une valeur, un préfixe ou un modificateur non pris en charge reste refusé."
+)
 _SECURITY = {"description": "TLS mutuel, certificats de l'IGC-Santé (bac à sable) ; CN et OU vérifiés"}
 
 
@@ -68,44 +70,43 @@ def _resources(editor: Editor) -> list[dict[str, Any]]:
 
 
 def _slot(cpts: bool) -> dict[str, Any]:
-    includes = [SCHEDULE, ACTOR, *([SERVICE, SERVICE_ORGANIZATION] if cpts else [])]
-    parameters = (
-        ("start", "date", "ge et le, un de chaque"),
-        ("status", "token", "free"),
-        ("schedule.actor:Practitioner.identifier", "token", "1 à 25 identifiants nationaux"),
-        ("_count", "number", "taille de page, 1000 au plus"),
-    )
     profiles = [nos.SLOT_PROFILE] + [nos.CPTS_SLOT_PROFILE] * cpts
-    return _resource("Slot", profiles, ("read", "search-type"), searchInclude=includes, **_search(parameters))
+    return _resource("Slot", profiles, ("read", "search-type"), **_search(slot_offer(cpts)))
 
 
 def _schedule(individual: bool, sos: bool) -> dict[str, Any]:
     profiles = [nos.SCHEDULE_PROFILE] * individual + [nos.SOS_SCHEDULE_PROFILE] * sos
     if not sos:
         return _resource("Schedule", profiles)
-    parameters = (
-        ("_has:Slot:schedule:start", "date", "ge et le, un de chaque"),
-        ("_has:Slot:schedule:status", "token", "free"),
-        ("actor:Location.organization.identifier", "token", "1 à 25 SIRET"),
-    )
-    return _resource(
-        "Schedule", profiles, ("read", "search-type"),
-        searchInclude=[SITE, SITE_ORGANIZATION], searchRevInclude=[SCHEDULE], **_search(parameters),
-    )  # fmt: skip
+    return _resource("Schedule", profiles, ("read", "search-type"), **_search(SCHEDULE_OFFER))
 
 
 def _practitioner(editor: Editor, individual: bool) -> dict[str, Any]:
     profiles = [nos.PRACTITIONER_PROFILE] * individual
     if not editor.speaks(Flow.INT_R02):
         return _resource("Practitioner", profiles)
-    return _resource(
+    held = _resource(
         "Practitioner", [*profiles, nos.REGULATOR_PROFILE], ("read", "create", "update"),
-        updateCreate=True, conditionalUpdate=True,
+        conditionalUpdate=True, updateCreate=False,
     )  # fmt: skip
+    held["interaction"][2]["documentation"] = _CONDITIONAL
+    return held
 
 
-def _search(parameters: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
-    return {"searchParam": [{"name": name, "type": kind, "documentation": text} for name, kind, text in parameters]}
+_CONDITIONAL = (
+    "Seulement conditionnelle : PUT Practitioner?identifier=<system>|<valeur> ; une personne inconnue est créée, "
+    "sous un id que le serveur choisit"
+)
+
+
+def _search(offer: Offer) -> dict[str, Any]:
+    found: dict[str, Any] = {"searchInclude": offer.includes}
+    if offer.revincludes:
+        found["searchRevInclude"] = offer.revincludes
+    found["searchParam"] = [
+        {"name": name, "type": kind, "documentation": note} for name, kind, note in offer.parameters
+    ]
+    return found
 
 
 def _resource(kind: str, profiles: list[str], interactions: tuple[str, ...] = ("read",), **more: Any) -> dict[str, Any]:
@@ -114,5 +115,6 @@ def _resource(kind: str, profiles: list[str], interactions: tuple[str, ...] = ("
         "type": kind,
         "supportedProfile": profiles,
         "interaction": [{"code": code} for code in interactions],
+        "versioning": "no-version",
         **more,
     }

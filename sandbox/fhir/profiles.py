@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sandbox.fhir import nos
 from sandbox.fhir.rules import Finding, Rule, apply, general, one, some, walk
@@ -237,6 +238,10 @@ def _service_types(slot: Node) -> Iterator[Finding]:
         elif system == nos.CONSULTATION and code not in nos.CONSULTATIONS:
             yield Finding("R01-48", path, f"'{code}' is not {' or '.join(nos.CONSULTATIONS)}")
     for path, concept in walk(slot, "Slot", "serviceType"):
+        if not isinstance(concept, Mapping):
+            yield Finding("R01-24", path, "not an object")
+        elif concept.get("text") in nos.CONSULTATIONS:
+            yield Finding("R01-24", f"{path}.text", f"consultation type '{concept['text']}' as text")
         if any(code == nos.CPTS for _, code in walk(concept, path, "coding.code")):
             named += 1
             yield from _cpts_reference(concept, path)
@@ -298,6 +303,32 @@ def _bundle(
         found.update(str(kind) for _, kind in walk(entry, path, "resource.resourceType"))
     if bundle.get("total"):
         yield from (Finding(requirement, "Bundle.entry", f"no {kind} in it") for kind in types if kind not in found)
+    yield from _missing(bundle)
+
+
+# include that the link `self` repeats -> (resources that it starts from, their references, requirement)
+_INCLUDES: Mapping[str, tuple[str, str, str]] = {
+    "slot:schedule": ("Slot", "schedule.reference", "R01-12"),
+    "schedule:actor": ("Schedule", "actor.reference", "R01-43"),
+    "slot:service-type-reference": ("Slot", "serviceType.extension.valueReference.reference", "R04-2"),
+    "healthcareservice:organization": ("HealthcareService", "providedBy.reference", "R04-3"),
+    "schedule:actor:location": ("Schedule", "actor.reference", "SOS-4"),
+    "location:organization": ("Location", "managingOrganization.reference", "SOS-5"),
+}
+
+
+def _missing(bundle: Node) -> Iterator[Finding]:
+    """What was asked to be included, as the link `self` says, and is referred to, but is not in the answer."""
+    resources = list(walk(bundle, "Bundle", "entry.resource"))
+    known = {f"{each.get('resourceType')}/{each.get('id')}" for _, each in resources if isinstance(each, Mapping)}
+    links = [str(url).partition("?")[2] for _, url in walk(bundle, "Bundle", "link.url")]
+    asked = {value.strip().lower() for name, value in parse_qsl("&".join(links[:1])) if name.startswith("_include")}
+    for kind, steps, requirement in (_INCLUDES[each] for each in sorted(asked & _INCLUDES.keys())):
+        for path, resource in resources:
+            if isinstance(resource, Mapping) and resource.get("resourceType") == kind:
+                for where, reference in walk(resource, path, steps):
+                    if "/".join(str(reference).split("/")[-2:]) not in known:
+                        yield Finding(requirement, where, f"'{reference}' is not in the answer")
 
 
 def _entry(entry: Any, path: str, requirement: str, profiles: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,8 +3,12 @@
 `GET Slot` (INT_R01, INT_R04) and `GET Schedule` (SOS Médecins), guide « Recherche de créneaux ». Liberal in reading:
 any order, percent-encoded or not (names, pipes, commas, colons), a space after a comma, an offset whose `+` arrived
 as a space, dates with or without offset (then Europe/Paris) and milliseconds. Strict where the guide asks for 400:
-RequestError(400) with one Issue per mistake, `expression` = `http.<parameter>`. Parameters that the guide does not
-know are ignored, as FHIR's lenient handling has it; an unknown value of a known one is an error.
+RequestError(400) with one Issue per mistake, `expression` = `http.<parameter>`.
+
+What an editor does not offer (`offers`: parameters, includes) is refused too, all of it at once, unless the caller
+prefers `handling=lenient` (FHIR R4, 3.1.1.2): then it is ignored and missing in `text`, hence in the link `self`, which
+R4 has list what was processed. A modifier, a prefix or a value that is not supported is an error either way, as leaving
+it out would widen the search.
 """
 
 from __future__ import annotations
@@ -14,36 +18,49 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
+import msgspec
+
+from sandbox.fhir.offers import (
+    ACTOR,
+    ASSOCIATIONS,
+    HAS,
+    INCLUDE,
+    PRACTITIONERS,
+    REVINCLUDE,
+    SCHEDULE,
+    SCHEDULE_OFFER,
+    SERVICE,
+    SERVICE_ORGANIZATION,
+    SITE,
+    SITE_ORGANIZATION,
+    Offer,
+    slot_offer,
+)
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import fhir_instant, parse_datetime
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
+
+__all__ = [
+    "ACTOR", "MOST_ACTORS", "PAGE", "SCHEDULE", "SENT_ASSOCIATIONS", "SERVICE", "SERVICE_ORGANIZATION", "SITE",
+    "SITE_ORGANIZATION", "ScheduleQuery", "SlotQuery", "parse_schedule_query", "parse_slot_query", "schedule_query",
+    "self_text", "slot_query", "window_end", "written_ids",
+]  # fmt: skip
 
 MOST_ACTORS = 25  # practitioners, or associations (⚠ the guide's text says 10 of those, its table 25)
 SENT_ASSOCIATIONS = 10
 PAGE = 1000  # what the SAS core asks for, and the most that an answer's page holds
 
-SCHEDULE, ACTOR = "Slot:schedule", "Schedule:actor"
-SERVICE, SERVICE_ORGANIZATION = "Slot:service-type-reference", "HealthcareService:organization"
-SITE, SITE_ORGANIZATION = "Schedule:actor:Location", "Location:organization"
 
-_PRACTITIONERS = "schedule.actor:Practitioner.identifier"
-_ASSOCIATIONS = "actor:Location.organization.identifier"
-_HAS = "_has:Slot:schedule:"
-_FORMATS = ("json", "application/json", "application/fhir+json", "application/json+fhir", "text/json")
-_SLOT_INCLUDES = {name.lower(): name for name in (SCHEDULE, ACTOR, SERVICE, SERVICE_ORGANIZATION)}
-_SCHEDULE_INCLUDES = {"schedule:actor": SITE, SITE.lower(): SITE, SITE_ORGANIZATION.lower(): SITE_ORGANIZATION}
-_REVINCLUDES = {SCHEDULE.lower(): SCHEDULE}
-
-
-@dataclass(frozen=True, slots=True)
-class SlotQuery:
+class SlotQuery(msgspec.Struct, frozen=True, gc=False):
     """A search of practitioners' slots. `practitioners`: prefixed ids, each once, in the order asked.
 
     `includes`: names of what to send beside the slots (constants of this module); `count`: page size asked for;
     `after`: slot id that the page starts after (our own `_after`, as `next` links carry it); `text`: the query string
-    as asked, fit for the link `self`.
+    as asked, less what was ignored, fit for the link `self`.
     """
 
     practitioners: tuple[str, ...]
@@ -66,51 +83,113 @@ class ScheduleQuery:
     text: str
 
 
-def parse_slot_query(raw_query: str) -> SlotQuery:
-    """The query string (or form) of `GET Slot`. Raises RequestError 400 with everything that is wrong."""
-    form = _Form(raw_query)
+def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False) -> SlotQuery:
+    """The query string (or form) of `GET Slot`; `cpts`: whether the editor offers what INT_R04 adds.
+
+    Raises RequestError 400 with everything that is wrong.
+    """
+    parts = None if lenient else _parted(raw_query)
+    known = _frames.get((cpts, *parts.frame)) if parts is not None else None
+    if parts is not None and known is not None:
+        return SlotQuery(parts.ids, parts.start, parts.end, known.includes, known.count, known.after, raw_query)
+    query = _any_slot_query(raw_query, cpts=cpts, lenient=lenient)
+    if parts is not None and query.text == raw_query:
+        make_room(_frames, _FRAMES_KEPT)
+        _frames[cpts, *parts.frame] = query
+    return query
+
+
+def _any_slot_query(raw_query: str, *, cpts: bool, lenient: bool) -> SlotQuery:
+    form = _Form(raw_query, slot_offer(cpts), lenient)
     start, end = form.window(("start",), "start")
     form.status(("status",), "status")
-    practitioners = form.tokens(_PRACTITIONERS, SYSTEM_PERSON, prefixed_person)
-    includes = form.includes(("_include", "_include:iterate", "_include:recurse"), _SLOT_INCLUDES)
-    form.unsupported("_revinclude", "_revinclude:iterate")
+    practitioners = form.tokens(PRACTITIONERS, SYSTEM_PERSON, prefixed_person)
+    includes = form.includes(INCLUDE, form.offer.by_include)
     count, after = form.count(), form.values("_after")
-    form.format()
-    form.finish()
-    return SlotQuery(practitioners, start, end, includes, count, after[-1] if after else None, self_text(raw_query))
+    text = form.finish()
+    return SlotQuery(practitioners, start, end, includes, count, after[-1] if after else None, text)
 
 
-def parse_schedule_query(raw_query: str) -> ScheduleQuery:
+Frame = tuple[str, str, str]
+
+
+class _Parts(msgspec.Struct, gc=False):
+    """A query in the very form in which the SAS core sends it: what differs each time, and the rest (`frame`)."""
+
+    frame: Frame
+    ids: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+
+_FRAMES_KEPT = 1024
+_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
+_FROM, _UNTIL = "&start=ge", "&start=le"
+_TOKEN = f"{SYSTEM_PERSON}%7C"
+_TOKENS, _NEXT_TOKEN = f"&{PRACTITIONERS}={_TOKEN}", f",{_TOKEN}"
+_PREFIXED = frozenset({10, 12})  # characters of an ADELI, of an RPPS
+
+
+def _parted(raw: str) -> _Parts | None:
+    """None where anything is not as the SAS core writes it: then all of it is read, with the leniency it needs."""
+    begin, tokens = raw.find(_FROM), raw.find(_TOKENS)
+    middle = raw.find(_UNTIL, begin)
+    after = raw.find("&", middle + 1)
+    if not 0 < begin < middle < after <= tokens:
+        return None
+    start, end = _plain_instant(raw[begin + 9 : middle]), _plain_instant(raw[middle + 9 : after])
+    last = raw.find("&", tokens + 1)
+    if last < 0:
+        last = len(raw)
+    ids = raw[tokens + len(_TOKENS) : last].split(_NEXT_TOKEN)
+    joined = "".join(ids)
+    if start is None or end is None or len(ids) > MOST_ACTORS or not (joined.isalnum() and joined.isascii()):
+        return None
+    if not _PREFIXED.issuperset(map(len, ids)):
+        return None
+    return _Parts((raw[:begin], raw[after:tokens], raw[last:]), tuple(dict.fromkeys(ids)), start, end)
+
+
+def _plain_instant(text: str) -> datetime | None:
+    """An instant as the SAS core writes it, within our two centuries."""
+    text = text.replace("%2B", "+", 1)
+    if len(text) != 29 or text[23] != "+" or text[:2] not in ("19", "20"):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def parse_schedule_query(raw_query: str, *, lenient: bool = False) -> ScheduleQuery:
     """The query string (or form) of `GET Schedule`; `start` and `status` also plain, as the guide's table writes them.
 
     Raises RequestError 400 with everything that is wrong.
     """
-    form = _Form(raw_query)
-    start, end = form.window((_HAS + "start", "start"), _HAS + "start")
-    form.status((_HAS + "status", "status"), _HAS + "status")
-    sirets = form.tokens(_ASSOCIATIONS, SYSTEM_STRUCTURE, prefixed_structure)
-    includes = form.includes(("_include", "_include:iterate", "_include:recurse"), _SCHEDULE_INCLUDES)
-    includes |= form.includes(("_revinclude", "_revinclude:iterate"), _REVINCLUDES)
+    form = _Form(raw_query, SCHEDULE_OFFER, lenient)
+    start, end = form.window((HAS + "start", "start"), HAS + "start")
+    form.status((HAS + "status", "status"), HAS + "status")
+    sirets = form.tokens(ASSOCIATIONS, SYSTEM_STRUCTURE, prefixed_structure)
+    includes = form.includes(INCLUDE, SCHEDULE_OFFER.by_include)
+    includes |= form.includes(REVINCLUDE, SCHEDULE_OFFER.by_revinclude)
     form.count()  # checked, but these answers have one page: their profile has no `next`
-    form.format()
-    form.finish()
-    return ScheduleQuery(sirets, start, end, includes, self_text(raw_query))
+    return ScheduleQuery(sirets, start, end, includes, form.finish())
 
 
 def written_ids(raw_query: str) -> dict[str, str]:
     """The identifiers that a search asks about: prefixed -> as they are written in it, without their system."""
-    form = _Form(raw_query)
-    people = form.values(_PRACTITIONERS)
+    form = _Form(raw_query, SCHEDULE_OFFER)
+    people = form.values(PRACTITIONERS)
     prefixed = prefixed_person if people else prefixed_structure
     tokens = (
-        token.rpartition("|")[2].strip() for text in people or form.values(_ASSOCIATIONS) for token in text.split(",")
+        token.rpartition("|")[2].strip() for text in people or form.values(ASSOCIATIONS) for token in text.split(",")
     )
     return {prefixed(token): token for token in tokens if token}
 
 
 def window_end(raw_query: str) -> datetime:
     """The last instant of the window of a query that was parsed, whichever of the two searches it is."""
-    return _Form(raw_query).window((_HAS + "start", "start"), "start")[1]
+    return _Form(raw_query, SCHEDULE_OFFER).window((HAS + "start", "start"), "start")[1]
 
 
 def slot_query(ids: Iterable[str], start: datetime, end: datetime, *, cpts: bool) -> str:
@@ -119,7 +198,7 @@ def slot_query(ids: Iterable[str], start: datetime, end: datetime, *, cpts: bool
     if cpts:
         pairs += [("_include", SERVICE), ("_include:iterate", SERVICE_ORGANIZATION)]
     tokens = ",".join(f"{SYSTEM_PERSON}|{prefixed_person(each)}" for each in ids)
-    pairs += [("status", "free"), *_bounds("start", start, end), (_PRACTITIONERS, tokens), ("_count", str(PAGE))]
+    pairs += [("status", "free"), *_bounds("start", start, end), (PRACTITIONERS, tokens), ("_count", str(PAGE))]
     return _encode(pairs)
 
 
@@ -131,20 +210,26 @@ def schedule_query(sirets: Iterable[str], start: datetime, end: datetime) -> str
             ("_revinclude", SCHEDULE),
             ("_include", SITE),
             ("_include:iterate", SITE_ORGANIZATION),
-            *_bounds(_HAS + "start", start, end),
-            (_HAS + "status", "free"),
-            (_ASSOCIATIONS, tokens),
+            *_bounds(HAS + "start", start, end),
+            (HAS + "status", "free"),
+            (ASSOCIATIONS, tokens),
             ("_count", str(PAGE)),
         ]
     )
 
 
+@lru_cache(maxsize=256)
 def _bounds(name: str, start: datetime, end: datetime) -> list[tuple[str, str]]:
     return [(name, f"ge{fhir_instant(start)}"), (name, f"le{fhir_instant(end)}")]
 
 
 def _encode(pairs: Iterable[tuple[str, str]]) -> str:
-    return "&".join(f"{name}={quote(value, safe=':,.-')}" for name, value in pairs)
+    return "&".join(f"{name}={_quoted(value)}" for name, value in pairs)
+
+
+@lru_cache(maxsize=512)
+def _quoted(value: str) -> str:
+    return quote(value, safe=":,.-")
 
 
 _SPACE_PLUS = re.compile(r"(?<=[,=])\+|(?<=%2[Cc])\+")  # the space that may follow a comma
@@ -165,13 +250,15 @@ class _Form:
     """The decoded parameters of one request, and what is wrong with them so far."""
 
     raw: str
+    offer: Offer
+    lenient: bool = False
     issues: list[Issue] = field(default_factory=list)
+    ignored: set[tuple[str, str]] = field(default_factory=set)
     _values: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in self.raw.split("&"):
-            name, _, value = part.partition("=")
-            name, value = _decoded(name), _decoded(value)
+            name, value = _pair(part)
             if name and value and not value.isspace():
                 self._values.setdefault(name, []).append(value)
 
@@ -187,10 +274,30 @@ class _Form:
         """Note a mistake."""
         self.issues.append(Issue(code, detail, f"http.{name}"))
 
-    def finish(self) -> None:
-        """Raise RequestError 400 if anything was wrong."""
+    def finish(self) -> str:
+        """What was processed, fit for the link `self`. Raises RequestError 400 if anything was wrong."""
+        strange = self._values.keys() - self.offer.names
+        if strange:
+            self._judge(sorted(strange))
         if self.issues:
             raise RequestError(400, *self.issues)
+        return self_text(self._processed() if self.ignored else self.raw)
+
+    def _judge(self, strange: Iterable[str]) -> None:
+        """Parameters that are not offered; one that is, with a modifier that is not, is never ignored."""
+        stated = ", ".join(sorted(self.offer.names))
+        for name in strange:
+            plain, _, modifier = name.partition(":")
+            if modifier and plain in self.offer.names:
+                self.wrong(name, "not-supported", f"'{plain}' has no modifier '{modifier}' here")
+            elif self.lenient:
+                self.ignored.update((name, value) for value in self._values[name])
+            else:
+                self.wrong(name, "not-supported", f"'{name}' is not supported here (expected only: {stated})")
+
+    def _processed(self) -> str:
+        parts = (part for part in self.raw.split("&") if part)
+        return "&".join(part for part in parts if _pair(part) not in self.ignored)
 
     def window(self, names: tuple[str, ...], shown: str) -> tuple[datetime, datetime]:
         """The two bounds: exactly one `ge` and one `le`."""
@@ -198,7 +305,7 @@ class _Form:
         for text in self.values(*names):
             prefix, value = text.strip()[:2].lower(), text.strip()[2:]
             if prefix not in ("ge", "le"):
-                self.wrong(shown, "not-supported", f"'{text}': only the prefixes ge and le are supported")
+                self.wrong(shown, "not-supported", f"'{text}': expected {shown}=ge<dateTime> or {shown}=le<dateTime>")
             elif prefix in found:
                 self.wrong(shown, "invalid", f"{shown}={prefix}… is given more than once")
             else:
@@ -252,23 +359,20 @@ class _Form:
                 found[prefixed(after.strip())] = None
         return found
 
-    def includes(self, names: tuple[str, ...], known: Mapping[str, str]) -> frozenset[str]:
-        """The includes asked for, whichever modifier they came with."""
+    def includes(self, names: tuple[str, ...], offered: Mapping[str, str]) -> frozenset[str]:
+        """The includes asked for, whichever modifier and case they came with."""
         found = set()
         for name in names:
             for value in self.values(name):
-                include = known.get(value.strip().lower())
-                if include is None:
-                    self.wrong(name, "not-supported", f"'{value}' is not supported")
-                else:
+                include = offered.get(value.strip().lower())
+                if include is not None:
                     found.add(include)
+                elif self.lenient:
+                    self.ignored.add((name, value))
+                else:
+                    expected = ", ".join(offered.values())
+                    self.wrong(name, "not-supported", f"'{value}' is not supported here (expected: {expected})")
         return frozenset(found)
-
-    def unsupported(self, *names: str) -> None:
-        """Known parameters none of whose values is supported here."""
-        for name in names:
-            for value in self.values(name):
-                self.wrong(name, "not-supported", f"'{value}' is not supported")
 
     def count(self) -> int | None:
         """Page size; None when absent."""
@@ -277,16 +381,14 @@ class _Form:
             return None
         text = values[-1].strip()
         if not (text.isascii() and text.isdigit()) or len(text) > 9:
-            self.wrong("_count", "value", f"'{text}' is no page size")
+            self.wrong("_count", "value", f"'{text}' is no page size (expected a whole number, 0 or more)")
             return None
         return int(text)
 
-    def format(self) -> None:
-        """`_format`: JSON in any of its spellings."""
-        for value in self.values("_format"):
-            bare = value.partition(";")[0].strip().lower().replace("fhir json", "fhir+json")
-            if bare.replace("json fhir", "json+fhir") not in _FORMATS:
-                self.wrong("_format", "not-supported", f"'{value}': only JSON is supported")
+
+def _pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return _decoded(name), _decoded(value)
 
 
 def _plain_tokens(text: str, mark: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sandbox.kernel.character import PLAIN, Character
 from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
@@ -25,6 +25,19 @@ class Town:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRange:
+    """A further opening range of a week: a half day, an evening on call. `days`: 0 = Monday … 6; local times.
+
+    `without_school`: only on evenings of days without school, and on their eves.
+    """
+
+    days: tuple[int, ...]
+    opens: time
+    closes: time
+    without_school: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AgendaTemplate:
     """One place's week. `days`: 0 = Monday … 6; times are local; `slot_minutes` is the length of a slot.
 
@@ -32,6 +45,8 @@ class AgendaTemplate:
     `reasons` free texts; `walkin` share of slots without booking, `occupation` share of slots that end up taken,
     `own_patients` share reserved for the practitioner's own patients (never sent); all in [0, 1]. `closes` at 00:00 is
     the end of the day. `cpts`: groups of FINESS; the slots that CPTS see are given to the groups in turn.
+    `ranges`: opening ranges beside these, that overlap none of them; lunch is kept in all of them. On public holidays
+    the agenda is `closed`, or open like on a `sunday`; `leave`: weeks a year in which the practitioner is away.
     """
 
     days: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -46,10 +61,36 @@ class AgendaTemplate:
     occupation: float = 0.6
     own_patients: float = 0.1
     cpts: tuple[tuple[str, ...], ...] = ()
+    ranges: tuple[OpenRange, ...] = ()
+    holidays: Literal["closed", "sunday"] = "closed"
+    leave: int = 0
 
     def __hash__(self) -> int:
         """Of a few fields: templates are keys where every microsecond counts, and few are alike in these."""
         return hash((self.slot_minutes, self.days, self.own_patients, self.cpts))
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Where several practitioners consult at one address: a `MSP` (maison de santé) or a `CDS` (centre de santé).
+
+    `finess`: prefixed IDNST, that its practitioners' places carry as their `structure`.
+    """
+
+    finess: str
+    kind: Literal["MSP", "CDS"]
+    name: str
+    line: str
+    postal_code: str
+    city: str
+    insee: str
+    lat: float
+    lon: float
+
+    @property
+    def code(self) -> str:
+        """Its category in TRE_R66."""
+        return "603" if self.kind == "MSP" else "124"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +107,7 @@ class Place:
     lon: float
     agenda: AgendaTemplate = field(default_factory=AgendaTemplate)
     local_id: str = "1"  # the editor's own id of the location (INTRN)
+    group: Structure | None = None  # the MSP or CDS that it is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +212,8 @@ class Territory:
 class Editor:
     """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
 
-    `character`: how it behaves when a run begins; how it behaves now is the World's to say.
+    `character`: how it behaves when a run begins; how it behaves now is the World's to say. `stores`: how it keeps
+    national ids: with their prefix, `bare`, or one way here and the other there.
 
     An external one runs elsewhere: `base_url` is its FHIR base, `ui` its pages, `cn` the CN of its certificates; the
     editors of the sandbox leave them empty.
@@ -186,6 +229,7 @@ class Editor:
     cn: str = ""
     base_url: str = ""
     ui: str = ""
+    stores: Literal["prefixed", "bare", "mixed"] = "prefixed"
 
     @property
     def external(self) -> bool:

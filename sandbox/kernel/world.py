@@ -32,13 +32,17 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One revision of the world. A higher `epoch` means that everything before it was reset."""
+    """One revision of the world. A higher `epoch` means that everything before it was reset.
+
+    `population`: which kept persona files say who lives here; empty: those that were read at the start.
+    """
 
     revision: int = 0
     epoch: int = 0
     clock: ClockSetting = ClockSetting()
     faults: tuple[Fault, ...] = ()
     switches: dict[str, str] = msgspec.field(default_factory=dict)
+    population: str = ""
 
 
 class WorldView:

@@ -58,9 +58,6 @@ class Console:
         self._context, self._territory = context, territory
         self._store, self._ledger, self._consumer = store, ledger, consumer
         self._base = f"/{territory.lrm_slug}"
-        self._towns = _towns_of(territory, context)
-        self._doctors = _doctors_of(territory, context)
-        self._operators = _operators_of(territory, context)
         self._streams = Streams()
         self._pages = Pages(
             "sandbox.lrm",
@@ -193,12 +190,13 @@ class Console:
         """POST /dossiers {operator}: a call comes in (synthetic), a case file is opened."""
         form = await checked_form(request)
         email = str(form.get("operator", ""))
-        operator = next((each for each in self._operators if each.email == email), None)
+        operators = _operators_of(self._territory, self._context)
+        operator = next((each for each in operators if each.email == email), None)
         if operator is not None:
             request.session["operator"] = operator.email
         number = self._ledger.next_number()
-        seed = self._context.settings.seed
-        call = synthetic_call(seed, self._territory.samu, number, self._towns, self._doctors)
+        towns, doctors = _towns_of(self._territory, self._context), _doctors_of(self._territory, self._context)
+        call = synthetic_call(self._context.settings.seed, self._territory.samu, number, towns, doctors)
         opened, writes = self._ledger.open_case(number, call, self._context.clock.now(), operator)
         await self._change(writes)
         return self._pages.redirect(f"{self._base}/dossiers/{opened.number}")
@@ -286,7 +284,7 @@ class Console:
             "categories": CATEGORIES,
             "statuses": STATUSES,
             "specialties": SPECIALTIES,
-            "operators": self._operators,
+            "operators": _operators_of(self._territory, self._context),
             "operator": request.session.get("operator", ""),
         }
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
@@ -63,20 +64,43 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     return fhir_response(operation_outcome(error), error.status, headers)
 
 
+_PLAINLY = frozenset({b"application/fhir+json", b"application/json+fhir", b"application/json", b"*/*"})
+
+
+def is_plain_get(scope: Scope) -> bool:
+    """True for a GET in whose head nothing asks for anything but FHIR in JSON: `check_accept` would let it pass, and
+    there is no `Prefer`."""
+    if scope["method"] != "GET" or b"_format" in scope["query_string"]:
+        return False
+    for name, value in scope["headers"]:
+        if (name == b"accept" and value not in _PLAINLY) or name == b"prefer":
+            return False
+    return True
+
+
+async def send_fhir(body: bytes, send: Send) -> None:
+    """Answer 200 with this resource."""
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPE)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def query_of(request: Request) -> str:
     """The query string as it came (`Request.url` builds the whole URL for it)."""
     query: bytes = request.scope["query_string"]
     return query.decode(errors="replace")
 
 
-def check_accept(request: Request) -> None:
+def check_accept(request: Request, query: str | None = None) -> None:
     """Raise RequestError 406 when neither `_format` nor `Accept` admits FHIR in JSON. `_format` overrules `Accept`.
+
+    `query`: where `_format` may be, when that is not the query string alone (a search by POST).
 
     Understood: application/fhir+json, application/json+fhir (the guide's spelling), application/json, text/json,
     `json` (in `_format`), `*/*`, `application/*`, no header at all; parameters such as `fhirVersion` are ignored,
     but `;q=0` refuses.
     """
-    wanted = _format_parameter(query_of(request))
+    wanted = _format_parameter(query_of(request) if query is None else query)
     if wanted is not None:
         if _bare(wanted) not in _FORMATS:
             raise RequestError(406, Issue("not-supported", f"_format '{wanted}' is not offered", "http._format"))
@@ -157,6 +181,19 @@ def wants_representation(request: Request) -> bool:
     return "return=representation" in prefer.replace(";", ",").split(",")
 
 
+def handling(request: Request) -> str | None:
+    """What `Prefer: handling=` asks for in a search (FHIR R4, 3.1.1.2): `strict`, `lenient`; None: no preference.
+
+    Of several only the first counts, an unknown one not at all (RFC 7240, 2).
+    """
+    texts = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"prefer"]
+    for preference in ",".join(texts).replace(" ", "").replace('"', "").lower().split(",") if texts else ():
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name == "handling":
+            return value if value in ("strict", "lenient") else None
+    return None
+
+
 def not_found(detail: str) -> RequestError:
     """404: no such resource, type or path."""
     return RequestError(404, Issue("not-found", detail))
@@ -184,7 +221,8 @@ def answering(handler: Handler) -> Handler:
 
     async def endpoint(request: Request) -> Response:
         try:
-            check_accept(request)
+            if not (request.method == "POST" and request.scope["path"].endswith("/_search")):
+                check_accept(request)  # there it may be in the body, which the handler reads
             return await handler(request)
         except MethodNotAllowed as error:
             return error_response(error, {"Allow": ", ".join(error.allow)})

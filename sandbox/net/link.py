@@ -21,6 +21,7 @@ from typing import Protocol
 
 import msgspec
 
+from sandbox.kernel.errors import UsageError
 from sandbox.kernel.journal import Exchange, Journal
 from sandbox.kernel.world import World, WorldView
 
@@ -289,9 +290,9 @@ class SocketLink(_Reporter):
                 writer.write(_encode(Hello(self.role, self._pid)) + b"\n")
                 self._writer, delay = writer, 0.05
                 while octets := await reader.readline():
-                    self._world.apply(_down.decode(octets).world)
-                    writer.write(_encode(Applied(self._world.world.revision)) + b"\n")
-                    self._first.set()
+                    if self._applied(_down.decode(octets).world):
+                        writer.write(_encode(Applied(self._world.world.revision)) + b"\n")
+                        self._first.set()
             except (OSError, ValueError, msgspec.MsgspecError) as error:
                 log.debug("%s: control is away: %s", self.role, error)
             finally:
@@ -300,6 +301,15 @@ class SocketLink(_Reporter):
                     self._writer = None
             await asyncio.sleep(delay)
             delay = min(delay * 2, 1.0)
+
+    def _applied(self, world: World) -> bool:
+        """Take a World. One whose persona files cannot be read is not acknowledged: control names the laggard."""
+        try:
+            self._world.apply(world)
+        except UsageError as error:
+            log.error("%s: this World cannot be taken: %s", self.role, error)
+            return False
+        return True
 
     async def _speak(self) -> None:
         while True:

@@ -18,11 +18,11 @@ from heapq import heapify, heapreplace
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, luhn_digit
 from sandbox.kernel.model import ConsultationSite, Cpts, Editor, Regulator, SosAssociation, Territory, Town
-from sandbox.population.departments import DEPARTMENTS, Department, department, phone_of
+from sandbox.population.departments import COLLECTIVITIES, DEPARTMENTS, Department, department, phone_of
 from sandbox.population.gazetteer import french_towns
 from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
-from sandbox.population.procedural import Recipe, speaking, zones
+from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zones
 
 EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
 # How many associations have how many sites, the largest towns first: with the hand-made ones about 150.
@@ -42,7 +42,7 @@ _REGULATORS_EACH = 2
 
 
 def territories() -> dict[str, Territory]:
-    """The SAS territory of every département, by code."""
+    """The SAS territory of every département and collectivity, by code."""
     return {each.territory: _territory(each) for each in DEPARTMENTS.values()}
 
 
@@ -82,6 +82,7 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
         editors=speaking(editors.values(), Flow.INT_R01),
         cpts_editors=frozenset(speaking(editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
+        habits=habits(editors.values()),
     )
 
 
@@ -106,6 +107,7 @@ def _editor(name: str, number: int) -> Editor:
         system=f"urn:oid:1.2.250.1.999.{101 + number}",
         flows=flows,
         ou=f"3{siret}{luhn_digit(siret)}",
+        stores=HABITS[number % len(HABITS)],
         colour="#" + "".join(f"{round(part * 255):02x}" for part in rgb),
     )
 
@@ -189,7 +191,7 @@ def _associations(
     weeks and hours are those of the hand-made sites in turn."""
     patterns = [site for sos in personas.sos.values() for site in sos.sites]
     slugs = speaking(editors.values(), Flow.SOS)
-    cities = [town for town, _ in towns[:_CITIES]]
+    cities = [town for town, _ in towns[:_CITIES] if town.department not in COLLECTIVITIES]
     overseas = {town.department: town for town in reversed(cities) if len(town.department) == 3}
     settled = [personas.towns[site.insee] for site in patterns]
     homes = _apart([*overseas.values(), *cities], settled, ASSOCIATIONS - len(personas.sos))

@@ -1,7 +1,8 @@
-"""The départements: their names, and telephone numbers that nobody has. Pure data.
+"""The départements and overseas collectivities: their names, and telephone numbers that nobody has. Pure data.
 
 The phones of metropolitan France lie in the ranges that ARCEP keeps for fiction (one per geographic zone). Overseas
-départements have no such range: there the subscriber's part begins with 000, which is visibly nobody's.
+départements have no such range: there the subscriber's part begins with 000, which is visibly nobody's. The guide knows
+no country code of Saint-Pierre-et-Miquelon or of the Pacific in slots: people there have a number of Paris.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ _TABLE = """
 70 Haute-Saône|71 Saône-et-Loire|72 Sarthe|73 Savoie|74 Haute-Savoie|75 Paris|76 Seine-Maritime|77 Seine-et-Marne
 78 Yvelines|79 Deux-Sèvres|80 Somme|81 Tarn|82 Tarn-et-Garonne|83 Var|84 Vaucluse|85 Vendée|86 Vienne|87 Haute-Vienne
 88 Vosges|89 Yonne|90 Territoire de Belfort|91 Essonne|92 Hauts-de-Seine|93 Seine-Saint-Denis|94 Val-de-Marne
-95 Val-d'Oise|971 Guadeloupe|972 Martinique|973 Guyane|974 La Réunion|976 Mayotte
+95 Val-d'Oise|971 Guadeloupe|972 Martinique|973 Guyane|974 La Réunion|975 Saint-Pierre-et-Miquelon|976 Mayotte
+977 Saint-Barthélemy|978 Saint-Martin|986 Wallis-et-Futuna|987 Polynésie française|988 Nouvelle-Calédonie
 """
 _HEADS = {
-    "0199000": "75 77 78 91 92 93 94 95",
     "0261910": "14 18 22 27 28 29 35 36 37 41 44 45 49 50 53 56 61 72 76 85",
     "0353010": "02 08 10 21 25 39 51 52 54 55 57 58 59 60 62 67 68 70 71 80 88 89 90",
     "0465710": "01 03 04 05 06 07 11 13 15 2A 2B 26 30 34 38 42 43 48 63 66 69 73 74 83 84",
     "0536490": "09 12 16 17 19 23 24 31 32 33 40 46 47 64 65 79 81 82 86 87",
-    "0590000": "971", "0596000": "972", "0594000": "973", "0262000": "974", "0269000": "976",
+    "0590000": "971 977 978", "0596000": "972", "0594000": "973", "0262000": "974", "0269000": "976",
+    "0199000": "75 77 78 91 92 93 94 95 975 986 987 988",
 }  # fmt: skip
 _PHONE_HEADS = {code: head for head, codes in _HEADS.items() for code in codes.split()}
+COLLECTIVITIES = frozenset({"975", "977", "978", "986", "987", "988"})  # overseas, and no départements
 _CORSICA = {"2A": "20A", "2B": "20B"}  # as the SAS writes them in the codes of territories
 
 
@@ -68,7 +71,7 @@ def department_of(insee: str) -> str:
 
 
 def department(code: str) -> Department:
-    """The département with that code; an unknown one (an overseas collectivity) has its code for a name."""
+    """The département with that code; an unknown one has its code for a name."""
     return DEPARTMENTS.get(code) or Department(code, code, "0199000")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from sandbox.config import Settings
@@ -23,9 +24,23 @@ def personas_directory(settings: Settings) -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parent / "personas"
 
 
-def load_population(settings: Settings) -> Population:
-    """The population of these settings. Raises ConfigError (file, line, reason), UsageError without a directory."""
-    directory = personas_directory(settings)
+def kept_personas(settings: Settings, name: str) -> Path:
+    """Where the persona files that a World names are kept, while the sandbox runs; without a name: all of them."""
+    return settings.data / "control" / "personas" / name
+
+
+@lru_cache(maxsize=2)
+def kept_population(settings: Settings, name: str) -> Population:
+    """The population of kept persona files, the same for all roles of a process. Raises ConfigError, UsageError."""
+    return load_population(settings, kept_personas(settings, name))
+
+
+def load_population(settings: Settings, directory: Path | None = None) -> Population:
+    """The population of these settings (of the persona files in `directory`, if given).
+
+    Raises ConfigError (file, line, reason), UsageError without a directory.
+    """
+    directory = directory or personas_directory(settings)
     if not directory.is_dir():
         raise UsageError(f"personas: {directory} is no directory")
     if settings.scope == "france":

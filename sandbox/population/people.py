@@ -7,8 +7,9 @@ the draws (`settling.py`): nobody is enumerated at the start, however many there
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import overload
 
@@ -21,12 +22,15 @@ from sandbox.kernel.model import (
     Practitioner,
     Regulator,
     SosAssociation,
+    Structure,
     Territory,
     Town,
 )
 from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
+
+_PERSONAS = uuid.UUID("0f4f6d1e-0d52-4b56-a7a4-6a2d5c7f3b11")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Personas:
     sos: Mapping[str, SosAssociation]
     regulators: tuple[Regulator, ...]
     examples: Mapping[str, object]
+    structures: Mapping[str, Structure] = field(default_factory=dict)
 
 
 class Population:
@@ -58,9 +63,17 @@ class Population:
         self._places = {place.id: (person, place) for person in personas.practitioners for place in person.places}
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
-        self._recipe = recipe
+        self._structures, self._recipe = personas.structures, recipe
         self._numbered = lru_cache(KEPT)(self._make)
         self._derived = lru_cache(KEPT)(self._derive)
+
+    @property
+    def current(self) -> Population:
+        """This one; of `Residents`, those of now."""
+        return self
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` when other people have come (`Residents`): here nobody ever does."""
 
     def __len__(self) -> int:
         """How many practitioners there are."""
@@ -123,6 +136,11 @@ class Population:
         """The SOS association with that SIRET, with or without its prefix."""
         return self.sos.get(prefixed_structure(siret))
 
+    def structure(self, finess: str) -> Structure | None:
+        """The MSP or CDS with that FINESS, with or without its prefix."""
+        prefixed = prefixed_structure(finess)
+        return self._structures.get(prefixed) or self._recipe.structures.find(prefixed)
+
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case)."""
         return self._regulators.get(key) or self._regulators.get(key.lower())
@@ -158,6 +176,12 @@ class _Lazy(Sequence[Practitioner]):
 
     def __iter__(self) -> Iterator[Practitioner]:
         return (self[at] for at in range(len(self)))
+
+
+def persona_key(regulator: Regulator) -> str:
+    """The account id of a regulator of the persona files. It follows from his e-mail address: another identifier in
+    the files is a change of the same person."""
+    return str(uuid.uuid5(_PERSONAS, regulator.email.casefold()))
 
 
 def _regulator_keys(regulators: Iterable[Regulator]) -> dict[str, Regulator]:

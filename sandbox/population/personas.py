@@ -5,14 +5,12 @@ Every refusal is a ConfigError with the file and the line of the culprit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from sandbox.kernel.errors import ConfigError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
 from sandbox.kernel.model import (
@@ -20,36 +18,36 @@ from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
     Editor,
-    OpeningHours,
     Place,
     Practitioner,
     Regulator,
     SosAssociation,
+    Structure,
     Territory,
     Town,
 )
 from sandbox.population.characters import character, check_characters
 from sandbox.population.departments import department_of
 from sandbox.population.people import Personas
-from sandbox.population.procedural import Recipe, index_of, speaking, zones
+from sandbox.population.procedural import HABITS, Recipe, habits, index_of, speaking, zones
 from sandbox.population.schema import (
     AgendaRow,
     CptsRow,
     EditorRow,
     ExamplesRow,
-    HoursRow,
     PlaceRow,
     PractitionerRow,
     RegulatorRow,
     SiteRow,
     SosRow,
+    StructureRow,
     TerritoryRow,
     TownRow,
 )
+from sandbox.population.weeks import Error, opening, week, within
 from sandbox.yaml_file import YamlFile, load_yaml
 
 T = TypeVar("T")
-Error = Callable[[str, str], ConfigError]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
 
@@ -91,10 +89,12 @@ def read_personas(
     known = _Known(
         towns={key: _town(row) for key, row in own_towns.keyed("insee").items()} | _others(own_towns, towns),
         agendas={name: template for name, (template, _) in agendas.items()},
-        editors={key: _editor(row) for key, row in editors.keyed("slug").items()},
+        editors={key: _editor(row, at) for at, (key, row) in enumerate(editors.keyed("slug").items())},
+        structures=NOTHING,
     )
     editors.keyed("system")
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
+    known = replace(known, structures=known.read_structures(_rows(directory, "structures", StructureRow)))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
     sos = known.read_sos(_rows(directory, "sos", SosRow))
     holders = {person.id: person.editor for person in practitioners} | {key: each.editor for key, each in sos.items()}
@@ -109,13 +109,16 @@ def read_personas(
     regulators = _regulators(_rows(directory, "regulators", RegulatorRow), {**territories, **own})
     served = own | {each.territory: territories[each.territory] for each in regulators if each.territory not in own}
     examples = _examples(directory / "examples.yaml", {p.id: p for p in practitioners}, sos, regulators)
-    personas = Personas(served, known.towns, known.editors, practitioners, cpts, sos, regulators, examples)
+    personas = Personas(
+        served, known.towns, known.editors, practitioners, cpts, sos, regulators, examples, known.structures
+    )
     return personas, Recipe(
         towns=[(known.towns[row.insee], row.inhabitants) for row in own_towns.rows],
         editors=speaking(known.editors.values(), Flow.INT_R01),
         agendas=[(template, weight) for template, weight in agendas.values() if weight],
         cpts_editors=frozenset(speaking(known.editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
+        habits=habits(known.editors.values()),
     )
 
 
@@ -128,8 +131,11 @@ def _town(row: TownRow) -> Town:
     return Town(row.insee, row.name, row.postal_code, department_of(row.insee), row.lat, row.lon)
 
 
-def _editor(row: EditorRow) -> Editor:
-    return Editor(row.slug, row.name, row.system, row.flows, row.ou, row.colour, character(row))
+def _editor(row: EditorRow, at: int) -> Editor:
+    return Editor(
+        row.slug, row.name, row.system, row.flows, row.ou, row.colour, character(row),
+        stores=row.stores or HABITS[at % len(HABITS)],
+    )  # fmt: skip
 
 
 def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
@@ -143,32 +149,7 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
 
 def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
     rows.keyed("name")
-    return {row.name: (_template(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
-
-
-def _template(row: AgendaRow, path: str, error: Error) -> AgendaTemplate:
-    opens, closes = _minutes(row.opens), _minutes(row.closes) or 1440
-    if opens >= closes:
-        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
-    if row.lunch and not opens <= _minutes(row.lunch[0]) < _minutes(row.lunch[1]) <= closes:
-        raise error(f"{path}.lunch", "lunch does not lie within the opening hours")
-    return AgendaTemplate(
-        days=row.days,
-        opens=time.fromisoformat(row.opens),
-        closes=time.fromisoformat(row.closes),
-        lunch=(time.fromisoformat(row.lunch[0]), time.fromisoformat(row.lunch[1])) if row.lunch else None,
-        slot_minutes=row.slot_minutes,
-        visibilities=row.visibilities,
-        types=row.types,
-        reasons=row.reasons,
-        walkin=row.walkin,
-        occupation=row.occupation,
-        own_patients=row.own_patients,
-    )
-
-
-def _minutes(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])
+    return {row.name: (week(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
 
 
 @dataclass(frozen=True)
@@ -178,6 +159,18 @@ class _Known:
     towns: Mapping[str, Town]
     agendas: Mapping[str, AgendaTemplate]
     editors: Mapping[str, Editor]
+    structures: Mapping[str, Structure]
+
+    def read_structures(self, rows: _Rows[StructureRow]) -> dict[str, Structure]:
+        """The MSP and CDS, their towns known."""
+        rows.keyed("finess")
+        found = {}
+        for at, row in enumerate(rows.rows):
+            town = self._find(self.towns, row.town, "town", f"$[{at}].town", rows.error)
+            found[row.finess] = Structure(
+                row.finess, row.kind, row.name, row.line, town.postal_code, town.name, town.insee, town.lat, town.lon
+            )
+        return found
 
     def read_cpts(self, rows: _Rows[CptsRow]) -> dict[str, Cpts]:
         """The CPTS, their towns known."""
@@ -223,7 +216,8 @@ class _Known:
         self, row: PlaceRow, path: str, error: Error, groups: tuple[tuple[str, ...], ...], schedules: set[str]
     ) -> Place:
         _once(schedules, row.id, path, error)
-        town = self._find(self.towns, row.town, "town", f"{path}.town", error)
+        group = self.structures.get(row.structure)
+        town, line = self._address(row, group, path, error)
         template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
         seen_by_cpts = any("CPTS" in combination for combination in template.visibilities)
         if seen_by_cpts and not groups:
@@ -231,10 +225,20 @@ class _Known:
                 f"{path}.agenda", f"agenda '{row.agenda}' has slots that CPTS see, the practitioner has no CPTS"
             )
         return Place(
-            id=row.id, structure=row.structure, line=row.line, postal_code=town.postal_code, city=town.name,
+            id=row.id, structure=row.structure, line=line, postal_code=town.postal_code, city=town.name,
             insee=town.insee, lat=town.lat, lon=town.lon, agenda=replace(template, cpts=groups),
-            local_id=row.local_id or row.id,
+            local_id=row.local_id or row.id, group=group,
         )  # fmt: skip
+
+    def _address(self, row: PlaceRow, group: Structure | None, path: str, error: Error) -> tuple[Town, str]:
+        """Town and line: the row's own, or those of the MSP or CDS that it is in."""
+        if group is not None:
+            if row.line is not None or row.town is not None:
+                raise error(path, f"the address is that of '{group.name}': leave `line` and `town` out")
+            return self.towns[group.insee], group.line
+        if row.line is None or row.town is None:
+            raise error(path, f"`line` and `town` are needed: '{row.structure}' is no structure of structures.yaml")
+        return self._find(self.towns, row.town, "town", f"{path}.town", error), row.line
 
     def read_sos(self, rows: _Rows[SosRow]) -> dict[str, SosAssociation]:
         """The associations of SOS Médecins."""
@@ -256,8 +260,10 @@ class _Known:
         template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
         if any(code not in ("PUBLIC", "SNP") for combination in template.visibilities for code in combination):
             raise error(f"{path}.agenda", f"agenda '{row.agenda}': slots of SOS sites are PUBLIC or SNP only")
-        hours = tuple(_hours(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
-        if not all(any(_covers(hour, day, template) for hour in hours) for day in template.days):
+        if template.leave:
+            raise error(f"{path}.agenda", f"agenda '{row.agenda}' has leave: a consultation site takes none")
+        hours = tuple(opening(hour, f"{path}.hours[{at}]", error) for at, hour in enumerate(row.hours))
+        if not within(template, hours):
             raise error(f"{path}.hours", f"agenda '{row.agenda}' has slots outside these opening hours")
         return ConsultationSite(
             id=row.id, name=row.name, phone=row.phone, line=row.line, postal_code=town.postal_code, city=town.name,
@@ -280,17 +286,6 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
     if key in schedules:
         raise error(f"{path}.id", f"duplicate id '{key}'")
     schedules.add(key)
-
-
-def _hours(row: HoursRow, path: str, error: Error) -> OpeningHours:
-    if _minutes(row.opens) >= (_minutes(row.closes) or 1440):
-        raise error(f"{path}.closes", f"closes at {row.closes}, not after it opens at {row.opens}")
-    return OpeningHours(row.days, time.fromisoformat(row.opens), time.fromisoformat(row.closes))
-
-
-def _covers(hours: OpeningHours, day: int, template: AgendaTemplate) -> bool:
-    late_enough = hours.closes == time(0) or time(0) != template.closes <= hours.closes
-    return day in hours.days and hours.opens <= template.opens and late_enough
 
 
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:

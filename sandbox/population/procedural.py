@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, luhn_digit
-from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Town
+from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Structure, Town
 from sandbox.population.departments import department, phone_of
 from sandbox.population.names import family_names, given_names
 from sandbox.population.settling import DRAWS, draw, numbers_in
+from sandbox.population.structures import NAMES, STREETS, Structures
 
 MOST = 10_000_000  # numbers have seven digits
 _PREFIX, _ADELI_PREFIX = "8199", "099"
@@ -33,16 +34,15 @@ SPECIALTIES: tuple[tuple[str, int], ...] = (
 FREE_TEXTS = (
     "Médecin généraliste", "Médecine du sport", "Homéopathie", "Médecine générale et ostéopathie", "Allergologie",
 )  # fmt: skip
-_STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
-_NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",
-          "du Gabarit", "de la Simulation", "du Brouillon", "de la Répétition", "du Canevas")  # fmt: skip
 # Shares of 256.
 _NO_PHONE = 13  # about 5 %
 _ADELI_ONLY = 5  # about 2 %
 _FREE_TEXT = 5
 _MEMBERS = 154  # of those whose editor speaks INT_R04 in the zone of a CPTS: about 60 %
+_GROUPED = 51  # of the places, in a MSP or CDS: about 20 %
 _IN_TWO = 32  # of the members where there are several CPTS, in each of two ways
 
+HABITS: tuple[Literal["prefixed", "bare", "mixed"], ...] = ("prefixed", "bare", "mixed")  # of editors, in turn
 SPREAD = 0.01  # degrees around the centre of a town: about 1 km, more in a city
 _CITY = 100_000  # inhabitants from which a town is wider than that
 WIDEST = 5.0  # times
@@ -63,7 +63,7 @@ class Recipe:
 
     `towns` with inhabitants, `editors` slugs that hold individual agendas, `agendas` weeks with weights;
     `cpts_editors`: those of the editors that speak INT_R04; `cpts`: FINESS of the CPTS in whose zone a town lies, by
-    INSEE code.
+    INSEE code. `habits`: how editors store national ids (Editor.stores), by slug.
     """
 
     towns: Sequence[tuple[Town, int]]
@@ -71,6 +71,7 @@ class Recipe:
     agendas: Sequence[tuple[AgendaTemplate, int]]
     cpts_editors: frozenset[str] = frozenset()
     cpts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    habits: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _settled(self) -> Sequence[tuple[Town, int]]:
@@ -88,6 +89,11 @@ class Recipe:
     @cached_property
     def _widths(self) -> Mapping[str, float]:
         return {town.insee: _width(inhabitants) for town, inhabitants in self.towns}
+
+    @cached_property
+    def structures(self) -> Structures:
+        """The MSP and CDS of the towns."""
+        return Structures(self._settled, self._widths)
 
     @cached_property
     def shares(self) -> Mapping[str, tuple[int, int]]:
@@ -133,9 +139,10 @@ class Recipe:
     def _editor(self, octets: bytes) -> str:
         return self.editors[octets[0] % len(self.editors)]
 
-    def stores_bare(self, editor: str) -> bool:
-        """True for editors that store national ids without their prefix: every other one."""
-        return self.editors.index(editor) % 2 == 1
+    def stored(self, editor: str, national_id: str, octet: int) -> str:
+        """A prefixed national id as that editor stores it; where habits are mixed, the octet decides."""
+        habit = self.habits.get(editor)
+        return national_id[1:] if habit == "bare" or (habit == "mixed" and octet % 2) else national_id
 
     def groups(self, octets: bytes, home: Town) -> tuple[tuple[str, ...], ...]:
         """The CPTS of a practitioner: none, one, or two that see the same slots or see them in turn."""
@@ -152,6 +159,11 @@ class Recipe:
 def speaking(editors: Iterable[Editor], flow: Flow) -> list[str]:
     """Slugs of those editors that are interfaced for a flow."""
     return [editor.slug for editor in editors if editor.speaks(flow)]
+
+
+def habits(editors: Iterable[Editor]) -> dict[str, str]:
+    """How editors store national ids, by slug."""
+    return {editor.slug: editor.stores for editor in editors}
 
 
 def zones(cpts: Iterable[Cpts]) -> dict[str, tuple[str, ...]]:
@@ -218,7 +230,7 @@ def practitioner_at(seed: int, number: int, recipe: Recipe) -> Practitioner:
         specialty=specialty,
         specialty_text=None if specialty else FREE_TEXTS[_word(octets, 16) % len(FREE_TEXTS)],
         phone=_phone(octets, towns[0]),
-        stored_id=national_id[1:] if recipe.stores_bare(editor) else national_id,
+        stored_id=recipe.stored(editor, national_id, octets[5]),
         cpts=tuple(dict.fromkeys(finess for group in groups for finess in group)),
     )
 
@@ -269,7 +281,15 @@ def _towns(octets: bytes, seed: int, number: int, recipe: Recipe) -> tuple[Town,
 def _spot(octets: bytes, at: int, town: Town, recipe: Recipe) -> tuple[float, float]:
     """Where in its town a place lies."""
     drawn, width = _drawn(octets, at), recipe.width(town)
+    group = _group(drawn, town, recipe)
+    if group is not None:
+        return group.lat, group.lon
     return round(town.lat + (drawn[7] - 128) / 128 * width, 5), round(town.lon + (drawn[8] - 128) / 128 * width, 5)
+
+
+def _group(drawn: bytes, town: Town, recipe: Recipe) -> Structure | None:
+    """The MSP or CDS that a place is in."""
+    return recipe.structures.drawn(town, drawn[7]) if drawn[9] < _GROUPED else None
 
 
 def _place(
@@ -278,11 +298,12 @@ def _place(
     drawn = _drawn(octets, at)
     schedule = f"{national_id}-{at + 1}"
     lat, lon = _spot(octets, at, town, recipe)
-    week = recipe.agenda(_word(drawn, 8))
+    week, group = recipe.agenda(_word(drawn, 8)), _group(drawn, town, recipe)
+    alone = f"{1 + drawn[4] % 120} {STREETS[drawn[5] % len(STREETS)]} {NAMES[drawn[6] % len(NAMES)]}"
     return Place(
         id=schedule,
-        structure=_structure(national_id, town, drawn, at),
-        line=f"{1 + drawn[4] % 120} {_STREETS[drawn[5] % len(_STREETS)]} {_NAMES[drawn[6] % len(_NAMES)]}",
+        structure=group.finess if group is not None else _structure(national_id, town, drawn, at),
+        line=group.line if group is not None else alone,
         postal_code=town.postal_code,
         city=town.name,
         insee=town.insee,
@@ -290,6 +311,7 @@ def _place(
         lon=lon,
         agenda=_seen_by(week, groups) if groups else week,
         local_id=schedule,
+        group=group,
     )
 
 

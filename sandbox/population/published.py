@@ -16,6 +16,7 @@ from sandbox.population.schema import (
     PractitionerRow,
     RegulatorRow,
     SosRow,
+    StructureRow,
     TerritoryRow,
     TownRow,
 )
@@ -28,6 +29,7 @@ FILES: dict[str, Any] = {
     "practitioners": list[PractitionerRow],
     "regulators": list[RegulatorRow],
     "sos": list[SosRow],
+    "structures": list[StructureRow],
     "territories": list[TerritoryRow],
     "towns": list[TownRow],
 }

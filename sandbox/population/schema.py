@@ -1,7 +1,7 @@
 """The shape of the persona files, one Struct per row: what a single value may be. `personas.py` checks them together.
 
-`territories.yaml`, `towns.yaml`, `editors.yaml`, `agendas.yaml`, `cpts.yaml`, `practitioners.yaml`, `sos.yaml` and
-`regulators.yaml` are lists of these rows, `examples.yaml` is one mapping.
+`territories.yaml`, `towns.yaml`, `editors.yaml`, `agendas.yaml`, `cpts.yaml`, `structures.yaml`, `practitioners.yaml`,
+`sos.yaml` and `regulators.yaml` are lists of these rows, `examples.yaml` is one mapping.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ class DelayRow(Row, frozen=True):
 
 
 class EditorRow(Row, frozen=True):
-    """A vendor of agendas; `quirks`, `latency` (per flow) and `page_size` are its character (kernel.character)."""
+    """A vendor of agendas; `quirks`, `latency` (per flow) and `page_size` are its character (kernel.character).
+
+    `stores`: how it keeps national ids; not said: prefixed, bare and mixed in turn, by the order in the file.
+    """
 
     slug: Slug
     name: Text
@@ -81,6 +84,21 @@ class EditorRow(Row, frozen=True):
     quirks: tuple[Text | QuirkRow, ...] = ()
     latency: dict[Flow, DelayRow] = {}
     page_size: int | None = None
+    stores: Literal["prefixed", "bare", "mixed"] | None = None
+
+
+class HoursRow(Row, frozen=True):
+    """Opening hours on some days; `closes` 00:00 is the end of the day."""
+
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
+    opens: TimeOfDay
+    closes: TimeOfDay
+
+
+class RangeRow(HoursRow, frozen=True):
+    """A further opening range: a half day, an evening on call, or one of evenings of or before a day without school."""
+
+    without_school: bool = False
 
 
 class AgendaRow(Row, frozen=True):
@@ -101,6 +119,9 @@ class AgendaRow(Row, frozen=True):
     walkin: Share = 0.0
     occupation: Annotated[float, Meta(ge=0, le=0.95)] = 0.6
     own_patients: Annotated[float, Meta(ge=0, le=0.95)] = 0.1
+    ranges: tuple[RangeRow, ...] = ()
+    holidays: Literal["closed", "sunday"] = "closed"
+    leave: Annotated[int, Meta(ge=0, le=6)] = 0
 
 
 class CptsRow(Row, frozen=True):
@@ -112,14 +133,24 @@ class CptsRow(Row, frozen=True):
     phone: Text | None = None
 
 
+class StructureRow(Row, frozen=True):
+    """A MSP or CDS: the places that name its FINESS as their structure have its address."""
+
+    finess: Finess
+    kind: Literal["MSP", "CDS"]
+    name: Text
+    line: Text
+    town: Insee
+
+
 class PlaceRow(Row, frozen=True):
-    """A place of consultation: one Schedule."""
+    """A place of consultation: one Schedule. `line` and `town` are those of its MSP or CDS when it is in one."""
 
     id: FhirId
     structure: Structure
-    line: Text
-    town: Insee
     agenda: Slug
+    line: Text | None = None
+    town: Insee | None = None
     local_id: FhirId | None = None
 
 
@@ -136,14 +167,6 @@ class PractitionerRow(Row, frozen=True):
     phone: Text | None = None
     stored_id: Text | None = None
     cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
-
-
-class HoursRow(Row, frozen=True):
-    """Opening hours on some days; `closes` 00:00 is the end of the day."""
-
-    days: Annotated[tuple[Day, ...], Meta(min_length=1)]
-    opens: TimeOfDay
-    closes: TimeOfDay
 
 
 class SiteRow(Row, frozen=True):

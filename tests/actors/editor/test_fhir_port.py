@@ -45,6 +45,7 @@ def outcome(answer: httpx.Response) -> list[dict[str, Any]]:
     return list(document["issue"])
 
 
+@pytest.mark.requirement("R01-4")
 async def test_slots_are_found_by_get_and_by_posted_form(office: Office):
     got = await office.call("GET", f"/Slot?{query()}")
     form = {"content-type": "application/x-www-form-urlencoded"}
@@ -123,6 +124,7 @@ async def test_an_unknown_editor_is_not_found(office: Office):
             assert outcome(await client.get(path))
 
 
+@pytest.mark.requirement("R02-1", "R02-2")
 async def test_a_posted_account_is_created_and_can_be_read_at_its_location(office: Office):
     answer = await office.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 201
@@ -136,6 +138,7 @@ async def test_a_posted_account_is_created_and_can_be_read_at_its_location(offic
     assert outcome(again)[0]["expression"] == ["Practitioner.identifier[0]"]
 
 
+@pytest.mark.requirement("R02-4", "R02-7", "R02-11")
 async def test_a_put_updates_or_creates_and_echoes_when_asked(office: Office):
     path = f"/Practitioner?identifier={SYSTEM_PERSON}%7C819800000903"
     headers = {"prefer": "return=representation", "content-type": "application/json"}
@@ -146,6 +149,7 @@ async def test_a_put_updates_or_creates_and_echoes_when_asked(office: Office):
     assert parse_regulator(updated.content) == NEW
 
 
+@pytest.mark.requirement("R02-3")
 @pytest.mark.parametrize(("method", "path"), [("POST", "/Practitioner"), ("PUT", "/Practitioner?identifier=x|1")])
 async def test_a_body_that_breaks_the_rules_changes_nothing(office: Office, method: str, path: str):
     document = orjson.loads(render_regulator(NEW))
@@ -242,6 +246,11 @@ async def test_a_bug_is_answered_in_fhir_without_detail(office: Office, monkeypa
         ("POST", "/agenda-azur/fhir/Practitioner", b"", ("editor:agenda-azur", "INT_R02")),
         ("PUT", "/agenda-azur/fhir/Practitioner", b"identifier=x", ("editor:agenda-azur", "INT_R02")),
         ("GET", "/agenda-azur/fhir/Practitioner/1", b"", ("editor:agenda-azur", "INT_R01")),
+        ("GET", "/agenda-azur/fhir/Schedule/x", b"", ("editor:agenda-azur", "INT_R01")),
+        ("GET", "/rdv-commune/fhir/Organization/1", b"", ("editor:rdv-commune", "INT_R04")),
+        ("GET", "/garde-plus/fhir/Organization/1", b"", ("editor:garde-plus", "SOS")),
+        ("GET", "/garde-plus/fhir/Slot/1", b"", ("editor:garde-plus", "SOS")),
+        ("GET", "/agenda-azur/fhir/Slot", b"_include=slot:Service-Type-Reference", ("editor:agenda-azur", "INT_R04")),
         ("GET", "/", b"", ("editor:", "INT_R01")),
     ],
 )
@@ -256,6 +265,7 @@ def test_pages_name_their_editor():
     assert identify_page({"path": "/agenda-azur/rdv"}) == ("editor:agenda-azur", "UI")
 
 
+@pytest.mark.requirement("R01-1", "R01-2", "R01-3")
 @pytest.mark.parametrize(
     ("peer", "status"),
     [

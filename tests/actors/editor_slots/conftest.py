@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +86,15 @@ def office_of(population: Population) -> Callable[[int, datetime], Office]:
         return Office(populations[seed], now)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def official(shared: Path) -> Callable[[dict[str, Any]], list[str]]:
+    """`errors(resource)` of the official definitions."""
+    spec = importlib.util.spec_from_file_location("profile_check", shared / "tools" / "profile_check.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    errors: Callable[[dict[str, Any]], list[str]] = module.errors
+    return errors

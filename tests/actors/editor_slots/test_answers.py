@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.editor import slots as module
 from sandbox.editor.slots import answer_schedules, answer_slots, read
 from sandbox.fhir import nos
 from sandbox.fhir.search import slot_query
@@ -62,6 +61,7 @@ def test_every_example_has_free_slots_in_the_next_three_days(office_of, populati
     assert set(ids) <= found
 
 
+@pytest.mark.requirement("R01-8")
 def test_example_without_slots_has_an_empty_bundle_and_so_has_a_stranger(office):
     empty = office.bundle("practitioner_no_slots")
     assert (empty["type"], empty["total"]) == ("searchset", 0)
@@ -72,6 +72,7 @@ def test_example_without_slots_has_an_empty_bundle_and_so_has_a_stranger(office)
         assert json.loads(answer_slots(office.desk("agenda-azur"), query))["total"] == 0
 
 
+@pytest.mark.requirement("R01-18")
 def test_practitioner_stored_without_prefix_is_found_either_way_and_answered_with_it(office):
     window = (office.now, office.now + timedelta(days=1))
     query = slot_query(["819800000028"], *window, cpts=False)
@@ -85,6 +86,7 @@ def test_practitioner_stored_without_prefix_is_found_either_way_and_answered_wit
     assert practitioner["identifier"][0]["value"] == "819800000028"
 
 
+@pytest.mark.requirement("R01-42")
 def test_two_places_are_two_schedules_and_two_roles_of_one_practitioner(office):
     bundle = office.bundle("practitioner_two_sites")
     counts = Counter(entry["resource"]["resourceType"] for entry in bundle["entry"])
@@ -96,6 +98,7 @@ def test_two_places_are_two_schedules_and_two_roles_of_one_practitioner(office):
         assert kinds == ["Practitioner", "PractitionerRole"]
 
 
+@pytest.mark.requirement("R01-35", "R01-36")
 def test_phone_is_corrected_and_no_telecom_is_sent_when_unknown(office):
     bundle = office.bundle("practitioner_two_sites", 24)
     for kind in ("Practitioner", "PractitionerRole"):
@@ -106,6 +109,7 @@ def test_phone_is_corrected_and_no_telecom_is_sent_when_unknown(office):
     ]
 
 
+@pytest.mark.requirement("R01-41")
 def test_free_text_specialty_is_sent_as_text(office):
     query = slot_query(["819800000119"], office.now, office.now + timedelta(days=1), cpts=False)
     slots = of(json.loads(answer_slots(office.desk("rdv-commune"), query)), "Slot")
@@ -119,6 +123,7 @@ def test_each_slot_carries_its_own_booking_url_with_a_query_string(office):
         assert slot["id"].startswith("duvallon-bordeaux.2026112")
 
 
+@pytest.mark.requirement("R04-5", "R04-6")
 def test_slot_of_two_cpts_names_both_and_slots_of_two_cpts_name_one_each(office):
     both = of(office.bundle("practitioner_two_cpts_one_slot"), "Slot")
     assert {tuple(cpts_of(slot)) for slot in both} == {("1339900011", "1339900029")}
@@ -132,6 +137,7 @@ def test_slot_of_two_cpts_names_both_and_slots_of_two_cpts_name_one_each(office)
     }
 
 
+@pytest.mark.requirement("R04-1")
 def test_int_r04_answer_uses_cpts_profiles_for_all_slots_and_the_shared_ones_for_the_rest(office):
     query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=3), cpts=True)
     bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
@@ -167,13 +173,32 @@ def test_without_its_include_an_int_r04_editor_answers_as_int_r01(office):
     ]
 
 
-def test_editor_without_int_r04_answers_its_include_in_the_int_r01_form(office):
+def test_editor_without_int_r04_refuses_its_includes_and_ignores_them_only_when_asked_to(office):
     query = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=True)
-    bundle = json.loads(answer_slots(office.desk("agenda-azur"), query))
-    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
-    assert bundle["total"] > 0
+    with pytest.raises(RequestError) as caught:
+        answer_slots(office.desk("agenda-azur"), query)
+    assert [(issue.code, issue.expression) for issue in caught.value.issues] == [
+        ("not-supported", "http._include"), ("not-supported", "http._include:iterate"),
+    ]  # fmt: skip
+    plain = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=False)
+    desk = office.desk("agenda-azur")
+    assert answer_slots(desk, query, lenient=True) == answer_slots(desk, plain)
 
 
+def test_what_one_editor_or_caller_was_answered_makes_nothing_acceptable_to_another(office):
+    """The very same query: an editor of INT_R04 takes it, one without refuses it, now as before, lenient or not."""
+    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=1), cpts=True)
+    strange = query.replace("_include=Slot:schedule", "foo=bar&_include=Slot:schedule")
+    for _ in range(2):
+        assert json.loads(answer_slots(office.desk("rdv-commune"), query))["total"] > 0
+        assert json.loads(answer_slots(office.desk("agenda-azur"), query, lenient=True))["total"] == 0
+        assert json.loads(answer_slots(office.desk("rdv-commune"), strange, lenient=True))["total"] > 0
+        for slug, refused in (("agenda-azur", query), ("rdv-commune", strange), ("agenda-azur", strange)):
+            with pytest.raises(RequestError):
+                answer_slots(office.desk(slug), refused)
+
+
+@pytest.mark.requirement("R01-28", "R01-30")
 @pytest.mark.parametrize(
     ("includes", "kinds"),
     [
@@ -216,6 +241,7 @@ def test_sos_answer_matches_schedules_and_counts_slots(office):
     assert visibilities <= {"PUBLIC", "SNP"}
 
 
+@pytest.mark.requirement("SOS-1", "SOS-10")
 def test_sos_includes_are_only_sent_when_asked_for(office):
     bare = "&".join(part for part in office.query("sos_two_sites").split("&") if "nclude" not in part)
     desk = office.desk("garde-plus")
@@ -288,6 +314,7 @@ def test_page_of_another_search_is_refused(office, after):
     assert caught.value.issues[0].expression == "http._after"
 
 
+@pytest.mark.requirement("R01-L")
 def test_self_link_repeats_the_query(office):
     query = office.query("practitioner_one_site")
     assert url(office.bundle("practitioner_one_site")) == f"https://127.0.0.1:8043/agenda-azur/fhir/Slot?{query}"
@@ -345,6 +372,7 @@ def test_taken_slot_is_not_found_until_it_is_released(office):
     assert office.bundle("practitioner_one_site") == before
 
 
+@pytest.mark.requirement("R01-5")
 def test_slot_disappears_once_it_has_started(office):
     (first, *_) = of(office.bundle("practitioner_one_site"), "Slot")
     start = datetime.fromisoformat(first["start"])
@@ -372,15 +400,16 @@ def test_windows_that_overlap_share_their_slots_and_cut_the_days_at_their_bounds
     assert of(office.bundle(name), "Slot") == whole
 
 
-def test_kept_practitioners_are_bounded_and_freed_at_once(office, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 2)
-    desk = office.desk("agenda-azur")
+def test_kept_practitioners_are_bounded_in_octets_and_freed_at_once(office):
+    desk = replace(office.desk("agenda-azur"), room=160_000)
+    office.desks["agenda-azur"] = desk
     names = ("practitioner_one_site", "practitioner_two_sites", "practitioner_adeli", "practitioner_no_phone")
-    bodies = [office.body(name) for name in names]
-    assert len(desk.kept) == 2
+    bodies = [office.body(name) for name in names for _ in range(2)][::2]
+    files = desk.shelf.files
+    assert 0 < len(files) < len(names)
+    assert sum(len(each) for file in files.values() for each in file.rendered.values()) <= 160_000
     gc.collect()
-    desk.kept.clear()
-    desk.agenda._views.clear()
+    files.clear()
     assert gc.collect() == 0  # nothing was left for the collector
     assert [office.body(name) for name in names] == bodies
 

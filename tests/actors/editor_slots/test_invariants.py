@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def references(node):
             yield from references(each)
 
 
+@pytest.mark.requirement("R01-5", "R01-6", "R01-10", "R01-43", "R01-45")
 @given(st.lists(IDS, min_size=1, max_size=6), NOWS, SHIFTS, st.timedeltas(timedelta(), timedelta(days=4)),
        st.sampled_from([20260101, 1, 99]), st.sampled_from(["agenda-azur", "rdv-commune"]))  # fmt: skip
 @QUICK
@@ -85,6 +87,7 @@ def test_any_search_of_practitioners_keeps_the_guides_invariants(office_of, ids,
     assert [slot.slot_id for slot in reading.slots] == found
 
 
+@pytest.mark.requirement("SOS-2", "SOS-3")
 @given(NOWS, SHIFTS, st.timedeltas(timedelta(), timedelta(days=2)), st.sampled_from([20260101, 5]))
 @QUICK
 def test_any_search_of_sos_sites_keeps_the_guides_invariants(office_of, now, shift, length, seed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from sandbox.editor.slots import answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.search import slot_query
+from tests.actors.editor_slots.answers import thin
 
 EXAMPLES = [
     "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
@@ -21,32 +21,12 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def official(shared):
-    """`errors(resource)` of the official definitions."""
-    spec = importlib.util.spec_from_file_location("profile_check", shared / "tools" / "profile_check.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.errors
-
-
-def thin(bundle: dict[str, Any]) -> dict[str, Any]:
-    """The bundle with few of its slots, at least one of each kind: the official validator is slow."""
-    kept, kinds = [], set()
-    for entry in bundle.get("entry", []):
-        resource = entry["resource"]
-        kind = repr([resource.get(key) for key in ("meta", "serviceType", "specialty", "appointmentType")])
-        if resource["resourceType"] != "Slot" or kind not in kinds:
-            kept.append(entry)
-        kinds.add(kind)
-    return {**bundle, "entry": kept, "total": bundle["total"]} if kept else bundle
-
-
 # An INT_R04 answer holds slots that no CPTS sees too. The definition wants the extension in the slice `referencecpts`
 # only; the validator wants it in every slot.
 ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
 
 
+@pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_meets_our_own_rules(office, name):
     bundle = office.bundle(name)
@@ -54,6 +34,7 @@ def test_every_example_meets_our_own_rules(office, name):
     assert check(bundle) == []
 
 
+@pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_meets_the_official_profiles(office, official, name):
     assert official(thin(office.bundle(name, 24))) == []

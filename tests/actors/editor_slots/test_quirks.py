@@ -135,7 +135,7 @@ SPOILT = {
     "no-visibility": ([ENTRY.format("Slot") + ".meta.security"], {"R01-23", "R04-2"}, {"R01-23"}),
     "types-as-text": (
         [ENTRY.format("Slot") + ".serviceType[].coding", ENTRY.format("Slot") + ".serviceType[].text"],
-        set(),
+        {"R01-24"},
         {"R01-24"},
     ),
     "reasons-as-codes": (
@@ -306,6 +306,7 @@ def test_what_a_cpts_consists_of_is_missing_and_nothing_else(stage, quirk: str, 
         assert resources(scene.before, kind)
         kept = [entry for entry in scene.before["entry"] if entry["resource"]["resourceType"] != kind]
         assert after == {**scene.before, "entry": kept}
+        assert requirements(after)[0] == {requirement}
         assert requirement in requirements(after)[1]
         assert len(understood(after).slots) == scene.before["total"]
     for example in (ONE, SITES):

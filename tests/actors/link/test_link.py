@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.kernel.errors import UsageError
 from sandbox.kernel.journal import Exchange, Journal
 from sandbox.kernel.world import World, WorldView
 from sandbox.net.link import Link, MemoryLink, SocketLink, Switchboard
@@ -101,6 +102,25 @@ async def test_a_push_names_the_laggards_when_they_do_not_apply_in_time(tmp_path
         writer.close()
         await writer.wait_closed()
         del reader
+
+
+async def test_a_role_that_cannot_take_a_world_does_not_acknowledge_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk(tmp_path) as control:
+        view = WorldView()
+
+        def follow(world: World) -> None:
+            if world.population == "gone":
+                raise UsageError("personas: gone is no directory")
+
+        view.watch(follow)
+        link = control.link("socket", view, Journal())
+        await link.start()
+        assert await control.switchboard.push(World(revision=8, population="gone"), timeout=0.05) == ["sas"]
+        assert "cannot be taken: personas: gone is no directory" in caplog.text
+        assert await control.switchboard.push(World(revision=9)) == []
+        await link.stop()
 
 
 async def test_a_role_comes_back_by_itself_when_control_was_away(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def codes(messages: list[Message]) -> list[int]:
     return [message.error["errorCode"]["statusCode"] if message.error else 0 for message in messages]
 
 
+@pytest.mark.requirement("L02-2", "L02-4", "L02-5")
 async def test_an_orientation_is_stored_and_acknowledged(lrm: Lrm, context: Context, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(1))
     (answer,) = await hub.messages(1)
@@ -101,6 +102,7 @@ async def test_an_orientation_is_stored_and_acknowledged(lrm: Lrm, context: Cont
     assert (f"lrm:{SAMU}", "INT_L02", "out", f"{SAS}_1") in journalled
 
 
+@pytest.mark.requirement("L02-3")
 async def test_it_is_on_disk_before_the_delivery_is_acked_and_acknowledged_only_then(
     lrm: Lrm, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +140,7 @@ async def test_the_orientation_and_its_acknowledgement_are_one_write(
     assert {"orientations", "answers"} <= tables[0]
 
 
+@pytest.mark.requirement("L02-6")
 async def test_a_redelivery_is_acknowledged_again_and_changes_nothing(lrm: Lrm, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(1))
     before = lrm.ledger.orientation(ID)
@@ -148,6 +151,7 @@ async def test_a_redelivery_is_acknowledged_again_and_changes_nothing(lrm: Lrm, 
     assert lrm.ledger.orientation(ID) == before
 
 
+@pytest.mark.requirement("L02-7")
 async def test_a_second_creation_of_the_same_appointment_is_a_conflict(lrm: Lrm, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(1))
     await hub.deliver(QUEUE, sent(2, appointment(status="pending")))
@@ -169,6 +173,7 @@ async def test_a_conflict_stays_one_when_it_is_delivered_again(lrm: Lrm, hub: Hu
     assert sorted(codes(await hub.messages(3))) == [0, 409, 409]
 
 
+@pytest.mark.requirement("L02-9")
 async def test_an_update_carries_the_whole_appointment(lrm: Lrm, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(1))
     await hub.deliver(QUEUE, sent(2, update(status="cancelled")))
@@ -179,6 +184,7 @@ async def test_an_update_carries_the_whole_appointment(lrm: Lrm, hub: HubPeer) -
     assert [change.distribution_id for change in orientation.history] == [f"{SAS}_1", f"{SAS}_2"]
 
 
+@pytest.mark.requirement("L02-8")
 async def test_an_update_of_an_unknown_appointment_creates_it(lrm: Lrm, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(2, update(status="noshow")))
     assert codes(await hub.messages(1)) == [0]
@@ -209,6 +215,7 @@ async def test_an_update_of_an_attached_orientation_is_written_into_the_case_fil
 # ---- what is wrong
 
 
+@pytest.mark.requirement("L02-10")
 async def test_content_against_the_model_is_refused_with_its_cause(lrm: Lrm, hub: HubPeer) -> None:
     await hub.deliver(QUEUE, sent(1, appointment(status="gone")))
     (answer,) = await hub.messages(1)
@@ -237,6 +244,7 @@ async def test_an_acknowledgement_in_the_message_queue_is_refused(lrm: Lrm, hub:
     assert codes(await hub.messages(1)) == [300]
 
 
+@pytest.mark.requirement("L02-2")
 async def test_ack_and_info_are_shown_and_never_answered(lrm: Lrm, hub: HubPeer) -> None:
     at = build.error_address("fr.health.hub", "1", SAMU, NOW)
     report = build.error(at, HubCode.DEAD_LETTER_QUEUED, "why", source=None, referenced=f"{SAMU}_1")

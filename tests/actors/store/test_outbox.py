@@ -155,6 +155,7 @@ async def test_ids_without_a_commit_are_forgotten_in_the_end(
     await store.close()
 
 
+@pytest.mark.requirement("R03-10")
 async def test_entries_of_one_key_keep_their_order_whatever_fails(tmp_path: Path, peer: Peer) -> None:
     store = open_store(tmp_path)
     outbox = outbox_of(store, peer)

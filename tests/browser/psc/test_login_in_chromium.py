@@ -68,7 +68,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def test_a_click_fills_the_form_and_the_login_lands_on_the_other_site(page: Page, tmp_path: Path) -> None:
     base, psc, editors = bound_pair()
-    population: Any = SimpleNamespace(regulators=(LEA,), editors={AZUR.slug: AZUR})
+    population: Any = SimpleNamespace(regulators=(LEA,), editors={AZUR.slug: AZUR}, watch=lambda _: None)
     context = Context(
         settings=Settings(port_base=base, data_dir=str(tmp_path)),
         world=WorldView(),

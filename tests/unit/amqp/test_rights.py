@@ -16,6 +16,7 @@ def refused(wire, value, code, text):
     assert (close.class_id, close.method_id) == (value.index >> 16, value.index & 0xFFFF)
 
 
+@pytest.mark.requirement("L02-1")
 @pytest.mark.parametrize(
     ("value", "queue"),
     [
@@ -51,7 +52,7 @@ def test_changes_of_exchanges_are_403(connect, value, exchange):
 
 @pytest.mark.parametrize(
     "value",
-    [Exchange.Declare(exchange=""), Exchange.Delete(exchange=""), Exchange.Bind(destination="", source="hubsante")],
+    [Exchange.Declare(exchange=""), Exchange.Delete(exchange="")],
 )
 def test_default_exchange_cannot_be_touched(connect, value):
     refused(connect(), value, 403, "ACCESS_REFUSED - operation not permitted on the default exchange")
@@ -91,6 +92,7 @@ def test_client_that_closes_a_channel_we_closed_gets_close_ok(connect):
     wire.channel(1)
 
 
+@pytest.mark.requirement("L02-1")
 @pytest.mark.parametrize("queue", [f"{OTHER}.message", "dispatch", f"{ME}.ack"])
 def test_passive_declare_needs_no_right_and_compares_nothing(connect, queue):
     value = Queue.Declare(queue=queue, passive=True, durable=False, auto_delete=True, exclusive=True)

@@ -33,19 +33,21 @@ def codes(resource):
     return [each["code"] for each in resource["interaction"]]
 
 
+@pytest.mark.requirement("CAP-1")
 def test_individual_agendas_offer_the_slot_search_without_the_includes_of_int_r04():
     held = resources(Flow.INT_R01, *ACCOUNTS)
     assert set(held) == {"Slot", "Schedule", "Practitioner", "PractitionerRole"}
     assert codes(held["Slot"]) == ["read", "search-type"]
     assert held["Slot"]["searchInclude"] == ["Slot:schedule", "Schedule:actor"]
     assert [each["name"] for each in held["Slot"]["searchParam"]] == [
-        "start", "status", "schedule.actor:Practitioner.identifier", "_count",
+        "start", "status", "schedule.actor:Practitioner.identifier", "_count", "_after",
     ]  # fmt: skip
     assert held["Slot"]["supportedProfile"] == [nos.SLOT_PROFILE]
     assert codes(held["Schedule"]) == ["read"]
     assert held["Practitioner"]["supportedProfile"] == [nos.PRACTITIONER_PROFILE, nos.REGULATOR_PROFILE]
     assert codes(held["Practitioner"]) == ["read", "create", "update"]
     assert held["Practitioner"]["conditionalUpdate"] is True
+    assert "PUT Practitioner?identifier=" in held["Practitioner"]["interaction"][2]["documentation"]
 
 
 def test_int_r04_adds_its_includes_resources_and_profile():

@@ -48,6 +48,8 @@ def test_a_right_slot_has_no_findings():
         ({"appointmentType": {"coding": [{"system": nos.BOOKING, "code": "FOLLOWUP"}]}}, "R01-49"),
         ({"serviceType": [{"coding": [{"system": "urn:x", "code": "AMB"}]}]}, "R01-24"),
         ({"serviceType": [{"coding": ["AMB"]}]}, "R01-24"),
+        ({"serviceType": [{"text": "AMB"}]}, "R01-24"),
+        ({"serviceType": ["AMB"]}, "R01-24"),
         ({"serviceType": [{"coding": [{"system": nos.CONSULTATION, "code": "XXX"}]}]}, "R01-48"),
         ({"serviceType": [{"coding": [{"system": nos.ESTABLISHMENT, "code": "604"}]}]}, "R04-2"),
         ({"serviceType": [SHORT]}, "R04-2"),
@@ -119,6 +121,20 @@ def test_bundles_are_judged_with_their_entries():
     wrong = check(bundle(nos.SOS_BUNDLE_PROFILE))
     assert {finding.text for finding in wrong} >= {"no Location in it", "not the profile of a Slot here"}
     assert check(bundle(nos.SOS_BUNDLE_PROFILE, total=0, entry=None) | {"entry": []})[0].text == "empty element"
+
+
+def test_what_was_asked_to_be_included_must_be_there():
+    def link(query):
+        return [{"relation": "self", "url": f"https://x.example/Slot?{query}"}]
+
+    asked = bundle(link=link("_include=Slot%3Aschedule&_include:iterate=Schedule:actor"))
+    assert [(each.requirement, each.path) for each in check(asked)] == [
+        ("R01-12", "Bundle.entry[0].resource.schedule.reference")
+    ]
+    assert check(bundle(link=link("_include=Slot:other&_revinclude=Slot:schedule"))) == []
+    broken = bundle(link=link("_include=Slot:schedule"), entry=[{**bundle()["entry"][0], "resource": 7}])
+    assert requirements(broken) == {"R01-13"}
+    assert "R01-L" in requirements(bundle(link=None))
 
 
 def test_empty_cpts_and_sos_answers_are_not_asked_for_entries_and_have_one_link():

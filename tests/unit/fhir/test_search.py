@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qsl, quote, unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.fhir import search as module
 from sandbox.fhir.search import (
     ACTOR,
     SCHEDULE,
@@ -72,6 +74,7 @@ def test_what_the_sas_core_sends_for_sos_is_what_the_editor_reads():
     assert query.includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("R01-26", "R01-27", "R01-28", "R01-29", "R01-30")
 def test_what_the_sas_core_sends_has_the_guides_parameters():
     sent = slot_query(["819800000010"], START, END, cpts=False)
     assert parse_qsl(sent) == [
@@ -87,6 +90,7 @@ def test_what_the_sas_core_sends_has_the_guides_parameters():
     assert "+" not in sent
 
 
+@pytest.mark.requirement("R01-29")
 @pytest.mark.parametrize(
     "ids",
     [
@@ -115,6 +119,7 @@ def test_identifier_of_another_system_is_found_nowhere():
     assert parse_slot_query(slot_search(f"{ST}|819800000010,{PS}|0339900015")).practitioners == ("0339900015",)
 
 
+@pytest.mark.requirement("R01-26")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -152,6 +157,7 @@ def test_includes_are_read_in_any_order_repeated_and_in_any_case():
     assert parse_schedule_query(SITES + sites).includes == {SCHEDULE, SITE, SITE_ORGANIZATION}
 
 
+@pytest.mark.requirement("SOS-1")
 def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them():
     plain = SITES.replace("_has:Slot:schedule:", "")
     mixed = SITES.replace("_has:Slot:schedule:start=le", "start=le")
@@ -160,22 +166,69 @@ def test_plain_start_and_status_are_read_for_sos_as_the_guides_table_writes_them
         assert (read.sirets, read.start) == (("399900300000018",), START)
 
 
+@pytest.mark.parametrize("parse_and_query", [(parse_slot_query, SLOT), (parse_schedule_query, SITES)])
+def test_every_unknown_parameter_is_refused_and_named_at_once(parse_and_query):
+    parse, query = parse_and_query
+    assert wrong(parse, f"{query}&foo=bar&foo=2&_sort=start&&=x&empty=") == [
+        ("not-supported", "http._sort"), ("not-supported", "http.foo"),
+    ]  # fmt: skip
+
+
+def test_refusal_says_what_was_expected():
+    with pytest.raises(RequestError) as caught:
+        parse_slot_query(f"{SLOT}&_sort=start&_include=Slot:other", cpts=False)
+    include, sort = (issue.detail for issue in caught.value.issues)
+    assert "'_sort'" in sort
+    for name in ("start", "status", ACTORS, "_count", "_include", "_include:iterate", "_format"):
+        assert name in sort
+    assert include == "'Slot:other' is not supported here (expected: Slot:schedule, Schedule:actor)"
+
+
+def test_lenient_caller_has_unknown_parameters_and_includes_ignored_and_sees_it_in_the_self_link():
+    more = "&foo=bar&_include=Slot:schedule&_include=Slot:other&_revinclude=Appointment:slot&_sort=start"
+    query = parse_slot_query(SLOT + more, lenient=True)
+    assert (query.practitioners, query.includes) == (("819800000010",), {SCHEDULE})
+    assert query.text == f"{SLOT}&_include=Slot:schedule"
+    sites = parse_schedule_query(f"{SITES}&_after=x&_revinclude=Slot:schedule&_revinclude=A:b", lenient=True)
+    assert (sites.includes, sites.text) == ({SCHEDULE}, f"{SITES}&_revinclude=Slot:schedule")
+
+
+def test_what_int_r04_adds_is_not_offered_by_who_does_not_speak_it():
+    more = (
+        "&_include=Slot:schedule&_include=Slot:service-type-reference&_include:iterate=HealthcareService:organization"
+    )
+    assert wrong(lambda query: parse_slot_query(query, cpts=False), SLOT + more) == [
+        ("not-supported", "http._include"), ("not-supported", "http._include:iterate"),
+    ]  # fmt: skip
+    lenient = parse_slot_query(SLOT + more, cpts=False, lenient=True)
+    assert (lenient.includes, lenient.text) == ({SCHEDULE}, f"{SLOT}&_include=Slot:schedule")
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("change", "expected"),
     [
-        "json",
-        "application/fhir+json",
-        "application/fhir%2Bjson",
-        "application/json%2Bfhir;charset=utf-8",
-        "application/json",
+        (("status=free", "status:not=busy"), {"http.status:not", "http.status"}),
+        (("status=free", "status=free&start:missing=false"), {"http.start:missing"}),
+        (("status=free", "status=free&_include:other=Slot:schedule"), {"http._include:other"}),
+        (("status=free", "status=free&_count=ten"), {"http._count"}),
+        (("start=ge", "start=gt"), {"http.start"}),
+        (("status=free", "status=busy"), {"http.status"}),
+        (("status=free&", ""), {"http.status"}),
     ],
 )
-def test_json_is_asked_for_in_any_spelling(text):
-    parse_slot_query(f"{SLOT}&_format={text}")
+@pytest.mark.parametrize("lenient", [False, True])
+def test_what_would_widen_the_search_is_refused_even_to_a_lenient_caller(change, expected, lenient):
+    found = wrong(lambda query: parse_slot_query(query, lenient=lenient), SLOT.replace(*change))
+    assert {expression for _, expression in found} == expected
 
 
-def test_unknown_parameters_are_ignored():
-    assert parse_slot_query(f"{SLOT}&foo=bar&_sort=start&&=x").practitioners == ("819800000010",)
+@given(st.lists(st.sampled_from([
+    "foo=1", "_sort=start", "_include=Slot:schedule", "_include=Slot:x", "_include:iterate=Schedule:actor",
+    "_revinclude=a", "_count=5", "f%C3%A9=%20a+b", "_format=json", "&", "=",
+]), max_size=8))  # fmt: skip
+def test_what_a_lenient_caller_reads_in_the_self_link_is_a_strict_query_with_the_same_meaning(parts):
+    lenient = parse_slot_query("&".join([SLOT, *parts]), lenient=True)
+    assert parse_slot_query(lenient.text) == lenient
 
 
 @pytest.mark.parametrize("number", [1, 25])
@@ -210,7 +263,6 @@ def test_up_to_25_practitioners_may_be_asked_for(number):
         (("status=free", "status=free&_count=ten"), [("value", "http._count")]),
         (("status=free", "status=free&_count=-1"), [("value", "http._count")]),
         (("status=free", "status=free&_count=99999999999999999999"), [("value", "http._count")]),
-        (("status=free", "status=free&_format=xml"), [("not-supported", "http._format")]),
     ],
 )
 def test_what_the_guide_calls_malformed_is_a_400_that_names_the_parameter(change, expected):
@@ -270,3 +322,70 @@ def test_any_list_of_identifiers_is_read_as_token_by_token(text):
         assert parse_slot_query(query).practitioners == tuple(expected)
     else:
         assert wrong(parse_slot_query, query) == [("required", f"http.{ACTORS}")]
+
+
+def canonical(
+    ids=("819800000010", "0339900015"), start="2026-11-23T10:00:00.123+01:00", end="2026-11-26T00:00:00.000+01:00"
+):
+    return slot_query(ids, datetime.fromisoformat(start), datetime.fromisoformat(end), cpts=False)
+
+
+@given(
+    st.lists(st.from_regex(r"8[0-9]{11}|0[0-9]{9}|[0-9]{11}|[0-9A-Z]{9}", fullmatch=True), min_size=1, max_size=25),
+    st.datetimes(datetime(1950, 1, 1), datetime(2099, 1, 1), timezones=st.just(PARIS)),  # noqa: DTZ001
+    st.booleans(),
+    st.sampled_from(["", "&_count=7", "&_after=x.20260101T1000Z"]),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_query_read_again_by_its_parts_means_what_it_means_read_whole(ids, start, cpts, more):
+    query = slot_query(ids, start, start + timedelta(hours=5), cpts=cpts) + more
+    assert parse_slot_query(query) == parse_slot_query(query) == module._any_slot_query(query, cpts=True, lenient=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2026-11-23T", "2026-13-23T"),  # no such month
+        ("2026-11-23T10:00:00.123", "2026-11-23T10:00:00"),
+        ("2026-11-23T10:00:00.123%2B01:00", "2026-11-23T10:00:00.123Z"),
+        ("2026-11-23T10:00:00.123", "1026-11-23T10:00:00.123"),
+        ("819800000010", "819800000010%20"),
+        ("819800000010", "819é00000010"),
+        ("819800000010", "19800000010"),
+        ("&start=le", "&start=ge"),
+        ("&start=ge", "&start=GE"),
+        ("status=free", "status=busy"),
+        ("status=free", "status=free&start=ge2026-11-23T10:00:00.123%2B01:00"),
+    ],
+)
+def test_a_query_that_differs_from_one_seen_before_is_read_whole(old, new):
+    parse_slot_query(canonical())
+    assert old in canonical()
+    query = canonical().replace(old, new, 1)
+    assert outcome_of(parse_slot_query, query) == outcome_of(
+        partial(module._any_slot_query, cpts=True, lenient=False), query
+    )
+
+
+def outcome_of(parse, query):
+    """What is read, or what is said to be wrong."""
+    try:
+        return parse(query)
+    except RequestError as error:
+        return error.issues
+
+
+def test_what_is_remembered_of_queries_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_FRAMES_KEPT", 3)
+    module._frames.clear()
+    for number in range(6):
+        assert parse_slot_query(canonical() + f"&_after=x.2026010{number}T1000Z").count == 1000
+    assert len(module._frames) == 3
+
+
+def test_too_many_practitioners_are_refused_however_the_query_is_written():
+    ids = [f"8198000{number:05d}" for number in range(26)]
+    for _ in range(2):
+        with pytest.raises(RequestError) as caught:
+            parse_slot_query(canonical(ids))
+        assert caught.value.issues[0].code == "too-costly"

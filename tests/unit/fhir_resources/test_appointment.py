@@ -257,6 +257,7 @@ def test_what_our_rules_told_is_not_told_twice_by_the_model():
     assert [issue.expression for issue in caught.value.issues] == ["Appointment.start"]
 
 
+@pytest.mark.requirement("R03-9")
 def test_rendering_is_read_back():
     assert parse_appointment(render_appointment(APPOINTMENT, id="7")) == APPOINTMENT
 
@@ -289,6 +290,7 @@ def test_sos_is_emitted_with_the_operator_as_only_extension(practitioner: str | 
     assert parse_appointment(content) == appointment
 
 
+@pytest.mark.requirement("R03-9")
 @pytest.mark.parametrize(
     "appointment", [APPOINTMENT, sos_appointment(None, "needs-action"), sos_appointment("810100050075", "accepted")]
 )

@@ -57,6 +57,7 @@ def test_the_guides_body_is_read():
     assert parse_regulator(body()) == ACCOUNT
 
 
+@pytest.mark.requirement("R02-11")
 def test_meta_is_not_needed():
     assert parse_regulator(body(meta=None, id=None)) == ACCOUNT
 
@@ -74,6 +75,7 @@ def test_both_identifiers_may_be_given_and_the_national_one_is_the_operator():
     assert account.operator == NATIONAL
 
 
+@pytest.mark.requirement("R02-10")
 def test_a_technical_identifier_need_not_be_a_uuid():
     assert parse_regulator(body(identifier=[coded("INTRN", SYSTEM_SAS, "810002673899")])).operator.value == (
         "810002673899"
@@ -89,6 +91,7 @@ def test_another_resource_type_is_malformed():
     assert refusal(body(resourceType="Patient")) == (400, {"resourceType": "value"})
 
 
+@pytest.mark.requirement("R02-3")
 @pytest.mark.parametrize(
     ("changes", "expression"),
     [
@@ -121,6 +124,7 @@ def test_what_is_mandatory_is_asked_for_at_its_place(changes: dict[str, Any], ex
     assert expression in found
 
 
+@pytest.mark.requirement("R02-3")
 @pytest.mark.parametrize(
     ("changes", "expression"),
     [
@@ -207,6 +211,7 @@ def test_rendering_is_read_back():
     assert parse_regulator(render_regulator(ACCOUNT, id="abc")) == ACCOUNT
 
 
+@pytest.mark.requirement("R02-1")
 @pytest.mark.parametrize("identifiers", [(NATIONAL,), (TECHNICAL,), (NATIONAL, TECHNICAL)])
 def test_rendering_meets_the_official_profile(identifiers: tuple[Identifier, ...], profile_errors: Any):
     account = RegulatorAccount(identifiers, False, "Marius", ("Jules", "Jean"), "jules.marius@test.com")

@@ -17,10 +17,13 @@ from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import FINESS, SIRET, has_luhn, national_phone
 from sandbox.population.agenda import day_slots, zone_of
+from sandbox.population.calendar import region_of
 from sandbox.population.country import territories
 from sandbox.population.load import load_population, personas_directory
 
 NATIONAL = load_settings({"preset": "national"}, {})
+COLLECTIVITIES = {"975": "America/Miquelon", "977": "America/St_Barthelemy", "978": "America/Marigot",
+                  "986": "Pacific/Wallis", "987": "Pacific/Tahiti", "988": "Pacific/Noumea"}  # fmt: skip
 PREFIX = {"971": "+590", "972": "+596", "973": "+594", "974": "+262", "976": "+262"}
 
 
@@ -41,7 +44,7 @@ def test_numbers_are_those_of_the_real_country(france):
     assert sum(len(association.sites) for association in france.sos.values()) == 150
     assert {len(association.sites) for association in france.sos.values()} == {1, 2, 3, 4, 5, 6}
     assert len(france.cpts) == 800
-    assert len({town.department for town in france.towns.values()}) == 101
+    assert len({town.department for town in france.towns.values()}) == 101 + 6
 
 
 def test_loading_it_is_quick_and_derives_nobody(france):
@@ -73,9 +76,10 @@ def test_demo_stays_in_its_three_territories(demo):
 def test_every_departement_has_its_share_of_practitioners(france):
     people = Counter({code: sum(1 for _ in france.settled_in(code)) for code in france.departments})
     assert sum(people.values()) == 100_000
-    assert len(people) == 101
+    assert len(people) == 107
     assert people["75"] > 3_000
-    assert min(people.values()) > 40
+    assert min(number for code, number in people.items() if code not in COLLECTIVITIES) > 40
+    assert 300 < sum(people[code] for code in COLLECTIVITIES) < 1500
     low, high = france._recipe.shares["59"]
     assert abs(people["59"] - (high - low) / 2**32 * 100_000) < 3
 
@@ -141,14 +145,42 @@ def test_overseas_people_have_the_phones_and_the_hours_of_their_zone(france):
         phones = [national_phone(person.phone) for person in people if person.phone]
         assert phones
         assert all(phone.startswith(prefix) for phone in phones)
-        place = people[0].places[0]
-        zone = zone_of(place.insee)
+        zone = zone_of(code)
         for day in (date(2026, 11, 23), date(2026, 7, 6)):
-            slots = [slot for slot, _ in day_slots(france.seed, place.id, day, place.agenda, zone)]
+            slots = [
+                slot
+                for person in people
+                for place in person.places
+                for slot, _ in day_slots(france.seed, place.id, day, place.agenda, region_of(place.insee))
+            ]
             assert slots
             assert {slot.start.utcoffset() for slot in slots} == {zone.utcoffset(slots[0].start)}
-            assert all(place.agenda.opens <= slot.start.timetz().replace(tzinfo=None) for slot in slots)
+            assert all(8 <= slot.start.hour < 22 for slot in slots)
     assert zone_of("97411").key == "Indian/Reunion"
+
+
+def test_structures_of_all_departements_are_found_by_their_finess(france):
+    structures = france._recipe.structures
+    seen = {}
+    for town in france.towns.values():
+        group = structures.drawn(town, 0)
+        assert FINESS.fullmatch(group.finess)
+        assert seen.setdefault(group.finess, town.insee) == town.insee
+        assert structures.find(group.finess) == group
+        assert (group.insee, group.city) == (town.insee, town.name)
+    assert len({structures.drawn(france.towns["75056"], number).finess for number in range(256)}) == 84
+
+
+def test_people_of_the_collectivities_have_their_hours_and_a_phone_that_slots_may_carry(france):
+    for code, zone in COLLECTIVITIES.items():
+        people = [france.practitioner(each.id) for each in france.settled_in(code)]
+        assert people
+        assert {zone_of(place.insee).key for person in people for place in person.places} == {zone}
+        phones = [national_phone(person.phone) for person in people if person.phone]
+        prefix = "+590" if code in ("977", "978") else "+33"
+        assert all(phone.startswith(prefix) for phone in phones)
+        assert not any(association.sites[0].insee.startswith(code) for association in france.sos.values())
+    assert {"98735", "98818", "97502", "97801"} <= set(france.towns)
 
 
 def test_territories_exist_where_somebody_regulates(france):
@@ -164,9 +196,9 @@ def test_territories_exist_where_somebody_regulates(france):
 
 def test_every_departement_has_a_territory_that_may_be_regulated():
     everywhere = territories()
-    assert len(everywhere) == 101
+    assert len(everywhere) == 107
     for what in ("samu", "origin", "lrm_slug"):
-        assert len({getattr(each, what) for each in everywhere.values()}) == 101
+        assert len({getattr(each, what) for each in everywhere.values()}) == 107
     for each in everywhere.values():
         assert re.fullmatch(r"fr\.health(\.[a-z0-9-]+)+", each.samu)
         assert re.fullmatch(r"urn:oid:[0-9]+(\.(0|[1-9][0-9]*))+", each.origin)

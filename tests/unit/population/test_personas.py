@@ -126,6 +126,16 @@ def test_schedule_is_found_at_its_place_or_site(population):
     assert population.association("99900300000018") is association
 
 
+def test_structures_give_their_places_one_address(population):
+    rennes = population.structure("1359900109")
+    assert (rennes.kind, rennes.code, rennes.line) == ("MSP", "603", "3 rue de la Maquette")
+    there = [place for person in population.practitioners() for place in person.places if place.group == rennes]
+    assert {place.id for place in there} == {"kerbrieuc-rennes", "legoastellec-rennes"}
+    assert {(place.structure, place.line, place.city) for place in there} == {(rennes.finess, rennes.line, "Rennes")}
+    assert population.place("boisgontier-merignac")[1].group.kind == "CDS"
+    assert population.structure("1339900102") is None
+
+
 @pytest.fixture
 def personas(tmp_path: Path) -> Path:
     """A copy of the shipped files that a test may spoil."""
@@ -147,6 +157,12 @@ SPOILT = [
     ("practitioners", "agenda: sans-creneau", "agenda: nulle", "unknown agenda 'nulle'"),
     ("practitioners", "given: Hugues", "givn: Hugues", "unknown field `givn`"),
     ("practitioners", 'structure: "1339900102"', 'structure: "0339900102"', "Expected `str` matching regex"),
+    ("practitioners", ', town: "35047"', "", "`line` and `town` are needed"),
+    ("practitioners", 'structure: "1359900109"', 'structure: "1359900109", town: "35238"', "`town` out"),
+    ("structures", 'finess: "1339900110"', 'finess: "1359900109"', "duplicate finess"),
+    ("structures", 'town: "35238"', 'town: "75056"', "unknown town '75056'"),
+    ("structures", "kind: CDS", "kind: EHPAD", "Invalid enum value 'EHPAD'"),
+    ("editors", "stores: bare", "stores: nothing", "Invalid enum value 'nothing'"),
     ("towns", 'insee: "33281"', 'insee: "33063"', "duplicate insee '33063'"),
     ("towns", "lat: 44.8422", "lat: 144.8422", "Expected `float` <= 90"),
     ("editors", "slug: garde-plus", "slug: agenda-azur", "duplicate slug"),
@@ -155,10 +171,16 @@ SPOILT = [
     ("agendas", 'closes: "19:00"', 'closes: "08:00"', "not after it opens"),
     ("agendas", 'lunch: ["12:30", "14:00"]', 'lunch: ["06:30", "07:00"]', "lunch does not lie within"),
     ("agendas", 'opens: "10:00"', "opens: 10:00", "Expected `str`"),
+    ("agendas", 'opens: "20:00", closes: "22:00"', 'opens: "19:45", closes: "22:00"', "overlaps another"),
+    ("agendas", 'opens: "20:00", closes: "22:00"', 'opens: "22:00", closes: "20:00"', "not after it opens"),
+    ("agendas", 'days: [5], opens: "09:00"', 'days: [7], opens: "09:00"', "Expected `int` <= 6"),
+    ("agendas", "holidays: sunday", "holidays: open", "Invalid enum value 'open'"),
+    ("agendas", "leave: 6", "leave: 60", "Expected `int` <= 6"),
     ("cpts", 'finess: "1339900029"', 'finess: "1339900011"', "duplicate finess"),
     ("cpts", '"33318", "33522"', '"33318", "99999"', "unknown town '99999'"),
     ("sos", "id: sos-bordeaux-merignac", "id: sos-bordeaux-bastide", "duplicate id"),
     ("sos", "agenda: sos-nuit-et-jour", "agenda: cabinet", "PUBLIC or SNP only"),
+    ("sos", "agenda: sos-nuit-et-jour", "agenda: temps-partiel", "a consultation site takes none"),
     ("sos", 'closes: "23:30"}]', 'closes: "22:00"}]', "slots outside these opening hours"),
     ("sos", 'opens: "08:00", closes: "23:30"}]', 'opens: "08:00", closes: "07:00"}]', "not after it opens"),
     ("sos", "editor: garde-plus", "editor: rdv-commune", "does not speak SOS"),

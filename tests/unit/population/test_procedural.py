@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from sandbox.config import Settings
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import L02_RPPS, has_luhn, is_national_person, national_phone, prefixed_person
+from sandbox.kernel.identifiers import FINESS, L02_RPPS, has_luhn, is_national_person, national_phone, prefixed_person
 from sandbox.population import names
 from sandbox.population.load import load_population
 from sandbox.population.procedural import MOST, SPECIALTIES, id_of, index_of, practitioner_at
@@ -107,10 +108,39 @@ def test_towns_have_their_share_of_any_count_to_within_three_people(population, 
         assert abs(towns[town.insee] - count * inhabitants / total) < 3, town
 
 
-def test_some_editors_store_ids_without_their_prefix_and_others_never(procedural):
-    bare = {person.editor for person in procedural if person.stored_id != person.id}
-    assert bare == {"rdv-commune"}
-    assert all(person.stored_id == person.id[1:] for person in procedural if person.editor in bare)
+def test_editors_store_ids_with_or_without_their_prefix_as_they_declare(population, procedural):
+    habits = {slug: editor.stores for slug, editor in population.editors.items()}
+    assert habits == {"agenda-azur": "mixed", "rdv-commune": "bare", "garde-plus": "bare"}
+    assert all(person.stored_id in (person.id, person.id[1:]) for person in procedural)
+    share = {
+        slug: mean(person.stored_id != person.id for person in procedural if person.editor == slug)
+        for slug in ("agenda-azur", "rdv-commune")
+    }
+    assert share["rdv-commune"] == 1
+    assert 0.4 < share["agenda-azur"] < 0.6
+
+
+def test_some_consult_in_a_msp_or_cds_with_others_at_its_address(population, procedural):
+    places = [place for person in procedural for place in person.places]
+    grouped = [place for place in places if place.group]
+    assert 0.16 < len(grouped) / len(places) < 0.24
+    for place in grouped:
+        group = place.group
+        assert place.structure == group.finess
+        assert FINESS.fullmatch(group.finess)
+        for what in ("line", "postal_code", "city", "insee", "lat", "lon"):
+            assert getattr(place, what) == getattr(group, what)
+        assert population.structure(group.finess) == population.structure(group.finess[1:]) == group
+        assert group.code == {"MSP": "603", "CDS": "124"}[group.kind]
+    per_group = Counter(place.group for place in grouped)
+    assert 1.5 < mean(per_group.values()) < 20
+    assert 0.1 < mean(group.kind == "CDS" for group in per_group) < 0.4
+    assert len({group.finess for group in per_group}) == len(per_group)
+
+
+@pytest.mark.parametrize("finess", ["1339700099", "1009700000", "133970000", "133970000x", "1339800000", ""])
+def test_other_finess_are_no_structures(population, finess):
+    assert population.structure(finess) is None
 
 
 def test_who_has_an_adeli_only_is_not_found_by_a_number_that_is_not_his(population, procedural):

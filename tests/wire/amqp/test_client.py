@@ -57,6 +57,7 @@ async def full(box):
         await box.full.wait()
 
 
+@pytest.mark.requirement("L02-1", "L02-2", "L02-11")
 async def test_message_crosses_the_hub_in_order(hub, clients, message):
     box = Box(wanted=30)
     lrm, sas = clients(SAMU, f"{SAMU}.message", box), clients(PLATFORM)
@@ -69,6 +70,7 @@ async def test_message_crosses_the_hub_in_order(hub, clients, message):
     assert lrm.connected
 
 
+@pytest.mark.requirement("L02-12")
 async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, clients, message):
     box = Box(wanted=2)
     lrm, sas = clients(SAMU, f"{SAMU}.message", box), clients(PLATFORM)
@@ -185,6 +187,7 @@ async def test_delivery_being_handled_when_the_client_stops_stays_with_the_hub(h
     await full(box)
 
 
+@pytest.mark.requirement("L02-12")
 async def test_connection_lost_while_a_message_is_handled_brings_it_again(hub, clients, message):
     box = Box(wanted=2)
 

@@ -87,6 +87,7 @@ def url(context: Context, path: str) -> str:
     return f"https://127.0.0.1:{context.sockets[EDITORS_FHIR].getsockname()[1]}{path}"
 
 
+@pytest.mark.requirement("R01-1", "R01-2", "R01-3", "TLS-3", "TLS-4", "TLS-7")
 @pytest.mark.parametrize(("identity", "status"), [("sas", 200), ("agenda-azur", 403), ("wrong-ou", 403), (None, 403)])
 async def test_only_the_certificate_of_the_sas_core_comes_in(
     context: Context, editors: Editors, identity: str | None, status: int

@@ -219,6 +219,7 @@ def blocking_get(pki: Pki, kind: str, port: int) -> int:
 ANSWERS = {"good": 201, "none": 403, "wrong_cn": 403, "wrong_ou": 403}
 
 
+@pytest.mark.requirement("TLS-2", "TLS-3", "TLS-4", "TLS-5", "TLS-6", "TLS-7")
 @pytest.mark.parametrize("kind", ["good", "none", *BAD_KINDS])
 async def test_each_kind_of_certificate_on_a_fhir_port(
     pki: Pki, context: Context, sock: socket.socket, kind: str

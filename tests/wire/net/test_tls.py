@@ -153,6 +153,7 @@ def _until_done(step: Callable[[], Any], plain: socket.socket, incoming: Any, ou
             incoming.write(plain.recv(65536))
 
 
+@pytest.mark.requirement("TLS-2")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_good_certificate_is_accepted_and_its_peer_known(
     pki: Pki, sock: socket.socket, version: ssl.TLSVersion
@@ -165,6 +166,7 @@ async def test_good_certificate_is_accepted_and_its_peer_known(
         assert await port.lost.get() is None
 
 
+@pytest.mark.requirement("TLS-5", "TLS-6")
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("mode", ["required", "optional"])
 @pytest.mark.parametrize("kind", ALERTS)
@@ -178,6 +180,7 @@ async def test_bad_certificate_is_refused_with_its_alert(
         assert len(port.refused) == 1
 
 
+@pytest.mark.requirement("TLS-3", "TLS-4")
 @pytest.mark.parametrize("kind", ["wrong_cn", "wrong_ou"])
 async def test_certificate_with_another_subject_passes_the_handshake_and_is_told_apart(
     pki: Pki, sock: socket.socket, kind: str
@@ -192,6 +195,7 @@ def test_every_kind_of_bad_certificate_is_tried() -> None:
     assert {*ALERTS, "wrong_cn", "wrong_ou"} == {*BAD_KINDS}
 
 
+@pytest.mark.requirement("TLS-7")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_no_certificate_is_refused_where_one_is_required(
     pki: Pki, sock: socket.socket, version: ssl.TLSVersion
@@ -211,6 +215,7 @@ async def test_no_certificate_passes_where_it_is_optional(
         assert port.made[0].transport.get_extra_info("peer") is None
 
 
+@pytest.mark.requirement("TLS-1")
 async def test_tls_1_1_is_refused(pki: Pki, sock: socket.socket) -> None:
     old = client(pki, pki.client("sas"), ssl.TLSVersion.TLSv1_2)
     with warnings.catch_warnings(action="ignore"):

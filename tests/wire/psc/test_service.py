@@ -35,7 +35,7 @@ def context(tmp_path: Path) -> Context:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     base = listening.getsockname()[1] - PSC_UI
-    population: Any = SimpleNamespace(regulators=(LEA,), editors={})
+    population: Any = SimpleNamespace(regulators=(LEA,), editors={}, watch=lambda _: None)
     return Context(
         settings=Settings(port_base=base, data_dir=str(tmp_path)),
         world=WorldView(),

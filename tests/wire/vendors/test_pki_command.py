@@ -34,6 +34,7 @@ async def status(document: dict[str, Any], context: ssl.SSLContext) -> int:
         return answer.status
 
 
+@pytest.mark.requirement("TLS-5")
 async def test_revocation_reaches_a_running_sandbox_and_leaves_its_connections_alone(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     async with sandbox_here(tmp_path / "data", preset="minimal") as document:
@@ -55,6 +56,7 @@ async def test_revocation_reaches_a_running_sandbox_and_leaves_its_connections_a
         assert await status(document, tls(document, own)) == 200
 
 
+@pytest.mark.requirement("TLS-2", "TLS-3", "TLS-4", "TLS-5")
 async def test_kit_is_let_in_once_and_refused_three_times_by_an_editor_of_the_sandbox(tmp_path: Path) -> None:
     kit = tmp_path / "kit"
     async with sandbox_here(tmp_path / "data", preset="minimal") as document:

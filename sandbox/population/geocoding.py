@@ -1,0 +1,43 @@
+"""Where an address lies: a deterministic offset in its town, since no real address book is here. Pure.
+
+Every street has a place and a direction in its town, and the numbers follow each other along it: neighbours are near
+each other, and the same address is the same place in every run, however it is typed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+
+from sandbox.kernel.model import Town
+from sandbox.population.procedural import SPREAD
+
+_STEP = SPREAD / 1000  # degrees from one number to the next: about 1 m, and 2 m to the next on the same side
+_LAST = 400  # numbers beyond it are as far along
+
+
+def geocode(town: Town, number: str, street: str) -> tuple[float, float]:
+    """Latitude and longitude of an address in degrees; `number` as people write it (`12`, `12 bis`, or nothing).
+
+    Without a street: the centre of the town.
+    """
+    name = _folded(street)
+    if not name:
+        return town.lat, town.lon
+    octets = hashlib.blake2b(f"street/{town.insee}/{name}".encode(), digest_size=6).digest()
+    turn = math.tau * octets[4] / 256
+    along = _STEP * min(_LAST, int("".join(filter(str.isdecimal, number))[:4] or 0))
+    lat = town.lat + _share(octets[0:2]) * SPREAD + along * math.sin(turn)
+    lon = town.lon + _share(octets[2:4]) * SPREAD + along * math.cos(turn)
+    return round(lat, 5), round(lon, 5)
+
+
+def _share(octets: bytes) -> float:
+    """From -0.5 to 0.5."""
+    return int.from_bytes(octets, "big") / 65_535 - 0.5
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return " ".join("".join(char if char.isalnum() else " " for char in plain).split())
