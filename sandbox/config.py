@@ -87,6 +87,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.hub_broker == EMBEDDED or _is_broker(self.hub_broker, self.mtls), "hub_broker",
                  self.hub_broker, expected)  # fmt: skip
         _require(self.hub_topology in ("declare", "assume"), "hub_topology", self.hub_topology, "declare or assume")
+        vendors = [row.client_id for row in self.external_lrms]
+        _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",
+                 vendors, "other client ids than the platform's, each once")  # fmt: skip
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
 
     def port(self, offset: int) -> int:
