@@ -15,7 +15,7 @@ from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import parse_datetime
 from sandbox.net.amqp_visitor import access, visiting
 from tests.browser.axe import barriers
-from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture
+from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture, searched
 from tests.sandboxes import sandbox_here
 
 pytestmark = [
@@ -57,8 +57,9 @@ async def log_in_when_asked(page: Page, document: dict[str, Any], account: dict[
 
 async def book(page: Page) -> str:
     """From the results of a search to the confirmation; the appointment's identifier at the editor."""
-    await expect(page.locator("[data-card]").first).to_be_visible(timeout=20_000)
-    await page.locator("a[data-slot]").last.click()
+    await searched(page)
+    await page.locator("a.slot:visible").first.click()
+    await page.wait_for_load_state()
     if await page.locator("[name=accept]").count():
         await page.check("[name=accept]")
         await page.get_by_role("button", name="Accepter").click()
@@ -115,7 +116,6 @@ async def test_the_regulators_day(tmp_path: Path) -> None:
         sas = await opened.value
         await log_in_when_asked(sas, document, account)
         await sas.wait_for_url("**/sas/recherche?*")
-        await sas.goto(document["sas"]["ui"] + "/sas/recherche?specialty=SM54&inseecode=33063")
         await book(sas)
         editor = next(each["slug"] for each in document["editors"] if each["ui"] in sas.url)
 
@@ -172,8 +172,7 @@ async def test_everything_is_done_by_keyboard_and_without_script(tmp_path: Path)
         assert await page.locator("[data-attached]").count() == 1
         await page.get_by_role("button", name="Détacher").focus()
         await page.keyboard.press("Enter")
-        await page.wait_for_load_state()
-        assert await page.locator("[data-attached]").count() == 0
+        await expect(page.locator("[data-attached]")).to_have_count(0)
         await context.close()
 
 
