@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -14,46 +11,12 @@ import pytest
 
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
-from sandbox.kernel.world import ClockSetting, Fault, World
 from sandbox.lrm import app as module
-from sandbox.lrm.app import Lrm, LrmService, build
+from sandbox.lrm.app import LrmService
 from sandbox.lrm.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer, exchanges, make_context
-
-
-@pytest.fixture
-def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, HubPeer]:
-    """The hub as each LRM sees it, by client id."""
-    made: dict[str, HubPeer] = {}
-
-    def client(context: Context, actor: str, client_id: str) -> HubPeer:
-        return made.setdefault(client_id, HubPeer())
-
-    monkeypatch.setattr("sandbox.lrm.consumer.AmqpClient", client)
-    return made
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return make_context(tmp_path, {LRM_UI: socket.create_server(("127.0.0.1", 0))})
-
-
-@pytest.fixture
-async def service(context: Context, hubs: dict[str, HubPeer]) -> AsyncIterator[LrmService]:
-    made = build(context)
-    assert isinstance(made, LrmService)
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def browser(context: Context, service: LrmService) -> AsyncIterator[httpx.AsyncClient]:
-    host, port = context.sockets[LRM_UI].getsockname()
-    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
-        yield client
+from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer, exchanges
 
 
 def token(page: httpx.Response) -> str:
@@ -295,69 +258,6 @@ async def test_pages_follow_what_happens(browser: httpx.AsyncClient, hubs: dict[
 
 async def test_an_unknown_case_file_is_not_followed(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/samu330/dossiers/x/suivi")).status_code == 404
-
-
-async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restart(
-    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
-) -> None:
-    slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
-    context.world.apply(World(revision=1, faults=(slow,)))
-    await hubs[SAMU].deliver(QUEUE, sent(1))
-    page = (await browser.get("/samu330/messages")).text
-    for text in ('data-rule="ack-delay"', "appliqué 1 fois", f'data-held="{SAS}_1"', "part à 10:02:00"):
-        assert text in page
-    assert "Ce LRM enregistre chaque message" in (await browser.get("/samu350/messages")).text
-    (held,) = (await browser.get("/samu330/api/held")).json()["held"]
-    assert hubs[SAMU].published == []
-    await service.stop()
-    hubs.clear()
-    store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
-    lrm = Lrm(context, context.population.territories["SAS-33"], store)
-    await lrm.start()
-    assert [each.id for each in lrm.consumer.held()] == [held["id"]]
-    assert await lrm.consumer.answers.release(held["id"])
-    (answer,) = await hubs[SAMU].messages(1)
-    assert answer.reference is not None
-    assert answer.reference["distributionID"] == f"{SAS}_1"
-    await lrm.stop()
-
-
-async def test_a_delay_that_passed_while_nobody_ran_is_over_at_the_next_start(
-    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
-) -> None:
-    slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
-    context.world.apply(World(revision=1, faults=(slow,)))
-    await hubs[SAMU].deliver(QUEUE, sent(1))
-    await service.stop()
-    hubs.clear()
-    context.clock.setting = ClockSetting(frozen=context.clock.now().timestamp() + 3600)
-    store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
-    lrm = Lrm(context, context.population.territories["SAS-33"], store)
-    await lrm.start()
-    await hubs[SAMU].messages(1)
-    await lrm.stop()
-
-
-async def test_beyond_so_many_held_answers_the_next_leave_at_once(
-    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sandbox.lrm.answers.MOST_HELD", 1)
-    context.world.apply(World(revision=1, faults=(Fault("f1", "ack-by-hand", f"lrm:{SAMU}"),)))
-    for number in range(2):
-        await hubs[SAMU].deliver(QUEUE, sent(number, appointment(appointmentId=f"id-{number}")))
-    (answer,) = await hubs[SAMU].messages(1)
-    assert answer.reference is not None
-    assert answer.reference["distributionID"] == f"{SAS}_1"
-
-
-async def test_a_deaf_lrm_hears_no_messages_until_it_is_cured(
-    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
-) -> None:
-    context.world.apply(World(revision=1, faults=(Fault("f1", "lrm-deaf", f"lrm:{SAMU}"),)))
-    assert hubs[SAMU].unheard == {QUEUE}
-    assert hubs["fr.health.samu350"].unheard == frozenset()
-    context.world.apply(World(revision=2))
-    assert hubs[SAMU].unheard == frozenset()
 
 
 async def test_no_patient_reaches_the_journal(
