@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from load import amqp, full, r01, r03, search, startup
+from load import amqp, full, lrm, r01, r03, search, startup
 from load.amqp import Skipped
 
 
@@ -144,6 +144,15 @@ MEASUREMENTS = (
         (
             Ratio("embedded, dispatcher inside / RabbitMQ", "embedded inside", "rabbitmq journey"),
             Ratio("embedded, dispatcher a client / RabbitMQ", "embedded journey", "rabbitmq journey"),
+        ),
+    ),
+    Measurement(
+        "lrm",
+        "20,000 L02 messages (INT_L02) through one consumer: a bare one with log and acknowledgement, the LRM",
+        lrm.measure,
+        (
+            Ratio("LRM / bare consumer, by the consumer's processor time", "lrm cpu", "bare cpu", 0.5),
+            Ratio("LRM / bare consumer, by the clock, behind the embedded broker", "lrm", "bare"),
         ),
     ),
 )

@@ -9,6 +9,7 @@
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
+    GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
     POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
     GET    /__admin/lrms              every LRM: may it open a search by a contextual call (INT_L01)
     PUT    /__admin/lrms/{client_id}  {"contextual_call": bool}
@@ -23,7 +24,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
@@ -35,12 +36,15 @@ from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import callers, endpoints
+from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
 from sandbox.control.metrics import rendered
 from sandbox.control.outbox import Outboxes
 from sandbox.control.reload import Reload
+from sandbox.control.requests import body_as as _body
+from sandbox.control.requests import refuse_foreign_page as _refuse_foreign_page
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
@@ -57,9 +61,7 @@ from sandbox.web.pages import Pages, console, redirect
 from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-BODY_LIMIT = 64 * 1024
 RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
 
 
@@ -86,6 +88,7 @@ class Control:
         self.characters = Characters(self.worlds, context.population)
         self.hub_clients = HubClients(self.worlds, self._store, context)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
+        self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
         self.reload = Reload(context, self.worlds, self._write_endpoints)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
@@ -132,7 +135,7 @@ class Control:
         return frozenset(
             {"sas", "psc", "hub"}
             | {f"editor:{slug}" for slug, editor in population.editors.items() if not editor.external}
-            | {f"lrm:{territory.samu}" for territory in population.territories.values()}
+            | {f"lrm:{client_id}" for client_id in self.behaviours.lrms}
         )
 
     def status(self) -> dict[str, Any]:
@@ -187,6 +190,7 @@ class Control:
             Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
             Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
+            *BehaviourDesk(self.behaviours, pages).routes(),
             Route("/__admin/reload", desk.reload, methods=["POST"]),
             Route("/__admin/lrms", desk.lrms, methods=["GET"]),
             Route("/__admin/lrms/{client_id}", desk.set_lrm, methods=["PUT"]),
@@ -344,32 +348,6 @@ class _Desk:
             rendered(self._control.switchboard.lines, self._control.journal.counts),
             media_type="text/plain; version=0.0.4",
         )
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    """A JSON body as `kind`. The content type is required: no page of another site can send it unasked."""
-    _refuse_foreign_page(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
-    octets = b""
-    async for chunk in request.stream():
-        octets += chunk
-        if len(octets) > BODY_LIMIT:
-            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets").issues)
-    try:
-        return msgspec.json.decode(octets, type=kind)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        raise malformed(problem, where.strip("`").removeprefix("$.") or None) from None
-    except msgspec.DecodeError as error:
-        raise malformed(f"the body is not JSON: {error}") from None
-
-
-def _refuse_foreign_page(request: Request) -> None:
-    """A browser names the page that sends a change; only our own may."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}":
-        raise RequestError(403, *malformed(f"changes from the page {origin} are not accepted", "Origin").issues)
 
 
 def _number(text: str, name: str) -> int:

@@ -36,7 +36,8 @@ class Lrm:
         self.territory, self.store = territory, store
         self.ledger = Ledger(store, territory.samu)
         self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
-        self.app = Console(context, territory, store, self.ledger, self.consumer).application()
+        self.console = Console(context, territory, store, self.ledger, self.consumer)
+        self.app = self.console.application()
 
     async def start(self) -> None:
         """Consume."""
@@ -52,6 +53,7 @@ class Lrm:
         return {
             "connected": self.consumer.connected,
             "answers_waiting": self.consumer.waiting,
+            "hits": dict(self.consumer.hits),
             **self.ledger.counts(),
         }
 
@@ -68,6 +70,8 @@ class LrmService:
         """Open the stores, consume, then listen. Raises StoreError when a store cannot be used."""
         try:
             for territory in self._context.population.territories.values():
+                if territory.samu in self._context.settings.external_lrm_ids:
+                    continue
                 directory = self._context.store_dir(f"{ROLE}/{territory.samu}")
                 store = await asyncio.to_thread(open_store, directory)
                 self._lrms[territory.lrm_slug] = Lrm(self._context, territory, store)
@@ -80,7 +84,9 @@ class LrmService:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Listener first, then the LRMs, all at once."""
+        """Live views and listener first, then the LRMs, all at once."""
+        for lrm in self._lrms.values():
+            lrm.console.stop()
         if self._listener is not None:
             await self._listener.stop()
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))

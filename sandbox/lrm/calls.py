@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from sandbox.kernel.model import Town
+from sandbox.kernel.model import Practitioner, Town
 from sandbox.lrm.records import Call
 
 T = TypeVar("T")
@@ -31,17 +31,32 @@ REASONS = (
     *("lombalgie aiguë", "éruption cutanée", "vomissements", "brûlures urinaires"),
     *("renouvellement urgent d'un traitement", "plaie superficielle de la main"),
 )
+SPECIALTIES = {
+    "SM54": "Médecine générale",
+    "SM40": "Pédiatrie",
+    "SM04": "Cardiologie et maladies vasculaires",
+    "SM15": "Dermatologie et vénéréologie",
+    "SM38": "Ophtalmologie",
+    "SM42": "Psychiatrie",
+}
+_WANTED = ("SM54",) * 6 + ("SM40", "SM15")  # most calls are for a general practitioner
 CALLERS = ("le patient", "sa conjointe", "son conjoint", "sa mère", "son père", "une voisine")
 
 
-def synthetic_call(seed: int, client_id: str, number: int, towns: Sequence[Town]) -> Call:
-    """The call behind an LRM's case file `number`. `towns`: those of its territory, at least one."""
+def synthetic_call(
+    seed: int, client_id: str, number: int, towns: Sequence[Town], doctors: Sequence[Practitioner] = ()
+) -> Call:
+    """The call behind an LRM's case file `number`. `towns`: those of its territory, at least one.
+
+    One caller in three has a doctor of his own, one of `doctors`.
+    """
     draws = iter(hashlib.shake_256(f"call/{seed}/{client_id}/{number}".encode()).digest(64))
 
     def pick(values: Sequence[T]) -> T:
         return values[(next(draws) << 8 | next(draws)) % len(values)]
 
     town = pick(towns)
+    doctor = pick(doctors) if doctors and next(draws) % 3 == 0 else None
     return Call(
         caller=pick(CALLERS),
         phone=f"+3363998{(next(draws) << 8 | next(draws)) % 10_000:04}",  # range kept for fiction by the regulator
@@ -53,4 +68,7 @@ def synthetic_call(seed: int, client_id: str, number: int, towns: Sequence[Town]
         city=town.name,
         insee=town.insee,
         reason=pick(REASONS),
+        specialty=pick(_WANTED),
+        doctor=doctor.id if doctor is not None else "",
+        doctor_name=f"{doctor.given} {doctor.family}" if doctor is not None else "",
     )

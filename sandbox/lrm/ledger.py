@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from sandbox.kernel.errors import Issue, RequestError
+from sandbox.lrm.dashboard import DayCounts, Tally
 from sandbox.lrm.records import (
     Call,
     CaseFile,
     Change,
     Entry,
     Notice,
+    Operator,
     Orientation,
     case_file_decoder,
     encode,
@@ -63,8 +65,11 @@ class Ledger:
         self._store = store
         self._prefix = client_id.rpartition(".")[2].upper()
         self._unattached: dict[str, None] = {}
+        self._tally = Tally()
         for key, row in store.items(ORIENTATIONS):
-            if orientation_decoder.decode(row).case_file is None:
+            orientation = orientation_decoder.decode(row)
+            self._tally.put(orientation)
+            if orientation.case_file is None:
                 self._unattached[key] = None
         notices = (notice_decoder.decode(row) for _, row in store.items(NOTICES))
         self._notices = sorted(notices, key=lambda notice: notice.number)
@@ -87,6 +92,7 @@ class Ledger:
         if method == "CreateAppointment":
             raise ConflictError(f"appointment {key} already exists, created by {known.history[0].distribution_id}")
         after = taken(known, appointment, change)
+        self._tally.put(after)
         return Taken((_put(after), *self._follow(after, change)), f"updated: {appointment['status']}")
 
     def _create(self, appointment: dict[str, Any], change: Change, sender: str) -> Taken:
@@ -95,15 +101,21 @@ class Ledger:
         if change.method == "UpdateAppointment":
             note = "created by an update of an unknown appointment"
             change = msgspec.structs.replace(change, note="créé par une mise à jour d'un rendez-vous inconnu")
+        orientation = Orientation(key, appointment, sender, (change,))
         self._unattached[key] = None
-        return Taken((_put(Orientation(key, appointment, sender, (change,))),), note)
+        self._tally.put(orientation)
+        return Taken((_put(orientation),), note)
 
     def _follow(self, orientation: Orientation, change: Change) -> tuple[Put, ...]:
         case_file = self.case_file(orientation.case_file) if orientation.case_file else None
         if case_file is None:
             return ()
-        text = f"Rendez-vous mis à jour par la plateforme : {_summary(orientation.appointment)}"
+        text = f"Rendez-vous mis à jour par la plateforme : {summary(orientation.appointment)}"
         return (_put_case_file(noted(case_file, Entry(change.at, text))),)
+
+    def consulted(self, orientation: Orientation, distribution_id: str) -> tuple[Put, ...]:
+        """The write that remembers that a regulator has seen the orientation as that message made it."""
+        return (_put(msgspec.structs.replace(orientation, consulted=distribution_id)),)
 
     # ---- reading
 
@@ -130,6 +142,10 @@ class Ledger:
             "caseFiles": self._store.count(CASE_FILES),
         }
 
+    def of_day(self, day: date) -> DayCounts:
+        """How many orientations first arrived on that day, by category and status."""
+        return self._tally.of_day(day)
+
     def case_file(self, number: str) -> CaseFile | None:
         """One case file, None when it is unknown."""
         row = self._store.get(CASE_FILES, number)
@@ -155,12 +171,36 @@ class Ledger:
             )
         return count + 1
 
-    def open_case(self, number: int, call: Call, now: datetime) -> tuple[CaseFile, tuple[Put, ...]]:
+    def open_case(
+        self, number: int, call: Call, now: datetime, operator: Operator | None = None
+    ) -> tuple[CaseFile, tuple[Put, ...]]:
         """A new case file for a call, and its writes."""
         at = now.isoformat(timespec="seconds")
         name = f"{self._prefix}-{number:05}"
-        case_file = CaseFile(name, at, call, history=(Entry(at, "Dossier ouvert"),))
+        by = f" par {operator.given} {operator.family}" if operator is not None else ""
+        case_file = CaseFile(name, at, call, history=(Entry(at, f"Dossier ouvert{by}"),), operator=operator)
         return case_file, (_put_case_file(case_file),)
+
+    def searched(self, number: str, now: datetime) -> tuple[Put, ...]:
+        """The write that notes that the SAS platform is called from a case file. Raises RequestError 404."""
+        case_file = self._known_case_file(number)
+        at = now.isoformat(timespec="seconds")
+        noted_file = noted(case_file, Entry(at, "Recherche d'une offre de soins dans la plateforme SAS"))
+        return (_put_case_file(msgspec.structs.replace(noted_file, searched=at)),)
+
+    def wanted(self, number: str, specialty: str, doctor: str, now: datetime) -> tuple[Put, ...]:
+        """The write that changes what is searched for: specialty (TRE_R38 code), the patient's doctor (id or name,
+        empty: none). Raises RequestError 404."""
+        case_file = self._known_case_file(number)
+        call = msgspec.structs.replace(case_file.call, specialty=specialty, doctor=doctor, doctor_name=doctor)
+        entry = Entry(now.isoformat(timespec="seconds"), "Besoin de soins modifié")
+        return (_put_case_file(msgspec.structs.replace(noted(case_file, entry), call=call)),)
+
+    def _known_case_file(self, number: str) -> CaseFile:
+        case_file = self.case_file(number)
+        if case_file is None:
+            raise RequestError(404, Issue("not-found", "Dossier inconnu."))
+        return case_file
 
     def attach(self, appointment_id: str, number: str, now: datetime) -> tuple[Put, ...]:
         """The writes that attach an orientation to a case file; none when it is attached to that one already.
@@ -177,9 +217,25 @@ class Ledger:
             detail = f"Cette orientation est déjà rattachée au dossier {orientation.case_file}."
             raise RequestError(409, Issue("conflict", detail))
         self._unattached.pop(appointment_id, None)
-        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation rattachée : {_summary(orientation.appointment)}")
+        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation rattachée : {summary(orientation.appointment)}")
         file = msgspec.structs.replace(noted(case_file, entry), orientations=(*case_file.orientations, appointment_id))
         return _put(msgspec.structs.replace(orientation, case_file=number)), _put_case_file(file)
+
+    def detach(self, appointment_id: str, number: str, now: datetime) -> tuple[Put, ...]:
+        """The writes that take an orientation out of a case file again; none when it is not in that one.
+
+        Raises RequestError 404 for an unknown one of either.
+        """
+        orientation, case_file = self.orientation(appointment_id), self._known_case_file(number)
+        if orientation is None:
+            raise RequestError(404, Issue("not-found", "Orientation inconnue."))
+        if orientation.case_file != number:
+            return ()
+        self._unattached[appointment_id] = None
+        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation détachée : {summary(orientation.appointment)}")
+        others = tuple(key for key in case_file.orientations if key != appointment_id)
+        file = msgspec.structs.replace(noted(case_file, entry), orientations=others)
+        return _put(msgspec.structs.replace(orientation, case_file=None)), _put_case_file(file)
 
     def note(self, *, at: datetime, queue: str, sender: str, kind: str, text: str, ref: str) -> tuple[Put, ...]:
         """The write that keeps a notice; the oldest of 200 makes room."""
@@ -189,7 +245,8 @@ class Ledger:
         return (Put(NOTICES, str(number % MOST_NOTICES), encode(notice)),)
 
 
-def _summary(appointment: dict[str, Any]) -> str:
+def summary(appointment: dict[str, Any]) -> str:
+    """One line for people: status, time, whom."""
     start = datetime.fromisoformat(appointment["start"])
     person = appointment.get("practitioner")
     whom = f", {person['firstName']} {person['lastName']}" if person else ""

@@ -24,7 +24,8 @@ class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     """One appointment as the platform told it. `appointment`: the last RS-SAS-RDV; `case_file`: its number if attached.
 
-    `history`: the messages taken, oldest first, each once however often it was delivered.
+    `history`: the messages taken, oldest first, each once however often it was delivered. `consulted`: the last
+    message of which the platform was told that a regulator has seen it.
     """
 
     appointment_id: str
@@ -32,6 +33,7 @@ class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     sender: str
     history: tuple[Change, ...]
     case_file: str | None = None
+    consulted: str = ""
 
     def has_taken(self, distribution_id: str) -> bool:
         """Was that message taken before: then this is a redelivery."""
@@ -46,7 +48,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True, rename="camel"):
-    """What the caller said: all of it synthetic. `phone` +33…, `insee` of the town."""
+    """What the caller said: all of it synthetic. `phone` +33…, `insee` of the town, `line` number and street.
+
+    `specialty`: TRE_R38 code of the specialty that is wanted; `doctor`: the patient's own, a prefixed id or a name,
+    empty when there is none; `doctor_name` for people.
+    """
 
     caller: str
     phone: str
@@ -58,16 +64,32 @@ class Call(msgspec.Struct, frozen=True, rename="camel"):
     city: str
     insee: str
     reason: str
+    specialty: str = "SM54"
+    doctor: str = ""
+    doctor_name: str = ""
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """The regulator who opened a case file."""
+
+    family: str
+    given: str
+    email: str
 
 
 class CaseFile(msgspec.Struct, frozen=True, rename="camel"):
-    """A DRM. `number`: unique in its LRM; `opened`: ISO 8601; `orientations`: appointment ids, as attached."""
+    """A DRM. `number`: unique in its LRM; `opened`: ISO 8601; `orientations`: appointment ids, as attached.
+
+    `searched`: when the SAS platform was last called from it, ISO 8601, empty: never.
+    """
 
     number: str
     opened: str
     call: Call
     orientations: tuple[str, ...] = ()
     history: tuple[Entry, ...] = ()
+    operator: Operator | None = None
+    searched: str = ""
 
 
 class Notice(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

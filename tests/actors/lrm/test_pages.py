@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -13,44 +12,11 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
 from sandbox.lrm import app as module
-from sandbox.lrm.app import LrmService, build
+from sandbox.lrm.app import LrmService
 from sandbox.lrm.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer, exchanges, make_context
-
-
-@pytest.fixture
-def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, HubPeer]:
-    """The hub as each LRM sees it, by client id."""
-    made: dict[str, HubPeer] = {}
-
-    def client(context: Context, actor: str, client_id: str) -> HubPeer:
-        return made.setdefault(client_id, HubPeer())
-
-    monkeypatch.setattr("sandbox.lrm.consumer.AmqpClient", client)
-    return made
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    return make_context(tmp_path, {LRM_UI: socket.create_server(("127.0.0.1", 0))})
-
-
-@pytest.fixture
-async def service(context: Context, hubs: dict[str, HubPeer]) -> AsyncIterator[LrmService]:
-    made = build(context)
-    assert isinstance(made, LrmService)
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def browser(context: Context, service: LrmService) -> AsyncIterator[httpx.AsyncClient]:
-    host, port = context.sockets[LRM_UI].getsockname()
-    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
-        yield client
+from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer, exchanges
 
 
 def token(page: httpx.Response) -> str:
@@ -177,6 +143,123 @@ async def test_messages_of_the_hub_are_shown(browser: httpx.AsyncClient, hubs: d
     assert "Rien n'est arrivé" in (await browser.get("/samu350/messages")).text
 
 
+async def attached(browser: httpx.AsyncClient, hub: HubPeer, key: str = ID) -> str:
+    """An orientation in a case file; gives the number of the case file."""
+    await hub.deliver(QUEUE, sent(1, appointment(appointmentId=key)))
+    number = await open_case(browser)
+    csrf = token(await browser.get("/samu330/"))
+    await browser.post(f"/samu330/orientations/{key}/attach", data={"csrf": csrf, "case_file": number})
+    return number
+
+
+async def test_an_orientation_is_detached_again_and_waits(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+    number = await attached(browser, hubs[SAMU])
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    assert "Détacher" in page.text
+    url, data = f"/samu330/dossiers/{number}/detacher", {"csrf": token(page), "orientation": ID}
+    for _ in range(2):
+        assert (await browser.post(url, data=data)).status_code == 303
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    assert page.text.count("Orientation détachée : réservé") == 1
+    assert "Aucune orientation rattachée." in page.text
+    assert (await browser.get("/samu330/api/orientations?attached=false")).json()["unattached"] == 1
+    assert (await browser.post(url, data={**data, "orientation": "x"})).status_code == 404
+    assert (await browser.post(url.replace(number, "x"), data=data)).status_code == 404
+
+
+async def test_the_search_opens_the_sas_platform_with_what_the_case_file_knows(browser: httpx.AsyncClient) -> None:
+    number = await open_case(browser)
+    page = await browser.get(f"/samu330/dossiers/{number}")
+    answer = await browser.post(f"/samu330/dossiers/{number}/rechercher", data={"csrf": token(page)})
+    assert answer.status_code == 303
+    link = urlsplit(answer.headers["location"])
+    assert link.path == "/sas/recherche"
+    query = dict(parse_qsl(link.query))
+    assert (query["origin"], query["inseecode"], query["city"]) == ("urn:oid:1", "33063", "Bordeaux")
+    assert query["specialty"].startswith("urn:oid:1.2.250.1.71.4.2.5|SM")
+    (file,) = (await browser.get("/samu330/api/case-files")).json()["caseFiles"]
+    assert file["call"]["line"] == f"{query['streetnumber']} {query['streetname']}"
+    assert file["call"]["family"] not in link.query
+    assert file["searched"]
+    assert "Recherche d&#39;une offre de soins" in (await browser.get(f"/samu330/dossiers/{number}")).text
+    answer = await browser.post("/samu330/dossiers/x/rechercher", data={"csrf": token(page)})
+    assert answer.status_code == 404
+
+
+async def test_the_need_is_changed_and_goes_with_the_next_search(browser: httpx.AsyncClient) -> None:
+    number = await open_case(browser)
+    csrf = token(await browser.get(f"/samu330/dossiers/{number}"))
+    url = f"/samu330/dossiers/{number}"
+    wanted = {"csrf": csrf, "specialty": "SM40", "doctor": "  Dr   Marchal "}
+    assert (await browser.post(f"{url}/besoin", data=wanted)).status_code == 303
+    answer = await browser.post(f"{url}/rechercher", data={"csrf": csrf})
+    query = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert (query["specialty"], query["practitioner"]) == ("urn:oid:1.2.250.1.71.4.2.5|SM40", "Dr Marchal")
+    assert (await browser.post(f"{url}/besoin", data={**wanted, "specialty": "SM99"})).status_code == 422
+    assert (await browser.post("/samu330/dossiers/x/besoin", data=wanted)).status_code == 404
+
+
+async def test_the_likely_case_file_is_suggested_with_its_reasons(
+    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+) -> None:
+    csrf = token(await browser.get("/samu330/"))
+    answer = await browser.post("/samu330/dossiers", data={"csrf": csrf, "operator": "luc@example.org"})
+    number = answer.headers["location"].rpartition("/")[2]
+    await hubs[SAMU].deliver(QUEUE, sent(1))
+    for path in ("/", f"/orientations/{ID}", f"/dossiers/{number}"):
+        page = (await browser.get(f"/samu330{path}")).text
+        assert f'data-suggestion="{number}"' in page, path
+        assert "même régulateur (Luc Dorval), appel reçu moins d&#39;une minute avant" in page, path
+        assert "même territoire (Territoire 33)" in page, path
+    assert 'value="luc@example.org" selected' in (await browser.get("/samu330/")).text
+    assert "Dossier ouvert par Luc Dorval" in (await browser.get(f"/samu330/dossiers/{number}")).text
+
+
+async def test_case_files_and_orientations_are_found_by_their_words(
+    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+) -> None:
+    number, other = await attached(browser, hubs[SAMU]), await open_case(browser)
+    found = (await browser.get("/samu330/dossiers", params={"q": f"BORDEAUX {number}"})).text
+    assert number in found
+    assert other not in found
+    assert "Aucun dossier ne contient ces mots" in (await browser.get("/samu330/dossiers?q=zzz")).text
+    assert "Inès Marchal" in (await browser.get("/samu330/orientations", params={"q": "marchal dorval"})).text
+    assert "ne contient ces mots" in (await browser.get("/samu330/orientations?q=zzz")).text
+
+
+async def test_the_day_is_drawn_by_category_and_status(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+    assert "Aucune orientation reçue aujourd'hui" in (await browser.get("/samu330/")).text
+    for number, (category, status) in enumerate([("PS", "booked"), ("PS", "booked"), ("SOS", "noshow")]):
+        content = appointment(appointmentId=f"id-{number}", orientationCategory=category, status=status)
+        await hubs[SAMU].deliver(QUEUE, sent(number, content))
+    page = (await browser.get("/samu330/")).text
+    assert 'data-total="3"' in page
+    assert "Professionnel de santé, réservé : 2" in page
+    assert "SOS Médecins, non honoré : 1" in page
+    await hubs[SAMU].deliver(QUEUE, sent(9, update(appointmentId="id-0", orientationCategory="PS", status="cancelled")))
+    page = (await browser.get("/samu330/")).text
+    assert 'data-total="3"' in page
+    assert "Professionnel de santé, annulé : 1" in page
+
+
+@pytest.mark.parametrize("path", ["suivi", "messages/suivi", "dossiers/{number}/suivi"])
+async def test_pages_follow_what_happens(browser: httpx.AsyncClient, hubs: dict[str, HubPeer], path: str) -> None:
+    number = await open_case(browser)
+    async with asyncio.timeout(10), browser.stream("GET", f"/samu330/{path.format(number=number)}") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.aiter_lines()
+        assert "event: contenu" in [await anext(lines) for _ in range(3)]
+        await hubs[SAMU].deliver(QUEUE, sent(1))
+        await hubs[SAMU].deliver(f"{SAMU}.info", b"?")
+        async for line in lines:
+            if "Marchal" in line or "invalide" in line:
+                break
+
+
+async def test_an_unknown_case_file_is_not_followed(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/samu330/dossiers/x/suivi")).status_code == 404
+
+
 async def test_no_patient_reaches_the_journal(
     browser: httpx.AsyncClient, context: Context, hubs: dict[str, HubPeer]
 ) -> None:
@@ -203,6 +286,7 @@ async def test_health_tells_what_waits(service: LrmService, hubs: dict[str, HubP
     assert health == {
         "connected": True,
         "answers_waiting": 1,
+        "hits": {},
         "orientations": 1,
         "unattached": 1,
         "caseFiles": 0,

@@ -130,3 +130,24 @@ def test_a_path_leads_to_its_line_or_to_its_nearest_ancestors(tmp_path: Path) ->
 def test_bounds_of_the_aggregators_settings(name: str, value: float, expected: str) -> None:
     with pytest.raises(UsageError, match=rf"{name}: .*{expected}"):
         load_settings({name: value}, {})
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("  - client_id: fr.health.test.ptfsas\n", "other client ids than the platform's, each once"),
+        ("  - client_id: fr.health.samu750\n  - client_id: fr.health.samu750\n", "each once"),
+        ("  - client_id: mon-lrm\n", "external_lrms"),
+        ("  - client_id: fr.health.samu750\n    colour: red\n", "colour"),
+    ],
+)
+def test_a_vendors_lrm_has_a_client_id_of_its_own(tmp_path: Path, rows: str, expected: str) -> None:
+    file = write(tmp_path / "c.yaml", f"external_lrms:\n{rows}")
+    with pytest.raises(UsageError, match=expected) as caught:
+        load_settings({}, {}, file)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_vendors_lrms_are_known_by_their_ids(tmp_path: Path) -> None:
+    file = write(tmp_path / "c.yaml", "external_lrms:\n  - client_id: fr.health.samu750\n    software: X\n")
+    assert load_settings({}, {}, file).external_lrm_ids == {"fr.health.samu750"}

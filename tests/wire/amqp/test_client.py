@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net import amqp_client
-from sandbox.net.amqp_client import AmqpClient
+from sandbox.net.amqp_client import AmqpClient, HangUp
+from tests.sandboxes import eventually
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 
@@ -220,3 +221,66 @@ async def test_no_mtls(plain_house, message):
     await full(box)
     for part in (sas, lrm, hub):
         await part.stop()
+
+
+# ---- deliveries that are under way together
+
+
+async def test_deliveries_under_way_together_begin_in_order_and_share_their_wait(hub, house, clients, message):
+    seen, gate, full_house = [], asyncio.Event(), asyncio.Event()
+
+    async def handler(delivery):
+        seen.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
+        if len(seen) == 20:
+            full_house.set()
+        await gate.wait()
+
+    lrm, sas = AmqpClient(house.context(), "test:lrm", SAMU), clients(PLATFORM)
+    lrm.consume(f"{SAMU}.message", handler, prefetch=20, together=True)
+    await sas.start()
+    for number in range(25):
+        await sas.publish(message(PLATFORM, SAMU, str(number)))
+    await lrm.start()
+    async with asyncio.timeout(15):
+        await full_house.wait()
+    assert seen == [str(number) for number in range(20)], "no more than the prefetch"
+    gate.set()
+    await eventually(lambda: len(seen) == 25)
+    await eventually(lambda: not any("message" in queue for queue in hub.health()["queues"]))
+    assert seen == [str(number) for number in range(25)]
+    await lrm.stop()
+
+
+@pytest.mark.parametrize("error", [HangUp(), ValueError("not yet")])
+async def test_what_one_handler_among_many_cannot_take_comes_again_in_order(hub, house, clients, message, error):
+    taken, failing = [], [error, error]
+
+    async def handler(delivery):
+        number = int(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
+        if number == 3 and failing:
+            raise failing.pop()
+        if number not in taken:
+            taken.append(number)
+
+    lrm, sas = AmqpClient(house.context(), "test:lrm", SAMU), clients(PLATFORM)
+    lrm.consume(f"{SAMU}.message", handler, together=True)
+    await sas.start()
+    for number in range(6):
+        await sas.publish(message(PLATFORM, SAMU, str(number)))
+    await lrm.start()
+    await eventually(lambda: sorted(taken) == [0, 1, 2, 3, 4, 5])
+    await eventually(lambda: not any("message" in queue for queue in hub.health()["queues"]))
+    await lrm.stop()
+
+
+async def test_a_queue_that_is_not_heard_keeps_its_messages(hub, clients, message):
+    box = Box(wanted=1)
+    lrm, sas = clients(SAMU, f"{SAMU}.message", box), clients(PLATFORM)
+    lrm.stop_hearing(frozenset((f"{SAMU}.message",)))
+    await lrm.start()
+    await sas.start()
+    await sas.publish(message(PLATFORM, SAMU, "kept"))
+    await eventually(lambda: lrm.connected and hub.health()["queues"] == {f"15-15_v2.0:{SAMU}.message": "1/0"})
+    lrm.stop_hearing(frozenset())
+    await full(box)
+    assert box.seen == ["kept"]
