@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load import r01, r03
+from load import lrm, r01, r03
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,14 @@ MEASUREMENTS = (
         (
             Ratio("durable POST / same handler without the store", "durable", "memory", 0.4),
             Ratio("handler without the store / raw ASGI that reads the body and answers 201", "memory", "raw", 0.10),
+        ),
+    ),
+    Measurement(
+        "20,000 L02 messages (INT_L02): a bare consumer with log and acknowledgement, the LRM",
+        lrm.measure,
+        (
+            Ratio("LRM / bare consumer, by the consumer's processor time", "lrm cpu", "bare cpu", 0.5),
+            Ratio("LRM / bare consumer, by the clock, behind the embedded broker", "lrm", "bare", 0.5, aimed=True),
         ),
     ),
 )

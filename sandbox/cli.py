@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import hub, pki, psc
+from sandbox.commands import hub, l02, pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
     hub.add(commands)
+    l02.add(commands)
     pki.add(commands)
     psc.add(commands)
     return parser

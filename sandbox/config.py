@@ -12,7 +12,7 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.partners import ExternalEditor, OidcClient
+from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
     oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
     external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
+    external_lrms: tuple[ExternalLrm, ...] = ()  # vendors' LRMs: queues and certificate only
     config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
@@ -100,6 +101,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return self.public_host, self.port(AMQPS if self.mtls else AMQP)
         url = urlsplit(self.hub_broker)
         return url.hostname or "", url.port or (5671 if self.mtls else 5672)
+
+    @property
+    def external_lrm_ids(self) -> frozenset[str]:
+        """Client ids under which the sandbox runs no LRM: a vendor's does."""
+        return frozenset(row.client_id for row in self.external_lrms)
 
     def editor_fhir(self, editor: Editor) -> str:
         """Public URL of an editor's FHIR base, without a slash at its end: here, or the vendor's own."""

@@ -20,6 +20,7 @@ _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 SecureUrl = Annotated[str, Meta(pattern=rf"^https://{_HOST}(:[0-9]{{1,5}})?(/[^?#\s]*)?$", max_length=500)]
+HubClientId = Annotated[str, Meta(pattern=r"^fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]  # of a certificate
 System = Annotated[str, Meta(pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$", max_length=200)]
 Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
@@ -43,6 +44,16 @@ class OidcClient(Declared, frozen=True):
     redirect_uris: Annotated[tuple[Url, ...], Meta(min_length=1)]
     logout_uris: tuple[Url, ...] = ()
     secret: Secret | None = None
+
+
+class ExternalLrm(Declared, frozen=True):
+    """A vendor's LRM: the sandbox makes its queues and its certificate, and runs none under that client id.
+
+    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one.
+    """
+
+    client_id: HubClientId
+    software: Annotated[str, Meta(max_length=80)] = ""
 
 
 class ExternalPlace(Declared, frozen=True):

@@ -10,6 +10,7 @@
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
+    GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
@@ -33,11 +34,14 @@ from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import endpoints
+from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
 from sandbox.control.journal_view import JournalView
 from sandbox.control.outbox import Outboxes
 from sandbox.control.reload import Reload
+from sandbox.control.requests import body_as as _body
+from sandbox.control.requests import refuse_foreign_page as _refuse_foreign_page
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
@@ -54,9 +58,7 @@ from sandbox.web.pages import Pages, console, redirect
 from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-BODY_LIMIT = 64 * 1024
 RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
 
 
@@ -84,6 +86,7 @@ class Control:
         self.hub_clients = HubClients(self.worlds, self._store, context)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self.reload = Reload(context, self.worlds, self._write_endpoints)
+        self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -129,7 +132,7 @@ class Control:
         return frozenset(
             {"sas", "psc", "hub"}
             | {f"editor:{slug}" for slug, editor in population.editors.items() if not editor.external}
-            | {f"lrm:{territory.samu}" for territory in population.territories.values()}
+            | {f"lrm:{client_id}" for client_id in self.behaviours.lrms}
         )
 
     def status(self) -> dict[str, Any]:
@@ -185,6 +188,7 @@ class Control:
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
             Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
             Route("/__admin/reload", desk.reload, methods=["POST"]),
+            *BehaviourDesk(self.behaviours, pages).routes(),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -348,32 +352,6 @@ def _metrics(control: Control) -> str:
     for role, role_line in sorted(control.switchboard.lines.items()):
         lines.append(f'sas_sandbox_dropped_total{{role="{role}"}} {role_line.dropped}')
     return "\n".join(lines) + "\n"
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    """A JSON body as `kind`. The content type is required: no page of another site can send it unasked."""
-    _refuse_foreign_page(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
-    octets = b""
-    async for chunk in request.stream():
-        octets += chunk
-        if len(octets) > BODY_LIMIT:
-            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets").issues)
-    try:
-        return msgspec.json.decode(octets, type=kind)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        raise malformed(problem, where.strip("`").removeprefix("$.") or None) from None
-    except msgspec.DecodeError as error:
-        raise malformed(f"the body is not JSON: {error}") from None
-
-
-def _refuse_foreign_page(request: Request) -> None:
-    """A browser names the page that sends a change; only our own may."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}":
-        raise RequestError(403, *malformed(f"changes from the page {origin} are not accepted", "Origin").issues)
 
 
 def _number(text: str, name: str) -> int:

@@ -52,6 +52,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
                 "ui": settings.http(LRM_UI, f"/{territory.lrm_slug}"),
                 "territory": territory.code,
                 "origin": territory.origin,
+                "external": territory.samu in settings.external_lrm_ids,
             }
             for territory in population.territories.values()
         ],

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from sandbox.kernel.errors import malformed, refused
 
-Place = Literal["edge", "hub"]  # who carries a fault out: the edge of an HTTP port, or the hub
+Place = Literal["edge", "hub", "lrm"]  # who carries a fault out: the edge of an HTTP port, the hub, an LRM
 Value = float | int | str | bool
 Params = Mapping[str, Value]
 _LONGEST_TEXT = 200

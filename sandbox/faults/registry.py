@@ -9,6 +9,7 @@ from types import MappingProxyType
 from sandbox.faults.base import EdgeKind, FaultKind
 from sandbox.faults.hub import HUB_KINDS
 from sandbox.faults.latency import Latency
+from sandbox.faults.lrm import LRM_KINDS
 from sandbox.faults.status import Status
 from sandbox.kernel.errors import malformed, refused
 from sandbox.kernel.flows import Flow
@@ -16,7 +17,9 @@ from sandbox.kernel.world import Fault
 
 _EDGE: tuple[EdgeKind, ...] = (Latency(), Status())
 EDGE_KINDS: Mapping[str, EdgeKind] = MappingProxyType({kind.name: kind for kind in _EDGE})
-KINDS: Mapping[str, FaultKind] = MappingProxyType({**EDGE_KINDS, **{kind.name: kind for kind in HUB_KINDS}})
+KINDS: Mapping[str, FaultKind] = MappingProxyType(
+    {**EDGE_KINDS, **{kind.name: kind for kind in HUB_KINDS}, **{kind.name: kind for kind in LRM_KINDS}}
+)
 
 _TARGET = re.compile(r"sas|hub|psc|editor:[a-z0-9-]+|lrm:[a-z0-9._-]+")
 
@@ -35,6 +38,8 @@ def validate_fault(fault: Fault) -> None:
     if (fault.target == "hub") is not (kind.place == "hub"):
         wanted = "hub" if kind.place == "hub" else "another actor than hub"
         raise refused(f"'{fault.kind}' needs as its target: {wanted}", "faults.target", code="value")
+    if kind.place == "lrm" and not fault.target.startswith("lrm:"):
+        raise refused(f"'{fault.kind}' needs as its target: an LRM (lrm:<client id>)", "faults.target", code="value")
     if fault.flow is not None and fault.flow not in [*Flow]:
         raise refused(f"unknown flow '{fault.flow}' (known: {', '.join(Flow)})", "faults.flow", code="value")
     if not 0 < fault.probability <= 1:

@@ -13,9 +13,10 @@ DEFAULT_VHOST = "/"
 
 
 def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
-    """The SAS platform, the SAMU of every territory, and the spare clients; each once."""
+    """The SAS platform, the SAMU of every territory, vendors' LRMs and the spare clients; each once."""
     samus = (territory.samu for territory in population.territories.values())
-    return tuple(dict.fromkeys((settings.platform_client_id, *samus, *settings.spare_clients)))
+    vendors = (row.client_id for row in settings.external_lrms)
+    return tuple(dict.fromkeys((settings.platform_client_id, *samus, *vendors, *settings.spare_clients)))
 
 
 def virtual_hosts(settings: Settings) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ class Lrm:
         return {
             "connected": self.consumer.connected,
             "answers_waiting": self.consumer.waiting,
+            "hits": dict(self.consumer.hits),
             **self.ledger.counts(),
         }
 
@@ -68,6 +69,8 @@ class LrmService:
         """Open the stores, consume, then listen. Raises StoreError when a store cannot be used."""
         try:
             for territory in self._context.population.territories.values():
+                if territory.samu in self._context.settings.external_lrm_ids:
+                    continue
                 directory = self._context.store_dir(f"{ROLE}/{territory.samu}")
                 store = await asyncio.to_thread(open_store, directory)
                 self._lrms[territory.lrm_slug] = Lrm(self._context, territory, store)

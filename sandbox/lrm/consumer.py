@@ -2,43 +2,52 @@
 
 The orientation, the line in its case file and the outbox entry of the acknowledgement are one write, so that a crash
 at any moment loses neither and doubles neither: what was not acked comes again and is recognised by its
-distributionID. The handler returns (and the delivery is acked) only when that write is on disk; the outbox is woken
-after that.
+distributionID. Many deliveries are under way at once and share their way to the disk; each is judged and applied in
+the order of delivery, before anything is waited for. The handler returns (and the delivery is acked) only when its
+write is on disk; the outbox is woken after that. What the World makes this LRM get wrong is in `manners`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 
-from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message, MessageError, read, text_at
+from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
 from sandbox.kernel.errors import PeerError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
+from sandbox.kernel.world import World
+from sandbox.lrm.answers import Answers, HeldAnswer
 from sandbox.lrm.ledger import ConflictError, Ledger
-from sandbox.net.amqp_client import AmqpClient, Delivery
+from sandbox.lrm.manners import CONSULTED, PLAIN, Manner, kind_of, manner_of
+from sandbox.lrm.records import Orientation
+from sandbox.net.amqp_client import AmqpClient, Delivery, HangUp
 from sandbox.net.context import Context
-from sandbox.store.outbox import Entry, Outbox
+from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Put, Store
+from sandbox.web.sse import Channel
 
-OUTBOX = "answers"
 SENDER_HEADER = "x-death-original-routing-key"  # the hub writes the sender's client id there
-STEP = "INTEGRE"  # this LRM integrates what it takes at once
+UNDER_WAY = 500  # deliveries of the message queue that may be under way at once
+MESSAGES, NOTICES = "messages", "notices"  # topics of `changes`
 
 
 class Consumer:
-    """The three queues of one LRM. `hub` stands in for the AMQP client in tests."""
+    """The three queues of one LRM. `changes` tells its pages; `hub` stands in for the AMQP client in tests."""
 
     def __init__(
         self, context: Context, client_id: str, store: Store, ledger: Ledger, *, hub: AmqpClient | None = None
     ) -> None:
         self._context, self._client_id, self._store, self._ledger = context, client_id, store, ledger
         self._actor = f"lrm:{client_id}"
-        self._life = timedelta(seconds=context.settings.message_ttl_s)
+        self._queue = f"{client_id}.message"
         self._hub = hub or AmqpClient(context, self._actor, client_id)
-        self._outbox = Outbox(store, OUTBOX, self._send, clock=context.clock, entropy=context.entropy)
+        self._faults = LrmFaults(client_id, context.entropy.chance)
+        self.changes = Channel()
+        self.answers = Answers(context, client_id, store, self._send, lambda: self.changes.tell(NOTICES))
 
     @property
     def connected(self) -> bool:
@@ -48,20 +57,31 @@ class Consumer:
     @property
     def waiting(self) -> int:
         """Acknowledgements and errors that the hub has not yet confirmed."""
-        return self._outbox.depth
+        return self.answers.waiting
+
+    @property
+    def hits(self) -> Mapping[str, int]:
+        """How often each behaviour struck."""
+        return self._faults.hits()
 
     async def start(self) -> None:
         """Connect (in the background when the hub is down) and consume the three queues."""
-        self._hub.consume(f"{self._client_id}.message", self._on_message)
         self._hub.consume(f"{self._client_id}.ack", self._on_notice)
         self._hub.consume(f"{self._client_id}.info", self._on_notice)
+        self._hub.consume(self._queue, self._on_message, prefetch=UNDER_WAY, together=True)
+        self._context.world.watch(self._follow)
         await self._hub.start()
-        await self._outbox.start()
+        await self.answers.start()
 
     async def stop(self) -> None:
         """Finish what is in flight (bounded), then disconnect."""
-        await self._outbox.stop()
+        await self.answers.stop()
         await self._hub.stop()
+
+    def _follow(self, world: World) -> None:
+        self._faults.update(world)
+        self._hub.stop_hearing(frozenset((self._queue,)) if self._faults.deaf else frozenset())
+        self.changes.tell(NOTICES)
 
     # ---- .message
 
@@ -73,45 +93,67 @@ class Consumer:
             return
         if message.appointment is None:
             reason = f"a message of this queue carries an appointment, this one a {message.content}"
-            await self._refuse(delivery.queue, message, HubCode.INVALID_MESSAGE, reason)
+            await self._refuse(message, HubCode.INVALID_MESSAGE, reason)
             return
+        await self._take(message, self._manner(message))
+
+    def _manner(self, message: Message) -> Manner:
+        struck = self._faults.strike(kind_of(message))
+        return manner_of(struck, self._faults.chance) if struck else PLAIN
+
+    async def _take(self, message: Message, manner: Manner) -> None:
+        if manner.cut == BEFORE:
+            self._received(message, note="disconnected before storing", fault=manner.faults)
+            raise HangUp
+        if manner.refusal is not None and not manner.stores:
+            await self._refuse(message, manner.refusal.code, manner.refusal.cause, manner)
+            return
+        assert message.appointment is not None
         try:
             taken = self._ledger.take(dict(message.appointment), message.distribution_id, message.sender, self._now())
         except ConflictError as conflict:
-            await self._refuse(delivery.queue, message, HubCode.CONFLICT, str(conflict))
+            await self._refuse(message, HubCode.CONFLICT, str(conflict), manner)
             return
-        self._journal("in", f"consume {delivery.queue}", message.sender, message.distribution_id, note=taken.note)
-        await self._commit(*taken.writes, *self._acknowledge(message))
+        self._received(message, note=taken.note, fault=manner.faults)
+        if manner.refusal is not None:
+            answer = self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
+        else:
+            answer = self.answers.acknowledge(message, manner)
+        await self._commit(*taken.writes, *answer, cut=manner.cut)
+        self.changes.tell(MESSAGES)
 
-    def _acknowledge(self, message: Message) -> tuple[Put, ...]:
-        assert message.appointment is not None
-        now = self._now()
-        key = self._new_id()
-        address = build.Address(key, self._client_id, message.sender, now, now + self._life, message.status)
-        body = build.ack(address, message.distribution_id, step=STEP)
-        return self._outbox.put(message.appointment["appointmentId"], body, ref=message.distribution_id)
-
-    async def _refuse(self, queue: str, message: Message, code: HubCode, cause: str) -> None:
-        self._journal("in", f"consume {queue}", message.sender, message.distribution_id, int(code), note=cause[:200])
-        sender, identifier = message.sender, message.distribution_id
-        notice = self._note(queue, sender, "refusé", f"{int(code)} {code.name} : {cause}", identifier)
-        answer = self._error(sender, code, cause, message.document, identifier)
-        await self._commit(*notice, *answer)
+    async def _refuse(self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN) -> None:
+        self._received(message, int(code), note=cause[:200], fault=manner.faults)
+        identifier = message.distribution_id
+        notice = self._note(self._queue, message.sender, "refusé", f"{int(code)} {code.name} : {cause}", identifier)
+        acknowledged = manner.refusal is not None and manner.refusal.acknowledged
+        answer = self.answers.refuse(message, code, cause, acknowledged=acknowledged)
+        await self._commit(*notice, *answer, cut=manner.cut)
+        self.changes.tell(NOTICES)
 
     async def _refuse_unreadable(self, delivery: Delivery, error: MessageError) -> None:
         """Tell the sender as far as he can be known; who cannot be told is a notice on our page."""
         identifier = text_at(error.document, "distributionID")
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
-        action = f"consume {delivery.queue}"
-        self._journal("in", action, sender, identifier, int(error.code), note=error.cause[:200])
+        self._journal("in", f"consume {self._queue}", sender, identifier, int(error.code), note=error.cause[:200])
         notice = self._note(delivery.queue, sender, "invalide", error.cause, identifier)
-        answer = self._error(sender, error.code, error.cause, error.document, identifier) if sender else ()
+        answer = self.answers.error(sender, error.code, error.cause, error.document, identifier) if sender else ()
         await self._commit(*notice, *answer)
+        self.changes.tell(NOTICES)
 
-    def _error(self, recipient: str, code: HubCode, cause: str, source: object, identifier: str) -> tuple[Put, ...]:
-        address = build.error_address(self._client_id, self._context.entropy.uuid(), recipient, self._now())
-        body = build.error(address, code, cause, source=source, referenced=identifier)
-        return self._outbox.put(identifier or address.distribution_id, body, ref=identifier)
+    async def consult(self, orientation: Orientation) -> None:
+        """A regulator has opened an orientation: the platform is told, once for each message, if that is wanted."""
+        last = orientation.history[-1].distribution_id
+        if orientation.consulted == last or not self._faults.wants_step(CONSULTED):
+            return
+        answer = self.answers.consulted(orientation.appointment_id, orientation.sender, last, "Actual")
+        await self._commit(*self._ledger.consulted(orientation, last), *answer)
+
+    # ---- what is held back
+
+    def held(self) -> list[HeldAnswer]:
+        """The acknowledgements that wait for their moment, or for a person."""
+        return self.answers.held()
 
     # ---- .ack and .info: shown to people, answered to nobody
 
@@ -119,15 +161,21 @@ class Consumer:
         sender, kind, text, ref = _as_notice(delivery.body)
         self._journal("in", f"consume {delivery.queue}", sender, ref, note=text[:200])
         await self._store.commit(*self._note(delivery.queue, sender, kind, text, ref))
+        self.changes.tell(NOTICES)
 
     def _note(self, queue: str, sender: str, kind: str, text: str, ref: str) -> tuple[Put, ...]:
         return self._ledger.note(at=self._now(), queue=queue, sender=sender, kind=kind, text=text, ref=ref)
 
     # ---- sending
 
-    async def _commit(self, *writes: Put) -> None:
-        await self._store.commit(*writes)
-        asyncio.get_running_loop().call_soon(self._outbox.wake)  # after the AMQP ack that our return brings about
+    async def _commit(self, *writes: Put, cut: str = "") -> None:
+        stored = self._store.commit(*writes)
+        if cut == DURING:
+            raise HangUp
+        await stored
+        asyncio.get_running_loop().call_soon(self.answers.wake)  # after the AMQP ack that our return brings about
+        if cut == AFTER:
+            raise HangUp
 
     async def _send(self, entry: Entry) -> None:
         started = asyncio.get_running_loop().time()
@@ -140,8 +188,9 @@ class Consumer:
         took = (asyncio.get_running_loop().time() - started) * 1000
         self._journal("out", "publish hubsante", "hub", entry.ref, ms=took, size=len(entry.payload))
 
-    def _new_id(self) -> str:
-        return build.new_distribution_id(self._client_id, self._context.entropy.uuid())
+    def _received(self, message: Message, status: int = 0, *, note: str, fault: str) -> None:
+        action = f"consume {self._queue}"
+        self._journal("in", action, message.sender, message.distribution_id, status, note=note, fault=fault)
 
     def _now(self) -> datetime:
         return self._context.clock.now()
@@ -157,11 +206,12 @@ class Consumer:
         note: str = "",
         ms: float = 0.0,
         size: int = 0,
+        fault: str = "",
     ) -> None:
         at = self._now().timestamp()
         flow = Flow.INT_L02
         self._context.journal.put(
-            Exchange(at, self._actor, flow, direction, action, peer, status, ms, size, note=note, ref=ref)
+            Exchange(at, self._actor, flow, direction, action, peer, status, ms, size, note=note, fault=fault, ref=ref)
         )
 
 

@@ -105,6 +105,10 @@ class Ledger:
         text = f"Rendez-vous mis à jour par la plateforme : {_summary(orientation.appointment)}"
         return (_put_case_file(noted(case_file, Entry(change.at, text))),)
 
+    def consulted(self, orientation: Orientation, distribution_id: str) -> tuple[Put, ...]:
+        """The write that remembers that a regulator has seen the orientation as that message made it."""
+        return (_put(msgspec.structs.replace(orientation, consulted=distribution_id)),)
+
     # ---- reading
 
     def orientation(self, appointment_id: str) -> Orientation | None:

@@ -24,7 +24,8 @@ class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     """One appointment as the platform told it. `appointment`: the last RS-SAS-RDV; `case_file`: its number if attached.
 
-    `history`: the messages taken, oldest first, each once however often it was delivered.
+    `history`: the messages taken, oldest first, each once however often it was delivered. `consulted`: the last
+    message of which the platform was told that a regulator has seen it.
     """
 
     appointment_id: str
@@ -32,6 +33,7 @@ class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     sender: str
     history: tuple[Change, ...]
     case_file: str | None = None
+    consulted: str = ""
 
     def has_taken(self, distribution_id: str) -> bool:
         """Was that message taken before: then this is a redelivery."""

@@ -3,12 +3,15 @@
 On aio-pika, but with our own reconnection: one task holds one connection with one publishing channel and one channel
 per consumed queue, and starts afresh with a growing pause whenever any of them is lost. What was delivered and not
 acknowledged then comes again from the hub.
+
+A queue is handled one delivery after the other, or together: many under way, so that they share one write to disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -50,11 +53,16 @@ class Delivery:
 Handler = Callable[[Delivery], Awaitable[None]]
 
 
+class HangUp(Exception):
+    """Raised by a handler: the connection breaks now, and what is not acknowledged comes again with the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Subscription:
     queue: str
     handler: Handler
     prefetch: int
+    together: bool
 
 
 class AmqpClient:
@@ -63,7 +71,10 @@ class AmqpClient:
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
         self._subscriptions: list[_Subscription] = []
+        self._unheard: frozenset[str] = frozenset()
+        self._failures = 0  # of handlers, since one succeeded
         self._publishing: tuple[AbstractChannel, AbstractExchange] | None = None
+        self._lost: asyncio.Event | None = None  # of the present connection
         self._up = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,13 +85,24 @@ class AmqpClient:
         """Consuming, and able to publish."""
         return self._up.is_set()
 
-    def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> None:
+    def consume(self, queue: str, handler: Handler, *, prefetch: int = 50, together: bool = False) -> None:
         """Give each message of `queue` to `handler`, one after the other; call it before `start`.
 
         When the handler returns the delivery is acknowledged. When it raises, the same delivery is tried again after
         a pause (so that order holds); after some tries it goes back to the queue and the next one has its turn.
+
+        `together`: up to `prefetch` deliveries are under way at once. Their handlers begin in the order of delivery:
+        what one does before it first waits is done in order. When one raises, the connection starts afresh after a
+        pause, and everything that is not acknowledged comes again, in order.
         """
-        self._subscriptions.append(_Subscription(queue, handler, prefetch))
+        self._subscriptions.append(_Subscription(queue, handler, prefetch, together))
+
+    def stop_hearing(self, queues: frozenset[str]) -> None:
+        """Consume all subscribed queues but these from now on; a change starts the connection afresh."""
+        if queues != self._unheard:
+            self._unheard = queues
+            if self._lost is not None:
+                self._lost.set()
 
     async def start(self) -> None:
         """Connect, now or as soon as the hub is there."""
@@ -138,15 +160,16 @@ class AmqpClient:
     async def _stay_connected(self) -> None:
         pause = RECONNECT[0]
         while not self._stopping.is_set():
-            lost = asyncio.Event()
+            lost = self._lost = asyncio.Event()
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    await self._connect(stack, lost)
+                    channels = await self._connect(stack, lost)
                     _log.info("%s: connected to the hub as %s", self._actor, self._client_id)
                     pause = RECONNECT[0]
                     if self._stopping.is_set():  # aio-pika may swallow our cancellation while it connects
                         return
-                    self._up.set()
+                    self._up.set()  # before the first delivery: what answers it must be able to leave
+                    await self._subscribe_all(stack, channels, lost)
                     await lost.wait()
                     _log.info("%s: the hub is gone, connecting again", self._actor)
             except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
@@ -157,8 +180,10 @@ class AmqpClient:
             await asyncio.sleep(pause)
             pause = min(2 * pause, RECONNECT[1])
 
-    async def _connect(self, stack: contextlib.AsyncExitStack, lost: asyncio.Event) -> None:
-        """Connection, channels, consumers; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
+    async def _connect(
+        self, stack: contextlib.AsyncExitStack, lost: asyncio.Event
+    ) -> list[tuple[_Subscription, AbstractChannel]]:
+        """Connection and channels; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             url, context = self._secrets
             connection = await aio_pika.connect(url, ssl_context=context, timeout=CONNECT_TIMEOUT)
@@ -166,8 +191,17 @@ class AmqpClient:
             connection.close_callbacks.add(lambda *_: lost.set())
             channel = await self._channel(connection, lost)
             self._publishing = channel, await channel.get_exchange(_EXCHANGE, ensure=False)
-            for subscription in self._subscriptions:
-                channel = await self._channel(connection, lost)
+            heard = [each for each in self._subscriptions if each.queue not in self._unheard]
+            return [(each, await self._channel(connection, lost)) for each in heard]
+
+    async def _subscribe_all(
+        self,
+        stack: contextlib.AsyncExitStack,
+        channels: list[tuple[_Subscription, AbstractChannel]],
+        lost: asyncio.Event,
+    ) -> None:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            for subscription, channel in channels:
                 await channel.set_qos(prefetch_count=subscription.prefetch)
                 await self._subscribe(stack, channel, subscription, lost)
 
@@ -184,10 +218,13 @@ class AmqpClient:
         subscription: _Subscription,
         lost: asyncio.Event,
     ) -> None:
+        queue = await channel.get_queue(subscription.queue, ensure=False)
+        if subscription.together:
+            await queue.consume(functools.partial(self._take, subscription, lost))
+            return
         inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # never longer than the prefetch
         worker = asyncio.create_task(self._work(subscription, inbox, lost))
         stack.push_async_callback(_cancel, worker)
-        queue = await channel.get_queue(subscription.queue, ensure=False)
         await queue.consume(inbox.put)
 
     def _credentials(self) -> tuple[URL, ssl.SSLContext | None]:
@@ -210,16 +247,40 @@ class AmqpClient:
 
     # -- deliveries
 
+    async def _take(self, subscription: _Subscription, lost: asyncio.Event, message: AbstractIncomingMessage) -> None:
+        """Handle one delivery among others: each is a task of its own, begun in the order of delivery."""
+        if lost.is_set():
+            return  # it comes again
+        try:
+            await subscription.handler(_delivery(subscription, message))
+        except HangUp:
+            lost.set()
+        except Exception:  # noqa: BLE001 - whatever the handler lacks, the message must stay with the hub
+            pause = min(RETRY[0] * 4.0 ** min(self._failures, 20), RETRY[1])
+            self._failures += 1
+            _log.exception("%s: a message of %s was not handled, again in %g s", self._actor, subscription.queue, pause)
+            await asyncio.sleep(pause)
+            lost.set()
+        else:
+            self._failures = 0
+            await self._acknowledge(message, lost)
+
+    async def _acknowledge(self, message: AbstractIncomingMessage, lost: asyncio.Event) -> None:
+        if lost.is_set():
+            return
+        try:
+            await message.ack()
+        except CONNECTION_EXCEPTIONS as error:
+            _log.info("%s: a delivery could not be acknowledged (%s)", self._actor, _why(error))
+            lost.set()
+
     async def _work(
         self, subscription: _Subscription, inbox: asyncio.Queue[AbstractIncomingMessage], lost: asyncio.Event
     ) -> None:
         """Handle the deliveries of one queue in order. When one cannot be answered the connection starts afresh."""
         while True:
             message = await inbox.get()
-            delivery = Delivery(
-                subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered)
-            )
-            handled = await self._handle(subscription, delivery)
+            handled = await self._handle(subscription, _delivery(subscription, message))
             try:
                 if handled:
                     await message.ack()
@@ -242,6 +303,10 @@ class AmqpClient:
             else:
                 return True
         return False
+
+
+def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:
+    return Delivery(subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered))
 
 
 async def _hang_up(connection: AbstractConnection) -> None:

@@ -203,6 +203,7 @@ async def test_health_tells_what_waits(service: LrmService, hubs: dict[str, HubP
     assert health == {
         "connected": True,
         "answers_waiting": 1,
+        "hits": {},
         "orientations": 1,
         "unattached": 1,
         "caseFiles": 0,

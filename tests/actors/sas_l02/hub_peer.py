@@ -69,11 +69,22 @@ class HubPeer:
         self.gate = asyncio.Event()  # confirms come while it is set
         self.gate.set()
         self.begun = asyncio.Event()
+        self.unheard: frozenset[str] = frozenset()
         self.handlers: dict[str, Callable[[Delivery], Awaitable[None]]] = {}
         self._grown = asyncio.Condition()
 
-    def consume(self, queue: str, handler: Callable[[Delivery], Awaitable[None]], *, prefetch: int = 50) -> None:
+    def consume(
+        self,
+        queue: str,
+        handler: Callable[[Delivery], Awaitable[None]],
+        *,
+        prefetch: int = 50,
+        together: bool = False,
+    ) -> None:
         self.handlers[queue] = handler
+
+    def stop_hearing(self, queues: frozenset[str]) -> None:
+        self.unheard = queues
 
     async def start(self) -> None:
         pass

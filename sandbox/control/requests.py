@@ -1,0 +1,40 @@
+"""What control asks of a request that changes something: who may send it, and its body as a value."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from sandbox.kernel.errors import RequestError, malformed
+
+T = TypeVar("T")
+
+BODY_LIMIT = 64 * 1024
+
+
+async def body_as(request: Request, kind: type[T]) -> T:
+    """A JSON body as `kind`. The content type is required: no page of another site can send it unasked."""
+    refuse_foreign_page(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
+    octets = b""
+    async for chunk in request.stream():
+        octets += chunk
+        if len(octets) > BODY_LIMIT:
+            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets").issues)
+    try:
+        return msgspec.json.decode(octets, type=kind)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at ")
+        raise malformed(problem, where.strip("`").removeprefix("$.") or None) from None
+    except msgspec.DecodeError as error:
+        raise malformed(f"the body is not JSON: {error}") from None
+
+
+def refuse_foreign_page(request: Request) -> None:
+    """A browser names the page that sends a change; only our own may."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host', '')}":
+        raise RequestError(403, *malformed(f"changes from the page {origin} are not accepted", "Origin").issues)

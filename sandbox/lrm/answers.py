@@ -1,0 +1,192 @@
+"""What one LRM answers: acknowledgements and errors, at once by way of the outbox, or held back until they are due.
+
+Every method that makes an answer gives its writes, to be committed with what it answers: an answer exists if and only
+if the message it answers was taken. What is held back waits in a table of its own, for a moment or for a person, and
+moves to the outbox in one write; so a crash neither loses an answer nor sends one that is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import msgspec
+import orjson
+
+from sandbox.edxl import build
+from sandbox.edxl.codes import HubCode
+from sandbox.edxl.message import Message
+from sandbox.kernel.errors import StoreError
+from sandbox.lrm.manners import PLAIN, Manner
+from sandbox.net.context import Context
+from sandbox.store.outbox import Entry, Outbox
+from sandbox.store.protocol import Delete, Put, Store
+
+OUTBOX, HELD = "answers", "answers.held"
+CONCURRENCY = 256  # answers that wait for their publisher confirm at once, each of another appointment
+MOST_HELD = 5_000  # beyond that, answers leave at once
+
+_log = logging.getLogger(__name__)
+
+
+class HeldAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer that waits. `id`: unique in its LRM; `due`: ISO 8601, empty: a person sends it; `ref`: what it
+    answers."""
+
+    id: str
+    key: str
+    payload: str
+    ref: str
+    due: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(HeldAnswer).decode
+
+
+class Answers:
+    """Those of one LRM. `send` publishes one entry; `changed` is called when the list of what is held has changed."""
+
+    def __init__(
+        self,
+        context: Context,
+        client_id: str,
+        store: Store,
+        send: Callable[[Entry], Awaitable[None]],
+        changed: Callable[[], None],
+    ) -> None:
+        self._context, self._client_id, self._store, self._changed = context, client_id, store, changed
+        self._life = timedelta(seconds=context.settings.message_ttl_s)
+        self._outbox = Outbox(
+            store, OUTBOX, send, clock=context.clock, entropy=context.entropy, concurrency=CONCURRENCY
+        )
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._releasing: set[asyncio.Task[bool]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Answers that the hub has not yet confirmed."""
+        return self._outbox.depth
+
+    async def start(self) -> None:
+        """Send what is there and what comes; what an earlier process held back leaves when it is due."""
+        await self._outbox.start()
+        now = self._now()
+        for answer in self.held():
+            if answer.due:
+                self._at(answer.id, (datetime.fromisoformat(answer.due) - now).total_seconds())
+
+    async def stop(self) -> None:
+        """Finish what is in flight (bounded)."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        if self._releasing:
+            await asyncio.wait(self._releasing)
+        await self._outbox.stop()
+
+    def wake(self) -> None:
+        """There are new answers, and they are committed."""
+        self._outbox.wake()
+
+    # ---- making
+
+    def acknowledge(self, message: Message, manner: Manner = PLAIN) -> tuple[Put, ...]:
+        """The acknowledgements of a message that was taken, one for each step."""
+        assert message.appointment is not None
+        key = message.appointment["appointmentId"]
+        writes: list[Put] = []
+        for step in manner.steps:
+            referenced = message.distribution_id
+            if not manner.right_reference:
+                referenced = build.new_distribution_id(message.sender, self._context.entropy.uuid())
+            body = build.ack(self._address(message), referenced, step=step)
+            writes += self._answer(key, body if manner.valid else _spoilt(body), message.distribution_id, manner)
+        return tuple(writes)
+
+    def refuse(self, message: Message, code: HubCode, cause: str, *, acknowledged: bool = False) -> tuple[Put, ...]:
+        """The error that refuses a message, and on demand the acknowledgement that says so too."""
+        error = self.error(message.sender, code, cause, message.document, message.distribution_id)
+        if not acknowledged:
+            return error
+        refused_by = orjson.loads(orjson.loads(error[0].value)["payload"])["distributionID"]
+        body = build.ack(self._address(message), message.distribution_id, step="ERREUR", refused_by=refused_by)
+        return (*error, *self._outbox.put(message.distribution_id, body, ref=message.distribution_id))
+
+    def error(self, recipient: str, code: HubCode, cause: str, source: object, identifier: str) -> tuple[Put, ...]:
+        """An error report about the message `identifier`, whose document is `source`."""
+        address = build.error_address(self._client_id, self._context.entropy.uuid(), recipient, self._now())
+        body = build.error(address, code, cause, source=source, referenced=identifier)
+        return self._outbox.put(identifier or address.distribution_id, body, ref=identifier)
+
+    def consulted(self, appointment_id: str, sender: str, distribution_id: str, status: str) -> tuple[Put, ...]:
+        """The acknowledgement of the step CONSULTE: a regulator has opened the orientation."""
+        body = build.ack(self._fresh_address(sender, status), distribution_id, step="CONSULTE")
+        return self._outbox.put(appointment_id, body, ref=distribution_id)
+
+    def _answer(self, key: str, body: bytes, ref: str, manner: Manner) -> tuple[Put, ...]:
+        if not (manner.held or manner.delay) or self._store.count(HELD) >= MOST_HELD:
+            return self._outbox.put(key, body, ref=ref)
+        due = "" if manner.held else (self._now() + timedelta(seconds=manner.delay)).isoformat()
+        answer = HeldAnswer(self._context.entropy.uuid(), key, body.decode(), ref, due)
+        if due:
+            self._at(answer.id, manner.delay)
+        return (Put(HELD, answer.id, _encode(answer)),)
+
+    # ---- what is held back
+
+    def held(self) -> list[HeldAnswer]:
+        """What waits for its moment or for a person, the oldest first."""
+        return [_decode(row) for _, row in self._store.items(HELD)]
+
+    async def release(self, id: str) -> bool:
+        """Send an answer that is held, now; False when it is not held any more. Raises StoreError."""
+        timer = self._timers.pop(id, None)
+        if timer is not None:
+            timer.cancel()
+        row = self._store.get(HELD, id)
+        if row is None:
+            return False
+        answer = _decode(row)
+        await self._store.commit(
+            Delete(HELD, id), *self._outbox.put(answer.key, answer.payload.encode(), ref=answer.ref)
+        )
+        self._outbox.wake()
+        self._changed()
+        return True
+
+    def _at(self, id: str, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[id] = loop.call_later(max(0.0, seconds), self._due, id)
+
+    def _due(self, id: str) -> None:
+        task = asyncio.get_running_loop().create_task(self.release(id), name=f"held answer {id}")
+        self._releasing.add(task)
+        task.add_done_callback(self._released)
+
+    def _released(self, task: asyncio.Task[bool]) -> None:
+        self._releasing.discard(task)
+        if not task.cancelled() and isinstance(task.exception(), StoreError):
+            _log.error("%s: an answer that was held stays where it is: %s", self._client_id, task.exception())
+
+    # ---- inside
+
+    def _address(self, message: Message) -> build.Address:
+        return self._fresh_address(message.sender, message.status)
+
+    def _fresh_address(self, recipient: str, status: str) -> build.Address:
+        now = self._now()
+        key = build.new_distribution_id(self._client_id, self._context.entropy.uuid())
+        return build.Address(key, self._client_id, recipient, now, now + self._life, status)
+
+    def _now(self) -> datetime:
+        return self._context.clock.now()
+
+
+def _spoilt(body: bytes) -> bytes:
+    """An acknowledgement whose reference names no message: against RC-REF."""
+    document = orjson.loads(body)
+    document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["reference"] = {"refused": False}
+    return orjson.dumps(document)

@@ -1,0 +1,21 @@
+"""Accessibility of a page that stands in Chromium: axe-core's judgement, as far as it is serious."""
+
+from __future__ import annotations
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
+
+GRAVE = ("serious", "critical")
+_axe = Axe()
+
+
+async def barriers(page: Page) -> list[str]:
+    """The serious and critical findings, one line each: rule, what it asks for, where. The policy of our pages forbids
+    what axe-core does not need: it is run by the browser's debugger, not by the page."""
+    found = await _axe.run(page)
+    return [
+        f"{page.url} {each['id']} ({each['impact']}): {each['help']} at {node['target']}: {node['html'][:160]}"
+        for each in found.response["violations"]
+        if each["impact"] in GRAVE
+        for node in each["nodes"]
+    ]

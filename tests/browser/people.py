@@ -1,0 +1,56 @@
+"""What every journey in Chromium begins with: a browser, a login, a booking, a picture of the page for human eyes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: keep a picture of every page that is passed
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium of the machine."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like, when pictures are asked for."""
+    if PICTURES:
+        await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+async def no_sideways_scroll(page: Page) -> bool:
+    """Does the page fit the width of the window."""
+    return bool(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion") -> None:
+    """Through Pro Santé Connect as the first demonstration account, on the way to a path of the SAS core."""
+    account = document["examples"]["regulators"][0]
+    await page.goto(document["sas"]["ui"] + path)
+    await expect(page.get_by_text("Ministère de la Santé et de la Prévention").first).to_be_visible()
+    await page.fill("[name=login]", account["identifier"])
+    await page.fill("[name=password]", account["password"])
+    await picture(page, "psc")
+    await page.click("form#connexion button")
+    await expect(page.locator("[data-regulator]")).to_be_visible()
+
+
+async def searched(page: Page) -> None:
+    """The results page has everything."""
+    await expect(page.locator("#resultats")).to_have_attribute("data-live-state", "done", timeout=25_000)
