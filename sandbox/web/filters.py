@@ -53,6 +53,11 @@ def french_time(value: datetime | str) -> str:
     return local(value).strftime("%H:%M")
 
 
+def exact_time(value: datetime | str) -> str:
+    """`14:20:05`."""
+    return local(value).strftime("%H:%M:%S")
+
+
 def french_datetime(value: datetime | str) -> str:
     """`lundi 23 novembre 2026 à 14:20`."""
     return f"{french_date(value)} à {french_time(value)}"
@@ -91,6 +96,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "date_fr": french_date,
     "date_short": short_date,
     "time_fr": french_time,
+    "time_exact": exact_time,
     "datetime_fr": french_datetime,
     "status_label": status_label,
     "status_tone": status_tone,

@@ -85,6 +85,10 @@ class Pages:
         text = self._environment.get_template(template).render({**common, **values})
         return HTMLResponse(text, status)
 
+    def fragment(self, template: str, **values: Any) -> str:
+        """The text of a template that is a part of a page, for scripts that put it in its place."""
+        return self._environment.get_template(template).render({"static": self.static, **values})
+
     redirect = staticmethod(redirect)
 
     def static(self, name: str) -> str:

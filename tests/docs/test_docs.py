@@ -96,7 +96,7 @@ def test_every_quirk_that_an_example_names_exists() -> None:
 
 
 def test_every_admin_path_is_served() -> None:
-    served = (ROOT / "sandbox" / "control" / "app.py").read_text("utf-8")
+    served = "".join(file.read_text("utf-8") for file in (ROOT / "sandbox" / "control").glob("*.py"))
     for path in set(re.findall(r"8010/(__admin/\w+|metrics)", FOR_USERS)):
         assert f'"/{path}"' in served, path
 

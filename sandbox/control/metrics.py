@@ -1,0 +1,83 @@
+"""`GET /metrics`: what the roles tell over their lines, as Prometheus reads it.
+
+The hub's figures have the names of Hub Santé's own dispatcher, so that a dashboard made for the one shows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sandbox.config import ROLES
+from sandbox.control.journal_view import JournalView
+from sandbox.hub.meters import BOUNDS_S, UNKNOWN, Counts
+from sandbox.hub.report import HubReport
+from sandbox.net.link import Switchboard
+
+
+class Metrics(Collector):
+    """`hub`: the hub's last report; `software`: what stands behind each client of the hub."""
+
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        journal: JournalView,
+        hub: Callable[[], HubReport | None],
+        software: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._switchboard, self._journal, self._hub, self._software = switchboard, journal, hub, software
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        """Nothing is collected when we register."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it."""
+        yield from self._roles()
+        exchanges = CounterMetricFamily(
+            "sas_sandbox_exchanges", "Exchanges journalled.", labels=["actor", "flow", "direction", "status"]
+        )
+        for (actor, flow, direction, status), count in sorted(self._journal.counts.items()):
+            exchanges.add_metric([actor, flow, direction, str(status)], count)
+        yield exchanges
+        report = self._hub()
+        if report is not None:
+            yield from _dispatcher(report.counts, self._software())
+
+    def _roles(self) -> Iterator[Metric]:
+        ready = GaugeMetricFamily("sas_sandbox_role_ready", "1 when the role answers.", labels=["role"])
+        dropped = CounterMetricFamily("sas_sandbox_dropped", "Exchanges lost by overflow.", labels=["role"])
+        lines = self._switchboard.lines
+        for role in ROLES:
+            ready.add_metric([role], int(role in lines and lines[role].ready))
+        for role, line in sorted(lines.items()):
+            dropped.add_metric([role], line.dropped)
+        yield from (ready, dropped)
+
+
+def _dispatcher(counts: Counts, software: Mapping[str, str]) -> Iterator[Metric]:
+    yield CounterMetricFamily("dispatch_message", "Messages that the dispatcher took.", value=counts.messages)
+    errors = CounterMetricFamily(
+        "dispatch_error", "Messages that led to an error.", labels=["reason", "sender", "vhost", "editor"]
+    )
+    for each in counts.errors:
+        editor = software.get(each.sender) or UNKNOWN
+        errors.add_metric([each.reason, each.sender, each.vhost, editor], each.count)
+    yield errors
+    bounds = [*map(str, BOUNDS_S), "+Inf"]
+    yield HistogramMetricFamily(
+        "overall_dispatch_time_seconds",
+        "From reading a message until what it led to is published.",
+        buckets=list(zip(bounds, accumulate(counts.buckets), strict=True)),
+        sum_value=counts.seconds,
+    )
