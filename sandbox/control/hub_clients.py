@@ -54,7 +54,8 @@ class HubClients:
     def listed(self) -> list[dict[str, Any]]:
         """All clients: the configured ones, then those that were added."""
         added = added_clients(self._worlds.world.switches)
-        rows = [{"id": each, "software": OWN, "added": False} for each in self.configured]
+        vendors = {row.client_id: row.software for row in self._context.settings.external_lrms}
+        rows = [{"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured]
         return rows + [{"id": each, "software": name, "added": True} for each, name in added.items()]
 
     def software(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ async def test_the_monitor_follows_provokes_and_tries(tmp_path: Path) -> None:
         for code in (300, 500, 704):
             await provoke(page, hub, code)
         found += await look(page, "hub-provoked")
-        await expect(watching.locator("[data-live] .badge", has_text="500 DEAD_LETTER_QUEUED")).to_be_visible()  # without a reload
+        await expect(watching.locator("[data-live] .badge", has_text="500 DEAD_LETTER_QUEUED")).to_be_visible()
         await expect(watching.locator("rect.rate-refused").first).to_be_attached()
 
         await page.goto(hub)

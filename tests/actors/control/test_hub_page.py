@@ -19,6 +19,7 @@ from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
 from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plain
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
+from sandbox.partners import ExternalLrm
 from tests.actors.control.test_admin import WALL, make_control, obedient
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu998"
@@ -223,6 +224,14 @@ async def test_metrics_have_the_names_of_the_real_dispatcher(control: Control, b
     assert f'overall_dispatch_time_seconds_bucket{{le="{BOUNDS_S[0]}"}} 1.0' in lines
     assert 'overall_dispatch_time_seconds_bucket{le="+Inf"} 2.0' in lines
     assert "overall_dispatch_time_seconds_count 2.0" in lines
+
+
+async def test_a_vendors_lrm_has_its_softwares_name(tmp_path: Path) -> None:
+    vendor = ExternalLrm("fr.health.samu750", software="Régul'Essai")
+    control = make_control(tmp_path, external_lrms=(vendor,))
+    assert control.hub_clients.software()["fr.health.samu750"] == "Régul'Essai"
+    assert control.hub_clients.software()[SPARE] == "sas-sandbox"
+    await control.stop()
 
 
 def test_rates_are_drawn_as_stacked_bars() -> None:

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractConnection
 from sandbox.cli import main
 from sandbox.edxl import build
 from sandbox.hub.app import build as build_hub
+from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.hub_clients import switch_of
 from sandbox.kernel.world import World
@@ -116,6 +117,30 @@ async def test_a_cut_connection_comes_back_and_nothing_is_lost(data: Path, node:
         found = await receive(spare, f"{SPARE}.ack", 50)
         await eventually(lambda: hub.health()["trouble"] == {})
     assert {message["distributionID"] for message in found} == {f"{SPARE}_after-{number}" for number in range(50)}
+
+
+async def test_depths_counts_and_times_are_told(data: Path, node: rabbit.Node) -> None:
+    async with dispatcher(data, node.port) as hub, client(data, node, SPARE) as spare:
+        await publish(spare, SPARE, b"no json", acknowledgement(SPARE, SPARE, "waits"))
+
+        def told() -> HubReport:
+            report = read(hub.health())
+            assert report is not None
+            return report
+
+        def depths() -> dict[str, int]:
+            return {queue.name: queue.ready for queue in told().queues if queue.vhost == VHOST}
+
+        waiting = {f"{SPARE}.info": 1, f"{SPARE}.ack": 1}
+        await eventually(lambda: {**depths(), **waiting} == depths())
+        report = told()
+        assert (report.counts.messages, sum(report.counts.buckets)) == (2, 2)
+        assert [(each.reason, each.sender, each.vhost) for each in report.counts.errors] == [
+            ("UNRECOGNIZED_MESSAGE_FORMAT", SPARE, VHOST)
+        ]
+        assert (report.connections, report.queues[-1].unacked) == (None, None)
+        for queue in waiting:
+            await receive(spare, queue, 1)
 
 
 async def test_what_is_missing_is_declared_or_said(data: Path, node: rabbit.Node) -> None:
