@@ -1,13 +1,18 @@
 """Requests per second of the server's core for `GET Slot` (INT_R01), and what a slot costs.
 
-raw   an ASGI function that answers the same octets from memory
-warm  the editors' role, asked for practitioner-days that were asked for before
-cold  the same, asked for practitioners whom nobody asked for before
+raw     an ASGI function that answers the same octets from memory
+warm    the editors' role, asked for practitioner-days that were asked for before
+cold    the same, asked for practitioner-days that nobody asked for before, of practitioners who were asked for on
+        another day: who they are is known, nothing of the days is
+first   the same, asked for practitioners whom nobody asked for before at all: they are derived too
 
-each for lists of 25 practitioners (3 days, about 300 slots and 300 KB), `one` for one practitioner, `tls` over mTLS.
-All variants run on the same server. Lists are redrawn and no two requests share a query. A rate is that of the
-processor time that the server's process spends, whatever else the machine does.
+each for lists of 25 practitioners (3 days, about 300 slots and 300 to 400 KB), `one` for one practitioner, `tls` over
+mTLS. All variants run on the same server. Lists are redrawn, no two requests share a query and no answer is kept. A
+rate is that of the processor time that the server's process spends, in the fastest of several slices of the
+measurement: what else the machine does in between only makes a slice slower.
 
+1k, 1M  warm and cold with 1,000 and with 1,000,000 practitioners in the population; to have enough cold days of the
+        few that an editor has of 1,000, those of four weeks are asked for
 slot      slots derived and rendered, of practitioner-days not asked for before
 template  renderings of one slot's bytes template
 """
@@ -16,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import multiprocessing
 import os
 import random
@@ -35,15 +41,15 @@ from typing import Any
 from load.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, Settings
-from sandbox.editor.agenda import Agenda, Window, week_of
+from sandbox.editor.agenda import Agenda
 from sandbox.editor.app import build
+from sandbox.editor.shelf import File, file_of
 from sandbox.editor.slots import Desk, answer_slots
 from sandbox.fhir.search import slot_query
 from sandbox.fhir.slots import R01, Renderer
 from sandbox.kernel.clock import PARIS, Clock, as_of
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.model import SlotKind
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http_server import Listener
@@ -59,30 +65,41 @@ ASKED_TO = datetime(2026, 12, 6, tzinfo=PARIS)
 SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests have been under way for a moment
 LOT = 25
 WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
-WARM_UP, MEASURED = 300, 2000  # requests; cold ones are fewer, as each needs its own practitioners
-COLD_WARM_UP, COLD_MEASURED = 400, 1500  # until the caches are full, then on
+WARM_UP, MEASURED = 300, 2000  # requests; others are fewer, as each needs its own practitioners
+COLD_WARM_UP, COLD_MEASURED = 80, 120  # of practitioners who are all known still
+FIRST_WARM_UP, FIRST_MEASURED = 400, 600  # until the caches are full, then on
+FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
+SLICE = 30  # requests of which the rate is taken
 CONNECTIONS = 8
 PEOPLE = 3000  # whose slots are derived and rendered to time one
+MOST = 30_000  # practitioners whose ids are needed at most
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is asked of which server: `app` raw, warm or cold."""
+    """What is asked of which server: `app` raw, warm, cold or first; `people`: in the population."""
 
     app: str
     size: int = LOT
     tls: bool = False
+    people: int = SETTINGS.practitioners
+    weeks: int = 1
 
 
 VARIANTS = {
     "raw": Variant("raw"),
     "warm": Variant("warm"),
     "cold": Variant("cold"),
+    "first": Variant("first"),
     "raw one": Variant("raw", 1),
     "warm one": Variant("warm", 1),
     "raw tls": Variant("raw", tls=True),
     "warm tls": Variant("warm", tls=True),
     "cold tls": Variant("cold", tls=True),
+    "warm 1k": Variant("warm", people=1_000),
+    "warm 1M": Variant("warm", people=1_000_000),
+    "cold 1k": Variant("cold", people=1_000, weeks=WEEKS),
+    "cold 1M": Variant("cold", people=1_000_000, weeks=WEEKS),
 }
 
 
@@ -122,7 +139,7 @@ def serve(variant: Variant, directory: str, pipe: Connection) -> None:
 
 
 async def _serve(variant: Variant, directory: Path, pipe: Connection) -> int:
-    context = _context(directory, ensure(directory) if variant.tls else None)
+    context = _context(directory, ensure(directory) if variant.tls else None, variant.people)
     port = context.sockets[EDITORS_FHIR].getsockname()[1]
     service: Any = _raw(context, variant) if variant.app == "raw" else build(context)
     await service.start()
@@ -142,17 +159,17 @@ def ensure(directory: Path) -> Pki:
     return ensure_pki(directory / "pki", hosts=("127.0.0.1",), clients=clients, now=now, bad_like=sas_subject())
 
 
-def _context(directory: Path, pki: Pki | None) -> Context:
+def _context(directory: Path, pki: Pki | None, people: int) -> Context:
     sockets = {offset: socket.socket() for offset in (EDITORS_FHIR, EDITORS_UI)}
     for sock in sockets.values():
         sock.bind(("127.0.0.1", 0))
     return Context(
-        settings=Settings(data_dir=str(directory), mtls=pki is not None, practitioners=SETTINGS.practitioners),
+        settings=Settings(data_dir=str(directory), mtls=pki is not None, practitioners=people),
         world=WorldView(),
         clock=Clock(time.time, as_of(SERVED_AT, time.time(), freeze=False)),
         journal=Journal(),
         entropy=Entropy(os.urandom),
-        population=load_population(SETTINGS),
+        population=load_population(Settings(practitioners=people)),
         sockets=sockets,
         pki=pki,
         master_secret=b"b" * 32,
@@ -160,8 +177,10 @@ def _context(directory: Path, pki: Pki | None) -> Context:
 
 
 def _raw(context: Context, variant: Variant) -> Listener:
-    """The least that any server does: an answer of the editors' own, made once."""
-    body = answer_slots(_desk(), _query(_ids()[: variant.size], 0))
+    """The least that any server does: an answer of the editors' own, of middling length, made once."""
+    desk, ids, size = _desk(), _ids(variant.people), variant.size
+    answers = [answer_slots(desk, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
+    body = sorted(answers, key=len)[len(answers) // 2]
     headers = [(b"content-type", b"application/fhir+json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -176,22 +195,26 @@ def _raw(context: Context, variant: Variant) -> Listener:
 
 
 @cache
-def _ids() -> Sequence[str]:
-    """Everybody whose agenda the editor holds."""
-    return [person.id for person in load_population(SETTINGS).of_editor(EDITOR) if person.id.startswith("8199")]
+def _ids(people: int) -> Sequence[str]:
+    """Those whose agenda the editor holds, as far as needed."""
+    held = load_population(Settings(practitioners=people)).of_editor(EDITOR)
+    return [person.id for person in held[: min(len(held), MOST)] if person.id.startswith("8199")]
 
 
-def _query(ids: Sequence[str], number: int) -> str:
+def _query(ids: Sequence[str], number: int, week: int = 0) -> str:
     """As the SAS core asks; every request a little later than the one before."""
-    return slot_query(ids, ASKED_FROM + timedelta(milliseconds=number), ASKED_TO, cpts=False)
+    later = timedelta(weeks=week)
+    return slot_query(ids, ASKED_FROM + later + timedelta(milliseconds=number), ASKED_TO + later, cpts=False)
 
 
 def _queries(variant: Variant) -> tuple[list[str], list[str]]:
     """What is asked before and during the measurement."""
-    ids, size = _ids(), variant.size
+    ids, size = _ids(variant.people), variant.size
     if variant.app == "cold":
-        lists = [ids[at : at + size] for at in range(0, (COLD_WARM_UP + COLD_MEASURED) * size, size)]
-        measured = COLD_MEASURED
+        return _cold_queries(variant)
+    if variant.app == "first":
+        lists = [ids[at : at + size] for at in range(0, (FIRST_WARM_UP + FIRST_MEASURED) * size, size)]
+        measured = FIRST_MEASURED
     else:
         known = ids[:WARMED]
         lists = [known[at : at + LOT] for at in range(0, WARMED, LOT)]
@@ -201,16 +224,34 @@ def _queries(variant: Variant) -> tuple[list[str], list[str]]:
     return queries[:-measured], queries[-measured:]
 
 
+def _cold_queries(variant: Variant) -> tuple[list[str], list[str]]:
+    """Before: the Monday after the windows, so that all but the days of the windows is known; then others' windows."""
+    wanted = FEW if variant.weeks > 1 else LOT * (COLD_WARM_UP + COLD_MEASURED)
+    ids = _ids(variant.people)[:wanted]
+    lists = [ids[at : at + LOT] for at in range(0, wanted, LOT)]
+    monday = ASKED_TO + timedelta(days=1)
+    known = [slot_query(some, monday, monday + timedelta(days=1), cpts=False) for some in lists]
+    asked = [_query(some, at, week) for week in range(variant.weeks) for at, some in enumerate(lists)]
+    random.shuffle(asked)  # later weeks have more free slots: no slice shall have less of them than another
+    others = len(asked) * COLD_WARM_UP // (COLD_WARM_UP + COLD_MEASURED)
+    return [*known, *asked[:others]], asked[others:]
+
+
 def _load(variant: Variant, port: int, directory: Path, pipe: Connection) -> float:
     """Answers per second of the server's processor time."""
     tls = client_context(load_pki(directory / "pki"), "sas") if variant.tls else None
     before, during = _queries(variant)
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(_connect(port, tls)) for _ in range(CONNECTIONS)]
-        _ask(connections, before, tls)
-        started = _processor_time(pipe)
-        _ask(connections, during, tls)
-        return len(during) / (_processor_time(pipe) - started)
+        _ask(connections, before)
+        slices = [during[at : at + SLICE] for at in range(0, len(during) - SLICE + 1, SLICE)]
+        return max(_rate(connections, some, pipe) for some in slices)
+
+
+def _rate(connections: Sequence[socket.socket], queries: Sequence[str], pipe: Connection) -> float:
+    started = _processor_time(pipe)
+    _ask(connections, queries)
+    return len(queries) / (_processor_time(pipe) - started)
 
 
 def _processor_time(pipe: Connection) -> float:
@@ -225,7 +266,7 @@ def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
     return sock if tls is None else tls.wrap_socket(sock, server_hostname="127.0.0.1")
 
 
-def _ask(connections: Sequence[socket.socket], queries: Sequence[str], tls: ssl.SSLContext | None) -> None:
+def _ask(connections: Sequence[socket.socket], queries: Sequence[str]) -> None:
     """Ask everything, each connection in its own thread, one request under way on each."""
     waiting = iter(queries)
     failures: list[BaseException] = []
@@ -274,26 +315,40 @@ def _desk() -> Desk:
 def _in_process() -> dict[str, float]:
     """Per second of processor time: renderings of a template alone; slots from nothing to their octets."""
     desk = _desk()
-    agenda, renderer = desk.agenda, desk.renderer
-    window = Window(ASKED_FROM, ASKED_TO, desk.clock.now())
-    people = [person for each in _ids()[-PEOPLE:] if (person := desk.population.practitioner(each)) is not None]
-    weeks = [(person, tuple(week_of(place) for place in person.places)) for person in people]
-    derived = 0
+    agenda, renderer, now = desk.agenda, desk.renderer, desk.clock.time()
+    window = agenda.window(ASKED_FROM.timestamp(), ASKED_TO.timestamp(), now)
+    people = [
+        person for each in _ids(SETTINGS.practitioners)[-PEOPLE:] if (person := desk.population.practitioner(each))
+    ]
+    files = [file_of(person) for person in people]
     ecosystem.tune_collector()
-    started = time.process_time()
-    for person, some in weeks:
-        for week, view, first, last in agenda.search(some, window):
-            renderer.slots(R01, week.schedule, (person.specialty, None), week.zone, view)
-            derived += last - first
-    slot = derived / (time.process_time() - started)
-    return {"template": _templates(renderer, derived), "slot": slot}
+    rates = []
+    for at in range(0, PEOPLE, PEOPLE // 10):
+        derived, started = 0, time.process_time()
+        for file in files[at : at + PEOPLE // 10]:
+            file.look(agenda, window, now)
+            file.render(renderer, R01)
+            derived += file.count
+        rates.append(derived / (time.process_time() - started))
+    known = next(file for file in files if file.count)
+    return {"template": _templates(known, renderer), "slot": max(rates)}
 
 
-def _templates(renderer: Renderer, count: int) -> float:
-    """Renderings per second of the template of one slot."""
-    template = renderer.template(R01, SlotKind(("PUBLIC",), ("AMB",), None, False), ("SM54", None))
-    key, schedule, begin = b"819912345678-1.20261203T1800Z", b"819912345678-1", b"2026-12-03T19:00:00.000+01:00"
-    started = time.process_time()
-    for _ in range(count):
-        template % (key, key, schedule, begin, begin, key)
-    return count / (time.process_time() - started)
+def _templates(file: File, renderer: Renderer) -> float:
+    """Renderings per second of one slot as a bytes template of its whole entry."""
+    share = next(share for share in file.shares if share.count)
+    entry = file.only([share.cut(0, 1)]).render(renderer, R01)
+    slot = json.loads(entry[1:])["resource"]
+    values = [slot["id"], share.week.schedule, slot["start"], slot["end"]]
+    key, schedule, start, end = (value.encode() for value in values)
+    template = entry.replace(b"%", b"%%").replace(key, b"%b").replace(b'/%b"' % schedule, b'/%b"')
+    template = template.replace(start, b"%b").replace(end, b"%b")
+    if template % (key, key, schedule, start, end, key) != entry:
+        raise RuntimeError("the template is not the slot's")
+    rates = []
+    for _ in range(10):
+        started = time.process_time()
+        for _ in range(PEOPLE):
+            template % (key, key, schedule, start, end, key)
+        rates.append(PEOPLE / (time.process_time() - started))
+    return max(rates)

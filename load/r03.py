@@ -11,9 +11,13 @@ on loopback, 64 kept-alive connections, one request under way on each.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import math
 import multiprocessing
 import os
+import resource
+import shutil
 import socket
 import tempfile
 import time
@@ -21,7 +25,7 @@ import uuid
 from collections.abc import Awaitable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox import ecosystem
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
@@ -83,23 +87,45 @@ def measure(rounds: int) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for _ in range(rounds):
         for variant in VARIANTS:
-            rates[variant].append(_once(variant))
+            rates[variant].append(once(variant))
     return rates
 
 
-def _once(variant: str) -> float:
+class Started(NamedTuple):
+    """A server that listens: its port, the seconds that store and application took, the MiB that it holds then."""
+
+    port: int
+    seconds: float
+    mib: float
+
+
+def once(variant: str, prepared: Path | None = None) -> float:
+    """Answers per second of one server. `prepared`: a closed store that it opens a copy of."""
+    with _server(variant, prepared) as started:
+        pin(1)
+        return asyncio.run(_load(started.port))
+
+
+def started(variant: str, prepared: Path | None = None) -> Started:
+    """The same server, only started."""
+    with _server(variant, prepared) as server:
+        return server
+
+
+@contextlib.contextmanager
+def _server(variant: str, prepared: Path | None) -> Iterator[Started]:
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
+        if prepared is not None:
+            shutil.copytree(prepared, Path(directory) / "sas")
         server = processes.Process(target=serve, args=(variant, directory, theirs), daemon=True)
         server.start()
-        port = ours.recv()
-        pin(1)
         try:
-            return asyncio.run(_load(port))
+            yield ours.recv()
         finally:
             ours.send("stop")
-            server.join(10)
+            server.join(30)
 
 
 def pin(core: int) -> None:
@@ -117,16 +143,27 @@ def serve(variant: str, directory: str, pipe: Connection) -> None:
 async def _serve(variant: str, directory: Path, pipe: Connection) -> int:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
+    began = time.perf_counter()
     store: Any = open_store(directory / "sas") if variant == "durable" else MemoryStore()
     app: Any = raw if variant == "raw" else SasCore(_context(directory, sock), store).fhir
     listener = Listener(app, sock)
+    seconds = time.perf_counter() - began
     await listener.start()
     ecosystem.tune_collector()
-    pipe.send(sock.getsockname()[1])
+    pipe.send(Started(sock.getsockname()[1], seconds, _held_mib()))
     await asyncio.to_thread(pipe.recv)
     await listener.stop(0.5)
     await store.close()
     return 0
+
+
+def _held_mib() -> float:
+    """Resident memory of this process, where the system tells (Linux); nan elsewhere."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return math.nan
+    return pages * resource.getpagesize() / (1 << 20)
 
 
 async def raw(scope: Any, receive: Any, send: Any) -> None:

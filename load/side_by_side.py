@@ -79,7 +79,7 @@ def _measured(name: str, directory: Path, body: Path, queries: Iterator[str]) ->
     if name == "sandbox":
         with sandbox(directory) as (pid, base):
             return _rate(pid, base, queries)
-    module = {"raw": "raw", "mockoon": "mockoon", "models": "fastapi_slots"}[name]
+    module = {"raw": "asgi", "mockoon": "mockoon", "models": "fastapi_slots"}[name]
     port = _free_port()
     with running([sys.executable, "-m", f"load.peers.{module}", str(port), str(body)]) as process:
         base = ("127.0.0.1", port, "/Slot")

@@ -53,7 +53,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
     hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
     hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
-    editor_timeout_s: float = 7.0
+    editor_timeout_s: float = 7.0  # that an editor has for one lot of a search
+    search_timeout_s: float | None = None  # … and a whole search; None: three times that, 21 s
+    editor_concurrency: int = 20  # requests under way at one editor
+    editor_answer_mib: int = 8  # the largest answer that is read
+    breaker_failures: int = 5  # in a row, until an editor is not asked any more
+    breaker_pause_s: float = 10.0  # … and for how long
     session_hours: float = 12.0
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
@@ -69,6 +74,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
+        longest = self.search_timeout_s
+        good = longest is None or self.editor_timeout_s <= longest <= 300
+        _require(good, "search_timeout_s", longest, "editor_timeout_s to 300")
+        _require(1 <= self.editor_concurrency <= 1000, "editor_concurrency", self.editor_concurrency, "1 to 1000")
+        _require(1 <= self.editor_answer_mib <= 64, "editor_answer_mib", self.editor_answer_mib, "1 to 64")
+        _require(1 <= self.breaker_failures <= 1000, "breaker_failures", self.breaker_failures, "1 to 1000")
+        _require(0 < self.breaker_pause_s <= 3600, "breaker_pause_s", self.breaker_pause_s, "over 0, at most 3600")
         _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
         _require(self.mtls or not self.external_editors, "mtls", self.mtls, "true with external_editors")
         expected = "embedded, or amqps://host[:port], or amqp://host[:port] with --no-mtls; the vhost is `vhost`"

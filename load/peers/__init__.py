@@ -1,4 +1,4 @@
-"""What others would run in the place of a fake editor: measured beside ours by `python -m load.side_by_side`.
+"""Programs of others, as measurements need them: fixed, so that only ours can change.
 
-None of it is needed to run, test or judge the sandbox; docs/benchmarks.md says how to install it.
+None of it is needed to run, test or judge the sandbox; docs/benchmarks.md says what to install.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sandbox.amqp.deadletters import dead_letter, in_cycle
 from sandbox.amqp.message import Message
-from sandbox.amqp.queue import Load, Queue
+from sandbox.amqp.queue import Limit, Load, Queue
 from sandbox.amqp.records import Put, Records
 from sandbox.amqp.routing import Exchange, ExchangeKind
 
@@ -42,7 +42,14 @@ class VirtualHost:
         self.exchanges[name] = made = Exchange(name, kind)
         return made
 
-    def queue(self, name: str, *, ttl_ms: int | None = None, dead_letter_exchange: str | None = None) -> Queue:
+    def queue(
+        self,
+        name: str,
+        *,
+        ttl_ms: int | None = None,
+        dead_letter_exchange: str | None = None,
+        limit: Limit | None = None,
+    ) -> Queue:
         """Add a durable queue."""
         made = Queue(
             self.name,
@@ -52,19 +59,27 @@ class VirtualHost:
             self._bury,
             ttl_ms=ttl_ms,
             dead_letter_exchange=dead_letter_exchange,
+            limit=limit,
         )
         self.queues[name] = made
         return made
 
-    def publish(self, message: Message, now: float) -> int:
-        """Put a message into every queue that its exchange and key reach; how many took it.
+    def publish(self, message: Message, now: float) -> tuple[int, int]:
+        """Put a message into every queue that its exchange and key reach; how many it reached, and how many of them
+        were full and did not take it.
 
         Raises KeyError for an exchange that does not exist.
         """
-        queues = self.exchanges[message.exchange].route(message.routing_key)
+        queues = _targets(self.exchanges[message.exchange], message)
+        if queues:
+            message = self._load.settle(message)
+        full = 0
         for queue in queues:
-            queue.push(message, now)
-        return len(queues)
+            if queue.refuses(message):
+                full += 1
+            else:
+                queue.push(message, now)
+        return len(queues), full
 
     def _bury(self, queue: Queue, message: Message, reason: str, now: float) -> None:
         """A message died in `queue`: on to the dead-letter exchange, if there is one."""
@@ -72,9 +87,18 @@ class VirtualHost:
         if exchange is None:
             return
         letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
-        for target in exchange.route(letter.routing_key):
-            if reason == "rejected" or not in_cycle(letter, target.name):
+        letter = self._load.settle(letter)
+        for target in _targets(exchange, letter):
+            if (reason == "rejected" or not in_cycle(letter, target.name)) and not target.refuses(letter):
                 target.push(letter, now)
+
+
+def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
+    """The queues that a message's keys reach, each once."""
+    if not message.copies:
+        return exchange.route(message.routing_key)
+    found = (queue for key in (message.routing_key, *message.copies) for queue in exchange.route(key))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass
@@ -85,6 +109,7 @@ class Broker:
     records: Records = field(default_factory=Records)
     load: Load = field(default_factory=Load)
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
+    _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
 
     def vhost(self, name: str) -> VirtualHost:
         """Add a virtual host."""
@@ -108,11 +133,28 @@ class Broker:
         return orphans
 
     def tick(self, now: float) -> None:
-        """Let time pass: expire what is due at the head of each queue."""
+        """Let time pass: expire what is due at the head of each queue, let in those who were held off."""
+        if self._held_off and self.can_accept:
+            held_off, self._held_off = self._held_off, {}
+            for tell in held_off:
+                tell()
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
                 if queue.ready:
                     queue.expire(now)
+
+    def when_clear(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once publishes are accepted again."""
+        self._held_off[tell] = None
+
+    def forget(self, tell: Callable[[], None]) -> None:
+        """Whoever waited by `when_clear` has gone."""
+        self._held_off.pop(tell, None)
+
+    @property
+    def alarm(self) -> str:
+        """Why nothing is accepted, in RabbitMQ's words."""
+        return "low on memory" if self.records.accepting else "low on disk"
 
     @property
     def can_accept(self) -> bool:

@@ -15,6 +15,11 @@ from sandbox.amqp.states import ChannelState, channel_step
 MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 CLOSE, CLOSE_OK, PUBLISH, ACK = 0x00140028, 0x00140029, 0x003C0028, 0x003C0050
 _BASIC_PUBLISH = (60, 40)
+_CONTENT_KIND = 60 << 16  # class id and weight, which is 0
+_WANTED = {
+    ChannelState.CONTENT_HEADER: "expected content header for class 60, got non content header frame instead",
+    ChannelState.CONTENT_BODY: "expected content body, got non content body frame instead",
+}
 
 
 class Channel:
@@ -51,8 +56,7 @@ class Channel:
         index = int.from_bytes(payload[:4], "big")
         self.method = (index >> 16, index & 0xFFFF)
         if self.state is not ChannelState.OPEN:
-            wanted = "header" if self.state is ChannelState.CONTENT_HEADER else "body"
-            raise ProtocolError(505, f"expected content {wanted}, got non content {wanted} frame instead")
+            raise ProtocolError(505, _WANTED[self.state], _BASIC_PUBLISH)
         if index == PUBLISH:
             self._address = codec.decode_publish(payload)
             self.step("publish")
@@ -79,10 +83,10 @@ class Channel:
         if self.state is ChannelState.OPEN:
             raise ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
         if self.state is ChannelState.CONTENT_BODY:
-            raise ProtocolError(505, "expected content body, got non content body frame instead")
-        class_id, size, self._properties = codec.decode_content_header(payload)
-        if class_id != _BASIC_PUBLISH[0]:
-            raise ProtocolError(505, f"expected content header for class 60, got one for class {class_id} instead")
+            raise ProtocolError(505, _WANTED[self.state])
+        kind, size, self._properties = codec.decode_content_header(payload)
+        if kind != _CONTENT_KIND:
+            raise _other_content(kind)
         if size > MAX_MESSAGE_SIZE:
             raise ProtocolError(406, f"message size {size} is larger than configured max size {MAX_MESSAGE_SIZE}")
         self._missing = size
@@ -98,7 +102,7 @@ class Channel:
         if self.state is ChannelState.OPEN:
             raise ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
         if self.state is ChannelState.CONTENT_HEADER:
-            raise ProtocolError(505, "expected content header for class 60, got non content header frame instead")
+            raise ProtocolError(505, _WANTED[self.state])
         self._missing -= len(payload)
         if self._missing < 0:
             raise ProtocolError(505, "content body is longer than its header says")
@@ -124,16 +128,17 @@ class Channel:
             raise ProtocolError(404, f"no exchange '{exchange}' in vhost '{link.vhost.name}'")
         message = read_message(exchange, key, self._properties, body, link.rights.user)
         if not link.broker.can_accept:
+            link.refuse_for_now(link.broker.alarm)
             self._confirm(accepted=False, durable=False)
             return
-        routed = link.vhost.publish(message, link.now)
+        routed, full = link.vhost.publish(message, link.now)
         if mandatory and not routed:
             place = codec.address(exchange, key)
             link.send(
                 codec.returned(self.number, place)
                 + codec.content(self.number, message.properties, body, link.frame_max)
             )
-        self._confirm(accepted=True, durable=message.persistent and routed > 0)
+        self._confirm(accepted=not full, durable=message.persistent and routed > full)
 
     def _confirm(self, *, accepted: bool, durable: bool) -> None:
         """Owe the publisher its confirm: at once, or when the disk has the message (and in order)."""
@@ -186,3 +191,11 @@ class Channel:
         self._owed.clear()
         self.link.broker.records.forget(self)
         self.deliveries.close()
+
+
+def _other_content(kind: int) -> ProtocolError:
+    """505 for the header of another class, or with a weight."""
+    class_id, weight = divmod(kind, 1 << 16)
+    if weight:
+        return ProtocolError(505, _WANTED[ChannelState.CONTENT_HEADER])
+    return ProtocolError(505, f"expected content header for class 60, got one for class {class_id} instead")

@@ -13,10 +13,11 @@ from typing import cast
 
 from pamqp import base, commands
 
-from sandbox.amqp.errors import FrameError, ProtocolError, malformed_frame
+from sandbox.amqp.errors import ProtocolError, malformed_frame, undecodable
 
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
-_KINDS = frozenset((METHOD, HEADER, BODY, HEARTBEAT))
+_LEAST = {METHOD: 4, HEADER: 12, BODY: 0, HEARTBEAT: 0}  # octets of payload
+_NEVER = 1 << 32
 FRAME_END = b"\xce"
 FRAME_OVERHEAD = 8  # type, channel, size before the payload and the end octet after it
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -27,7 +28,7 @@ FRAME_MIN_SIZE = 4096  # largest frame before tune, smallest frame_max after it
 _FRAME = struct.Struct(">BHI")
 _TAG = struct.Struct(">Q?")
 _ACK = struct.Struct(">BHIIQBB")
-_CONTENT = struct.Struct(">HHQ")
+_CONTENT = struct.Struct(">IQ")
 _CLASS_BASIC = b"\x00\x3c"
 
 Frame = tuple[int, int, bytes]  # type, channel, payload
@@ -59,10 +60,10 @@ class FrameReader:
                 self._check_head(kind, size)
                 break
             payload = data[at + 7 : last]
-            if kind not in _KINDS:
-                raise malformed_frame(kind, payload, "unknown_frame")
             if data[last] != 0xCE:
                 raise malformed_frame(kind, payload, f"{{invalid_frame_end_marker,{data[last]}}}")
+            if size < _LEAST.get(kind, _NEVER) or (kind == HEARTBEAT and size):
+                raise malformed_frame(kind, payload, "unknown_frame")
             at = last + 1
             yield kind, channel, payload
         self._keep(data, at)
@@ -72,8 +73,6 @@ class FrameReader:
         if size > self.frame_max:
             limit = self.frame_max - FRAME_OVERHEAD
             raise malformed_frame(kind, b"", f"{{frame_too_large,{size},{limit}}}")
-        if kind not in _KINDS:
-            raise malformed_frame(kind, b"", "unknown_frame")
 
     def _keep(self, data: bytes, at: int) -> None:
         self._rest += memoryview(data)[at:]
@@ -97,8 +96,6 @@ def decode_method(payload: bytes) -> base.Frame:
     Raises FrameError 501 when arguments are cut short or unreadable, ProtocolError 540 for an unknown method
     (RabbitMQ cuts the connection without a word there; saying why is kinder).
     """
-    if len(payload) < 4:
-        raise FrameError("method frame without a method")
     index = int.from_bytes(payload[:4], "big")
     culprit = (index >> 16, index & 0xFFFF)
     kind = commands.INDEX_MAPPING.get(index)
@@ -109,7 +106,7 @@ def decode_method(payload: bytes) -> base.Frame:
         value.unmarshal(payload[4:])
     except (ValueError, TypeError, IndexError, struct.error, ArithmeticError, OSError, RecursionError):
         # pamqp raises any of these on hostile field tables (depth, timestamps, decimals).
-        raise malformed_frame(METHOD, payload, "cannot decode arguments") from None
+        raise undecodable(payload[4:]) from None
     return value
 
 
@@ -123,25 +120,23 @@ def decode_publish(payload: bytes) -> tuple[str, str, bool, bool]:
         at = 7 + payload[6]
         exchange = payload[7:at].decode()
         end = at + 1 + payload[at]
-        bits = payload[end]
+        (bits,) = payload[end:]
         return exchange, payload[at + 1 : end].decode(), bool(bits & 1), bool(bits & 2)
-    except (IndexError, UnicodeDecodeError):
-        raise malformed_frame(METHOD, payload, "cannot decode arguments") from None
+    except (IndexError, ValueError):  # UnicodeDecodeError is one
+        raise undecodable(payload[4:]) from None
 
 
 def decode_ack(payload: bytes) -> tuple[int, bool]:
     """(delivery tag, multiple) of a basic.ack; raises FrameError."""
-    if len(payload) < 13:
-        raise malformed_frame(METHOD, payload, "cannot decode arguments")
+    if len(payload) != 13:
+        raise undecodable(payload[4:])
     return int.from_bytes(payload[4:12], "big"), bool(payload[12] & 1)
 
 
 def decode_content_header(payload: bytes) -> tuple[int, int, bytes]:
-    """(class id, body size, property flags and values as they came); raises FrameError."""
-    if len(payload) < 14:
-        raise malformed_frame(HEADER, payload, "cannot decode content header")
-    class_id, _weight, size = _CONTENT.unpack_from(payload)
-    return class_id, size, payload[12:]
+    """(class id and weight in one number, body size, property flags and values as they came)."""
+    kind, size = _CONTENT.unpack_from(payload)
+    return kind, size, payload[12:]
 
 
 def short_string(text: str) -> bytes:

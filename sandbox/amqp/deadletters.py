@@ -6,61 +6,57 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from sandbox.amqp import properties as props
-from sandbox.amqp.message import Message
+from sandbox.amqp.message import Message, visible_copies
 
 
 def dead_letter(message: Message, *, exchange: str, queue: str, reason: str, now: float) -> Message:
-    """The message as it is published to the dead-letter exchange: `x-death` counted, `x-first-death-*` set once,
-    `expiration` taken off (else it would die again). `reason`: expired or rejected."""
-    fields = props.split(message.properties)
+    """The message as it is published to the dead-letter exchange: `x-death` counted, `x-first-death-*` set when it has
+    no `x-death` yet, `expiration` taken off (else it would die again). `reason`: expired, rejected or maxlen."""
+    properties, body = message.content()
+    fields = props.split(properties)
     table = props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0"))
     deaths = _deaths(table)
-    known = next((death for death in deaths if (death["queue"], death["reason"]) == (queue, reason)), None)
+    known = next((death for death in deaths if (death.get("queue"), death.get("reason")) == (queue, reason)), None)
     if known is not None:
         deaths.remove(known)
+        known["count"] = known["count"] + 1 if isinstance(known.get("count"), int) else 1
     else:
         known = {
+            "count": 1,
             "reason": reason,
             "queue": queue,
+            "time": datetime.fromtimestamp(int(now), UTC),
             "exchange": message.exchange,
-            "routing-keys": [message.routing_key],
+            "routing-keys": [message.routing_key, *visible_copies(table)],
         }
-    known["count"] = int(known.get("count", 0)) + 1
-    known["time"] = datetime.fromtimestamp(int(now), UTC)
-    if (expiration := props.text(fields, props.EXPIRATION)) is not None:
-        known["original-expiration"] = expiration
+        if (expiration := props.text(fields, props.EXPIRATION)) is not None:
+            known["original-expiration"] = expiration
+    if b"x-death" not in table:
+        for name, value in (("queue", queue), ("reason", reason), ("exchange", message.exchange)):
+            table[b"x-first-death-" + name.encode()] = props.encode_value(value)
     table[b"x-death"] = props.encode_value(cast(Any, [known, *deaths]))
-    for name, value in (("queue", queue), ("reason", reason), ("exchange", message.exchange)):
-        table.setdefault(b"x-first-death-" + name.encode(), props.encode_value(value))
     fields[props.HEADERS] = props.join_table(table)
     fields.pop(props.EXPIRATION, None)
-    return Message(exchange, message.routing_key, props.join(fields), message.body, message.persistent)
+    raw = props.join(fields)
+    return Message(exchange, message.routing_key, raw, body, message.persistent, copies=message.copies)
 
 
 def in_cycle(message: Message, queue: str) -> bool:
     """True when the message died in `queue` before and nobody rejected it since: RabbitMQ drops it then."""
-    fields = props.split(message.properties)
+    fields = props.split(message.content()[0])
     deaths = _deaths(props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0")))
-    places = [death["queue"] for death in deaths]
+    places = [death.get("queue") for death in deaths]
     if queue not in places:
         return False
-    return all(death["reason"] != "rejected" for death in deaths[: places.index(queue) + 1])
+    return all(death.get("reason") != "rejected" for death in deaths[: places.index(queue) + 1])
 
 
 def _deaths(table: dict[bytes, bytes]) -> list[dict[str, Any]]:
-    """The entries of x-death that are entries: a client may have sent anything under that name."""
+    """The entries of x-death that are tables: a client may have sent anything under that name."""
     value = props.decode_value(table.get(b"x-death", b"V"))
     if not isinstance(value, list):
         return []
-    return [
-        cast(dict[str, Any], death)
-        for death in value
-        if isinstance(death, dict)
-        and isinstance(death.get("queue"), str)
-        and isinstance(death.get("reason"), str)
-        and isinstance(death.get("count", 0), int)
-        and _writable(death)
-    ]
+    return [cast(dict[str, Any], death) for death in value if isinstance(death, dict) and _writable(death)]
 
 
 def _writable(death: dict[str, Any]) -> bool:

@@ -27,6 +27,10 @@ class Link(Protocol):
         """Queue octets for the client."""
         ...
 
+    def refuse_for_now(self, reason: str) -> None:
+        """The broker takes nothing: tell the client, once."""
+        ...
+
     def has_room(self) -> bool:
         """False while the client does not read as fast as we write."""
         ...
@@ -62,18 +66,19 @@ class Deliveries:
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
         """Send one message to a consumer."""
         self._last_tag = tag = self._last_tag + 1
-        if consumer.no_ack:
-            consumer.queue.settle(entry)
-        else:
+        if not consumer.no_ack:
             self.unacked[tag] = (entry, consumer.queue, consumer)
             consumer.outstanding += 1
             self._outstanding += 1
         message, link = entry.message, self._link
         place = codec.address(message.exchange, message.routing_key)
+        properties, body = message.content()
         link.send(
             codec.deliver(consumer.head, self._number, tag, entry.redelivered, place)
-            + codec.content(self._number, message.properties, message.body, link.frame_max)
+            + codec.content(self._number, properties, body, link.frame_max)
         )
+        if consumer.no_ack:
+            consumer.queue.settle(entry)
 
     def get(self, queue: Queue, *, no_ack: bool) -> bool:
         """basic.get: send the head, if there is one."""
@@ -85,11 +90,13 @@ class Deliveries:
             queue.settle(entry)
         else:
             self.unacked[tag] = (entry, queue, None)
+        queue.expire(self._link.now)  # what died behind it is not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
+        properties, body = message.content()
         self._link.send(
             codec.get_ok(self._number, tag, entry.redelivered, place, len(queue.ready))
-            + codec.content(self._number, message.properties, message.body, self._link.frame_max)
+            + codec.content(self._number, properties, body, self._link.frame_max)
         )
         return True
 
@@ -111,9 +118,11 @@ class Deliveries:
                 queue.reject(entry, self._link.now)
         self.refill()
 
-    def recover(self) -> None:
-        """Requeue everything that is outstanding; it may come back to this channel."""
-        self._requeue(self._settle(0, multiple=True))
+    def recover(self, answer: bytes) -> None:
+        """Requeue everything that is outstanding; it may come back to this channel, after `answer`."""
+        settled = self._settle(0, multiple=True)
+        self._link.send(answer)
+        self._requeue(settled)
         self.refill()
 
     def _settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
@@ -140,13 +149,14 @@ class Deliveries:
 
     # -- consumers
 
-    def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool) -> Consumer:
+    def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
         """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.in_exclusive_use(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
+        consumer.priority = priority
         self.consumers[tag] = consumer
         queue.subscribe(consumer)
         return consumer

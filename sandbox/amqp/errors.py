@@ -50,6 +50,31 @@ class FrameError(ProtocolError):
 
 def malformed_frame(kind: int, payload: bytes, problem: str) -> FrameError:
     """501 in RabbitMQ's words: the first octets of the frame and what is wrong with them."""
-    shown = ",".join(str(octet) for octet in payload[:16])
+    return FrameError(f"{_first_octets(kind, payload)}: {problem}", (0, 0))
+
+
+def unexpected_frame(kind: int, payload: bytes) -> ProtocolError:
+    """505 for a frame that has no business where it came."""
+    return ProtocolError(505, _first_octets(kind, payload), (0, 0))
+
+
+def undecodable(arguments: bytes) -> FrameError:
+    """501 for a method whose arguments cannot be read."""
+    return FrameError(f"cannot decode <<{_numbers(arguments[:64])}>>")
+
+
+def _first_octets(kind: int, payload: bytes) -> str:
     which = "all" if len(payload) <= 16 else "first 16"
-    return FrameError(f"type {kind}, {which} octets = <<{shown}>>: {problem}")
+    return f"type {kind}, {which} octets = {_erlang(payload[:16])}"
+
+
+def _erlang(octets: bytes) -> str:
+    """A binary as Erlang prints it: text when it is one, numbers otherwise."""
+    text = octets.decode("latin-1")
+    if octets and all(char.isprintable() for char in text):
+        return '<<"' + text.replace("\\", "\\\\").replace('"', '\\"') + '">>'
+    return f"<<{_numbers(octets)}>>"
+
+
+def _numbers(octets: bytes) -> str:
+    return ",".join(map(str, octets))

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 import msgspec
 
 from sandbox.amqp import properties as props
 from sandbox.amqp.errors import ProtocolError
 
-MAX_EXPIRATION = 4_294_967_295  # RabbitMQ's largest timer, in ms
+MAX_EXPIRATION = 315_360_000_000  # RabbitMQ's largest TTL, in ms: ten years
+_CC, _BCC = b"CC", b"BCC"
+
+
+class Page(Protocol):
+    """Where a message's properties and body are while they are not in memory; kept as long as somebody holds it."""
+
+    size: int  # octets of the body
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Properties and body. Raises OSError."""
+        ...
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A published message. `properties`: as they came; `expiration`: its own TTL in ms, read from them."""
+    """A published message. `properties`: as they came, less BCC; `expiration`: its own TTL in ms, read from them;
+    `copies`: further routing keys, those of its CC and BCC headers. `page`: where properties and body are when they
+    are not here (`content` finds them); no part of what is logged."""
 
     exchange: str
     routing_key: str
@@ -19,6 +35,23 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     body: bytes
     persistent: bool
     expiration: int | None = None
+    copies: tuple[str, ...] = ()
+    page: Any = None  # a Page
+
+    @property
+    def size(self) -> int:
+        """Octets of the body."""
+        return len(self.body) if self.page is None else int(self.page.size)
+
+    def content(self) -> tuple[bytes, bytes]:
+        """Properties and body, from wherever they are."""
+        return (self.properties, self.body) if self.page is None else self.page.read()
+
+    def paged(self, page: Page | None) -> Message:
+        """The same message with its content elsewhere; itself when there is no page."""
+        if page is None:
+            return self
+        return Message(self.exchange, self.routing_key, b"", b"", self.persistent, self.expiration, self.copies, page)
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -33,22 +66,43 @@ class Entry(msgspec.Struct, gc=False):
 
 
 def read_message(exchange: str, routing_key: str, raw: bytes, body: bytes, user: str) -> Message:
-    """A client's publication as a message. Raises ProtocolError 406 (user_id, expiration), FrameError."""
+    """A client's publication as a message. Raises ProtocolError 406 (user_id, expiration, CC, BCC), FrameError."""
     fields = props.split(raw)
     author = props.text(fields, props.USER_ID)
     if author is not None and author != user:
         raise ProtocolError(406, f"user_id property set to '{author}' but authenticated user was '{user}'")
     expiration = fields.get(props.EXPIRATION)
+    lifetime = None if expiration is None else _milliseconds(expiration[1:])
+    copies: tuple[str, ...] = ()
     if props.HEADERS in fields:
-        props.table_fields(fields[props.HEADERS])
-    return Message(
-        exchange,
-        routing_key,
-        raw,
-        body,
-        fields.get(props.DELIVERY_MODE) == b"\x02",
-        None if expiration is None else _milliseconds(expiration[1:]),
-    )
+        table = props.table_fields(fields[props.HEADERS])
+        if _CC in table or _BCC in table:
+            copies = (*_keys(table, _CC), *_keys(table, _BCC))
+            raw = _without_bcc(raw, fields, table)
+    return Message(exchange, routing_key, raw, body, fields.get(props.DELIVERY_MODE) == b"\x02", lifetime, copies)
+
+
+def visible_copies(table: Mapping[bytes, bytes]) -> list[str]:
+    """The routing keys of the CC header in a header table that `read_message` has let through."""
+    return _keys(table, _CC)
+
+
+def _keys(table: Mapping[bytes, bytes], header: bytes) -> list[str]:
+    """The routing keys of a CC or BCC header; raises ProtocolError 406 when it is no list."""
+    octets = table.get(header)
+    if octets is None:
+        return []
+    if octets[:1] != b"A":
+        kind = props.TYPE_NAMES.get(octets[0], "void")
+        raise ProtocolError(406, f'invalid message: {{unacceptable_type_in_header,"{header.decode()}",{kind}}}')
+    keys = props.decode_value(octets)
+    return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+
+
+def _without_bcc(raw: bytes, fields: props.Fields, table: dict[bytes, bytes]) -> bytes:
+    if table.pop(_BCC, None) is None:
+        return raw
+    return props.join({**fields, props.HEADERS: props.join_table(table)})
 
 
 def _milliseconds(octets: bytes) -> int:
@@ -65,5 +119,5 @@ def _milliseconds(octets: bytes) -> int:
     if value < 0:
         raise ProtocolError(406, f"invalid expiration '{text}': {{value_negative,{value}}}")
     if value > MAX_EXPIRATION:
-        raise ProtocolError(406, f"invalid expiration '{text}': {{value_too_big,{value}}}")
+        raise ProtocolError(406, f"invalid expiration '{text}': {{value_too_large,{value}}}")
     return value

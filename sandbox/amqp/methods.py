@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pamqp import base, commands
 
+from sandbox.amqp import codec
+from sandbox.amqp import properties as props
 from sandbox.amqp.channel import Channel
 from sandbox.amqp.errors import ProtocolError
 from sandbox.amqp.queue import Queue
+from sandbox.amqp.routing import ExchangeKind
 
 Basic, Exchange = commands.Basic, commands.Exchange
+_RESERVED = "amq."
 
 
 def handle(channel: Channel, frame: base.Frame) -> None:
@@ -58,6 +62,8 @@ def _refuse(channel: Channel, kind: str, name: str) -> ProtocolError:
 
 
 def _exchange_declare(channel: Channel, frame: Any) -> None:
+    if not frame.passive and frame.exchange_type not in get_args(ExchangeKind):
+        raise ProtocolError(503, f"unknown exchange type '{frame.exchange_type}'")
     if not frame.exchange:
         raise ProtocolError(403, "operation not permitted on the default exchange")
     if not frame.passive:
@@ -72,16 +78,19 @@ def _exchange_declare(channel: Channel, frame: Any) -> None:
 def _exchange_delete(channel: Channel, frame: Any) -> None:
     if not frame.exchange:
         raise ProtocolError(403, "operation not permitted on the default exchange")
+    if frame.exchange.startswith(_RESERVED):
+        where = f"exchange '{frame.exchange}' in vhost '{channel.link.vhost.name}'"
+        raise ProtocolError(403, f"deletion of system {where} not allowed")
     raise _refuse(channel, "exchange", frame.exchange)
 
 
 def _exchange_bind(channel: Channel, frame: Any) -> None:
-    if not (frame.destination and frame.source):
-        raise ProtocolError(403, "operation not permitted on the default exchange")
-    raise _refuse(channel, "exchange", frame.destination)
+    raise _refuse(channel, "exchange", frame.destination or "amq.default")
 
 
 def _queue_declare(channel: Channel, frame: Any) -> None:
+    if not frame.passive and frame.queue.startswith(_RESERVED):
+        raise ProtocolError(403, f"queue name '{frame.queue}' contains reserved prefix 'amq.*'")
     if not frame.passive:
         raise _refuse(channel, "queue", frame.queue or _made_name(channel, "amq.gen-"))
     queue = _known_queue(channel, frame.queue)
@@ -121,11 +130,22 @@ def _qos(channel: Channel, frame: Any) -> None:
 
 def _consume(channel: Channel, frame: Any) -> None:
     queue = _own_queue(channel, frame.queue)
+    priority = _priority(frame.arguments or {}, queue)
     tag = frame.consumer_tag or _made_name(channel, "amq.ctag-")
-    channel.deliveries.consume(queue, tag, no_ack=frame.no_ack, exclusive=frame.exclusive)
+    channel.deliveries.consume(queue, tag, no_ack=frame.no_ack, exclusive=frame.exclusive, priority=priority)
     if not frame.nowait:
         channel.send(Basic.ConsumeOk(tag))
     queue.pump(channel.link.now)
+
+
+def _priority(arguments: Mapping[str, Any], queue: Queue) -> int:
+    """A consumer's priority, 0 when it asks for none. Raises ProtocolError 406."""
+    wanted = arguments.get("x-priority", 0)
+    if isinstance(wanted, int) and not isinstance(wanted, bool):
+        return wanted
+    kind = props.TYPE_NAMES[props.encode_value(wanted)[0]]
+    where = f"queue '{queue.name}' in vhost '{queue.vhost}'"
+    raise ProtocolError(406, f"invalid arg 'x-priority' for {where}: \"expected integer, got {kind}\"")
 
 
 def _cancel(channel: Channel, frame: Any) -> None:
@@ -150,9 +170,8 @@ def _nack(channel: Channel, frame: Any) -> None:
 def _recover(channel: Channel, frame: Any) -> None:
     if not frame.requeue:
         raise ProtocolError(540, "requeue=false")
-    channel.deliveries.recover()
-    if frame.index == Basic.Recover.index:
-        channel.send(Basic.RecoverOk())
+    answered = frame.index == Basic.Recover.index
+    channel.deliveries.recover(codec.method(channel.number, Basic.RecoverOk()) if answered else b"")
 
 
 # -- channel, confirm, tx
@@ -178,8 +197,15 @@ def _close(channel: Channel, frame: Any) -> None:
     channel.close()
 
 
-def _transactions(channel: Channel, frame: Any) -> None:
+def _transactional(channel: Channel, frame: Any) -> None:
+    """RabbitMQ can, the hub's clients need not: confirms do better."""
+    if channel.confirming:
+        raise ProtocolError(406, "cannot switch from confirm to tx mode")
     raise ProtocolError(540, "transactions are not supported, use publisher confirms")
+
+
+def _not_transactional(channel: Channel, frame: Any) -> None:
+    raise ProtocolError(406, "channel is not transactional")
 
 
 _HANDLERS: Mapping[int, Callable[[Channel, Any], None]] = {
@@ -204,7 +230,7 @@ _HANDLERS: Mapping[int, Callable[[Channel, Any], None]] = {
     Basic.Recover.index: _recover,
     Basic.RecoverAsync.index: _recover,
     commands.Confirm.Select.index: _confirm_select,
-    commands.Tx.Select.index: _transactions,
-    commands.Tx.Commit.index: _transactions,
-    commands.Tx.Rollback.index: _transactions,
+    commands.Tx.Select.index: _transactional,
+    commands.Tx.Commit.index: _not_transactional,
+    commands.Tx.Rollback.index: _not_transactional,
 }

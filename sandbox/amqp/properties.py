@@ -35,11 +35,22 @@ _LENGTHS = (
     (0x0008, _SHORT),  # app_id
     (0x0004, _SHORT),  # cluster_id
 )
-_KNOWN = sum(flag for flag, _ in _LENGTHS)
 
 # Octets of a table value after its type octet (RabbitMQ's types); -1: a 4-octet length says it.
 _VALUE_LENGTHS = dict(
     zip(b"tbBsuIilLfdDTVSAFx", (1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 5, 8, 0, -1, -1, -1, -1), strict=True)
+)
+
+# What RabbitMQ calls them when it complains.
+TYPE_NAMES = dict(
+    zip(
+        b"tbBsuIilLfdDTVSAFx",
+        (
+            *("bool", "byte", "unsignedbyte", "short", "unsignedshort", "signedint", "unsignedint", "long", "long"),
+            *("float", "double", "decimal", "timestamp", "void", "longstr", "array", "table", "binary"),
+        ),
+        strict=True,
+    )
 )
 
 Fields = dict[int, bytes]  # flag -> the field's octets
@@ -47,9 +58,9 @@ Fields = dict[int, bytes]  # flag -> the field's octets
 
 @lru_cache(maxsize=512)
 def _layout(flags: int) -> tuple[tuple[int, int], ...]:
-    if flags & ~_KNOWN:
-        raise FrameError("unknown property flags")
-    return tuple(entry for entry in _LENGTHS if flags & entry[0])
+    if flags & 1:
+        raise FrameError("property flags that go on")
+    return tuple(entry for entry in _LENGTHS if flags & entry[0])  # flag 0x0002 means nothing
 
 
 def split(raw: bytes) -> Fields:
@@ -69,6 +80,8 @@ def split(raw: bytes) -> Fields:
             raise FrameError("content header cut short")
         fields[flag] = raw[at:stop]
         at = stop
+    if at != end:
+        raise FrameError("content header with more than its properties")
     return fields
 
 

@@ -7,6 +7,7 @@ to another is in exactly one of them after a crash. A message that came and went
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Protocol
 
 import msgspec
@@ -35,21 +36,49 @@ _DECODER = msgspec.msgpack.Decoder(list[Put | Gone])
 
 
 def encode_records(records: Iterable[Put | Gone]) -> bytes:
-    """One log record."""
-    return _ENCODER.encode(list(records))
+    """One log record. Contents that are elsewhere are read for it; raises OSError then."""
+    return _ENCODER.encode([_whole(step) for step in records])
 
 
-def replay(records: Iterable[bytes]) -> dict[int, Put]:
-    """The messages alive after these log records, by id, oldest first. Raises msgspec.DecodeError."""
+def _whole(step: Put | Gone) -> Put | Gone:
+    if isinstance(step, Gone) or step.message.page is None:
+        return step
+    message = step.message
+    properties, body = message.content()
+    whole = Message(
+        message.exchange, message.routing_key, properties, body, message.persistent, message.expiration, message.copies
+    )
+    return Put(step.id, step.vhost, step.queue, step.expires_at, whole)
+
+
+def replay(records: Iterable[bytes], page: Callable[[Message], Message] = lambda message: message) -> dict[int, Put]:
+    """The messages alive after these log records, by id, oldest first; `page` may put their contents elsewhere.
+
+    Raises msgspec.DecodeError.
+    """
     alive: dict[int, Put] = {}
+    names: dict[str, str] = {}  # one object for each of the few names that all messages have
     for record in records:
         for step in _DECODER.decode(record):
             if isinstance(step, Put):
-                alive[step.id] = step
+                alive[step.id] = _kept(step, page, names)
             else:
                 for gone in step.ids:
                     alive.pop(gone, None)
-    return dict(sorted(alive.items()))
+    if any(later < earlier for earlier, later in pairwise(alive)):
+        alive = dict(sorted(alive.items()))
+    return alive
+
+
+def _kept(put: Put, page: Callable[[Message], Message], names: dict[str, str]) -> Put:
+    message = put.message
+    exchange = names.setdefault(message.exchange, message.exchange)
+    key = names.setdefault(message.routing_key, message.routing_key)
+    vhost, queue = names.setdefault(put.vhost, put.vhost), names.setdefault(put.queue, put.queue)
+    same = Message(
+        exchange, key, message.properties, message.body, message.persistent, message.expiration, message.copies
+    )
+    return Put(put.id, vhost, queue, put.expires_at, page(same))
 
 
 class Waiter(Protocol):
@@ -78,14 +107,19 @@ class Records:
         self._waiters: dict[Waiter, None] = {}
         self._told = False
 
+    @property
+    def size(self) -> int:
+        """Steps in the batch that is being filled."""
+        return len(self._puts) + len(self._gone)
+
     def next_id(self) -> int:
         """A position later than all before it."""
         self._last_id += 1
         return self._last_id
 
     def restore(self, alive: dict[int, Put]) -> None:
-        """Start from what a log held."""
-        self.alive = dict(alive)
+        """Start from what a log held; `alive` is ours from now on."""
+        self.alive = alive
         self._last_id = max(self._last_id, *alive) if alive else self._last_id
 
     def put(self, put: Put) -> None:
@@ -133,5 +167,5 @@ class Records:
 
     def snapshot(self, per_record: int = 256) -> Iterator[bytes]:
         """Log records that hold what is alive and nothing else, for a compaction."""
-        alive = list(self.alive.values())  # now; the encoding may happen in another thread
+        alive = list(self.alive.values())  # now; the reading and encoding may happen in another thread
         return (encode_records(alive[at : at + per_record]) for at in range(0, len(alive), per_record))

@@ -15,7 +15,7 @@ from pamqp import base, commands
 from sandbox.amqp import codec, methods
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.channel import Channel
-from sandbox.amqp.errors import FrameError, ProtocolError
+from sandbox.amqp.errors import FrameError, ProtocolError, unexpected_frame
 from sandbox.amqp.permissions import Authenticator, Rights
 from sandbox.amqp.states import ChannelState, ConnectionState, connection_step
 
@@ -72,7 +72,7 @@ class Session:
         self._unreadable: bytes | None = None  # after a FrameError: the last octets, in search of close-ok
         self._out: list[bytes] = []
         self.waiting = 0  # octets that `take_output` would give
-        self._paused = self._held_back = False
+        self._paused = self._held_back = self._blocked = False
 
     # -- what the shell calls
 
@@ -150,6 +150,21 @@ class Session:
         self._out.append(data)
         self.waiting += len(data)
 
+    def refuse_for_now(self, reason: str) -> None:
+        """connection.blocked, to clients that know it; `connection.unblocked` follows when the broker is clear."""
+        if not self._blocked and self._is_able("connection.blocked"):
+            self._blocked = True
+            self._send_method(commands.Connection.Blocked(reason))
+            self.broker.when_clear(self._unblock)
+
+    def _unblock(self) -> None:
+        self._blocked = False
+        self._send_method(commands.Connection.Unblocked())
+
+    def _is_able(self, capability: str) -> bool:
+        capabilities = self.client_properties.get("capabilities")
+        return isinstance(capabilities, dict) and bool(capabilities.get(capability))
+
     def has_room(self) -> bool:
         """False while the client does not read as fast as we write: it is served again by `refill`."""
         if self._paused or self.waiting > OUTPUT_HIGH:
@@ -218,7 +233,7 @@ class Session:
         elif number == 0:
             self._take_connection_method(codec.decode_method(payload))
         elif self.state is not _RUNNING:
-            raise ProtocolError(504, f"unexpected method on channel {number}, the connection is not open")
+            raise unexpected_frame(kind, payload)
         else:
             self._open_channel(number, codec.decode_method(payload))
 
@@ -234,7 +249,7 @@ class Session:
     def _misplaced(kind: int, number: int, payload: bytes) -> ProtocolError:
         if kind in (codec.HEADER, codec.BODY) and number:
             return ProtocolError(505, "expected method frame, got non method frame instead", (0, 0))
-        return ProtocolError(505, f"type {kind}, {len(payload)} octets on channel {number}: unexpected frame", (0, 0))
+        return unexpected_frame(kind, payload)
 
     def _open_channel(self, number: int, value: base.Frame) -> None:
         if value.index != _CHANNEL_OPEN:
@@ -244,6 +259,7 @@ class Session:
                 530,
                 f"number of channels opened ({len(self.channels)}) has reached the negotiated channel_max"
                 f" ({self.channel_max})",
+                (0, 0),
             )
         self.channels[number] = Channel(self, number)
         self.send(codec.method(number, commands.Channel.OpenOk()))
@@ -253,7 +269,7 @@ class Session:
     def _take_connection_method(self, value: base.Frame) -> None:
         handler = _HANDLERS.get((self.state, value.index))
         if handler is None:
-            raise ProtocolError(504, f"unexpected method in connection state {self.state.name.lower()}")
+            raise ProtocolError(504, f"unexpected method in connection state {_NAMES[self.state]}")
         handler(self, value)
 
     def _start_ok(self, value: Any) -> None:
@@ -268,8 +284,7 @@ class Session:
             self.state = connection_step(self.state, "start-ok")
             self._send_method(commands.Connection.Tune(CHANNEL_MAX, FRAME_MAX, HEARTBEAT))
             return
-        capabilities = self.client_properties.get("capabilities")
-        if not isinstance(capabilities, dict) or not capabilities.get("authentication_failure_close"):
+        if not self._is_able("authentication_failure_close"):
             self.lost(self.now)
             return
         detail = (
@@ -292,6 +307,9 @@ class Session:
         self.vhost = self.broker.vhosts[name]
         self.state = connection_step(self.state, "open")
         self._send_method(commands.Connection.OpenOk())
+
+    def _update_secret(self, value: Any) -> None:
+        self._send_method(commands.Connection.UpdateSecretOk())
 
     def _closed_by_client(self, value: Any) -> None:
         self._release()
@@ -321,6 +339,7 @@ class Session:
         self._refuse(ProtocolError(541, "the broker failed on this frame"), (0, 0))
 
     def _release(self) -> None:
+        self.broker.forget(self._unblock)
         channels, self.channels = self.channels, {}
         for channel in channels.values():
             channel.release()
@@ -336,11 +355,17 @@ class Session:
         self.send(codec.method(0, value))
 
 
+_NAMES = {  # RabbitMQ's
+    ConnectionState.START_OK: "starting",
+    ConnectionState.TUNE_OK: "tuning",
+    ConnectionState.OPEN: "opening",
+    ConnectionState.RUNNING: "running",
+}
+
 _HANDLERS: Mapping[tuple[ConnectionState, int], Callable[[Session, Any], None]] = {
     (ConnectionState.START_OK, commands.Connection.StartOk.index): Session._start_ok,
     (ConnectionState.TUNE_OK, commands.Connection.TuneOk.index): Session._tune_ok,
-    (ConnectionState.TUNE_OK, commands.Connection.Close.index): Session._closed_by_client,
     (ConnectionState.OPEN, commands.Connection.Open.index): Session._open,
-    (ConnectionState.OPEN, commands.Connection.Close.index): Session._closed_by_client,
     (ConnectionState.RUNNING, commands.Connection.Close.index): Session._closed_by_client,
+    (ConnectionState.RUNNING, commands.Connection.UpdateSecret.index): Session._update_secret,
 }

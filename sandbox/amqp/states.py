@@ -36,11 +36,10 @@ _C, _H = ConnectionState, ChannelState
 CONNECTION: Mapping[ConnectionState, Mapping[str, ConnectionState]] = {
     _C.HEADER: {"header": _C.START_OK, "cut": _C.ENDED, "force": _C.ENDED},
     _C.START_OK: {"start-ok": _C.TUNE_OK, "refuse": _C.CLOSE_OK, "cut": _C.ENDED, "force": _C.ENDED},
-    _C.TUNE_OK: {"tune-ok": _C.OPEN, "close": _C.HANG_UP, "cut": _C.ENDED, "force": _C.ENDED},
+    _C.TUNE_OK: {"tune-ok": _C.OPEN, "cut": _C.ENDED, "force": _C.ENDED},
     _C.OPEN: {
         "open": _C.RUNNING,
         "refuse": _C.CLOSE_OK,
-        "close": _C.HANG_UP,
         "cut": _C.ENDED,
         "force": _C.CLOSE_OK,
     },

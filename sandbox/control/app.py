@@ -10,6 +10,8 @@
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
     POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
+    GET    /__admin/lrms              every LRM: may it open a search by a contextual call (INT_L01)
+    PUT    /__admin/lrms/{client_id}  {"contextual_call": bool}
     GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
     GET    /__admin/hub               what the hub tells of itself: queues, connections, counts
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
@@ -34,7 +36,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
-from sandbox.control import endpoints
+from sandbox.control import callers, endpoints
 from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
@@ -203,6 +205,8 @@ class Control:
             Route("/__admin/reload", desk.reload, methods=["POST"]),
             *BehaviourDesk(self.behaviours, pages).routes(),
             *self._hub_desk.routes(),
+            Route("/__admin/lrms", desk.lrms, methods=["GET"]),
+            Route("/__admin/lrms/{client_id}", desk.set_lrm, methods=["PUT"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -330,6 +334,15 @@ class _Desk:
             told = "Les personnages sont relus" if found["changed"] else "Les fichiers sont ceux que tous ont déjà"
             flash(request, f"{told} : {found['practitioners']} médecins, {found['regulators']} régulateurs.")
         return self._pages.redirect("/")
+
+    async def lrms(self, request: Request) -> Response:
+        return JSONResponse({"lrms": [*callers.documents(self._control.context.population, self._control.worlds)]})
+
+    async def set_lrm(self, request: Request) -> Response:
+        territory = callers.lrm(self._control.context.population, request.path_params["client_id"])
+        wanted = await _body(request, callers.LrmRequest)
+        await callers.put(self._control.worlds, territory, wanted)
+        return JSONResponse(callers.document(territory, self._control.worlds))
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -1,4 +1,5 @@
-"""`GET /metrics`: what the roles tell over their lines, as Prometheus reads it.
+"""`GET /metrics`: what the roles tell over their lines, as Prometheus reads it: roles, exchanges, the editors as the
+SAS core sees them, the hub.
 
 The hub's figures have the names of Hub Santé's own dispatcher, so that a dashboard made for the one shows the other.
 """
@@ -17,6 +18,8 @@ from sandbox.control.journal_view import JournalView
 from sandbox.hub.meters import BOUNDS_S, UNKNOWN, Counts
 from sandbox.hub.report import HubReport
 from sandbox.net.link import Switchboard
+
+CIRCUITS = ("closed", "half-open", "open")
 
 
 class Metrics(Collector):
@@ -50,6 +53,7 @@ class Metrics(Collector):
         for (actor, flow, direction, status), count in sorted(self._journal.counts.items()):
             exchanges.add_metric([actor, flow, direction, str(status)], count)
         yield exchanges
+        yield from self._editors()
         report = self._hub()
         if report is not None:
             yield from _dispatcher(report.counts, self._software())
@@ -63,6 +67,37 @@ class Metrics(Collector):
         for role, line in sorted(lines.items()):
             dropped.add_metric([role], line.dropped)
         yield from (ready, dropped)
+
+    def _editors(self) -> Iterator[Metric]:
+        """As the SAS core sees them: its health line has circuit, calls and findings by editor."""
+        circuits = GaugeMetricFamily(
+            "sas_sandbox_editor_circuit",
+            "1 for the state that the SAS core's circuit of the editor is in.",
+            labels=["editor", "state"],
+        )
+        calls = CounterMetricFamily(
+            "sas_sandbox_editor_calls",
+            "Searches at the editor by how they ended; late: came afterwards.",
+            labels=["editor", "outcome"],
+        )
+        findings = CounterMetricFamily(
+            "sas_sandbox_editor_findings",
+            "Defects of the editor's answers, by requirement.",
+            labels=["editor", "requirement"],
+        )
+        line = self._switchboard.lines.get("sas")
+        told = line.health.get("editors") if line is not None else None
+        for slug, editor in sorted(told.items()) if isinstance(told, dict) else ():
+            for state in CIRCUITS:
+                circuits.add_metric([slug, state], int(editor["circuit"] == state))
+            _add_counts(calls, slug, editor["calls"])
+            _add_counts(findings, slug, editor["findings"])
+        yield from (circuits, calls, findings)
+
+
+def _add_counts(family: CounterMetricFamily, slug: str, counts: Mapping[str, int]) -> None:
+    for label, count in sorted(counts.items()):
+        family.add_metric([slug, label], count)
 
 
 def _dispatcher(counts: Counts, software: Mapping[str, str]) -> Iterator[Metric]:

@@ -1,31 +1,34 @@
 """An editor's agendas: generated slots, less those that somebody took, less those that regulators booked here.
 
-A day of a schedule is computed when asked for and kept (bounded). What is free of it only changes at known instants
-(a slot is taken, a slot starts) and when a booking takes or releases a slot, so the free part is kept with the span of
-time for which it holds. Nothing is durable here: whoever books calls `take` again after a restart.
+What a schedule drew for the days asked is a `Share`; what is free of it only changes at known instants (a slot is
+taken, a slot starts) and when a booking takes or releases a slot. Nothing is durable here: whoever books calls `take`
+again after a restart.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import compress
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.model import ConsultationSite, Editor, Palette, Place, Slot
+from sandbox.kernel.model import ConsultationSite, Editor, Place, Slot
 from sandbox.population.agenda import Columns, Planned, Rhythm, as_slot, rhythm, slot_id, split_slot_id
 from sandbox.population.calendar import region_of
+from sandbox.population.lanes import Lanes, Pace
+from sandbox.population.leave import pattern_of
 from sandbox.population.people import Population
 
 HORIZON = timedelta(days=30)  # how far ahead an agenda is open
-DAYS_KEPT = 4096  # practitioner-days held at most
+_HORIZON = HORIZON.total_seconds()
+WINDOWS_KEPT = 256  # windows asked lately
+_BACK = 6 * 3600  # a window that is open since `now` begins at a multiple of this (s): it stays the same for a while
 _PAST_KEPT = 2 * 86_400  # bookings of slots that are this long over (s) need no memory
 
 
@@ -46,70 +49,55 @@ def week_of(where: Place | ConsultationSite) -> Week:
     return Week(where.id, rhythm(where.agenda, region_of(where.insee)))
 
 
-@dataclass(slots=True, eq=False)
-class View:
-    """What is free of one day, for any `now` in [since, until[: columns as in `Columns`.
-
-    `rendered`: the slots as bytes, one each, by form of answer. `plan`: all that the day offers.
-    """
-
-    since: float
-    until: float
-    starts: Sequence[int]
-    length: int
-    codes: Sequence[int]
-    palette: Palette
-    plan: Columns
-    rendered: dict[str, Sequence[bytes]] = field(default_factory=dict)
-
-
-class Stretch(NamedTuple):
-    """Slots [first, last[ of a view: those of a day that lie in the window."""
+class Share(msgspec.Struct, eq=False, gc=False):
+    """What a schedule drew for the days asked, and which of it is free: `flags`, in [since, until[ (epoch seconds)."""
 
     week: Week
-    view: View
-    first: int
-    last: int
+    lanes: Lanes
+    drawn: bytes
+    flags: int
+    since: float
+    until: float
+
+    @property
+    def count(self) -> int:
+        """How many slots are free."""
+        return self.flags.bit_count()
+
+    @property
+    def marks(self) -> bytes:
+        """One octet per candidate: 0 where it is not free."""
+        return self.lanes.marks(self.flags)
+
+    def starts(self) -> Sequence[int]:
+        """When the free slots start, by time; epoch seconds."""
+        return tuple(compress(self.lanes.starts, self.marks))
+
+    def all_codes(self) -> Sequence[int]:
+        """The kind of each candidate, free or not."""
+        return self.week.rhythm.codes(self.lanes, self.drawn)
+
+    def codes(self) -> Sequence[int]:
+        """The kind of each free slot."""
+        return tuple(compress(self.all_codes(), self.marks))
+
+    def cut(self, first: int, end: int) -> Share:
+        """Only the free slots [first, end[ of it."""
+        kept = [*self.lanes.flagged(self.flags)][first:end]
+        return Share(
+            self.week, self.lanes, self.drawn, sum(0x8000 << 16 * lane for lane in kept), self.since, self.until
+        )
 
 
-# Day (proleptic ordinal), and the bounds that cut it; infinite where all that is to come of the day lies inside.
-Days = tuple[tuple[int, float, float], ...]
+class Window(dict[Pace, Lanes]):
+    """The candidates of each pace that start in [first, last], epoch seconds. Nobody changes it but by looking."""
 
+    def __init__(self, first: float, last: float) -> None:
+        self.first, self.last = first, last
 
-class Window(dict[Rhythm, Days]):
-    """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds.
-
-    By rhythm: the days on which slots may lie in it.
-    """
-
-    def __init__(self, start: datetime, end: datetime, now: datetime) -> None:
-        self.now = now.timestamp()
-        self.first = max(start.timestamp(), self.now)
-        self.last = min(end.timestamp(), self.now + HORIZON.total_seconds())
-
-        self._spans: dict[ZoneInfo, range] = {}
-
-    def __missing__(self, rhythm: Rhythm) -> Days:
-        days = self[rhythm] = _shared(tuple(self._cut(rhythm))) if self.first <= self.last else ()
-        return days
-
-    def _cut(self, rhythm: Rhythm) -> Iterable[tuple[int, float, float]]:
-        for day in self._spans.get(rhythm.zone) or self._span(rhythm.zone):
-            grid = rhythm.grid(day)
-            if grid and grid[0] <= self.last and grid[-1] >= self.first:
-                bounded = self.now < self.first > grid[0]  # those before now are gone anyway
-                yield day, self.first if bounded else -math.inf, self.last if self.last < grid[-1] else math.inf
-
-    def _span(self, zone: ZoneInfo) -> range:
-        first, last = (datetime.fromtimestamp(each, zone).toordinal() for each in (self.first, self.last))
-        span = self._spans[zone] = range(first, last + 1)
-        return span
-
-
-@lru_cache(maxsize=1024)
-def _shared(days: Days) -> Days:
-    """The same days as one object: comparing what was asked with what is asked then takes no time."""
-    return days
+    def __missing__(self, pace: Pace) -> Lanes:
+        lanes = self[pace] = pace.between(self.first, self.last)
+        return lanes
 
 
 class Agenda:
@@ -117,10 +105,9 @@ class Agenda:
 
     def __init__(self, population: Population, editor: Editor, clock: Clock) -> None:
         self._population, self._editor, self._clock = population, editor, clock
-        self._views: dict[tuple[str, int], View] = {}
-        population.watch(lambda: self._views.clear())
-        self._taken: dict[str, frozenset[int]] = {}
-        self.booked: Mapping[str, frozenset[int]] = self._taken  # schedule id -> starts of the slots booked here
+        self._windows: dict[tuple[int, int], Window] = {}
+        self._taken: dict[str, frozenset[int]] = {}  # schedule id -> starts of the slots booked here
+        self.version = 0  # of the bookings
 
     def week(self, schedule_id: str) -> Week | None:
         """The week of one of this editor's schedules."""
@@ -130,32 +117,48 @@ class Agenda:
         held = self._population.site(schedule_id)
         return week_of(held[1]) if held is not None and held[0].editor == self._editor.slug else None
 
-    def search(self, weeks: Iterable[Week], window: Window) -> list[Stretch]:
-        """The free slots of these schedules in the window: by schedule, then day; days without any are left out."""
-        now, views, found = window.now, self._views, []
-        for week in weeks:
-            schedule = week.schedule
-            for day, begin, end in window[week.rhythm]:
-                view = views.get((schedule, day))
-                if view is None or not view.since <= now < view.until:
-                    view = self._look(week, day, now, view)
-                starts = view.starts
-                first = bisect_left(starts, begin) if begin > -math.inf else 0
-                last = bisect_right(starts, end) if end < math.inf else len(starts)
-                if first < last:
-                    found.append(Stretch(week, view, first, last))
+    def window(self, start: float, end: float, now: float) -> Window:
+        """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds.
+
+        The same window again, as far as slots are concerned, is the same object.
+        """
+        # Slots start at whole seconds; what starts before `now` is not free anyway.
+        first = math.ceil(start) if start > now else int(now // _BACK) * _BACK
+        last = math.floor(end) if end < now + _HORIZON else int((now + _HORIZON) // 60) * 60
+        if last < now:
+            first, last = 1, 0
+        found = self._windows.get((first, last))
+        if found is None:
+            make_room(self._windows, WINDOWS_KEPT)
+            found = self._windows[first, last] = Window(first, last)
         return found
+
+    def look(self, week: Week, window: Window, now: float, last: Share | None = None) -> Share:
+        """What is free of a schedule at `now`. `last`: what was found of the same schedule before, if anything."""
+        lanes = window[week.rhythm.pace]
+        if last is not None and last.lanes is lanes:
+            drawn = last.drawn
+        else:
+            drawn = lanes.drawn(self._population.seed, week.schedule.encode())
+        flags, since, until = lanes.free(drawn, now)
+        if week.rhythm.leave and (away := lanes.away(week.rhythm.leave)):
+            flags &= ~away.get(pattern_of(self._population.seed, week.schedule), 0)
+        booked = self._taken.get(week.schedule)
+        if booked:
+            flags &= ~lanes.flags_of(booked)
+        return Share(week, lanes, drawn, flags, since, until)
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""
         week = self.week(schedule_id)
         if week is None:
             return []
-        window = Window(start, end, now)
+        window = self.window(start.timestamp(), end.timestamp(), now.timestamp())
+        share = self.look(week, window, now.timestamp())
+        length, kinds = share.lanes.length, week.rhythm.palette.kinds
         return [
-            as_slot(schedule_id, Planned(start, start + view.length, None, view.palette.kinds[code]), week.zone)
-            for _, view, first, last in self.search((week,), window)
-            for start, code in zip(view.starts[first:last], view.codes[first:last], strict=True)
+            as_slot(schedule_id, Planned(start, start + length, None, kinds[code]), week.zone)
+            for start, code in zip(share.starts(), share.codes(), strict=True)
         ]
 
     def find(self, key: str) -> Slot | None:
@@ -183,7 +186,7 @@ class Agenda:
         over = self._clock.now().timestamp() - _PAST_KEPT
         kept = frozenset(each for each in self._taken.get(schedule, ()) if each > over)
         self._taken[schedule] = kept | {start}
-        self._forget(schedule, start)
+        self.version += 1
 
     def release(self, key: str) -> None:
         """A booking was cancelled: the slot is as free as if it had never been made."""
@@ -194,7 +197,7 @@ class Agenda:
         taken = self._taken.pop(schedule, frozenset()) - {start}
         if taken:
             self._taken[schedule] = taken
-        self._forget(schedule, start)
+        self.version += 1
 
     def _locate(self, key: str) -> tuple[Week, Planned] | None:
         split = split_slot_id(key)
@@ -204,29 +207,5 @@ class Agenda:
         plan = self._plan(week, datetime.fromtimestamp(split[1], week.zone).toordinal())
         return next(((week, planned) for planned in plan.slots() if planned.start == split[1]), None)
 
-    def _look(self, week: Week, day: int, now: float, held: View | None) -> View:
-        """The view of a day at `now`, made again and kept; `held` is one that does not hold now."""
-        schedule, views = week.schedule, self._views
-        if held is None:
-            make_room(views, DAYS_KEPT)
-        plan = self._plan(week, day) if held is None else held.plan
-        view = views[schedule, day] = _view(plan, self._taken.get(schedule, ()), now)
-        return view
-
     def _plan(self, week: Week, day: int) -> Columns:
         return week.rhythm.plan(self._population.seed, week.schedule, day)
-
-    def _forget(self, schedule: str, start: int) -> None:
-        week = self.week(schedule)
-        if week is not None:
-            self._views.pop((schedule, datetime.fromtimestamp(start, week.zone).toordinal()), None)
-
-
-def _view(plan: Columns, booked: Container[int], now: float) -> View:
-    """What is free of a day from `now` until the next of its slots goes, by itself."""
-    starts, length, gone, codes, palette = plan
-    free = [instant > now for instant in gone]
-    if booked:
-        free = [each and start not in booked for each, start in zip(free, starts, strict=True)]
-    until = min(compress(gone, free), default=math.inf)
-    return View(now, until, tuple(compress(starts, free)), length, tuple(compress(codes, free)), palette, plan)

@@ -13,6 +13,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,10 +37,12 @@ from sandbox.editor.password_pages import PasswordPages
 from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.recovery import Recovery
+from sandbox.editor.shelf import OCTETS
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
@@ -50,11 +53,13 @@ from sandbox.net.fhir_http import (
     check_accept,
     fhir_response,
     handling,
+    is_plain_get,
     not_allowed,
     not_found,
     parse_body,
     query_of,
     read_body,
+    send_fhir,
     wants_representation,
 )
 from sandbox.net.http_client import HttpClient
@@ -133,6 +138,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         fhir_base=fhir_base(context, editor),
         ui_base=ui_base(context, editor),
         manners=manners,
+        room=OCTETS // len(_hosted(context)),
     )
     context.population.watch(desk.forget)
     return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
@@ -154,9 +160,15 @@ class FhirPort:
     def __init__(self, vendors: Mapping[str, Vendor]) -> None:
         self._vendors = vendors
         self._endpoint = answering(self._answer)
+        self._searched = {f"/{slug}/fhir/Slot": vendor for slug, vendor in vendors.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; a plain search of slots straight from its scope to octets, as there are most of them."""
+        vendor = self._searched.get(scope["path"])
+        if vendor is not None and is_plain_get(scope) and not vendor.desk.manners.quirks:
+            with contextlib.suppress(RequestError):  # answered below as any other
+                await send_fhir(answer_slots(vendor.desk, scope["query_string"].decode(errors="replace")), send)
+                return
         response = await self._endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -220,7 +232,7 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
     check_accept(request, query)
     note: Note | None = request.scope.get("exchange")
     if note is not None:
-        note.flow = _searched(vendor.editor, kind, query.encode()).value
+        note.flow = _searched(vendor.editor, kind, _asks_for_cpts(query.encode())).value
     return _search(request, vendor, kind, query, "POST")
 
 
@@ -266,19 +278,30 @@ def _only(request: Request, method: str, where: str) -> None:
 def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str, str]]:
     """For the Edge of the FHIR port: (actor, flow) of a request, from its method, path and query."""
 
+    known: dict[tuple[str, str, bool], tuple[str, str]] = {}
+
     def identify(scope: Scope) -> tuple[str, str]:
-        slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
-        editor = editors.get(slug)
-        actor = f"editor:{slug}" if editor is not None else "editor:"
-        return actor, _flow(scope, editor, kind).value
+        names_cpts = _asks_for_cpts(scope["query_string"])
+        key = (scope["method"], scope["path"], names_cpts)
+        found = known.get(key)
+        if found is None:
+            slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
+            editor = editors.get(slug)
+            actor = f"editor:{slug}" if editor is not None else "editor:"
+            make_room(known, _PATHS_KEPT)
+            found = known[key] = (actor, _flow(scope["method"], editor, kind, names_cpts).value)
+        return found
 
     return identify
 
 
-def _flow(scope: Scope, editor: Editor | None, kind: str) -> Flow:
-    if kind == "Practitioner" and scope["method"] in ("POST", "PUT"):
+_PATHS_KEPT = 1024
+
+
+def _flow(method: str, editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
+    if kind == "Practitioner" and method in ("POST", "PUT"):
         return Flow.INT_R02
-    return _searched(editor, kind, scope["query_string"])
+    return _searched(editor, kind, names_cpts)
 
 
 _CPTS_ASKED = re.compile(rb"service(-|%2d)type(-|%2d)reference", re.IGNORECASE)
@@ -291,9 +314,14 @@ _FLOWS = {
 }  # resource type -> the flows that it may belong to, the first that the editor speaks
 
 
-def _searched(editor: Editor | None, kind: str, query: bytes) -> Flow:
+def _asks_for_cpts(query: bytes) -> bool:
+    """Does a query ask for what INT_R04 adds; in most there is no « service » at all, which is quickly seen."""
+    return b"service" in query.lower() and _CPTS_ASKED.search(query) is not None
+
+
+def _searched(editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
     """The flow of a search or read; INT_R04 where its include is asked for, whoever is asked."""
-    if kind == "Slot" and _CPTS_ASKED.search(query):
+    if kind == "Slot" and names_cpts:
         return Flow.INT_R04
     flows = _FLOWS.get(kind, _ANY)
     return next((flow for flow in flows if editor is not None and editor.speaks(flow)), flows[0])
@@ -304,9 +332,11 @@ def identify_page(scope: Scope) -> tuple[str, str]:
     return f"editor:{scope['path'].lstrip('/').partition('/')[0]}", Flow.UI.value
 
 
+_SAS = sas_subject()
+
+
 def _is_sas(scope: Scope, peer: Peer) -> bool:
-    subject = sas_subject()
-    return (peer.cn, peer.ou) == (subject.cn, subject.ou)
+    return peer.cn == _SAS.cn and peer.ou == _SAS.ou
 
 
 def pages_app(context: Context, vendors: Mapping[str, Vendor]) -> ASGIApp:

@@ -11,17 +11,18 @@ come by practitioner in the order asked, then place, then time, then what was as
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
+from urllib.parse import quote
 
-from sandbox.editor.agenda import Agenda, Stretch, Week, Window, week_of
+from sandbox.editor.agenda import Agenda, Share, Window
 from sandbox.editor.manners import Manners
+from sandbox.editor.shelf import OCTETS, File, Shelf, file_of
 from sandbox.fhir import search
 from sandbox.fhir.resources import (
-    Specialty,
     cpts_resource,
     practitioner_resource,
     role_resource,
@@ -32,7 +33,6 @@ from sandbox.fhir.resources import (
     sos_resource,
 )
 from sandbox.fhir.slots import R01, R04, SOS, Form, Renderer
-from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import Flow
@@ -40,44 +40,13 @@ from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, 
 from sandbox.population.agenda import Planned, slot_id, split_slot_id
 from sandbox.population.people import Population
 
-KEPT = 2048  # practitioners held at most, with what was found of them last
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Card:
-    """A practitioner whose agenda this editor holds."""
-
-    person: Practitioner
-    specialty: Specialty
-    weeks: tuple[Week, ...]
-
-
-@dataclass(slots=True, eq=False)
-class _Found:
-    """What is free of a practitioner's agendas, for any `now` in [since, until[, as long as `under` is the same.
-
-    `under`: the days asked of each schedule, and what is booked there. `rendered`: entries of the slots, by form;
-    `company`: those of what goes with them.
-    """
-
-    card: _Card
-    stretches: list[Stretch]
-    under: object = None
-    since: float = math.inf
-    until: float = -math.inf
-    rendered: dict[str, list[bytes]] = field(default_factory=dict)
-    company: bytes = b""
-    count: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.count = sum([last - first for _, _, first, last in self.stretches])
-
 
 @dataclass(frozen=True)
 class Desk:
     """Where an editor answers from. `fhir_base`, `ui_base`: public URLs of its FHIR base and of its pages.
 
-    Of its manners the answers made here only know the page size; quirks are played on what is answered.
+    `room`: octets that it may hold ready. Of its manners the answers made here only know the page size; quirks are
+    played on what is answered.
     """
 
     editor: Editor
@@ -87,6 +56,7 @@ class Desk:
     fhir_base: str
     ui_base: str
     manners: Manners = field(default_factory=Manners)
+    room: int = OCTETS
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -94,14 +64,24 @@ class Desk:
         return Renderer(self.fhir_base, self.ui_base, self.editor.system)
 
     @cached_property
-    def kept(self) -> dict[str, _Found]:
-        """What was found of practitioners asked for lately, by the id asked."""
-        return {}
+    def offers_slots(self) -> bool:
+        """True when the editor is interfaced for a search of practitioners."""
+        return self.editor.speaks(Flow.INT_R01) or self.editor.speaks(Flow.INT_R04)
+
+    @cached_property
+    def offers_cpts(self) -> bool:
+        """True when it answers what INT_R04 adds."""
+        return self.editor.speaks(Flow.INT_R04)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What was found of agendas asked for lately."""
+        return Shelf(self.room)
 
     def forget(self) -> None:
         """Other people have come: nothing that is kept of the former holds."""
-        self.kept.clear()
-        vars(self).pop("renderer", None)
+        for kept in ("shelf", "renderer"):
+            vars(self).pop(kept, None)
 
 
 _Placed = tuple[Practitioner, Place]
@@ -110,64 +90,60 @@ _Sited = tuple[SosAssociation, ConsultationSite]
 
 def answer_slots(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
     """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
-    _supported(desk, Flow.INT_R01, Flow.INT_R04)
-    query = search.parse_slot_query(raw_query, cpts=desk.editor.speaks(Flow.INT_R04), lenient=lenient)
-    window = Window(query.start, query.end, desk.clock.now())
-    found = _free(desk, query.practitioners, window)
+    if not desk.offers_slots:
+        raise _unsupported(desk, Flow.INT_R01, Flow.INT_R04)
+    query = search.parse_slot_query(raw_query, cpts=desk.offers_cpts, lenient=lenient)
+    found = _free(desk, query)
     total = sum([each.count for each in found])
-    form = R04 if _names_cpts(query, found) else R01
+    form = R04 if search.SERVICE in query.includes and _names_cpts(found) else R01
     following = None
-    if form is R01:
+    if form is R01 and (query.after is not None or total > desk.manners.page or query.count != search.PAGE):
         found, last = _page(found, query, total, desk.manners.page)
         following = _following(query.text, last) if last is not None else None
-    entries: list[bytes] = []
-    for each in found:
-        rendered = each.rendered.get(form.name)
-        entries += _render(desk.renderer, form, each) if rendered is None else rendered
-    entries += _included(desk, query.includes, found)
+    included = _included(desk, query.includes, found)
+    entries = [*_rendered(desk, form, found), *included]
     return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
 
 
-def _free(desk: Desk, ids: Iterable[str], window: Window) -> list[_Found]:
+def _free(desk: Desk, query: search.SlotQuery) -> list[File]:
     """What is free of those practitioners whose agenda this editor holds, in the order asked.
 
     Nothing is searched anew where what was found last still holds.
     """
-    now, booked, kept = window.now, desk.agenda.booked.get, desk.kept
-    found: dict[str, _Found] = {}
-    for each in ids:
-        last = kept.get(each)
-        card = last.card if last is not None else _card(desk, each)
-        if card is None:
-            continue
-        if len(card.weeks) == 1:
-            ((schedule, rhythm),) = card.weeks
-            under: object = (window[rhythm], booked(schedule))
-        else:
-            under = [(window[rhythm], booked(schedule)) for schedule, rhythm in card.weeks]
-        if last is None or not last.since <= now < last.until or last.under != under:
-            stretches = desk.agenda.search(card.weeks, window)
-            until = min([stretch.view.until for stretch in stretches], default=math.inf)  # none comes by itself
-            last = kept[each] = _Found(card, stretches, under, now, until)
-        found[card.person.id] = last
-    return list(found.values())
+    agenda, known, now = desk.agenda, desk.shelf.files, desk.clock.time()
+    window, version = agenda.window(query.start.timestamp(), query.end.timestamp(), now), agenda.version
+    found = []
+    for each in query.practitioners:
+        file = known.get(each)
+        if file is None:
+            file = _file(desk, each)
+            if file is None:
+                continue
+        if not (file.window is window and file.since <= now < file.until and file.version == version):
+            file.look(agenda, window, now)
+        found.append(file)
+    return found
 
 
-def _card(desk: Desk, id: str) -> _Card | None:
+def _file(desk: Desk, id: str) -> File | None:
+    """A new file of a practitioner whose agenda this editor holds."""
     person = desk.population.practitioner(id)
     if person is None or person.editor != desk.editor.slug:
         return None
-    make_room(desk.kept, KEPT)
-    weeks = tuple(week_of(place) for place in person.places)
-    return _Card(person, (person.specialty, person.specialty_text), weeks)
+    file = desk.shelf.files[id] = file_of(person)
+    return file
 
 
-def _render(renderer: Renderer, form: Form, found: _Found) -> list[bytes]:
-    entries: list[bytes] = []
-    for stretch in found.stretches:
-        entries += _rendered(renderer, form, found.card.specialty, stretch)
-    found.rendered[form.name] = entries
-    return entries
+def _rendered(desk: Desk, form: Form, found: Iterable[File]) -> list[bytes]:
+    """The entries of these slots, in one piece per agenda."""
+    name, seen = form.name, [each for each in found if each.count]
+    pieces = [each.rendered.get(name) for each in seen]
+    if None not in pieces:
+        return cast(list[bytes], pieces)
+    new = [each for each in seen if name not in each.rendered]
+    rendered = {id(each): each.render(desk.renderer, form) for each in new}
+    desk.shelf.settle([each for each in new if each.window is not None and (each.rendered or not each.weight)])
+    return [rendered.get(id(each)) or each.rendered[name] for each in seen]
 
 
 def answer_schedules(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
@@ -175,57 +151,50 @@ def answer_schedules(desk: Desk, raw_query: str, *, lenient: bool = False) -> by
 
     Raises RequestError 400 (the query), 404 (this editor has no such search).
     """
-    _supported(desk, Flow.SOS)
+    if not desk.editor.speaks(Flow.SOS):
+        raise _unsupported(desk, Flow.SOS)
     query = search.parse_schedule_query(raw_query, lenient=lenient)
-    window = Window(query.start, query.end, desk.clock.now())
-    renderer = desk.renderer
-    matched: list[_Sited] = []
-    slots: list[bytes] = []
-    for sos, site in _sited(desk, query.sirets):
-        stretches = desk.agenda.search((week_of(site),), window)
-        if stretches:
-            matched.append((sos, site))
-        for stretch in stretches:
-            slots += _rendered(renderer, SOS, (None, None), stretch)
+    now, renderer = desk.clock.time(), desk.renderer
+    window = desk.agenda.window(query.start.timestamp(), query.end.timestamp(), now)
+    found = [(sos, site, _of_site(desk, site, window, now)) for sos, site in _sited(desk, query.sirets)]
+    matched = [(sos, site) for sos, site, file in found if file.count]
     entries = [renderer.site_schedule(site) for _, site in matched]
     if search.SCHEDULE in query.includes:
-        entries += slots
+        entries += _rendered(desk, SOS, [file for _, _, file in found])
     if search.SITE in query.includes:
         entries += [renderer.site(sos, site) for sos, site in matched]
         if search.SITE_ORGANIZATION in query.includes:
             entries += [renderer.sos(sos) for sos in {sos.siret: sos for sos, _ in matched}.values()]
-    return renderer.bundle(SOS, len(slots), "Schedule", query.text, entries)
+    return renderer.bundle(SOS, sum(file.count for _, _, file in found), "Schedule", query.text, entries)
 
 
-def _rendered(renderer: Renderer, form: Form, specialty: Specialty, stretch: Stretch) -> Sequence[bytes]:
-    """The entries of these slots; those of a view are rendered once."""
-    week, view, first, last = stretch
-    entries = view.rendered.get(form.name)
-    if entries is None:
-        entries = view.rendered[form.name] = renderer.slots(form, week.schedule, specialty, week.zone, view)
-    return entries if last - first == len(entries) else entries[first:last]
+def _of_site(desk: Desk, site: ConsultationSite, window: Window, now: float) -> File:
+    file = desk.shelf.files.get(site.id)
+    if file is None:
+        file = desk.shelf.files[site.id] = file_of(site)
+    if not file.holds(desk.agenda, window, now):
+        file.look(desk.agenda, window, now)
+    return file
 
 
-def _supported(desk: Desk, *flows: Flow) -> None:
-    if not any(desk.editor.speaks(flow) for flow in flows):
-        detail = f"{desk.editor.name} does not offer this search ({', '.join(flows)})"
-        raise RequestError(404, Issue("not-supported", detail))
+def _unsupported(desk: Desk, *flows: Flow) -> RequestError:
+    detail = f"{desk.editor.name} does not offer this search ({', '.join(flows)})"
+    return RequestError(404, Issue("not-supported", detail))
 
 
-def _names_cpts(query: search.SlotQuery, found: Sequence[_Found]) -> bool:
-    """True for an INT_R04 answer; an empty one goes by what was asked."""
-    if search.SERVICE not in query.includes:
-        return False
-    return not any(each.stretches for each in found) or bool(_finess(found))
+def _names_cpts(found: Sequence[File]) -> bool:
+    """True for an INT_R04 answer to a search that asks for CPTS; an empty one goes by what was asked."""
+    return not any(each.count for each in found) or bool(_finess(found))
 
 
-def _finess(found: Iterable[_Found]) -> Iterable[str]:
+def _finess(found: Iterable[File]) -> Iterable[str]:
     """The CPTS that these slots name, in their order."""
     named: dict[str, None] = {}
     for each in found:
-        for _, view, first, last in each.stretches:
-            kinds = view.palette.kinds
-            named |= dict.fromkeys(finess for code in view.codes[first:last] for finess in kinds[code].cpts)
+        for share in each.shares:
+            if share.week.rhythm.groups:
+                kinds = share.week.rhythm.palette.kinds
+                named |= dict.fromkeys(finess for code in share.codes() for finess in kinds[code].cpts)
     return named.keys()
 
 
@@ -236,84 +205,68 @@ def _sited(desk: Desk, sirets: Iterable[str]) -> Iterable[_Sited]:
             yield from ((sos, site) for site in sos.sites)
 
 
-def _page(found: list[_Found], query: search.SlotQuery, total: int, most: int) -> tuple[list[_Found], str | None]:
+def _page(found: list[File], query: search.SlotQuery, total: int, most: int) -> tuple[list[File], str | None]:
     """The page asked for, of `most` slots at most, and the id of its last slot when another page follows."""
     room = most if query.count is None else min(query.count, most)
     if query.after is not None:
         found = _after(found, query.after)
     elif total <= room:
         return found, None
-    page: list[_Found] = []
+    page: list[File] = []
     last: str | None = None  # stays so on a page without room (`_count=0` asks for the total alone)
     for each in found:
-        fitting: list[Stretch] = []
-        for week, view, first, end in each.stretches:
-            if not room:
-                return [*page, _Found(each.card, fitting)], last
-            until = min(end, first + room)
-            fitting.append(Stretch(week, view, first, until))
-            last, room = slot_id(week.schedule, view.starts[until - 1]), room - (until - first)
-            if until < end:
-                return [*page, _Found(each.card, fitting)], last
-        page.append(_Found(each.card, fitting))
+        fitting: list[Share] = []
+        for share in each.shares:
+            if share.count and room <= 0:
+                return [*page, each.only(fitting)], last
+            fitting.append(share if share.count <= room else share.cut(0, room))
+            if fitting[-1].count:
+                last = slot_id(share.week.schedule, fitting[-1].starts()[-1])
+            if share.count > room:
+                return [*page, each.only(fitting)], last
+            room -= share.count
+        page.append(each.only(fitting))
     return page, None
 
 
-def _after(found: Iterable[_Found], after: str) -> list[_Found]:
+def _after(found: Iterable[File], after: str) -> list[File]:
     """What comes after that slot, which may be gone since: the order of schedules and times stands."""
     split = split_slot_id(after)
-    order = {week.schedule: at for at, week in enumerate(week for each in found for week in each.card.weeks)}
+    order = {week.schedule: at for at, week in enumerate(week for each in found for week in each.weeks)}
     if split is None or split[0] not in order:
         raise malformed(f"'{after}' is no page of this search", "http._after", code="value")
     here, instant = order[split[0]], split[1]
     kept = []
     for each in found:
         following = []
-        for week, view, first, last in each.stretches:
-            at = order[week.schedule]
-            begin = max(first, bisect_right(view.starts, instant)) if at == here else first
-            if at >= here and begin < last:
-                following.append(Stretch(week, view, begin, last))
-        kept.append(_Found(each.card, following))
+        for share in each.shares:
+            at = order[share.week.schedule]
+            if at >= here:
+                following.append(share.cut(bisect_right(share.starts(), instant), share.count) if at == here else share)
+        kept.append(each.only(following))
     return kept
 
 
 def _following(text: str, last: str) -> str:
     kept = [part for part in text.split("&") if not part.startswith("_after=")]
-    return "&".join((*kept, f"_after={last}"))
+    return "&".join((*kept, f"_after={quote(last)}"))
 
 
-def _included(desk: Desk, includes: frozenset[str], found: Sequence[_Found]) -> list[bytes]:
+def _included(desk: Desk, includes: frozenset[str], found: Sequence[File]) -> list[bytes]:
     """Entries of what was asked to be included; an iterated include needs what it iterates on."""
     entries: list[bytes] = []
     if search.SCHEDULE in includes:
-        actors = search.ACTOR in includes
-        for each in found:
-            if each.stretches:
-                entries += (
-                    (each.company or _company(desk.renderer, each),) if actors else _schedules(desk.renderer, each)
-                )
+        seen, renderer = [each for each in found if each.count], desk.renderer
+        if search.ACTOR in includes:
+            entries += [each.company or each.accompany(renderer) for each in seen]
+        else:
+            entries += [renderer.schedule(person, place) for each in seen for person, place in each.placed()]
     if search.SERVICE in includes:
         cpts = [desk.population.cpts[finess] for finess in _finess(found)]
         entries += [desk.renderer.service(each) for each in cpts]
         if search.SERVICE_ORGANIZATION in includes:
             entries += [desk.renderer.cpts(each) for each in cpts]
     return entries
-
-
-def _company(renderer: Renderer, found: _Found) -> bytes:
-    """The practitioner of these slots, and their Schedules and roles."""
-    found.company = renderer.company(found.card.person, _places(found))
-    return found.company
-
-
-def _schedules(renderer: Renderer, found: _Found) -> list[bytes]:
-    return [renderer.schedule(found.card.person, place) for place in _places(found)]
-
-
-def _places(found: _Found) -> list[Place]:
-    seen = {stretch.week.schedule for stretch in found.stretches}
-    return [place for place in found.card.person.places if place.id in seen]
 
 
 def read(desk: Desk, resource_type: str, key: str) -> bytes | None:

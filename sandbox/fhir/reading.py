@@ -7,89 +7,30 @@ lists are those of the guide's recurrent errors. Whether a slot answers the quer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import orjson
 
 from sandbox.fhir import nos
+from sandbox.fhir.answers import Agenda, FreeSlot, Reading, SlotPlace, Terms
+from sandbox.fhir.nodes import NOTHING, Node, node_of, nodes_of, reference_of, text_of
+from sandbox.fhir.quick import quick_bundle, read_quickly
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, national_phone, prefixed_person, prefixed_structure
 
-Node = Mapping[str, Any]
-_NOTHING: Node = {}
+__all__ = ["FreeSlot", "Reading", "SlotPlace", "read_bundle"]
+
 _ESTABLISHMENTS = (nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
-
-
-@dataclass(frozen=True, slots=True)
-class SlotPlace:
-    """Where a slot is held, as the editor says; "" for what it does not say. `id`: its own id of the place."""
-
-    line: str = ""
-    postal_code: str = ""
-    city: str = ""
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FreeSlot:
-    """One free slot with everything that belongs to it.
-
-    `practitioner`: prefixed national id, None for SOS and when the answer does not say; `schedule`: id without type;
-    `specialties`: codes, or texts where there is no code; `cpts`: (FINESS, name) of each CPTS; `sos`: (SIRET, name)
-    of the association, `site` the name of its consultation site.
-    """
-
-    schedule: str
-    slot_id: str
-    start: datetime
-    end: datetime
-    practitioner: str | None = None
-    family: str = ""
-    given: str = ""
-    visibilities: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    specialties: tuple[str, ...] = ()
-    walkin: bool = False
-    comment: str | None = None
-    phone: str | None = None
-    place: SlotPlace | None = None
-    structure: str | None = None
-    cpts: tuple[tuple[str, str], ...] = ()
-    sos: tuple[str, str] | None = None
-    site: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """An answer understood. `total` as it says, None when it does not or is no Bundle; `following`: its `next` link."""
-
-    slots: list[FreeSlot]
-    findings: list[Finding]
-    total: int | None = None
-    following: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Schedule:
-    """What a Schedule says of all its slots."""
-
-    practitioner: str | None = None
-    family: str = ""
-    given: str = ""
-    phone: str | None = None
-    place: SlotPlace | None = None
-    structure: str | None = None
-    sos: tuple[str, str] | None = None
-    site: str | None = None
 
 
 def read_bundle(body: bytes) -> Reading:
     """Understand the body of a 200. A body that is no searchset gives no slots and a finding R01-13."""
+    quick = quick_bundle(body)
+    if quick is not None:
+        return read_quickly(quick, _Reader())
     try:
         bundle = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -103,31 +44,60 @@ def read_bundle(body: bytes) -> Reading:
 class _Reader:
     findings: list[Finding] = field(default_factory=list)
     _resources: dict[str, Node] = field(default_factory=dict)
-    _schedules: dict[str, _Schedule] = field(default_factory=dict)
+    _schedules: dict[str, Agenda] = field(default_factory=dict)
 
     def wrong(self, requirement: str, path: str, text: str) -> None:
         self.findings.append(Finding(requirement, path, text))
 
     def read(self, bundle: Node) -> Reading:
-        if bundle.get("type") != "searchset":
-            self.wrong("R01-14", "Bundle.type", f"'{bundle.get('type')}' is not searchset")
+        entries = [(path, text_of(entry, "fullUrl"), entry) for path, entry in nodes_of(bundle, "entry", "Bundle")]
+        slots = self.sort((path, url, entry.get("resource")) for path, url, entry in entries)
+        return self.finish(bundle, [*map(self.slot, slots)])
+
+    def sort(self, entries: Iterable[tuple[str, str, object]]) -> list[Node]:
+        """Keep the resources (path, fullUrl, resource) to be referred to; the Slots among them."""
         slots: list[Node] = []
-        for path, entry in _nodes(bundle, "entry", "Bundle"):
-            resource = entry.get("resource")
+        for path, url, resource in entries:
             if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
                 self.wrong("R01-13", f"{path}.resource", "not a resource")
                 continue
             self._resources[f"{resource['resourceType']}/{resource.get('id')}"] = resource
-            if url := _text(entry, "fullUrl"):
+            if url:
                 self._resources.setdefault(url, resource)
             if resource["resourceType"] == "Slot":
                 slots.append(resource)
-        found = [slot for slot in map(self._slot, slots) if slot is not None]
+        return slots
+
+    def finish(self, bundle: Node, slots: Sequence[FreeSlot | None]) -> Reading:
+        """The answer understood; `slots`: what became of each Slot of it."""
+        if bundle.get("type") != "searchset":
+            self.findings.insert(0, Finding("R01-14", "Bundle.type", f"'{bundle.get('type')}' is not searchset"))
+        following = next((text_of(link, "url") for _, link in nodes_of(bundle, "link", "") if _is_next(link)), None)
         total = bundle.get("total")
-        following = next((_text(link, "url") for _, link in _nodes(bundle, "link", "") if _is_next(link)), None)
         self._count(total, len(slots), following)
         whole = total if isinstance(total, int) and not isinstance(total, bool) else None
-        return Reading(found, self.findings, whole, following or None)
+        return Reading([slot for slot in slots if slot is not None], self.findings, whole, following or None)
+
+    def agenda(self, reference: str) -> tuple[str, Agenda] | None:
+        """Id and agenda of the Schedule that a reference names; None when it names none."""
+        before = len(self.findings)
+        key = self._resolve({"reference": reference}, "Schedule", "", "R01-12")
+        if key is None:
+            del self.findings[before:]
+            return None
+        return key.partition("/")[2], self._schedule(key)
+
+    def terms(self, slot: Node) -> Terms | None:
+        """What a Slot has in common with others of its kind; None when something is wrong with it."""
+        before = len(self.findings)
+        types, reasons = self._types(slot, "")
+        cpts = self._cpts(slot, "")
+        codes = {text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "appointmentType"), "coding", "")}
+        visibilities = self._visibilities(slot, "")
+        if len(self.findings) > before or not codes & {nos.ROUTINE, nos.WALKIN}:
+            del self.findings[before:]
+            return None
+        return Terms(visibilities, types, reasons, _specialties(slot), nos.WALKIN in codes, cpts)
 
     def _count(self, total: object, slots: int, following: str | None) -> None:
         """⚠ For SOS, `total` may count the Schedules instead of the Slots: both are right."""
@@ -135,7 +105,7 @@ class _Reader:
         if following is None and total not in (slots, schedules):
             self.wrong("R01-13", "Bundle.total", f"{total!r}, but there are {slots} slots")
 
-    def _slot(self, slot: Node) -> FreeSlot | None:
+    def slot(self, slot: Node) -> FreeSlot | None:
         path = f"Slot/{slot.get('id')}"
         if slot.get("status") != "free":
             self.wrong("R01-10", f"{path}.status", f"'{slot.get('status')}' is not free")
@@ -151,7 +121,7 @@ class _Reader:
         walkin, comment = self._booking(slot, path)
         known = self._schedule(schedule)
         return FreeSlot(
-            schedule=schedule.partition("/")[2], slot_id=_text(slot, "id"), start=start, end=end,
+            schedule=schedule.partition("/")[2], slot_id=text_of(slot, "id"), start=start, end=end,
             practitioner=known.practitioner, family=known.family, given=known.given,
             visibilities=self._visibilities(slot, path), types=types, reasons=reasons,
             specialties=_specialties(slot), walkin=walkin, comment=comment, phone=known.phone, place=known.place,
@@ -159,7 +129,7 @@ class _Reader:
         )  # fmt: skip
 
     def _instant(self, slot: Node, key: str, path: str) -> datetime | None:
-        text = _text(slot, key)
+        text = text_of(slot, key)
         try:
             instant = parse_datetime(text)
         except (ValueError, OverflowError):
@@ -170,8 +140,8 @@ class _Reader:
         return instant
 
     def _visibilities(self, slot: Node, path: str) -> tuple[str, ...]:
-        meta = _node(slot, "meta")
-        codes = [_text(coding, "code") for _, coding in _nodes(meta, "security", path)]
+        meta = node_of(slot, "meta")
+        codes = [text_of(coding, "code") for _, coding in nodes_of(meta, "security", path)]
         unknown = [code for code in codes if code not in nos.VISIBILITIES]
         if unknown or not codes:
             self.wrong("R01-46" if unknown else "R01-23", f"{path}.meta.security", f"visibilities are {codes}")
@@ -181,25 +151,25 @@ class _Reader:
         """Consultation types and reasons; a type sent as text, or a reason as a code, is put right."""
         types: dict[str, None] = {}
         reasons: dict[str, None] = {}
-        for where, concept in _nodes(slot, "serviceType", path):
-            text = _text(concept, "text")
+        for where, concept in nodes_of(slot, "serviceType", path):
+            text = text_of(concept, "text")
             if text in nos.CONSULTATIONS:
                 self.wrong("R01-24", f"{where}.text", f"consultation type '{text}' as text")
                 types[text] = None
             elif text:
                 reasons[text] = None
-            for place, coding in _nodes(concept, "coding", where):
-                system, code = _text(coding, "system"), _text(coding, "code")
+            for place, coding in nodes_of(concept, "coding", where):
+                system, code = text_of(coding, "system"), text_of(coding, "code")
                 if system == nos.CONSULTATION and code in nos.CONSULTATIONS:
                     types[code] = None
                 elif system not in _ESTABLISHMENTS:
                     self.wrong("R01-48", place, f"'{system}|{code}' is no consultation type")
-                    reasons.update({label: None for label in [_text(coding, "display")] if label})
+                    reasons.update({label: None for label in [text_of(coding, "display")] if label})
         return tuple(types), tuple(reasons)
 
     def _booking(self, slot: Node, path: str) -> tuple[bool, str | None]:
-        codes = [_text(coding, "code") for _, coding in _nodes(_node(slot, "appointmentType"), "coding", path)]
-        comment = _text(slot, "comment") or None
+        codes = [text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "appointmentType"), "coding", path)]
+        comment = text_of(slot, "comment") or None
         if not set(codes) & {nos.ROUTINE, nos.WALKIN}:
             self.wrong("R01-49", f"{path}.appointmentType", f"codes are {codes}")
         walkin = nos.WALKIN in codes or (nos.ROUTINE not in codes and comment is None)
@@ -212,18 +182,18 @@ class _Reader:
 
     def _cpts(self, slot: Node, path: str) -> tuple[tuple[str, str], ...]:
         found: dict[str, str] = {}
-        for where, concept in _nodes(slot, "serviceType", path):
-            if not any(_text(coding, "code") == nos.CPTS for _, coding in _nodes(concept, "coding", where)):
+        for where, concept in nodes_of(slot, "serviceType", path):
+            if not any(text_of(coding, "code") == nos.CPTS for _, coding in nodes_of(concept, "coding", where)):
                 continue
             references = [
                 extension.get("valueReference")
-                for _, extension in _nodes(concept, "extension", where)
+                for _, extension in nodes_of(concept, "extension", where)
                 if extension.get("url") == nos.SERVICE_TYPE
             ]
             service = self._resolve(references[0] if references else None, "HealthcareService", where, "R04-2")
             if service is not None:
                 found |= self._organization(self._resources.get(service), service)
-        seen = any(_text(coding, "code") == "CPTS" for _, coding in _nodes(_node(slot, "meta"), "security", path))
+        seen = any(text_of(coding, "code") == "CPTS" for _, coding in nodes_of(node_of(slot, "meta"), "security", path))
         if seen and not found:
             self.wrong("R04-2", f"{path}.serviceType", "seen by CPTS, but by none that the answer names")
         return tuple(found.items())
@@ -239,34 +209,34 @@ class _Reader:
             self.wrong("R04-3", f"{path}.providedBy", "its Organization is not in the answer")
             return {}
         finess = self._structure(organization, key or "", "R04-4")
-        return {finess: _text(organization, "name")} if finess else {}
+        return {finess: text_of(organization, "name")} if finess else {}
 
     def _structure(self, owner: Node, path: str, requirement: str) -> str | None:
-        values = [_text(identifier, "value") for _, identifier in _nodes(owner, "identifier", path)]
+        values = [text_of(identifier, "value") for _, identifier in nodes_of(owner, "identifier", path)]
         value = values[0] if values else ""
         if not value or prefixed_structure(value) != value:
             self.wrong(requirement, f"{path}.identifier.value", f"'{value}' is no prefixed id of a structure")
         return prefixed_structure(value) or None
 
-    def _schedule(self, key: str) -> _Schedule:
+    def _schedule(self, key: str) -> Agenda:
         if key not in self._schedules:
             self._schedules[key] = self._understand(key)
         return self._schedules[key]
 
-    def _understand(self, key: str) -> _Schedule:
+    def _understand(self, key: str) -> Agenda:
         schedule = self._resources.get(key)
         if schedule is None:
             self.wrong("R01-12", key, "not in the answer")
-            return _Schedule()
-        actors = [self._resources.get(_reference(actor), _NOTHING) for _, actor in _nodes(schedule, "actor", key)]
+            return Agenda()
+        actors = [self._resources.get(reference_of(actor), NOTHING) for _, actor in nodes_of(schedule, "actor", key)]
         kinds: dict[str, Node] = {}
         for actor in actors:
             kinds.setdefault(str(actor.get("resourceType")), actor)
         if "Location" in kinds:
             return self._site(kinds["Location"], key)
-        return self._person(kinds.get("Practitioner", _NOTHING), kinds.get("PractitionerRole", _NOTHING), key)
+        return self._person(kinds.get("Practitioner", NOTHING), kinds.get("PractitionerRole", NOTHING), key)
 
-    def _person(self, practitioner: Node, role: Node, key: str) -> _Schedule:
+    def _person(self, practitioner: Node, role: Node, key: str) -> Agenda:
         for requirement, kind, actor in (
             ("R01-15", "Practitioner", practitioner),
             ("R01-19", "PractitionerRole", role),
@@ -274,14 +244,14 @@ class _Reader:
             if not actor:
                 self.wrong(requirement, f"{key}.actor", f"no {kind} in the answer")
         if not practitioner and role:  # the role may still say who
-            practitioner = self._resources.get(_reference(role.get("practitioner")), _NOTHING)
-        name = next((name for _, name in _nodes(practitioner, "name", key)), _NOTHING)
+            practitioner = self._resources.get(reference_of(role.get("practitioner")), NOTHING)
+        name = next((name for _, name in nodes_of(practitioner, "name", key)), NOTHING)
         given = name.get("given")
-        organization = _node(_node(role, "organization"), "identifier")
+        organization = node_of(node_of(role, "organization"), "identifier")
         structure = self._structure({"identifier": [organization]}, key, "R01-20") if organization else None
-        return _Schedule(
+        return Agenda(
             practitioner=self._national_id(practitioner, key) if practitioner else None,
-            family=_text(name, "family"),
+            family=text_of(name, "family"),
             given=" ".join(each for each in given if isinstance(each, str)) if isinstance(given, list) else "",
             phone=self._phone(role, key) or self._phone(practitioner, key),
             place=self._place(role, key) if role else None,
@@ -290,8 +260,8 @@ class _Reader:
 
     def _national_id(self, practitioner: Node, key: str) -> str | None:
         """The national id, with its prefix; one of another system than the national one is not taken for it."""
-        for path, identifier in _nodes(practitioner, "identifier", key):
-            value = _text(identifier, "value")
+        for path, identifier in nodes_of(practitioner, "identifier", key):
+            value = text_of(identifier, "value")
             if identifier.get("system") != SYSTEM_PERSON or not value:
                 continue
             if prefixed_person(value) != value:
@@ -301,8 +271,8 @@ class _Reader:
         return None
 
     def _phone(self, owner: Node, key: str) -> str | None:
-        for path, telecom in _nodes(owner, "telecom", f"{key} → {owner.get('resourceType')}"):
-            value = _text(telecom, "value")
+        for path, telecom in nodes_of(owner, "telecom", f"{key} → {owner.get('resourceType')}"):
+            value = text_of(telecom, "value")
             if telecom.get("system") != "phone" or not value:
                 continue
             national = national_phone(value)
@@ -313,8 +283,8 @@ class _Reader:
 
     def _place(self, role: Node, key: str) -> SlotPlace | None:
         """The Location contained in the role (an answer with several keeps the one that is referred to)."""
-        wanted = {_text(location, "reference").lstrip("#") for _, location in _nodes(role, "location", key)}
-        held = [each for _, each in _nodes(role, "contained", key) if each.get("resourceType") == "Location"]
+        wanted = {text_of(location, "reference").lstrip("#") for _, location in nodes_of(role, "location", key)}
+        held = [each for _, each in nodes_of(role, "contained", key) if each.get("resourceType") == "Location"]
         location = next((each for each in held if each.get("id") in wanted), None)
         if location is None:
             self.wrong("R01-22", f"{key} → PractitionerRole.contained", "its Location is not in it")
@@ -322,36 +292,36 @@ class _Reader:
         return self._address(location, key)
 
     def _address(self, location: Node, key: str) -> SlotPlace:
-        address = _node(location, "address")
+        address = node_of(location, "address")
         lines = address.get("line")
         line = " ".join(each for each in lines if isinstance(each, str)) if isinstance(lines, list) else ""
-        postal_code, city = _text(address, "postalCode"), _text(address, "city")
+        postal_code, city = text_of(address, "postalCode"), text_of(address, "city")
         for requirement, name, value in (("R01-38", "line", line), ("R01-39", "city", city)):
             if not value:
                 self.wrong(requirement, f"{key} → Location.address.{name}", "missing")
         if len(postal_code) != 5 or not postal_code.isdigit():
             self.wrong("R01-40", f"{key} → Location.address.postalCode", f"'{postal_code}' has not five digits")
-        own = next((_text(identifier, "value") for _, identifier in _nodes(location, "identifier", key)), "")
+        own = next((text_of(identifier, "value") for _, identifier in nodes_of(location, "identifier", key)), "")
         return SlotPlace(line, postal_code, city, own)
 
-    def _site(self, location: Node, key: str) -> _Schedule:
-        organization = self._resources.get(_reference(location.get("managingOrganization")))
+    def _site(self, location: Node, key: str) -> Agenda:
+        organization = self._resources.get(reference_of(location.get("managingOrganization")))
         sos = None
         if organization is None:
             self.wrong("SOS-6", f"{key} → Location.managingOrganization", "its Organization is not in the answer")
         else:
             siret = self._structure(organization, f"{key} → Organization", "SOS-6")
-            sos = (siret, _text(organization, "name")) if siret else None
-        if not _text(location, "name"):
+            sos = (siret, text_of(organization, "name")) if siret else None
+        if not text_of(location, "name"):
             self.wrong("SOS-5", f"{key} → Location.name", "missing")
-        return _Schedule(
+        return Agenda(
             phone=self._phone(location, key), place=self._address(location, key), sos=sos,
-            site=_text(location, "name") or None,
+            site=text_of(location, "name") or None,
         )  # fmt: skip
 
     def _resolve(self, value: object, kind: str, path: str, requirement: str) -> str | None:
         """`<kind>/<id>` that a reference names, relative or absolute; None with a finding when it names none."""
-        reference = _reference(value)
+        reference = reference_of(value)
         held = self._resources.get(reference)
         if held is not None and held.get("resourceType") == kind:
             return f"{kind}/{held.get('id')}"
@@ -368,32 +338,7 @@ def _is_next(link: Node) -> bool:
 
 def _specialties(slot: Node) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for path, concept in _nodes(slot, "specialty", ""):
-        codes = [_text(coding, "code") for _, coding in _nodes(concept, "coding", path)]
-        found.update(dict.fromkeys([code for code in codes if code] or [_text(concept, "text")]))
+    for path, concept in nodes_of(slot, "specialty", ""):
+        codes = [text_of(coding, "code") for _, coding in nodes_of(concept, "coding", path)]
+        found.update(dict.fromkeys([code for code in codes if code] or [text_of(concept, "text")]))
     return tuple(each for each in found if each)
-
-
-def _reference(value: object) -> str:
-    """The reference as the resources are keyed: relative when it ends with `<type>/<id>` of any base."""
-    reference = _text(value, "reference") if isinstance(value, Mapping) else ""
-    parts = reference.rsplit("/", 2)
-    return "/".join(parts[-2:]) if reference.startswith("http") and len(parts) > 1 else reference
-
-
-def _text(node: Node, key: str) -> str:
-    value = node.get(key)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _node(node: Node, key: str) -> Node:
-    value = node.get(key)
-    return value if isinstance(value, Mapping) else _NOTHING
-
-
-def _nodes(node: Node, key: str, path: str) -> Iterator[tuple[str, Node]]:
-    """The objects in a list, with their paths; whatever is none is passed over."""
-    values = node.get(key)
-    for index, value in enumerate(values if isinstance(values, Sequence) and not isinstance(values, str) else ()):
-        if isinstance(value, Mapping):
-            yield f"{path}.{key}[{index}]", value

@@ -18,7 +18,10 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
+
+import msgspec
 
 from sandbox.fhir.offers import (
     ACTOR,
@@ -36,6 +39,7 @@ from sandbox.fhir.offers import (
     Offer,
     slot_offer,
 )
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import fhir_instant, parse_datetime
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
@@ -51,8 +55,7 @@ SENT_ASSOCIATIONS = 10
 PAGE = 1000  # what the SAS core asks for, and the most that an answer's page holds
 
 
-@dataclass(frozen=True, slots=True)
-class SlotQuery:
+class SlotQuery(msgspec.Struct, frozen=True, gc=False):
     """A search of practitioners' slots. `practitioners`: prefixed ids, each once, in the order asked.
 
     `includes`: names of what to send beside the slots (constants of this module); `count`: page size asked for;
@@ -85,6 +88,18 @@ def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False
 
     Raises RequestError 400 with everything that is wrong.
     """
+    parts = None if lenient else _parted(raw_query)
+    known = _frames.get((cpts, *parts.frame)) if parts is not None else None
+    if parts is not None and known is not None:
+        return SlotQuery(parts.ids, parts.start, parts.end, known.includes, known.count, known.after, raw_query)
+    query = _any_slot_query(raw_query, cpts=cpts, lenient=lenient)
+    if parts is not None and query.text == raw_query:
+        make_room(_frames, _FRAMES_KEPT)
+        _frames[cpts, *parts.frame] = query
+    return query
+
+
+def _any_slot_query(raw_query: str, *, cpts: bool, lenient: bool) -> SlotQuery:
     form = _Form(raw_query, slot_offer(cpts), lenient)
     start, end = form.window(("start",), "start")
     form.status(("status",), "status")
@@ -93,6 +108,57 @@ def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False
     count, after = form.count(), form.values("_after")
     text = form.finish()
     return SlotQuery(practitioners, start, end, includes, count, after[-1] if after else None, text)
+
+
+Frame = tuple[str, str, str]
+
+
+class _Parts(msgspec.Struct, gc=False):
+    """A query in the very form in which the SAS core sends it: what differs each time, and the rest (`frame`)."""
+
+    frame: Frame
+    ids: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+
+_FRAMES_KEPT = 1024
+_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
+_FROM, _UNTIL = "&start=ge", "&start=le"
+_TOKEN = f"{SYSTEM_PERSON}%7C"
+_TOKENS, _NEXT_TOKEN = f"&{PRACTITIONERS}={_TOKEN}", f",{_TOKEN}"
+_PREFIXED = frozenset({10, 12})  # characters of an ADELI, of an RPPS
+
+
+def _parted(raw: str) -> _Parts | None:
+    """None where anything is not as the SAS core writes it: then all of it is read, with the leniency it needs."""
+    begin, tokens = raw.find(_FROM), raw.find(_TOKENS)
+    middle = raw.find(_UNTIL, begin)
+    after = raw.find("&", middle + 1)
+    if not 0 < begin < middle < after <= tokens:
+        return None
+    start, end = _plain_instant(raw[begin + 9 : middle]), _plain_instant(raw[middle + 9 : after])
+    last = raw.find("&", tokens + 1)
+    if last < 0:
+        last = len(raw)
+    ids = raw[tokens + len(_TOKENS) : last].split(_NEXT_TOKEN)
+    joined = "".join(ids)
+    if start is None or end is None or len(ids) > MOST_ACTORS or not (joined.isalnum() and joined.isascii()):
+        return None
+    if not _PREFIXED.issuperset(map(len, ids)):
+        return None
+    return _Parts((raw[:begin], raw[after:tokens], raw[last:]), tuple(dict.fromkeys(ids)), start, end)
+
+
+def _plain_instant(text: str) -> datetime | None:
+    """An instant as the SAS core writes it, within our two centuries."""
+    text = text.replace("%2B", "+", 1)
+    if len(text) != 29 or text[23] != "+" or text[:2] not in ("19", "20"):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def parse_schedule_query(raw_query: str, *, lenient: bool = False) -> ScheduleQuery:
@@ -152,12 +218,18 @@ def schedule_query(sirets: Iterable[str], start: datetime, end: datetime) -> str
     )
 
 
+@lru_cache(maxsize=256)
 def _bounds(name: str, start: datetime, end: datetime) -> list[tuple[str, str]]:
     return [(name, f"ge{fhir_instant(start)}"), (name, f"le{fhir_instant(end)}")]
 
 
 def _encode(pairs: Iterable[tuple[str, str]]) -> str:
-    return "&".join(f"{name}={quote(value, safe=':,.-')}" for name, value in pairs)
+    return "&".join(f"{name}={_quoted(value)}" for name, value in pairs)
+
+
+@lru_cache(maxsize=512)
+def _quoted(value: str) -> str:
+    return quote(value, safe=":,.-")
 
 
 _SPACE_PLUS = re.compile(r"(?<=[,=])\+|(?<=%2[Cc])\+")  # the space that may follow a comma

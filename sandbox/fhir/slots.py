@@ -10,10 +10,11 @@ names them (includes never change what was matched), and the reference resolves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain, compress
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -45,22 +46,21 @@ from sandbox.kernel.model import (
 )
 
 KEPT = 8192  # fragments of each kind held at most
+FRAMES_KEPT = 256  # batches of candidates held at most, per editor
+KINDS_KEPT = 2048  # combinations of palette and specialty held at most
 INSTANTS_KEPT = 32_768  # instants held at most, per zone: a month of every other minute
 
 
-class Batch(Protocol):
-    """Slots of one schedule to be rendered, in columns: starts in epoch seconds (whole minutes), all of one length
-    (seconds), what each shares with others as an index of the palette.
+class Candidates(Protocol):
+    """Slots that may be rendered, by time: starts in epoch seconds (whole minutes), all of one length (seconds).
+
+    They are told apart by identity, as what they have in common is rendered once.
     """
 
     @property
     def starts(self) -> Sequence[int]: ...
     @property
     def length(self) -> int: ...
-    @property
-    def codes(self) -> Sequence[int]: ...
-    @property
-    def palette(self) -> Palette: ...
 
 
 class Timed(Protocol):
@@ -89,49 +89,57 @@ R04 = Form("INT_R04", nos.CPTS_BUNDLE_PROFILE, nos.CPTS_SLOT_PROFILE)
 SOS = Form("SOS", nos.SOS_BUNDLE_PROFILE, nos.SOS_SLOT_PROFILE, "include")
 
 
-_INCLUDED = b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}},'
+_INCLUDED = b',{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}}'
+_KEY = b"\0"  # stands for the schedule id where that is to come: JSON has no such octet
 
 
 class Renderer:
-    """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID."""
+    """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID.
+
+    Entries begin with a comma, as all but the first follow another.
+    """
 
     def __init__(self, base: str, ui_base: str, system: str) -> None:
         self._url = orjson.dumps(base.rstrip("/"))[1:-1]
-        self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/"), system
-        self._shapes: dict[Hashable, bytes] = {}
-        self._templates: dict[Hashable, dict[int, bytes]] = {}  # the same by code of each palette
+        self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/").encode(), system
+        self._frames: dict[Candidates, Sequence[bytes]] = {}
         self._entries: dict[Hashable, bytes] = {}
 
-    def slots(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, batch: Batch) -> list[bytes]:
-        """The entries of these slots, one each, every one followed by a comma."""
-        key, instants, palette = schedule.encode(), _instants(zone), batch.palette
-        templates = _held(self._templates, (form.name, specialty, palette), dict[int, bytes])
-        length, entries = batch.length, []
-        for start, code in zip(batch.starts, batch.codes, strict=True):
-            template = templates.get(code)
-            if template is None:
-                template = templates[code] = self.template(form, palette.kinds[code], specialty)
-            stamp, begin = instants[start]
-            slot = key + stamp
-            entries.append(template % (slot, slot, key, begin, instants[start + length][1], slot))
-        return entries
+    def slots(
+        self, form: Form, schedule: bytes, kinds: Mapping[int, bytes], zone: ZoneInfo, candidates: Candidates,
+        codes: Sequence[int], marks: Sequence[int],
+    ) -> bytes:  # fmt: skip
+        """The entries of those candidates of a schedule that have a mark. `codes`: index of each one's kind."""
+        frames = self._frames.get(candidates)
+        if frames is None:
+            make_room(self._frames, FRAMES_KEPT)
+            frames = self._frames[candidates] = self._framed(zone, candidates)
+        pieces = zip(compress(frames, marks), map(kinds.__getitem__, compress(codes, marks)))  # noqa: B905
+        return b"".join(chain.from_iterable(pieces)).replace(_KEY, schedule)
 
     def slot(self, form: Form, schedule: str, specialty: Specialty, zone: ZoneInfo, slot: Timed) -> bytes:
         """The resource alone."""
-        key, instants = schedule.encode(), _instants(zone)
+        instants, key = _instants(zone), schedule.encode()
         stamp, begin = instants[slot.start]
-        template = _slot_template(self._ui, form, slot.kind, specialty)
-        return template % (key + stamp, key, begin, instants[slot.end][1], key + stamp)
+        frame = self._frame(stamp, begin, instants[slot.end][1])
+        return (frame + kind_part(form, slot.kind, specialty) + b"}").replace(_KEY, key)
 
-    def template(self, form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
-        """The entry of a slot with `%b` for: id, id again, schedule id, start, end, id again (in the booking URL)."""
+    def _framed(self, zone: ZoneInfo, candidates: Candidates) -> list[bytes]:
+        """Of each entry, all that time decides: it comes before what its kind decides."""
+        instants, length = _instants(zone), candidates.length
+        frames = []
+        for start in candidates.starts:
+            stamp, begin = instants[start]
+            head = b',{"fullUrl":"%b/Slot/%b%b","resource":' % (self._url, _KEY, stamp)
+            frames.append(head + self._frame(stamp, begin, instants[start + length][1]))
+        return frames
 
-        def build() -> bytes:
-            resource = _slot_template(self._ui, form, kind, specialty)
-            url = f"{self._base}/Slot/".replace("%", "%%").encode()
-            return b'{"fullUrl":"%b%%b","resource":%b,"search":{"mode":"%b"}},' % (url, resource, form.mode.encode())
-
-        return _held(self._shapes, (form.name, kind, specialty), build)
+    def _frame(self, stamp: bytes, begin: bytes, end: bytes) -> bytes:
+        """Of a Slot, all that time decides."""
+        return (
+            b'{"resourceType":"Slot","id":"%b%b","schedule":{"reference":"Schedule/%b"},"status":"free",'
+            b'"start":"%b","end":"%b","comment":"%b/rdv?slot=%b%b"'
+        ) % (_KEY, stamp, _KEY, begin, end, self._ui, _KEY, stamp)
 
     def schedule(self, practitioner: Practitioner, place: Place) -> bytes:
         """Entry of the Schedule of a practitioner at a place."""
@@ -171,69 +179,102 @@ class Renderer:
     def _entry(self, kind: str, key: str, resource: Callable[[], bytes], mode: str = "include") -> bytes:
         def build() -> bytes:
             url = orjson.dumps(f"{self._base}/{kind}/{key}")
-            return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}},' % (url, resource(), mode.encode())
+            return b',{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (url, resource(), mode.encode())
 
-        return _held(self._entries, (kind, key), build)
+        return _held(self._entries, (kind, key), build, KEPT)
 
     def bundle(
         self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
     ) -> bytes:
-        """The searchset. `search`: the resource type searched; `text`, `following`: query of `self` and of `next`."""
-        link = [{"relation": "self", "url": f"{self._base}/{search}?{text}"}]
-        if following is not None:
-            link.append({"relation": "next", "url": f"{self._base}/{search}?{following}"})
-        head = b'{"resourceType":"Bundle","meta":{"profile":["%b"]},"type":"searchset","total":%d,"link":%b' % (
-            form.bundle.encode(), total, orjson.dumps(link),
-        )  # fmt: skip
+        """The searchset. `search`: the resource type searched; `text`, `following`: query of `self` and of `next`,
+        percent-encoded."""
+        url = b"%b/%b?" % (self._url, search.encode())
+        more = b"" if following is None else b',{"relation":"next","url":"%b%b"}' % (url, following.encode())
+        head = (
+            b'{"resourceType":"Bundle","meta":{"profile":["%b"]},"type":"searchset","total":%d,'
+            b'"link":[{"relation":"self","url":"%b%b"}%b]'
+        ) % (form.bundle.encode(), total, url, text.encode(), more)
         if not entries:
             return head + b"}"
-        # Every entry ends with a comma: the last one's is cut.
-        return b"".join((head, b',"entry":[', *entries[:-1], entries[-1][:-1], b"]}"))
+        # Every entry begins with a comma: the first one's is cut.
+        return b"".join((head, b',"entry":[', memoryview(entries[0])[1:], *entries[1:], b"]}"))
 
 
 T = TypeVar("T")
 
 
-def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T]) -> T:
+def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most: int) -> T:
     found = cache.get(key)
     if found is None:
-        make_room(cache, KEPT)
+        make_room(cache, most)
         found = cache[key] = build()
     return found
 
 
-def _slot_template(ui_base: str, form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
-    """The Slot with `%b` for: id, schedule id, start, end, id again (in the booking URL)."""
-    service_types = [
-        *({"coding": [{"system": nos.CONSULTATION, "code": code}]} for code in kind.types),
-        *([{"text": kind.reason}] if kind.reason else ()),
-        *(_cpts_type(finess) for finess in kind.cpts),
-    ]
-    shared = {
-        "meta": {
-            "profile": [form.slot],
-            "security": [{"system": nos.VISIBILITY, "code": code} for code in kind.visibilities],
-        },
-        "serviceType": service_types,
-        "specialty": [] if form is SOS else specialties(specialty),
-        "appointmentType": {"coding": [{"system": nos.BOOKING, "code": nos.WALKIN if kind.walkin else nos.ROUTINE}]},
-    }
-    body = dumps(shared)[1:-1].replace(b"%", b"%%")
-    url = ui_base.replace("%", "%%").encode()
-    return (
-        b'{"resourceType":"Slot","id":"%b",'
-        + body
-        + b',"schedule":{"reference":"Schedule/%b"},"status":"free","start":"%b","end":"%b","comment":"'
-        + url
-        + b'/rdv?slot=%b"}'
+class _Kinds(dict[int, bytes]):
+    """The end of a slot's entry, by the code of its kind: what is left to say once its time is said."""
+
+    def __init__(self, form: Form, specialty: Specialty, palette: Palette) -> None:
+        self._form, self._specialty, self._palette = form, specialty, palette
+
+    def __missing__(self, code: int) -> bytes:
+        part = kind_part(self._form, self._palette.kinds[code], self._specialty)
+        found = self[code] = part + b'},"search":{"mode":"%b"}}' % self._form.mode.encode()
+        return found
+
+
+_kinds: dict[Hashable, Mapping[int, bytes]] = {}
+
+
+def kinds(form: Form, specialty: Specialty, palette: Palette) -> Mapping[int, bytes]:
+    """What `Renderer.slots` needs of the kinds of a week, of a practitioner of that specialty."""
+    return _held(_kinds, (form.name, specialty, palette), lambda: _Kinds(form, specialty, palette), KINDS_KEPT)
+
+
+def kind_part(form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
+    """The members of a Slot that its kind decides."""
+    types = _types_part(kind.types, kind.reason) + b"".join(map(_cpts_type, kind.cpts))
+    return b"".join(
+        (
+            _meta_part(form.slot, kind.visibilities),
+            b',"serviceType":[%b]' % types[1:] if types else b"",
+            b"" if form is SOS else _specialty_part(specialty),
+            _BOOKED[kind.walkin],
+        )
     )
 
 
-def _cpts_type(finess: str) -> dict[str, Any]:
-    return {
-        "extension": [{"url": nos.SERVICE_TYPE, "valueReference": {"reference": f"HealthcareService/{finess}"}}],
-        "coding": [{"system": nos.ESTABLISHMENT, "code": nos.CPTS}],
-    }
+_BOOKED = tuple(
+    b"," + dumps({"appointmentType": {"coding": [{"system": nos.BOOKING, "code": code}]}})[1:-1]
+    for code in (nos.ROUTINE, nos.WALKIN)
+)
+
+
+@lru_cache(maxsize=512)
+def _meta_part(profile: str, visibilities: tuple[str, ...]) -> bytes:
+    security = [{"system": nos.VISIBILITY, "code": code} for code in visibilities]
+    return b',"meta":' + dumps({"profile": [profile], "security": security})
+
+
+@lru_cache(maxsize=1024)
+def _types_part(types: tuple[str, ...], reason: str | None) -> bytes:
+    concepts: list[dict[str, Any]] = [{"coding": [{"system": nos.CONSULTATION, "code": code}]} for code in types]
+    if reason:
+        concepts.append({"text": reason})
+    return b"".join(b"," + orjson.dumps(each) for each in concepts)
+
+
+@lru_cache(maxsize=512)
+def _specialty_part(specialty: Specialty) -> bytes:
+    known = specialties(specialty)
+    return b',"specialty":' + orjson.dumps(known) if known else b""
+
+
+@lru_cache(maxsize=2048)
+def _cpts_type(finess: str) -> bytes:
+    reference = {"url": nos.SERVICE_TYPE, "valueReference": {"reference": f"HealthcareService/{finess}"}}
+    coding = {"system": nos.ESTABLISHMENT, "code": nos.CPTS}
+    return b"," + orjson.dumps({"extension": [reference], "coding": [coding]})
 
 
 class _Instants(dict[int, tuple[bytes, bytes]]):

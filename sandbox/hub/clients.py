@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sandbox.amqp.permissions import Rights
 from sandbox.config import Settings
-from sandbox.hub.topology import HUBSANTE, client_queues
+from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 from sandbox.population.people import Population
 
 DEFAULT_VHOST = "/"
@@ -25,13 +25,21 @@ def virtual_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 class Clients:
-    """The registry: rights by client id."""
+    """The registry: rights by client id. `dispatcher`: whom to let read `dispatch` and `dispatch.dlq` and publish to
+    `distribution`, when the dispatcher is a client like others (None: it works inside the broker)."""
 
-    def __init__(self, ids: Iterable[str], vhosts: Iterable[str]) -> None:
+    def __init__(self, ids: Iterable[str], vhosts: Iterable[str], *, dispatcher: str | None = None) -> None:
         self._reachable = frozenset(vhosts)
         self._rights: dict[str, Rights] = {}
         for client in ids:
             self.add(client)
+        if dispatcher is not None:
+            self._rights[dispatcher] = Rights(
+                user=dispatcher,
+                vhosts=self._reachable,
+                readable=frozenset((DISPATCH, DISPATCH_DLQ)),
+                writable=frozenset((DISTRIBUTION,)),
+            )
 
     def add(self, client: str) -> None:
         """One client more: it reads its own queues and publishes under its own name."""

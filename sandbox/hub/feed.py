@@ -122,16 +122,17 @@ class Feed:
             expiration_ms=publication.expiration_ms,
         )
         message = Message(DISTRIBUTION, publication.routing_key, raw, publication.body, True, publication.expiration_ms)
-        if not self._vhost.publish(message, now):
+        if not self._vhost.publish(message, now)[0]:
             _log.warning("hub: no queue '%s', message dropped", publication.routing_key)
 
 
 def _arrival(message: Message, queue: str) -> Arrival:
-    fields = props.split(message.properties)
+    properties, body = message.content()
+    fields = props.split(properties)
     mode = fields.get(props.DELIVERY_MODE)
     return Arrival(
         routing_key=message.routing_key,
-        body=message.body,
+        body=body,
         content_type=props.text(fields, props.CONTENT_TYPE),
         delivery_mode=None if mode is None else mode[0],
         headers=props.headers(fields),

@@ -2,24 +2,33 @@
 
 One batch is one record and one append is under way at a time: what comes meanwhile is the next batch. Publishers get
 their confirms when the disk has their batch; nobody else waits for it. When the disk refuses, publishers of that
-batch and all later ones get a nack, and what is in the queues stays readable.
+batch and all later ones get a nack, what is in the queues stays readable, and every few seconds everything that is
+there is written to a new log: once that is on disk, publishers are let in again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from sandbox.amqp.broker import Broker
+from sandbox.amqp.message import Message
 from sandbox.amqp.records import Put, replay
+from sandbox.hub.paging import Paging
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import claim_directory
+from sandbox.store.directory import claim_directory, discard, sync_directory
 from sandbox.store.log import Log
+from sandbox.store.segment import Segment, batches, next_generation, start_segment
 
+_GATHER_STEP, _GATHER_MOST = 0.002, 3  # s, and how often
+
+RETRY = 3.0  # s between attempts once the disk has refused
 COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; beyond, also twice what the last compaction left
 
 _log = logging.getLogger(__name__)
@@ -29,10 +38,11 @@ class MessageLog:
     """The log of one broker. Open it once the topology stands, `start` it before the first client comes."""
 
     def __init__(
-        self, broker: Broker, log: Log, lock: int, *, recovered: int, compact_above: int = COMPACT_ABOVE
+        self, broker: Broker, log: Log, lock: int, path: Path, *, recovered: int, compact_above: int = COMPACT_ABOVE
     ) -> None:
         self.recovered = recovered  # messages found when the log was opened
-        self._records, self._log, self._lock = broker.records, log, lock
+        self._records, self._log, self._lock, self._path = broker.records, log, lock, path
+        self._stopping = asyncio.Event()
         self._smallest = self._limit = compact_above
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -43,14 +53,16 @@ class MessageLog:
         """Put every message of the log back into its queue. Raises StoreLocked, StoreError."""
         lock = claim_directory(directory)
         try:
-            log, alive = _recover(directory / "messages")
+            paging = Paging(directory)
+            broker.load.write = paging.write
+            log, alive = _recover(directory / "messages", broker)
         except StoreError:
             os.close(lock)
             raise
         orphans = broker.restore(alive)
         if orphans:
             _log.warning("hub: %d messages belong to queues that are not configured; they are kept", orphans)
-        return cls(broker, log, lock, recovered=len(alive), compact_above=compact_above)
+        return cls(broker, log, lock, directory / "messages", recovered=len(alive), compact_above=compact_above)
 
     @property
     def failure(self) -> str | None:
@@ -65,6 +77,7 @@ class MessageLog:
     async def stop(self) -> None:
         """Bring what is left to disk and close the log. Who waited was told."""
         self._records.on_work = None
+        self._stopping.set()
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.wait([self._writer])
@@ -78,13 +91,26 @@ class MessageLog:
         flush: asyncio.Task[None] | None = None
         try:
             while True:
+                crowded = self._work.is_set()  # more came while the last batch was written
                 await self._work.wait()
+                if crowded:
+                    await self._gather()
                 self._work.clear()
                 flush = asyncio.create_task(self._flush())
                 await asyncio.shield(flush)
         finally:
             if flush is not None and not flush.done():  # stopped in the middle: its publishers are owed an answer
                 await asyncio.wait([flush])
+
+    async def _gather(self) -> None:
+        """Publishers do not wait for each other's confirms: a moment more, as long as they go on, makes of many small
+        batches (and as many packets of confirms) a few."""
+        size = -1
+        for _ in range(_GATHER_MOST):
+            if size == self._records.size:
+                return
+            size = self._records.size
+            await asyncio.sleep(_GATHER_STEP)
 
     async def _flush(self) -> None:
         """One batch: to the disk, then tell those who wait for it."""
@@ -98,8 +124,29 @@ class MessageLog:
                 await written
         except StoreError as error:
             safe = self._records.accepting = False
-            _log.error("hub: messages cannot be kept: %s", error)
+            _log.error("hub: messages cannot be kept, publishers are refused: %s", error)
         self._records.settled(batch, safe=safe)
+        if not safe:
+            await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        """Try until a new log holds everything. Batches wait meanwhile, acknowledgements go on."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RETRY)
+                return
+            if self._compaction is not None:
+                await asyncio.wait([self._compaction])
+            try:
+                segment = await asyncio.to_thread(_write_anew, self._path, self._records.snapshot())
+            except OSError as error:
+                _log.warning("hub: the disk still refuses: %s", error.strerror or error)
+                continue
+            await self._log.close()
+            self._log = Log(segment)
+            self._records.accepting = True
+            _log.warning("hub: messages are kept again")
+            return
 
     def _compact(self) -> None:
         """Begin a new log with what is alive. Between a batch and the next, or a message could come back to life."""
@@ -117,10 +164,33 @@ class MessageLog:
         self._compaction = asyncio.create_task(finish())
 
 
-def _recover(path: Path) -> tuple[Log, dict[int, Put]]:
+def _recover(path: Path, broker: Broker) -> tuple[Log, dict[int, Put]]:
     log, records = Log.open(path)
+    load = broker.load
+    found = 0
+
+    def page(message: Message) -> Message:
+        nonlocal found
+        found += len(message.body)  # with those that will turn out to be gone: better elsewhere than too many here
+        return message if found < load.page_above else message.paged(load.write(message.properties, message.body))
+
     try:
-        return log, replay(records)
+        return log, replay(records, page)
     except msgspec.MsgspecError as error:
         log.close_now()
         raise StoreError(f"'{path}' holds something else than messages: {error}") from error
+
+
+def _write_anew(path: Path, records: Iterator[bytes]) -> Segment:
+    """A log of these records in the place of the one that failed. Raises OSError: that one is still there then."""
+    segment = start_segment(next_generation(path))
+    try:
+        for pieces in batches(records):
+            segment.append_unsynced(pieces)
+        segment.replace(path)
+        sync_directory(path.parent)
+    except OSError:
+        segment.close()
+        discard(next_generation(path))
+        raise
+    return segment

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.amqp.broker import Broker, VirtualHost
+from sandbox.amqp.queue import Limit
 from sandbox.amqp.routing import ExchangeKind
 
 HUBSANTE, DISTRIBUTION, DEAD_LETTER = "hubsante", "distribution", "distribution.dlx"
 DISPATCH, DISPATCH_DLQ = "dispatch", "dispatch.dlq"
 EXCHANGES: Mapping[str, ExchangeKind] = {HUBSANTE: "topic", DEAD_LETTER: "fanout", DISTRIBUTION: "direct"}
+_NO_LIMITS: Mapping[str, Limit] = {}
 SUFFIXES = (".message", ".ack", ".info")
 
 
@@ -37,12 +39,15 @@ def bindings(clients: Iterable[str]) -> list[tuple[str, str, str]]:
     return [(DISPATCH, HUBSANTE, "#"), (DISPATCH_DLQ, DEAD_LETTER, ""), *own]
 
 
-def add_virtual_host(broker: Broker, name: str, clients: Iterable[str], ttl_ms: int) -> VirtualHost:
-    """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue."""
+def add_virtual_host(
+    broker: Broker, name: str, clients: Iterable[str], ttl_ms: int, limits: Mapping[str, Limit] = _NO_LIMITS
+) -> VirtualHost:
+    """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue; `limits`: of
+    those queues that may not grow without bound."""
     vhost = broker.vhost(name)
     for exchange, kind in EXCHANGES.items():
         vhost.exchange(exchange, kind)
-    _bind(vhost, bindings(clients), ttl_ms)
+    _bind(vhost, bindings(clients), ttl_ms, limits)
     return vhost
 
 
@@ -52,10 +57,15 @@ def add_client(vhost: VirtualHost, client: str, ttl_ms: int) -> None:
     _bind(vhost, own, ttl_ms)
 
 
-def _bind(vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int) -> None:
+def _bind(
+    vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int, limits: Mapping[str, Limit] = _NO_LIMITS
+) -> None:
     for queue, exchange, key in wanted:
         arguments = queue_arguments(queue, ttl_ms)
         made = vhost.queue(
-            queue, ttl_ms=arguments.get("x-message-ttl"), dead_letter_exchange=arguments.get("x-dead-letter-exchange")
+            queue,
+            ttl_ms=arguments.get("x-message-ttl"),
+            dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
+            limit=limits.get(queue),
         )
         vhost.exchanges[exchange].bind(made, key)

@@ -21,9 +21,12 @@ class Clock:
 
     def now(self) -> datetime:
         """Aware datetime in Europe/Paris."""
-        if self.setting.frozen is not None:
-            return datetime.fromtimestamp(self.setting.frozen, PARIS)
-        return datetime.fromtimestamp(self._wall() + self.setting.offset, PARIS)
+        return datetime.fromtimestamp(self.time(), PARIS)
+
+    def time(self) -> float:
+        """The same in seconds since the epoch."""
+        setting = self.setting
+        return self._wall() + setting.offset if setting.frozen is None else setting.frozen
 
 
 def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:

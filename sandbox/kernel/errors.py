@@ -5,8 +5,10 @@ SandboxError
 │   └── ConfigError       … in a YAML file: with file and line
 ├── RequestError          the caller of an interface is at fault: HTTP 4xx + OperationOutcome
 ├── PeerError             the other side of one of our calls is at fault
-│   ├── PeerUnreachable       no connection (refused, reset, handshake refused, name unknown)
+│   ├── PeerUnreachable       no connection (refused, reset, name unknown)
+│   │   └── PeerUntrusted         … because TLS was refused, by them or by us
 │   ├── PeerTimeout           no complete answer within the time-out
+│   ├── PeerTooLarge          an answer larger than is read
 │   └── PeerRefused           an answer outside 2xx: its status and body are kept
 ├── NobodyAnswers         a command needs a running sandbox, and there is none: exit code 3
 ├── StoreError            the disk is at fault; what was being written is not accepted
@@ -82,6 +84,14 @@ class PeerError(SandboxError):
 
 class PeerUnreachable(PeerError):
     """No connection to the peer."""
+
+
+class PeerUntrusted(PeerUnreachable):
+    """No connection: the TLS handshake was refused, or the certificate of the peer."""
+
+
+class PeerTooLarge(PeerError):
+    """The answer is larger than the caller reads; the connection is closed."""
 
 
 class PeerTimeout(PeerError):

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from yarl import URL
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net.context import Context
+from sandbox.net.revocation import Contexts, Following
 from sandbox.net.tls import client_context
 
 PUBLISH_TIMEOUT = 10.0  # s for the publisher's confirm
@@ -185,7 +185,8 @@ class AmqpClient:
     ) -> list[tuple[_Subscription, AbstractChannel]]:
         """Connection and channels; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            url, context = self._secrets
+            url, contexts = self._secrets
+            context = contexts() if contexts is not None else None
             connection = await aio_pika.connect(url, ssl_context=context, timeout=CONNECT_TIMEOUT)
             stack.push_async_callback(_hang_up, connection)
             connection.close_callbacks.add(lambda *_: lost.set())
@@ -227,7 +228,7 @@ class AmqpClient:
         stack.push_async_callback(_cancel, worker)
         await queue.consume(inbox.put)
 
-    def _credentials(self) -> tuple[URL, ssl.SSLContext | None]:
+    def _credentials(self) -> tuple[URL, Contexts | None]:
         settings, pki = self._context.settings, self._context.pki
         query = {"heartbeat": str(_HEARTBEAT), "name": self._actor}
         host, port = settings.hub
@@ -243,7 +244,7 @@ class AmqpClient:
         if pki is None:
             return url, None
         url = url.with_scheme("amqps").with_user(None)
-        return url.update_query(auth="external"), client_context(pki, self._client_id)
+        return url.update_query(auth="external"), Following(pki, lambda: client_context(pki, self._client_id))
 
     # -- deliveries
 

@@ -60,7 +60,8 @@ class Edge:
     """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`."""
 
     def __init__(self, app: ASGIApp, context: Context, identify: Callable[[Scope], tuple[str, str]]) -> None:
-        self._app, self._context, self._identify = app, context, identify
+        self._app, self._identify = app, identify
+        self._journal, self._clock = context.journal, context.clock
         self._faults = active_faults(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,20 +81,20 @@ class Edge:
             raise
         finally:
             peer: Peer | None = scope.get("peer")
-            self._context.journal.put(
+            self._journal.put(
                 Exchange(
-                    at=self._context.clock.now().timestamp(),
-                    actor=actor,
-                    flow=note.flow or flow,
-                    direction="in",
-                    action=f"{scope['method']} {scope['path'][:_LONGEST_PATH]}",
-                    peer=peer.cn if peer is not None else "",
-                    status=visit.status,
-                    ms=round((time.perf_counter() - began) * 1000, 3),
-                    size=visit.size,
-                    note=note.note,
-                    fault=hit.faults if hit is not None else "",
-                    ref=note.ref,
+                    self._clock.time(),
+                    actor,
+                    note.flow or flow,
+                    "in",
+                    f"{scope['method']} {scope['path'][:_LONGEST_PATH]}",
+                    peer.cn if peer is not None else "",
+                    visit.status,
+                    round((time.perf_counter() - began) * 1000, 3),
+                    visit.size,
+                    note.note,
+                    hit.faults if hit is not None else "",
+                    note.ref,
                 )
             )
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
@@ -61,6 +62,27 @@ def fhir_response(body: bytes, status: int = 200, headers: Mapping[str, str] | N
 def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a refused request: `error.status` and its OperationOutcome."""
     return fhir_response(operation_outcome(error), error.status, headers)
+
+
+_PLAINLY = frozenset({b"application/fhir+json", b"application/json+fhir", b"application/json", b"*/*"})
+
+
+def is_plain_get(scope: Scope) -> bool:
+    """True for a GET in whose head nothing asks for anything but FHIR in JSON: `check_accept` would let it pass, and
+    there is no `Prefer`."""
+    if scope["method"] != "GET" or b"_format" in scope["query_string"]:
+        return False
+    for name, value in scope["headers"]:
+        if (name == b"accept" and value not in _PLAINLY) or name == b"prefer":
+            return False
+    return True
+
+
+async def send_fhir(body: bytes, send: Send) -> None:
+    """Answer 200 with this resource."""
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPE)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def query_of(request: Request) -> str:

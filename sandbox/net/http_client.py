@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
+from sandbox.kernel.errors import PeerError, PeerTimeout, PeerTooLarge, PeerUnreachable, PeerUntrusted
 from sandbox.kernel.journal import Exchange
 from sandbox.net.agreed import agreed_context
 from sandbox.net.context import Context
@@ -58,18 +58,23 @@ class HttpClient:
         timeout: float = 7.0,
         ref: str = "",
         agreed: Subject | None = None,
+        largest: int | None = None,
     ) -> Reply:
         """Call `url`, which is sent as it is written: the caller has percent-encoded it. Redirects are answers.
 
         `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
         `agreed`: whom the server's certificate must name by CN and OU (one of a few: contexts are kept).
-        Raises PeerUnreachable, PeerTimeout (over `timeout` seconds in all), PeerError (no usable HTTP answer).
+        `largest`: octets, decompressed, that are read of the answer (default: LARGEST_ANSWER).
+        Raises PeerUnreachable, PeerUntrusted (TLS), PeerTimeout (over `timeout` seconds in all), PeerTooLarge,
+        PeerError (no usable HTTP answer).
         """
         began, target = time.perf_counter(), URL(url, encoded=True)
         status, size, note = 0, 0, ""
         try:
             async with asyncio.timeout(timeout):
-                reply = await self._call(method, target, headers, body, self._tls(target, agreed))
+                reply = await self._call(
+                    method, target, headers, body, self._tls(target, agreed), largest or LARGEST_ANSWER
+                )
             status, size = reply.status, len(reply.body)
             return reply
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -112,14 +117,20 @@ class HttpClient:
         return self._contexts[agreed]()
 
     async def _call(
-        self, method: str, url: URL, headers: Mapping[str, str] | None, body: bytes | None, tls: ssl.SSLContext | bool
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        tls: ssl.SSLContext | bool,
+        largest: int,
     ) -> Reply:
         if self._session is None:
             self._session = self._open()
         async with self._session.request(
             method, url, headers=headers, data=body, ssl=tls, allow_redirects=False
         ) as response:
-            return Reply(response.status, response.headers, await _read(response))
+            return Reply(response.status, response.headers, await _read(response, largest))
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -140,16 +151,19 @@ class HttpClient:
 
 
 class _TooLarge(ValueError):
-    """The answer is over LARGEST_ANSWER."""
+    """The answer is over what is read."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__(f"answer over {largest / (1 << 20):g} MiB")
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
     parts, size = [], 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > LARGEST_ANSWER:
+        if size > largest:
             response.close()
-            raise _TooLarge
+            raise _TooLarge(largest)
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -159,12 +173,12 @@ def _failure(peer: str, error: Exception, timeout: float) -> PeerError:
     if isinstance(error, TimeoutError):
         return PeerTimeout(peer, f"no complete answer within {timeout:g} s")
     if isinstance(error, _TooLarge):
-        return PeerError(peer, f"answer over {LARGEST_ANSWER >> 20} MiB")
+        return PeerTooLarge(peer, str(error))
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return PeerUnreachable(peer, f"unknown host {error.host}")
     tls = _tls_error(error)
     if tls is not None:
-        return PeerUnreachable(peer, tls)
+        return PeerUntrusted(peer, tls)
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return PeerUnreachable(peer, "connection closed without an answer")
     if isinstance(error, OSError):

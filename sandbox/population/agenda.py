@@ -3,34 +3,28 @@
 Each opening range of a day is cut into slots of equal length, measured in real time: on the nights when the clocks
 change the day has an hour less or more, no slot overlaps another and each carries the offset that is in force. What the
 template says of public holidays and leave decides on which days there is nothing.
-Each slot draws octets of the digest of its schedule and day: whether it is kept for the practitioner's own patients
-(then it is nowhere in here), whether and how long before its start somebody takes it, and of which kind it is. How long
-before lies between 5 minutes and 14 days, half of it under a day and a half, so occupation grows as the day nears.
-
-A search touches thousands of slots of which it sends few, so a day is held in columns and no object is made per slot:
-what is the same for all schedules of a template is computed once per day (`Rhythm`), the rest by whole columns.
+Each slot draws two octets of the digest of its schedule and week (`lanes.py`): whether it is kept for the
+practitioner's own patients (then it is nowhere in here), whether and how long before its start somebody takes it, and
+of which kind it is. How long before lies between 5 minutes and 14 days, half of it under a day and a half, so
+occupation grows as the day nears.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import compress, cycle
-from operator import sub
-from typing import NamedTuple
+from itertools import compress
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind
 from sandbox.population.calendar import Region, is_late, is_public_holiday, region_of
+from sandbox.population.lanes import Lanes, Pace, leads
 from sandbox.population.leave import absent, pattern_of
-
-_SHORTEST, _DOUBLINGS = 300, 12  # seconds of the shortest lead; the longest is 2^12 times that: 14 days
-_JUST_AFTER = 2**-20  # seconds, under any `now`'s microsecond: at its very start a slot still is offered
-_DAYS_KEPT = 64  # days of candidates held per week
 
 
 class Planned(NamedTuple):
@@ -74,52 +68,72 @@ class Columns(NamedTuple):
 
 
 class Rhythm:
-    """A week in a region, shared by all the schedules that follow it: candidates of each day, and tables to draw by.
+    """A week in a region, shared by all the schedules that follow it: its pace, and the kinds that its slots may have.
 
-    Three octets per candidate: kept for own patients or not; how long before its start it is taken; its kind.
+    `leave`: weeks a year in which who holds such a schedule is away.
     """
 
     def __init__(self, template: AgendaTemplate, region: Region) -> None:
-        self._template, self._region, self.zone = template, region, region.zone
-        self.length = template.slot_minutes * 60
-        own, taken = int(template.own_patients * 256), int(template.occupation * 256)
-        self._offered = bytes(octet >= own for octet in range(256))
-        self._leads = tuple(_lead(octet / taken) if octet < taken else -_JUST_AFTER for octet in range(256))
-        self._groups = len(template.cpts)
-        self._palette = Palette(tuple(_kinds(template)))
-        self._grids: dict[int, tuple[int, ...]] = {}
+        self.zone, self.pace = region.zone, _pace(replace(template, **_OF_KINDS), region)
+        self.groups, self.leave = len(template.cpts), template.leave
+        kinds = tuple(_kinds(template))
+        self.palette = Palette(tuple(dict.fromkeys(kinds)))
+        places = {kind: at for at, kind in enumerate(self.palette.kinds)}
+        self._codes = tuple(places[kind] for kind in kinds)  # by octet, group by group
+        self._table = bytes(self._codes) if self.groups < 2 else b""
 
-    def grid(self, day: int) -> tuple[int, ...]:
-        """Starts of all slots that a day (proleptic ordinal) may have, by time; closed days have none."""
-        found = self._grids.get(day)
-        if found is None:
-            make_room(self._grids, _DAYS_KEPT)
-            found = self._grids[day] = tuple(_candidates(date.fromordinal(day), self._template, self._region))
-        return found
+    def codes(self, lanes: Lanes, drawn: bytes) -> Sequence[int]:
+        """The kind of each candidate, as an index of the palette; the groups of CPTS take turns."""
+        if self.groups < 2:
+            return drawn[::2].translate(self._table)
+        codes, turns = self._codes, lanes.turns(self.groups)
+        return [codes[256 * turn + octet] for turn, octet in zip(turns, drawn[::2], strict=True)]
 
     def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
         """What a schedule offers on a day (proleptic ordinal): nothing while its holder is on leave."""
-        away = absent(self._template.leave, day)  # nobody in most weeks
-        grid = () if away and pattern_of(seed, schedule_id) in away else self.grid(day)
-        count = len(grid)
-        octets = hashlib.shake_128(b"%d/%b/%d" % (seed, schedule_id.encode(), day)).digest(3 * count)
-        offered = octets[:count].translate(self._offered)
-        starts = tuple(compress(grid, offered))
-        leads = map(self._leads.__getitem__, compress(octets[count : 2 * count], offered))
-        codes: Sequence[int] = bytes(compress(octets[2 * count :], offered))
-        if self._groups > 1:  # the groups of CPTS take turns
-            turns = compress(cycle(range(0, 256 * self._groups, 256)), offered)
-            codes = tuple(map(int.__add__, codes, turns))
-        return Columns(starts, self.length, tuple(map(sub, starts, leads)), codes, self._palette)
+        lanes = self.pace.day(day)
+        drawn = lanes.drawn(seed, schedule_id.encode())
+        gone = [lanes.gone(lane, drawn) for lane in range(len(lanes.starts))]
+        away = pattern_of(seed, schedule_id) in absent(self.leave, day)
+        offered = [instant > -math.inf and not away for instant in gone]
+        starts, codes = compress(lanes.starts, offered), compress(self.codes(lanes, drawn), offered)
+        return Columns(tuple(starts), lanes.length, tuple(compress(gone, offered)), tuple(codes), self.palette)
+
+
+_OF_KINDS: dict[str, Any] = {"visibilities": (), "types": (), "reasons": (), "walkin": 0.0, "cpts": (), "leave": 0}
+
+
+@lru_cache(maxsize=256)
+def _pace(template: AgendaTemplate, region: Region) -> Pace:
+    """The pace of a week, whatever its kinds."""
+
+    def grid(day: int) -> tuple[int, ...]:
+        return tuple(_candidates(date.fromordinal(day), template, region))
+
+    return Pace(grid, region.zone, template.slot_minutes * 60, leads(template.own_patients, template.occupation))
+
+
+@lru_cache(maxsize=1024)
+def _rhythm(template: AgendaTemplate, region: Region) -> Rhythm:
+    return Rhythm(template, region)
+
+
+_RHYTHMS_KEPT = 4096
+_rhythms: dict[tuple[int, int], tuple[AgendaTemplate, Region, Rhythm]] = {}
 
 
 def rhythm(template: AgendaTemplate, region: Region) -> Rhythm:
-    """The rhythm of a week in a region; the zone of the schools does not part weeks that do not mind it."""
-    minds = any(each.without_school for each in template.ranges)
-    return _rhythm(template, region if minds else Region(region.zone, region.more))
+    """The rhythm of a week in a region; the zone of the schools does not part weeks that do not mind it.
 
-
-_rhythm = lru_cache(maxsize=1024)(Rhythm)
+    Found by identity first: to hash a week takes longer than all the rest.
+    """
+    found = _rhythms.get((id(template), id(region)))  # both are held there, so nothing else can have their ids
+    if found is None:
+        minds = any(each.without_school for each in template.ranges)
+        made = _rhythm(template, region if minds else Region(region.zone, region.more))
+        make_room(_rhythms, _RHYTHMS_KEPT)
+        found = _rhythms[id(template), id(region)] = (template, region, made)
+    return found[2]
 
 
 def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region) -> tuple[Planned, ...]:
@@ -197,11 +211,6 @@ def _opened(day: date, template: AgendaTemplate, region: Region) -> list[tuple[t
 
 def _epoch(day: date, at: time, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, at, zone).timestamp())
-
-
-def _lead(share: float) -> int:
-    """How long before its start a slot is taken, in seconds; `share` in [0, 1[."""
-    return int(_SHORTEST * 2 ** (_DOUBLINGS * math.sqrt(share)))
 
 
 def _kinds(template: AgendaTemplate) -> Iterator[SlotKind]:

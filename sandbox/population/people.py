@@ -7,6 +7,7 @@ the draws (`settling.py`): nobody is enumerated at the start, however many there
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -28,6 +29,8 @@ from sandbox.kernel.model import (
 from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
+
+_PERSONAS = uuid.UUID("0f4f6d1e-0d52-4b56-a7a4-6a2d5c7f3b11")
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,12 @@ class _Lazy(Sequence[Practitioner]):
 
     def __iter__(self) -> Iterator[Practitioner]:
         return (self[at] for at in range(len(self)))
+
+
+def persona_key(regulator: Regulator) -> str:
+    """The account id of a regulator of the persona files. It follows from his e-mail address: another identifier in
+    the files is a change of the same person."""
+    return str(uuid.uuid5(_PERSONAS, regulator.email.casefold()))
 
 
 def _regulator_keys(regulators: Iterable[Regulator]) -> dict[str, Regulator]:

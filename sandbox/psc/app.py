@@ -1,7 +1,8 @@
 """Pro Santé Connect, the national OpenID provider for health professionals, as a role of the sandbox.
 
 Everything lies under `/psc` on the port PSC_UI: discovery, JWKS, authorize, token, userinfo, logout, and the pages
-where people log in with the password of a demonstration account. Its only durable state is the signing key.
+where people log in with the password of a demonstration account. Durable: the signing key, and the people
+whom the SAS core made known.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
+from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
+from sandbox.store.tables import open_store
 
 ROLE = "psc"
 
@@ -26,6 +29,7 @@ class PscService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._store = open_store(context.store_dir(ROLE))
         self._provider: Provider | None = None
         self._listener: Listener | None = None
 
@@ -33,7 +37,8 @@ class PscService:
         """Load or make the signing key, then listen. Raises UsageError when the key file is broken."""
         directory = self._context.store_dir(ROLE)
         signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
-        self._provider = Provider(self._context, signer)
+        people = People(self._context.population, self._store)
+        self._provider = Provider(self._context, signer, people)
         app = Edge(self._provider.application(), self._context, _identify)
         self._listener = Listener(app, self._context.sockets[PSC_UI])
         await self._listener.start()
@@ -42,6 +47,7 @@ class PscService:
         """Let the requests in progress end, then close."""
         if self._listener is not None:
             await self._listener.stop()
+        await self._store.close()
 
     def health(self) -> dict[str, object]:
         """Registered clients, demonstration accounts, codes not yet expired or pushed out."""
@@ -49,13 +55,13 @@ class PscService:
             return {"started": False}
         return {
             "clients": len(self._provider.clients),
-            "accounts": len(self._provider.identities.people),
+            "accounts": len(self._provider.people.identities.people),
             "codes": len(self._provider.grants),
         }
 
 
 def build(context: Context) -> Service:
-    """The role `psc`."""
+    """The role `psc`. Raises StoreLocked or StoreError when its store cannot be opened."""
     return PscService(context)
 
 

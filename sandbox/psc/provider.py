@@ -27,7 +27,7 @@ from sandbox.net.context import Context
 from sandbox.psc import flow
 from sandbox.psc.clients import Client, registered_clients
 from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, Grants, TokenError
-from sandbox.psc.identities import Identities
+from sandbox.psc.people import People, PeopleDesk
 from sandbox.psc.tokens import ACR, ALGORITHM, Signer, id_token_claims, person_claims
 from sandbox.web.attempts import Attempts
 from sandbox.web.headers import console_origins
@@ -43,15 +43,15 @@ _NOT_KEPT = {"cache-control": "no-store", "pragma": "no-cache"}
 class Provider:
     """The endpoints of the provider."""
 
-    def __init__(self, context: Context, signer: Signer) -> None:
+    def __init__(self, context: Context, signer: Signer, people: People) -> None:
         self._context = context
         self._signer = signer
         self.issuer = context.settings.http(PSC_UI, PREFIX)
         self.clients: Mapping[str, Client] = registered_clients(
             context.settings, context.population.editors.values(), context.secret
         )
-        self._know()
-        context.population.watch(self._know)
+        self.people = people
+        self._people_desk = PeopleDesk(people, self.clients)
         self.grants = Grants()
         self._attempts = Attempts()
         self._epoch = context.world.world.epoch
@@ -63,9 +63,6 @@ class Provider:
             static_url=f"{PREFIX}/static",
         )
         context.world.watch(self._follow)
-
-    def _know(self) -> None:
-        self.identities = Identities(self._context.population.regulators)
 
     def application(self) -> ASGIApp:
         """The ASGI application."""
@@ -79,6 +76,8 @@ class Provider:
             Route("/token", self.token, methods=["POST"]),
             Route("/userinfo", self.userinfo, methods=["GET", "POST"]),
             Route("/logout", self.logout, methods=["GET", "POST"]),
+            Route("/people/{id}", self._people_desk.put, methods=["PUT"]),
+            Route("/people/{id}", self._people_desk.remove, methods=["DELETE"]),
         ]
         handlers = {AuthorizeError: _told_by_redirect, TokenError: _told_as_json}
         return console(self._context, self._pages, routes, role="psc", prefix=PREFIX, handlers=handlers)
@@ -241,7 +240,7 @@ class Provider:
         wait = self._attempts.wait(now, *who)
         if wait > 0:
             return 429, f"Trop de tentatives. Réessayez dans {math.ceil(wait)} secondes."
-        person = self.identities.authenticate(login, password)
+        person = self.people.identities.authenticate(login, password)
         if person is None:
             self._attempts.failed(now, *who)
             return 403, "Identifiant ou mot de passe incorrect."
@@ -283,7 +282,7 @@ class Provider:
             action=action,
             login=login,
             error=error,
-            accounts=self.identities.people[:SHOWN_ACCOUNTS],
+            accounts=self.people.identities.people[:SHOWN_ACCOUNTS],
         )
         if asked:  # the posted form ends at the client
             back = urlsplit(asked.redirect_uri)
@@ -292,10 +291,10 @@ class Provider:
         return answer
 
     def _person(self, request: Request) -> Regulator | None:
-        return self.identities.by_key(str(request.session.get("subject", "")))
+        return self.people.identities.by_key(str(request.session.get("subject", "")))
 
     def _grantee(self, grant: Grant) -> Regulator:
-        person = self.identities.by_key(grant.subject)
+        person = self.people.identities.by_key(grant.subject)
         if person is None:
             raise TokenError(400, "invalid_grant", "this person no longer exists")
         return person

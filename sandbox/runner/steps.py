@@ -67,7 +67,8 @@ async def search(stage: Stage, step: Search) -> Sequence[str]:
         raise Failed(
             f"{len(cards)} fiches de {len(answered)} éditeurs, attendu {step.cards} de {step.editors} au moins"
         )
-    url = f"{stage.endpoints['sas']['ui']}/sas/recherche?specialty={quote(step.specialty)}&inseecode={step.town}"
+    query = f"specialty={quote(step.specialty)}&inseecode={step.town}&affichage=complet"  # no script runs here
+    url = f"{stage.endpoints['sas']['ui']}/sas/recherche?{query}"
     page = await stage.browser.get(url)
     slots = page.with_data("slot")
     if page.status != 200 or not slots:

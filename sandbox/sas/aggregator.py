@@ -1,291 +1,249 @@
-"""The aggregator: asks the editors concerned, all at once, and makes one answer of what comes back in time.
+"""The aggregator: asks one editor one question, and lets through what answers it in time.
 
-Lot after lot of 25 practitioners until one page of cards with slots and the next are there, or nobody is left; the
-SOS associations of the area with the first lot. An editor has 7 s (settings) per lot, a whole search three times
-that; one that failed is not asked again in the same search. What failed is told, by name and reason, beside what
-others answered (guide, « Agrégateur » : réponses partielles).
+What stands between a search and the editors: how many calls an editor bears at once, the circuit breaker, the largest
+answer that is read, the time-out. An answer that comes after its search gave it up is counted and thrown away. Of a
+bad answer the bad slots are lost, each told as a finding: counted by requirement, journalled with its path.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reading import FreeSlot, read_bundle
-from sandbox.kernel.errors import (
-    Issue,
-    PeerError,
-    PeerRefused,
-    PeerTimeout,
-    PeerUnreachable,
-    RequestError,
-)
+from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, RequestError
 from sandbox.kernel.journal import Exchange
-from sandbox.kernel.model import SosAssociation
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.pki.subjects import agreed_server
-from sandbox.sas.cards import Card, admissible, association_card, practitioner_card
-from sandbox.sas.directory import Area, Candidate, Directory
-from sandbox.sas.search import (
-    CARDS_PER_PAGE,
-    Criteria,
-    EditorQuery,
-    association_queries,
-    lots,
-    ordered,
-    practitioner_queries,
-    rank,
-)
+from sandbox.sas import breaker
+from sandbox.sas.breaker import Circuit, Policy
+from sandbox.sas.cards import admissible
+from sandbox.sas.criteria import Criteria
+from sandbox.sas.directory import Directory
+from sandbox.sas.events import LATE, OK, OPEN_CIRCUIT, Source
+from sandbox.sas.queries import EditorQuery
+from sandbox.sas.reasons import is_the_editors, reason_of, told
 
 MOST_SEARCHES = 256  # at once: beyond it a search is refused rather than queued
 MOST_PAGES = 20  # of one answer
 MOST_FINDINGS_TOLD = 5  # per answer, in the journal
+MOST_LATE = 256  # calls that are awaited after their search gave them up
 
 
-class EditorState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How one editor took part. `state`: `answered` or `failed`; `reason` in French; `ms` of its slowest answer."""
+@dataclass(slots=True)
+class Call:
+    """One query under way. `slots` once it ended well; `given_up`: its search does not wait for it any more."""
 
-    slug: str
-    name: str
-    state: str
-    reason: str = ""
-    slots: int = 0
-    findings: int = 0
-    ms: int = 0
+    query: EditorQuery
+    begun: float
+    deadline: float
+    slots: Sequence[FreeSlot] = ()
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class _Line:
+    """What the aggregator knows of one editor."""
+
+    room: asyncio.Semaphore
+    circuit: Circuit = field(default_factory=Circuit)
+    counts: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    last: Source | None = None
+    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of results. `cards` have slots; `without_slots` were asked about and have none (first page only).
+class EditorHealth:
+    """One editor since the start. `counts`: calls by how they ended (`ok`, or the code of why not); `findings` by
+    requirement id; `last`: how the last call ended."""
 
-    `next`: number of the next page, None on the last one; `complete` false: the search ran out of time.
-    """
-
-    criteria: Criteria
-    area: Area
-    cards: Sequence[Card]
-    without_slots: Sequence[Card]
-    editors: Sequence[EditorState]
-    next: int | None
-    complete: bool
-
-    @property
-    def failures(self) -> list[EditorState]:
-        """The editors that did not answer."""
-        return [editor for editor in self.editors if editor.state == "failed"]
-
-    @property
-    def partial(self) -> bool:
-        """True when somebody's slots may be missing."""
-        return not self.complete or bool(self.failures)
-
-
-@dataclass
-class _Search:
-    """What one running search has gathered so far."""
-
-    criteria: Criteria
-    area: Area
-    asked: set[str] = field(default_factory=set)
-    with_slots: list[Card] = field(default_factory=list)
-    without: list[Card] = field(default_factory=list)
-    editors: dict[str, EditorState] = field(default_factory=dict)
-
-    @property
-    def satisfied(self) -> bool:
-        """This page, and five more ready for the next."""
-        return len(self.with_slots) >= CARDS_PER_PAGE * (self.criteria.page + 1)
-
-    def note(self, state: EditorState) -> None:
-        """Join the outcome of one query to what is known of its editor; a failure stays."""
-        before = self.editors.get(state.slug)
-        if before is not None:
-            failed = before if before.state == "failed" else state
-            state = msgspec.structs.replace(
-                state,
-                state=failed.state,
-                reason=failed.reason,
-                slots=before.slots + state.slots,
-                findings=before.findings + state.findings,
-                ms=max(before.ms, state.ms),
-            )
-        self.editors[state.slug] = state
-
-    def found(self, complete: bool) -> Found:
-        """The page that was asked for."""
-        first = CARDS_PER_PAGE * (self.criteria.page - 1)
-        last = first + CARDS_PER_PAGE
-        return Found(
-            criteria=self.criteria,
-            area=self.area,
-            cards=self.with_slots[first:last],
-            without_slots=self.without if self.criteria.page == 1 else (),
-            editors=list(self.editors.values()),
-            next=self.criteria.page + 1 if len(self.with_slots) > last else None,
-            complete=complete,
-        )
+    circuit: str
+    running: int
+    counts: Mapping[str, int]
+    findings: Mapping[str, int]
+    last: Source | None
 
 
 class Aggregator:
-    """Searches over all editors. `labels`: name of each R38 code."""
+    """The SAS core's calls to the editors. `labels`: name of each R38 code."""
 
     def __init__(self, context: Context, http: HttpClient, directory: Directory, labels: Mapping[str, str]) -> None:
-        self._context, self._http, self._directory, self._labels = context, http, directory, labels
-        self._editors = context.population.editors
-        self._timeout = context.settings.editor_timeout_s
-        self._running = 0
+        self._context, self._http = context, http
+        self.directory, self.labels = directory, labels
+        settings = context.settings
+        self.timeout = settings.editor_timeout_s
+        self.search_timeout = settings.search_timeout_s or 3 * self.timeout
+        self._largest = settings.editor_answer_mib << 20
+        self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
+        self._lines: dict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(settings.editor_concurrency)))
+        self._late: set[asyncio.Task[Source]] = set()
+        self.running = 0
         self.findings: Counter[str] = Counter()  # by requirement id, since the start
 
-    async def search(self, criteria: Criteria) -> Found:
-        """One page of cards. Raises RequestError 503 when too many searches run already."""
-        if self._running >= MOST_SEARCHES:
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """While a search runs. Raises RequestError 503 when too many run already."""
+        if self.running >= MOST_SEARCHES:
             raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
-        search = _Search(criteria, criteria.area)
-        self._running += 1
+        self.running += 1
         try:
-            async with asyncio.timeout(3 * self._timeout):
-                await self._fill(search)
-        except TimeoutError:
-            return search.found(complete=False)
+            yield
         finally:
-            self._running -= 1
-        return search.found(complete=True)
+            self.running -= 1
 
-    async def _fill(self, search: _Search) -> None:
-        """The area, then once the enlarged area when nobody there has anything."""
-        await self._ask_area(search)
-        if not search.with_slots:
-            search.area = search.area.enlarged()
-            await self._ask_area(search)
+    def call(self, query: EditorQuery) -> Call:
+        """A call that begins now."""
+        now = asyncio.get_running_loop().time()
+        return Call(query, now, now + self.timeout)
 
-    async def _ask_area(self, search: _Search) -> None:
-        criteria = search.criteria
-        found = self._directory.candidates(criteria.specialty, search.area, search.asked)
-        associations = self._directory.associations(search.area) if criteria.with_sos else []
-        associations = [some for some in associations if some.siret not in search.asked]
-        for lot in lots(ordered(found, criteria)):
-            await self._ask_lot(search, lot, associations)
-            associations = []
-            if search.satisfied:
-                return
-        if associations:
-            await self._ask_lot(search, [], associations)
-
-    async def _ask_lot(self, search: _Search, lot: Sequence[Candidate], associations: Sequence[SosAssociation]) -> None:
-        """One wave: every editor concerned at once; then the cards, those with slots first."""
-        search.asked.update(candidate.id for candidate in lot)
-        search.asked.update(association.siret for association in associations)
-        queries = practitioner_queries(lot, self._editors, search.criteria)
-        queries += association_queries(associations, self._editors, search.criteria)
-        queries = [query for query in queries if not self._has_failed(search, query)]
-        answers = await asyncio.gather(*(self._ask(search, query) for query in queries))
-        by_id: dict[str, list[FreeSlot]] = {}
-        for slot in (slot for answer in answers for slot in answer):
-            owner = slot.sos[0] if slot.sos is not None else slot.practitioner
-            by_id.setdefault(owner or "", []).append(slot)
-        cards = self._cards(search, lot, associations, by_id)
-        search.with_slots += [card for card in cards if card.slot_count]
-        search.without += [card for card in cards if not card.slot_count]
-
-    def _has_failed(self, search: _Search, query: EditorQuery) -> bool:
-        state = search.editors.get(query.editor.slug)
-        return state is not None and state.state == "failed"
-
-    def _cards(
-        self,
-        search: _Search,
-        lot: Sequence[Candidate],
-        associations: Sequence[SosAssociation],
-        by_id: Mapping[str, Sequence[FreeSlot]],
-    ) -> list[Card]:
-        cards = [
-            practitioner_card(
-                candidate.practitioner,
-                by_id.get(candidate.id, ()),
-                editor=self._editors[candidate.practitioner.editor],
-                area=search.area,
-                labels=self._labels,
-            )
-            for candidate in lot
-        ]
-        cards += [
-            association_card(
-                association,
-                by_id.get(association.siret, ()),
-                editor=self._editors[association.editor],
-                area=search.area,
-            )
-            for association in associations
-        ]
-        return sorted(cards, key=lambda card: rank(card.id, card.distance_km, search.criteria))
-
-    async def _ask(self, search: _Search, query: EditorQuery) -> list[FreeSlot]:
-        """One query; an editor that fails gives no slots and a state that says why."""
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        editor = query.editor
+    async def ask(self, call: Call, criteria: Criteria) -> Source:
+        """Make a call; an editor that fails gives no slots and a source that says why."""
+        loop, line = asyncio.get_running_loop(), self._lines[call.query.editor.slug]
+        line.circuit, admitted = breaker.admitted(line.circuit, loop.time(), self._policy)
+        if not admitted:
+            line.counts[OPEN_CIRCUIT] += 1
+            return self._source(call, OPEN_CIRCUIT, told(OPEN_CIRCUIT), OPEN_CIRCUIT)
+        line.running += 1
         try:
-            slots, findings = await self._read(query, search.criteria)
+            async with line.room:
+                slots, findings = await self._read(call, criteria)
         except PeerError as error:
-            state = EditorState(slug=editor.slug, name=editor.name, state="failed", reason=self._reason(error))
-            slots = []
-        else:
-            self._tell(query, findings)
-            state = EditorState(
-                slug=editor.slug,
-                name=editor.name,
-                state="answered",
-                slots=len(slots),
-                findings=len(findings),
-            )
-        search.note(msgspec.structs.replace(state, ms=round((loop.time() - begun) * 1000)))
-        return slots
+            return self._failed(call, line, error)
+        except asyncio.CancelledError:
+            line.circuit = breaker.abandoned(line.circuit)
+            raise
+        finally:
+            line.running -= 1
+        if call.given_up:
+            return self._too_late(call, line)
+        line.circuit = breaker.after(line.circuit, True, loop.time(), self._policy)
+        line.counts[OK] += 1
+        self._tell(call.query, findings)
+        call.slots = slots
+        return self._source(call, OK, slots=len(slots), findings=len(findings))
 
-    async def _read(self, query: EditorQuery, criteria: Criteria) -> tuple[list[FreeSlot], list[Finding]]:
+    def give_up(self, call: Call, task: asyncio.Task[Source], code: str) -> Source:
+        """The search waits no longer: the call counts as failed, its answer will be counted and thrown away."""
+        line = self._lines[call.query.editor.slug]
+        call.given_up = True
+        if code == "timeout":
+            line.circuit = breaker.after(line.circuit, False, asyncio.get_running_loop().time(), self._policy)
+        else:
+            line.circuit = breaker.abandoned(line.circuit)
+        line.counts[code] += 1
+        if len(self._late) < MOST_LATE:
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        else:
+            task.cancel()
+        return self._source(call, LATE, told(code, seconds=self.timeout), code)
+
+    async def close(self) -> None:
+        """End the calls that nobody waits for."""
+        late = [*self._late]
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def health(self) -> dict[str, object]:
+        """What the health page shows: searches under way; by editor the circuit, calls under way and ended."""
+        return {
+            "searches": self.running,
+            "findings": self.findings.total(),
+            "editors": {
+                slug: {
+                    "circuit": line.circuit.state,
+                    "running": line.running,
+                    "calls": dict(line.counts),
+                    "findings": dict(line.findings),
+                }
+                for slug, line in self._lines.items()
+            },
+        }
+
+    def editor(self, slug: str) -> EditorHealth:
+        """What is known of one editor."""
+        line = self._lines[slug]
+        return EditorHealth(line.circuit.state, line.running, line.counts, line.findings, line.last)
+
+    def _failed(self, call: Call, line: _Line, error: PeerError) -> Source:
+        now = asyncio.get_running_loop().time()
+        if call.given_up:
+            return self._source(call, LATE)
+        line.circuit = breaker.after(line.circuit, not is_the_editors(error), now, self._policy)
+        state, reason, code = reason_of(error, self.timeout)
+        line.counts[code] += 1
+        return self._source(call, state, reason, code)
+
+    def _too_late(self, call: Call, line: _Line) -> Source:
+        line.counts[LATE] += 1
+        source = self._source(call, LATE)
+        self._journal(call.query, f"late by {source.ms - round(self.timeout * 1000)} ms: thrown away")
+        return source
+
+    def _source(
+        self, call: Call, state: str, reason: str = "", code: str = "", *, slots: int = 0, findings: int = 0
+    ) -> Source:
+        editor, spent = call.query.editor, asyncio.get_running_loop().time() - call.begun
+        source = Source(
+            editor=editor.slug,
+            name=editor.name,
+            state=state,
+            reason=reason,
+            code=code,
+            ms=round(spent * 1000),
+            slots=slots,
+            findings=findings,
+        )
+        self._lines[editor.slug].last = source
+        return source
+
+    async def _read(self, call: Call, criteria: Criteria) -> tuple[list[FreeSlot], list[Finding]]:
         """Ask and understand, all pages within one time-out. Raises PeerError."""
+        query = call.query
         kept: list[FreeSlot] = []
-        told: list[Finding] = []
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        findings: list[Finding] = []
         base = self._context.settings.editor_fhir(query.editor) + "/"
         url = base + query.path
         for page in range(MOST_PAGES):
-            reading = read_bundle(await self._get(query, url, deadline))
+            reading = read_bundle(await self._get(call, url))
             if any(finding.path == "Bundle" for finding in reading.findings):
                 self._tell(query, reading.findings)
                 raise PeerError(query.editor.slug, "the answer is no Bundle")
-            slots, findings = admissible(reading.slots, query, criteria.start, criteria.end)
+            slots, strange = admissible(reading.slots, query, criteria.start, criteria.end)
             kept += slots
             # `total` counts the slots of all pages: a further page cannot be judged by it alone.
-            told += [each for each in reading.findings if not (page and each.path == "Bundle.total")]
-            told += findings
+            findings += [each for each in reading.findings if not (page and each.path == "Bundle.total")]
+            findings += strange
             if reading.following is None or not reading.following.startswith(base):  # elsewhere is nobody we know
                 break
             url = reading.following
-        return kept, told
+        return kept, findings
 
-    async def _get(self, query: EditorQuery, url: str, deadline: float) -> bytes:
-        slug = query.editor.slug
-        left = deadline - asyncio.get_running_loop().time()
-        if left <= 0:
-            raise PeerTimeout(slug, f"no complete answer within {self._timeout:g} s")
+    async def _get(self, call: Call, url: str) -> bytes:
+        editor = call.query.editor
+        # Its search gives it up at the deadline; it may come as late as that again, to be counted.
+        left = call.deadline + self.timeout - asyncio.get_running_loop().time()
+        if call.given_up and left <= 0:
+            raise PeerTimeout(editor.slug, "given up")
         reply = await self._http.request(
             "GET",
             url,
-            peer=slug,
-            flow=query.flow,
-            headers={"Accept": "application/json+fhir"},
+            peer=editor.slug,
+            flow=call.query.flow,
+            headers=_HEADERS,
             timeout=left,
-            agreed=agreed_server(query.editor),
+            agreed=agreed_server(editor),
+            largest=self._largest,
         )
         if reply.status != 200:
-            raise PeerRefused(slug, reply.status, reply.body)
+            raise PeerRefused(editor.slug, reply.status, reply.body)
         return reply.body
 
     def _tell(self, query: EditorQuery, findings: Sequence[Finding]) -> None:
@@ -293,10 +251,12 @@ class Aggregator:
         if not findings:
             return
         self.findings.update(finding.requirement for finding in findings)
-        told = "; ".join(
-            f"{finding.requirement} {finding.path}: {finding.text}" for finding in findings[:MOST_FINDINGS_TOLD]
-        )
+        self._lines[query.editor.slug].findings.update(finding.requirement for finding in findings)
+        first = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_FINDINGS_TOLD])
         more = len(findings) - MOST_FINDINGS_TOLD
+        self._journal(query, first + (f"; and {more} more" if more > 0 else ""))
+
+    def _journal(self, query: EditorQuery, note: str) -> None:
         self._context.journal.put(
             Exchange(
                 at=self._context.clock.now().timestamp(),
@@ -306,34 +266,9 @@ class Aggregator:
                 action="read answer",
                 peer=f"editor:{query.editor.slug}",
                 status=200,
-                note=told + (f"; and {more} more" if more > 0 else ""),
+                note=note,
             )
         )
 
-    def _reason(self, error: PeerError) -> str:
-        match error:
-            case PeerTimeout():
-                return f"pas de réponse en {self._timeout:g} s"
-            case PeerUnreachable():
-                return "injoignable"
-            case PeerRefused(status=status):
-                return f"a répondu par une erreur {status}"
-        return "réponse illisible"
 
-
-def document(found: Found, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The page as the SAS API answers it: builtins only, datetimes as ISO 8601."""
-    criteria, town = found.criteria, found.criteria.town
-    return {
-        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, "")},
-        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
-        "radius_km": found.area.radius_km,
-        "from": criteria.start.isoformat(),
-        "to": criteria.end.isoformat(),
-        "page": criteria.page,
-        "next": found.next,
-        "partial": found.partial,
-        "cards": msgspec.to_builtins(list(found.cards)),
-        "without_slots": msgspec.to_builtins(list(found.without_slots)),
-        "editors": msgspec.to_builtins(list(found.editors)),
-    }
+_HEADERS = {"Accept": "application/json+fhir"}

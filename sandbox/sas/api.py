@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +19,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.config import SAS_UI
@@ -29,17 +29,20 @@ from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator, document
+from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.api_admin import AdminApi
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
-from sandbox.sas.search import read_criteria
+from sandbox.sas.regulators import Right
+from sandbox.sas.search import Event, document, flattened, head, read_criteria, run, whole
+from sandbox.sas.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-MOST_TOKENS = 10_000
+NDJSON = "application/x-ndjson"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 _BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
 
@@ -49,31 +52,6 @@ class Login(msgspec.Struct):
 
     identifier: str
     password: str
-
-
-class Tokens:
-    """Bearer tokens of the API: in memory, at most 10,000 (the oldest goes), each for `session_hours`."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._life = timedelta(hours=context.settings.session_hours)
-        self._held: dict[str, tuple[Regulator, datetime]] = {}
-
-    def give(self, regulator: Regulator) -> tuple[str, datetime]:
-        """A new token and when it ends."""
-        while len(self._held) >= MOST_TOKENS:
-            del self._held[next(iter(self._held))]
-        token, ends = self._context.entropy.token(), self._context.clock.now() + self._life
-        self._held[token] = (regulator, ends)
-        return token, ends
-
-    def regulator(self, token: str) -> Regulator | None:
-        """Whose token it is; None for an unknown or expired one."""
-        regulator, ends = self._held.get(token, (None, None))
-        if ends is not None and ends <= self._context.clock.now():
-            del self._held[token]
-            return None
-        return regulator
 
 
 class Unauthorized(RequestError):
@@ -104,7 +82,9 @@ class Api:
 
     def app(self) -> Starlette:
         """The application, to be mounted at `/api`."""
+        admin = AdminApi(self._caller, self._caller_or_loopback, self._accounts, self._appointments, self._l02)
         routes = [
+            *admin.routes(),
             Route("/login", self.login, methods=["POST"]),
             Route("/search", self.search, methods=["GET"]),
             Route("/l02/{distribution_id:path}", self.l02, methods=["GET"]),
@@ -127,12 +107,12 @@ class Api:
             asked = msgspec.json.decode(await read_body(request, 65_536), type=Login)
         except msgspec.MsgspecError as error:
             raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
-        regulator = self._context.population.regulator(asked.identifier)
+        regulator = self._accounts.regulator(asked.identifier)
         secret = regulator.password if regulator is not None else ""
         if regulator is None or not hmac.compare_digest(secret.encode(), asked.password.encode()):
             raise Unauthorized("unknown identifier or wrong password")
         await self._accounts.login(regulator)
-        token, ends = self._tokens.give(regulator)
+        token, ends = self._tokens.give(self._accounts.id_of(regulator))
         return _json(
             {
                 "token": token,
@@ -148,11 +128,16 @@ class Api:
         )
 
     async def search(self, request: Request) -> Response:
-        """One page of cards."""
-        self._caller(request)
+        """One page of cards; as `application/x-ndjson` the events of the search as they come."""
+        self._accounts.require(self._caller(request), Right.ORIENTATION)
         now = self._context.clock.now()
-        criteria = read_criteria(request.query_params, self._directory, self._labels, now)
-        return _json(document(await self._aggregator.search(criteria), self._labels))
+        values = flattened(request.query_params.multi_items())
+        criteria = read_criteria(values, self._directory, self._labels, now)
+        if NDJSON in request.headers.get("accept", ""):
+            events = run(criteria, self._aggregator)
+            first = await anext(events)  # a refusal is told by the status
+            return StreamingResponse(_lines(head(criteria, self._labels), first, events), media_type=NDJSON)
+        return _json(document(await whole(criteria, self._aggregator), self._labels))
 
     async def l02(self, request: Request) -> Response:
         """What became of one L02 message."""
@@ -172,7 +157,7 @@ class Api:
         system, _, value = request.query_params.get("identifier", "").rpartition("|")
         if system:
             one = self._appointments.sent_as(Identifier(system, value))
-            found = [one] if one is not None and one.regulator.key == regulator.key else []
+            found = [one] if one is not None and self._appointments.is_of(one, regulator) else []
         else:
             newest = self._appointments.of_regulator(regulator)
             found = [record for record in newest if not value or record.sender.value == value]
@@ -207,7 +192,7 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthorized("no Bearer token: POST login gives one")
-        regulator = self._tokens.regulator(token.strip())
+        regulator = self._accounts.holder(self._tokens.account(token.strip()))
         if regulator is None:
             raise Unauthorized("unknown or expired token: POST login gives a new one")
         return regulator
@@ -215,6 +200,18 @@ class Api:
     def _caller_or_loopback(self, request: Request) -> None:
         if request.client is None or request.client.host not in _LOOPBACK:
             self._caller(request)
+
+
+_LINES = msgspec.json.Encoder(enc_hook=list)  # sequences of cards that are drawn as they are looked at
+
+
+async def _lines(told: Mapping[str, Any], first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+    """One JSON object a line: what is searched, then the events."""
+    async with contextlib.aclosing(events):
+        yield _LINES.encode({"event": "search", **told}) + b"\n"
+        yield _LINES.encode(first) + b"\n"
+        async for event in events:
+            yield _LINES.encode(event) + b"\n"
 
 
 def appointment_document(record: AppointmentRecord) -> dict[str, Any]:

@@ -29,16 +29,21 @@ from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import Administration
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.api import Api
 from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
+from sandbox.sas.changes import watched
 from sandbox.sas.console import Console
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
+from sandbox.sas.psc_people import PscPeople
+from sandbox.sas.regulators import Regulators
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.pages import console
+from sandbox.web.sse import Channel
 
 ROLE = "sas"
 GRACE_S = 2.0  # of the 3 s that a role has to stop, for requests that are running
@@ -50,7 +55,7 @@ def build(context: Context) -> Service:
 
 
 class SasCore:
-    """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter.
+    """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter, as `console` is.
 
     `l02` and `http` can be given by tests.
     """
@@ -58,18 +63,23 @@ class SasCore:
     def __init__(
         self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
     ) -> None:
-        self._store = store
+        changes = Channel()
+        self.store = store
+        store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
-        self._l02 = l02 or L02(context, store)
         directory = Directory(context.population)
-        self._accounts = Accounts(context, store, self._http)
+        self._people = PscPeople(context, store, self._http)
+        self.regulators = Regulators(context, store, self._people.due)
+        self.regulators.watch(self._people.wake)
+        self._l02 = l02 or L02(context, store, self.regulators.person)
+        self._accounts = Accounts(context, store, self._http, self.regulators)
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES)
-        self.appointments = Appointments(context, store, self._l02, directory)
+        self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
         self.fhir = _fhir(context, self.appointments)
-        self.pages = self._pages(context, directory)
+        self.pages = self._pages(context, directory, changes)
         self._listeners = _listeners(context, self.fhir, self.pages)
 
-    def _pages(self, context: Context, directory: Directory) -> ASGIApp:
+    def _pages(self, context: Context, directory: Directory, changes: Channel) -> ASGIApp:
         api = Api(
             context,
             directory=directory,
@@ -79,7 +89,7 @@ class SasCore:
             l02=self._l02,
             labels=SPECIALTIES,
         )
-        pages = Console(
+        self.console = Console(
             context,
             self._http,
             directory=directory,
@@ -88,32 +98,39 @@ class SasCore:
             appointments=self.appointments,
             l02=self._l02,
             labels=SPECIALTIES,
+            changes=changes,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *pages.routes()]
-        return Edge(console(context, pages.pages, routes, role=ROLE), context, _flow_of_page)
+        desk = Administration(context, self.console.pages, self._accounts, self.appointments, self._l02)
+        routes = [Mount("/api", app=self.api), *self.console.routes(), *desk.routes()]
+        return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
         await self._l02.start()
+        await self._people.start()
+        await self._accounts.start()
         for listener in self._listeners:
             await listener.start()
 
     async def stop(self) -> None:
         """No new requests, finish those that run, then messages, calls and the store."""
+        self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
+        await self._people.stop()
         await self._l02.stop()
+        await self.aggregator.close()
         await self._http.close()
-        await self._store.close()
+        await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that the hub has not confirmed, the hub's connection, R01..R04 findings."""
+        """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""
         return {
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,
-            "findings": self.aggregator.findings.total(),
+            **self.aggregator.health(),
         }
 
 
@@ -128,7 +145,10 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
 
 
 def _flow_of_page(scope: Scope) -> tuple[str, str]:
-    return ROLE, Flow.API if scope["path"].startswith("/api") else Flow.UI
+    if scope["path"].startswith("/api"):
+        return ROLE, Flow.API
+    called = scope["path"] == "/sas/recherche" and b"origin=" in scope["query_string"]
+    return ROLE, Flow.INT_L01 if called else Flow.UI
 
 
 def _fhir(context: Context, appointments: Appointments) -> ASGIApp:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import OPERATOR, parse_appointment, parse_conditional, render_appointment
 from sandbox.kernel.errors import Issue, RequestError, refused
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
@@ -30,7 +31,8 @@ from sandbox.net.fhir_http import fhir_response, not_found, parse_body, read_bod
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.lifecycle import Decision, appointment_id, decide, first_version
-from sandbox.sas.records import AppointmentRecord, decode, encode
+from sandbox.sas.records import AppointmentRecord, account_in, decode, encode
+from sandbox.sas.regulators import Account, Regulators
 from sandbox.store.protocol import Put, Store
 
 TABLE = "appointments"
@@ -43,15 +45,18 @@ _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.
 class Appointments:
     """The table, and the rules by which INT_R03 changes it."""
 
-    def __init__(self, context: Context, store: Store, l02: L02, directory: Directory) -> None:
+    def __init__(self, context: Context, store: Store, l02: L02, directory: Directory, regulators: Regulators) -> None:
         self._clock = context.clock
-        self._store, self._l02, self._directory = store, l02, directory
+        self._store, self._l02, self._directory, self._regulators = store, l02, directory, regulators
         self._owners: Mapping[str, Editor] = MappingProxyType(
             {editor.system: editor for editor in context.population.editors.values()}
         )
+        served = self._owners.values()
+        sos = (one for one in served if one.speaks(Flow.SOS) and not one.speaks(Flow.INT_R01))
+        self._sos_editors = frozenset(one.slug for one in sos)
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
-            self._recent[decode(row).regulator.key].append(key)
+            self._recent[account_in(row)].append(key)
 
     @property
     def count(self) -> int:
@@ -69,10 +74,31 @@ class Appointments:
 
     def of_regulator(self, regulator: Identifier) -> Iterator[AppointmentRecord]:
         """The regulator's appointments, newest first, at most 200; one that passed to a colleague is his no more."""
-        for id in reversed(self._recent.get(regulator.key, ())):
+        account = self._regulators.named(regulator)
+        for id in reversed(self._recent.get(account.id, ()) if account is not None else ()):
             record = self.read(id)
-            if record is not None and record.regulator.key == regulator.key:
+            if record is not None and account is not None and record.account == account.id:
                 yield record
+
+    def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
+        """Was it made by the regulator whom that identifier names now."""
+        account = self._regulators.named(regulator)
+        return account is not None and record.account == account.id
+
+    async def send_again(self, distribution_id: str) -> str:
+        """Send a refused or expired L02 message again: the id of the new one, once that is durable.
+
+        Raises RequestError 404 (no such message of an appointment) or 409 (it is none that may go again).
+        """
+        message = self._l02.state(distribution_id) or {}
+        record = self.read(str(message.get("appointmentId")))
+        if record is None:
+            raise RequestError(404, Issue("not-found", f"no L02 message '{distribution_id}'", "distributionID"))
+        written = self._store.commit(*self._l02.again(distribution_id, record))
+        again = str(self._l02.of_appointment(record.id)[-1]["distributionID"])
+        await written
+        self._l02.wake()
+        return again
 
     async def accept(self, wanted: Appointment, editor: str | None, *, update: bool) -> Decision:
         """Create or change an appointment; returns once that is durable.
@@ -93,7 +119,7 @@ class Appointments:
         return decision
 
     def _remember(self, record: AppointmentRecord) -> None:
-        recent = self._recent[record.regulator.key]
+        recent = self._recent[record.account]
         if record.version == 1 or record.id not in recent:
             recent.append(record.id)
 
@@ -110,10 +136,9 @@ class Appointments:
         return editor
 
     def _decide(self, wanted: Appointment, editor: str, *, update: bool) -> Decision:
-        if self._directory.regulator(wanted.operator) is None:
-            raise refused(f"regulator {wanted.operator.key} is not known to the SAS core", _OPERATOR_PATH)
         id = appointment_id(wanted.identifier)
         present = self.read(id)
+        account = self._operator(wanted, present)
         if present is not None and present.editor not in ("", editor):
             raise refused(
                 f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
@@ -130,8 +155,21 @@ class Appointments:
             practitioner=practitioner,
             organization=organization,
             now=self._clock.now(),
+            account=account.id,
+            territory=account.territory,
+            structure=self._directory.population.structure(organization) if organization else None,
+            sos_editor=editor in self._sos_editors,
         )
         return decide(present, new, update=update)
+
+    def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
+        """Whose appointment it is. A withdrawn account keeps its appointments, and gets no new ones."""
+        account = self._regulators.named(wanted.operator)
+        if account is None:
+            raise refused(f"regulator {wanted.operator.key} is not known to the SAS core", _OPERATOR_PATH)
+        if not account.orients and (present is None or present.account != account.id):
+            raise refused(f"the account of regulator {wanted.operator.key} was withdrawn", _OPERATOR_PATH)
+        return account
 
 
 class AppointmentServer:

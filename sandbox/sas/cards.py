@@ -7,7 +7,8 @@ deduplicated and sorted; what an editor sent that was not asked for, or is over,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,8 +16,11 @@ import msgspec
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reading import FreeSlot
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
-from sandbox.sas.directory import Area, distance_km
-from sandbox.sas.search import EditorQuery
+from sandbox.sas.areas import Area, distance_km
+from sandbox.sas.queries import EditorQuery
+
+MOST_SLOTS = 1000  # of one place: what an editor has never been asked for more of
+Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
 class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -34,7 +38,8 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A place of consultation or site, with its free slots by time. `id` is the Schedule's."""
+    """A place of consultation or site, with its free slots by time. `id` is the Schedule's; `group`: `MSP` or `CDS`
+    that it is in, `name` the name of that."""
 
     id: str
     line: str
@@ -42,6 +47,7 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     city: str
     distance_km: float | None = None
     name: str | None = None
+    group: str | None = None
     phone: str | None = None
     slots: tuple[CardSlot, ...] = ()
 
@@ -58,7 +64,11 @@ class CardCpts(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`kind`: `practitioner` or `sos`; `id`: prefixed national id or SIRET; `distance_km` of the nearest place."""
+    """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
+
+    `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
+    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to.
+    """
 
     kind: str
     id: str
@@ -70,6 +80,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     specialty_label: str | None = None
     phone: str | None = None
     cpts: tuple[CardCpts, ...] = ()
+    through: tuple[CardCpts, ...] = ()
+    member_of: tuple[str, ...] = ()
     places: tuple[CardPlace, ...] = ()
 
     @property
@@ -88,14 +100,20 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
     for slot in slots:
         asked = slot.sos[0] if slot.sos is not None else slot.practitioner
         if asked not in query.asked:
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
-        elif not start <= slot.start <= end:
-            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
-        else:
+            continue
+        begin = slot.start
+        if begin not in inside:
+            inside[begin] = first <= begin <= last
+        if inside[begin]:
             kept.append(slot)
+        else:
+            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
     return kept, findings
 
 
@@ -105,7 +123,7 @@ def practitioner_card(
     *,
     editor: Editor,
     area: Area,
-    labels: Mapping[str, str],
+    labels: Labels,
 ) -> Card:
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
@@ -130,6 +148,7 @@ def practitioner_card(
         specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
         phone=next((slot.phone for slot in slots if slot.phone), None),
         cpts=_cpts(slots),
+        member_of=practitioner.cpts,
         places=_in_order(places),
     )
 
@@ -185,7 +204,7 @@ def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[Fr
 
 
 def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
-    """By time; of several with the same beginning and end at one place, the first."""
+    """By time, at most MOST_SLOTS; of several with the same beginning and end at one place, the first."""
     distinct: dict[tuple[datetime, datetime], CardSlot] = {}
     for slot in slots:
         if (slot.start, slot.end) not in distinct:
@@ -200,7 +219,7 @@ def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
                 cpts=tuple(name for _, name in slot.cpts),
                 walkin=slot.walkin,
             )
-    return tuple(distinct[key] for key in sorted(distinct))
+    return tuple(distinct[key] for key in sorted(distinct)[:MOST_SLOTS])
 
 
 def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
@@ -210,6 +229,8 @@ def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPla
         postal_code=place.postal_code,
         city=place.city,
         distance_km=_distance(place, area),
+        name=place.group.name if place.group is not None else None,
+        group=place.group.kind if place.group is not None else None,
         slots=_card_slots(slots),
     )
 

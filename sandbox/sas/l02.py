@@ -3,77 +3,109 @@
 Sending: `due` gives the rows (message, outbox entry) that join the appointment's own commit; the outbox publishes to
 the hub, in order per appointment, until the publisher confirm has come. A retry carries the same distributionID.
 Following: `.ack` and `.info` of the platform's client id are consumed; a change of state is durable before the
-delivery is acknowledged to the hub. Others may publish under the platform's client id: what answers a message that
-is not ours gets a row too, so that `state` knows it.
+delivery is acknowledged to the hub. A message that nobody answered before it expired is expired. Others may publish
+under the platform's client id: what answers a message that is not ours gets a row too, so that `state` knows it.
+Sending again, by hand: what was refused or expired goes out as a new message of the same version (`again`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import EXPIRIES
 from sandbox.edxl.message import Message, MessageError, read, text_at
-from sandbox.kernel.errors import PeerError
+from sandbox.kernel.errors import Issue, PeerError, RequestError, refused
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
+from sandbox.kernel.model import Regulator
 from sandbox.net.amqp_client import AmqpClient, Delivery
 from sandbox.net.context import Context
 from sandbox.sas.l02_content import content_of
-from sandbox.sas.l02_life import ACKNOWLEDGED, DUE, EXPIRED, FINAL, PUBLISHED, REFUSED, Event, Tracked, decode, encode
+from sandbox.sas.l02_ledger import Ledger, exists_there, may_go_again
+from sandbox.sas.l02_life import ACKNOWLEDGED, DUE, EXPIRED, PUBLISHED, REFUSED, Event, State, Tracked
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.outbox import Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
 
-TABLE = "l02"
 OUTBOX = "l02_outbox"
 ACTOR = "sas"
-MOST_MESSAGES = 100_000  # rows kept; beyond, the oldest finished ones go
 LONGEST_CAUSE = 4000  # characters of an error's cause that are kept
+GRACE = timedelta(minutes=1)  # that the hub's own report of an expiry may take
+SWEEP_S = 30.0
 
 _log = logging.getLogger(__name__)
 
 
 class L02:
-    """The messages of one SAS core. `hub` stands in for the AMQP client in tests."""
+    """The messages of one SAS core. `regulator` finds who a record names; `hub` stands in for the AMQP client in
+    tests."""
 
-    def __init__(self, context: Context, store: Store, *, hub: AmqpClient | None = None) -> None:
-        self._context, self._store = context, store
+    def __init__(
+        self,
+        context: Context,
+        store: Store,
+        regulator: Callable[[Identifier], Regulator | None],
+        *,
+        hub: AmqpClient | None = None,
+    ) -> None:
+        self._context, self._store, self._regulator = context, store, regulator
         self._client_id = context.settings.platform_client_id
         self._life = timedelta(seconds=context.settings.message_ttl_s)
         self._hub = hub or AmqpClient(context, ACTOR, self._client_id)
         self._outbox = Outbox(store, OUTBOX, self._send, clock=context.clock, entropy=context.entropy)
-        self._of: dict[str, tuple[str, ...]] = {}
-        self._oldest: deque[tuple[str, str | None]] = deque()  # (distributionID, appointment id)
-        for key, row in store.items(TABLE):
-            self._remember(key, decode(row).appointment_id)
+        self._ledger = Ledger(store, self._client_id, context.clock)
+        self._sweeper: asyncio.Task[None] | None = None
 
-    def due(self, record: AppointmentRecord) -> tuple[Put, ...]:
+    def due(self, record: AppointmentRecord) -> tuple[Put | Delete, ...]:
         """The writes by which a version's message becomes due: commit them with the appointment, then `wake`.
 
         Raises RequestError 422 when the regulator belongs to no territory.
         """
-        content = content_of(record, self._context.population)
+        return self._due(record, creates=record.version == 1)
+
+    def again(self, distribution_id: str, record: AppointmentRecord) -> tuple[Put | Delete, ...]:
+        """The same for a message that failed, sent again by hand: a new message, with what `record` says now.
+
+        Raises RequestError 409 unless it was refused or has expired, and no later one has taken its place.
+        """
+        row = self._ledger.row(record.id)
+        message = row.find(distribution_id)
+        if message is None or not may_go_again(row, message):
+            state = message.state if message is not None else "unknown"
+            detail = (
+                f"message {distribution_id} is {state}: only the latest one of an appointment, refused or expired, "
+                "can be sent again"
+            )
+            raise RequestError(409, Issue("conflict", detail, "distributionID"))
+        creates = record.version == 1 and not exists_there(row)
+        return self._due(record, creates=creates, sending=message.sending + 1)
+
+    def _due(self, record: AppointmentRecord, *, creates: bool, sending: int = 0) -> tuple[Put | Delete, ...]:
+        regulator = self._regulator(record.regulator)
+        if regulator is None:
+            raise refused(f"regulator {record.regulator.key} is not known to the SAS core")
+        content = content_of(record, regulator, self._context.population, creates=creates)
         now = self._context.clock.now()
-        key = build.new_distribution_id(self._client_id, self._context.entropy.uuid())
+        key = self._ledger.distribution_id(record.id, record.version, sending)
         address = build.Address(key, self._client_id, content.recipient, now, now + self._life)
         message = Tracked(
             distribution_id=key,
             state=DUE,
             events=(self._event(DUE),),
-            appointment_id=record.id,
             version=record.version,
+            sending=sending,
             recipient=content.recipient,
         )
         for omission in content.omitted:
             self._journal("out", "build RS-SAS-RDV", content.recipient, key, note=omission)
-        self._remember(key, record.id)
-        sending = self._outbox.put(record.id, build.report(address, content.appointment), ref=key)
-        return (Put(TABLE, key, encode(message)), *sending)
+        entry = self._outbox.put(record.id, build.report(address, content.appointment), ref=key)
+        return (*self._ledger.write(record.id, message), *entry)
 
     def wake(self) -> None:
         """Something is due and committed: send it now."""
@@ -95,25 +127,55 @@ class L02:
         self._hub.consume(f"{self._client_id}.info", self._on_answer)
         await self._hub.start()
         await self._outbox.start()
+        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="L02 expiry")
 
     async def stop(self) -> None:
         """Finish what is in flight (bounded), then disconnect."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
         await self._outbox.stop()
         await self._hub.stop()
 
     def state(self, distribution_id: str) -> dict[str, Any] | None:
         """One message as `GET l02/<distributionID>` shows it; None when nothing is known of it."""
-        message = self._find(distribution_id)
-        return message.document() if message is not None else None
+        found = self._ledger.find(distribution_id)
+        return found[1].document(found[0]) if found is not None else None
 
     def of_appointment(self, appointment_id: str) -> list[dict[str, Any]]:
-        """The messages of one appointment, by version."""
-        found = (self._find(key) for key in self._of.get(appointment_id, ()))
-        return [message.document() for message in found if message is not None]
+        """The messages of one appointment, in the order of their sending."""
+        return [message.document(appointment_id) for message in self._ledger.row(appointment_id).messages]
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """The messages refused or expired lately, the latest first; `again`: whether a person may send it again."""
+        return [
+            {**message.document(key), "recipient": message.recipient, "again": self._may_go(key, message)}
+            for key, message in self._ledger.troubles()
+        ]
+
+    def statistics(self) -> dict[str, Any]:
+        """See Ledger.statistics; `waiting`: not yet confirmed by the hub; `connected`: is it there."""
+        return {**self._ledger.statistics(), "waiting": self.waiting, "connected": self.connected}
+
+    async def sweep(self) -> None:
+        """What the hub took and nobody answered before it expired: expired, once that is durable."""
+        cause = "no acknowledgement came before the message expired"
+        for key in list(self._ledger.overdue(self._life + GRACE)):
+            found = self._ledger.find(key)
+            if found is not None and found[1].state == PUBLISHED:
+                await self._advance(key, self._event(EXPIRED, cause=cause))
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await self.sweep()
+
+    def _may_go(self, key: str | None, message: Tracked) -> bool:
+        return key is not None and may_go_again(self._ledger.row(key), message)
 
     async def _send(self, entry: Entry) -> None:
-        message = self._find(entry.ref)
-        peer = message.recipient if message is not None else ""
+        found = self._ledger.find(entry.ref)
+        peer = found[1].recipient if found is not None else ""
         started = asyncio.get_running_loop().time()
         try:
             await self._hub.publish(entry.payload)
@@ -166,42 +228,15 @@ class L02:
 
     async def _advance(self, key: str, event: Event) -> None:
         """Apply an event and return once that is durable; nothing new needs no write."""
-        known = self._find(key)
-        message = known or Tracked(distribution_id=key, state=DUE)
+        row = self._ledger.row_of(key)
+        message = self._ledger.row(row).find(key) or Tracked(distribution_id=key, state=DUE)
         after = message.after(event)
         if after is message:
             await self._store.barrier()
             return
-        if known is None:
-            self._remember(key, None)
-        await self._store.commit(Put(TABLE, key, encode(after)))
+        await self._store.commit(*self._ledger.write(row, after))
 
-    def _find(self, distribution_id: str) -> Tracked | None:
-        row = self._store.get(TABLE, distribution_id)
-        return decode(row) if row is not None else None
-
-    def _remember(self, key: str, appointment_id: str | None) -> None:
-        if appointment_id is not None:
-            self._of[appointment_id] = (*self._of.get(appointment_id, ()), key)
-        self._oldest.append((key, appointment_id))
-        if len(self._oldest) > MOST_MESSAGES:
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        """Drop the oldest message if it is finished (or never was committed); else it goes to the back of the row."""
-        key, appointment_id = self._oldest.popleft()
-        message = self._find(key)
-        if message is not None and message.state not in FINAL:
-            self._oldest.append((key, appointment_id))
-            return
-        if message is not None:
-            self._store.commit(Delete(TABLE, key))
-        if appointment_id is not None:
-            siblings = tuple(other for other in self._of.pop(appointment_id, ()) if other != key)
-            if siblings:
-                self._of[appointment_id] = siblings
-
-    def _event(self, state: Any, code: int | None = None, cause: str | None = None, step: str | None = None) -> Event:
+    def _event(self, state: State, code: int | None = None, cause: str | None = None, step: str | None = None) -> Event:
         at = self._context.clock.now().isoformat(timespec="milliseconds")
         return Event(state, at, code, cause, step)
 

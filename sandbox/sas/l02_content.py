@@ -30,21 +30,22 @@ class Content:
     omitted: tuple[str, ...]
 
 
-def content_of(record: AppointmentRecord, population: Population) -> Content:
-    """The message content of one version. The target is the SAMU of the regulator's territory.
+def content_of(
+    record: AppointmentRecord, regulator: Regulator, population: Population, *, creates: bool = True
+) -> Content:
+    """The message content of one version. The target is the SAMU of the territory that the regulator was of when the
+    appointment was made: changes of it go where the creation went.
 
-    Raises RequestError 422 when the population knows neither the regulator nor his territory: such an appointment
-    cannot be told to anybody.
+    Raises RequestError 422 when there is no such territory: such an appointment cannot be told to anybody.
     """
-    regulator = population.regulator(record.regulator.key)
-    territory = population.territories.get(regulator.territory) if regulator else None
-    if regulator is None or territory is None:
+    territory = population.territories.get(record.territory or regulator.territory)
+    if territory is None:
         raise refused(f"regulator {record.regulator.key} belongs to no territory of the SAS core")
     practitioner, why_none = _practitioner(record.practitioner, population)
     organization, why_unnamed = _organization(record.organization, population)
     appointment = {
         "appointmentId": record.id,
-        "method": "CreateAppointment" if record.version == 1 else "UpdateAppointment",
+        "method": "CreateAppointment" if creates else "UpdateAppointment",
         "created": l02_datetime(record.created),
         "start": l02_datetime(record.start),
         "end": l02_datetime(record.end),
@@ -52,7 +53,7 @@ def content_of(record: AppointmentRecord, population: Population) -> Content:
         "orientationCategory": str(record.category),
         "practitioner": practitioner,
         "organization": organization,
-        "regulator": _regulator(record, regulator),
+        "regulator": _regulator(regulator),
     }
     present = {name: value for name, value in appointment.items() if value is not None}
     return Content(present, territory.samu, tuple(filter(None, (why_none, why_unnamed))))
@@ -79,15 +80,15 @@ def _person(rpps: str, person: Practitioner) -> dict[str, str]:
 def _organization(identifier: str | None, population: Population) -> tuple[dict[str, str] | None, str]:
     if identifier is None:
         return None, ""
-    named = population.cpts.get(identifier) or population.sos.get(identifier)
+    named = population.cpts.get(identifier) or population.sos.get(identifier) or population.structure(identifier)
     if named is None:
         return None, f"organization {identifier} left out: its name is not known"
     return {"organizationId": identifier, "name": named.name}, ""
 
 
-def _regulator(record: AppointmentRecord, regulator: Regulator) -> dict[str, str]:
-    national = record.regulator.system == SYSTEM_PERSON
-    identifier = {"regulatorId": record.regulator.value} if national else {}
+def _regulator(regulator: Regulator) -> dict[str, str]:
+    national = regulator.identifier.system == SYSTEM_PERSON
+    identifier = {"regulatorId": regulator.identifier.value} if national else {}
     return {
         **identifier,
         "regulatorName": regulator.family,

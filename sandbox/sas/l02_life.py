@@ -52,7 +52,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """One message: the row of table `l02`. `appointment_id` is None for one that somebody else published.
+    """One message. `version` of its appointment is None for one that somebody else published; `sending`: 0 for the
+    message of the version, then one more for each time that a person sent it again.
 
     `events` holds each kind of event once, in the order in which they came.
     """
@@ -60,8 +61,8 @@ class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     distribution_id: str = msgspec.field(name="distributionID")
     state: State
     events: tuple[Event, ...] = ()
-    appointment_id: str | None = None
     version: int | None = None
+    sending: int = 0
     recipient: str = ""
 
     def after(self, event: Event) -> Tracked:
@@ -71,29 +72,64 @@ class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         state = TRANSITIONS[self.state, event.state]
         return msgspec.structs.replace(self, state=state, events=(*self.events, event))
 
-    def document(self) -> dict[str, Any]:
+    def at(self, state: State) -> str | None:
+        """When that happened, ISO 8601."""
+        return next((event.at for event in self.events if event.state == state), None)
+
+    @property
+    def verdict(self) -> Event | None:
+        """The event that made the present state."""
+        return next((event for event in reversed(self.events) if event.state == self.state), None)
+
+    def document(self, appointment_id: str | None) -> dict[str, Any]:
         """As `GET l02/<distributionID>` shows it: code and cause are those of the present state."""
         events: list[dict[str, Any]] = [msgspec.to_builtins(event) for event in self.events]
         shown: dict[str, Any] = next((event for event in reversed(events) if event["state"] == self.state), {})
         verdict: dict[str, Any] = {name: shown[name] for name in ("code", "cause") if name in shown}
         return {
             "distributionID": self.distribution_id,
-            "appointmentId": self.appointment_id,
+            "appointmentId": appointment_id,
             "state": str(self.state),
             **verdict,
             "events": events,
         }
 
 
-_decoder = msgspec.json.Decoder(Tracked)
+class Correspondence(msgspec.Struct, frozen=True):
+    """All messages of one appointment, in the order of their sending: the row of table `l02` under its id.
+
+    What somebody else published under the platform's client id has a row of its own, under its distributionID.
+    """
+
+    messages: tuple[Tracked, ...] = ()
+
+    def find(self, distribution_id: str) -> Tracked | None:
+        """One of them."""
+        return next((message for message in self.messages if message.distribution_id == distribution_id), None)
+
+    def with_message(self, changed: Tracked) -> Correspondence:
+        """The same with one message as it is now, at its place, or at the end when it is new."""
+        if self.find(changed.distribution_id) is None:
+            return Correspondence((*self.messages, changed))
+        return Correspondence(
+            tuple(changed if one.distribution_id == changed.distribution_id else one for one in self.messages)
+        )
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more is expected of any of them."""
+        return all(message.state in FINAL for message in self.messages)
+
+
+_decoder = msgspec.json.Decoder(Correspondence)
 _encoder = msgspec.json.Encoder()
 
 
-def encode(message: Tracked) -> bytes:
+def encode(row: Correspondence) -> bytes:
     """The row as one JSON object, UTF-8."""
-    return _encoder.encode(message)
+    return _encoder.encode(row)
 
 
-def decode(row: bytes) -> Tracked:
-    """The message of a row that `encode` wrote."""
+def decode(row: bytes) -> Correspondence:
+    """What `encode` wrote."""
     return _decoder.decode(row)

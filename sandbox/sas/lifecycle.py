@@ -16,7 +16,7 @@ from datetime import datetime
 from sandbox.kernel.errors import Issue, RequestError, TransitionError, refused
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Practitioner
+from sandbox.kernel.model import Appointment, Practitioner, Structure
 from sandbox.sas.records import AppointmentRecord
 
 PENDING, BOOKED, FULFILLED, NOSHOW, CANCELLED = AppointmentStatus
@@ -62,15 +62,24 @@ def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool
         raise TransitionError(f"an appointment that is {present} cannot become {wanted}") from None
 
 
-def category_of(appointment: Appointment, practitioner: Practitioner | None) -> OrientationCategory:
-    """The sender's extension decides; else the SOS profile; else how the practitioner takes part (CPTS or PS)."""
+def category_of(
+    appointment: Appointment,
+    practitioner: Practitioner | None,
+    *,
+    structure: Structure | None = None,
+    sos_editor: bool = False,
+) -> OrientationCategory:
+    """The sender's extension decides; else the SOS profile; else how the practitioner takes part: through a CPTS, in
+    a MSP or CDS, or for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos:
         return OrientationCategory.SOS
     if practitioner is not None and practitioner.cpts:
         return OrientationCategory.CPTS
-    return OrientationCategory.PS
+    if structure is not None:
+        return OrientationCategory(structure.kind)
+    return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
 
 
 def first_version(
@@ -81,6 +90,10 @@ def first_version(
     practitioner: Practitioner | None,
     organization: str | None,
     now: datetime,
+    account: str = "",
+    territory: str = "",
+    structure: Structure | None = None,
+    sos_editor: bool = False,
 ) -> AppointmentRecord:
     """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
     return AppointmentRecord(
@@ -93,7 +106,7 @@ def first_version(
         start=wanted.start,
         end=wanted.end,
         created=wanted.created or now,
-        category=category_of(wanted, practitioner),
+        category=category_of(wanted, practitioner, structure=structure, sos_editor=sos_editor),
         received=now,
         practitioner=wanted.practitioner,
         organization=organization,
@@ -101,6 +114,8 @@ def first_version(
         participant_status=wanted.participant_status,
         created_given=wanted.created is not None,
         category_given=wanted.category is not None,
+        account=account,
+        territory=territory,
     )
 
 
@@ -133,6 +148,8 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
         created_given=new.created_given,
         category_given=new.category_given,
         flagged=present.flagged or correction,
+        account=new.account,
+        territory=present.territory if new.account == present.account else new.territory,
     )
 
 

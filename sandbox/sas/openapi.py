@@ -6,6 +6,9 @@ from typing import Any
 
 from sandbox import __version__
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.sas import openapi_admin
+from sandbox.sas.events import STATES
+from sandbox.sas.reasons import REASONS
 
 L02_STATES = ("due", "published", "acknowledged", "refused", "expired")
 
@@ -20,10 +23,10 @@ def description(server: str) -> dict[str, Any]:
             "description": "Search, orientations and L02 follow-up of the SAS core, for tests. Fictitious data only.",
         },
         "servers": [{"url": server}],
-        "paths": _PATHS,
+        "paths": {**_PATHS, **openapi_admin.PATHS},
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": _SCHEMAS,
+            "schemas": {**_SCHEMAS, **openapi_admin.SCHEMAS},
             "responses": _RESPONSES,
         },
     }
@@ -79,6 +82,14 @@ _INSTANT = _text(format="date-time")
 _KM = {"type": "number", "description": "kilometres"}
 _COUNT = {"type": "integer", "minimum": 0}
 
+_PAGE = {
+    "description": "The page; as NDJSON the events of the search, one a line, as editors answer",
+    "content": {
+        "application/json": {"schema": _ref("Page")},
+        "application/x-ndjson": {"schema": _ref("Event")},
+    },
+}
+
 _PATHS: dict[str, Any] = {
     "/login": {
         "post": {
@@ -115,9 +126,21 @@ _PATHS: dict[str, Any] = {
                 _query("lat", "With `lon`: the place is an address, nearest first", type="number"),
                 _query("lon", "Degrees east", type="number"),
                 _query("shuffle", "Seed of the order when there is no address"),
+                _query(
+                    "place", "Instead of them: `12 rue du Modèle, 33000 Bordeaux`, a town, postal code or département"
+                ),
+                _query("order", "Default: by distance for an address", enum=["distance", "shuffled"]),
+                _query("radius", "Instead of the département's, in km", type="number"),
+                _query("reason", "Only slots for this reason"),
+                _query("preferred", "National id of the doctor whose card comes first"),
+                _query("visibility", "Only slots that one of these sees: PUBLIC, PRO, SNP, CPTS; comma-separated"),
+                _query("type", "Only AMB, HH or VR; comma-separated"),
+                _query("booking", "Only slots with or without booking", enum=["with", "without"]),
+                _query("within", "Only places within so many km", type="number"),
+                _query("kind", "Only cpts, sos, cds or msp; comma-separated"),
                 _query("page", "From 1; five cards each", type="integer", minimum=1, maximum=40),
             ],
-            "responses": _answers(_ok(_ref("Page"), "The page"), "400", "401", "503"),
+            "responses": _answers(_PAGE, "400", "401", "503"),
         }
     },
     "/l02/{distribution_id}": {
@@ -171,6 +194,8 @@ _PATHS: dict[str, Any] = {
 
 _IDENTIFIER = _object(("system", "value"), system=_text(), value=_text())
 
+_CPTS = _object(("finess", "name"), finess=_text(), name=_text())
+
 _SCHEMAS: dict[str, Any] = {
     "Token": _object(
         ("token", "token_type", "expires_at", "regulator"),
@@ -205,12 +230,16 @@ _SCHEMAS: dict[str, Any] = {
         city=_text(),
         distance_km=_KM,
         name=_text(),
+        group={"enum": ["MSP", "CDS"]},
         phone=_text(),
         slots=_list(_ref("Slot")),
     ),
     "Card": _object(
         ("kind", "id", "name", "editor", "editor_name", "distance_km"),
-        kind={"enum": ["practitioner", "sos"]},
+        kind={
+            "enum": ["practitioner", "cpts", "sos"],
+            "description": "cpts: the one card `through` which they are shown",
+        },
         id=_text("Prefixed national id, or SIRET of the SOS association"),
         name=_text(),
         editor=_text("slug"),
@@ -219,7 +248,9 @@ _SCHEMAS: dict[str, Any] = {
         specialty=_text(),
         specialty_label=_text(),
         phone=_text(),
-        cpts=_list(_object(("finess", "name"), finess=_text(), name=_text())),
+        cpts=_list(_CPTS),
+        through=_list(_CPTS),
+        member_of=_list(_text("FINESS")),
         places=_list(_ref("Place")),
     ),
     "EditorState": _object(
@@ -228,9 +259,41 @@ _SCHEMAS: dict[str, Any] = {
         name=_text(),
         state={"enum": ["answered", "failed"]},
         reason=_text("in French"),
+        code={"enum": [*REASONS]},
         slots=_COUNT,
         findings=_COUNT,
         ms=_COUNT,
+    ),
+    "Event": {
+        "description": "The first line repeats what is searched (`event: search`).",
+        "oneOf": [_ref("Source"), _ref("Found"), _ref("Done")],
+    },
+    "Source": _object(
+        ("event", "editor", "name", "state"),
+        event={"const": "source"},
+        editor=_text("slug"),
+        name=_text(),
+        state={"enum": list(STATES)},
+        reason=_text("in French"),
+        code={"enum": [*REASONS]},
+        slots=_COUNT,
+        findings=_COUNT,
+        ms=_COUNT,
+    ),
+    "Found": _object(
+        ("event", "lot", "radius_km", "cards", "without_slots"),
+        event={"const": "found"},
+        lot=_COUNT,
+        radius_km=_KM,
+        cards={**_list(_ref("Card")), "description": "all of this lot so far: replaces what was told of it before"},
+        without_slots=_list(_ref("Card")),
+    ),
+    "Done": _object(
+        ("event", "partial", "complete", "radius_km"),
+        event={"const": "done"},
+        partial={"type": "boolean"},
+        complete={"type": "boolean"},
+        radius_km=_KM,
     ),
     "Page": _object(
         ("specialty", "town", "radius_km", "from", "to", "page", "next", "partial", "cards", "editors"),
@@ -241,6 +304,9 @@ _SCHEMAS: dict[str, Any] = {
             "from": _INSTANT,
             "to": _INSTANT,
             "page": _COUNT,
+            "place": _object(("kind", "label"), kind={"enum": ["address", "town", "department"]}, label=_text()),
+            "order": {"enum": ["distance", "shuffled"]},
+            "complete": {"type": "boolean", "description": "false: time ran out"},
             "next": {"type": ["integer", "null"]},
             "partial": {"type": "boolean", "description": "an editor failed, or time ran out"},
             "cards": _list(_ref("Card")),
@@ -279,7 +345,7 @@ _SCHEMAS: dict[str, Any] = {
         ("editor", "name", "state", "attempts"),
         editor=_text("slug"),
         name=_text(),
-        state={"enum": ["known", "due", "failed"]},
+        state={"enum": ["known", "due", "failed", "withdrawn", "withdrawing", "unknown"]},
         attempts=_COUNT,
         error=_text(),
         at=_INSTANT,
@@ -300,6 +366,7 @@ _RESPONSES: dict[str, Any] = {
         "400": "The request cannot be understood",
         "401": "No token, or an unknown one",
         "404": "No such thing",
+        **openapi_admin.RESPONSES,
         "503": "Too many searches run already",
     }.items()
 }

@@ -23,6 +23,7 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     `organization`: prefixed structure id where the sender or the directory knows one;
     `created`: as sent, else the reception of version 1 (then `created_given` is false);
     `category`: decided by the SAS core, `category_given` when the sender's extension decided it;
+    `account`: id of the regulator's account; `territory`: his, when the appointment became his: its LRM is told;
     `received`: when this version was accepted; `flagged`: a terminal status was corrected at some version.
     All datetimes are aware.
     """
@@ -45,6 +46,8 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     created_given: bool = True
     category_given: bool = False
     flagged: bool = False
+    account: str = ""
+    territory: str = ""
 
     def appointment(self) -> Appointment:
         """The same version as INT_R03 carried it: what a repeated request is compared with."""
@@ -74,3 +77,15 @@ def encode(record: AppointmentRecord) -> bytes:
 def decode(row: bytes) -> AppointmentRecord:
     """The record of a row that `encode` wrote."""
     return _decoder.decode(row)
+
+
+class _Owned(msgspec.Struct):
+    account: str = ""
+
+
+_owner = msgspec.json.Decoder(_Owned)
+
+
+def account_in(row: bytes) -> str:
+    """The account of a row, without reading the rest of it."""
+    return _owner.decode(row).account

@@ -1,238 +1,293 @@
-"""From what a regulator asks to what is asked of whom: criteria, lots, queries per editor. Pure.
+"""A search: lot after lot of practitioners asked about, told piece by piece as editors answer.
 
-The guide's rules: practitioners in lots of 25, today, tomorrow and the day after by default, SOS associations of
-the area at most 10 at a time; INT_R04's form of the search for editors that also serve CPTS slots.
+Lots of 25 until one page of cards with slots and the next are there, or nobody is left; the SOS associations of the
+area with the first lot. Every editor concerned is asked at once, each has its time-out (7 s); the whole search has
+its own (21 s). An editor that failed is not asked again in the same search, and one that hangs holds nobody up: the
+next lot begins when all others have answered and it took clearly longer than they did. Where nothing at all is found,
+the area is enlarged once.
+
+    async with contextlib.aclosing(run(criteria, aggregator)) as events:
+        async for event in events: ...
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from itertools import islice
-from typing import TypeVar
-from zoneinfo import ZoneInfo
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sandbox.fhir.search import schedule_query, slot_query
-from sandbox.kernel.clock import PARIS, parse_datetime
-from sandbox.kernel.errors import malformed
-from sandbox.kernel.flows import Flow
-from sandbox.kernel.model import Editor, SosAssociation, Town
-from sandbox.population.agenda import zone_of
-from sandbox.population.geocoding import geocode
-from sandbox.sas.directory import GENERAL_MEDICINE, Area, Candidate, Directory, area_of
+import msgspec
 
-T = TypeVar("T")
+from sandbox.sas.aggregator import Aggregator, Call
+from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
+from sandbox.sas.directory import Candidate
+from sandbox.sas.events import CARDS_PER_PAGE, OK, Done, EditorState, Event, Found, Results, Source
+from sandbox.sas.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
+from sandbox.sas.queries import association_queries, lots, ordered, practitioner_queries
 
-LOT = 25
-ASSOCIATIONS_PER_QUERY = 10
-CARDS_PER_PAGE = 5
-DAYS = 3
-MOST_DAYS = 31
-MOST_PAGES = 40
-DEFAULT_SPECIALTY = "SM54"
+__all__ = [
+    "CARDS_PER_PAGE",
+    "DEFAULT_SPECIALTY",
+    "Criteria",
+    "Done",
+    "EditorState",
+    "Event",
+    "Filters",
+    "Found",
+    "Results",
+    "Source",
+    "document",
+    "flattened",
+    "head",
+    "read_criteria",
+    "run",
+    "whole",
+]
+
+LEAST_PATIENCE_S = 0.1
+PATIENCE = 2.0  # times as long as the slowest of those that answered
 
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """One search. `start`, `end` aware; `point` (lat, lon) when the place is an address: then nearest first.
+async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Event, None]:
+    """The events of a search. Raises RequestError 503, before the first, when too many searches run already.
 
-    `shuffle` seeds the order otherwise: the same search shows the same order on every page. `page` from 1.
+    Who stops listening closes the generator: the calls that are under way are then cancelled.
     """
-
-    specialty: str
-    town: Town
-    start: datetime
-    end: datetime
-    point: tuple[float, float] | None = None
-    shuffle: str = ""
-    page: int = 1
-
-    @property
-    def area(self) -> Area:
-        """Around the address when there is one, else around the town; the radius is the département's."""
-        area = area_of(self.town)
-        if self.point is None:
-            return area
-        return Area(*self.point, area.radius_km, area.enlargement_km)
-
-    @property
-    def with_sos(self) -> bool:
-        """SOS Médecins practises general medicine only."""
-        return self.specialty in GENERAL_MEDICINE
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of the town: « today » is a day there."""
-        return zone_of(self.town.insee)
-
-    @property
-    def days(self) -> tuple[date, ...]:
-        """The days of the window, local."""
-        first = self.start.astimezone(self.zone).date()
-        last = (self.end - timedelta(microseconds=1)).astimezone(self.zone).date()
-        return tuple(first + timedelta(days=index) for index in range(max(1, (last - first).days + 1)))
+    with aggregator.admitted():
+        search = _Search(criteria, aggregator)
+        async with contextlib.aclosing(search.events()) as events:
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                search.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class EditorQuery:
-    """One request to one editor. `path` under its FHIR base, query string included; `asked` ids it may answer for."""
-
-    editor: Editor
-    flow: Flow
-    path: str
-    asked: frozenset[str]
+async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:
+    """The page that a search ends with. Raises RequestError 503 when too many searches run already."""
+    results = Results(criteria, criteria.area)
+    async for event in run(criteria, aggregator):
+        results.take(event)
+    return results
 
 
-def read_criteria(
-    values: Mapping[str, str], directory: Directory, specialties: Mapping[str, str], now: datetime
-) -> Criteria:
-    """Criteria from query parameters, names as in the SAS API (`specialty insee town from to lat lon page`).
+@dataclass
+class _Wave:
+    """One lot being asked about. `slowest`: seconds of the slowest answer so far; `before`, `after`: the CPTS that have
+    their card before and after this lot."""
 
-    `inseecode`, `city`, `streetnumber` and `streetname` are understood too (the names of INT_L01). `specialties`: label
-    by R38 code; the parameter may be a code, `<system>|<code>` or a label, and is general medicine when absent.
-    Raises RequestError 400 with `http.<parameter>` for what cannot be understood.
-    """
-    insee = _first(values, "insee", "inseecode")
-    name = _first(values, "town", "city")
-    town = directory.town(insee, name)
-    if town is None:
-        told = insee or name
-        expected = "expected `insee` (5 characters) or `town` (a name) of a town of the directory"
-        raise malformed(
-            f"no town '{told}': {expected}" if told else f"no town given: {expected}",
-            "http.insee" if insee else "http.town",
-        )
-    start, end = _window(values, now, zone_of(town.insee))
-    return Criteria(
-        specialty=_specialty(values.get("specialty", ""), specialties),
-        town=town,
-        start=start,
-        end=end,
-        point=_point(values, town),
-        shuffle=values.get("shuffle", now.astimezone(PARIS).date().isoformat()),
-        page=_page(values.get("page", "")),
-    )
+    number: int
+    lot: Lot
+    begun: float
+    waiting: set[asyncio.Task[Source]] = field(default_factory=set)
+    answered: int = 0
+    slowest: float = 0.0
+    before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+    outlines: list[Outline] = field(default_factory=list)
+    cards: Outlines = field(default_factory=lambda: ([], []))
+    changed: bool = False
 
 
-def _first(values: Mapping[str, str], *names: str) -> str:
-    return next((text for name in names if (text := values.get(name, "").strip())), "")
+@dataclass
+class _Search:
+    criteria: Criteria
+    aggregator: Aggregator
+    asked: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    waves: list[_Wave] = field(default_factory=list)
+    calls: dict[asyncio.Task[Source], tuple[Call, _Wave]] = field(default_factory=dict)
+    partial: bool = False
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        self.answers = Answers(self.criteria)
+        self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
+        self.area = self.criteria.area
+        self.enlarged = False
+        self._waiting_lots = self._lots()
+        self._next_lot: Lot | None = next(self._waiting_lots, None)
+
+    def cancel(self) -> None:
+        """Nobody listens any more."""
+        for task in self.calls:
+            task.cancel()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """See `run`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.aggregator.search_timeout
+        self._advance(loop.time())
+        while self.calls:
+            ends = min(deadline, self._wakes(loop.time()))
+            ready, _ = await asyncio.wait(
+                self.calls, timeout=max(0.0, ends - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in ready:
+                yield self._taken(task)
+            for source in self._given_up(loop.time(), deadline):
+                yield source
+            for found in self._found():
+                yield found
+            if self.complete:
+                self._advance(loop.time())
+        yield Done(partial=self.partial, complete=self.complete, radius_km=self.area.radius_km)
+
+    # Lots
+
+    def _lots(self) -> Iterator[Lot]:
+        """The lots of the present area, without those who were asked about."""
+        criteria, directory = self.criteria, self.aggregator.directory
+        found = directory.candidates(criteria.specialty, self.area, self.asked)
+        found += self._preferred(found)
+        associations = directory.associations(self.area) if criteria.with_sos else []
+        associations = [some for some in associations if some.siret not in self.asked]
+        for some in lots(ordered(found, criteria)):
+            yield Lot(self.area, some, associations)
+            associations = []
+        if associations:
+            yield Lot(self.area, [], associations)
+
+    def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """The preferred doctor when he is not among those of the area: he is asked wherever he is."""
+        wanted = self.criteria.preferred
+        if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
+            return []
+        candidate = self.aggregator.directory.candidate(wanted, self.area)
+        return [candidate] if candidate is not None else []
+
+    def _advance(self, now: float) -> None:
+        """Begin what is due: further lots, or the enlarged area."""
+        while not self._satisfied() and self._may_go_on(now):
+            if self._next_lot is None:
+                if self.enlarged or self.calls or self.answers.slots:
+                    return
+                self.enlarged, self.area = True, self.area.enlarged()
+                self._waiting_lots = self._lots()
+                self._next_lot = next(self._waiting_lots, None)
+                continue
+            lot, self._next_lot = self._next_lot, next(self._waiting_lots, None)
+            self._begin(lot, now)
+
+    def _satisfied(self) -> bool:
+        """This page, and five more ready for the next."""
+        held = sum(len(wave.cards[0]) for wave in self.waves)
+        return held >= CARDS_PER_PAGE * (self.criteria.page + 1)
+
+    def _may_go_on(self, now: float) -> bool:
+        return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
+
+    def _begin(self, lot: Lot, now: float) -> None:
+        """Ask every editor concerned at once."""
+        wave = _Wave(len(self.waves), lot, now, outlines=self.merger.outlines(lot))
+        self.waves.append(wave)
+        self.asked.update(candidate.id for candidate in lot.candidates)
+        self.asked.update(association.siret for association in lot.associations)
+        editors = self.aggregator.directory.population.editors
+        queries = practitioner_queries(lot.candidates, editors, self.criteria)
+        queries += association_queries(lot.associations, editors, self.criteria)
+        for query in queries:
+            if query.editor.slug not in self.failed:
+                call = self.aggregator.call(query)
+                task = asyncio.create_task(self.aggregator.ask(call, self.criteria))
+                self.calls[task] = call, wave
+                wave.waiting.add(task)
+
+    def _wakes(self, now: float) -> float:
+        """When there is something to do though nobody answered."""
+        first = min(call.deadline for call, _ in self.calls.values())
+        if self._next_lot is None or self._satisfied():
+            return first
+        return min(first, max(now, _patient_until(self.waves[-1])))
+
+    # Answers
+
+    def _taken(self, task: asyncio.Task[Source]) -> Source:
+        call, wave = self.calls.pop(task)
+        wave.waiting.discard(task)
+        source = task.result()
+        if source.state == OK:
+            wave.answered += 1
+            wave.slowest = max(wave.slowest, source.ms / 1000)
+            self.answers.add(call.query.asked, call.slots)
+            wave.changed = True
+        else:
+            self._lost(source)
+        return source
+
+    def _given_up(self, now: float, deadline: float) -> list[Source]:
+        """Calls that are over their time, or all of them once the whole search is."""
+        over = now >= deadline
+        late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
+        sources = []
+        for task, call, wave in late:
+            del self.calls[task]
+            wave.waiting.discard(task)
+            sources.append(self.aggregator.give_up(call, task, "timeout" if now >= call.deadline else "out-of-time"))
+            self._lost(sources[-1])
+        if over and (late or self._next_lot is not None):
+            self.complete = False
+            self.partial = True
+        return sources
+
+    def _lost(self, source: Source) -> None:
+        self.failed.add(source.editor)
+        self.partial = True
+
+    # Cards
+
+    def _found(self) -> Iterator[Found]:
+        """The lots whose cards have changed: those that were answered for, and those after them whose CPTS got
+        their card elsewhere."""
+        represented: frozenset[str] = frozenset()
+        for wave in self.waves:
+            if wave.changed or represented != wave.before:
+                joined = set(represented)
+                cards = self.merger.cards(wave.outlines, joined)
+                different, wave.changed = cards != wave.cards, False
+                wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
+                if different:
+                    yield Found(
+                        lot=wave.number,
+                        radius_km=wave.lot.area.radius_km,
+                        cards=Drawn(self.merger, cards[0]),
+                        without_slots=Drawn(self.merger, cards[1]),
+                    )
+            represented = wave.after
 
 
-def _specialty(text: str, specialties: Mapping[str, str]) -> str:
-    wanted = text.strip().rpartition("|")[2]
-    if not wanted:
-        return DEFAULT_SPECIALTY
-    if wanted.upper() in specialties:
-        return wanted.upper()
-    for code, label in specialties.items():
-        if label.casefold() == wanted.casefold():
-            return code
-    raise malformed(f"specialty '{text}' is unknown: expected a code of TRE_R38 such as SM54", "http.specialty")
+def _patient_until(wave: _Wave) -> float:
+    """When the next lot begins at the latest: those that hang do not hold up what the others can give."""
+    if not wave.answered:
+        return float("inf")
+    return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
 
 
-def _window(values: Mapping[str, str], now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """`from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31 days."""
-    start = max(now, _instant(values, "from", zone, end_of_day=False) or now)
-    end = _instant(values, "to", zone, end_of_day=True)
-    if end is None:
-        end = _midnight(start.astimezone(zone).date() + timedelta(days=DAYS), zone)
-    if end <= start:
-        raise malformed("the window is empty: `to` must be after `from` and after now", "http.to")
-    if end - start > timedelta(days=MOST_DAYS):
-        raise malformed(f"the window is too wide: at most {MOST_DAYS} days", "http.to")
-    return start, end
+def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What is searched, as the SAS API tells it: builtins only, datetimes as ISO 8601."""
+    town = criteria.town
+    return {
+        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
+        "place": {"kind": criteria.spot.kind, "label": criteria.spot.label},
+        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
+        "order": criteria.order,
+        "from": criteria.start.isoformat(),
+        "to": criteria.end.isoformat(),
+        "page": criteria.page,
+    }
 
 
-def _instant(values: Mapping[str, str], name: str, zone: ZoneInfo, *, end_of_day: bool) -> datetime | None:
-    text = values.get(name, "").strip()
-    if not text:
-        return None
-    try:
-        instant = parse_datetime(text, zone)
-    except ValueError as error:
-        raise malformed(str(error), f"http.{name}") from None
-    if end_of_day and len(text) == len("2026-01-01"):
-        return _midnight(instant.date() + timedelta(days=1), zone)
-    return instant
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone)
-
-
-def _point(values: Mapping[str, str], town: Town) -> tuple[float, float] | None:
-    if "lat" not in values and "lon" not in values:
-        street = values.get("streetname", "").strip()
-        return geocode(town, values.get("streetnumber", ""), street) if street else None
-    try:
-        lat, lon = float(values["lat"]), float(values["lon"])
-    except (KeyError, ValueError):
-        raise malformed("`lat` and `lon` must both be decimal degrees", "http.lat") from None
-    if not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        raise malformed("`lat` is from -90 to 90, `lon` from -180 to 180", "http.lat")
-    return lat, lon
-
-
-def _page(text: str) -> int:
-    if not text:
-        return 1
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_PAGES:
-        raise malformed(f"page '{text}' is not a number from 1 to {MOST_PAGES}", "http.page")
-    return int(text)
-
-
-def rank(id: str, distance_km: float, criteria: Criteria) -> tuple[float, bytes]:
-    """Sort key: nearest first when the place is an address; else shuffled, so that nobody is always first."""
-    if criteria.point is not None:
-        return distance_km, id.encode()
-    seed = criteria.shuffle.encode()[:64]
-    return 0.0, hashlib.blake2b(id.encode(), key=seed, digest_size=8).digest()
-
-
-def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
-    """The candidates in the order in which they are asked and shown."""
-    return sorted(candidates, key=lambda candidate: rank(candidate.id, candidate.distance_km, criteria))
-
-
-def lots(items: Sequence[T], size: int = LOT) -> Iterator[list[T]]:
-    """Consecutive lists of at most `size`."""
-    waiting = iter(items)
-    while lot := list(islice(waiting, size)):
-        yield lot
-
-
-def practitioner_queries(
-    lot: Sequence[Candidate], editors: Mapping[str, Editor], criteria: Criteria
-) -> list[EditorQuery]:
-    """One query per editor that has practitioners of the lot."""
-    by_editor: dict[str, list[str]] = {}
-    for candidate in lot:
-        by_editor.setdefault(candidate.practitioner.editor, []).append(candidate.id)
-    return [_slot_query(editors[slug], ids, criteria) for slug, ids in by_editor.items()]
-
-
-def _slot_query(editor: Editor, ids: list[str], criteria: Criteria) -> EditorQuery:
-    cpts = editor.speaks(Flow.INT_R04)
-    query = slot_query(ids, criteria.start, criteria.end, cpts=cpts)
-    return EditorQuery(editor, Flow.INT_R04 if cpts else Flow.INT_R01, f"Slot?{query}", frozenset(ids))
-
-
-def association_queries(
-    associations: Sequence[SosAssociation], editors: Mapping[str, Editor], criteria: Criteria
-) -> list[EditorQuery]:
-    """Queries for the SOS associations of the area, per editor at most 10 SIRET each."""
-    by_editor: dict[str, list[str]] = {}
-    for association in associations:
-        by_editor.setdefault(association.editor, []).append(association.siret)
-    return [
-        EditorQuery(
-            editors[slug],
-            Flow.SOS,
-            f"Schedule?{schedule_query(some, criteria.start, criteria.end)}",
-            frozenset(some),
-        )
-        for slug, sirets in by_editor.items()
-        for some in lots(sirets, ASSOCIATIONS_PER_QUERY)
-    ]
+def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The page as the SAS API answers it."""
+    return {
+        **head(results.criteria, labels),
+        "radius_km": results.area.radius_km,
+        "next": results.next,
+        "partial": results.partial,
+        "complete": results.complete,
+        "cards": msgspec.to_builtins([*results.cards]),
+        "without_slots": msgspec.to_builtins([*results.without_slots]),
+        "editors": msgspec.to_builtins([*results.editors]),
+    }

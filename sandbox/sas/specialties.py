@@ -31,3 +31,5 @@ SPECIALTIES: Mapping[str, str] = {
     "SM57": "Allergologie",
     "SM58": "Maladies infectieuses et tropicales",
 }
+
+GENERAL_MEDICINE = frozenset({"SM26", "SM53", "SM54"})  # R38 has three codes for general practitioners

@@ -16,6 +16,8 @@ MONTHS = (
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
 )
 
+_SHORT_MONTHS = ("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc.")
+
 # An appointment's status as people call it, and the tone of its badge (see `.badge` in site.css).
 STATUSES: Mapping[str, tuple[str, str]] = {
     AppointmentStatus.PENDING: ("en attente", "wait"),
@@ -46,6 +48,12 @@ def short_date(value: date | str) -> str:
     """`23/11/2026`."""
     day = local(value) if isinstance(value, datetime | str) else value
     return f"{day.day:02}/{day.month:02}/{day.year}"
+
+
+def day_date(value: date | str) -> str:
+    """`lun. 23 nov.`: for the heads of columns."""
+    day = local(value) if isinstance(value, datetime | str) else value
+    return f"{DAYS[day.weekday()][:3]}. {day.day} {_SHORT_MONTHS[day.month - 1]}"
 
 
 def french_time(value: datetime | str) -> str:
@@ -95,6 +103,7 @@ def plural(count: int, singular: str, many: str | None = None) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "date_fr": french_date,
     "date_short": short_date,
+    "date_day": day_date,
     "time_fr": french_time,
     "time_exact": exact_time,
     "datetime_fr": french_datetime,

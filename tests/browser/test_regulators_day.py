@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
+from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture, searched
 from tests.sandboxes import sandbox_here
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: keep a picture of every page that is passed
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        await browser.close()
-
-
-async def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-
-
-async def log_in(page: Page, document: dict[str, Any]) -> None:
-    account = document["examples"]["regulators"][0]
-    await page.goto(document["sas"]["ui"] + "/")
-    await page.click("#connexion")
-    await expect(page.get_by_text("Ministère de la Santé et de la Prévention").first).to_be_visible()
-    await page.fill("[name=login]", account["identifier"])
-    await page.fill("[name=password]", account["password"])
-    await picture(page, "psc")
-    await page.click("form#connexion button")
-    await expect(page.locator("[data-regulator]")).to_be_visible()
 
 
 async def book(page: Page, width: str) -> str:
     """From a results page to the confirmation; the appointment's identifier at the editor."""
-    await page.locator("a[data-slot]").last.click()
+    await page.locator("a.slot:visible").last.click()
     if await page.locator("[name=accept]").count():
         await picture(page, f"cgu-{width}")
         await page.check("[name=accept]")
@@ -71,17 +39,15 @@ async def book(page: Page, width: str) -> str:
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_a_regulator_searches_books_follows_and_attaches(chromium: Browser, tmp_path: Path, width: int) -> None:
+async def test_a_regulator_searches_books_follows_and_attaches(tmp_path: Path, width: int) -> None:
     complaints: list[str] = []
-    async with sandbox_here(tmp_path, preset="minimal") as document:
-        page = await chromium.new_page(viewport={"width": width, "height": 900})
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        page = await browser.new_page(viewport={"width": width, "height": 900})
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         await log_in(page, document)
         await picture(page, f"accueil-{width}")
-        await page.fill("[name=city]", "Bordeaux")
-        await page.get_by_role("button", name="Rechercher").click()
-        await expect(page.locator("[data-card]").first).to_be_visible()
+        await search_by_suggestion(page)
         await picture(page, f"recherche-{width}")
         assert await no_sideways_scroll(page)
         identifier = await book(page, str(width))
@@ -100,6 +66,65 @@ async def test_a_regulator_searches_books_follows_and_attaches(chromium: Browser
         assert await no_sideways_scroll(page)
         await page.close()
     assert complaints == []
+
+
+async def search_by_suggestion(page: Page) -> None:
+    """With the keyboard alone: type, choose what is suggested, search."""
+    place = page.get_by_role("combobox", name="Lieu")
+    await place.press_sequentially("Bord")
+    await expect(page.get_by_role("option", name="Bordeaux")).to_be_visible()
+    await place.press("ArrowDown")
+    await expect(place).to_have_attribute("aria-activedescendant", re.compile("."))
+    await place.press("Enter")
+    await expect(place).to_have_value("Bordeaux")
+    await place.press("Enter")
+    await searched(page)
+    await expect(page.locator("[data-card]").first).to_be_visible()
+
+
+async def test_cards_and_map_are_linked_both_ways(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        await log_in(page, document, "/sas/recherche?place=Bordeaux")
+        await searched(page)
+        card = page.locator("[data-card]").nth(1)
+        mark = page.locator(f"[data-mark='{await card.get_attribute('data-card')}']").first
+        await card.hover()
+        await expect(mark).to_have_attribute("data-lit", "")
+        await page.mouse.move(0, 0)
+        await mark.focus()
+        await expect(card).to_have_attribute("data-lit", "")
+        await mark.press("Enter")
+        await expect(card.locator("a.slot").first).to_be_focused()
+        await page.close()
+
+
+async def test_without_script_the_whole_page_comes_from_the_server(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        page = await (await browser.new_context(java_script_enabled=False)).new_page()
+        await log_in(page, document)
+        await page.fill("[name=place]", "Bordeaux")
+        await page.get_by_role("button", name="Rechercher").click()
+        await page.wait_for_url("**affichage=complet")
+        await expect(page.locator("[data-card]").first).to_be_visible()
+        assert await page.locator("[data-live]").count() == 0
+        await page.close()
+
+
+async def test_with_one_editor_hung_the_others_are_on_screen(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        fault = {"kind": "latency", "target": "editor:garde-plus", "flow": "SOS", "params": {"ms": 20_000}}
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        answer = await page.request.post(document["control"]["api"] + "/faults", data=fault)
+        assert answer.status == 201, await answer.text()
+        await log_in(page, document, "/sas/recherche?place=Bordeaux")
+        await expect(page.locator("[data-card]").first).to_be_visible(timeout=5_000)
+        await expect(page.locator("#resultats")).to_have_attribute("aria-busy", "true")
+        await expect(page.locator("[data-source=garde-plus]")).to_have_count(0)
+        await searched(page)
+        await expect(page.locator("[data-failed=garde-plus]")).to_contain_text("pas de réponse en 7 s")
+        await picture(page, "partiel")
+        await page.close()
 
 
 async def attach(page: Page, document: dict[str, Any], width: int) -> None:
@@ -123,14 +148,10 @@ async def attach(page: Page, document: dict[str, Any], width: int) -> None:
     assert await no_sideways_scroll(page)
 
 
-async def no_sideways_scroll(page: Page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
 @pytest.mark.requirement("SSO-1")
-async def test_without_origin_the_editor_asks_for_its_own_password(chromium: Browser, tmp_path: Path) -> None:
-    async with sandbox_here(tmp_path, preset="minimal") as document:
-        page = await chromium.new_page()
+async def test_without_origin_the_editor_asks_for_its_own_password(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        page = await browser.new_page()
         await page.goto(document["editors"][0]["ui"] + "/connexion")
         await expect(page.get_by_label("Mot de passe")).to_be_visible()
         assert document["psc"]["issuer"] not in page.url

@@ -56,10 +56,27 @@ async def test_what_one_editor_gets_wrong_is_counted_and_what_remains_is_shown(t
         told = await _journalled(document, "read answer", "R01-10")
         assert told["peer"] == "editor:agenda-azur"
         assert (await _journalled(document, "GET /agenda-azur", "quirks: busy-slots"))["status"] == 200
+        findings = 'sas_sandbox_editor_findings_total{editor="agenda-azur",requirement="R01-10"}'
+        assert await _metric(document, findings) > 0
+        assert await _metric(document, 'sas_sandbox_editor_circuit{editor="agenda-azur",state="closed"}') == 1
+        assert await _metric(document, 'sas_sandbox_editor_calls_total{editor="rdv-commune",outcome="ok"}') > 0
         await stage.call("DELETE", admin)
         again = await stage.sas("search", **SEARCH)
         assert again["cards"] == correct["cards"]
         assert state(again, "agenda-azur").get("findings", 0) == 0
+
+
+async def _metric(document: dict[str, Any], name: str) -> float:
+    """A measure of the control plane, once the SAS core has told it."""
+    url = document["control"]["ui"].rstrip("/") + "/metrics"
+    async with aiohttp.ClientSession() as session:
+        for _ in range(100):
+            async with session.get(url) as answer:
+                for line in (await answer.text()).splitlines():
+                    if line.startswith(name + " "):
+                        return float(line.rpartition(" ")[2])
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"no measure {name}")
 
 
 async def _journalled(document: dict[str, Any], action: str, note: str) -> dict[str, Any]:

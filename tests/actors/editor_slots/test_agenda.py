@@ -87,11 +87,11 @@ def test_clock_that_goes_back_shows_what_was_free_then(office, agenda):
     assert free(office, agenda) == before
 
 
-def test_kept_days_are_bounded(office, agenda, monkeypatch):
-    monkeypatch.setattr(module, "DAYS_KEPT", 5)
-    whole = free(office, agenda, days=20)
-    assert len(agenda._views) == 5
-    assert free(office, agenda, days=20) == whole
+def test_kept_windows_are_bounded(office, agenda, monkeypatch):
+    monkeypatch.setattr(module, "WINDOWS_KEPT", 5)
+    whole = [free(office, agenda, days=days) for days in range(20)]
+    assert len(agenda._windows) <= 5
+    assert [free(office, agenda, days=days) for days in range(20)] == whole
 
 
 def test_bookings_long_over_are_forgotten(office, agenda):

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.editor import slots as module
 from sandbox.editor.slots import answer_schedules, answer_slots, read
 from sandbox.fhir import nos
 from sandbox.fhir.search import slot_query
@@ -401,15 +400,16 @@ def test_windows_that_overlap_share_their_slots_and_cut_the_days_at_their_bounds
     assert of(office.bundle(name), "Slot") == whole
 
 
-def test_kept_practitioners_are_bounded_and_freed_at_once(office, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 2)
-    desk = office.desk("agenda-azur")
+def test_kept_practitioners_are_bounded_in_octets_and_freed_at_once(office):
+    desk = replace(office.desk("agenda-azur"), room=160_000)
+    office.desks["agenda-azur"] = desk
     names = ("practitioner_one_site", "practitioner_two_sites", "practitioner_adeli", "practitioner_no_phone")
-    bodies = [office.body(name) for name in names]
-    assert len(desk.kept) == 2
+    bodies = [office.body(name) for name in names for _ in range(2)][::2]
+    files = desk.shelf.files
+    assert 0 < len(files) < len(names)
+    assert sum(len(each) for file in files.values() for each in file.rendered.values()) <= 160_000
     gc.collect()
-    desk.kept.clear()
-    desk.agenda._views.clear()
+    files.clear()
     assert gc.collect() == 0  # nothing was left for the collector
     assert [office.body(name) for name in names] == bodies
 

@@ -6,6 +6,7 @@ import asyncio
 import html
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,8 +22,10 @@ from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Editor, Regulator
 from sandbox.kernel.world import ClockSetting, WorldView
 from sandbox.net.context import Context
+from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import Signer, load_signer
+from sandbox.store.tables import open_store
 
 PSC = "http://127.0.0.1:8003"
 ISSUER = f"{PSC}/psc"
@@ -59,8 +62,13 @@ def context() -> Context:
 
 
 @pytest.fixture
-def provider(context: Context, signer: Signer) -> Provider:
-    return Provider(context, signer)
+def people(context: Context, tmp_path: Path) -> People:
+    return People(context.population, open_store(tmp_path / "psc"))
+
+
+@pytest.fixture
+def provider(context: Context, signer: Signer, people: People) -> Provider:
+    return Provider(context, signer, people)
 
 
 class Browser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -11,6 +12,7 @@ import pytest
 
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
+from sandbox.population.people import persona_key
 from sandbox.psc.provider import Provider
 from sandbox.web.oidc import basic_authorization, challenge
 
@@ -258,7 +260,10 @@ def test_state_survives_unusual_characters(browser: Any) -> None:
     assert parse_qs(urlsplit(back.headers["location"]).query)["state"] == ['a&b=c é"<>']
 
 
-def test_removed_person_gets_no_token(browser: Any, context: Context, provider: Provider) -> None:
+def test_removed_person_gets_no_token(
+    browser: Any, context: Context, provider: Provider, runner: asyncio.Runner
+) -> None:
     code = query(log_in(browser))["code"]
-    provider.identities = type(provider.identities)(())
+    gone = persona_key(context.population.regulators[0])
+    runner.run(provider.people.remove(gone))
     assert redeem(browser, context, code).json()["error"] == "invalid_grant"

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sandbox.config import load_settings
 from sandbox.net.context import Context
+from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import Signer
 from sandbox.web.oidc import basic_authorization, challenge
@@ -28,10 +29,10 @@ REQUEST = {
 
 
 def test_declared_client_takes_a_person_from_its_own_address_to_a_token(
-    context: Context, signer: Signer, runner: Any, make_browser: Any
+    context: Context, signer: Signer, people: People, runner: Any, make_browser: Any
 ) -> None:
     context = replace(context, settings=load_settings({"oidc_clients": [ROW]}, {}))
-    browser = make_browser(runner, {PSC: Provider(context, signer).application()})
+    browser = make_browser(runner, {PSC: Provider(context, signer, people).application()})
     page = browser.get(f"{PSC}/psc/authorize?{urlencode(REQUEST)}")
     assert "https://127.0.0.1:9443" in page.headers["content-security-policy"]
     answer = browser.submit(page, login="lea@sas33.invalid", password="Lea-2026")

@@ -15,14 +15,14 @@ import orjson
 
 from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.flows import AppointmentStatus
+from sandbox.kernel.flows import AppointmentStatus, Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Regulator
 from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
-from sandbox.population.people import Population
+from sandbox.population.people import Population, persona_key
 from sandbox.sas.app import SasCore
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.protocol import Put
@@ -62,6 +62,9 @@ class Messages:
     due_versions: list[tuple[str, int]] = field(default_factory=list)
     woken: int = 0
     refuse: Exception | None = None
+    failed: list[str] = field(default_factory=list)
+    sent_again: list[str] = field(default_factory=list)
+    refuse_again: Exception | None = None
     waiting = 0
     connected = True
 
@@ -69,7 +72,8 @@ class Messages:
         if self.refuse is not None:
             raise self.refuse
         self.due_versions.append((record.id, record.version))
-        return (Put("l02", f"{record.id}/{record.version}", b"{}"),)
+        row = f'{{"appointmentId": "{record.id}"}}'
+        return (Put("l02", f"{record.id}/{record.version}", row.encode()),)
 
     def wake(self) -> None:
         self.woken += 1
@@ -87,7 +91,33 @@ class Messages:
     def of_appointment(self, appointment_id: str) -> list[dict[str, Any]]:
         return [self._document(id, version) for id, version in self.due_versions if id == appointment_id]
 
+    def again(self, distribution_id: str, record: AppointmentRecord) -> tuple[Put, ...]:
+        if self.refuse_again is not None:
+            raise self.refuse_again
+        self.sent_again.append(distribution_id)
+        return ()
+
+    def troubles(self) -> list[dict[str, Any]]:
+        return [{**(self.state(key) or {}), "recipient": "fr.health.samu330", "again": True} for key in self.failed]
+
+    def statistics(self) -> dict[str, Any]:
+        states = dict.fromkeys(("due", "published", "acknowledged", "refused", "expired"), 0)
+        cause = {"code": 409, "state": "refused", "count": len(self.failed), "cause": "exists"}
+        return {
+            "states": {**states, "refused": len(self.failed)},
+            "open": 0,
+            "oldest": None,
+            "lastHour": {"refused": len(self.failed)},
+            "seconds": {"median": 0.2, "p95": None},
+            "causes": [cause] if self.failed else [],
+            "waiting": 0,
+            "connected": True,
+        }
+
     def _document(self, id: str, version: int) -> dict[str, Any]:
+        if f"{id}/{version}" in self.failed:
+            verdict = {"state": "refused", "code": 409, "cause": "exists"}
+            return {"distributionID": f"{id}/{version}", "appointmentId": id, **verdict, "events": []}
         events = [{"state": "due", "at": NOW.isoformat()}]
         return {"distributionID": f"{id}/{version}", "appointmentId": id, "state": "due", "events": events}
 
@@ -148,6 +178,13 @@ class Core:
     def body(self, **changes: Any) -> bytes:
         return render_appointment(self.appointment(**changes))
 
+    async def calls(self, flow: Flow, count: int) -> list[tuple[str, str, str]]:
+        """(peer, method, path) of the calls of one flow, once there are `count`."""
+        async with asyncio.timeout(5):
+            while len(self.editors.flows(flow)) < count:
+                await asyncio.to_thread(int)
+        return self.editors.flows(flow)
+
     async def token(self, regulator: Regulator | None = None) -> dict[str, str]:
         """Headers of a regulator logged in at the API."""
         someone = regulator or self.regulator
@@ -176,7 +213,13 @@ class Gate:
 
 
 def session_cookie(context: Context, **values: Any) -> dict[str, str]:
-    """The cookie of a session that holds `values`, signed as the console signs it."""
+    """The cookie of a session that holds `values`, signed as the console signs it.
+
+    `regulator`: key or id of an account; the session holds the id.
+    """
+    known = context.population.regulator(values.get("regulator", ""))
+    if known is not None:
+        values["regulator"] = persona_key(known)
     signer = itsdangerous.TimestampSigner(context.secret("session:sas"))
     data = signer.sign(base64.b64encode(orjson.dumps(values))).decode()
     return {"Cookie": f"{context.cookie('sas')}={data}"}

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 import pytest
 
-from sandbox.kernel.errors import PeerTimeout, StoreError
+from sandbox.kernel.errors import PeerTimeout, RequestError, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.regulators import Account, Draft, Regulators, Right
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from tests.actors.sas.sas_core import Editors, Gate, reply
@@ -34,10 +36,31 @@ async def store(context: Context) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def accounts(context: Context, store: Store, editors: Editors) -> AsyncIterator[Accounts]:
-    made = Accounts(context, store, editors)  # type: ignore[arg-type]
+def regulators(context: Context, store: Store) -> Regulators:
+    return Regulators(context, store, lambda account: ())
+
+
+@pytest.fixture
+async def accounts(context: Context, store: Store, editors: Editors, regulators: Regulators) -> AsyncIterator[Accounts]:
+    made = Accounts(context, store, editors, regulators, backoff_s=(0.001, 0.002))  # type: ignore[arg-type]
     yield made
     await made.stop()
+
+
+async def changed(regulators: Regulators, regulator: Regulator, **fields: Any) -> Account:
+    """That regulator's account after a change by the administrator."""
+    account = regulators.named(regulator.identifier)
+    assert account is not None
+    values: dict[str, Any] = {
+        "type": account.identifier.type,
+        "value": account.identifier.value,
+        "family": account.family,
+        "given": account.given,
+        "email": account.email,
+        "territory": account.territory,
+        "rights": account.rights,
+    }
+    return await regulators.change(account.id, Draft(**{**values, **fields}), "the test")
 
 
 def words(accounts: Accounts, context: Context) -> dict[str, object]:
@@ -71,7 +94,8 @@ async def test_nobody_is_called_again_after_a_restart(
     await store.close()
     editors.calls.clear()
     reopened = open_store(context.store_dir("sas"))
-    await Accounts(context, reopened, editors).login(context.population.regulators[0])  # type: ignore[arg-type]
+    again = Accounts(context, reopened, editors, Regulators(context, reopened, lambda account: ()))  # type: ignore[arg-type]
+    await again.login(context.population.regulators[0])
     await reopened.close()
     assert editors.calls == []
 
@@ -124,28 +148,30 @@ async def test_other_failures_are_not_taken_for_an_existing_person(
 
 
 async def test_a_changed_account_is_put_under_the_identifier_that_the_editor_knows(
-    accounts: Accounts, context: Context, editors: Editors
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
 ) -> None:
     before = next(each for each in context.population.regulators if each.identifier.type == "INTRN")
     await accounts.login(before)
     editors.calls.clear()
     national = Identifier(SYSTEM_PERSON, "3456780581/9", "IDNPS")
-    after = dataclasses.replace(before, identifier=national)
-    await accounts.login(after)
+    account = await changed(regulators, before, type="IDNPS", value=national.value)
+    assert editors.calls == [], "a change waits for the login"
+    await accounts.login(account.regulator)
     old = "Practitioner?identifier=" + quote(before.identifier.key, safe="")
     assert sorted(editors.flows(Flow.INT_R02)) == [(slug, "PUT", old) for slug in ALL]
     editors.calls.clear()
-    await accounts.login(dataclasses.replace(after, family="Autrement"))
+    account = await changed(regulators, account.regulator, family="Autrement")
+    await accounts.login(account.regulator)
     new = "Practitioner?identifier=" + quote(national.key, safe="")
     assert sorted(editors.flows(Flow.INT_R02)) == [(slug, "PUT", new) for slug in ALL]
 
 
 async def test_a_slow_editor_does_not_hold_the_login_and_goes_on_behind(
-    context: Context, store: Store, editors: Editors
+    context: Context, store: Store, editors: Editors, regulators: Regulators
 ) -> None:
     slow = Gate(reply({}, 201))
     editors.answers["rdv-commune"] = slow
-    accounts = Accounts(context, store, editors, patience_s=0.05)  # type: ignore[arg-type]
+    accounts = Accounts(context, store, editors, regulators, patience_s=0.05)  # type: ignore[arg-type]
     async with asyncio.timeout(2):
         await accounts.login(context.population.regulators[0])
     assert words(accounts, context) == {"agenda-azur": "known", "garde-plus": "known", "rdv-commune": "due"}
@@ -158,10 +184,12 @@ async def test_a_slow_editor_does_not_hold_the_login_and_goes_on_behind(
     await accounts.stop()
 
 
-async def test_stopping_gives_up_what_runs_and_it_stays_due(context: Context, store: Store, editors: Editors) -> None:
+async def test_stopping_gives_up_what_runs_and_it_stays_due(
+    context: Context, store: Store, editors: Editors, regulators: Regulators
+) -> None:
     slow = Gate(reply({}, 201))
     editors.answers["rdv-commune"] = slow
-    accounts = Accounts(context, store, editors, patience_s=0.01)  # type: ignore[arg-type]
+    accounts = Accounts(context, store, editors, regulators, patience_s=0.01)  # type: ignore[arg-type]
     await accounts.login(context.population.regulators[0])
     await accounts.stop()
     assert words(accounts, context)["rdv-commune"] == "due"
@@ -185,3 +213,177 @@ async def test_a_disk_that_fails_leaves_the_account_due(
     monkeypatch.setattr(store, "commit", failing)
     await accounts.login(context.population.regulators[0])
     assert set(words(accounts, context).values()) == {"due"}
+
+
+# ---- withdrawal
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Let the loop and the disk go on until `condition` holds."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.to_thread(int)
+
+
+def puts(editors: Editors) -> list[tuple[str, str]]:
+    return [(peer, path) for peer, method, path in editors.flows(Flow.INT_R02) if method == "PUT"]
+
+
+async def calls_until(editors: Editors, count: int) -> list[tuple[str, str]]:
+    """(peer, path) of the PUTs, once there are `count` of them."""
+    await eventually(lambda: len(puts(editors)) >= count)
+    return puts(editors)
+
+
+async def settled(accounts: Accounts, regulator: Regulator, word: str) -> None:
+    await eventually(lambda: all(line["state"] == word for line in accounts.states(regulator)))
+
+
+async def test_withdrawal_is_told_at_once_to_those_that_know_the_account(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    await changed(regulators, regulator, active=False)
+    found = await calls_until(editors, 3)
+    assert sorted(found) == [
+        (slug, f"Practitioner?identifier={quote(regulator.identifier.key, safe='')}") for slug in ALL
+    ]
+    bodies = [orjson.loads(body or b"") for _, _, method, _, body in editors.calls if method == "PUT"]
+    assert [body["active"] for body in bodies] == [False] * 3
+    await settled(accounts, regulator, "withdrawn")
+
+
+async def test_editors_that_were_never_told_of_an_account_are_not_told_of_its_end(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    account = regulators.named(regulator.identifier)
+    assert account is not None
+    await regulators.delete(account.id, "the test")
+    await asyncio.sleep(0)
+    assert editors.calls == []
+    assert {line["state"] for line in accounts.states(regulator)} == {"unknown"}
+
+
+@pytest.mark.parametrize("end", ["delete", "withdraw", "no right to orient"])
+async def test_every_way_to_end_an_account_withdraws_it(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators, end: str
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    account = regulators.named(regulator.identifier)
+    assert account is not None
+    if end == "delete":
+        await regulators.delete(account.id, "the test")
+    elif end == "withdraw":
+        await regulators.set_active(account.id, False, "the test")
+    else:
+        await changed(regulators, regulator, rights=(Right.ADMINISTRATION,))
+    await settled(accounts, regulator, "withdrawn")
+    editors.calls.clear()
+    await accounts.login(regulator)
+    assert editors.calls == []
+
+
+async def test_a_withdrawal_that_fails_is_repeated_until_it_is_taken(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    refusals = 3
+
+    async def failing(*_: object) -> Reply:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise PeerTimeout("garde-plus", "no answer in time")
+        return reply({})
+
+    editors.answers["garde-plus"] = failing
+    await changed(regulators, regulator, active=False)
+    found = await calls_until(editors, 6)
+    assert [peer for peer, _ in found].count("garde-plus") == 4
+    await settled(accounts, regulator, "withdrawn")
+
+
+async def test_a_withdrawal_that_is_due_goes_on_after_a_restart(
+    accounts: Accounts, context: Context, store: Store, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+
+    async def down(*_: object) -> Reply:
+        raise PeerTimeout("garde-plus", "no answer in time")
+
+    editors.answers["garde-plus"] = down
+    await changed(regulators, regulator, active=False)
+    await calls_until(editors, 3)
+    await accounts.stop()
+    await store.close()
+    reopened = open_store(context.store_dir("sas"))
+    later = Editors()
+    again = Accounts(context, reopened, later, Regulators(context, reopened, lambda account: ()))  # type: ignore[arg-type]
+    await again.start()
+    assert [peer for peer, _ in await calls_until(later, 1)] == ["garde-plus"]
+    await settled(again, regulator, "withdrawn")
+    await again.stop()
+    await reopened.close()
+
+
+async def test_a_withdrawal_waits_for_the_call_under_way_and_has_the_last_word(
+    context: Context, store: Store, editors: Editors, regulators: Regulators
+) -> None:
+    slow = Gate(reply({}, 201))
+    editors.answers["rdv-commune"] = slow
+    accounts = Accounts(context, store, editors, regulators, patience_s=0.01)  # type: ignore[arg-type]
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    await changed(regulators, regulator, active=False)
+    await calls_until(editors, 2)
+    slow.opened.set()
+    assert (await calls_until(editors, 3))[-1][0] == "rdv-commune"
+    await settled(accounts, regulator, "withdrawn")
+    await accounts.stop()
+
+
+async def test_an_account_given_back_is_updated_at_the_next_login(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    await changed(regulators, regulator, active=False)
+    await settled(accounts, regulator, "withdrawn")
+    editors.calls.clear()
+    await changed(regulators, regulator, active=True)
+    assert editors.calls == []
+    await accounts.login(regulator)
+    assert sorted(peer for peer, _ in await calls_until(editors, 3)) == ALL
+    await settled(accounts, regulator, "known")
+
+
+async def test_rights_and_activity_decide_who_enters(
+    accounts: Accounts, context: Context, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    id = accounts.id_of(regulator)
+    assert accounts.regulator(regulator.email.upper()) == accounts.holder(id) == regulator
+    accounts.require(regulator, Right.ADMINISTRATION)
+    await changed(regulators, regulator, rights=(Right.ORIENTATION,))
+    with pytest.raises(RequestError) as denied:
+        accounts.require(regulator, Right.ADMINISTRATION)
+    assert denied.value.status == 403
+    await changed(regulators, regulator, active=False)
+    assert accounts.regulator(regulator.email) is accounts.holder(id) is None
+    assert accounts.id_of(regulator) == ""
+
+
+async def test_an_identifier_that_passes_to_somebody_else_does_not_take_sessions_along(
+    accounts: Accounts, context: Context, regulators: Regulators
+) -> None:
+    first, second = context.population.regulators[:2]
+    old = accounts.id_of(first)
+    await changed(regulators, first, active=False)
+    await changed(regulators, second, value=first.identifier.value)
+    assert accounts.holder(old) is None
+    assert accounts.regulator(first.identifier.key) == accounts.holder(accounts.id_of(second))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import AppointmentStatus, Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.sas.openapi import L02_STATES, description
+from sandbox.sas.tokens import Tokens
 from tests.actors.sas.sas_core import NOW, Core
 
 JSON = {"Content-Type": "application/fhir+json"}
@@ -214,9 +216,18 @@ async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monke
     assert problem["detail"] == "internal error"
 
 
-async def test_the_oldest_token_goes_when_there_are_too_many(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.sas.api.MOST_TOKENS", 2)
-    first, second, third = [await core.token() for _ in range(3)]
+async def test_a_token_outlives_the_process_that_gave_it(core: Core) -> None:
+    token = (await core.token())["Authorization"].removeprefix("Bearer ")
+    account = Tokens(core.context).account(token)
+    assert account == core.sas._accounts.id_of(core.regulator)
+    for wrong in (token[:-1], token.swapcase(), "é", ""):
+        assert Tokens(core.context).account(wrong) == ""
+    other = replace(core.context, master_secret=b"y" * 32)
+    assert Tokens(other).account(token) == ""
+
+
+async def test_a_token_of_an_account_that_is_gone_opens_nothing(core: Core) -> None:
+    token, _ = Tokens(core.context).give("gone")
     async with core.browser() as browser:
-        codes = [(await browser.get("/api/appointments", headers=each)).status_code for each in (first, second, third)]
-    assert codes == [401, 200, 200]
+        answer = await browser.get("/api/search?town=Bordeaux", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401

@@ -276,7 +276,7 @@ async def test_concurrent_requests_for_one_identifier_make_one_of_each_version(c
 async def test_the_answer_waits_for_the_disk_and_so_does_a_repetition(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = core.sas._store
+    store = core.sas.store
     on_disk = asyncio.Event()
     commit, barrier = store.commit, store.barrier
 
@@ -304,7 +304,7 @@ async def test_a_failing_disk_accepts_nothing(core: Core, monkeypatch: pytest.Mo
     async def failing(*_: Any) -> None:
         raise StoreError("no space left")
 
-    monkeypatch.setattr(core.sas._store, "commit", failing)
+    monkeypatch.setattr(core.sas.store, "commit", failing)
     async with core.fhir() as editor:
         answer = await editor.post("/Appointment", content=core.body(), headers=JSON)
     assert answer.status_code == 503

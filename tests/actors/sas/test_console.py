@@ -1,40 +1,24 @@
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.flows import AppointmentStatus, Flow
+from sandbox.kernel.flows import Flow
 from sandbox.net.http_client import Reply
 from sandbox.web.oidc import Claims, RelyingParty
-from tests.actors.sas.sas_core import Core, reply, session_cookie
+from tests.actors.sas.browsing import at_psc, logged_in
+from tests.actors.sas.sas_core import Core, session_cookie
 
 JSON = {"Content-Type": "application/fhir+json"}
-
-
-def at_psc(core: Core) -> None:
-    """Pro Santé Connect answers its discovery document."""
-    issuer = "http://127.0.0.1:8003/psc"
-
-    async def discovery(*_: object) -> Reply:
-        names = {"authorization_endpoint": "auth", "token_endpoint": "token", "jwks_uri": "certs"}
-        names["end_session_endpoint"] = "logout"
-        return reply({"issuer": issuer, **{name: f"{issuer}/{path}" for name, path in names.items()}})
-
-    core.editors.answers["psc"] = discovery
-
-
-def logged_in(core: Core) -> httpx.AsyncClient:
-    browser = core.browser()
-    browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-    return browser
 
 
 async def test_every_page_carries_the_banner(core: Core) -> None:
     async with core.browser() as stranger, logged_in(core) as browser:
         pages = [await stranger.get("/"), await browser.get("/"), await browser.get("/sas/orientations")]
+        pages.append(await browser.get("/sas/editeurs"))
         pages.append(await browser.get("/sas/recherche?city=Nulle-Part"))
     for page in pages:
         assert "BAC À SABLE — données fictives" in page.text
@@ -93,10 +77,10 @@ async def test_a_login_opens_the_session_tells_the_editors_and_goes_on(
         answer = await browser.get("/oidc/callback?state=x&code=y")
         assert (answer.status_code, answer.headers["location"]) == (303, "/sas/orientations")
         page = await browser.get("/sas/orientations")
-        home = await browser.get("/")
+        editors = await browser.get("/sas/editeurs")
     assert page.status_code == 200
     assert f'data-regulator="{core.regulator.identifier.value}"' in page.text
-    assert 'data-account="agenda-azur" data-state="known"' in home.text
+    assert 'data-account="agenda-azur" data-state="known"' in editors.text
     assert len(core.editors.flows(Flow.INT_R02)) == 3
 
 
@@ -130,17 +114,17 @@ async def test_home_shows_who_is_logged_in_and_the_search(core: Core) -> None:
         page = (await browser.get("/")).text
     assert core.regulator.family in page
     assert 'action="/sas/recherche"' in page
-    assert '<option value="SM54" selected>' in page
-    assert '<option value="Bordeaux">' in page
-    assert 'data-account="agenda-azur" data-state="due"' in page
+    for name in ("specialty", "place", "practitioner", "visibility", "type", "kind", "booking", "within"):
+        assert f'name="{name}"' in page
 
 
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("city=Nulle-Part", "La commune « Nulle-Part » n'est pas connue."),
-        ("", "Indiquez une commune."),
-        ("city=Bordeaux&specialty=SM99", "La spécialité « SM99 » n'est pas connue."),
+        ("place=Nulle-Part", "Le lieu « Nulle-Part » n'est pas connu."),
+        ("", "Indiquez un lieu"),
+        ("city=Bordeaux&streetnumber=12", "un numéro est donné sans la rue"),
+        ("place=Bordeaux&visibility=TOUT", "La recherche n'est pas utilisable"),
         ("city=Bordeaux&to=2020-01-01", "La période demandée n'est pas utilisable"),
         ("city=Bordeaux&page=x", "La recherche n'est pas utilisable"),
     ],
@@ -155,37 +139,20 @@ async def test_a_search_that_cannot_be_done_says_why_in_french(core: Core, query
 
 async def test_what_was_typed_is_escaped(core: Core) -> None:
     async with logged_in(core) as browser:
-        page = await browser.get("/sas/recherche", params={"city": "<script>alert(1)</script>"})
+        page = await browser.get("/sas/recherche", params={"place": "<script>alert(1)</script>"})
     assert "<script>alert" not in page.text
 
 
-async def test_orientations_show_status_and_message(core: Core) -> None:
-    async with core.fhir() as editor, logged_in(core) as browser:
-        empty = (await browser.get("/sas/orientations")).text
-        created = await editor.post("/Appointment", content=core.body(), headers=JSON)
-        value = core.appointment().identifier.value
-        cancelled = core.body(status=AppointmentStatus.CANCELLED)
-        await editor.put(f"/Appointment?identifier={value}", content=cancelled, headers=JSON)
-        page = (await browser.get("/sas/orientations")).text
-        fragment = (await browser.get("/sas/orientations?fragment=1")).text
-    id = created.headers["location"].rpartition("/")[2]
-    assert "Aucune orientation" in empty
-    for text in (page, fragment):
-        assert f'data-appointment="{id}"' in text
-        assert 'data-status="cancelled" data-l02="due"' in text
-        assert "annulé" in text
-        assert "à transmettre" in text
-    assert "<html" in page
-    assert "<html" not in fragment
-
-
-async def test_the_script_of_the_page_is_served_and_allowed(core: Core) -> None:
+@pytest.mark.parametrize("path", ["/", "/sas/orientations", "/sas/recherche?place=Bordeaux"])
+async def test_the_scripts_of_a_page_are_served_and_allowed(core: Core, path: str) -> None:
     async with logged_in(core) as browser:
-        page = await browser.get("/sas/orientations")
-        source = page.text.partition('<script src="')[2].partition('"')[0]
-        script = await browser.get(source)
-    assert script.status_code == 200
-    assert "javascript" in script.headers["content-type"]
+        page = await browser.get(path)
+        sources = re.findall(r'<script src="([^"]+)" defer></script>', page.text)
+        scripts = [await browser.get(source) for source in sources]
+    assert scripts
+    assert {script.status_code for script in scripts} == {200}
+    assert all("javascript" in script.headers["content-type"] for script in scripts)
+    assert page.text.count("<script") == len(scripts)
     assert "script-src 'self'" in page.headers["content-security-policy"]
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -13,7 +14,10 @@ from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.net.http_client import Reply
-from tests.actors.sas.sas_core import NOW, Core, Gate, reply, session_cookie
+from sandbox.sas.events import Found, Source
+from sandbox.sas.search import read_criteria, run
+from sandbox.sas.specialties import SPECIALTIES
+from tests.actors.sas.sas_core import NOW, Core, Gate, reply
 from tests.unit.sas.bundles import bundle, practitioner_bundle, sos_bundle
 
 SOON = [NOW + timedelta(hours=1), NOW + timedelta(hours=26)]
@@ -217,7 +221,8 @@ async def test_a_search_out_of_time_gives_what_came_before(core: Core) -> None:
         return await (first if lots < 2 else hung)(method, path, body)
 
     core.editors.answers["agenda-azur"] = hangs_from_the_second_lot
-    core.sas.aggregator._timeout = 0.05
+    core.sas.aggregator.timeout = 0.05
+    core.sas.aggregator.search_timeout = 0.12
     page = await search(core)
     assert hung.reached.is_set()
     assert page["partial"] is True
@@ -270,11 +275,11 @@ async def test_a_specialty_without_sos_does_not_ask_them(core: Core) -> None:
 
 async def test_too_many_searches_at_once_are_refused_not_queued(core: Core) -> None:
     open_editors(core)
-    core.sas.aggregator._running = 256
+    core.sas.aggregator.running = 256
     token = await core.token()
     async with core.browser() as browser:
         answer = await browser.get(QUERY, headers=token)
-    core.sas.aggregator._running = 0
+    core.sas.aggregator.running = 0
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
 
@@ -293,35 +298,117 @@ async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
         assert (await running).status_code == 200
 
 
-async def test_the_page_shows_cards_with_links_to_the_editors_and_their_failures(core: Core) -> None:
+async def test_events_come_as_lines_and_make_the_same_page(core: Core) -> None:
     open_editors(core)
-
-    async def failing(*_: object) -> Reply:
-        raise PeerTimeout("garde-plus", "x")
-
-    core.editors.answers["garde-plus"] = failing
+    token = await core.token()
     async with core.browser() as browser:
-        browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
-    assert page.status_code == 200
-    assert page.text.count("<article") == 5
-    assert page.text.count('class="day"') >= 15
-    link = page.text.partition('<a class="slot" href="')[2].partition('"')[0].replace("&amp;", "&")
-    assert parse_qs(urlsplit(link).query)["origin"] == ["sas"]
-    assert "data-slot=" in page.text
-    assert 'data-editor="agenda-azur"' in page.text
-    assert "Garde Plus : pas de réponse en 7 s" in page.text
-    assert 'id="suivante"' in page.text
-    following = page.text.partition('id="suivante" href="')[2].partition('"')[0].replace("&amp;", "&")
-    assert "page=2" in following
-    assert "city=Bordeaux" in unquote(following)
+        answer = await browser.get(QUERY, headers={**token, "Accept": "application/x-ndjson"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    told, *events = [json.loads(line) for line in answer.text.splitlines()]
+    assert (told["event"], told["town"]["insee"]) == ("search", "33063")
+    assert events[-1] == {"event": "done", "partial": False, "complete": True, "radius_km": 10.0}
+    sources = {event["editor"]: event for event in events if event["event"] == "source"}
+    assert {slug: event["state"] for slug, event in sources.items()} == dict.fromkeys(core.population.editors, "ok")
+    last = {event["lot"]: event["cards"] for event in events if event["event"] == "found"}
+    page = await search(core)
+    assert [card for lot in sorted(last) for card in last[lot]][:5] == page["cards"]
 
 
-async def test_where_nothing_is_free_the_page_says_so(core: Core) -> None:
-    for slug in core.population.editors:
-        core.editors.answers[slug] = _empty
+async def test_a_stream_that_is_refused_says_so_by_its_status(core: Core) -> None:
+    open_editors(core)
+    core.sas.aggregator.running = 256
+    token = await core.token()
     async with core.browser() as browser:
-        browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
-        page = await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")
-    assert "Aucun créneau libre" in page.text
-    assert "sans créneau libre sur la période" in page.text
+        answer = await browser.get(QUERY, headers={**token, "Accept": "application/x-ndjson"})
+    core.sas.aggregator.running = 0
+    assert answer.status_code == 503
+
+
+async def test_who_stops_listening_ends_the_calls(core: Core) -> None:
+    open_editors(core)
+    hung = Gate(reply(bundle([], [])))
+    core.editors.answers["rdv-commune"] = hung
+    criteria = read_criteria({"town": "Bordeaux"}, core.sas.aggregator.directory, SPECIALTIES, NOW)
+    before = asyncio.all_tasks()
+    async with contextlib.aclosing(run(criteria, core.sas.aggregator)) as events:
+        assert isinstance(await anext(events), Source)
+    assert core.sas.aggregator.running == 0
+    ended = asyncio.all_tasks() - before
+    if ended:
+        await asyncio.wait(ended)
+    assert core.sas.aggregator.editor("rdv-commune").running == 0
+
+
+async def test_an_editor_that_hangs_does_not_hold_up_the_next_lot(core: Core) -> None:
+    agendas = open_editors(core, lambda _: [])
+    core.editors.answers["garde-plus"] = _empty
+    core.editors.answers["rdv-commune"] = Gate(reply({}))
+    criteria = read_criteria({"town": "Bordeaux"}, core.sas.aggregator.directory, SPECIALTIES, NOW)
+    async with asyncio.timeout(5), contextlib.aclosing(run(criteria, core.sas.aggregator)) as events:
+        async for event in events:
+            if isinstance(event, Found) and event.lot == 1:
+                break
+    assert len(agendas["agenda-azur"].asked) >= 2
+
+
+async def test_places_filters_and_the_preferred_doctor_are_parameters(core: Core) -> None:
+    open_editors(core)
+    everybody = await search(core, "/api/search?place=33000")
+    preferred = everybody["cards"][-1]["id"]
+    page = await search(
+        core, f"/api/search?place=1+rue+du+Modèle,+33000+Bordeaux&preferred={preferred}&kind=cds,msp,cpts"
+    )
+    assert page["place"] == {"kind": "address", "label": "1 rue du Modèle, Bordeaux"}
+    assert page["order"] == "distance"
+    assert all(card["kind"] != "sos" for card in page["cards"])
+    only = await search(core, "/api/search?town=Bordeaux&kind=sos")
+    assert {card["kind"] for card in only["cards"]} == {"sos"}
+    assert (await search(core, "/api/search?town=Bordeaux&visibility=PRO&type=HH"))["cards"] == []
+    assert (await search(core, f"/api/search?place=33000&preferred={preferred}"))["cards"][0]["id"] == preferred
+    wide = await search(core, "/api/search?place=Gironde")
+    assert (wide["place"]["label"], wide["radius_km"]) == ("Gironde (33)", 143.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        ("place=Trifouillis", "http.place"),
+        ("town=Bordeaux&order=near", "http.order"),
+        ("town=Bordeaux&radius=0", "http.radius"),
+        ("town=Bordeaux&radius=loin", "http.radius"),
+        ("town=Bordeaux&within=201", "http.within"),
+        ("town=Bordeaux&visibility=PUBLIC,VIP", "http.visibility"),
+        ("town=Bordeaux&type=XX", "http.type"),
+        ("town=Bordeaux&booking=perhaps", "http.booking"),
+        ("town=Bordeaux&kind=hospital", "http.kind"),
+        ("town=Bordeaux&preferred=899999999999", "http.preferred"),
+        ("town=Bordeaux&streetnumber=12", "http.streetnumber"),
+    ],
+)
+async def test_parameters_that_cannot_be_understood_say_where(core: Core, query: str, where: str) -> None:
+    token = await core.token()
+    async with core.browser() as browser:
+        answer = await browser.get(f"/api/search?{query}", headers=token)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == where
+
+
+async def test_practitioners_without_code_are_found_by_their_words(core: Core) -> None:
+    open_editors(core)
+    words = next(each.specialty_text for each in core.population.handmade() if each.specialty_text)
+    assert words is not None
+    page = await search(core, f"/api/search?place=Gironde&specialty={words.upper()}")
+    assert page["specialty"] == {"code": words, "label": words}
+    assert {card["specialty_label"] for card in [*page["cards"], *page["without_slots"]]} <= {words}
+
+
+async def test_a_search_looks_at_its_area_not_at_the_country(core: Core) -> None:
+    open_editors(core)
+    directory = core.sas.aggregator.directory
+    counts = []
+    for place in ("Bordeaux", "Gironde", "Bordeaux"):
+        before = directory.work
+        await search(core, f"/api/search?place={place}")
+        counts.append(directory.work - before)
+    assert 0 < counts[0] == counts[2] < counts[1] < sum(len(each.places) for each in core.population.practitioners())

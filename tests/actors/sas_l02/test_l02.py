@@ -17,10 +17,12 @@ from sandbox.edxl.codes import HubCode
 from sandbox.kernel.errors import PeerUnreachable, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Regulator
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
-from sandbox.sas import l02 as module
+from sandbox.sas import l02_ledger as module
 from sandbox.sas.l02 import L02
-from sandbox.sas.l02_content import content_of
+from sandbox.sas.l02_content import Content, content_of
 from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.protocol import Store
@@ -58,6 +60,16 @@ RECORD = AppointmentRecord(
 )
 
 
+def person(identifier: Identifier) -> Regulator | None:
+    return POPULATION.regulator(identifier.key)
+
+
+def content(record: AppointmentRecord = RECORD, *, creates: bool = True) -> Content:
+    regulator = person(record.regulator)
+    assert regulator is not None
+    return content_of(record, regulator, POPULATION, creates=creates)
+
+
 def changed(**values: Any) -> AppointmentRecord:
     return msgspec.structs.replace(RECORD, **values)
 
@@ -81,7 +93,7 @@ def hub() -> HubPeer:
 
 @pytest.fixture
 async def l02(context: Context, store: Store, hub: HubPeer) -> AsyncIterator[L02]:
-    made = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    made = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await made.start()
     yield made
     await made.stop()
@@ -92,7 +104,7 @@ async def book(l02: L02, store: Store, record: AppointmentRecord = RECORD) -> st
     writes = l02.due(record)
     await store.commit(*writes)
     l02.wake()
-    return writes[0].key
+    return str(l02.of_appointment(record.id)[-1]["distributionID"])
 
 
 async def eventually(store: Store, condition: Callable[[], bool]) -> None:
@@ -154,19 +166,19 @@ async def test_a_booking_becomes_one_creation_for_the_samu_of_the_regulators_ter
 
 
 def test_a_later_version_is_an_update_that_carries_everything() -> None:
-    content = content_of(changed(version=2, status=AppointmentStatus.CANCELLED), POPULATION).appointment
-    assert (content["method"], content["status"]) == ("UpdateAppointment", "cancelled")
-    assert content.keys() == content_of(RECORD, POPULATION).appointment.keys()
+    carried = content(changed(version=2, status=AppointmentStatus.CANCELLED), creates=False).appointment
+    assert (carried["method"], carried["status"]) == ("UpdateAppointment", "cancelled")
+    assert carried.keys() == content().appointment.keys()
 
 
 def test_the_technical_id_of_a_regulator_never_travels() -> None:
-    content = content_of(changed(regulator=ANA.identifier), POPULATION)
-    assert "regulatorId" not in content.appointment["regulator"]
-    assert content.recipient == "fr.health.samu350"
+    carried = content(changed(regulator=ANA.identifier))
+    assert "regulatorId" not in carried.appointment["regulator"]
+    assert carried.recipient == "fr.health.samu350"
 
 
 def test_a_specialty_without_code_is_left_out() -> None:
-    practitioner = content_of(changed(practitioner=UNTITLED.id), POPULATION).appointment["practitioner"]
+    practitioner = content(changed(practitioner=UNTITLED.id)).appointment["practitioner"]
     assert practitioner.keys() == {"rppsId", "lastName", "firstName", "professionCode", "professionUrl"}
 
 
@@ -184,26 +196,32 @@ async def test_a_practitioner_whom_the_model_does_not_admit_is_left_out_and_jour
 
 @pytest.mark.parametrize(("identifier", "name"), [(CPTS.finess, CPTS.name), (SOS.siret, SOS.name)])
 def test_a_structure_with_a_name_is_carried(identifier: str, name: str) -> None:
-    content = content_of(changed(organization=identifier, practitioner=None), POPULATION)
-    assert content.appointment["organization"] == {"organizationId": identifier, "name": name}
-    assert content.omitted == ()
+    carried = content(changed(organization=identifier, practitioner=None))
+    assert carried.appointment["organization"] == {"organizationId": identifier, "name": name}
+    assert carried.omitted == ()
 
 
 def test_a_structure_without_a_name_is_left_out_and_said() -> None:
-    content = content_of(changed(organization="1999999999"), POPULATION)
-    assert "organization" not in content.appointment
-    assert content.omitted == ("organization 1999999999 left out: its name is not known",)
+    carried = content(changed(organization="1999999999"))
+    assert "organization" not in carried.appointment
+    assert carried.omitted == ("organization 1999999999 left out: its name is not known",)
 
 
-def test_an_unknown_regulator_has_no_territory_to_tell() -> None:
+def test_an_unknown_regulator_has_no_territory_to_tell(l02: L02) -> None:
     with pytest.raises(RequestError):
-        content_of(changed(regulator=Identifier("urn:x", "nobody")), POPULATION)
+        l02.due(changed(regulator=Identifier("urn:x", "nobody")))
+    with pytest.raises(RequestError):
+        content(changed(territory="SAS-99"))
+
+
+def test_changes_go_where_the_creation_went_when_the_regulator_has_moved() -> None:
+    assert content(changed(territory="SAS-35")).recipient == "fr.health.samu350"
 
 
 def test_dates_keep_their_own_offset_and_lose_decimals() -> None:
     start = datetime(2026, 7, 1, 12, 0, 0, 5, tzinfo=UTC)
-    content = content_of(changed(start=start), POPULATION).appointment
-    assert content["start"] == "2026-07-01T12:00:00+00:00"
+    carried = content(changed(start=start)).appointment
+    assert carried["start"] == "2026-07-01T12:00:00+00:00"
 
 
 async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: HubPeer) -> None:
@@ -341,7 +359,7 @@ async def test_what_cannot_be_read_is_journalled_and_let_go(
 
 
 async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, context: Context, hub: HubPeer) -> None:
-    appointment = content_of(RECORD, POPULATION).appointment
+    appointment = content().appointment
     await hub.deliver(f"{SAS}.info", build.report(address(), appointment))
     (exchange,) = exchanges(context)
     assert exchange.note == "no verdict in this appointment"
@@ -362,10 +380,10 @@ def test_the_life_of_a_message_has_every_step() -> None:
 
 async def test_state_and_outbox_survive_a_restart(context: Context, tmp_path: Path) -> None:
     store = open_store(tmp_path / "again")
-    key = await book(L02(context, store, hub=HubPeer()), store)  # type: ignore[arg-type]
+    key = await book(L02(context, store, person, hub=HubPeer()), store)  # type: ignore[arg-type]
     await store.close()
     store, hub = open_store(tmp_path / "again"), HubPeer()
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     assert [found["state"] for found in l02.of_appointment(RECORD.id)] == ["due"]
     await l02.start()
     assert [message.distribution_id for message in await hub.messages(1)] == [key]
@@ -391,8 +409,8 @@ async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
 async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
     context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_MESSAGES", 3)
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await l02.start()
     first = await book(l02, store)
     await until(l02, store, first, "published")
@@ -414,8 +432,8 @@ async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
 async def test_a_message_that_was_never_committed_is_forgotten_too(
     context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_MESSAGES", 1)
-    l02 = L02(context, store, hub=hub)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "MOST_ROWS", 1)
+    l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     l02.due(RECORD)
     key = await book(l02, store, changed(version=2))
     assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == [key]
@@ -427,3 +445,140 @@ async def test_a_code_beyond_reason_is_kept_as_none(l02: L02, store: Store, hub:
     await hub.deliver(f"{SAS}.info", body)
     assert (l02.state(key) or {})["code"] == 0
     assert l02.connected
+
+
+# ---- sent again, by hand
+
+
+async def fail(l02: L02, hub: HubPeer, store: Store, key: str, code: HubCode) -> None:
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.info", error(code, key))
+
+
+async def send_again(l02: L02, store: Store, key: str, record: AppointmentRecord = RECORD) -> str:
+    writes = l02.again(key, record)
+    await store.commit(*writes)
+    l02.wake()
+    return str(l02.of_appointment(record.id)[-1]["distributionID"])
+
+
+@pytest.mark.parametrize(
+    ("code", "method"),
+    [
+        (HubCode.CONFLICT, "UpdateAppointment"),
+        (HubCode.UNROUTABLE_MESSAGE, "CreateAppointment"),
+        (HubCode.DEAD_LETTER_QUEUED, "CreateAppointment"),
+    ],
+)
+async def test_what_failed_goes_again_as_a_new_message_of_the_same_version(
+    l02: L02, store: Store, hub: HubPeer, code: HubCode, method: str
+) -> None:
+    key = await book(l02, store)
+    await fail(l02, hub, store, key, code)
+    assert [trouble["again"] for trouble in l02.troubles()] == [True]
+    second = await send_again(l02, store, key)
+    assert second == f"{key}.1"
+    _, message = await hub.messages(2)
+    assert message.distribution_id == second
+    assert (message.appointment or {})["method"] == method
+    await fail(l02, hub, store, second, HubCode.UNROUTABLE_MESSAGE)
+    third = await send_again(l02, store, second)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), third))
+    states = [found["state"] for found in l02.of_appointment(RECORD.id)]
+    assert states[1:] == ["refused", "acknowledged"]
+    assert [trouble["again"] for trouble in l02.troubles()] == [False, False]
+
+
+async def test_an_update_goes_again_as_an_update(l02: L02, store: Store, hub: HubPeer) -> None:
+    await book(l02, store)
+    later = changed(version=2)
+    key = await book(l02, store, later)
+    await fail(l02, hub, store, key, HubCode.UNROUTABLE_MESSAGE)
+    await send_again(l02, store, key, later)
+    message = (await hub.messages(3))[-1]
+    assert (message.appointment or {})["method"] == "UpdateAppointment"
+
+
+@pytest.mark.parametrize("state", ["published", "acknowledged", "superseded", "unknown"])
+async def test_what_is_under_way_done_or_superseded_does_not_go_again(
+    l02: L02, store: Store, hub: HubPeer, state: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    if state == "acknowledged":
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    elif state == "superseded":
+        await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, key))
+        await book(l02, store, changed(version=2))
+    with pytest.raises(RequestError) as denied:
+        l02.again("nothing" if state == "unknown" else key, RECORD)
+    assert denied.value.status == 409
+
+
+# ---- how they fare
+
+
+async def test_a_message_that_nobody_answers_expires(l02: L02, context: Context, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await l02.sweep()
+    assert (l02.state(key) or {})["state"] == "published"
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(days=1, minutes=2)).timestamp())
+    await l02.sweep()
+    found = l02.state(key) or {}
+    assert (found["state"], found["cause"]) == ("expired", "no acknowledgement came before the message expired")
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    assert (l02.state(key) or {})["state"] == "acknowledged"
+
+
+async def test_what_the_hub_has_not_taken_is_left_to_the_outbox(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    hub.gate.clear()
+    key = await book(l02, store)
+    l02.due(changed(id="never committed"))
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(days=2)).timestamp())
+    await l02.sweep()
+    assert (l02.state(key) or {})["state"] == "due"
+    assert l02.statistics()["states"]["due"] == 1
+    hub.gate.set()
+
+
+async def test_numbers_tell_states_ages_rates_and_causes(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    keys = [await book(l02, store, changed(id=f"appointment-{number}")) for number in range(4)]
+    for key in keys:
+        await until(l02, store, key, "published")
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(seconds=30)).timestamp())
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), keys[0]))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, keys[1]))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, keys[2]))
+    expected = {
+        "states": {"due": 0, "published": 1, "acknowledged": 1, "refused": 2, "expired": 0},
+        "open": 1,
+        "oldest": 30.0,
+        "lastHour": {"acknowledged": 1, "refused": 2, "expired": 0},
+        "seconds": {"median": 30.0, "p95": 30.0},
+        "causes": [{"code": 409, "state": "refused", "count": 2, "cause": "why"}],
+        "waiting": 0,
+        "connected": True,
+    }
+    await eventually(store, lambda: l02.waiting == 0)
+    assert l02.statistics() == expected
+    again = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
+    assert {**again.statistics(), "waiting": 0} == expected
+    context.clock.setting = ClockSetting(frozen=(NOW + timedelta(hours=2)).timestamp())
+    assert l02.statistics()["lastHour"] == {"acknowledged": 0, "refused": 0, "expired": 0}
+
+
+async def test_the_messages_of_one_appointment_are_bounded(
+    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_OF_ONE", 2)
+    for version in (1, 2, 3):
+        key = await book(l02, store, changed(version=version))
+        await until(l02, store, key, "published")
+        await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    assert [found["distributionID"][-2:] for found in l02.of_appointment(RECORD.id)] == [".2", ".3"]
+    assert l02.statistics()["states"]["acknowledged"] == 2

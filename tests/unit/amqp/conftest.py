@@ -131,6 +131,6 @@ def stock(broker: Broker) -> Callable[..., None]:
         raw = props.build(content_type="application/json", headers={}, expiration_ms=expiration)
         for octets in bodies:
             message = Message("distribution", queue, raw, octets, True, expiration)
-            assert broker.vhosts[VHOST].publish(message, now) == 1
+            assert broker.vhosts[VHOST].publish(message, now) == (1, 0)
 
     return put

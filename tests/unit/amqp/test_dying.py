@@ -134,7 +134,13 @@ def test_headers_of_the_sender_survive_to_the_octet():
     "forged",
     ["text", [1, "x"], [{"queue": 1, "reason": "expired"}], [{"queue": "q", "reason": "expired", "count": "x"}]],
 )
-def test_forged_death_headers_are_ignored(forged):
+def test_forged_death_headers_do_not_count(forged):
+    raw = commands.Basic.Properties(headers={"x-death": forged}).marshal()
+    assert headers(death(Message("e", "k", raw, b"", True), "q"))["x-death"][0]["count"] == 1
+
+
+def test_forged_count_begins_again():
+    forged = [{"queue": "q", "reason": "expired", "count": "many"}]
     raw = commands.Basic.Properties(headers={"x-death": forged}).marshal()
     assert [entry["count"] for entry in headers(death(Message("e", "k", raw, b"", True), "q"))["x-death"]] == [1]
 

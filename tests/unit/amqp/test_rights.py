@@ -52,7 +52,7 @@ def test_changes_of_exchanges_are_403(connect, value, exchange):
 
 @pytest.mark.parametrize(
     "value",
-    [Exchange.Declare(exchange=""), Exchange.Delete(exchange=""), Exchange.Bind(destination="", source="hubsante")],
+    [Exchange.Declare(exchange=""), Exchange.Delete(exchange="")],
 )
 def test_default_exchange_cannot_be_touched(connect, value):
     refused(connect(), value, 403, "ACCESS_REFUSED - operation not permitted on the default exchange")

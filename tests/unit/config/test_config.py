@@ -114,3 +114,19 @@ def test_a_path_leads_to_its_line_or_to_its_nearest_ancestors(tmp_path: Path) ->
     assert line_of(loaded.root, "$.editors[1].colour") == 3
     assert line_of(loaded.root, "$.editors[7]") == 2
     assert line_of(loaded.root, "$.nothing") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("search_timeout_s", 6.9, "editor_timeout_s to 300"),
+        ("search_timeout_s", 301, "editor_timeout_s to 300"),
+        ("editor_concurrency", 0, "1 to 1000"),
+        ("editor_answer_mib", 65, "1 to 64"),
+        ("breaker_failures", 0, "1 to 1000"),
+        ("breaker_pause_s", 0, "over 0, at most 3600"),
+    ],
+)
+def test_bounds_of_the_aggregators_settings(name: str, value: float, expected: str) -> None:
+    with pytest.raises(UsageError, match=rf"{name}: .*{expected}"):
+        load_settings({name: value}, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from sandbox.fhir import nos
 from sandbox.fhir.reading import SlotPlace, read_bundle
-from sandbox.fhir.slots import R04, SOS, Renderer
+from sandbox.fhir.slots import R04, SOS, Renderer, kinds
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import (
     AgendaTemplate,
@@ -25,7 +26,6 @@ from sandbox.kernel.model import (
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agenda import Columns
 
 RENDERER = Renderer("https://h.example/fhir", "http://h.example/ui", "urn:oid:1.2.3")
 PLACE = Place("p-1", "1330000018", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.5, local_id="9")
@@ -39,20 +39,25 @@ KIND = SlotKind(("PUBLIC", "CPTS"), ("AMB",), "Fièvre", False, ("1339900011",))
 START = datetime(2026, 11, 23, 9, tzinfo=PARIS)
 
 
-def slots(kind):
-    starts = [int(START.timestamp()) + at * 900 for at in (0, 1)]
-    return Columns(starts, 900, starts, (0, 0), Palette((kind,)))
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    starts: tuple[int, ...]
+    length: int = 900
+
+
+def slots(form, schedule, specialty, kind):
+    two = Candidates(tuple(int(START.timestamp()) + at * 900 for at in (0, 1)))
+    return RENDERER.slots(form, schedule, kinds(form, specialty, Palette((kind,))), PARIS, two, b"\0\0", b"\1\1")
 
 
 BODY = RENDERER.bundle(
     R04, 2, "Slot", "",
-    [*RENDERER.slots(R04, "p-1", ("SM54", None), PARIS, slots(KIND)), RENDERER.company(PERSON, (PLACE,)),
-     RENDERER.service(CPTS), RENDERER.cpts(CPTS)],
+    [slots(R04, b"p-1", ("SM54", None), KIND), RENDERER.company(PERSON, (PLACE,)), RENDERER.service(CPTS),
+     RENDERER.cpts(CPTS)],
 )  # fmt: skip
 SITES = RENDERER.bundle(
     SOS, 2, "Schedule", "",
-    [RENDERER.site_schedule(SITE),
-     *RENDERER.slots(SOS, "s-1", (None, None), PARIS, slots(SlotKind(("SNP",), ("HH",), None, False))),
+    [RENDERER.site_schedule(SITE), slots(SOS, b"s-1", (None, None), SlotKind(("SNP",), ("HH",), None, False)),
      RENDERER.site(ASSOCIATION, SITE), RENDERER.sos(ASSOCIATION)],
 )  # fmt: skip
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qsl, quote, unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.fhir import search as module
 from sandbox.fhir.search import (
     ACTOR,
     SCHEDULE,
@@ -320,3 +322,70 @@ def test_any_list_of_identifiers_is_read_as_token_by_token(text):
         assert parse_slot_query(query).practitioners == tuple(expected)
     else:
         assert wrong(parse_slot_query, query) == [("required", f"http.{ACTORS}")]
+
+
+def canonical(
+    ids=("819800000010", "0339900015"), start="2026-11-23T10:00:00.123+01:00", end="2026-11-26T00:00:00.000+01:00"
+):
+    return slot_query(ids, datetime.fromisoformat(start), datetime.fromisoformat(end), cpts=False)
+
+
+@given(
+    st.lists(st.from_regex(r"8[0-9]{11}|0[0-9]{9}|[0-9]{11}|[0-9A-Z]{9}", fullmatch=True), min_size=1, max_size=25),
+    st.datetimes(datetime(1950, 1, 1), datetime(2099, 1, 1), timezones=st.just(PARIS)),  # noqa: DTZ001
+    st.booleans(),
+    st.sampled_from(["", "&_count=7", "&_after=x.20260101T1000Z"]),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_query_read_again_by_its_parts_means_what_it_means_read_whole(ids, start, cpts, more):
+    query = slot_query(ids, start, start + timedelta(hours=5), cpts=cpts) + more
+    assert parse_slot_query(query) == parse_slot_query(query) == module._any_slot_query(query, cpts=True, lenient=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2026-11-23T", "2026-13-23T"),  # no such month
+        ("2026-11-23T10:00:00.123", "2026-11-23T10:00:00"),
+        ("2026-11-23T10:00:00.123%2B01:00", "2026-11-23T10:00:00.123Z"),
+        ("2026-11-23T10:00:00.123", "1026-11-23T10:00:00.123"),
+        ("819800000010", "819800000010%20"),
+        ("819800000010", "819é00000010"),
+        ("819800000010", "19800000010"),
+        ("&start=le", "&start=ge"),
+        ("&start=ge", "&start=GE"),
+        ("status=free", "status=busy"),
+        ("status=free", "status=free&start=ge2026-11-23T10:00:00.123%2B01:00"),
+    ],
+)
+def test_a_query_that_differs_from_one_seen_before_is_read_whole(old, new):
+    parse_slot_query(canonical())
+    assert old in canonical()
+    query = canonical().replace(old, new, 1)
+    assert outcome_of(parse_slot_query, query) == outcome_of(
+        partial(module._any_slot_query, cpts=True, lenient=False), query
+    )
+
+
+def outcome_of(parse, query):
+    """What is read, or what is said to be wrong."""
+    try:
+        return parse(query)
+    except RequestError as error:
+        return error.issues
+
+
+def test_what_is_remembered_of_queries_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_FRAMES_KEPT", 3)
+    module._frames.clear()
+    for number in range(6):
+        assert parse_slot_query(canonical() + f"&_after=x.2026010{number}T1000Z").count == 1000
+    assert len(module._frames) == 3
+
+
+def test_too_many_practitioners_are_refused_however_the_query_is_written():
+    ids = [f"8198000{number:05d}" for number in range(26)]
+    for _ in range(2):
+        with pytest.raises(RequestError) as caught:
+            parse_slot_query(canonical(ids))
+        assert caught.value.issues[0].code == "too-costly"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 
 import pytest
@@ -16,7 +16,7 @@ from sandbox.fhir.resources import (
     role_resource,
     site_resource,
 )
-from sandbox.fhir.slots import R01, R04, SOS, Renderer
+from sandbox.fhir.slots import R01, R04, SOS, Renderer, kinds
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import (
     AgendaTemplate,
@@ -29,7 +29,7 @@ from sandbox.kernel.model import (
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agenda import Columns, Planned, rhythm, zone_of
+from sandbox.population.agenda import Planned, rhythm, zone_of
 from sandbox.population.calendar import Region
 
 KIND = SlotKind(("PUBLIC", "PRO"), ("AMB", "VR"), 'Fièvre à 100 % "forte"', False)
@@ -52,18 +52,30 @@ def planned(kind=KIND, *times):
     return [Planned(int(each.timestamp()), int(each.timestamp()) + 900, None, kind) for each in times]
 
 
-def columns(*times, kind=KIND):
-    starts = [int(each.timestamp()) for each in times]
-    return Columns(starts, 900, starts, [0] * len(starts), Palette((kind,)))
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    starts: tuple[int, ...]
+    length: int = 900
 
 
-def entries(rendered: list[bytes]):
-    return json.loads(b"[" + b"".join(rendered).rstrip(b",") + b"]")
+def candidates(*times):
+    return Candidates(tuple(int(each.timestamp()) for each in times))
+
+
+def rendered(renderer, form, specialty, zone, some, codes=None, palette=None, marks=None):
+    """The entries of these candidates of schedule p-1, all of them of one kind unless told otherwise."""
+    known = kinds(form, specialty, palette or Palette((KIND,)))
+    every = [1] * len(some.starts)
+    return renderer.slots(form, b"p-1", known, zone, some, codes or [0] * len(every), every if marks is None else marks)
+
+
+def entries(rendered: bytes):
+    return json.loads(b"[" + rendered.removeprefix(b",") + b"]")
 
 
 def test_slot_says_what_it_is(renderer):
     (entry,) = entries(
-        renderer.slots(R01, "p-1", ("SM54", "MG"), PARIS, columns(datetime(2026, 7, 1, 0, 15, tzinfo=PARIS)))
+        rendered(renderer, R01, ("SM54", "MG"), PARIS, candidates(datetime(2026, 7, 1, 0, 15, tzinfo=PARIS)))
     )
     assert entry["fullUrl"] == "https://h.example/a%20b/fhir/Slot/p-1.20260630T2215Z"
     assert entry["search"] == {"mode": "match"}
@@ -97,14 +109,25 @@ def test_offsets_are_those_in_force_at_each_end(renderer, insee, day):
     zone = zone_of(insee)
     template = AgendaTemplate(days=(0, 6), opens=time(0), closes=time(0), lunch=None, slot_minutes=45, own_patients=0.0)
     plan = rhythm(template, Region(zone)).plan(1, "p-1", day.toordinal())
-    for slot, entry in zip(plan.slots(), entries(renderer.slots(R01, "p-1", ("SM54", None), zone, plan)), strict=True):
+    some = Candidates(tuple(plan.starts), plan.length)
+    found = entries(rendered(renderer, R01, ("SM54", None), zone, some, plan.codes, plan.palette))
+    for slot, entry in zip(plan.slots(), found, strict=True):
         for key, instant in (("start", slot.start), ("end", slot.end)):
             expected = datetime.fromtimestamp(instant, zone).isoformat(timespec="milliseconds")
             assert entry["resource"][key] == expected
 
 
 def test_no_slots_are_no_bytes(renderer):
-    assert renderer.slots(R01, "p-1", (None, None), PARIS, columns()) == []
+    assert rendered(renderer, R01, (None, None), PARIS, candidates()) == b""
+
+
+def test_only_candidates_that_have_a_mark_are_rendered(renderer):
+    times = [datetime(2026, 11, 23, 9, at, tzinfo=PARIS) for at in (0, 15, 30)]
+    some, other = candidates(*times), KIND._replace(walkin=True)
+    found = entries(rendered(renderer, R01, (None, None), PARIS, some, [0, 1, 1], Palette((KIND, other)), [1, 0, 128]))
+    assert [entry["resource"]["id"] for entry in found] == ["p-1.20261123T0800Z", "p-1.20261123T0830Z"]
+    codes = [entry["resource"]["appointmentType"]["coding"][0]["code"] for entry in found]
+    assert codes == ["ROUTINE", "WALKIN"]
 
 
 def test_ids_and_phones_are_corrected_whatever_the_agenda_stores():
@@ -144,21 +167,27 @@ def test_fragments_are_kept_and_bounded(renderer, monkeypatch):
     assert renderer.schedule(PERSON, PLACE) == first
 
 
-def test_slot_templates_are_made_once_per_kind_and_instants_are_bounded(renderer, monkeypatch):
+def test_frames_are_made_once_per_candidates_and_everything_kept_is_bounded(renderer, monkeypatch):
     times = [datetime(2026, 11, 23, 9, at, tzinfo=PARIS) for at in (0, 15, 30, 45)]
-    first = renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*times))
+    some = candidates(*times)
+    first = rendered(renderer, R01, ("SM54", None), PARIS, some)
     monkeypatch.setattr(module, "INSTANTS_KEPT", 3)
+    monkeypatch.setattr(module, "FRAMES_KEPT", 2)
+    monkeypatch.setattr(module, "KINDS_KEPT", 2)
     module._instants(PARIS).clear()
-    later = [each.replace(hour=14) for each in times]
-    assert entries(renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*later)))[3]["resource"]["end"] == (
+    later = candidates(*[each.replace(hour=14) for each in times])
+    assert entries(rendered(renderer, R01, ("SM54", None), PARIS, later))[3]["resource"]["end"] == (
         "2026-11-23T15:00:00.000+01:00"
     )
     assert len(module._instants(PARIS)) <= 3
-    assert renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(*times)) == first
-    assert len(renderer._shapes) == 1
-    twice = renderer.slots(R01, "p-1", ("SM54", None), PARIS, columns(times[0]))
-    assert twice == first[:1]
-    assert len(renderer._shapes) == 1
+    assert rendered(renderer, R01, ("SM54", None), PARIS, some) == first
+    assert len(renderer._frames) == 2
+    assert rendered(renderer, R04, ("SM54", None), PARIS, candidates(*times)) != first
+    module._kinds.clear()
+    for specialty in ("SM54", "SM26", "SM53"):
+        assert specialty in rendered(renderer, R01, (specialty, None), PARIS, some).decode()
+    assert len(renderer._frames) == len(module._kinds) == 2
+    assert rendered(renderer, R01, ("SM54", None), PARIS, some) == first
 
 
 def test_bundle_is_one_document_with_or_without_entries(renderer):

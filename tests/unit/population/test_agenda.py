@@ -194,7 +194,7 @@ CLOCKS_CHANGE = [date(2026, 3, 29), date(2026, 10, 25), date(2026, 3, 28), date(
 @settings(max_examples=200, deadline=None)
 def test_ranges_of_any_week_give_a_sorted_grid_without_overlap(template, day, insee):
     region = region_of(insee)
-    grid = rhythm(template, region).grid(day.toordinal())
+    grid = rhythm(template, region).pace.day(day.toordinal()).starts
     assert list(grid) == sorted(set(grid))
     assert all(two - one >= template.slot_minutes * 60 for one, two in pairwise(grid))
     assert all(datetime.fromtimestamp(start, region.zone).date() == day for start in grid)

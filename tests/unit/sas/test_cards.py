@@ -10,9 +10,9 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.population.people import Population
+from sandbox.sas.areas import Area
 from sandbox.sas.cards import admissible, association_card, booking_url, practitioner_card
-from sandbox.sas.directory import Area
-from sandbox.sas.search import EditorQuery
+from sandbox.sas.queries import EditorQuery
 from sandbox.sas.specialties import SPECIALTIES
 from tests.unit.sas.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
 

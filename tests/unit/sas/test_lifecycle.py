@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment
+from sandbox.kernel.model import Appointment, Structure
 from sandbox.population.people import Population
 from sandbox.sas.lifecycle import (
     TERMINAL,
@@ -54,6 +55,19 @@ ALLOWED = {
     (BOOKED, NOSHOW),
     (BOOKED, CANCELLED),
 }
+
+
+def test_an_editor_that_serves_associations_only_makes_sos_orientations() -> None:
+    assert category_of(appointment(), None, sos_editor=True) == "SOS"
+    assert category_of(appointment(category=OrientationCategory.MSP), None, sos_editor=True) == "MSP"
+    assert category_of(appointment(), None) == "PS"
+
+
+@pytest.mark.parametrize("kind", ["MSP", "CDS"])
+def test_a_structure_makes_orientations_of_its_kind(kind: Literal["MSP", "CDS"]) -> None:
+    structure = Structure("1330000009", kind, "Maison", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.6)
+    assert category_of(appointment(), None, structure=structure) == kind
+    assert category_of(appointment(sos=True), None, structure=structure) == "SOS"
 
 
 @pytest.mark.parametrize("present", list(AppointmentStatus))

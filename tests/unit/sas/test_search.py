@@ -11,16 +11,16 @@ from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.population.geocoding import geocode
 from sandbox.population.people import Population
-from sandbox.sas.directory import Area, Candidate, Directory
-from sandbox.sas.search import (
+from sandbox.sas.areas import Area
+from sandbox.sas.criteria import Criteria, read_criteria
+from sandbox.sas.directory import Candidate, Directory
+from sandbox.sas.queries import (
     ASSOCIATIONS_PER_QUERY,
     LOT,
-    Criteria,
     association_queries,
     lots,
     ordered,
     practitioner_queries,
-    read_criteria,
 )
 from sandbox.sas.specialties import SPECIALTIES
 
@@ -37,10 +37,9 @@ def test_place_is_an_address_when_a_street_is_named(directory: Directory) -> Non
     at_home = criteria(directory, streetnumber="12", streetname="cours de l'Exemple")
     town = directory.town("33063")
     assert town is not None
-    assert at_home.point == geocode(town, "12", "cours de l'Exemple")
+    assert at_home.spot.point == geocode(town, "12", "cours de l'Exemple")
     assert at_home.area.lat != town.lat
-    assert criteria(directory, streetnumber="12").point is None
-    assert criteria(directory, streetname="rue du Modèle", lat="44.8", lon="-0.5").point == (44.8, -0.5)
+    assert criteria(directory, streetname="rue du Modèle", lat="44.8", lon="-0.5").spot.point == (44.8, -0.5)
 
 
 def test_default_is_general_medicine_today_and_the_two_days_after(directory: Directory) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from sandbox.web.filters import (
+    day_date,
+    exact_time,
     french_date,
     french_datetime,
     french_time,
@@ -76,3 +78,9 @@ def test_telephone_numbers_are_grouped(stored: str | None, shown: str) -> None:
 def test_zero_and_one_are_singular() -> None:
     assert [plural(count, "patient") for count in (0, 1, 2)] == ["0 patient", "1 patient", "2 patients"]
     assert plural(3, "créneau", "créneaux") == "3 créneaux"
+
+
+def test_heads_of_columns_and_exact_times() -> None:
+    assert day_date(AFTERNOON) == day_date(AFTERNOON.date()) == "lun. 23 nov."
+    assert day_date("2026-05-01T10:00:00+02:00") == "ven. 1 mai"
+    assert exact_time(AFTERNOON) == "14:20:00"

@@ -14,8 +14,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def definitions(
     limited: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Definitions:
     """The hub as RabbitMQ imports it. `dispatcher`: the user that it is, if it is a client; `password`: the users'
-    (None: they have certificates only); `limited`: further queues on `distribution`, name -> arguments."""
+    (None: they have certificates only); `limited`: further arguments of clients' queues, by name."""
     found: Definitions = {
         name: [] for name in ("users", "vhosts", "permissions", "topic_permissions", "exchanges", "queues", "bindings")
     }
@@ -55,7 +55,7 @@ def definitions(
         found["vhosts"].append({"name": vhost})
         _topology(found, vhost, clients, ttl_ms, limited or {})
         for client in clients:
-            _rights(found, vhost, client, limited or {})
+            _rights(found, vhost, client)
         if dispatcher:
             rights = {"configure": "^$", "write": f"^{DISTRIBUTION}$", "read": r"^dispatch(\.dlq)?$"}
             found["permissions"].append({"user": dispatcher, "vhost": vhost, **rights})
@@ -72,8 +72,11 @@ def _topology(
     places: list[tuple[str, str, str, Mapping[str, Any]]] = [
         (DISPATCH, HUBSANTE, "#", {}),
         (DISPATCH_DLQ, DEAD_LETTER, "", {}),
-        *((queue, DISTRIBUTION, queue, own) for client in clients for queue in client_queues(client)),
-        *((queue, DISTRIBUTION, queue, arguments) for queue, arguments in limited.items()),
+        *(
+            (queue, DISTRIBUTION, queue, {**own, **limited.get(queue, {})})
+            for client in clients
+            for queue in client_queues(client)
+        ),
     ]
     for queue, exchange, key, arguments in places:
         found["queues"].append({"name": queue, "vhost": vhost, **_LASTING, "arguments": dict(arguments)})
@@ -84,10 +87,9 @@ def _topology(
 _LASTING: dict[str, Any] = {"durable": True, "auto_delete": False, "arguments": {}}
 
 
-def _rights(found: Definitions, vhost: str, client: str, limited: Mapping[str, Any]) -> None:
+def _rights(found: Definitions, vhost: str, client: str) -> None:
     escaped = client.replace(".", "\\.")
-    read = "|".join(name.replace(".", "\\.") for name in limited if name.startswith(client + "."))
-    queues = f"^{escaped}\\.(message|ack|info)$" + (f"|^({read})$" if read else "")
+    queues = f"^{escaped}\\.(message|ack|info)$"
     user = {"user": client, "vhost": vhost}
     found["permissions"].append({**user, "configure": "^$", "write": "^hubsante$", "read": queues})
     found["topic_permissions"].append({**user, "exchange": HUBSANTE, "write": f"^{escaped}$", "read": ""})
@@ -114,6 +116,15 @@ class Node:
         """kill -9 of the node; its port mapper stays for a restart."""
         _signal(self.process, signal.SIGKILL)
         self.process.wait()
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """The node stands still, so that it does not disturb what is measured beside it."""
+        _signal(self.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(self.process, signal.SIGCONT)
 
     def restart(self) -> None:
         """Start again on the same directory; returns when the port answers."""

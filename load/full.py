@@ -1,0 +1,119 @@
+"""What 200,000 appointments cost the SAS core: memory, start-up, and the rate of the durable POST beside none.
+
+The store is filled once, with what the SAS core's own encoders write: an appointment and its acknowledged L02 message
+each. Every variant is a server process of its own that opens a fresh copy of it, or an empty store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from load import r03
+from sandbox.config import Settings
+from sandbox.kernel.clock import PARIS, Clock
+from sandbox.kernel.flows import AppointmentStatus
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Appointment
+from sandbox.population.load import load_population
+from sandbox.population.people import Population, persona_key
+from sandbox.sas import appointments
+from sandbox.sas.l02_ledger import Ledger
+from sandbox.sas.l02_life import ACKNOWLEDGED, DUE, PUBLISHED, Event, Tracked
+from sandbox.sas.lifecycle import appointment_id, first_version
+from sandbox.sas.records import AppointmentRecord, encode
+from sandbox.store.protocol import Delete, Put
+from sandbox.store.tables import open_store
+
+COUNT = 200_000
+ALLOWED_MIB = 300.0
+BORNE_S = 5.0
+_AT_ONCE = 1_000
+
+_directories: list[tempfile.TemporaryDirectory[str]] = []  # kept until this process ends
+
+
+def rate(rounds: int) -> dict[str, list[float]]:
+    """POSTs per second with no appointments and with COUNT, by turns."""
+    rates: dict[str, list[float]] = {"none": [], "full": []}
+    for _ in range(rounds):
+        rates["none"].append(r03.once("durable"))
+        rates["full"].append(r03.once("durable", _filled()))
+    return rates
+
+
+def weight(rounds: int) -> dict[str, list[float]]:
+    """MiB that COUNT appointments add to a server that has opened its store, and how many may be."""
+    added = [r03.started("durable", _filled()).mib - r03.started("durable").mib for _ in range(rounds)]
+    return {"allowed": [ALLOWED_MIB], "added": added}
+
+
+def start(rounds: int) -> dict[str, list[float]]:
+    """Seconds until the store is open and the SAS core is built on it, and how many people bear."""
+    return {"borne": [BORNE_S], "taken": [r03.started("durable", _filled()).seconds for _ in range(rounds)]}
+
+
+@lru_cache(maxsize=1)
+def _filled() -> Path:
+    """The directory of a closed store with COUNT appointments."""
+    directory = tempfile.TemporaryDirectory(prefix="sas-bench-full-")
+    _directories.append(directory)
+    path = Path(directory.name) / "sas"
+    asyncio.run(_fill(path))
+    return path
+
+
+async def _fill(path: Path) -> None:
+    store = open_store(path)
+    clock = Clock(time.time)
+    ledger = Ledger(store, "fr.health.test.ptfsas", clock)
+    records = _records(load_population(Settings(preset="minimal")), clock)
+    for _ in range(COUNT // _AT_ONCE):
+        writes: list[Put | Delete] = []
+        for record in itertools.islice(records, _AT_ONCE):
+            message = _acknowledged(ledger.distribution_id(record.id, 1), record.received)
+            writes += (Put(appointments.TABLE, record.id, encode(record)), *ledger.write(record.id, message))
+        await store.commit(*writes)
+    await store.close()
+
+
+def _records(population: Population, clock: Clock) -> Iterator[AppointmentRecord]:
+    practitioner = next(iter(population.practitioners()))
+    system = population.editors[practitioner.editor].system
+    for regulator in itertools.cycle(population.regulators):
+        now = clock.now().astimezone(PARIS)
+        begin = now.replace(microsecond=0)
+        identifier = Identifier(system, str(uuid.uuid4()))
+        booked = Appointment(
+            identifier=identifier,
+            operator=regulator.identifier,
+            status=AppointmentStatus.BOOKED,
+            start=begin,
+            end=begin + timedelta(minutes=15),
+            practitioner=practitioner.id,
+        )
+        yield first_version(
+            booked,
+            id=appointment_id(identifier),
+            editor=practitioner.editor,
+            practitioner=practitioner,
+            organization=practitioner.cpts[0] if practitioner.cpts else None,
+            now=now,
+            account=persona_key(regulator),
+            territory=regulator.territory,
+        )
+
+
+def _acknowledged(distribution_id: str, now: datetime) -> Tracked:
+    at = now.isoformat(timespec="milliseconds")
+    events = (Event(DUE, at), Event(PUBLISHED, at), Event(ACKNOWLEDGED, at, step="INTEGRE"))
+    return Tracked(
+        distribution_id=distribution_id, state=ACKNOWLEDGED, events=events, version=1, recipient="fr.health.samu330"
+    )

@@ -1,0 +1,80 @@
+"""What the SAS core understands of an editor's answer: values. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from sandbox.fhir.rules import Finding
+
+
+class SlotPlace(msgspec.Struct, frozen=True, gc=False):
+    """Where a slot is held, as the editor says; "" for what it does not say. `id`: its own id of the place."""
+
+    line: str = ""
+    postal_code: str = ""
+    city: str = ""
+    id: str = ""
+
+
+class FreeSlot(msgspec.Struct, frozen=True, gc=False):
+    """One free slot with everything that belongs to it.
+
+    `practitioner`: prefixed national id, None for SOS and when the answer does not say; `schedule`: id without type;
+    `specialties`: codes, or texts where there is no code; `cpts`: (FINESS, name) of each CPTS; `sos`: (SIRET, name)
+    of the association, `site` the name of its consultation site.
+    """
+
+    schedule: str
+    slot_id: str
+    start: datetime
+    end: datetime
+    practitioner: str | None = None
+    family: str = ""
+    given: str = ""
+    visibilities: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    specialties: tuple[str, ...] = ()
+    walkin: bool = False
+    comment: str | None = None
+    phone: str | None = None
+    place: SlotPlace | None = None
+    structure: str | None = None
+    cpts: tuple[tuple[str, str], ...] = ()
+    sos: tuple[str, str] | None = None
+    site: str | None = None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """An answer understood. `total` as it says, None when it does not or is no Bundle; `following`: its `next` link."""
+
+    slots: list[FreeSlot]
+    findings: list[Finding]
+    total: int | None = None
+    following: str | None = None
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """What many slots have in common."""
+
+    visibilities: tuple[str, ...]
+    types: tuple[str, ...]
+    reasons: tuple[str, ...]
+    specialties: tuple[str, ...]
+    walkin: bool
+    cpts: tuple[tuple[str, str], ...]
+
+
+class Agenda(msgspec.Struct, frozen=True, gc=False):
+    """What a Schedule says of all its slots; fields as in FreeSlot."""
+
+    practitioner: str | None = None
+    family: str = ""
+    given: str = ""
+    phone: str | None = None
+    place: SlotPlace | None = None
+    structure: str | None = None
+    sos: tuple[str, str] | None = None
+    site: str | None = None

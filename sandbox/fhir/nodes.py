@@ -1,0 +1,34 @@
+"""Looking into JSON resources that may be anything: what is not of the kind looked for is not there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Node = Mapping[str, Any]
+NOTHING: Node = {}
+
+
+def reference_of(value: object) -> str:
+    """The reference as the resources are keyed: relative when it ends with `<type>/<id>` of any base."""
+    reference = text_of(value, "reference") if isinstance(value, dict) else ""
+    parts = reference.rsplit("/", 2)
+    return "/".join(parts[-2:]) if reference.startswith("http") and len(parts) > 1 else reference
+
+
+def text_of(node: Node, key: str) -> str:
+    value = node.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def node_of(node: Node, key: str) -> Node:
+    value = node.get(key)
+    return value if isinstance(value, dict) else NOTHING
+
+
+def nodes_of(node: Node, key: str, path: str) -> Iterator[tuple[str, Node]]:
+    """The objects in a list, with their paths; whatever is none is passed over."""
+    values = node.get(key)
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if isinstance(value, dict):
+            yield f"{path}.{key}[{index}]", value

@@ -1,0 +1,230 @@
+"""The quick way through an answer: resources decoded by type, nothing judged. Pure.
+
+An answer has few kinds of slots and many slots: what a slot does not share with others are its id, its times, its
+Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Protocol
+
+import msgspec
+import orjson
+
+from sandbox.fhir.answers import Agenda, FreeSlot, Reading, Terms
+from sandbox.fhir.nodes import Node
+from sandbox.fhir.rules import Finding
+
+_EMPTY = msgspec.Raw(b"null")
+_RAW = ("meta", "serviceType", "specialty", "appointmentType")
+
+
+class _Reference(msgspec.Struct, gc=False):
+    reference: str
+
+
+class QuickSlot(msgspec.Struct, tag_field="resourceType", tag="Slot", gc=False):
+    """A Slot. What is raw is as it came, `null` when it did not."""
+
+    id: str
+    status: str
+    start: str
+    end: str
+    schedule: _Reference
+    comment: str = ""
+    meta: msgspec.Raw = _EMPTY
+    serviceType: msgspec.Raw = _EMPTY  # noqa: N815 - FHIR's name
+    specialty: msgspec.Raw = _EMPTY
+    appointmentType: msgspec.Raw = _EMPTY  # noqa: N815 - FHIR's name
+
+
+class QuickLink(msgspec.Struct, gc=False):
+    """A link of the Bundle."""
+
+    relation: str = ""
+    url: str = ""
+
+
+class QuickEntry(msgspec.Struct, gc=False):
+    """An entry of the Bundle."""
+
+    resource: msgspec.Raw
+    fullUrl: str = ""  # noqa: N815 - FHIR's name
+
+
+class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
+    """The Bundle."""
+
+    type: str
+    total: int | None = None
+    link: list[QuickLink] = []
+    entry: list[QuickEntry] = []
+
+
+class Detailed(Protocol):
+    """What reads a resource in detail and tells what is wrong with it (`reading.py`)."""
+
+    findings: list[Finding]
+
+    def sort(self, entries: Iterable[tuple[str, str, object]]) -> list[Node]: ...
+    def slot(self, slot: Node) -> FreeSlot | None: ...
+    def finish(self, bundle: Node, slots: Sequence[FreeSlot | None]) -> Reading: ...
+    def agenda(self, reference: str) -> tuple[str, Agenda] | None: ...
+    def terms(self, slot: Node) -> Terms | None: ...
+
+
+_BUNDLE = msgspec.json.Decoder(QuickBundle)
+_SLOT = msgspec.json.Decoder(QuickSlot)
+_KEPT = 4096  # kinds of slots that are known again
+_TERMS: dict[bytes, Terms] = {}
+
+
+def quick_bundle(body: bytes) -> QuickBundle | None:
+    """The Bundle, when it has the form that all have that nothing is wrong with."""
+    try:
+        return _BUNDLE.decode(body)
+    except msgspec.DecodeError:
+        return None
+
+
+class _Company(msgspec.Struct):
+    """What the resources beside the Slots say: agendas by reference, and the kinds of slots that refer to them."""
+
+    agendas: dict[str, tuple[str, Agenda] | None]
+    terms: dict[bytes, Terms | None]
+
+
+_COMPANIES: dict[bytes, _Company] = {}
+_MOST_COMPANIES = 256  # that are known again: the same practitioners are asked about all day
+_Others = list[tuple[str, str, msgspec.Raw]]
+
+
+def read_quickly(bundle: QuickBundle, detailed: Detailed) -> Reading:
+    """The answer understood: of its Slots only the unusual ones are looked at in detail."""
+    slots, others = _sorted(bundle)
+    octets = b"\n".join([resource for _, _, resource in others])
+    company = _COMPANIES.get(octets)
+    if company is not None and bundle.total == len(slots) and bundle.type == "searchset":
+        usual = _usual(slots, company)
+        if usual is not None:
+            following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
+            return Reading(usual, [], bundle.total, following or None)
+    company = _Company({}, {})
+    reading = _in_detail(bundle, slots, others, company, detailed)
+    if not reading.findings:
+        if len(_COMPANIES) >= _MOST_COMPANIES:
+            _COMPANIES.clear()
+        _COMPANIES[octets] = company
+    return reading
+
+
+def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | None:
+    """The Slots, when all that they say and refer to was seen before and nothing was wrong with it."""
+    found: list[FreeSlot] = []
+    agendas, terms = company.agendas, company.terms
+    for slot in slots:
+        start, end, shape = exact_instant(slot.start), exact_instant(slot.end), _shape(slot)
+        agenda, kind, comment = (
+            agendas.get(slot.schedule.reference),
+            _TERMS.get(shape) or terms.get(shape),
+            slot.comment,
+        )
+        if (
+            start is None or end is None or agenda is None or kind is None or slot.status != "free"
+            or not comment.startswith(("http://", "https://")) or not start < end
+        ):  # fmt: skip
+            return None
+        found.append(_free_slot(slot.id.strip(), start, end, comment.strip(), agenda[0], agenda[1], kind))
+    return found
+
+
+def _in_detail(
+    bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, company: _Company, detailed: Detailed
+) -> Reading:
+    """The same, told what is wrong; `company` learns."""
+    unusual = detailed.sort((path, url, orjson.loads(memoryview(resource))) for path, url, resource in others)
+    agendas, terms = company.agendas, company.terms
+    found: list[FreeSlot | None] = []
+    for slot in slots:
+        start, end = exact_instant(slot.start), exact_instant(slot.end)
+        if start is None or end is None or not start < end or slot.status != "free":
+            found.append(detailed.slot(_as_node(slot)))
+            continue
+        reference, shape, comment = slot.schedule.reference, _shape(slot), slot.comment.strip() or None
+        if reference not in agendas:
+            agendas[reference] = detailed.agenda(reference)
+        agenda = agendas[reference]
+        kind = _TERMS.get(shape) or (terms[shape] if shape in terms else _learn(terms, shape, slot, detailed))
+        if agenda is None or kind is None or not _is_bookable(comment, kind.walkin):
+            found.append(detailed.slot(_as_node(slot)))
+        else:
+            found.append(_free_slot(slot.id.strip(), start, end, comment, agenda[0], agenda[1], kind))
+    found += map(detailed.slot, unusual)
+    links = [{"relation": link.relation, "url": link.url} for link in bundle.link]
+    return detailed.finish({"type": bundle.type, "total": bundle.total, "link": links}, found)
+
+
+def _sorted(bundle: QuickBundle) -> tuple[list[QuickSlot], _Others]:
+    """The Slots, and the path, fullUrl and octets of whatever else there is."""
+    slots: list[QuickSlot] = []
+    others: _Others = []
+    decode = _SLOT.decode
+    for at, entry in enumerate(bundle.entry):
+        try:
+            slots.append(decode(entry.resource))
+        except msgspec.DecodeError:
+            others.append((f"Bundle.entry[{at}]", entry.fullUrl.strip(), entry.resource))
+    return slots, others
+
+
+def _free_slot(
+    id: str, start: datetime, end: datetime, comment: str | None, schedule: str, agenda: Agenda, kind: Terms
+) -> FreeSlot:
+    return FreeSlot(
+        schedule, id, start, end, agenda.practitioner, agenda.family, agenda.given, kind.visibilities, kind.types,
+        kind.reasons, kind.specialties, kind.walkin, comment, agenda.phone, agenda.place, agenda.structure, kind.cpts,
+        agenda.sos, agenda.site,
+    )  # fmt: skip
+
+
+def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, detailed: Detailed) -> Terms | None:
+    """What Slots of that shape have in common: known again in any answer, but for CPTS, whose references mean what
+    they do in this one only."""
+    found = terms[shape] = detailed.terms(_as_node(slot))
+    if found is not None and not found.cpts:
+        if len(_TERMS) >= _KEPT:
+            _TERMS.clear()
+        _TERMS[shape] = found
+    return found
+
+
+def _shape(slot: QuickSlot) -> bytes:
+    """All that is raw: the same for Slots of one kind."""
+    return b"\n".join((slot.meta, slot.serviceType, slot.specialty, slot.appointmentType))
+
+
+def _as_node(slot: QuickSlot) -> Node:
+    """The Slot as it came."""
+    raw = {name: orjson.loads(memoryview(getattr(slot, name))) for name in _RAW}
+    return {
+        "resourceType": "Slot", "id": slot.id, "status": slot.status, "start": slot.start, "end": slot.end,
+        "schedule": {"reference": slot.schedule.reference}, "comment": slot.comment, **raw,
+    }  # fmt: skip
+
+
+def _is_bookable(comment: str | None, walkin: bool) -> bool:
+    return walkin if comment is None else comment.startswith(("http://", "https://"))
+
+
+@lru_cache(maxsize=4096)
+def exact_instant(text: str) -> datetime | None:
+    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form. Slots of many agendas begin at the same times."""
+    if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

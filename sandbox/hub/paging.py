@@ -1,0 +1,83 @@
+"""Contents of messages that need not be in memory: in files without a name, so that nothing is left of them after a
+crash (the log has every persistent message too), and which end with the last message that they hold.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+SEGMENT = 32 * 1024 * 1024  # octets of a file
+
+_log = logging.getLogger(__name__)
+
+
+class Segment:
+    """One file, filled from its beginning; closed when nobody holds it any more."""
+
+    __slots__ = ("_descriptor", "size")
+
+    def __init__(self, directory: Path) -> None:
+        self._descriptor = -1
+        self._descriptor, name = tempfile.mkstemp(prefix="page-", dir=directory)
+        os.unlink(name)
+        self.size = 0
+
+    def append(self, *parts: bytes) -> int:
+        """Write; the offset. Raises OSError."""
+        offset = self.size
+        written = os.pwritev(self._descriptor, parts, offset)
+        if written != sum(map(len, parts)):
+            raise OSError(f"only {written} octets written")
+        self.size += written
+        return offset
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Raises OSError."""
+        octets = os.pread(self._descriptor, size, offset)
+        if len(octets) != size:
+            raise OSError(f"{len(octets)} of {size} octets read")
+        return octets
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+class Paged:
+    """One message's properties and body (a Page of `amqp.message`)."""
+
+    __slots__ = ("_offset", "_properties", "_segment", "size")
+
+    def __init__(self, segment: Segment, offset: int, properties: int, size: int) -> None:
+        self._segment, self._offset, self._properties, self.size = segment, offset, properties, size
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Properties and body. Raises OSError."""
+        octets = self._segment.read(self._properties + self.size, self._offset)
+        return octets[: self._properties], octets[self._properties :]
+
+
+class Paging:
+    """The files of one broker. `write` gives None when the disk refuses: the message stays in memory then."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._segment: Segment | None = None
+        self._told = False
+
+    def write(self, properties: bytes, body: bytes) -> Paged | None:
+        """Put a message's content into the present file."""
+        try:
+            if self._segment is None or self._segment.size >= SEGMENT:
+                self._segment = Segment(self._directory)
+            offset = self._segment.append(properties, body)
+        except OSError as error:
+            if not self._told:
+                _log.warning("hub: messages cannot be put aside, they stay in memory: %s", error.strerror or error)
+            self._told = True
+            return None
+        self._told = False
+        return Paged(self._segment, offset, len(properties), len(body))

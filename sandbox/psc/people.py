@@ -1,0 +1,107 @@
+"""Who has an account at Pro Santé Connect: the people of the persona files, and those whom the SAS core made known.
+
+`PUT /psc/people/<id>` and `DELETE` (the SAS core's client credentials) are how a regulator's account made on the
+platform's own page comes to be able to log in; in life, such people have their card. Durable before the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.model import Regulator
+from sandbox.population.people import Population, persona_key
+from sandbox.psc.clients import Client
+from sandbox.psc.flow import authenticate_client
+from sandbox.psc.identities import Identities
+from sandbox.store.protocol import Put, Store
+
+TABLE = "people"
+MOST_PEOPLE = 10_000
+BODY_LIMIT = 16 * 1024
+TOLD_BY = "sas"  # the only client that may tell us of people
+
+_GONE = b"{}"
+
+
+class People:
+    """All accounts; `identities` finds them by what they log in with."""
+
+    def __init__(self, population: Population, store: Store) -> None:
+        self._population, self._store = population, store
+        self._begin()
+        population.watch(self._begin)
+
+    def _begin(self) -> None:
+        """The people of the persona files as they are now, then what the SAS core said."""
+        self._people = {persona_key(person): person for person in self._population.regulators}
+        for key, row in self._store.items(TABLE):
+            self._apply(key, row)
+        self.identities = Identities(self._people.values())
+
+    async def put(self, id: str, person: Regulator) -> None:
+        """Take a new or changed person. Raises RequestError 422 when there are too many."""
+        if id not in self._people and len(self._people) >= MOST_PEOPLE:
+            raise RequestError(422, *malformed(f"there are {MOST_PEOPLE} people", "id", code="too-costly").issues)
+        await self._keep(id, msgspec.json.encode(person))
+
+    async def remove(self, id: str) -> None:
+        """He is unknown from now on; nobody under that id is no error."""
+        await self._keep(id, _GONE)
+
+    async def _keep(self, id: str, row: bytes) -> None:
+        written = self._store.commit(Put(TABLE, id, row))
+        self._apply(id, row)
+        self.identities = Identities(self._people.values())
+        await written
+
+    def _apply(self, id: str, row: bytes) -> None:
+        if row == _GONE:
+            self._people.pop(id, None)
+            return
+        person = msgspec.json.decode(row, type=Regulator)
+        for other in [key for key, held in self._people.items() if held.identifier.key == person.identifier.key]:
+            if other != id:  # an identifier is one person's: whoever had it has given it up
+                del self._people[other]
+        self._people[id] = person
+
+
+class PeopleDesk:
+    """The two interactions of `/psc/people/<id>`. `clients` by client id."""
+
+    def __init__(self, people: People, clients: Mapping[str, Client]) -> None:
+        self._people, self._clients = people, clients
+
+    async def put(self, request: Request) -> Response:
+        """204 once he can log in."""
+        self._require_sas(request)
+        body = await _body(request)
+        try:
+            person = msgspec.json.decode(body, type=Regulator)
+        except msgspec.MsgspecError as error:
+            raise malformed(f"the body is no person: {error}", "body") from None
+        await self._people.put(request.path_params["id"], person)
+        return Response(status_code=204)
+
+    async def remove(self, request: Request) -> Response:
+        """204 once he can log in no more."""
+        self._require_sas(request)
+        await self._people.remove(request.path_params["id"])
+        return Response(status_code=204)
+
+    def _require_sas(self, request: Request) -> None:
+        known = {TOLD_BY: self._clients[TOLD_BY]}
+        authenticate_client(request.headers.get("authorization", ""), {}, known)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets", "body").issues)
+    return bytes(body)

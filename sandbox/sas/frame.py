@@ -1,0 +1,68 @@
+"""What all pages of the regulator's console share: who is logged in, how a page is made, where a stranger goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.config import SAS_UI
+from sandbox.kernel.model import Regulator
+from sandbox.net.context import Context
+from sandbox.net.http_client import HttpClient
+from sandbox.sas.accounts import Accounts
+from sandbox.sas.regulators import Right
+from sandbox.web.oidc import RelyingParty
+from sandbox.web.pages import Pages, redirect
+from sandbox.web.sse import Channel, Streams
+
+BANNER = "BAC À SABLE — données fictives"
+COLOUR = "#1d4f91"
+
+Handler = Callable[[Request, Regulator], Awaitable[Response]]
+
+
+class Frame:
+    """The console's surroundings. `changes`: told the id of each account whose orientations have changed."""
+
+    def __init__(
+        self, context: Context, http: HttpClient, accounts: Accounts, streams: Streams, changes: Channel
+    ) -> None:
+        self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
+        self.psc = RelyingParty(context, "sas", context.settings.http(SAS_UI, "/oidc/callback"), http)
+        self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
+
+    def regulator(self, request: Request) -> Regulator | None:
+        """Who is logged in; None for a stranger, and for an account that is gone."""
+        key = request.session.get("regulator")
+        return self.accounts.holder(str(key)) if key else None
+
+    def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """A handler for those who are logged in; others log in first and come back to the same address."""
+
+        async def endpoint(request: Request) -> Response:
+            regulator = self.regulator(request)
+            if regulator is None:
+                return await self.to_psc(request, _here(request))
+            return await handler(request, regulator)
+
+        return endpoint
+
+    async def to_psc(self, request: Request, return_to: str) -> Response:
+        """To the login at Pro Santé Connect, and back to a path of ours."""
+        return redirect(await self.psc.authorize_url(request, return_to))
+
+    def page(
+        self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
+    ) -> Response:
+        """A page of ours."""
+        administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
+        common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
+        return self.pages.render(request, template, status, **common, **values)
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")

@@ -1,0 +1,56 @@
+"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers, accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.kernel.model import Regulator
+from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import EDITOR_WORDS
+from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.frame import Frame
+from sandbox.sas.reasons import LABELS
+
+CIRCUIT_WORDS: Mapping[str, tuple[str, str]] = {
+    "closed": ("en service", "good"),
+    "half-open": ("à l'essai", "wait"),
+    "open": ("écarté", "bad"),
+}
+
+
+class HealthPage:
+    """« Éditeurs »."""
+
+    def __init__(self, frame: Frame, *, aggregator: Aggregator, accounts: Accounts) -> None:
+        self._frame, self._aggregator, self._accounts = frame, aggregator, accounts
+
+    def routes(self) -> list[Route]:
+        """Its route, for those who are logged in."""
+        return [Route("/sas/editeurs", self._frame.guarded(self.editors), methods=["GET"])]
+
+    async def editors(self, request: Request, regulator: Regulator) -> Response:
+        """One line per editor, in the order of their names."""
+        accounts = {str(account["editor"]): account for account in self._accounts.states(regulator)}
+        lines = [self._line(slug, accounts) for slug in self._frame.context.population.editors]
+        lines.sort(key=lambda line: str(line["editor"].name))
+        return self._frame.page(
+            request,
+            "editors.html",
+            regulator,
+            lines=lines,
+            circuits=CIRCUIT_WORDS,
+            accounts=EDITOR_WORDS,
+            failures=LABELS,
+        )
+
+    def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+        return {
+            "editor": self._frame.context.population.editors[slug],
+            "health": self._aggregator.editor(slug),
+            "account": accounts.get(slug),
+        }

@@ -1,0 +1,153 @@
+"""What the results page shows of a search, as far as it has come. Pure.
+
+Cards are numbered through all pages, and the map carries the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from sandbox.fhir.nos import CONSULTATIONS
+from sandbox.population.people import Population
+from sandbox.sas.cards import Card, CardPlace, CardSlot
+from sandbox.sas.events import CARDS_PER_PAGE, Results
+from sandbox.sas.map import Drawing, Spot, drawing
+
+SHOWN = 6  # slots of a day that are seen at once; the others unfold
+DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
+VISIBILITIES: Mapping[str, str] = {
+    "PUBLIC": "Grand public",
+    "PRO": "Professionnels de santé",
+    "SNP": "Régulation (SNP)",
+    "CPTS": "CPTS",
+}
+Choices: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One group of the form. `several`: boxes to tick, else one of a list that begins with `nothing`."""
+
+    name: str
+    legend: str
+    choices: Choices
+    several: bool = True
+    nothing: str = ""
+
+
+FILTERS = (
+    Filter("visibility", "Visibilité", tuple(VISIBILITIES.items())),
+    Filter("type", "Type de consultation", tuple(CONSULTATIONS.items())),
+    Filter(
+        "kind",
+        "Structure",
+        (
+            ("cpts", "CPTS"),
+            ("sos", "SOS Médecins"),
+            ("cds", "Centre de santé"),
+            ("msp", "Maison de santé"),
+        ),
+    ),
+    Filter(
+        "booking",
+        "Prise de rendez-vous",
+        (("with", "sur rendez-vous"), ("without", "sans rendez-vous")),
+        several=False,
+        nothing="avec ou sans",
+    ),
+    Filter(
+        "within",
+        "Distance",
+        tuple((str(km), f"{km} km au plus") for km in (2, 5, 10, 20, 50)),
+        several=False,
+        nothing="tout le rayon",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A column of a place: its date, the word for it, the slots that are seen and those that unfold."""
+
+    date: date
+    word: str
+    slots: Sequence[CardSlot]
+    more: Sequence[CardSlot]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlace:
+    """A place with free slots."""
+
+    place: CardPlace
+    days: tuple[Day, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A card of the page. `first`: it is the preferred doctor's."""
+
+    card: Card
+    number: int
+    first: bool
+    places: tuple[ShownPlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsView:
+    """The part of the page that follows the search. `total`: cards with slots found so far, of all pages."""
+
+    results: Results
+    running: bool
+    cards: tuple[ShownCard, ...]
+    drawing: Drawing
+    total: int
+
+    @classmethod
+    def of(cls, results: Results, population: Population, *, running: bool) -> ResultsView:
+        """The view of a search as far as it has come."""
+        first = CARDS_PER_PAGE * (results.criteria.page - 1) + 1
+        cards = tuple(_shown(card, number, results) for number, card in enumerate(results.cards, first))
+        spots = [*_spots(cards, results, population)]
+        drawn = drawing(results.area, spots, population.towns.values())
+        return cls(results, running, cards, drawn, sum(len(lot.cards) for lot in results.lots.values()))
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days of the search."""
+        return self.results.criteria.days
+
+
+def _shown(card: Card, number: int, results: Results) -> ShownCard:
+    places = tuple(ShownPlace(place, (*_days(place, results),)) for place in card.places if place.slots)
+    return ShownCard(card, number, card.id == results.criteria.preferred, places)
+
+
+def _days(place: CardPlace, results: Results) -> Iterator[Day]:
+    criteria = results.criteria
+    today = criteria.start.astimezone(criteria.zone).date()
+    for day in criteria.days:
+        slots = place.on(day, criteria.zone)
+        away = (day - today).days
+        word = DAY_WORDS[away] if away < len(DAY_WORDS) else ""
+        yield Day(day, word, slots[:SHOWN], slots[SHOWN:])
+
+
+def _spots(cards: Sequence[ShownCard], results: Results, population: Population) -> Iterator[Spot]:
+    """Where those of the page are, and those who have nothing; a place that the directory does not know is nowhere."""
+    for shown in cards:
+        for place in shown.card.places:
+            if place.slots and (at := _where(place, population)) is not None:
+                yield Spot(shown.card.id, shown.card.name, *at, shown.number, len(place.slots))
+    for card in results.without_slots:
+        for place in card.places:
+            if (at := _where(place, population)) is not None:
+                yield Spot(card.id, card.name, *at)
+
+
+def _where(place: CardPlace, population: Population) -> tuple[float, float] | None:
+    known = population.place(place.id) or population.site(place.id)
+    return (known[1].lat, known[1].lon) if known is not None else None

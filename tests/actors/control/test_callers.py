@@ -1,0 +1,68 @@
+"""`__admin/lrms`: which LRM may open a search by a contextual call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.config import CONTROL_UI, ROLES
+from sandbox.control.app import Control
+from sandbox.kernel.calls import may_call
+from sandbox.net.link import Report
+from tests.actors.control.test_admin import make_control, obedient
+
+SAMU = "fr.health.samu330"
+
+
+@pytest.fixture
+async def control(tmp_path: Path) -> AsyncIterator[Control]:
+    made = make_control(tmp_path)
+    for role in ROLES:
+        made.switchboard.heard(obedient(made, role), Report(True, {}, [], 0))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
+        yield client
+
+
+async def test_an_lrm_is_kept_from_calling_and_let_call_again(control: Control, admin: httpx.AsyncClient) -> None:
+    for allowed in (False, True):
+        answer = await admin.put(f"/__admin/lrms/{SAMU}", json={"contextual_call": allowed})
+        assert answer.status_code == 200
+        assert answer.json()["contextual_call"] is allowed
+        assert may_call(SAMU, control.context.world.world.switches) is allowed
+
+
+async def test_every_lrm_is_listed_with_its_origin(control: Control, admin: httpx.AsyncClient) -> None:
+    await admin.put(f"/__admin/lrms/{SAMU}", json={"contextual_call": False})
+    listed = (await admin.get("/__admin/lrms")).json()["lrms"]
+    assert {each["client_id"] for each in listed} == {
+        each.samu for each in control.context.population.territories.values()
+    }
+    assert {each["client_id"] for each in listed if not each["contextual_call"]} == {SAMU}
+    assert all(each["origin"] for each in listed)
+
+
+@pytest.mark.parametrize(
+    ("client_id", "body", "status"),
+    [
+        ("nobody", {"contextual_call": False}, 404),
+        (SAMU, {"contextual_call": "no"}, 400),
+        (SAMU, {}, 400),
+        (SAMU, {"contextual_call": True, "other": 1}, 400),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused(
+    admin: httpx.AsyncClient, client_id: str, body: dict[str, object], status: int
+) -> None:
+    answer = await admin.put(f"/__admin/lrms/{client_id}", json=body)
+    assert answer.status_code == status
+    assert answer.json()["errors"]
