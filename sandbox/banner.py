@@ -37,7 +37,7 @@ def banner(
         *(_row(editor["name"], editor["ui"], f"FHIR {editor['fhir']}") for editor in document["editors"]),
         *(_row(f"LRM {lrm['territory']}", lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
         _row("Pro Santé Connect", document["psc"]["issuer"], ""),
-        _row("Hub Santé", document["hub"]["amqp"], ""),
+        _row("Hub Santé", document["hub"]["amqp"], f"moniteur {control['ui']}/hub"),
         _row("Tour de contrôle", control["ui"], f"API {control['api']}"),
         "",
         "  Comptes de démonstration (Pro Santé Connect)",

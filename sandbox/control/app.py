@@ -9,10 +9,11 @@
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
-    GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
     POST   /__admin/reload            reads the persona files again; 422: one is invalid, 409: it needs a restart
     GET    /__admin/lrms              every LRM: may it open a search by a contextual call (INT_L01)
     PUT    /__admin/lrms/{client_id}  {"contextual_call": bool}
+    GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
+    GET    /__admin/hub               what the hub tells of itself: queues, connections, counts
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -30,7 +31,7 @@ import msgspec
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -39,8 +40,9 @@ from sandbox.control import callers, endpoints
 from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
+from sandbox.control.hub_page import HubDesk
 from sandbox.control.journal_view import JournalView
-from sandbox.control.metrics import rendered
+from sandbox.control.metrics import Metrics
 from sandbox.control.outbox import Outboxes
 from sandbox.control.reload import Reload
 from sandbox.control.requests import body_as as _body
@@ -48,6 +50,8 @@ from sandbox.control.requests import refuse_foreign_page as _refuse_foreign_page
 from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.hub import report as hub_report
+from sandbox.hub.report import HubReport
 from sandbox.hub.topology import client_queues
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import Issue, RequestError, malformed, refused
@@ -88,8 +92,9 @@ class Control:
         self.characters = Characters(self.worlds, context.population)
         self.hub_clients = HubClients(self.worlds, self._store, context)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
-        self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
         self.reload = Reload(context, self.worlds, self._write_endpoints)
+        self.metrics = Metrics(self.switchboard, self.journal, self.hub_report, self.hub_clients.software)
+        self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
         self._lines = serve_lines
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
@@ -113,6 +118,7 @@ class Control:
     async def stop(self) -> None:
         """Take endpoints.json away, stop listening, close the lines and the store."""
         endpoints.remove(self.context.settings.data, self.context.settings.ready_file)
+        self._hub_desk.stop()
         await self._listener.stop()
         await self.switchboard.close()
         await self._store.close()
@@ -124,6 +130,11 @@ class Control:
     def endpoints(self) -> dict[str, Any]:
         """endpoints.json with absolute paths."""
         return endpoints.document(self.context, self.hub_clients.files())
+
+    def hub_report(self) -> HubReport | None:
+        """What the hub told last; None while it is away."""
+        line = self.switchboard.lines.get("hub")
+        return hub_report.read(line.health) if line is not None else None
 
     def all_ready(self) -> bool:
         """True when each role of the ecosystem has a line and answers."""
@@ -146,7 +157,7 @@ class Control:
                 "pid": line.pid,
                 "revision": line.revision,
                 "dropped": line.dropped,
-                **line.health,
+                **{key: value for key, value in line.health.items() if key != hub_report.KEY},
             }
             for role, line in sorted(self.switchboard.lines.items())
         }
@@ -169,6 +180,7 @@ class Control:
             static_url="/static",
         )
         desk = _Desk(self, pages)
+        self._hub_desk = HubDesk(self, pages)
         routes = [
             Route("/", desk.page),
             Route("/personnages", desk.reload_by_page, methods=["POST"]),
@@ -190,8 +202,9 @@ class Control:
             Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
             Route("/envois/{slug}/renvoyer", desk.resend_from_page, methods=["POST"]),
-            *BehaviourDesk(self.behaviours, pages).routes(),
             Route("/__admin/reload", desk.reload, methods=["POST"]),
+            *BehaviourDesk(self.behaviours, pages).routes(),
+            *self._hub_desk.routes(),
             Route("/__admin/lrms", desk.lrms, methods=["GET"]),
             Route("/__admin/lrms/{client_id}", desk.set_lrm, methods=["PUT"]),
             Route("/__admin/exchanges", desk.exchanges),
@@ -344,10 +357,7 @@ class _Desk:
         return Response(content, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
-        return PlainTextResponse(
-            rendered(self._control.switchboard.lines, self._control.journal.counts),
-            media_type="text/plain; version=0.0.4",
-        )
+        return Response(self._control.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 def _number(text: str, name: str) -> int:

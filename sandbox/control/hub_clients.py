@@ -16,6 +16,7 @@ import msgspec
 from sandbox.control import endpoints
 from sandbox.control.worlds import Worlds
 from sandbox.hub.clients import client_ids
+from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.hub_clients import LONGEST_NAME, added_clients, switch_of, usable_client_id
 from sandbox.kernel.world import World
@@ -23,6 +24,7 @@ from sandbox.net.context import Context
 from sandbox.store.protocol import Put, Store
 
 MOST = 200
+OWN = "sas-sandbox"
 _TABLE = "hub_clients"
 
 
@@ -54,9 +56,13 @@ class HubClients:
         added = added_clients(self._worlds.world.switches)
         vendors = {row.client_id: row.software for row in self._context.settings.external_lrms}
         rows: list[dict[str, Any]] = [
-            {"id": each, "software": vendors.get(each, "sas-sandbox"), "added": False} for each in self.configured
+            {"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured
         ]
         return rows + [{"id": each, "software": name, "added": True} for each, name in added.items()]
+
+    def software(self) -> dict[str, str]:
+        """Name of the software behind each client; the hub's own reports are ours too."""
+        return {HUB_ID: OWN, **{row["id"]: row["software"] for row in self.listed()}}
 
     def files(self) -> dict[str, dict[str, str]]:
         """Certificate files of the added clients that have any."""

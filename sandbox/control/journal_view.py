@@ -48,3 +48,12 @@ class JournalView:
             ):
                 found.append(exchange)
         return found, reached
+
+    def concerning(self, term: str, most: int) -> list[Exchange]:
+        """The last `most` exchanges, oldest first, of a distributionID, or of all messages about an appointment, with
+        the acknowledgements and errors that answer them."""
+        named = {exchange.ref for exchange in self._ring if exchange.about == term and exchange.ref}
+        ids = {term, *named}
+        ids |= {exchange.ref for exchange in self._ring if exchange.about in ids and exchange.ref}
+        found = [exchange for exchange in self._ring if exchange.ref in ids or exchange.about in ids]
+        return sorted(found[-most:], key=lambda exchange: exchange.at)

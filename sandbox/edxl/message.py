@@ -13,6 +13,8 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.validation import SchemaIssue, cause, instant, known_contents, message_of, validate
 from sandbox.kernel.errors import SandboxError
 
+LONGEST_SUBJECT = 200  # characters; what is longer is nobody's id
+
 
 class MessageError(SandboxError):
     """The sender's message cannot be used: `code` 102 (not JSON) or 300 (against the model), `cause` for him.
@@ -82,6 +84,19 @@ def check(document: object) -> Message:
 def read(body: bytes) -> Message:
     """The message in `body`. Raises MessageError (102 or 300)."""
     return check(parse(body))
+
+
+_SUBJECTS = (("appointment", "appointmentId"), ("reference", "distributionID"), ("error", "referencedDistributionID"))
+
+
+def subject(document: object) -> str:
+    """What any document, however broken, is about: its appointmentId, or the distributionID that it answers; or ""."""
+    try:
+        message = message_of(document)  # type: ignore[arg-type]
+        found = next((message[content][name] for content, name in _SUBJECTS if content in message), "")
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return found if isinstance(found, str) and len(found) <= LONGEST_SUBJECT else ""
 
 
 def text_at(document: object, name: str) -> str:

@@ -14,8 +14,11 @@ from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
 from sandbox.hub.clients import Clients, client_ids, virtual_hosts
 from sandbox.hub.feed import Feed
 from sandbox.hub.messages import MessageLog
+from sandbox.hub.meters import Meters
+from sandbox.hub.monitor import Monitor
 from sandbox.hub.office import Office
 from sandbox.hub.remote import RemoteHub
+from sandbox.hub.report import KEY
 from sandbox.hub.topology import add_client, add_virtual_host
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.hub_clients import added_clients
@@ -38,7 +41,9 @@ class Hub:
         self._ids, vhosts = [*ids], virtual_hosts(context.settings)
         self._clients = Clients(ids, vhosts)
         self._faults = HubFaults(context.entropy.chance)
-        self._offices = {vhost: Office(context, self._faults) for vhost in vhosts}
+        meters = Meters()
+        self._offices = {vhost: Office(context, self._faults, vhost, meters) for vhost in vhosts}
+        self._monitor = Monitor(meters, lambda: context.clock.now().timestamp())
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
         self._running: _Running | None = None
         self._restarts: set[str] = set()  # those of the present World, each carried out once
@@ -62,14 +67,18 @@ class Hub:
         self._socket.close()
 
     def health(self) -> dict[str, object]:
-        """Connections, messages dispatched since the start, and `ready/unacknowledged` of the queues in use."""
+        """Connections, messages dispatched since the start, `ready/unacknowledged` of the queues in use, the report."""
         running = self._running
+        disk = (running.messages.failure or "ok") if running is not None else "closed"
+        broker, server = (running.broker, running.server) if running is not None else (None, None)
+        hits, trouble = dict(self._faults.hits()), "" if disk == "ok" else disk
         return {
             "connections": len(running.server.connections) if running is not None else 0,
             "routed": sum(office.routed for office in self._offices.values()),
             "refused": sum(office.refused for office in self._offices.values()),
-            "disk": (running.messages.failure or "ok") if running is not None else "closed",
+            "disk": disk,
             "queues": running.queues() if running is not None else {},
+            KEY: self._monitor.report(broker, server, hits, trouble),
         }
 
     async def _open(self) -> _Running:

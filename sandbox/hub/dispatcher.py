@@ -15,7 +15,7 @@ from typing import Any
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
-from sandbox.edxl.message import Message, MessageError, check, parse, text_at
+from sandbox.edxl.message import Message, MessageError, check, parse, subject, text_at
 from sandbox.hub import checks
 from sandbox.hub.checks import Refusal
 
@@ -51,7 +51,7 @@ class Publication:
 class Dispatched:
     """What became of an arrival. `code` 0: routed; else the Hub error code, and `reason` its cause.
 
-    `sender` and `distribution_id` as far as they could be read (for the journal).
+    `sender`, `distribution_id` and what the message is `about` as far as they could be read (for the journal).
     """
 
     publications: tuple[Publication, ...]
@@ -59,6 +59,7 @@ class Dispatched:
     reason: str
     sender: str
     distribution_id: str
+    about: str = ""
 
 
 def dispatch(
@@ -92,7 +93,7 @@ def dispatch(
         {**_kept(arrival.headers), SENDER_HEADER: outcome.sender},
         _expiration_ms(outcome.expires - now, message_ttl_s),
     )
-    return Dispatched((routed,), 0, "", outcome.sender, outcome.distribution_id)
+    return Dispatched((routed,), 0, "", outcome.sender, outcome.distribution_id, subject(outcome.document))
 
 
 def refuse(arrival: Arrival, refusal: Refusal, *, now: datetime, new_id: Callable[[], str]) -> Dispatched:
@@ -162,7 +163,7 @@ def _report(
 
 def _dispatched(publications: tuple[Publication, ...], refusal: Refusal, sender: str, document: object) -> Dispatched:
     identifier = text_at(document, "distributionID")
-    return Dispatched(publications, int(refusal.code), refusal.cause, sender, identifier)
+    return Dispatched(publications, int(refusal.code), refusal.cause, sender, identifier, subject(document))
 
 
 def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:

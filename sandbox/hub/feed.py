@@ -111,6 +111,7 @@ class Feed:
         for publication in decision.result.publications:
             self._publish(publication, self._context.clock.now().timestamp())
         queue.settle(entry)
+        self.office.finished(decision)
         for client in decision.cut:
             self._cut(client)
 

@@ -24,13 +24,15 @@ _KINDS = {".ack": "ack", ".info": "error"}  # by the suffix of the queue
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a message: published after `hold` seconds, or as soon as the next one has overtaken it
-    (`swap`), whichever comes first; then the connections of `cut` are cut. `faults`: ids of those that struck."""
+    (`swap`), whichever comes first; then the connections of `cut` are cut. `faults`: ids of those that struck; `began`:
+    when the message was taken, as `time.perf_counter` tells."""
 
     result: Dispatched
     hold: float = 0.0
     swap: bool = False
     cut: tuple[str, ...] = ()
     faults: str = ""
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
-"""Where the dispatcher's decisions are taken and told: the same office for the embedded broker and for RabbitMQ."""
+"""Where the dispatcher's decisions are taken, counted and told: one office, embedded broker or RabbitMQ."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.clients import client_ids
+from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched, dispatch
+from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.hub_clients import added_clients
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 
@@ -24,9 +29,10 @@ class Office:
     `routed`, `refused`: messages since the start.
     """
 
-    def __init__(self, context: Context, faults: HubFaults) -> None:
+    def __init__(self, context: Context, faults: HubFaults, vhost: str, meters: Meters) -> None:
         self.routed = self.refused = 0
-        self._context, self.faults = context, faults
+        self._context, self.faults, self._vhost, self._meters = context, faults, vhost, meters
+        self._clients = frozenset((HUB_ID, *client_ids(context.settings, context.population)))
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
@@ -37,13 +43,19 @@ class Office:
             _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
             text = "the dispatcher failed on this message"
             decision = Decision(Dispatched((), 700, text, arrival.routing_key, ""))
+        self._count(decision.result)
         self._tell(decision, len(arrival.body), (time.perf_counter() - started) * 1000)
-        return decision
+        return replace(decision, began=started)
 
     def unroutable(self, arrival: Arrival) -> Decision:
         """The same message again, once a broker returned what was to be routed: no queue takes it."""
         self.routed -= 1
+        self._meters.withdrawn("routed")
         return self.judge(arrival, lambda _: False)
+
+    def finished(self, decision: Decision) -> None:
+        """What a message led to is published."""
+        self._meters.took(time.perf_counter() - decision.began)
 
     def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         now, new_id = self._context.clock.now(), self._context.entropy.uuid
@@ -58,26 +70,37 @@ class Office:
         )
         return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
 
+    def _count(self, result: Dispatched) -> None:
+        if not result.code:
+            self.routed += 1
+            self._meters.judged("routed")
+            return
+        self.refused += 1
+        self._meters.judged("dead" if result.code == HubCode.DEAD_LETTER_QUEUED else "refused")
+        self._meters.error(HubCode(result.code).name, self._known(result.sender), self._vhost)
+
+    def _known(self, sender: str) -> str:
+        """A sender's name, if it is a client's: what others may write there is without bound."""
+        known = sender in self._clients or sender in added_clients(self._context.world.world.switches)
+        return sender if known else UNKNOWN
+
     def _tell(self, decision: Decision, size: int, ms: float) -> None:
         result = decision.result
-        if result.code:
-            self.refused += 1
-        else:
-            self.routed += 1
-        target = result.publications[0].routing_key.rpartition(".")[0] if result.publications else ""
+        queue = result.publications[0].routing_key if result.publications else ""
         self._context.journal.put(
             Exchange(
                 at=self._context.clock.now().timestamp(),
                 actor="hub",
                 flow=Flow.INT_L02,
                 direction="in",
-                action=f"{result.sender} → {target}",
+                action=f"{result.sender} → {queue.rpartition('.')[0]}",
                 peer=result.sender,
                 status=result.code,
                 ms=ms,
                 size=size,
-                note=result.reason[:_NOTE],
+                note=(result.reason or queue)[:_NOTE],
                 fault=decision.faults,
                 ref=result.distribution_id,
+                about=result.about,
             )
         )

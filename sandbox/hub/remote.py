@@ -8,6 +8,7 @@ they are missing (`--hub-topology=declare`), or only looked for (`assume`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -17,8 +18,10 @@ from yarl import URL
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.clients import client_ids, virtual_hosts
 from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched
+from sandbox.hub.meters import Meters
 from sandbox.hub.mishaps import Decision
 from sandbox.hub.office import Office
+from sandbox.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
 from sandbox.hub.topology import (
     DISPATCH,
     DISPATCH_DLQ,
@@ -36,6 +39,7 @@ from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 
 _HEARTBEAT = 10  # s
+_LOOK_S = 2.0  # between looks at the queues
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +50,13 @@ class RemoteHub:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ids = [*client_ids(context.settings, context.population)]
-        faults = HubFaults(context.entropy.chance)
+        self._faults = faults = HubFaults(context.entropy.chance)
         self._allowed = asyncio.Event()
-        self._offices = {vhost: Office(context, faults) for vhost in virtual_hosts(context.settings)}
+        self._meters = meters = Meters()
+        self._offices = {vhost: Office(context, faults, vhost, meters) for vhost in virtual_hosts(context.settings)}
         self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
+        self._depths: tuple[QueueState, ...] = ()
+        self._looking: asyncio.Task[None] | None = None
         context.world.watch(lambda world: self._follow(faults, world))
 
     async def start(self) -> None:
@@ -60,21 +67,47 @@ class RemoteHub:
         except PeerUnreachable:
             await self.stop()
             raise
+        self._looking = asyncio.create_task(self._look(), name="hub queues")
 
     async def stop(self) -> None:
         """Finish what is under way, then disconnect."""
+        looking, self._looking = self._looking, None
+        while looking is not None and not looking.done():  # again, should aiormq have swallowed it
+            looking.cancel()
+            await asyncio.wait([looking], timeout=_LOOK_S)
         for carrier in self._carriers.values():
             await carrier.stop()
 
     def health(self) -> dict[str, object]:
-        """Messages dispatched since the start, and what is wrong with the connections."""
+        """Messages dispatched since the start, what is wrong with the connections, the report."""
         trouble = {vhost: carrier.trouble for vhost, carrier in self._carriers.items() if not carrier.connected}
         return {
             "broker": self._context.settings.hub_broker,
             "routed": sum(office.routed for office in self._offices.values()),
             "refused": sum(office.refused for office in self._offices.values()),
             "trouble": trouble,
+            KEY: plain(
+                HubReport(
+                    counts=self._meters.counts(),
+                    queues=self._depths[:MOST_QUEUES],
+                    unseen_queues=max(0, len(self._depths) - MOST_QUEUES),
+                    hits=dict(self._faults.hits()),
+                    trouble="; ".join(f"{vhost}: {what}" for vhost, what in trouble.items()),
+                )
+            ),
         }
+
+    async def _look(self) -> None:
+        """Ask the broker now and then how deep the queues are; it does not tell AMQP clients more than that."""
+        while True:
+            found: list[QueueState] = []
+            for vhost, carrier in self._carriers.items():
+                queues = (DISPATCH, DISPATCH_DLQ, *(queue for client in self._ids for queue in client_queues(client)))
+                with contextlib.suppress(PeerUnreachable):  # said by `trouble`
+                    depths = await carrier.depths(queues)
+                    found += [QueueState(vhost, name, *_figures(depth)) for name, depth in depths.items() if any(depth)]
+            self._depths = tuple(sorted(found, key=lambda row: (row.name not in (DISPATCH, DISPATCH_DLQ), -row.ready)))
+            await asyncio.sleep(_LOOK_S)
 
     def _follow(self, faults: HubFaults, world: World) -> None:
         fresh = added_clients(world.switches).keys() - {*self._ids}
@@ -98,7 +131,7 @@ class RemoteHub:
             prepare=self._prepare,
             allowed=self._allowed,
             # Every queue is taken to be there until the broker returns what was published to it.
-            decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True)),
+            decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True), office),
             unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken)).result),
         )
         pki = context.pki
@@ -131,8 +164,13 @@ class RemoteHub:
         await channel.close()
 
 
-def _carried(decision: Decision) -> Carried:
-    return Carried(_outgoing(decision.result), decision.hold, decision.swap)
+def _figures(depth: tuple[int, int]) -> tuple[int, None, int]:
+    """Ready, unacknowledged (unknown), consumers."""
+    return depth[0], None, depth[1]
+
+
+def _carried(decision: Decision, office: Office) -> Carried:
+    return Carried(_outgoing(decision.result), lambda: office.finished(decision), decision.hold, decision.swap)
 
 
 def _outgoing(result: Dispatched) -> list[Outgoing]:

@@ -15,7 +15,8 @@ class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
     `peer`: the other side, as far as known; `direction`: `in` (we served) or `out` (we called);
     `action`: e.g. `GET /agenda-azur/fhir/Slot` or `publish hubsante`; `status`: HTTP status, Hub error code or 0;
     `ms`: duration; `size`: octets of the answer or message; `note`: what a reader should know;
-    `fault`: id of the fault that touched it; `ref`: correlation (distributionID, appointment identifier).
+    `fault`: id of the fault that touched it; `ref`: correlation (distributionID, appointment identifier); `about`: what
+    a message of the hub is about (appointmentId; for an acknowledgement or error: the distributionID that it answers).
     """
 
     at: float
@@ -30,6 +31,7 @@ class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
     fault: str = ""
     ref: str = ""
+    about: str = ""
 
 
 class Journal:

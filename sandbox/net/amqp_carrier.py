@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -59,9 +59,12 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What becomes of a message: published after `hold` seconds, or once the next message went by (`swap`)."""
+    """What becomes of a message: published after `hold` seconds, or once the next message went by (`swap`).
+
+    `done` is called once that is confirmed."""
 
     outgoing: Sequence[Outgoing]
+    done: Callable[[], None]
     hold: float = 0.0
     swap: bool = False
 
@@ -104,6 +107,21 @@ class Carrier:
         """Return once it reads. Raises PeerUnreachable when there is no such broker or it lacks something."""
         await self._attempt()
         self._task = asyncio.create_task(self._stay_connected(), name="hub dispatcher")
+
+    async def depths(self, queues: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Messages ready and consumers of each queue that there is. Raises PeerUnreachable."""
+        connection = self._connection
+        if connection is None or not self.connected:
+            raise PeerUnreachable("RabbitMQ", self.trouble or "not connected")
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                for queue in queues:
+                    if (depth := await _depth(connection, queue)) is not None:
+                        found[queue] = depth
+        except _FAILURES as error:
+            raise PeerUnreachable("RabbitMQ", _why(error)) from None
+        return found
 
     async def stop(self) -> None:
         """Finish what is under way (bounded), then disconnect; what was not confirmed stays with the broker."""
@@ -198,6 +216,7 @@ class Carrier:
             if not await _published(channel, carried.outgoing):
                 await _published(channel, self._work.unroutable(taken))
             await channel.basic_ack(message.delivery_tag or 0, wait=False)
+        carried.done()
 
     async def _held_back(self, carried: Carried) -> None:
         """Return when it is this message's turn; one that is not held lets those go that it was to overtake."""
@@ -245,6 +264,17 @@ def _taken(queue: str, message: DeliveredMessage) -> Taken:
         delivery_mode=properties.delivery_mode,
         headers=dict(properties.headers or {}),
     )
+
+
+async def _depth(connection: AbstractConnection, name: str) -> tuple[int, int] | None:
+    """Ready messages and consumers of a queue, None where there is none; on a channel that one such answer closes."""
+    channel = await connection.channel(publisher_confirms=False)
+    try:
+        found = await channel.queue_declare(name, passive=True)
+    except ChannelNotFoundEntity:
+        return None
+    await channel.close()
+    return found.message_count or 0, found.consumer_count or 0
 
 
 async def queue_exists(connection: AbstractConnection, name: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
 from sandbox.edxl.message import Message, MessageError, read
@@ -55,11 +55,27 @@ class Visitor:
         self.strays: asyncio.Queue[Message] = asyncio.Queue()
         self._come: asyncio.Queue[Message] = asyncio.Queue()
 
-    async def publish(self, body: bytes, distribution_id: str) -> None:
-        """Publish; returns once the hub has confirmed it."""
+    async def publish(
+        self,
+        body: bytes,
+        distribution_id: str,
+        *,
+        content_type: str | None = "application/json",
+        persistent: bool = True,
+    ) -> None:
+        """Publish; returns once the hub has confirmed it. `distribution_id`: the one that answers will name.
+
+        Raises NobodyAnswers.
+        """
         self._ours.add(distribution_id)
+        try:
+            await self._publish(body, content_type, 2 if persistent else 1)
+        except (*CONNECTION_EXCEPTIONS, DeliveryError, TimeoutError) as error:
+            raise NobodyAnswers(f"Hub Santé: {error or type(error).__name__}") from None
+
+    async def _publish(self, body: bytes, content_type: str | None, delivery_mode: int) -> None:
         exchange = await self._channel.get_exchange("hubsante", ensure=False)
-        message = aio_pika.Message(body, content_type="application/json", delivery_mode=2, priority=0)
+        message = aio_pika.Message(body, content_type=content_type, delivery_mode=delivery_mode, priority=0)
         await exchange.publish(message, routing_key=self._client_id, mandatory=False, timeout=CONFIRM_TIMEOUT)
 
     def expect(self, distribution_ids: Iterable[str]) -> None:

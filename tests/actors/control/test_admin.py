@@ -215,7 +215,7 @@ async def test_metrics_count_exchanges_by_actor_flow_and_status(control: Control
     once = Exchange(at=1.0, actor="sas", flow="INT_R01", direction="out", action="GET", status=200)
     control.switchboard.heard(line, Report(True, {}, [once, once], 0))
     text = (await admin.get("/metrics")).text
-    assert 'sas_sandbox_exchanges_total{actor="sas",flow="INT_R01",direction="out",status="200"} 2' in text
+    assert 'sas_sandbox_exchanges_total{actor="sas",direction="out",flow="INT_R01",status="200"} 2' in text
     assert 'sas_sandbox_role_ready{role="sas"} 1' in text
 
 

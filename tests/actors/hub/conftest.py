@@ -13,6 +13,7 @@ from sandbox.amqp.message import Message
 from sandbox.config import Settings
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.feed import Feed
+from sandbox.hub.meters import Meters
 from sandbox.hub.office import Office
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock
@@ -44,6 +45,7 @@ class Stage:
         )
         self.directory = tmp_path / "hub"
         self.cut: list[str] = []
+        self.meters = Meters()
         self.broker, self.vhost = self.fresh()
 
     def fresh(self) -> Any:
@@ -55,7 +57,7 @@ class Stage:
         """The dispatcher at work; `cut` are the clients whose connections were cut."""
         faults = HubFaults(self.context.entropy.chance)
         self.context.world.watch(faults.update)
-        office = Office(self.context, faults)
+        office = Office(self.context, faults, VHOST, self.meters)
         return Feed(self.context, self.broker, self.vhost, (PLATFORM, SAMU), office, self.cut.append)
 
     def publish(self, body: bytes, key: str = PLATFORM, **headers: Any) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,103 +13,19 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractConnection
 
-from sandbox import ecosystem
 from sandbox.cli import main
-from sandbox.config import Settings, load_settings
 from sandbox.edxl import build
-from sandbox.ground import make_pki
 from sandbox.hub.app import build as build_hub
-from sandbox.hub.clients import client_ids, virtual_hosts
-from sandbox.hub.definitions import definitions
-from sandbox.hub.remote import RemoteHub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
+from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.hub_clients import switch_of
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import World, WorldView
-from sandbox.net.context import Context
-from sandbox.net.tls import client_context
-from sandbox.pki.authority import Pki, load_pki
-from sandbox.population.load import load_population
+from sandbox.kernel.world import World
+from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
 from tests.sandboxes import command, eventually, free_port_base
 from tests.wire.amqp import rabbit
-
-PLATFORM, SPARE, OTHER = "fr.health.test.ptfsas", "fr.health.samu999", "fr.health.samu998"
-VHOST = "15-15_v2.0"
-TTL_S = 600
-
-
-def settings_for(data: Path, port: int, **more: Any) -> Settings:
-    flags = {"data_dir": str(data), "preset": "minimal", "hub_broker": f"amqps://127.0.0.1:{port}", **more}
-    return load_settings(flags, {})
-
-
-def imported(settings: Settings) -> rabbit.Definitions:
-    """What `sas-sandbox hub definitions` writes."""
-    ids = client_ids(settings, load_population(settings))
-    ttl_ms = settings.message_ttl_s * 1000
-    found: rabbit.Definitions = json.loads(definitions(ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=None))
-    return found
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sandbox")
-
-
-@pytest.fixture(scope="module")
-def pki(data: Path) -> Pki:
-    settings = settings_for(data, 1)
-    return make_pki(settings, load_population(settings), ecosystem.wall)
-
-
-@pytest.fixture(scope="module")
-def node(data: Path, pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.Node]:
-    """A broker that imported the definitions, with a certificate of the sandbox's authority."""
-    if why := rabbit.missing():
-        pytest.skip(why)
-    settings = settings_for(data, 1, message_ttl_s=TTL_S)
-    broker = rabbit.start(tmp_path_factory.mktemp("rabbit"), pki, imported(settings))
-    yield broker
-    broker.stop()
-
-
-def context(data: Path, port: int, **more: Any) -> Context:
-    settings = settings_for(data, port, **more)
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(ecosystem.wall),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={},
-        pki=load_pki(data / "pki"),
-        master_secret=b"s" * 32,
-    )
-
-
-@asynccontextmanager
-async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[RemoteHub]:
-    hub = build_hub(context(data, port, message_ttl_s=TTL_S, **more))
-    assert isinstance(hub, RemoteHub)
-    await hub.start()
-    try:
-        yield hub
-    finally:
-        await hub.stop()
-
-
-@asynccontextmanager
-async def client(data: Path, node: rabbit.Node, name: str) -> AsyncIterator[AbstractConnection]:
-    url = f"amqps://127.0.0.1:{node.port}/{VHOST}?auth=external"
-    connection = await aio_pika.connect(url, ssl_context=client_context(load_pki(data / "pki"), name))
-    try:
-        yield connection
-    finally:
-        await connection.close()
+from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, context, dispatcher, error_of
+from tests.wire.hub.brokers import connected as client
 
 
 def acknowledgement(sender: str, recipient: str, unique: str, *, lives: float = 3600) -> bytes:
@@ -146,11 +60,6 @@ async def receive(connection: AbstractConnection, queue: str, count: int, second
             if len(found) == count:
                 return found
     raise AssertionError(found)
-
-
-def error_of(message: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = message["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["error"]
-    return found
 
 
 async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice(data: Path, node: rabbit.Node) -> None:
@@ -208,6 +117,30 @@ async def test_a_cut_connection_comes_back_and_nothing_is_lost(data: Path, node:
         found = await receive(spare, f"{SPARE}.ack", 50)
         await eventually(lambda: hub.health()["trouble"] == {})
     assert {message["distributionID"] for message in found} == {f"{SPARE}_after-{number}" for number in range(50)}
+
+
+async def test_depths_counts_and_times_are_told(data: Path, node: rabbit.Node) -> None:
+    async with dispatcher(data, node.port) as hub, client(data, node, SPARE) as spare:
+        await publish(spare, SPARE, b"no json", acknowledgement(SPARE, SPARE, "waits"))
+
+        def told() -> HubReport:
+            report = read(hub.health())
+            assert report is not None
+            return report
+
+        def depths() -> dict[str, int]:
+            return {queue.name: queue.ready for queue in told().queues if queue.vhost == VHOST}
+
+        waiting = {f"{SPARE}.info": 1, f"{SPARE}.ack": 1}
+        await eventually(lambda: {**depths(), **waiting} == depths())
+        report = told()
+        assert (report.counts.messages, sum(report.counts.buckets)) == (2, 2)
+        assert [(each.reason, each.sender, each.vhost) for each in report.counts.errors] == [
+            ("UNRECOGNIZED_MESSAGE_FORMAT", SPARE, VHOST)
+        ]
+        assert (report.connections, report.queues[-1].unacked) == (None, None)
+        for queue in waiting:
+            await receive(spare, queue, 1)
 
 
 async def test_what_is_missing_is_declared_or_said(data: Path, node: rabbit.Node) -> None:

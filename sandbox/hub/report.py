@@ -1,0 +1,65 @@
+"""What the hub tells the control plane about itself, besides its few health figures: bounded, at most once a second.
+
+It travels in the health line under `monitor` as plain values; control reads it back with `read`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sandbox.hub.meters import Counts
+
+MOST_QUEUES, MOST_CONNECTIONS = 200, 200
+KEY = "monitor"  # in the health line
+
+
+class QueueState(msgspec.Struct, frozen=True):
+    """A queue in use. `oldest`: sandbox time (epoch seconds) since when its head waits; None: unknown, as is None of
+    the other figures with a broker that does not tell them."""
+
+    vhost: str
+    name: str
+    ready: int
+    unacked: int | None
+    consumers: int
+    oldest: float | None = None
+
+
+class ConnectionState(msgspec.Struct, frozen=True):
+    """A client's connection. `product`, `version`, `name`: as the client introduces itself, may be empty; `since`:
+    sandbox time, epoch seconds."""
+
+    client: str
+    vhost: str
+    product: str
+    version: str
+    name: str
+    address: str
+    since: float
+    consumers: int
+
+
+class HubReport(msgspec.Struct, frozen=True):
+    """The whole. `unseen_*`: how many did not fit; `connections` None: the broker does not tell; `hits`: how often each
+    fault struck; `trouble`: what is wrong, for people."""
+
+    counts: Counts
+    queues: tuple[QueueState, ...] = ()
+    unseen_queues: int = 0
+    connections: tuple[ConnectionState, ...] | None = None
+    unseen_connections: int = 0
+    hits: dict[str, int] = {}
+    trouble: str = ""
+
+
+def plain(report: HubReport) -> dict[str, Any]:
+    """As it travels."""
+    found: dict[str, Any] = msgspec.to_builtins(report)
+    return found
+
+
+def read(health: dict[str, object]) -> HubReport | None:
+    """The report in a health line, None when there is none."""
+    return msgspec.convert(health[KEY], HubReport) if KEY in health else None

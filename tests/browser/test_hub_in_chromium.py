@@ -1,0 +1,88 @@
+"""The hub's monitor in Chromium: it follows the hub by itself, provokes errors, tries an LRM, and shuts nobody out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.axe import barriers
+from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture
+from tests.sandboxes import sandbox_here
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+WIDTHS = (1280, 360)
+
+
+async def look(page: Page, name: str) -> list[str]:
+    """What is wrong with the page at both widths."""
+    found: list[str] = []
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 900})
+        await picture(page, f"{name}-{width}")
+        found += await barriers(page)
+        if not await no_sideways_scroll(page):
+            found.append(f"{page.url} scrolls sideways at {width}")
+    return found
+
+
+async def provoke(page: Page, hub: str, code: int) -> None:
+    await page.goto(hub)
+    await page.locator(f"[data-code='{code}'] button").first.click()
+    await expect(page.locator(f"[data-outcome='{code}']")).to_be_visible(timeout=15_000)
+
+
+async def test_the_monitor_follows_provokes_and_tries(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        hub = document["control"]["ui"] + "/hub"
+        page = await browser.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        await page.goto(document["control"]["ui"] + "/")
+        await page.get_by_role("link", name="Hub Santé").click()
+        await expect(page.locator("[data-live]")).to_have_attribute("data-live-state", "live")
+        found = await look(page, "hub-empty")
+
+        watching = await browser.new_page()
+        await watching.goto(hub)
+        for code in (300, 500, 704):
+            await provoke(page, hub, code)
+        found += await look(page, "hub-provoked")
+        await expect(watching.locator("[data-live] .badge", has_text="500 DEAD_LETTER_QUEUED")).to_be_visible()
+        await expect(watching.locator("rect.rate-refused").first).to_be_attached()
+
+        await page.goto(hub)
+        await page.select_option("#f-to", document["lrms"][0]["client_id"])
+        await page.select_option("#f-case", "conflict")
+        await page.get_by_role("button", name="Envoyer").click()
+        await expect(page.locator("[data-outcome='0']")).to_be_visible(timeout=15_000)
+        await expect(page.locator("[data-outcome='409']")).to_be_visible()
+        await page.locator("dd a").first.click()
+        await expect(page.locator("[data-step='hub']").first).to_be_visible()
+        await expect(page.get_by_text("Acquittement final distribué").first).to_be_visible()
+        found += await look(page, "hub-way")
+
+        await page.goto(hub)
+        await page.select_option("#f-panne", "delay")
+        await page.get_by_role("button", name="Démarrer la panne").click()
+        await expect(page.locator("[data-fault='delay']")).to_be_visible()
+        found += await look(page, "hub-full")
+        await page.get_by_role("button", name="Arrêter").click()
+        await expect(page.locator("[data-fault]")).to_have_count(0)
+        assert found == []
+        assert complaints == []
+        await page.close()
+        await watching.close()
+
+
+async def test_the_monitor_works_without_script(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        context = await browser.new_context(java_script_enabled=False)
+        page = await context.new_page()
+        hub = document["control"]["ui"] + "/hub"
+        await provoke(page, hub, 102)
+        await page.goto(hub)
+        await expect(page.locator("[data-live] .badge", has_text="102 UNRECOGNIZED")).to_be_visible()
+        await context.close()

@@ -1,0 +1,150 @@
+"""The hub on either broker, for tests that must come out alike: with the embedded one, or beside a RabbitMQ."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from yarl import URL
+
+from sandbox import ecosystem
+from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings, load_settings
+from sandbox.hub.app import Hub
+from sandbox.hub.app import build as build_hub
+from sandbox.hub.clients import client_ids, virtual_hosts
+from sandbox.hub.definitions import definitions
+from sandbox.hub.remote import RemoteHub
+from sandbox.kernel.clock import Clock
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.journal import Journal
+from sandbox.kernel.world import WorldView
+from sandbox.net.context import Context, derived_secret
+from sandbox.net.tls import client_context
+from sandbox.pki.authority import load_pki
+from sandbox.population.load import load_population
+from tests.wire.amqp import rabbit
+
+PLATFORM, SPARE, OTHER = "fr.health.test.ptfsas", "fr.health.samu999", "fr.health.samu998"
+VHOST = "15-15_v2.0"
+TTL_S = 600
+MASTER_SECRET = b"s" * 32
+BROKERS = (EMBEDDED, "rabbitmq")
+
+
+class Reachable(Protocol):
+    """A broker on this machine."""
+
+    @property
+    def port(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a hub is."""
+
+    port: int
+
+
+def settings_for(data: Path, port: int, **more: Any) -> Settings:
+    scheme = "amqps" if more.get("mtls", True) else "amqp"
+    flags = {"data_dir": str(data), "preset": "minimal", "hub_broker": f"{scheme}://127.0.0.1:{port}", **more}
+    return load_settings(flags, {})
+
+
+def imported(settings: Settings, password: str | None = None) -> rabbit.Definitions:
+    """What `sas-sandbox hub definitions` writes."""
+    ids = client_ids(settings, load_population(settings))
+    ttl_ms = settings.message_ttl_s * 1000
+    found: rabbit.Definitions = json.loads(definitions(ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=password))
+    return found
+
+
+def context(data: Path, port: int, sockets: Mapping[int, socket.socket] | None = None, **more: Any) -> Context:
+    """A role's surroundings, with the certificates of `data`."""
+    settings = settings_for(data, port, **more)
+    return Context(
+        settings=settings,
+        world=WorldView(),
+        clock=Clock(ecosystem.wall),
+        journal=Journal(),
+        entropy=Entropy(os.urandom),
+        population=load_population(settings),
+        sockets=sockets or {},
+        pki=load_pki(data / "pki") if settings.mtls else None,
+        master_secret=MASTER_SECRET,
+    )
+
+
+@asynccontextmanager
+async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[RemoteHub]:
+    """The dispatcher beside a RabbitMQ."""
+    hub = build_hub(context(data, port, message_ttl_s=TTL_S, **more))
+    assert isinstance(hub, RemoteHub)
+    await hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.stop()
+
+
+@asynccontextmanager
+async def embedded(data: Path, store: Path, **more: Any) -> AsyncIterator[Place]:
+    """The hub with its own broker on a free port; it keeps its messages in `store`."""
+    offset = AMQPS if more.get("mtls", True) else AMQP
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        own = {
+            "data_dir": str(store),
+            "hub_broker": EMBEDDED,
+            "port_base": port - offset,
+            "message_ttl_s": TTL_S,
+            **more,
+        }
+        hub = build_hub(context(data, port, {offset: sock}, **own))
+        assert isinstance(hub, Hub)
+        await hub.start()
+        try:
+            yield Place(port)
+        finally:
+            await hub.stop()
+
+
+@asynccontextmanager
+async def connected(data: Path, node: Reachable, name: str) -> AsyncIterator[AbstractConnection]:
+    """One of the hub's clients."""
+    url = f"amqps://127.0.0.1:{node.port}/{VHOST}?auth=external"
+    connection = await aio_pika.connect(url, ssl_context=client_context(load_pki(data / "pki"), name))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def error_of(message: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = message["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["error"]
+    return found
+
+
+@asynccontextmanager
+async def connected_plainly(place: Reachable, name: str) -> AsyncIterator[AbstractConnection]:
+    """The same without TLS, by password."""
+    url = URL.build(scheme="amqp", host="127.0.0.1", port=place.port, user=name, password=plain_password())
+    connection = await aio_pika.connect(url / VHOST)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def plain_password() -> str:
+    """What clients of a hub without certificates say."""
+    return derived_secret(MASTER_SECRET, "hub-password")
