@@ -14,8 +14,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +29,7 @@ from sandbox.editor.accounts import AccountRecord, Accounts
 from sandbox.editor.agenda import Agenda
 from sandbox.editor.booking import BookingPages
 from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, Redirected, ui_base
+from sandbox.editor.flows import asks_for_cpts, identify_fhir, identify_page, searched
 from sandbox.editor.followup import FollowUpPages
 from sandbox.editor.ledger import Ledger
 from sandbox.editor.manners import Manners
@@ -42,7 +42,6 @@ from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
-from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
@@ -232,7 +231,7 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
     check_accept(request, query)
     note: Note | None = request.scope.get("exchange")
     if note is not None:
-        note.flow = _searched(vendor.editor, kind, _asks_for_cpts(query.encode())).value
+        note.flow = searched(vendor.editor, kind, asks_for_cpts(query.encode())).value
     return _search(request, vendor, kind, query, "POST")
 
 
@@ -273,63 +272,6 @@ def _rendered(record: AccountRecord) -> bytes:
 def _only(request: Request, method: str, where: str) -> None:
     if request.method != method:
         raise not_allowed(request.method, where, method)
-
-
-def identify_fhir(editors: Mapping[str, Editor]) -> Callable[[Scope], tuple[str, str]]:
-    """For the Edge of the FHIR port: (actor, flow) of a request, from its method, path and query."""
-
-    known: dict[tuple[str, str, bool], tuple[str, str]] = {}
-
-    def identify(scope: Scope) -> tuple[str, str]:
-        names_cpts = _asks_for_cpts(scope["query_string"])
-        key = (scope["method"], scope["path"], names_cpts)
-        found = known.get(key)
-        if found is None:
-            slug, _, kind = [*scope["path"].lstrip("/").split("/"), "", ""][:3]
-            editor = editors.get(slug)
-            actor = f"editor:{slug}" if editor is not None else "editor:"
-            make_room(known, _PATHS_KEPT)
-            found = known[key] = (actor, _flow(scope["method"], editor, kind, names_cpts).value)
-        return found
-
-    return identify
-
-
-_PATHS_KEPT = 1024
-
-
-def _flow(method: str, editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
-    if kind == "Practitioner" and method in ("POST", "PUT"):
-        return Flow.INT_R02
-    return _searched(editor, kind, names_cpts)
-
-
-_CPTS_ASKED = re.compile(rb"service(-|%2d)type(-|%2d)reference", re.IGNORECASE)
-_ANY = (Flow.INT_R01, Flow.INT_R04, Flow.SOS)
-_FLOWS = {
-    "Schedule": (Flow.SOS, Flow.INT_R01, Flow.INT_R04),
-    "Location": (Flow.SOS, Flow.INT_R01),
-    "HealthcareService": (Flow.INT_R04,),
-    "Organization": (Flow.INT_R04, Flow.SOS),
-}  # resource type -> the flows that it may belong to, the first that the editor speaks
-
-
-def _asks_for_cpts(query: bytes) -> bool:
-    """Does a query ask for what INT_R04 adds; in most there is no « service » at all, which is quickly seen."""
-    return b"service" in query.lower() and _CPTS_ASKED.search(query) is not None
-
-
-def _searched(editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
-    """The flow of a search or read; INT_R04 where its include is asked for, whoever is asked."""
-    if kind == "Slot" and names_cpts:
-        return Flow.INT_R04
-    flows = _FLOWS.get(kind, _ANY)
-    return next((flow for flow in flows if editor is not None and editor.speaks(flow)), flows[0])
-
-
-def identify_page(scope: Scope) -> tuple[str, str]:
-    """For the Edge of the pages: (actor, flow)."""
-    return f"editor:{scope['path'].lstrip('/').partition('/')[0]}", Flow.UI.value
 
 
 _SAS = sas_subject()

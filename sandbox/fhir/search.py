@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote_plus
 
 import msgspec
 
+from sandbox.fhir.canonical import MOST_ACTORS, read_by_parts
 from sandbox.fhir.offers import (
     ACTOR,
     ASSOCIATIONS,
@@ -50,7 +51,6 @@ __all__ = [
     "self_text", "slot_query", "window_end", "written_ids",
 ]  # fmt: skip
 
-MOST_ACTORS = 25  # practitioners, or associations (⚠ the guide's text says 10 of those, its table 25)
 SENT_ASSOCIATIONS = 10
 PAGE = 1000  # what the SAS core asks for, and the most that an answer's page holds
 
@@ -83,12 +83,16 @@ class ScheduleQuery:
     text: str
 
 
+_FRAMES_KEPT = 1024
+_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
+
+
 def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False) -> SlotQuery:
     """The query string (or form) of `GET Slot`; `cpts`: whether the editor offers what INT_R04 adds.
 
     Raises RequestError 400 with everything that is wrong.
     """
-    parts = None if lenient else _parted(raw_query)
+    parts = None if lenient else read_by_parts(raw_query)
     known = _frames.get((cpts, *parts.frame)) if parts is not None else None
     if parts is not None and known is not None:
         return SlotQuery(parts.ids, parts.start, parts.end, known.includes, known.count, known.after, raw_query)
@@ -108,57 +112,6 @@ def _any_slot_query(raw_query: str, *, cpts: bool, lenient: bool) -> SlotQuery:
     count, after = form.count(), form.values("_after")
     text = form.finish()
     return SlotQuery(practitioners, start, end, includes, count, after[-1] if after else None, text)
-
-
-Frame = tuple[str, str, str]
-
-
-class _Parts(msgspec.Struct, gc=False):
-    """A query in the very form in which the SAS core sends it: what differs each time, and the rest (`frame`)."""
-
-    frame: Frame
-    ids: tuple[str, ...]
-    start: datetime
-    end: datetime
-
-
-_FRAMES_KEPT = 1024
-_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
-_FROM, _UNTIL = "&start=ge", "&start=le"
-_TOKEN = f"{SYSTEM_PERSON}%7C"
-_TOKENS, _NEXT_TOKEN = f"&{PRACTITIONERS}={_TOKEN}", f",{_TOKEN}"
-_PREFIXED = frozenset({10, 12})  # characters of an ADELI, of an RPPS
-
-
-def _parted(raw: str) -> _Parts | None:
-    """None where anything is not as the SAS core writes it: then all of it is read, with the leniency it needs."""
-    begin, tokens = raw.find(_FROM), raw.find(_TOKENS)
-    middle = raw.find(_UNTIL, begin)
-    after = raw.find("&", middle + 1)
-    if not 0 < begin < middle < after <= tokens:
-        return None
-    start, end = _plain_instant(raw[begin + 9 : middle]), _plain_instant(raw[middle + 9 : after])
-    last = raw.find("&", tokens + 1)
-    if last < 0:
-        last = len(raw)
-    ids = raw[tokens + len(_TOKENS) : last].split(_NEXT_TOKEN)
-    joined = "".join(ids)
-    if start is None or end is None or len(ids) > MOST_ACTORS or not (joined.isalnum() and joined.isascii()):
-        return None
-    if not _PREFIXED.issuperset(map(len, ids)):
-        return None
-    return _Parts((raw[:begin], raw[after:tokens], raw[last:]), tuple(dict.fromkeys(ids)), start, end)
-
-
-def _plain_instant(text: str) -> datetime | None:
-    """An instant as the SAS core writes it, within our two centuries."""
-    text = text.replace("%2B", "+", 1)
-    if len(text) != 29 or text[23] != "+" or text[:2] not in ("19", "20"):
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def parse_schedule_query(raw_query: str, *, lenient: bool = False) -> ScheduleQuery:

@@ -10,7 +10,8 @@ import httpx
 import orjson
 import pytest
 
-from sandbox.editor.app import FhirPort, _is_sas, identify_fhir, identify_page
+from sandbox.editor.app import FhirPort, _is_sas
+from sandbox.editor.flows import identify_fhir, identify_page
 from sandbox.editor.venues import find_venue
 from sandbox.fhir.practitioner import RegulatorAccount, parse_regulator, render_regulator
 from sandbox.kernel.errors import StoreError

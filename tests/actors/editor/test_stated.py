@@ -12,7 +12,8 @@ import orjson
 import pytest
 
 from sandbox.config import load_settings
-from sandbox.editor.app import READABLE, identify_fhir
+from sandbox.editor.app import READABLE
+from sandbox.editor.flows import identify_fhir
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, Identifier
 from sandbox.net.context import Context
