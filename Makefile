@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SIDE_BY_SIDE ?= -n auto --dist loadfile
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ sandbox: $(VENV)/.runtime ## start the whole ecosystem in the foreground (option
 	@exec $(BIN)/sas-sandbox up $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (ARGS are given to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(VENV)/.dev ## the one gate: format, lint, types, layers, tests with branch coverage
 	@$(BIN)/ruff format --check .
@@ -24,7 +25,7 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, layers, tests with bra
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report
 	@$(BIN)/python -m coverage report --fail-under=100 --skip-covered --include='$(PURE)'

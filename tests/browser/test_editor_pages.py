@@ -60,7 +60,7 @@ class Visit:
     async def slot_url(self, position: int) -> str:
         """The booking URL of a slot of this editor, as the SAS core links it."""
         await self.page.goto(self.document["sas"]["ui"] + "/")
-        await self.page.fill("[name=city]", "Bordeaux")
+        await self.page.fill("[name=place]", "Bordeaux")
         await self.page.get_by_role("button", name="Rechercher").click()
         links = self.page.locator(f"a[data-slot][href^='{self.root}/']")
         await expect(links.first).to_be_visible()

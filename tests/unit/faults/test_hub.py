@@ -50,6 +50,10 @@ def test_usable_fault_is_accepted(kind: str) -> None:
     validate_fault(fault(kind))
 
 
+def test_a_cause_may_be_left_to_the_hub() -> None:
+    validate_fault(fault("refuse", params={"code": 300}))
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "expression"),
     [
