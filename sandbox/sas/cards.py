@@ -102,15 +102,17 @@ def admissible(
     findings: list[Finding] = []
     first, last = start.astimezone(UTC), end.astimezone(UTC)
     inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
+    expected = query.asked
     for slot in slots:
-        asked = slot.sos[0] if slot.sos is not None else slot.practitioner
-        if asked not in query.asked:
+        asked = slot.practitioner if slot.sos is None else slot.sos[0]
+        if asked not in expected:
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
             continue
         begin = slot.start
-        if begin not in inside:
-            inside[begin] = first <= begin <= last
-        if inside[begin]:
+        within = inside.get(begin)
+        if within is None:
+            within = inside[begin] = first <= begin <= last
+        if within:
             kept.append(slot)
         else:
             findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))

@@ -48,9 +48,13 @@ class Answers:
     def add(self, asked: Iterable[str], slots: Iterable[FreeSlot]) -> None:
         """One answer about `asked`; only what passes the filters is kept."""
         self.known.update(asked)
+        held = self.slots
         for slot in slots if not _narrows(self.criteria) else filter(self._passes, slots):
             owner = slot.sos[0] if slot.sos is not None else slot.practitioner or ""
-            self.slots.setdefault(owner, []).append(slot)
+            if owner in held:
+                held[owner].append(slot)
+            else:
+                held[owner] = [slot]
 
     def _passes(self, slot: FreeSlot) -> bool:
         filters, reason = self.criteria.filters, folded(self.criteria.reason)
