@@ -67,7 +67,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
 
     `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
-    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to.
+    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to. `extra`: he would take a
+    patient beside his agenda.
     """
 
     kind: str
@@ -82,7 +83,13 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cpts: tuple[CardCpts, ...] = ()
     through: tuple[CardCpts, ...] = ()
     member_of: tuple[str, ...] = ()
+    extra: bool = False
     places: tuple[CardPlace, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """`MSP`, `CDS`: the kinds of structures that his places are in."""
+        return tuple(sorted({place.group for place in self.places if place.group is not None}))
 
     @property
     def slot_count(self) -> int:
@@ -126,6 +133,7 @@ def practitioner_card(
     editor: Editor,
     area: Area,
     labels: Labels,
+    extra: bool = False,
 ) -> Card:
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
@@ -151,6 +159,7 @@ def practitioner_card(
         phone=next((slot.phone for slot in slots if slot.phone), None),
         cpts=_cpts(slots),
         member_of=practitioner.cpts,
+        extra=extra,
         places=_in_order(places),
     )
 

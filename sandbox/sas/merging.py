@@ -145,7 +145,8 @@ class Merger:
         if isinstance(outline.owner, SosAssociation):
             return association_card(outline.owner, slots, editor=editors[outline.owner.editor], area=outline.area)
         person = outline.owner.practitioner
-        card = practitioner_card(person, slots, editor=editors[person.editor], area=outline.area, labels=self._labels)
+        editor, extra = editors[person.editor], self._directory.accepts_extra(person)
+        card = practitioner_card(person, slots, editor=editor, area=outline.area, labels=self._labels, extra=extra)
         if not outline.through:
             return card
         names = self._directory.population.cpts
