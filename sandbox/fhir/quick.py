@@ -7,7 +7,7 @@ Schedule and its comment. The rest is kept as the octets that came, by which `re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Protocol
 
@@ -226,9 +226,16 @@ def exact_instant(text: str) -> datetime | None:
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
-        return datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return instant.replace(tzinfo=_offset(text[23:], instant.tzinfo))
+
+
+@lru_cache(maxsize=64)
+def _offset(_: str, offset: tzinfo | None) -> tzinfo | None:
+    """One object for each offset: instants that share it are compared without asking for it."""
+    return offset
 
 
 @lru_cache(maxsize=4096)

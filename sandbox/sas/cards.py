@@ -7,7 +7,7 @@ deduplicated and sorted; what an editor sent that was not asked for, or is over,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -107,8 +107,7 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
-    first, last = start.astimezone(UTC), end.astimezone(UTC)
-    inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
+    first, last, offset = start, end, None
     expected = query.asked
     for slot in slots:
         asked = slot.practitioner if slot.sos is None else slot.sos[0]
@@ -116,10 +115,10 @@ def admissible(
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
             continue
         begin = slot.start
-        within = inside.get(begin)
-        if within is None:
-            within = inside[begin] = first <= begin <= last
-        if within:
+        if begin.tzinfo is not offset:  # within one offset instants are compared at once
+            offset = begin.tzinfo
+            first, last = start.astimezone(offset), end.astimezone(offset)
+        if first <= begin <= last:
             kept.append(slot)
         else:
             findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
