@@ -11,6 +11,7 @@ calm      a search whose editors answer in 50 ms, until the last card of nine of
 hung      the same, while the tenth does not answer at all
 
 call      one call to one editor that answers in 50 ms, by turns with the searches
+bare, …   the bare client's calls to all of them: what no search over this client can be faster than
 ten, thirty      half of the searches over so many such editors end within …; `… p99`: 99 of 100, `bound`: may take
           all of these as 1 / seconds
 """
@@ -320,19 +321,21 @@ async def _body(bench: _Bench, url: URL) -> bytes:
         return await answer.read()
 
 
-async def _times(bench: _Bench) -> tuple[float, list[float]]:
-    """Seconds: of one call in general, of searches in ascending order; by turns: both meet the same neighbours."""
+async def _times(bench: _Bench) -> tuple[float, float, list[float]]:
+    """Seconds: of one call and of bare calls to all in general, of searches in ascending order; by turns: all meet the
+    same neighbours."""
     for _ in range(WARM_UP):
         await bench.search()
     ecosystem.tune_collector()
     calls: list[float] = []
+    bare: list[float] = []
     searches: list[float] = []
     for _ in range(TIMED):
-        for found, act in ((calls, bench.one), (searches, bench.search)):
+        for found, act in ((calls, bench.one), (bare, bench.bare), (searches, bench.search)):
             started = time.perf_counter()
             await act()
             found.append(time.perf_counter() - started)
-    return statistics.median(calls), sorted(searches)
+    return statistics.median(calls), statistics.median(bare), sorted(searches)
 
 
 async def _ten(bench: _Bench) -> dict[str, float]:
@@ -343,10 +346,11 @@ async def _thirty(bench: _Bench) -> dict[str, float]:
     return _timed("thirty", 1.15, *await _times(bench))
 
 
-def _timed(name: str, share: float, call: float, searches: list[float]) -> dict[str, float]:
+def _timed(name: str, share: float, call: float, bare: float, searches: list[float]) -> dict[str, float]:
     """All as 1 / seconds; `share`: how much longer than a call a search may be."""
     return {
         f"call, {name}": 1 / call,
+        f"bare, {name}": 1 / bare,
         name: 1 / statistics.median(searches),
         f"{name} p99": 1 / _p99(searches),
         f"bound, {name} p99": 1 / (share * call + 0.010),
