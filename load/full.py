@@ -7,11 +7,12 @@ each. Every variant is a server process of its own that opens a fresh copy of it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -35,18 +36,34 @@ from sandbox.store.tables import open_store
 COUNT = 200_000
 ALLOWED_MIB = 300.0
 BORNE_S = 5.0
+SLICES, SLICE_S = 8, 0.5
 _AT_ONCE = 1_000
 
 _directories: list[tempfile.TemporaryDirectory[str]] = []  # kept until this process ends
 
 
 def rate(rounds: int) -> dict[str, list[float]]:
-    """POSTs per second with no appointments and with COUNT, by turns."""
-    rates: dict[str, list[float]] = {"none": [], "full": []}
-    for _ in range(rounds):
-        rates["none"].append(r03.once("durable"))
-        rates["full"].append(r03.once("durable", _filled()))
+    """POSTs per second with no appointments and with COUNT: both servers run, slices of a second by turns, so that both
+    meet the same disk and the same neighbours; `… by cpu`: of the server's own processor time."""
+    rates: dict[str, list[float]] = {}
+    filled = _filled()
+    with r03.server("durable") as none, r03.server("durable", filled) as full:
+        r03.pin(1)
+        asyncio.run(_by_turns({"none": none, "full": full}, SLICES * rounds, rates))
     return rates
+
+
+async def _by_turns(servers: Mapping[str, r03.Started], slices: int, rates: dict[str, list[float]]) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        loads = {name: await stack.enter_async_context(r03.Load.on(server.port)) for name, server in servers.items()}
+        for number in range(-1, slices):
+            for name, load in loads.items():
+                spent = r03.processor_time(servers[name].pid)
+                count, seconds = await load.slice(SLICE_S)
+                if number >= 0:  # the first warms up
+                    rates.setdefault(name, []).append(count / seconds)
+                    used = r03.processor_time(servers[name].pid) - spent
+                    rates.setdefault(f"{name} by cpu", []).append(count / used)
 
 
 def weight(rounds: int) -> dict[str, list[float]]:

@@ -22,7 +22,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,28 +92,31 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 class Started(NamedTuple):
-    """A server that listens: its port, the seconds that store and application took, the MiB that it holds then."""
+    """A server that listens: its port, the seconds that store and application took, the MiB that it holds then, its
+    process."""
 
     port: int
     seconds: float
     mib: float
+    pid: int
 
 
 def once(variant: str, prepared: Path | None = None) -> float:
     """Answers per second of one server. `prepared`: a closed store that it opens a copy of."""
-    with _server(variant, prepared) as started:
+    with server(variant, prepared) as started:
         pin(1)
         return asyncio.run(_load(started.port))
 
 
 def started(variant: str, prepared: Path | None = None) -> Started:
     """The same server, only started."""
-    with _server(variant, prepared) as server:
-        return server
+    with server(variant, prepared) as found:
+        return found
 
 
 @contextlib.contextmanager
-def _server(variant: str, prepared: Path | None) -> Iterator[Started]:
+def server(variant: str, prepared: Path | None = None) -> Iterator[Started]:
+    """A server while it runs, in a process of its own."""
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
@@ -150,7 +153,7 @@ async def _serve(variant: str, directory: Path, pipe: Connection) -> int:
     seconds = time.perf_counter() - began
     await listener.start()
     ecosystem.tune_collector()
-    pipe.send(Started(sock.getsockname()[1], seconds, _held_mib()))
+    pipe.send(Started(sock.getsockname()[1], seconds, _held_mib(), os.getpid()))
     await asyncio.to_thread(pipe.recv)
     await listener.stop(0.5)
     await store.close()
@@ -192,32 +195,73 @@ def _context(directory: Path, sock: socket.socket) -> Context:
 
 async def _load(port: int) -> float:
     """Answers per second over the measured time."""
-    template = _template()
-    counts = [0] * CONNECTIONS
-    tasks = [asyncio.create_task(_caller(port, template, counts, index)) for index in range(CONNECTIONS)]
-    await asyncio.sleep(WARM_UP_S)
-    before, started = sum(counts), time.perf_counter()
-    await asyncio.sleep(MEASURED_S)
-    rate = (sum(counts) - before) / (time.perf_counter() - started)
-    for task in tasks:
-        task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if not isinstance(result, asyncio.CancelledError):
-            raise RuntimeError(f"a caller ended: {result}")
-    return rate
+    async with Load.on(port) as load:
+        await load.slice(WARM_UP_S)
+        count, seconds = await load.slice(MEASURED_S)
+        return count / seconds
 
 
-async def _caller(port: int, template: bytes, counts: list[int], index: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+class Load:
+    """Callers of one server; they call while a slice lasts."""
+
+    def __init__(self) -> None:
+        self.count, self._turn, self._under_way, self._idle = 0, asyncio.Event(), 0, asyncio.Event()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def on(cls, port: int) -> AsyncIterator[Load]:
+        """CONNECTIONS callers of a port."""
+        load, template = cls(), _template()
+        tasks = [asyncio.create_task(load._call(port, template)) for _ in range(CONNECTIONS)]
+        try:
+            yield load
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if not isinstance(result, asyncio.CancelledError):
+                    raise RuntimeError(f"a caller ended: {result}")
+
+    async def slice(self, seconds: float) -> tuple[int, float]:
+        """Call for so long: how many answers came, in how many seconds until the last of them."""
+        before, started = self.count, time.perf_counter()
+        self._turn.set()
+        await asyncio.sleep(seconds)
+        self._turn.clear()
+        self._idle.clear()
+        if self._under_way:
+            await self._idle.wait()
+        return self.count - before, time.perf_counter() - started
+
+    async def _call(self, port: int, template: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while True:
+            await self._turn.wait()
+            self._under_way += 1
+            await _post(reader, writer, template)
+            self._under_way -= 1
+            self.count += 1
+            if not self._under_way:
+                self._idle.set()
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of processor time of a process, where the system tells (Linux); nan elsewhere."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, template: bytes) -> None:
     head = b"POST /sas/fhir/Appointment HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/fhir+json\r\n"
-    while True:
-        body = template.replace(b"$ID", str(uuid.uuid4()).encode())
-        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 201"):
-            raise RuntimeError(answer.decode(errors="replace"))
-        counts[index] += 1
+    body = template.replace(b"$ID", str(uuid.uuid4()).encode())
+    writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    if not answer.startswith(b"HTTP/1.1 201"):
+        raise RuntimeError(answer.decode(errors="replace"))
 
 
 def _template() -> bytes:

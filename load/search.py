@@ -11,6 +11,7 @@ calm      a search whose editors answer in 50 ms, until the last card of nine of
 hung      the same, while the tenth does not answer at all
 
 call      one call to one editor that answers in 50 ms, by turns with the searches
+bare, …   the bare client's calls to all of them: what no search over this client can be faster than
 ten, thirty      half of the searches over so many such editors end within …; `… p99`: 99 of 100, `bound`: may take
           all of these as 1 / seconds
 """
@@ -20,15 +21,15 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import socket
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -47,7 +48,6 @@ from sandbox.kernel.model import AgendaTemplate, ConsultationSite, Editor, Place
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
-from sandbox.net.http_server import Listener
 from sandbox.population.load import load_population
 from sandbox.population.people import Personas, Population
 from sandbox.sas.aggregator import Aggregator
@@ -64,7 +64,7 @@ DELAY_S = 0.05
 HUNG = "editeur-9"
 HUNG_TIMEOUT_S = 1.0
 WARM_UP = 30  # searches
-COSTED, TOGETHER = 8, 20  # searches are costed by turns, some at a time
+COSTED = 160  # searches, one by turns with the bare client
 TIMED, HELD_UP = 120, 8
 # A quarter to a third of the slots of three days are free: two or three practitioners make 35 KB.
 WEEK = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), visibilities=(("PUBLIC",), ("PUBLIC", "PRO", "SNP"), ("SNP",)),
@@ -145,41 +145,59 @@ def serve(variant: str, pipe: Connection) -> None:
 
 
 async def _serve(variant: str, pipe: Connection) -> int:
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    listener = Listener(_editors(variant), sock)
-    await listener.start()
+    answers = _answers(variant)
+    delay = 0.0 if variant == "cost" else DELAY_S
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Editors(answers, delay, variant == "hung"), "127.0.0.1", 0)
     ecosystem.tune_collector()
-    pipe.send(sock.getsockname()[1])
+    pipe.send(server.sockets[0].getsockname()[1])
     await asyncio.to_thread(pipe.recv)
-    await listener.stop(0.1)
+    server.close()
     return 0
 
 
-def _editors(variant: str) -> Any:
+class _Editors(asyncio.Protocol):
+    """One connection to all editors: as little as can answer HTTP, since editors have machines of their own."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], delay: float, hangs: bool) -> None:
+        self._answer, self._delay, self._hangs = answer, delay, hangs
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not self._received.endswith(b"\r\n\r\n"):
+            return
+        target, self._received = self._received.split(b" ", 2)[1], b""
+        if self._hangs and target.split(b"/")[1] == HUNG.encode():
+            return
+        answer = self._answer(target)
+        if self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
+
+
+def _answers(variant: str) -> Callable[[bytes], bytes]:
+    """What is answered to a request target, kept from the first time."""
     population = people(_editors_of(variant))
     clock = _clock()
     desks = {
         slug: Desk(editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u")
         for slug, editor in population.editors.items()
     }
-    bodies: dict[tuple[str, bytes], bytes] = {}
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        slug, query = scope["path"].split("/")[1], scope["query_string"]
-        if (slug, query) not in bodies:
-            answer = answer_slots if scope["path"].endswith("Slot") else answer_schedules
-            bodies[slug, query] = answer(desks[slug], query.decode())
-        if variant == "hung" and slug == HUNG:
-            await asyncio.sleep(3600)
-        elif variant != "cost":
-            await asyncio.sleep(DELAY_S)
-        body = bodies[slug, query]
-        headers = [(b"content-type", b"application/fhir+json"), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    @cache
+    def answer(target: bytes) -> bytes:
+        path, _, query = target.decode().partition("?")
+        made = answer_slots if path.endswith("Slot") else answer_schedules
+        body = made(desks[path.split("/")[1]], query)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: %d\r\n\r\n"
+        return head % len(body) + body
 
-    return app
+    return answer
 
 
 def _editors_of(variant: str) -> int:
@@ -234,6 +252,7 @@ class _Bench:
         self.http = HttpClient(context, "sas", "sas")
         self.aggregator = Aggregator(context, self.http, Directory(population), SPECIALTIES)
         self.session = aiohttp.ClientSession()
+        self._searches = 0
         self.criteria = read_criteria({"insee": "33063"}, self.aggregator.directory, SPECIALTIES, NOW)
         self.urls = [
             URL(f"{settings.editor_fhir(query.editor)}/{query.path}", encoded=True)
@@ -268,8 +287,9 @@ class _Bench:
             return orjson.loads(await answer.read())
 
     async def search(self) -> None:
-        """From the criteria to the octets of the answer."""
-        results = await whole(self.criteria, self.aggregator)
+        """From the criteria to the octets of the answer; no two searches ask in the same order."""
+        self._searches += 1
+        results = await whole(self.criteria_of(self._searches), self.aggregator)
         assert not results.partial
         assert len(results.states) == len(self.urls)
         orjson.dumps(document(results, SPECIALTIES))
@@ -284,18 +304,16 @@ async def _cost(bench: _Bench) -> dict[str, float]:
     sizes = [len(await _body(bench, url)) for url in bench.urls]
     assert 30_000 <= statistics.mean(sizes) <= 42_000, sizes
     variants = {"bare": bench.bare, "search": bench.search}
-    for _ in range(WARM_UP):
-        for each in variants.values():
-            await each()
-    ecosystem.tune_collector()
     spent: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(COSTED):
+    for number in range(-WARM_UP, COSTED):
+        if number == 0:
+            ecosystem.tune_collector()
         for name, each in variants.items():
             started = time.process_time()
-            for _ in range(TOGETHER):
-                await each()
-            spent[name].append(time.process_time() - started)
-    return {name: TOGETHER / statistics.median(seconds) for name, seconds in spent.items()}
+            await each()
+            if number >= 0:
+                spent[name].append(time.process_time() - started)
+    return {name: 1 / statistics.median(seconds) for name, seconds in spent.items()}
 
 
 async def _body(bench: _Bench, url: URL) -> bytes:
@@ -303,19 +321,21 @@ async def _body(bench: _Bench, url: URL) -> bytes:
         return await answer.read()
 
 
-async def _times(bench: _Bench) -> tuple[float, list[float]]:
-    """Seconds: of one call in general, of searches in ascending order; by turns: both meet the same neighbours."""
+async def _times(bench: _Bench) -> tuple[float, float, list[float]]:
+    """Seconds: of one call and of bare calls to all in general, of searches in ascending order; by turns: all meet the
+    same neighbours."""
     for _ in range(WARM_UP):
         await bench.search()
     ecosystem.tune_collector()
     calls: list[float] = []
+    bare: list[float] = []
     searches: list[float] = []
     for _ in range(TIMED):
-        for found, act in ((calls, bench.one), (searches, bench.search)):
+        for found, act in ((calls, bench.one), (bare, bench.bare), (searches, bench.search)):
             started = time.perf_counter()
             await act()
             found.append(time.perf_counter() - started)
-    return statistics.median(calls), sorted(searches)
+    return statistics.median(calls), statistics.median(bare), sorted(searches)
 
 
 async def _ten(bench: _Bench) -> dict[str, float]:
@@ -326,10 +346,11 @@ async def _thirty(bench: _Bench) -> dict[str, float]:
     return _timed("thirty", 1.15, *await _times(bench))
 
 
-def _timed(name: str, share: float, call: float, searches: list[float]) -> dict[str, float]:
+def _timed(name: str, share: float, call: float, bare: float, searches: list[float]) -> dict[str, float]:
     """All as 1 / seconds; `share`: how much longer than a call a search may be."""
     return {
         f"call, {name}": 1 / call,
+        f"bare, {name}": 1 / bare,
         name: 1 / statistics.median(searches),
         f"{name} p99": 1 / _p99(searches),
         f"bound, {name} p99": 1 / (share * call + 0.010),

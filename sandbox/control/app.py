@@ -14,6 +14,8 @@
     PUT    /__admin/lrms/{client_id}  {"contextual_call": bool}
     GET    /__admin/lrms/{id}/behaviour   PUT {"rules"}; DELETE: everything right again
     GET    /__admin/hub               what the hub tells of itself: queues, connections, counts
+    GET    /__admin/interfaces        every editor: does the SAS core ask it for slots
+    PUT    /__admin/interfaces/{slug} {"enabled": bool}
     GET    /__admin/exchanges         ?since=<cursor>&flow=&actor=&ref=&most=
     GET    /metrics                   Prometheus text format
 
@@ -36,7 +38,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
-from sandbox.control import callers, endpoints
+from sandbox.control import callers, endpoints, interfaces
 from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
 from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
@@ -207,6 +209,8 @@ class Control:
             *self._hub_desk.routes(),
             Route("/__admin/lrms", desk.lrms, methods=["GET"]),
             Route("/__admin/lrms/{client_id}", desk.set_lrm, methods=["PUT"]),
+            Route("/__admin/interfaces", desk.interfaces, methods=["GET"]),
+            Route("/__admin/interfaces/{slug}", desk.set_interface, methods=["PUT"]),
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
@@ -343,6 +347,15 @@ class _Desk:
         wanted = await _body(request, callers.LrmRequest)
         await callers.put(self._control.worlds, territory, wanted)
         return JSONResponse(callers.document(territory, self._control.worlds))
+
+    async def interfaces(self, request: Request) -> Response:
+        listed = interfaces.documents(self._control.context.population, self._control.worlds)
+        return JSONResponse({"editors": [*listed]})
+
+    async def set_interface(self, request: Request) -> Response:
+        editor = interfaces.editor(self._control.context.population, request.path_params["slug"])
+        await interfaces.put(self._control.worlds, editor, await _body(request, interfaces.InterfaceRequest))
+        return JSONResponse(interfaces.document(editor, self._control.worlds))
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

@@ -7,7 +7,7 @@ Schedule and its comment. The rest is kept as the octets that came, by which `re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from sandbox.fhir.nodes import Node
 from sandbox.fhir.rules import Finding
 
 _EMPTY = msgspec.Raw(b"null")
+_PAGES = ("http://", "https://")
 _RAW = ("meta", "serviceType", "specialty", "appointmentType")
 
 
@@ -126,18 +127,18 @@ def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | No
     found: list[FreeSlot] = []
     agendas, terms = company.agendas, company.terms
     for slot in slots:
-        start, end, shape = exact_instant(slot.start), exact_instant(slot.end), _shape(slot)
-        agenda, kind, comment = (
-            agendas.get(slot.schedule.reference),
-            _TERMS.get(shape) or terms.get(shape),
-            slot.comment,
-        )
-        if (
-            start is None or end is None or agenda is None or kind is None or slot.status != "free"
-            or not comment.startswith(("http://", "https://")) or not start < end
-        ):  # fmt: skip
+        times, shape, comment = _times(slot.start, slot.end), _shape(slot), slot.comment
+        held, kind = agendas.get(slot.schedule.reference), _TERMS.get(shape) or terms.get(shape)
+        if times is None or held is None or kind is None or slot.status != "free" or not comment.startswith(_PAGES):
             return None
-        found.append(_free_slot(slot.id.strip(), start, end, comment.strip(), agenda[0], agenda[1], kind))
+        schedule, agenda = held
+        found.append(
+            FreeSlot(
+                schedule, slot.id.strip(), times[0], times[1], agenda.practitioner, agenda.family, agenda.given,
+                kind.visibilities, kind.types, kind.reasons, kind.specialties, kind.walkin, comment.strip(),
+                agenda.phone, agenda.place, agenda.structure, kind.cpts, agenda.sos, agenda.site,
+            )
+        )  # fmt: skip
     return found
 
 
@@ -149,8 +150,8 @@ def _in_detail(
     agendas, terms = company.agendas, company.terms
     found: list[FreeSlot | None] = []
     for slot in slots:
-        start, end = exact_instant(slot.start), exact_instant(slot.end)
-        if start is None or end is None or not start < end or slot.status != "free":
+        times = _times(slot.start, slot.end)
+        if times is None or slot.status != "free":
             found.append(detailed.slot(_as_node(slot)))
             continue
         reference, shape, comment = slot.schedule.reference, _shape(slot), slot.comment.strip() or None
@@ -161,7 +162,7 @@ def _in_detail(
         if agenda is None or kind is None or not _is_bookable(comment, kind.walkin):
             found.append(detailed.slot(_as_node(slot)))
         else:
-            found.append(_free_slot(slot.id.strip(), start, end, comment, agenda[0], agenda[1], kind))
+            found.append(_free_slot(slot.id.strip(), *times, comment, agenda[0], agenda[1], kind))
     found += map(detailed.slot, unusual)
     links = [{"relation": link.relation, "url": link.url} for link in bundle.link]
     return detailed.finish({"type": bundle.type, "total": bundle.total, "link": links}, found)
@@ -216,7 +217,7 @@ def _as_node(slot: QuickSlot) -> Node:
 
 
 def _is_bookable(comment: str | None, walkin: bool) -> bool:
-    return walkin if comment is None else comment.startswith(("http://", "https://"))
+    return walkin if comment is None else comment.startswith(_PAGES)
 
 
 @lru_cache(maxsize=4096)
@@ -225,6 +226,20 @@ def exact_instant(text: str) -> datetime | None:
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
-        return datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return instant.replace(tzinfo=_offset(text[23:], instant.tzinfo))
+
+
+@lru_cache(maxsize=64)
+def _offset(_: str, offset: tzinfo | None) -> tzinfo | None:
+    """One object for each offset: instants that share it are compared without asking for it."""
+    return offset
+
+
+@lru_cache(maxsize=4096)
+def _times(start: str, end: str) -> tuple[datetime, datetime] | None:
+    """Both instants, when they are in that form and in that order: compared once, not for each agenda."""
+    begins, ends = exact_instant(start), exact_instant(end)
+    return (begins, ends) if begins is not None and ends is not None and begins < ends else None

@@ -1,11 +1,15 @@
-"""Which LRMs may open a search by a contextual call (INT_L01), as switches of the World.
+"""Who may call whom, as switches of the World. A switch that is absent: they may.
 
-lrm:<hub client id>:contextual_call     `off`; absent, it may
+lrm:<hub client id>:contextual_call     `off`: this LRM may not open a search (INT_L01)
+interface:<editor's slug>               `off`: the SAS core asks this editor for no slots
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+_OFF = "off"
+_INTERFACE = "interface:"
 
 
 def _key(client_id: str) -> str:
@@ -14,10 +18,25 @@ def _key(client_id: str) -> str:
 
 def may_call(client_id: str, switches: Mapping[str, str]) -> bool:
     """May the LRM of that client id call."""
-    return switches.get(_key(client_id)) != "off"
+    return switches.get(_key(client_id)) != _OFF
 
 
 def with_calls(switches: Mapping[str, str], client_id: str, allowed: bool) -> dict[str, str]:
     """The switches of a World in which this LRM may call, or may not; everything else as it was."""
-    others = {key: value for key, value in switches.items() if key != _key(client_id)}
-    return others if allowed else {**others, _key(client_id): "off"}
+    return _switched(switches, _key(client_id), allowed)
+
+
+def disabled_editors(switches: Mapping[str, str]) -> frozenset[str]:
+    """Slugs of the editors that are asked for no slots."""
+    off = (key for key, value in switches.items() if key.startswith(_INTERFACE) and value == _OFF)
+    return frozenset(key.removeprefix(_INTERFACE) for key in off)
+
+
+def with_interface(switches: Mapping[str, str], slug: str, enabled: bool) -> dict[str, str]:
+    """The switches of a World in which this editor is asked, or is not; everything else as it was."""
+    return _switched(switches, _INTERFACE + slug, enabled)
+
+
+def _switched(switches: Mapping[str, str], switch: str, on: bool) -> dict[str, str]:
+    others = {key: value for key, value in switches.items() if key != switch}
+    return others if on else {**others, switch: _OFF}

@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -65,6 +66,13 @@ def version_of(account: Account) -> str:
     return hashlib.blake2b(render_regulator(account_of(account)), digest_size=12).hexdigest()
 
 
+class _Call(NamedTuple):
+    """A call under way, and the version that it carries."""
+
+    task: asyncio.Task[None]
+    version: str
+
+
 class Accounts:
     """The accounts of all regulators at all editors that speak INT_R02."""
 
@@ -82,7 +90,7 @@ class Accounts:
         self.regulators = regulators
         self._patience, self._backoff = patience_s, backoff_s
         self._editors = [editor for editor in context.population.editors.values() if editor.speaks(Flow.INT_R02)]
-        self._in_flight: dict[str, asyncio.Task[None]] = {}
+        self._in_flight: dict[str, _Call] = {}  # the last that was begun of each account and editor
         self._withdrawing: dict[str, asyncio.Task[None]] = {}  # by editor
         self._nudges = {editor.slug: asyncio.Event() for editor in self._editors}
         regulators.watch(self._changed)
@@ -129,10 +137,11 @@ class Accounts:
         if account is None or not account.orients:
             return
         version = version_of(account)
-        behind = [editor for editor in self._editors if self.state(account, editor).known != version]
+        behind = [editor for editor in self._editors if self._will_know(account, editor) != version]
+        waited = [call.task for editor in self._editors if (call := self._in_flight.get(_key(account, editor)))]
         tasks = [task for editor in behind if (task := self._task(account, editor)) is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._patience)
+        if tasks or waited:
+            await asyncio.wait([*tasks, *waited], timeout=self._patience)
 
     def state(self, account: Account, editor: Editor) -> AccountState:
         """What that editor is known to have."""
@@ -156,7 +165,7 @@ class Accounts:
 
     async def stop(self) -> None:
         """Give up what is still running: it stays due."""
-        tasks = [*self._withdrawing.values(), *self._in_flight.values()]
+        tasks = [*self._withdrawing.values(), *(call.task for call in self._in_flight.values())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -164,24 +173,32 @@ class Accounts:
     # ---- creation and update
 
     def _task(self, account: Account, editor: Editor) -> asyncio.Task[None] | None:
-        key = _key(account, editor)
-        running = self._in_flight.get(key)
-        if running is not None:
-            return running
         if len(self._in_flight) >= MOST_IN_FLIGHT:
             log.warning("INT_R02 to %s is put off to the next login: too many calls at once", editor.slug)
             return None
         return self._begin(account, editor)
 
+    def _will_know(self, account: Account, editor: Editor) -> str:
+        """The version that the editor has once the call under way has succeeded."""
+        running = self._in_flight.get(_key(account, editor))
+        return running.version if running is not None else self.state(account, editor).known
+
     def _begin(self, account: Account, editor: Editor) -> asyncio.Task[None]:
         key = _key(account, editor)
-        task = asyncio.create_task(self._bring_up_to_date(account, editor))
-        self._in_flight[key] = task
-        task.add_done_callback(lambda _: self._in_flight.pop(key, None))
+        running = self._in_flight.get(key)
+        task = asyncio.create_task(self._bring_up_to_date(account, editor, running.task if running else None))
+        call = self._in_flight[key] = _Call(task, version_of(account))
+        task.add_done_callback(lambda _: self._ended(key, call))
         return task
 
-    async def _bring_up_to_date(self, account: Account, editor: Editor) -> None:
-        """One creation, update or withdrawal; its outcome is written down whatever it is."""
+    def _ended(self, key: str, call: _Call) -> None:
+        if self._in_flight.get(key) is call:
+            del self._in_flight[key]
+
+    async def _bring_up_to_date(self, account: Account, editor: Editor, earlier: asyncio.Task[None] | None) -> None:
+        """One creation, update or withdrawal, after the call before it; its outcome is written down whatever it is."""
+        if earlier is not None:
+            await asyncio.wait([earlier])
         before = self.state(account, editor)
         after = msgspec.structs.replace(before, attempts=before.attempts + 1, at=self._context.clock.now().isoformat())
         key = _key(account, editor)
@@ -243,7 +260,7 @@ class Accounts:
         """After the call that is under way, if there is one: it may say the contrary."""
         running = self._in_flight.get(_key(account, editor))
         if running is not None:
-            await asyncio.wait([running])
+            await asyncio.wait([running.task])
         latest = self.regulators.latest(account)
         if self._to_withdraw(latest, editor):
             await asyncio.wait([self._begin(latest, editor)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.fhir.profiles import Finding
@@ -71,10 +71,18 @@ class EditorHealth:
 
 
 class Aggregator:
-    """The SAS core's calls to the editors. `labels`: name of each R38 code."""
+    """The SAS core's calls to the editors. `labels`: name of each R38 code; `changed`: called with each call that
+    begins or ends."""
 
-    def __init__(self, context: Context, http: HttpClient, directory: Directory, labels: Mapping[str, str]) -> None:
-        self._context, self._http = context, http
+    def __init__(
+        self,
+        context: Context,
+        http: HttpClient,
+        directory: Directory,
+        labels: Mapping[str, str],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._context, self._http, self._changed = context, http, changed
         self.directory, self.labels = directory, labels
         settings = context.settings
         self.timeout = settings.editor_timeout_s
@@ -110,6 +118,7 @@ class Aggregator:
             line.counts[OPEN_CIRCUIT] += 1
             return self._source(call, OPEN_CIRCUIT, told(OPEN_CIRCUIT), OPEN_CIRCUIT)
         line.running += 1
+        self._changed()
         try:
             async with line.room:
                 slots, findings = await self._read(call, criteria)
@@ -202,6 +211,7 @@ class Aggregator:
             findings=findings,
         )
         self._lines[editor.slug].last = source
+        self._changed()
         return source
 
     async def _read(self, call: Call, criteria: Criteria) -> tuple[list[FreeSlot], list[Finding]]:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox import __version__
 from sandbox.config import SAS_FHIR, SAS_UI
 from sandbox.fhir.appointment import PROFILE, PROFILE_SOS
+from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
@@ -36,6 +37,7 @@ from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
 from sandbox.sas.changes import watched
 from sandbox.sas.console import Console
 from sandbox.sas.directory import Directory
+from sandbox.sas.health_page import EDITORS
 from sandbox.sas.l02 import L02
 from sandbox.sas.psc_people import PscPeople
 from sandbox.sas.regulators import Regulators
@@ -67,13 +69,14 @@ class SasCore:
         self.store = store
         store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
-        directory = Directory(context.population)
+        directory = Directory(context.population, lambda: disabled_editors(context.world.world.switches))
         self._people = PscPeople(context, store, self._http)
         self.regulators = Regulators(context, store, self._people.due)
         self.regulators.watch(self._people.wake)
         self._l02 = l02 or L02(context, store, self.regulators.person)
         self._accounts = Accounts(context, store, self._http, self.regulators)
-        self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES)
+        self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
+        context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
         self.fhir = _fhir(context, self.appointments)
         self.pages = self._pages(context, directory, changes)

@@ -7,7 +7,7 @@ deduplicated and sorted; what an editor sent that was not asked for, or is over,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -67,7 +67,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
 
     `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
-    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to.
+    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to. `extra`: he would take a
+    patient beside his agenda.
     """
 
     kind: str
@@ -82,7 +83,13 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cpts: tuple[CardCpts, ...] = ()
     through: tuple[CardCpts, ...] = ()
     member_of: tuple[str, ...] = ()
+    extra: bool = False
     places: tuple[CardPlace, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """`MSP`, `CDS`: the kinds of structures that his places are in."""
+        return tuple(sorted({place.group for place in self.places if place.group is not None}))
 
     @property
     def slot_count(self) -> int:
@@ -100,17 +107,18 @@ def admissible(
     """
     kept: list[FreeSlot] = []
     findings: list[Finding] = []
-    first, last = start.astimezone(UTC), end.astimezone(UTC)
-    inside: dict[datetime, bool] = {}  # slots of many agendas begin at the same times
+    first, last, offset = start, end, None
+    expected = query.asked
     for slot in slots:
-        asked = slot.sos[0] if slot.sos is not None else slot.practitioner
-        if asked not in query.asked:
+        asked = slot.practitioner if slot.sos is None else slot.sos[0]
+        if asked not in expected:
             findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
             continue
         begin = slot.start
-        if begin not in inside:
-            inside[begin] = first <= begin <= last
-        if inside[begin]:
+        if begin.tzinfo is not offset:  # within one offset instants are compared at once
+            offset = begin.tzinfo
+            first, last = start.astimezone(offset), end.astimezone(offset)
+        if first <= begin <= last:
             kept.append(slot)
         else:
             findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
@@ -124,6 +132,7 @@ def practitioner_card(
     editor: Editor,
     area: Area,
     labels: Labels,
+    extra: bool = False,
 ) -> Card:
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
@@ -149,6 +158,7 @@ def practitioner_card(
         phone=next((slot.phone for slot in slots if slot.phone), None),
         cpts=_cpts(slots),
         member_of=practitioner.cpts,
+        extra=extra,
         places=_in_order(places),
     )
 

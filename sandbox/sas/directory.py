@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier, prefixed_person
 from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.population.leave import absent, pattern_of
 from sandbox.population.people import Population
 from sandbox.population.procedural import FREE_TEXTS, Settled
+from sandbox.sas import participation
 from sandbox.sas.areas import KM_PER_DEGREE, Area, distance_km
 from sandbox.sas.places import Places, folded
 from sandbox.sas.specialties import GENERAL_MEDICINE
@@ -55,10 +58,13 @@ class _Cell:
 
 
 class Directory:
-    """Indexes over one population, made at start-up and again when other people have come."""
+    """Indexes over one population, made at start-up and again when other people have come.
 
-    def __init__(self, population: Population) -> None:
-        self._source = population
+    `disabled`: slugs of the editors that are not to be asked now.
+    """
+
+    def __init__(self, population: Population, disabled: Callable[[], Collection[str]] = frozenset) -> None:
+        self._source, self.disabled = population, disabled
         self._begin()
         population.watch(self._begin)
 
@@ -119,22 +125,42 @@ class Directory:
             if (held := cells.get(cell)) is not None:
                 self.work += _gather(found, held, area)
         candidates = [Candidate(id, distance, self.population) for id, distance in found.items() if id not in besides]
-        return candidates if coded else [each for each in candidates if each.practitioner.specialty_text == specialty]
+        if not coded:
+            candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
+        if off := self.disabled():
+            candidates = [each for each in candidates if each.practitioner.editor not in off]
+        return candidates
+
+    def away(self, person: Practitioner, days: Collection[date]) -> bool:
+        """Is he on leave on all these days, wherever he consults; of a vendor's real server nobody knows."""
+        if not person.places or self.population.editors[person.editor].external:
+            return False
+        return all(
+            pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())
+            for place in person.places
+            for day in days
+        )
+
+    def accepts_extra(self, person: Practitioner) -> bool:
+        """Would he take a patient beside his agenda."""
+        return participation.accepts_extra(person, self.population.seed)
 
     def candidate(self, id: str, area: Area) -> Candidate | None:
         """A practitioner wherever he is, for a search around another place; None when no editor of his can be asked."""
         person = self.population.practitioner(id)
-        if person is None or not self._is_interfaced(person.editor):
+        if person is None or not self._is_interfaced(person.editor) or person.editor in self.disabled():
             return None
         distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
         return Candidate(id, min(distances, default=0.0), self.population)
 
     def associations(self, area: Area) -> list[SosAssociation]:
         """SOS associations with a consultation site in the area whose editor speaks the SOS search."""
+        off = self.disabled()
         return [
             association
             for association in self.population.sos.values()
             if self._speaks_sos(association)
+            and association.editor not in off
             and any(distance_km(area.lat, area.lon, site.lat, site.lon) <= area.radius_km for site in association.sites)
         ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from typing import Any
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from sandbox.sas.accounts import Accounts
 from sandbox.sas.regulators import Right
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
-from sandbox.web.sse import Channel, Streams
+from sandbox.web.sse import Channel, Event, Streams
 
 BANNER = "BAC À SABLE — données fictives"
 COLOUR = "#1d4f91"
@@ -53,6 +54,23 @@ class Frame:
     async def to_psc(self, request: Request, return_to: str) -> Response:
         """To the login at Pro Santé Connect, and back to a path of ours."""
         return redirect(await self.psc.authorize_url(request, return_to))
+
+    def live(self, topic: Hashable, html: Callable[[], str], pause_s: float = 0.0) -> Any:
+        """An answer that lasts: a part of a page, again when `topic` has changed; at most once per `pause_s`."""
+        return self.streams.answer(self._versions(topic, html, pause_s))
+
+    async def _versions(self, topic: Hashable, html: Callable[[], str], pause_s: float) -> AsyncGenerator[Event, None]:
+        """The present state, then each other one: what a browser missed meanwhile comes first."""
+        with self.changes.listening(topic) as changed:
+            sent = ""
+            while True:
+                changed.clear()
+                now = html()
+                if now != sent:
+                    yield Event(now, "contenu")
+                    sent = now
+                await asyncio.sleep(pause_s)
+                await changed.wait()
 
     def page(
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any

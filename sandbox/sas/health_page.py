@@ -1,4 +1,7 @@
-"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers, accounts."""
+"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers, accounts.
+
+The page follows what happens by server-sent events, twice a second at most.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
 
+EDITORS = "editors"  # topic of what the page shows
+PAUSE_S = 0.5
+
 CIRCUIT_WORDS: Mapping[str, tuple[str, str]] = {
     "closed": ("en service", "good"),
     "half-open": ("à l'essai", "wait"),
@@ -31,26 +37,34 @@ class HealthPage:
 
     def routes(self) -> list[Route]:
         """Its route, for those who are logged in."""
-        return [Route("/sas/editeurs", self._frame.guarded(self.editors), methods=["GET"])]
+        guarded = self._frame.guarded
+        return [
+            Route("/sas/editeurs", guarded(self.editors), methods=["GET"]),
+            Route("/sas/editeurs/flux", guarded(self.editors_live), methods=["GET"]),
+        ]
 
     async def editors(self, request: Request, regulator: Regulator) -> Response:
         """One line per editor, in the order of their names."""
+        return self._frame.page(request, "editors.html", regulator, **self._values(regulator))
+
+    async def editors_live(self, request: Request, regulator: Regulator) -> Any:
+        """The same lines, again when something has changed."""
+
+        def html() -> str:
+            return self._frame.pages.fragment("editors_list.html", **self._values(regulator))
+
+        return self._frame.live(EDITORS, html, PAUSE_S)
+
+    def _values(self, regulator: Regulator) -> dict[str, Any]:
         accounts = {str(account["editor"]): account for account in self._accounts.states(regulator)}
         lines = [self._line(slug, accounts) for slug in self._frame.context.population.editors]
         lines.sort(key=lambda line: str(line["editor"].name))
-        return self._frame.page(
-            request,
-            "editors.html",
-            regulator,
-            lines=lines,
-            circuits=CIRCUIT_WORDS,
-            accounts=EDITOR_WORDS,
-            failures=LABELS,
-        )
+        return {"lines": lines, "circuits": CIRCUIT_WORDS, "accounts": EDITOR_WORDS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": self._aggregator.editor(slug),
+            "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
         }

@@ -48,9 +48,13 @@ class Answers:
     def add(self, asked: Iterable[str], slots: Iterable[FreeSlot]) -> None:
         """One answer about `asked`; only what passes the filters is kept."""
         self.known.update(asked)
+        held = self.slots
         for slot in slots if not _narrows(self.criteria) else filter(self._passes, slots):
             owner = slot.sos[0] if slot.sos is not None else slot.practitioner or ""
-            self.slots.setdefault(owner, []).append(slot)
+            if owner in held:
+                held[owner].append(slot)
+            else:
+                held[owner] = [slot]
 
     def _passes(self, slot: FreeSlot) -> bool:
         filters, reason = self.criteria.filters, folded(self.criteria.reason)
@@ -141,7 +145,8 @@ class Merger:
         if isinstance(outline.owner, SosAssociation):
             return association_card(outline.owner, slots, editor=editors[outline.owner.editor], area=outline.area)
         person = outline.owner.practitioner
-        card = practitioner_card(person, slots, editor=editors[person.editor], area=outline.area, labels=self._labels)
+        editor, extra = editors[person.editor], self._directory.accepts_extra(person)
+        card = practitioner_card(person, slots, editor=editor, area=outline.area, labels=self._labels, extra=extra)
         if not outline.through:
             return card
         names = self._directory.population.cpts

@@ -251,6 +251,7 @@ _SCHEMAS: dict[str, Any] = {
         cpts=_list(_CPTS),
         through=_list(_CPTS),
         member_of=_list(_text("FINESS")),
+        extra={"type": "boolean", "description": "would take a patient beside the agenda"},
         places=_list(_ref("Place")),
     ),
     "EditorState": _object(

@@ -6,7 +6,7 @@ whole, as the same HTML that the page began with.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -25,7 +25,6 @@ from sandbox.sas.frame import Frame
 from sandbox.sas.l02 import L02
 from sandbox.sas.records import AppointmentRecord
 from sandbox.web.filters import STATUSES, local
-from sandbox.web.sse import Event
 
 MOST_SHOWN = 50  # orientations on the page
 
@@ -96,19 +95,7 @@ class OrientationPages:
         return self._live(request, regulator, html)
 
     def _live(self, request: Request, regulator: Regulator, html: Html) -> Any:
-        return self._frame.streams.answer(self._changes(self._frame.accounts.id_of(regulator), html))
-
-    async def _changes(self, account: str, html: Html) -> AsyncGenerator[Event, None]:
-        """The present state, then each other one: what a browser missed meanwhile comes first."""
-        with self._frame.changes.listening(account) as changed:
-            sent = ""
-            while True:
-                changed.clear()
-                now = html()
-                if now != sent:
-                    yield Event(now, "contenu")
-                    sent = now
-                await changed.wait()
+        return self._frame.live(self._frame.accounts.id_of(regulator), html)
 
     def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         asked = _Asked(request.query_params)

@@ -5,7 +5,11 @@ The contextual call's rules, « Participation »: participants come before the o
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from sandbox.kernel.model import Practitioner
+
+EXTRA = 30  # percent of those who may, who accept a patient beside their agenda
 
 
 def kinds_of(practitioner: Practitioner) -> frozenset[str]:
@@ -17,3 +21,10 @@ def kinds_of(practitioner: Practitioner) -> frozenset[str]:
 def takes_part(kinds: frozenset[str]) -> bool:
     """False for those of a CDS that take part through nothing else."""
     return kinds != {"cds"}
+
+
+def accepts_extra(practitioner: Practitioner, seed: int) -> bool:
+    """Would he take a patient beside his agenda (« extra »): some of those who take part through their own surgery or
+    a CPTS; nobody of a MSP or CDS alone."""
+    kinds = kinds_of(practitioner)
+    return (not kinds or "cpts" in kinds) and crc32(b"extra/%d/%b" % (seed, practitioner.id.encode())) % 100 < EXTRA

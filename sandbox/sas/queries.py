@@ -7,7 +7,7 @@ the search for editors that also serve CPTS slots.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -53,7 +53,7 @@ def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candida
     )
 
 
-def lots(items: Sequence[T], size: int = LOT) -> Iterator[list[T]]:
+def lots(items: Iterable[T], size: int = LOT) -> Iterator[list[T]]:
     """Consecutive lists of at most `size`."""
     waiting = iter(items)
     while lot := list(islice(waiting, size)):

@@ -25,6 +25,7 @@ from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened
 from sandbox.sas.directory import Candidate
 from sandbox.sas.events import CARDS_PER_PAGE, OK, Done, EditorState, Event, Found, Results, Source
 from sandbox.sas.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
+from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.queries import association_queries, lots, ordered, practitioner_queries
 
 __all__ = [
@@ -144,11 +145,24 @@ class _Search:
         found += self._preferred(found)
         associations = directory.associations(self.area) if criteria.with_sos else []
         associations = [some for some in associations if some.siret not in self.asked]
-        for some in lots(ordered(found, criteria)):
+        for some in lots(self._in_turn(ordered(found, criteria))):
             yield Lot(self.area, some, associations)
             associations = []
         if associations:
             yield Lot(self.area, [], associations)
+
+    def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        """Participants of the SAS before others, nobody who is on leave; each looked at when his lot comes."""
+        others = []
+        for candidate in candidates:
+            person = candidate.practitioner
+            if self.aggregator.directory.away(person, self.criteria.days):
+                continue
+            if candidate.id == self.criteria.preferred or takes_part(kinds_of(person)):
+                yield candidate
+            else:
+                others.append(candidate)
+        yield from others
 
     def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
         """The preferred doctor when he is not among those of the area: he is asked wherever he is."""

@@ -1,4 +1,4 @@
-"""`__admin/lrms`: which LRM may open a search by a contextual call."""
+"""`__admin/lrms` and `__admin/interfaces`: which LRM may open a search, which editors are asked for slots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
-from sandbox.kernel.calls import may_call
+from sandbox.kernel.calls import disabled_editors, may_call
 from sandbox.net.link import Report
 from tests.actors.control.test_admin import make_control, obedient
 
@@ -64,5 +64,29 @@ async def test_what_cannot_be_meant_is_refused(
     admin: httpx.AsyncClient, client_id: str, body: dict[str, object], status: int
 ) -> None:
     answer = await admin.put(f"/__admin/lrms/{client_id}", json=body)
+    assert answer.status_code == status
+    assert answer.json()["errors"]
+
+
+async def test_an_editor_is_disabled_and_asked_again(control: Control, admin: httpx.AsyncClient) -> None:
+    for enabled in (False, True):
+        answer = await admin.put("/__admin/interfaces/agenda-azur", json={"enabled": enabled})
+        expected = {"slug": "agenda-azur", "name": "Agenda Azur", "external": False, "enabled": enabled}
+        assert answer.json() == expected
+        assert ("agenda-azur" in disabled_editors(control.context.world.world.switches)) is not enabled
+        assert expected in (await admin.get("/__admin/interfaces")).json()["editors"]
+
+
+async def test_a_change_of_character_leaves_an_editor_disabled(control: Control, admin: httpx.AsyncClient) -> None:
+    await admin.put("/__admin/interfaces/agenda-azur", json={"enabled": False})
+    await admin.delete("/__admin/editors/agenda-azur")
+    assert disabled_editors(control.context.world.world.switches) == {"agenda-azur"}
+
+
+@pytest.mark.parametrize(("slug", "body", "status"), [("nobody", {"enabled": False}, 404), ("agenda-azur", {}, 400)])
+async def test_an_interface_that_cannot_be_meant_is_refused(
+    admin: httpx.AsyncClient, slug: str, body: dict[str, object], status: int
+) -> None:
+    answer = await admin.put(f"/__admin/interfaces/{slug}", json=body)
     assert answer.status_code == status
     assert answer.json()["errors"]

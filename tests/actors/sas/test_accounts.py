@@ -362,6 +362,24 @@ async def test_an_account_given_back_is_updated_at_the_next_login(
     await settled(accounts, regulator, "known")
 
 
+async def test_an_account_given_back_while_its_withdrawal_is_under_way_is_told_after_it(
+    accounts: Accounts, context: Context, editors: Editors, regulators: Regulators
+) -> None:
+    regulator = context.population.regulators[0]
+    await accounts.login(regulator)
+    slow = editors.answers["rdv-commune"] = Gate(reply({}, 200))
+    await changed(regulators, regulator, active=False)
+    async with asyncio.timeout(5):
+        await slow.reached.wait()
+    await changed(regulators, regulator, active=True)
+    login = asyncio.create_task(accounts.login(regulator))
+    await calls_until(editors, 3 + 2)  # withdrawals, and what those that have answered are told next
+    slow.opened.set()
+    await login
+    assert [peer for peer, _ in puts(editors)].count("rdv-commune") == 2
+    await settled(accounts, regulator, "known")
+
+
 async def test_rights_and_activity_decide_who_enters(
     accounts: Accounts, context: Context, regulators: Regulators
 ) -> None:

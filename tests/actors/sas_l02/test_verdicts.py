@@ -1,0 +1,171 @@
+"""INT_L02: the order of messages, and what becomes of them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from sandbox.edxl import build
+from sandbox.edxl.codes import HubCode
+from sandbox.kernel.errors import PeerUnreachable
+from sandbox.net.context import Context
+from sandbox.sas.l02 import L02
+from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
+from sandbox.store.protocol import Store
+from tests.actors.sas_l02.hub_peer import (
+    NOW,
+    SAMU,
+    SAS,
+    HubPeer,
+    exchanges,
+)
+from tests.actors.sas_l02.messages import RECORD, address, book, changed, content, error, eventually, until
+
+
+async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: HubPeer) -> None:
+    hub.gate.clear()
+    keys = [await book(l02, store, changed(version=version)) for version in (1, 2, 3)]
+    await hub.messages(1)
+    hub.gate.set()
+    assert [message.distribution_id for message in await hub.messages(3)] == keys
+    assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == keys
+
+
+async def test_what_is_not_confirmed_is_published_again_with_the_same_id(
+    l02: L02, context: Context, store: Store, hub: HubPeer
+) -> None:
+    hub.failures.append(PeerUnreachable("hub", "connection refused"))
+    key = await book(l02, store)
+    await hub.begun.wait()
+    assert (l02.state(key) or {})["state"] == "due"
+    (message,) = await hub.messages(1)
+    assert message.distribution_id == key
+    await until(l02, store, key, "published")
+    published = [exchange for exchange in exchanges(context) if exchange.action == "publish hubsante"]
+    assert [exchange.note for exchange in published] == ["not confirmed: connection refused", ""]
+    assert {(exchange.actor, exchange.flow, exchange.ref) for exchange in published} == {("sas", "INT_L02", key)}
+
+
+async def test_a_message_goes_from_due_to_published_to_acknowledged(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key, step="INTEGRE"))
+    at = NOW.isoformat(timespec="milliseconds")
+    assert l02.state(key) == {
+        "distributionID": key,
+        "appointmentId": RECORD.id,
+        "state": "acknowledged",
+        "events": [
+            {"state": "due", "at": at},
+            {"state": "published", "at": at},
+            {"state": "acknowledged", "at": at, "step": "INTEGRE"},
+        ],
+    }
+
+
+async def test_an_acknowledgement_may_overtake_the_confirm(l02: L02, store: Store, hub: HubPeer) -> None:
+    hub.gate.clear()
+    key = await book(l02, store)
+    await hub.messages(1)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    hub.gate.set()
+    await eventually(store, lambda: l02.waiting == 0)
+    found = l02.state(key) or {}
+    assert found["state"] == "acknowledged"
+    assert [event["state"] for event in found["events"]] == ["due", "acknowledged", "published"]
+
+
+async def test_a_duplicate_acknowledgement_changes_nothing(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.ack", build.ack(address("1"), key))
+    before = l02.state(key)
+    await hub.deliver(f"{SAS}.ack", build.ack(address("2"), key))
+    assert l02.state(key) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (HubCode.CONFLICT, "refused"),
+        (HubCode.UNROUTABLE_MESSAGE, "refused"),
+        (HubCode.INVALID_MESSAGE, "refused"),
+        (HubCode.EXPIRED_MESSAGE_BEFORE_ROUTING, "expired"),
+        (HubCode.DEAD_LETTER_QUEUED, "expired"),
+    ],
+)
+async def test_an_error_ends_the_message_with_its_code_and_cause(
+    l02: L02, store: Store, hub: HubPeer, code: HubCode, state: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    await hub.deliver(f"{SAS}.info", error(code, key))
+    found = l02.state(key) or {}
+    assert (found["state"], found["code"], found["cause"]) == (state, int(code), "why")
+
+
+async def test_an_error_that_lost_the_id_is_matched_by_its_source(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await hub.messages(1)
+    await hub.deliver(f"{SAS}.info", error(HubCode.UNROUTABLE_MESSAGE, "", {"distributionID": key}))
+    assert (l02.state(key) or {})["code"] == 501
+
+
+async def test_an_acknowledgement_that_refuses_is_a_refusal(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key, refused_by=f"{SAMU}_9"))
+    found = l02.state(key) or {}
+    assert found["state"] == "refused"
+    assert f"{SAMU}_9" in found["cause"]
+
+
+async def test_a_message_reported_dead_that_was_read_after_all_is_acknowledged(
+    l02: L02, store: Store, hub: HubPeer
+) -> None:
+    key = await book(l02, store)
+    await hub.deliver(f"{SAS}.info", error(HubCode.DEAD_LETTER_QUEUED, key))
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key))
+    found = l02.state(key) or {}
+    assert found["state"] == "acknowledged"
+    assert "code" not in found
+
+
+async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l02: L02, hub: HubPeer) -> None:
+    foreign = f"{SAS}_load-1"
+    assert l02.state(foreign) is None
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), foreign))
+    found = l02.state(foreign) or {}
+    assert (found["state"], found["appointmentId"]) == ("acknowledged", None)
+
+
+async def test_answers_to_what_was_never_the_platforms_make_no_record(l02: L02, context: Context, hub: HubPeer) -> None:
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), "somebody.else_1"))
+    assert l02.state("somebody.else_1") is None
+    assert [exchange.ref for exchange in exchanges(context)] == ["somebody.else_1"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff"])
+async def test_what_cannot_be_read_is_journalled_and_let_go(
+    l02: L02, context: Context, hub: HubPeer, body: bytes
+) -> None:
+    await hub.deliver(f"{SAS}.info", body)
+    (exchange,) = exchanges(context)
+    assert exchange.status in (102, 300)
+
+
+async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, context: Context, hub: HubPeer) -> None:
+    appointment = content().appointment
+    await hub.deliver(f"{SAS}.info", build.report(address(), appointment))
+    (exchange,) = exchanges(context)
+    assert exchange.note == "no verdict in this appointment"
+
+
+def test_the_life_of_a_message_has_every_step() -> None:
+    events = [State.PUBLISHED, State.ACKNOWLEDGED, State.REFUSED, State.EXPIRED]
+    assert set(TRANSITIONS) == set(itertools.product(State, events))
+    for event in events:
+        assert TRANSITIONS[State.ACKNOWLEDGED, event] is State.ACKNOWLEDGED
+        assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
+        once = Tracked("x", DUE).after(Event(event, "t"))
+        assert once.after(Event(event, "later")) is once
