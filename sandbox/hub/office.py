@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
@@ -30,14 +31,14 @@ class Office:
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
-        started = time.perf_counter()
+        started, now = time.perf_counter(), self._context.clock.now()
         try:
-            decision = self._decide(arrival, exists)
+            decision = self._decide(arrival, exists, now)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
             text = "the dispatcher failed on this message"
             decision = Decision(Dispatched((), 700, text, arrival.routing_key, ""))
-        self._tell(decision, len(arrival.body), (time.perf_counter() - started) * 1000)
+        self._tell(decision, len(arrival.body), now.timestamp(), (time.perf_counter() - started) * 1000)
         return decision
 
     def unroutable(self, arrival: Arrival) -> Decision:
@@ -45,9 +46,8 @@ class Office:
         self.routed -= 1
         return self.judge(arrival, lambda _: False)
 
-    def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
-        now, new_id = self._context.clock.now(), self._context.entropy.uuid
-        settings = self._context.settings
+    def _decide(self, arrival: Arrival, exists: Callable[[str], bool], now: datetime) -> Decision:
+        new_id, settings = self._context.entropy.uuid, self._context.settings
         result = dispatch(
             arrival,
             exists=exists,
@@ -58,7 +58,7 @@ class Office:
         )
         return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
 
-    def _tell(self, decision: Decision, size: int, ms: float) -> None:
+    def _tell(self, decision: Decision, size: int, at: float, ms: float) -> None:
         result = decision.result
         if result.code:
             self.refused += 1
@@ -67,7 +67,7 @@ class Office:
         target = result.publications[0].routing_key.rpartition(".")[0] if result.publications else ""
         self._context.journal.put(
             Exchange(
-                at=self._context.clock.now().timestamp(),
+                at=at,
                 actor="hub",
                 flow=Flow.INT_L02,
                 direction="in",
