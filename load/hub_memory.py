@@ -1,8 +1,7 @@
-"""`python -m load.hub_memory`: memory of the hub's process with a deep queue, and with many idle TLS connections.
+"""Memory of the hub's process with a deep queue, and with many idle TLS connections.
 
 deep    300,000 messages of 3 KB in one queue (limit 256 MiB, resident)
 idle    1,000 TLS connections with client certificates, open, with one channel (limit 150 KiB each, over none)
-Options: `deep` or `idle` alone, then a number of messages or connections.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import asyncio
 import multiprocessing
 import os
 import socket
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -34,8 +32,9 @@ from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
 
-MIB = 1024 * 1024
-DEEP_LIMIT, IDLE_LIMIT = 256 * MIB, 150 * 1024
+KIB, MIB = 1024, 1024 * 1024
+DEEP_MIB, IDLE_KIB = 256.0, 150.0
+MESSAGES, CONNECTIONS = 300_000, 1_000
 
 
 def resident(pid: int) -> int:
@@ -44,9 +43,9 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def deep(count: int) -> bool:
-    """Fill `dispatch`, look, start again on what the log holds, look again."""
-    good = True
+def deep(rounds: int) -> dict[str, list[float]]:
+    """Fill `dispatch`, look, start again on what the log holds, look again; once, whatever the rounds."""
+    found = {"allowed": [DEEP_MIB]}
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         for step in ("filled", "restarted"):
             ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -55,13 +54,11 @@ def deep(count: int) -> bool:
             server.start()
             port = ours.recv()
             if step == "filled":
-                asyncio.run(_fill(port, count))
-            found = resident(server.pid or 0)
-            good = good and found <= DEEP_LIMIT
-            print(f"{count:,} messages of 3 KB, {step}: {found / MIB:.0f} MiB (limit {DEEP_LIMIT // MIB})")
+                asyncio.run(_fill(port, MESSAGES))
+            found[step] = [resident(server.pid or 0) / MIB]
             ours.send("stop")
             server.join(60)
-    return good
+    return found
 
 
 async def _fill(port: int, count: int) -> None:
@@ -70,8 +67,8 @@ async def _fill(port: int, count: int) -> None:
     client.transport.close()
 
 
-def idle(count: int) -> bool:
-    """Memory of the listener before and after `count` connections came."""
+def idle(rounds: int) -> dict[str, list[float]]:
+    """Memory of the listener before and after the connections came; once, whatever the rounds."""
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         pki = ensure_pki(
             Path(directory),
@@ -86,12 +83,10 @@ def idle(count: int) -> bool:
         port = ours.recv()
         asyncio.run(_come_and_look(port, pki, 50, server.pid or 0))  # what the first ones load is not theirs
         before = resident(server.pid or 0)
-        after = asyncio.run(_come_and_look(port, pki, count, server.pid or 0))
+        after = asyncio.run(_come_and_look(port, pki, CONNECTIONS, server.pid or 0))
         ours.send("stop")
         server.join(20)
-    each = (after - before) / count
-    print(f"{count:,} idle TLS connections: {each / 1024:.0f} KiB each (limit {IDLE_LIMIT // 1024})")
-    return each <= IDLE_LIMIT
+    return {"allowed": [IDLE_KIB], "each": [(after - before) / CONNECTIONS / KIB]}
 
 
 def _listen(pki: Pki, pipe: Connection) -> None:
@@ -138,16 +133,3 @@ async def _come(port: int, context: Any) -> asyncio.StreamWriter:
         head = await reader.readexactly(7)
         await reader.readexactly(int.from_bytes(head[3:], "big") + 1)
     return writer
-
-
-def main(arguments: list[str]) -> int:
-    """Exit code 1 when a limit is missed."""
-    which = arguments[0] if arguments else ""
-    count = int(arguments[1]) if len(arguments) > 1 else 0
-    good = which == "idle" or deep(count or 300_000)
-    good = (which == "deep" or idle(count or 1_000)) and good
-    return 0 if good else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

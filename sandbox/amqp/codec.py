@@ -29,6 +29,8 @@ _FRAME = struct.Struct(">BHI")
 _TAG = struct.Struct(">Q?")
 _ACK = struct.Struct(">BHIIQBB")
 _CONTENT = struct.Struct(">IQ")
+_HEADER = struct.Struct(">BHIIQ")
+_BETWEEN = struct.Struct(">BBHI")
 _CLASS_BASIC = b"\x00\x3c"
 
 Frame = tuple[int, int, bytes]  # type, channel, payload
@@ -139,6 +141,7 @@ def decode_content_header(payload: bytes) -> tuple[int, int, bytes]:
     return kind, size, payload[12:]
 
 
+@lru_cache(maxsize=1024)
 def short_string(text: str) -> bytes:
     """A shortstr, cut at 255 octets."""
     octets = text.encode()[:255]
@@ -165,6 +168,7 @@ def deliver_head(consumer_tag: str) -> bytes:
     return b"\x00\x3c\x00\x3c" + short_string(consumer_tag)
 
 
+@lru_cache(maxsize=1024)
 def address(exchange: str, routing_key: str) -> bytes:
     """Exchange and routing key as deliveries end with them."""
     return short_string(exchange) + short_string(routing_key)
@@ -172,7 +176,8 @@ def address(exchange: str, routing_key: str) -> bytes:
 
 def deliver(head: bytes, channel: int, tag: int, redelivered: bool, place: bytes) -> bytes:
     """basic.deliver. `head` from deliver_head, `place` from address."""
-    return frame(METHOD, channel, head + _TAG.pack(tag, redelivered) + place)
+    size = len(head) + 9 + len(place)
+    return b"".join((_FRAME.pack(METHOD, channel, size), head, _TAG.pack(tag, redelivered), place, FRAME_END))
 
 
 def get_ok(channel: int, tag: int, redelivered: bool, place: bytes, remaining: int) -> bytes:
@@ -188,9 +193,10 @@ def returned(channel: int, place: bytes) -> bytes:
 
 def content(channel: int, properties: bytes, body: bytes, frame_max: int) -> bytes:
     """Header frame and body frames, each at most `frame_max` octets in all."""
-    head = _CLASS_BASIC + b"\x00\x00" + len(body).to_bytes(8, "big") + properties
-    most = frame_max - FRAME_OVERHEAD
-    if 0 < len(body) <= most:
-        return frame(HEADER, channel, head) + _FRAME.pack(BODY, channel, len(body)) + body + FRAME_END
+    size, most = len(body), frame_max - FRAME_OVERHEAD
+    if 0 < size <= most:
+        head = _HEADER.pack(HEADER, channel, 12 + len(properties), 0x003C0000, size)
+        return b"".join((head, properties, _BETWEEN.pack(0xCE, BODY, channel, size), body, FRAME_END))
+    head = _CLASS_BASIC + b"\x00\x00" + size.to_bytes(8, "big") + properties
     pieces = [frame(BODY, channel, body[at : at + most]) for at in range(0, len(body), most)]
     return frame(HEADER, channel, head) + b"".join(pieces)

@@ -73,10 +73,8 @@ class Deliveries:
         message, link = entry.message, self._link
         place = codec.address(message.exchange, message.routing_key)
         properties, body = message.content()
-        link.send(
-            codec.deliver(consumer.head, self._number, tag, entry.redelivered, place)
-            + codec.content(self._number, properties, body, link.frame_max)
-        )
+        link.send(codec.deliver(consumer.head, self._number, tag, entry.redelivered, place))
+        link.send(codec.content(self._number, properties, body, link.frame_max))
         if consumer.no_ack:
             consumer.queue.settle(entry)
 

@@ -67,7 +67,7 @@ class Entry(msgspec.Struct, gc=False):
 
 def read_message(exchange: str, routing_key: str, raw: bytes, body: bytes, user: str) -> Message:
     """A client's publication as a message. Raises ProtocolError 406 (user_id, expiration, CC, BCC), FrameError."""
-    fields = props.split(raw)
+    fields = props.read(raw)
     author = props.text(fields, props.USER_ID)
     if author is not None and author != user:
         raise ProtocolError(406, f"user_id property set to '{author}' but authenticated user was '{user}'")
@@ -99,7 +99,7 @@ def _keys(table: Mapping[bytes, bytes], header: bytes) -> list[str]:
     return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
 
 
-def _without_bcc(raw: bytes, fields: props.Fields, table: dict[bytes, bytes]) -> bytes:
+def _without_bcc(raw: bytes, fields: Mapping[int, bytes], table: dict[bytes, bytes]) -> bytes:
     if table.pop(_BCC, None) is None:
         return raw
     return props.join({**fields, props.HEADERS: props.join_table(table)})

@@ -6,7 +6,6 @@ are read. No recursion and no copying of the rest, whatever the octets: a table 
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -17,6 +16,9 @@ from sandbox.amqp.codec import short_string
 from sandbox.amqp.errors import FrameError
 
 CONTENT_TYPE, HEADERS, DELIVERY_MODE, EXPIRATION, USER_ID = 0x8000, 0x2000, 0x1000, 0x0100, 0x0010
+
+_UNTIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE).to_bytes(2, "big")
+_TIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE | EXPIRATION).to_bytes(2, "big")
 
 _SHORT, _TABLE = -1, -2  # how long a field is: that many octets, or by its own length prefix
 _LENGTHS = (
@@ -55,6 +57,8 @@ TYPE_NAMES = dict(
 
 Fields = dict[int, bytes]  # flag -> the field's octets
 
+_REMEMBERED = 256  # octets of a property list that is worth remembering: bounded, and most are shorter
+
 
 @lru_cache(maxsize=512)
 def _layout(flags: int) -> tuple[tuple[int, int], ...]:
@@ -83,6 +87,17 @@ def split(raw: bytes) -> Fields:
     if at != end:
         raise FrameError("content header with more than its properties")
     return fields
+
+
+def read(raw: bytes) -> Mapping[int, bytes]:
+    """`split` for who only looks: a message is read when it comes and again when it is dispatched, and most of a
+    client's messages have the same properties."""
+    return _remembered(raw) if len(raw) <= _REMEMBERED else split(raw)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(raw: bytes) -> Mapping[int, bytes]:
+    return split(raw)
 
 
 def join(fields: Mapping[int, bytes]) -> bytes:
@@ -149,19 +164,31 @@ def build(*, content_type: str, headers: Mapping[str, common.FieldValue], expira
 
     A header that cannot be written (a client sent octets that are no text, say) is left out.
     """
-    fields: Fields = {
-        CONTENT_TYPE: short_string(content_type),
-        HEADERS: join_table(dict(_encoded(headers))),
-        DELIVERY_MODE: b"\x02",
-    }
-    if expiration_ms is not None:
-        fields[EXPIRATION] = short_string(str(expiration_ms))
-    return join(fields)
+    octets = short_string(content_type) + _table(headers) + b"\x02"
+    if expiration_ms is None:
+        return _UNTIMED + octets
+    return _TIMED + octets + short_string(str(expiration_ms))
+
+
+def _table(headers: Mapping[str, common.FieldValue]) -> bytes:
+    if len(headers) == 1:  # as nearly always
+        ((name, value),) = headers.items()
+        if type(value) is str and len(name) + len(value) <= _REMEMBERED:
+            return _table_of_one(name, value)
+    return join_table(dict(_encoded(headers)))
+
+
+@lru_cache(maxsize=1024)
+def _table_of_one(name: str, value: str) -> bytes:
+    return join_table(dict(_encoded({name: value})))
 
 
 def _encoded(headers: Mapping[str, common.FieldValue]) -> Iterator[tuple[bytes, bytes]]:
     for name, value in headers.items():
         key = name.encode(errors="replace")
-        if len(key) <= 255:
-            with contextlib.suppress(TypeError, ValueError, struct.error, ArithmeticError, RecursionError):
-                yield key, encode_value(value)
+        if len(key) > 255:
+            continue
+        try:
+            yield key, encode_value(value)
+        except (TypeError, ValueError, struct.error, ArithmeticError, RecursionError):
+            continue

@@ -68,13 +68,15 @@ class Load:
 
     def add(self, message: Message) -> None:
         """A queue holds it."""
-        self.octets += message.size
-        self.resident += len(message.body)
+        here = len(message.body)
+        self.octets += here or message.size
+        self.resident += here
 
     def remove(self, message: Message) -> None:
         """It does not any more."""
-        self.octets -= message.size
-        self.resident -= len(message.body)
+        here = len(message.body)
+        self.octets -= here or message.size
+        self.resident -= here
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,11 @@ class Queue:
 
     def push(self, message: Message, now: float) -> None:
         """Take a message: straight to a waiting consumer, else to the tail."""
-        expires_at = self._deadline(message, now)
-        entry = Entry(message, self._records.next_id(), message.persistent, expires_at)
+        expires_at, position = self._deadline(message, now), self._records.next_id()
+        entry = Entry(message, position, message.persistent, expires_at)
         self._load.add(message)
         if message.persistent:
-            self._records.put(Put(entry.position, self.vhost, self.name, expires_at, message))
+            self._records.put(Put(position, self.vhost, self.name, expires_at, message))
         if not self.ready and self.consumers and (consumer := self._next_consumer()) is not None:
             self._hand_over(consumer, entry)
             return
@@ -141,7 +143,8 @@ class Queue:
         self._octets += message.size
         if expires_at is not None and expires_at <= now:
             self.expire(now)
-        self._keep_limit(now)
+        if self._limit is not None:
+            self._keep_limit(now)
         if self.on_ready is not None:
             self.on_ready()
 

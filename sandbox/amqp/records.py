@@ -124,21 +124,23 @@ class Records:
 
     def put(self, put: Put) -> None:
         """A persistent message entered a queue."""
-        self.alive[put.id] = put
-        self._puts[put.id] = put
-        self._work()
+        self.alive[put.id] = self._puts[put.id] = put
+        if not self._told:
+            self._work()
 
     def gone(self, entry_id: int) -> None:
         """It left."""
         self.alive.pop(entry_id, None)
         if self._puts.pop(entry_id, None) is None:
             self._gone.append(entry_id)
-            self._work()
+            if not self._told:
+                self._work()
 
     def wait(self, waiter: Waiter) -> int:
         """The batch that `waiter` is told about once it is on disk."""
         self._waiters[waiter] = None
-        self._work()
+        if not self._told:
+            self._work()
         return self.batch
 
     def forget(self, waiter: Waiter) -> None:
@@ -146,10 +148,10 @@ class Records:
         self._waiters.pop(waiter, None)
 
     def _work(self) -> None:
-        if not self._told:
-            self._told = True
-            if self.on_work is not None:
-                self.on_work()
+        """The batch has its first step."""
+        self._told = True
+        if self.on_work is not None:
+            self.on_work()
 
     def take(self) -> tuple[int, bytes]:
         """Close the batch: its number and its log record (empty: nothing to write)."""

@@ -23,7 +23,7 @@ CHANNEL_MAX, FRAME_MAX, HEARTBEAT = 2047, 131_072, 60
 OUTPUT_HIGH = 256 * 1024  # octets waiting for the shell above which consumers get nothing more
 _RUNNING = ConnectionState.RUNNING
 _CHANNEL_OPEN = commands.Channel.Open.index
-_CONNECTION_CLASS = 10
+_CONNECTION_CLASS = b"\x00\x0a"
 _FORCED = "broker forced connection closure with reason 'shutdown'"
 
 SERVER_PROPERTIES: dict[str, Any] = {
@@ -192,28 +192,25 @@ class Session:
 
     def _take(self, kind: int, number: int, payload: bytes) -> None:
         channel = self.channels.get(number)
-        culprit = (0, 0)
         try:
-            if kind == codec.METHOD:
-                culprit = (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"))
             if self.state is not _RUNNING or channel is None:
-                self._take_other(kind, number, payload, culprit)
+                self._take_other(kind, number, payload, _culprit(kind, payload))
             else:
-                self._take_on_channel(channel, kind, payload, culprit)
+                self._take_on_channel(channel, kind, payload)
         except ProtocolError as error:
             if channel is None or error.closes_connection:
-                self._refuse(error, culprit if channel is None or kind == codec.METHOD else channel.method)
+                self._refuse(error, channel.method if channel and kind != codec.METHOD else _culprit(kind, payload))
             else:
                 channel.refuse(error)
 
-    def _take_on_channel(self, channel: Channel, kind: int, payload: bytes, culprit: tuple[int, int]) -> None:
+    def _take_on_channel(self, channel: Channel, kind: int, payload: bytes) -> None:
         if kind == codec.BODY:
             channel.take_body(payload)
         elif kind == codec.HEADER:
             channel.take_header(payload)
         elif kind == codec.HEARTBEAT:
             raise self._misplaced(kind, channel.number, payload)
-        elif culprit[0] == _CONNECTION_CLASS and channel.state is not ChannelState.CLOSE_OK:
+        elif payload[:2] == _CONNECTION_CLASS and channel.state is not ChannelState.CLOSE_OK:
             raise ProtocolError(503, "unimplemented method")
         else:
             value = channel.take_method(payload)
@@ -353,6 +350,13 @@ class Session:
 
     def _send_method(self, value: base.Frame) -> None:
         self.send(codec.method(0, value))
+
+
+def _culprit(kind: int, payload: bytes) -> tuple[int, int]:
+    """Class and method id of a method frame."""
+    if kind != codec.METHOD:
+        return (0, 0)
+    return (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"))
 
 
 _NAMES = {  # RabbitMQ's

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from sandbox.edxl.codes import HubCode
@@ -27,8 +27,7 @@ class MessageError(SandboxError):
         self.code, self.cause, self.document = code, cause, document
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A valid message. `sender` and `recipient` are client ids; exactly one of the three contents is not None.
 
     `content` names it: `appointment` (RS-SAS-RDV), `reference` (RC-REF) or `error` (RS-ERROR).

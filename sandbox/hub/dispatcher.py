@@ -9,9 +9,10 @@ a later death is reported to him (500). The hub's own reports carry no such head
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
@@ -25,8 +26,7 @@ SENDER_HEADER = "x-death-original-routing-key"
 DAY_S = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A message as it was read. `queue`: `dispatch` or `dispatch.dlq`; `routing_key`: that of the publication."""
 
     routing_key: str
@@ -37,8 +37,7 @@ class Arrival:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """To publish to exchange `distribution`: persistent, `application/json`; `expiration_ms` None: the queue's TTL."""
 
     routing_key: str
@@ -47,8 +46,7 @@ class Publication:
     expiration_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
+class Dispatched(msgspec.Struct, frozen=True):
     """What became of an arrival. `code` 0: routed; else the Hub error code, and `reason` its cause.
 
     `sender`, `distribution_id` and what the message is `about` as far as they could be read (for the journal).
@@ -168,11 +166,14 @@ def _dispatched(publications: tuple[Publication, ...], refusal: Refusal, sender:
 
 def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:
     """A sender's own headers, less those that a broker acts on or writes itself."""
+    if not headers:
+        return {}
     return {name: value for name, value in headers.items() if not name.startswith("x-") and name not in ("CC", "BCC")}
 
 
 def _expiration_ms(left: timedelta, ttl_s: int) -> int | None:
-    return max(1, left // timedelta(milliseconds=1)) if left < timedelta(seconds=ttl_s) else None
+    ms = left.days * 86_400_000 + left.seconds * 1000 + left.microseconds // 1000
+    return max(1, ms) if ms < ttl_s * 1000 else None
 
 
 def _utf8(text: str) -> str:

@@ -73,21 +73,23 @@ class Feed:
         self._scheduled = False
         if self._stopped or self.office.faults.paused or not self._broker.records.accepting:
             return
-        now = self._context.clock.now()
-        for _ in range(_AT_ONCE):
-            queue = next((source for source in self._sources if source.ready), None)
-            entry = None if queue is None else queue.take(now.timestamp())
-            if queue is None:
-                return
-            if entry is not None:
-                self._dispatch(queue, entry)
-        self.wake()
+        now = self._context.clock.time()
+        left = _AT_ONCE
+        for queue in self._sources:
+            while queue.ready and left:
+                left -= 1
+                entry = queue.take(now)
+                if entry is not None:
+                    self._dispatch(queue, entry, now)
+        if not left:
+            self.wake()
 
-    def _dispatch(self, queue: Queue, entry: Entry) -> None:
+    def _dispatch(self, queue: Queue, entry: Entry, now: float) -> None:
         decision = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
         if not decision.hold:
-            self._finish(queue, entry, decision)
-            self._release()
+            self._finish(queue, entry, decision, now)
+            if self._held:
+                self._release()
             return
         done = False
 
@@ -95,7 +97,7 @@ class Feed:
             nonlocal done
             if not (done or self._stopped):  # stopped: it waits in its queue, as nothing was settled
                 done = True
-                self._finish(queue, entry, decision)
+                self._finish(queue, entry, decision, self._context.clock.time())
 
         asyncio.get_running_loop().call_later(decision.hold, finish)
         if decision.swap:
@@ -107,9 +109,9 @@ class Feed:
         for finish in held:
             finish()
 
-    def _finish(self, queue: Queue, entry: Entry, decision: Decision) -> None:
+    def _finish(self, queue: Queue, entry: Entry, decision: Decision, now: float) -> None:
         for publication in decision.result.publications:
-            self._publish(publication, self._context.clock.now().timestamp())
+            self._publish(publication, now)
         queue.settle(entry)
         self.office.finished(decision)
         for client in decision.cut:
@@ -128,7 +130,7 @@ class Feed:
 
 def _arrival(message: Message, queue: str) -> Arrival:
     properties, body = message.content()
-    fields = props.split(properties)
+    fields = props.read(properties)
     mode = fields.get(props.DELIVERY_MODE)
     return Arrival(
         routing_key=message.routing_key,

@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import MessageError, parse, text_at
@@ -21,8 +24,7 @@ from sandbox.kernel.world import Fault
 _KINDS = {".ack": "ack", ".info": "error"}  # by the suffix of the queue
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What becomes of a message: published after `hold` seconds, or as soon as the next one has overtaken it
     (`swap`), whichever comes first; then the connections of `cut` are cut. `faults`: ids of those that struck; `began`:
     when the message was taken, as `time.perf_counter` tells."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import datetime
+
+import msgspec
 
 from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
@@ -36,16 +38,16 @@ class Office:
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
-        started = time.perf_counter()
+        started, now = time.perf_counter(), self._context.clock.now()
         try:
-            decision = self._decide(arrival, exists)
+            decision = self._decide(arrival, exists, now)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
             text = "the dispatcher failed on this message"
             decision = Decision(Dispatched((), 700, text, arrival.routing_key, ""))
         self._count(decision.result)
-        self._tell(decision, len(arrival.body), (time.perf_counter() - started) * 1000)
-        return replace(decision, began=started)
+        self._tell(decision, len(arrival.body), now.timestamp(), (time.perf_counter() - started) * 1000)
+        return msgspec.structs.replace(decision, began=started)
 
     def unroutable(self, arrival: Arrival) -> Decision:
         """The same message again, once a broker returned what was to be routed: no queue takes it."""
@@ -57,9 +59,8 @@ class Office:
         """What a message led to is published."""
         self._meters.took(time.perf_counter() - decision.began)
 
-    def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
-        now, new_id = self._context.clock.now(), self._context.entropy.uuid
-        settings = self._context.settings
+    def _decide(self, arrival: Arrival, exists: Callable[[str], bool], now: datetime) -> Decision:
+        new_id, settings = self._context.entropy.uuid, self._context.settings
         result = dispatch(
             arrival,
             exists=exists,
@@ -84,12 +85,12 @@ class Office:
         known = sender in self._clients or sender in added_clients(self._context.world.world.switches)
         return sender if known else UNKNOWN
 
-    def _tell(self, decision: Decision, size: int, ms: float) -> None:
+    def _tell(self, decision: Decision, size: int, at: float, ms: float) -> None:
         result = decision.result
         queue = result.publications[0].routing_key if result.publications else ""
         self._context.journal.put(
             Exchange(
-                at=self._context.clock.now().timestamp(),
+                at=at,
                 actor="hub",
                 flow=Flow.INT_L02,
                 direction="in",

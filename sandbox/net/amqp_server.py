@@ -191,6 +191,8 @@ class Connection(asyncio.Protocol):
     def flush(self, now: float) -> None:
         """Write what the session has to say; close when it ended."""
         session = self.session
+        if self.transport.is_closing():  # it broke down since the session spoke: `connection_lost` follows
+            return
         if self._full and session.state is not ConnectionState.ENDED:
             if session.waiting > _OUTPUT_MOST and not self._unread:
                 self._unread = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -257,3 +258,29 @@ async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_
     assert isinstance(await wires[1].read(), Basic.QosOk)
     for wire in wires:
         await wire.close()
+
+
+async def test_connection_that_broke_down_is_written_nothing_more():
+    """uvloop raises for it, which would cost all others what they were to be written in the same turn."""
+
+    class Broken:
+        def get_extra_info(self, name):
+            return None
+
+        def is_closing(self):
+            return True
+
+        def write(self, data):
+            raise RuntimeError("the handler is closed")
+
+    broker = Broker(lambda size: b"x" * size)
+    server = AmqpServer(
+        broker, socket.socket(), login=lambda peer: Plain("secret", lambda user: None), clock=lambda: 0.0, tls=None
+    )
+    connection = amqp_server.Connection(server)
+    connection.connection_made(Broken())
+    connection.data_received(b"AMQP\x00\x00\x09\x01")
+    connection.flush(0.0)
+    assert connection.session.waiting > 0, "it was not to be written, and was"
+    connection.connection_lost(None)
+    await server.stop()
