@@ -65,11 +65,11 @@ ASKED_TO = datetime(2026, 12, 6, tzinfo=PARIS)
 SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests have been under way for a moment
 LOT = 25
 WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
-WARM_UP, MEASURED = 300, 600  # requests; others are fewer, as each needs its own practitioners
-COLD_WARM_UP, COLD_MEASURED = 80, 120  # of practitioners who are all known still
-FIRST_WARM_UP, FIRST_MEASURED = 400, 120  # until the caches are full, then on
+WARM_UP, MEASURED = 300, 1500  # requests; others are fewer, as each needs its own practitioners
+COLD_WARM_UP, COLD_MEASURED = 60, 120  # of practitioners who are all known still
+FIRST_WARM_UP, FIRST_MEASURED = 400, 200  # until the caches are full, then on
 FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
-SLICE = 30  # requests of which the rate is taken
+SLICE = 60  # requests of which the rate is taken
 CONNECTIONS = 8
 PEOPLE = 3000  # whose slots are derived and rendered to time one
 MOST = 30_000  # practitioners whose ids are needed at most

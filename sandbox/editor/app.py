@@ -13,7 +13,6 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +37,7 @@ from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.recovery import Recovery
 from sandbox.editor.shelf import OCTETS
-from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read
+from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
@@ -165,8 +164,12 @@ class FhirPort:
         """Serve one request; a plain search of slots straight from its scope to octets, as there are most of them."""
         vendor = self._searched.get(scope["path"])
         if vendor is not None and is_plain_get(scope) and not vendor.desk.manners.quirks:
-            with contextlib.suppress(RequestError):  # answered below as any other
-                await send_fhir(answer_slots(vendor.desk, scope["query_string"].decode(errors="replace")), send)
+            try:
+                parts = slots_in_pieces(vendor.desk, scope["query_string"].decode(errors="replace"))
+            except RequestError:
+                pass  # answered below as any other
+            else:
+                await send_fhir(parts, scope, send)
                 return
         response = await self._endpoint(Request(scope, receive))
         await response(scope, receive, send)

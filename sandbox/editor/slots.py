@@ -89,7 +89,15 @@ _Sited = tuple[SosAssociation, ConsultationSite]
 
 
 def answer_slots(desk: Desk, raw_query: str, *, lenient: bool = False) -> bytes:
-    """`GET Slot?…`: the searchset. Raises RequestError 400 (the query), 404 (this editor has no such search)."""
+    """`GET Slot?…`: the searchset. Raises RequestError as `slots_in_pieces`."""
+    return b"".join(slots_in_pieces(desk, raw_query, lenient=lenient))
+
+
+def slots_in_pieces(desk: Desk, raw_query: str, *, lenient: bool = False) -> list[bytes]:
+    """`GET Slot?…`: the searchset, its octets in pieces.
+
+    Raises RequestError 400 (the query), 404 (this editor has no such search).
+    """
     if not desk.offers_slots:
         raise _unsupported(desk, Flow.INT_R01, Flow.INT_R04)
     query = search.parse_slot_query(raw_query, cpts=desk.offers_cpts, lenient=lenient)
@@ -191,7 +199,8 @@ def answer_schedules(desk: Desk, raw_query: str, *, lenient: bool = False) -> by
         entries += [renderer.site(sos, site) for sos, site in matched]
         if search.SITE_ORGANIZATION in query.includes:
             entries += [renderer.sos(sos) for sos in {sos.siret: sos for sos, _ in matched}.values()]
-    return renderer.bundle(SOS, sum(file.count for _, _, file in found), "Schedule", query.text, entries)
+    total = sum(file.count for _, _, file in found)
+    return b"".join(renderer.bundle(SOS, total, "Schedule", query.text, entries))
 
 
 def _of_site(desk: Desk, site: ConsultationSite, window: Window, now: float) -> File:

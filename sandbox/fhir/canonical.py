@@ -7,6 +7,7 @@ left to `fhir/search.py`, which reads all of it with the leniency that it needs.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -52,6 +53,7 @@ def read_by_parts(raw: str) -> Parts | None:
     return Parts((raw[:begin], raw[after:tokens], raw[last:]), tuple(dict.fromkeys(ids)), start, end)
 
 
+@lru_cache(maxsize=1024)
 def _plain_instant(text: str) -> datetime | None:
     """An instant as the SAS core writes it, within our two centuries."""
     text = text.replace("%2B", "+", 1)

@@ -185,9 +185,9 @@ class Renderer:
 
     def bundle(
         self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
-    ) -> bytes:
-        """The searchset. `search`: the resource type searched; `text`, `following`: query of `self` and of `next`,
-        percent-encoded."""
+    ) -> list[bytes]:
+        """The searchset, in pieces. `search`: the resource type searched; `text`, `following`: query of `self` and of
+        `next`, percent-encoded."""
         url = b"%b/%b?" % (self._url, search.encode())
         more = b"" if following is None else b',{"relation":"next","url":"%b%b"}' % (url, following.encode())
         head = (
@@ -195,9 +195,9 @@ class Renderer:
             b'"link":[{"relation":"self","url":"%b%b"}%b]'
         ) % (form.bundle.encode(), total, url, text.encode(), more)
         if not entries:
-            return head + b"}"
+            return [head, b"}"]
         # Every entry begins with a comma: the first one's is cut.
-        return b"".join((head, b',"entry":[', memoryview(entries[0])[1:], *entries[1:], b"]}"))
+        return [head + b',"entry":[', entries[0][1:], *entries[1:], b"]}"]
 
 
 T = TypeVar("T")

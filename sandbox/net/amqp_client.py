@@ -142,6 +142,10 @@ class AmqpClient:
             raise PeerUnreachable(_HUB, "refused the message (nack)") from None
         except CONNECTION_EXCEPTIONS as error:
             raise PeerUnreachable(_HUB, _why(error)) from None
+        except Exception as error:
+            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+                raise
+            raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise

@@ -72,6 +72,10 @@ class Visitor:
             await self._publish(body, content_type, 2 if persistent else 1)
         except (*CONNECTION_EXCEPTIONS, DeliveryError, TimeoutError) as error:
             raise NobodyAnswers(f"Hub Santé: {error or type(error).__name__}") from None
+        except Exception as error:
+            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+                raise
+            raise NobodyAnswers("Hub Santé: connection lost before the confirm") from None
 
     async def _publish(self, body: bytes, content_type: str | None, delivery_mode: int) -> None:
         exchange = await self._channel.get_exchange("hubsante", ensure=False)

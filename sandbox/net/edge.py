@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary
@@ -75,7 +75,13 @@ class Edge:
         scope["exchange"] = note = Note()
         hit = self._faults.strike(actor, flow)
         try:
-            await self._serve(flow, hit, scope, receive, visit)
+            if hit is None or not await self._struck(flow, hit, visit):
+                await self._app(scope, _bounded(scope, receive), visit.send)
+        except RequestError as error:
+            if visit.status:
+                visit.crashed(error, note)
+                raise
+            await _refuse(error, flow, visit.send)
         except Exception as error:
             visit.crashed(error, note)
             raise
@@ -98,19 +104,14 @@ class Edge:
                 )
             )
 
-    async def _serve(self, flow: str, hit: Hit | None, scope: Scope, receive: Receive, visit: _Visit) -> None:
-        if hit is not None:
-            if hit.delay:
-                await asyncio.sleep(hit.delay)
-            if hit.status is not None:
-                await _refuse(_simulated(hit.status), flow, visit.send)
-                return
-        try:
-            await self._app(scope, _bounded(scope, receive), visit.send)
-        except RequestError as error:
-            if visit.status:
-                raise
-            await _refuse(error, flow, visit.send)
+    async def _struck(self, flow: str, hit: Hit, visit: _Visit) -> bool:
+        """Wait as long as the faults want; True when they answered in the application's place."""
+        if hit.delay:
+            await asyncio.sleep(hit.delay)
+        if hit.status is None:
+            return False
+        await _refuse(_simulated(hit.status), flow, visit.send)
+        return True
 
 
 class _Visit:
@@ -120,12 +121,12 @@ class _Visit:
         self._send = send
         self.status = self.size = 0
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         elif message["type"] == "http.response.body":
             self.size += len(message.get("body", b""))
-        await self._send(message)
+        return self._send(message)
 
     def crashed(self, error: Exception, note: Note) -> None:
         """The application failed: what the server answers then, and the error's kind (never its text)."""
@@ -142,20 +143,18 @@ class RequirePeer:
     def __init__(self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool]) -> None:
         self._app, self._allowed = app, allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check the certificate of one request."""
         if scope["type"] != "http" or scope["scheme"] != "https":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         peer: Peer | None = scope.get("peer")
         if peer is not None and self._allowed(scope, peer):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         error = _stranger(peer)
         note: Note | None = scope.get("exchange")
         if note is not None:
             note.note = str(error)
-        await _refuse_in_fhir(error, send)
+        return _refuse_in_fhir(error, send)
 
 
 def refusals(context: Context, actor: str, flow: str) -> Callable[[str], None]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +20,7 @@ from starlette.types import Scope, Send
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
+from sandbox.net.pieces import Pieces
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,9 @@ def is_plain_get(scope: Scope) -> bool:
     return True
 
 
-async def send_fhir(body: bytes, send: Send) -> None:
-    """Answer 200 with this resource."""
+async def send_fhir(parts: Sequence[bytes], scope: Scope, send: Send) -> None:
+    """Answer 200 with this resource, in pieces where the listener takes them."""
+    body: Any = Pieces(parts) if scope.get("gathers") else b"".join(parts)
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPE)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

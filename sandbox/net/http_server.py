@@ -1,7 +1,8 @@
 """An HTTP/1.1 listener on a socket that is already bound: uvicorn's protocols under our own life cycle.
 
 No signal handlers, no access log, no `sys.exit`: what goes wrong at the start is raised. `scope["peer"]` is the
-`Peer` of the client's certificate, or None. Idle connections, slow and endless heads are cut.
+`Peer` of the client's certificate, or None; `scope["gathers"]`: whether a body may be `Pieces`. Idle connections, slow
+and endless heads are cut.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any, Literal, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.net.pieces import Gathering
 from sandbox.net.revocation import Contexts, always
-from sandbox.net.tls import Peer, TlsServer
+from sandbox.net.tls import Peer, TlsServer, TlsTransport
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
 LONGEST_HEAD = 65_536  # octets of request line and headers
@@ -112,8 +114,10 @@ class Listener:
 
     def _factory(self, base: type[asyncio.Protocol]) -> Callable[..., asyncio.Protocol]:
         """What makes the protocol of a new connection: uvicorn's with our additions, under TLS if need be."""
-        limits = (_BoundedHead,) if hasattr(base, "on_message_begin") else ()  # h11 bounds the head by itself
-        inner = type("Connection", (_Connection, *limits, base), {"listener": self})
+        fast = hasattr(base, "on_message_begin")  # httptools; h11 bounds the head by itself, and joins what it sends
+        limits = (_BoundedHead,) if fast else ()
+        members = {"listener": self, "gathers": fast}
+        inner = type("Connection", (_Connection, *limits, base), members)
         if self._tls is None:
             return inner
         contexts = self._tls
@@ -127,9 +131,9 @@ class Listener:
         """A connection ended."""
         self._lost.set()
 
-    async def serve(self, peer: Peer | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, peer: Peer | None, gathers: bool, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; it is not an error of the application when we cut it."""
-        scope["peer"] = peer
+        scope["peer"], scope["gathers"] = peer, gathers
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
@@ -143,10 +147,12 @@ class _Connection:
     listener: Listener
     app: Any
     timeout_keep_alive_task: asyncio.TimerHandle | None
+    gathers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)  # type: ignore[misc]
-        self.app = partial(self.listener.serve, transport.get_extra_info("peer"))
+        gathering = self.gathers and not isinstance(transport, TlsTransport)  # ours takes pieces as it is
+        super().connection_made(Gathering(transport) if gathering else transport)  # type: ignore[misc]
+        self.app = partial(self.listener.serve, transport.get_extra_info("peer"), self.gathers)
         self.timeout_keep_alive_task = asyncio.get_running_loop().call_later(KEEP_ALIVE, transport.close)
         if self.listener.stopping:  # its handshake was under way
             transport.close()

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import Any, Literal, cast
 
 from sandbox.kernel.errors import TransitionError
+from sandbox.net.pieces import Pieces
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -168,15 +169,16 @@ class TlsServer(asyncio.Protocol):
 
     # What the inner protocol calls, through its transport
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview | Pieces) -> None:
         """Encrypt and send. After the end it does nothing, as with any transport."""
         if self._state is not _State.OPEN:
             return
         try:
-            if len(data) <= RECORD:
-                self.tls.write(data)
-            else:
-                self._write_records(memoryview(data).cast("B"))
+            for part in data.parts if isinstance(data, Pieces) else (data,):
+                if len(part) <= RECORD:
+                    self.tls.write(part)
+                else:
+                    self._write_records(memoryview(part).cast("B"))
         except ssl.SSLError as error:
             _log.info("TLS: cannot write to %s: %s", self._partner(), _why(error))
             self.transport.abort()
@@ -314,7 +316,7 @@ class TlsTransport(asyncio.Transport):
         super().__init__()
         self._connection = connection
 
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+    def write(self, data: bytes | bytearray | memoryview[Any] | Pieces) -> None:
         self._connection.write(data)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
