@@ -40,7 +40,7 @@ class Hub:
         ids = client_ids(context.settings, context.population)
         self._ids, vhosts = [*ids], virtual_hosts(context.settings)
         self._clients = Clients(ids, vhosts)
-        self._faults = HubFaults(context.entropy.chance)
+        self._faults = HubFaults(context.chance("faults:hub"))
         meters = Meters()
         self._offices = {vhost: Office(context, self._faults, vhost, meters) for vhost in vhosts}
         self._monitor = Monitor(meters, lambda: context.clock.now().timestamp())

@@ -50,7 +50,7 @@ class RemoteHub:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ids = [*client_ids(context.settings, context.population)]
-        self._faults = faults = HubFaults(context.entropy.chance)
+        self._faults = faults = HubFaults(context.chance("faults:hub"))
         self._allowed = asyncio.Event()
         self._meters = meters = Meters()
         self._offices = {vhost: Office(context, faults, vhost, meters) for vhost in virtual_hosts(context.settings)}

@@ -45,7 +45,7 @@ class Consumer:
         self._actor = f"lrm:{client_id}"
         self._queue = f"{client_id}.message"
         self._hub = hub or AmqpClient(context, self._actor, client_id)
-        self._faults = LrmFaults(client_id, context.entropy.chance)
+        self._faults = LrmFaults(client_id, context.chance(f"faults:{client_id}"))
         self.changes = Channel()
         self.answers = Answers(context, client_id, store, self._send, lambda: self.changes.tell(NOTICES))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.entropy import Entropy, seeded
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.pki.authority import Pki
@@ -36,6 +36,10 @@ class Context:
     def secret(self, purpose: str) -> str:
         """A secret that every role derives alike and that survives restarts (cookie keys, OIDC client secrets)."""
         return derived_secret(self.master_secret, purpose)
+
+    def chance(self, purpose: str) -> Callable[[], float]:
+        """Numbers in [0, 1) that follow from the seed: what faults draw, so that a run can be played again."""
+        return seeded(f"{self.settings.seed}/{purpose}").chance
 
     def cookie(self, role: str) -> str:
         """Cookie name: cookies ignore ports, so it names the sandbox and the role."""

@@ -39,7 +39,7 @@ def active_faults(context: Context) -> ActiveFaults:
     """The faults of this process: one set per WorldView, so that all edges of a role count together."""
     found = _active.get(context.world)
     if found is None:
-        found = _active[context.world] = ActiveFaults(context.entropy.chance)
+        found = _active[context.world] = ActiveFaults(context.chance("faults"))
         context.world.watch(found.update)
     return found
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.entropy import Entropy, seeded
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
@@ -58,7 +58,12 @@ def context(pki: Pki) -> Context:
     return cast(
         Context,
         SimpleNamespace(
-            world=WorldView(), clock=Clock(time.time), journal=Journal(), entropy=Entropy(os.urandom), pki=pki
+            world=WorldView(),
+            clock=Clock(time.time),
+            journal=Journal(),
+            entropy=Entropy(os.urandom),
+            pki=pki,
+            chance=lambda purpose: seeded(purpose).chance,
         ),
     )
 
