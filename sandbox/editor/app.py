@@ -68,7 +68,7 @@ from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.oidc import RelyingParty
-from sandbox.web.pages import Pages, console
+from sandbox.web.pages import Pages, console, leading_to
 
 UNSETTLED = 20  # appointments that are not settled with the SAS core: so many of an editor are told one by one
 
@@ -292,9 +292,10 @@ def pages_app(context: Context, vendors: Mapping[str, Vendor]) -> ASGIApp:
     async def editors(request: Request) -> Response:
         return pages.render(request, "editors.html", editors=listed)
 
+    bare = [Route(f"/{slug}", leading_to(f"/{slug}/")) for slug in vendors]  # as endpoints.json and people write it
     mounts = [Mount(f"/{slug}", vendor.pages) for slug, vendor in vendors.items()]
     index = console(context, pages, [Route("/", editors)], role="editors")
-    return Router([*mounts, Mount("/", index)], redirect_slashes=False)
+    return Router([*bare, *mounts, Mount("/", index)], redirect_slashes=False)
 
 
 class Editors:

@@ -24,7 +24,7 @@ from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
-from sandbox.web.pages import Pages, console
+from sandbox.web.pages import Pages, console, leading_to
 
 ROLE = "lrm"
 
@@ -103,6 +103,7 @@ class LrmService:
 
         router = Router(redirect_slashes=False, default=console(self._context, pages, [Route("/", index)], role=ROLE))
         for slug, lrm in self._lrms.items():
+            router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
             router.mount(f"/{slug}", lrm.app)
         return router
 

@@ -108,7 +108,7 @@ class Pages:
         return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
-def _to(path: str) -> Callable[[Request], Response]:
+def leading_to(path: str) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         return redirect(request.scope.get("root_path", "") + path)
 
@@ -132,7 +132,7 @@ def console(
     """
     own: list[BaseRoute] = [pages.static_route(), *routes]
     app = Starlette(
-        routes=[Mount(prefix, routes=own), Route("/", _to(prefix + "/"))] if prefix else own,
+        routes=[Mount(prefix, routes=own), Route("/", leading_to(prefix + "/"))] if prefix else own,
         middleware=[trusted_hosts(context), session_middleware(context, role)],
         exception_handlers={**error_handlers(pages), **(handlers or {})},
     )
