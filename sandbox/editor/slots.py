@@ -103,7 +103,7 @@ def slots_in_pieces(desk: Desk, raw_query: str, *, lenient: bool = False) -> lis
     query = search.parse_slot_query(raw_query, cpts=desk.offers_cpts, lenient=lenient)
     usual = query.includes == _USUAL and query.count == search.PAGE and query.after is None
     if usual and (at_hand := _at_hand(desk, query)) is not None:
-        return desk.renderer.bundle(R01, at_hand[0], "Slot", query.text, at_hand[1])
+        return desk.renderer.pieces(R01, at_hand[0], "Slot", query.text, at_hand[1])
     found = _free(desk, query)
     total = sum([each.count for each in found])
     form = R04 if search.SERVICE in query.includes and _names_cpts(found) else R01
@@ -116,7 +116,7 @@ def slots_in_pieces(desk: Desk, raw_query: str, *, lenient: bool = False) -> lis
     if usual and following is None:
         for each in found:
             each.unite(R01)
-    return desk.renderer.bundle(form, total, "Slot", query.text, entries, following)
+    return desk.renderer.pieces(form, total, "Slot", query.text, entries, following)
 
 
 _USUAL = frozenset({search.SCHEDULE, search.ACTOR})  # what the SAS core asks for with individual practitioners' slots
@@ -200,7 +200,7 @@ def answer_schedules(desk: Desk, raw_query: str, *, lenient: bool = False) -> by
         if search.SITE_ORGANIZATION in query.includes:
             entries += [renderer.sos(sos) for sos in {sos.siret: sos for sos, _ in matched}.values()]
     total = sum(file.count for _, _, file in found)
-    return b"".join(renderer.bundle(SOS, total, "Schedule", query.text, entries))
+    return renderer.bundle(SOS, total, "Schedule", query.text, entries)
 
 
 def _of_site(desk: Desk, site: ConsultationSite, window: Window, now: float) -> File:

@@ -185,6 +185,12 @@ class Renderer:
 
     def bundle(
         self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
+    ) -> bytes:
+        """The searchset, as `pieces` has it."""
+        return b"".join(self.pieces(form, total, search, text, entries, following))
+
+    def pieces(
+        self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
     ) -> list[bytes]:
         """The searchset, in pieces. `search`: the resource type searched; `text`, `following`: query of `self` and of
         `next`, percent-encoded."""
