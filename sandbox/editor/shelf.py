@@ -107,11 +107,12 @@ class File(msgspec.Struct, eq=False, gc=False):
         self.company = found or b""
         return self.company
 
-    def unite(self, form: Form) -> None:
-        """Make one piece of the slots, if they are kept, and of what goes with them."""
+    def unite(self, form: Form) -> bool:
+        """Make one piece of the slots, if they are kept, and of what goes with them; whether there is a new one."""
         slots = self.rendered.pop(form.name, b"")
         if slots:
             self.whole = slots + self.company
+        return bool(slots)
 
     def placed(self) -> list[tuple[Practitioner, Place]]:
         """The practitioner, and where there are free slots."""

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import cast
 from urllib.parse import quote
 
@@ -111,11 +112,12 @@ def slots_in_pieces(desk: Desk, raw_query: str, *, lenient: bool = False) -> lis
     if form is R01 and (query.after is not None or total > desk.manners.page or query.count != search.PAGE):
         found, last = _page(found, query, total, desk.manners.page)
         following = _following(query.text, last) if last is not None else None
-    included = _included(desk, query.includes, found)
-    entries = [*_rendered(desk, form, found), *included]
+    slots, included = _rendered(desk, form, found), _included(desk, query.includes, found)
+    if query.includes != _USUAL:
+        return desk.renderer.pieces(form, total, "Slot", query.text, [*slots, *included], following)
+    entries = list(chain.from_iterable(zip(slots, included, strict=True)))  # the order in which they will be at hand
     if usual and following is None:
-        for each in found:
-            each.unite(R01)
+        desk.shelf.settle([each for each in found if each.unite(R01)])
     return desk.renderer.pieces(form, total, "Slot", query.text, entries, following)
 
 
