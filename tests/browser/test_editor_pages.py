@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.browser.people import no_sideways_scroll
 from tests.sandboxes import eventually, sandbox_here
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -43,7 +44,7 @@ class Visit:
 
     async def seen(self, name: str) -> None:
         """Nothing to scroll sideways; a picture is kept."""
-        assert await self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+        assert await no_sideways_scroll(self.page), name
         if PICTURES:
             await self.page.screenshot(path=Path(PICTURES) / f"{name}-{self.width}.png", full_page=True)
 
@@ -82,6 +83,7 @@ class Visit:
         await expect(self.page.locator("[name=family]")).not_to_have_value("")
         await self.seen("patient-fictif")
         await self.page.get_by_role("button", name="Vérifier").click()
+        await expect(self.page.get_by_role("button", name="Confirmer")).to_be_visible()
         await self.seen("resume")
         await self.page.get_by_role("button", name="Confirmer").click()
         made = self.page.locator("article[data-appointment]")
@@ -123,8 +125,10 @@ async def test_an_appointment_is_booked_moved_and_closed(chromium: Browser, tmp_
         before = await page.locator("p.lead strong").inner_text()
 
         await page.get_by_role("link", name="Déplacer").click()
+        await expect(page.locator("a.slot:not([aria-current]):visible").first).to_be_visible()
         await visit.seen("deplacer")
         await page.locator("a.slot:not([aria-current]):visible").first.click()
+        await expect(page.get_by_role("button", name="Déplacer à ce créneau")).to_be_visible()
         await visit.seen("deplacer-choix")
         await page.get_by_role("button", name="Déplacer à ce créneau").click()
         await expect(page.get_by_text("Le rendez-vous est déplacé.")).to_be_visible()
