@@ -36,9 +36,8 @@ async def picture(page: Page, name: str) -> None:
 
 async def no_sideways_scroll(page: Page) -> bool:
     """Does the page fit the width of the window: once it is there, for a click may just have asked for it."""
-    fits = "document.documentElement.scrollWidth <= window.innerWidth ? 'fits' : 'wider'"
-    shown = await page.wait_for_function(f"document.readyState === 'complete' && ({fits})")
-    return str(await shown.json_value()) == "fits"
+    await page.wait_for_load_state()
+    return bool(await page.locator("html").evaluate("(html) => html.scrollWidth <= window.innerWidth"))
 
 
 async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion") -> None:

@@ -257,7 +257,7 @@ async def press_until(page: Page, text: str) -> None:
     """Tab to the link of that text; fails when the keyboard does not lead there."""
     for _ in range(30):
         await page.keyboard.press("Tab")
-        if text in str(await page.evaluate("document.activeElement.innerText")):
+        if any(text in each for each in await page.locator(":focus").all_inner_texts()):
             return
     raise AssertionError(f"no way to « {text} » by keyboard")
 
