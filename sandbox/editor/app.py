@@ -44,6 +44,7 @@ from sandbox.fhir.practitioner import parse_regulator, render_regulator
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
+from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
 from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
@@ -57,7 +58,7 @@ from sandbox.net.fhir_http import (
     parse_body,
     query_of,
     read_body,
-    send_fhir,
+    ready_fhir,
     wants_representation,
 )
 from sandbox.net.http_client import HttpClient
@@ -160,17 +161,18 @@ class FhirPort:
         self._endpoint = answering(self._answer)
         self._searched = {f"/{slug}/fhir/Slot": vendor for slug, vendor in vendors.items()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; a plain search of slots straight from its scope to octets, as there are most of them."""
+    def at_once(self, scope: Scope) -> Ready | None:
+        """The answer to a plain search of slots, as there are most of them; mistakes are answered as any other."""
         vendor = self._searched.get(scope["path"])
-        if vendor is not None and is_plain_get(scope) and not vendor.desk.manners.quirks:
-            try:
-                parts = slots_in_pieces(vendor.desk, scope["query_string"].decode(errors="replace"))
-            except RequestError:
-                pass  # answered below as any other
-            else:
-                await send_fhir(parts, scope, send)
-                return
+        if vendor is None or not is_plain_get(scope) or vendor.desk.manners.quirks:
+            return None
+        try:
+            return ready_fhir(slots_in_pieces(vendor.desk, scope["query_string"].decode(errors="replace")))
+        except RequestError:
+            return None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         response = await self._endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
@@ -322,12 +324,13 @@ class Editors:
 
     def _fhir_listener(self) -> Listener:
         context = self._context
-        guarded = RequirePeer(FhirPort(self._vendors), _is_sas)
-        edge = Edge(guarded, context, identify_fhir(_hosted(context)))
+        port = FhirPort(self._vendors)
+        guarded = RequirePeer(port, _is_sas, at_once=port.at_once)
+        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused)
+        return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused, at_once=edge.at_once)
 
     def _pages_listener(self) -> Listener:
         context = self._context

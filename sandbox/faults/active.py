@@ -49,6 +49,10 @@ class ActiveFaults:
             if fault.kind in EDGE_KINDS:  # a control plane newer than this role may know more
                 self._actors.setdefault(fault.target, _Actor()).faults.append(fault)
 
+    def concern(self, actor: str) -> bool:
+        """Is there anything to carry out at this actor: a fault, or latency of its own."""
+        return actor in self._actors
+
     def strike(self, actor: str, flow: str) -> Hit | None:
         """What to do to a request of `flow` to `actor`; None: nothing. Delays add up, the first status wins."""
         concerned = self._actors.get(actor)

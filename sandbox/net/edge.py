@@ -22,6 +22,7 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
+from sandbox.net.at_once import AtOnce, Ready
 from sandbox.net.context import Context
 from sandbox.net.tls import Peer
 
@@ -59,8 +60,15 @@ class Note:
 class Edge:
     """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`."""
 
-    def __init__(self, app: ASGIApp, context: Context, identify: Callable[[Scope], tuple[str, str]]) -> None:
-        self._app, self._identify = app, identify
+    def __init__(
+        self,
+        app: ASGIApp,
+        context: Context,
+        identify: Callable[[Scope], tuple[str, str]],
+        *,
+        at_once: AtOnce | None = None,
+    ) -> None:
+        self._app, self._identify, self._ready = app, identify, at_once
         self._journal, self._clock = context.journal, context.clock
         self._faults = active_faults(context)
 
@@ -104,6 +112,30 @@ class Edge:
                 )
             )
 
+    def at_once(self, scope: Scope) -> Ready | None:
+        """What the application answers at once, journalled; nothing where the World has something to carry out."""
+        actor, flow = self._identify(scope)
+        if self._ready is None or self._faults.concern(actor):
+            return None
+        began = time.perf_counter()
+        ready = self._ready(scope)
+        if ready is not None:
+            peer: Peer | None = scope["peer"]
+            self._journal.put(
+                Exchange(
+                    self._clock.time(),
+                    actor,
+                    flow,
+                    "in",
+                    f"GET {scope['path'][:_LONGEST_PATH]}",
+                    peer.cn if peer is not None else "",
+                    HTTPStatus.OK,
+                    round((time.perf_counter() - began) * 1000, 3),
+                    ready.size,
+                )
+            )
+        return ready
+
     async def _struck(self, flow: str, hit: Hit, visit: _Visit) -> bool:
         """Wait as long as the faults want; True when they answered in the application's place."""
         if hit.delay:
@@ -140,17 +172,22 @@ class RequirePeer:
     Without TLS (`--no-mtls`) everybody passes: there is no certificate to look at.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool]) -> None:
-        self._app, self._allowed = app, allowed
+    def __init__(self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool], *, at_once: AtOnce | None = None) -> None:
+        self._app, self._allowed, self._ready = app, allowed, at_once
+
+    def at_once(self, scope: Scope) -> Ready | None:
+        """What the application answers at once to whom it lets in."""
+        return self._ready(scope) if self._ready is not None and self._lets_in(scope) else None
+
+    def _lets_in(self, scope: Scope) -> bool:
+        peer: Peer | None = scope.get("peer")
+        return scope["scheme"] != "https" or (peer is not None and self._allowed(scope, peer))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check the certificate of one request."""
-        if scope["type"] != "http" or scope["scheme"] != "https":
+        if scope["type"] != "http" or self._lets_in(scope):
             return self._app(scope, receive, send)
-        peer: Peer | None = scope.get("peer")
-        if peer is not None and self._allowed(scope, peer):
-            return self._app(scope, receive, send)
-        error = _stranger(peer)
+        error = _stranger(scope.get("peer"))
         note: Note | None = scope.get("exchange")
         if note is not None:
             note.note = str(error)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Scope, Send
+from starlette.types import Scope
 
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
-from sandbox.net.pieces import Pieces
+from sandbox.net.at_once import Ready
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +79,10 @@ def is_plain_get(scope: Scope) -> bool:
     return True
 
 
-async def send_fhir(parts: Sequence[bytes], scope: Scope, send: Send) -> None:
-    """Answer 200 with this resource, in pieces where the listener takes them."""
-    body: Any = Pieces(parts) if scope.get("gathers") else b"".join(parts)
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", _CONTENT_TYPE)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def ready_fhir(parts: Sequence[bytes]) -> Ready:
+    """The answer 200 of this resource, which is there in pieces."""
+    size = sum(map(len, parts))
+    return Ready(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
 
 
 def query_of(request: Request) -> str:

@@ -1,8 +1,7 @@
 """An HTTP/1.1 listener on a socket that is already bound: uvicorn's protocols under our own life cycle.
 
 No signal handlers, no access log, no `sys.exit`: what goes wrong at the start is raised. `scope["peer"]` is the
-`Peer` of the client's certificate, or None; `scope["gathers"]`: whether a body may be `Pieces`. Idle connections, slow
-and endless heads are cut.
+`Peer` of the client's certificate, or None. Idle connections, slow and endless heads are cut.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import Any, Literal, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.net.pieces import Gathering
+from sandbox.net.at_once import AtOnce, Prompt
 from sandbox.net.revocation import Contexts, always
-from sandbox.net.tls import Peer, TlsServer, TlsTransport
+from sandbox.net.tls import Peer, TlsServer
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
 LONGEST_HEAD = 65_536  # octets of request line and headers
@@ -34,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 class Listener:
     """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
-    told why each failed TLS handshake failed."""
+    told why each failed TLS handshake failed. `at_once` is asked first, where httptools is the parser."""
 
     def __init__(
         self,
@@ -43,8 +42,10 @@ class Listener:
         *,
         tls: ssl.SSLContext | Contexts | None = None,
         refused: Callable[[str], None] | None = None,
+        at_once: AtOnce | None = None,
     ) -> None:
         self._app, self._socket, self._refused = app, sock, refused
+        self.at_once, self.opening = at_once, b""
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
         self._server = uvicorn.Server(_config(app))
         self._state = self._server.server_state
@@ -87,6 +88,8 @@ class Listener:
         """The Date header, once a second."""
         while True:
             await self._server.on_tick(0)
+            lines = [b"%b: %b\r\n" % line for line in self._state.default_headers]
+            self.opening = b"".join([b"HTTP/1.1 200 OK\r\n", *lines])
             await asyncio.sleep(1)
 
     async def _drained(self) -> None:
@@ -114,10 +117,10 @@ class Listener:
 
     def _factory(self, base: type[asyncio.Protocol]) -> Callable[..., asyncio.Protocol]:
         """What makes the protocol of a new connection: uvicorn's with our additions, under TLS if need be."""
-        fast = hasattr(base, "on_message_begin")  # httptools; h11 bounds the head by itself, and joins what it sends
-        limits = (_BoundedHead,) if fast else ()
-        members = {"listener": self, "gathers": fast}
-        inner = type("Connection", (_Connection, *limits, base), members)
+        mixed: list[type] = [_Connection]
+        if hasattr(base, "on_message_begin"):  # httptools; h11 bounds the head by itself
+            mixed += [_BoundedHead] if self.at_once is None else [_BoundedHead, Prompt]
+        inner = type("Connection", (*mixed, base), {"listener": self})
         if self._tls is None:
             return inner
         contexts = self._tls
@@ -131,9 +134,9 @@ class Listener:
         """A connection ended."""
         self._lost.set()
 
-    async def serve(self, peer: Peer | None, gathers: bool, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, peer: Peer | None, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; it is not an error of the application when we cut it."""
-        scope["peer"], scope["gathers"] = peer, gathers
+        scope["peer"] = peer
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
@@ -146,13 +149,13 @@ class _Connection:
 
     listener: Listener
     app: Any
+    peer: Peer | None
     timeout_keep_alive_task: asyncio.TimerHandle | None
-    gathers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        gathering = self.gathers and not isinstance(transport, TlsTransport)  # ours takes pieces as it is
-        super().connection_made(Gathering(transport) if gathering else transport)  # type: ignore[misc]
-        self.app = partial(self.listener.serve, transport.get_extra_info("peer"), self.gathers)
+        super().connection_made(transport)  # type: ignore[misc]
+        self.peer = transport.get_extra_info("peer")
+        self.app = partial(self.listener.serve, self.peer)
         self.timeout_keep_alive_task = asyncio.get_running_loop().call_later(KEEP_ALIVE, transport.close)
         if self.listener.stopping:  # its handshake was under way
             transport.close()

@@ -18,7 +18,6 @@ from enum import Enum, auto
 from typing import Any, Literal, cast
 
 from sandbox.kernel.errors import TransitionError
-from sandbox.net.pieces import Pieces
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -169,12 +168,12 @@ class TlsServer(asyncio.Protocol):
 
     # What the inner protocol calls, through its transport
 
-    def write(self, data: bytes | bytearray | memoryview | Pieces) -> None:
+    def write(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
         """Encrypt and send. After the end it does nothing, as with any transport."""
         if self._state is not _State.OPEN:
             return
         try:
-            for part in data.parts if isinstance(data, Pieces) else (data,):
+            for part in parts:
                 if len(part) <= RECORD:
                     self.tls.write(part)
                 else:
@@ -316,11 +315,11 @@ class TlsTransport(asyncio.Transport):
         super().__init__()
         self._connection = connection
 
-    def write(self, data: bytes | bytearray | memoryview[Any] | Pieces) -> None:
-        self._connection.write(data)
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._connection.write((data,))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
-        self._connection.write(b"".join(list_of_data))
+        self._connection.write(list_of_data)
 
     def can_write_eof(self) -> bool:
         return False
