@@ -190,7 +190,7 @@ class Console:
         """POST /dossiers {operator}: a call comes in (synthetic), a case file is opened."""
         form = await checked_form(request)
         email = str(form.get("operator", ""))
-        operators = _operators_of(self._territory, self._context)
+        operators = self._operators()
         operator = next((each for each in operators if each.email == email), None)
         if operator is not None:
             request.session["operator"] = operator.email
@@ -275,6 +275,13 @@ class Console:
 
         return self._streams.answer(events())
 
+    def _operators(self) -> list[Operator]:
+        """Who may be on duty: the territory's regulators, and whoever else orientations named, each once."""
+        people = [each for each in self._context.population.regulators if each.territory == self._territory.code]
+        usual = [Operator(each.family, each.given, each.email) for each in people]
+        known = {each.email.lower() for each in usual}
+        return usual + [each for each in self._ledger.regulators() if each.email.lower() not in known]
+
     def _values(self, request: Request) -> dict[str, Any]:
         return {
             "base": self._base,
@@ -284,7 +291,7 @@ class Console:
             "categories": CATEGORIES,
             "statuses": STATUSES,
             "specialties": SPECIALTIES,
-            "operators": _operators_of(self._territory, self._context),
+            "operators": self._operators(),
             "operator": request.session.get("operator", ""),
         }
 
@@ -332,9 +339,3 @@ def _doctors_of(territory: Territory, context: Context) -> list[Practitioner]:
     insee = {town.insee for town in context.population.towns.values() if town.department == territory.department}
     people = context.population.handmade()
     return [each for each in people if each.id.startswith("8") and any(place.insee in insee for place in each.places)]
-
-
-def _operators_of(territory: Territory, context: Context) -> list[Operator]:
-    """Who may be on duty: the territory's regulators."""
-    people = [each for each in context.population.regulators if each.territory == territory.code]
-    return [Operator(each.family, each.given, each.email) for each in people]

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.lrm.dashboard import DayCounts, Tally
 from sandbox.lrm.records import (
@@ -36,6 +37,7 @@ ORIENTATIONS, CASE_FILES, NOTICES = "orientations", "case_files", "notices"
 MOST_CASE_FILES = 20_000
 MOST_NOTICES = 200
 LONGEST_TEXT = 500  # characters of a notice
+MOST_REGULATORS = 200  # whom orientations named
 
 _STATUSES = {
     "pending": "en attente",
@@ -66,8 +68,10 @@ class Ledger:
         self._prefix = client_id.rpartition(".")[2].upper()
         self._unattached: dict[str, None] = {}
         self._tally = Tally()
+        self._regulators: dict[str, Operator] = {}  # by e-mail
         for key, row in store.items(ORIENTATIONS):
             orientation = orientation_decoder.decode(row)
+            self._meet(orientation)
             self._tally.put(orientation)
             if orientation.case_file is None:
                 self._unattached[key] = None
@@ -103,8 +107,17 @@ class Ledger:
             change = msgspec.structs.replace(change, note="créé par une mise à jour d'un rendez-vous inconnu")
         orientation = Orientation(key, appointment, sender, (change,))
         self._unattached[key] = None
+        self._meet(orientation)
         self._tally.put(orientation)
         return Taken((_put(orientation),), note)
+
+    def _meet(self, orientation: Orientation) -> None:
+        """Remember the regulator, whoever made his account."""
+        named = orientation.appointment["regulator"]
+        email = named["regulatorEmail"]
+        if email.lower() not in self._regulators:
+            make_room(self._regulators, MOST_REGULATORS)
+            self._regulators[email.lower()] = Operator(named["regulatorName"], named["regulatorFirstname"], email)
 
     def _follow(self, orientation: Orientation, change: Change) -> tuple[Put, ...]:
         case_file = self.case_file(orientation.case_file) if orientation.case_file else None
@@ -128,6 +141,10 @@ class Ledger:
         """All of them, the newest first."""
         rows = [row for _, row in self._store.items(ORIENTATIONS)]
         return (orientation_decoder.decode(row) for row in reversed(rows))
+
+    def regulators(self) -> list[Operator]:
+        """Whom orientations named lately, each once."""
+        return [*self._regulators.values()]
 
     def unattached(self, most: int) -> list[Orientation]:
         """Those that wait for a case file, the newest first, at most `most`."""

@@ -12,6 +12,7 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
 from sandbox.lrm import app as module
+from sandbox.lrm import ledger as ledger_module
 from sandbox.lrm.app import LrmService
 from sandbox.lrm.ledger import Ledger
 from sandbox.net.context import Context
@@ -213,6 +214,22 @@ async def test_the_likely_case_file_is_suggested_with_its_reasons(
         assert "même territoire (Territoire 33)" in page, path
     assert 'value="luc@example.org" selected' in (await browser.get("/samu330/")).text
     assert "Dossier ouvert par Luc Dorval" in (await browser.get(f"/samu330/dossiers/{number}")).text
+
+
+async def test_a_regulator_whom_an_orientation_named_may_be_on_duty(
+    browser: httpx.AsyncClient, hubs: dict[str, HubPeer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = {"regulatorName": "Nouveau", "regulatorFirstname": "Zoé", "regulatorEmail": "zoe@example.org"}
+    await hubs[SAMU].deliver(QUEUE, sent(1, appointment(regulator=new)))
+    await hubs[SAMU].deliver(QUEUE, sent(2, appointment(appointmentId="other", regulator=new)))
+    page = await browser.get("/samu330/")
+    assert page.text.count('<option value="zoe@example.org"') == 1
+    assert page.text.count('<option value="luc@example.org"') == 1
+    await browser.post("/samu330/dossiers", data={"csrf": token(page), "operator": "zoe@example.org"})
+    assert "même régulateur (Zoé Nouveau)" in (await browser.get("/samu330/orientations/other")).text
+    monkeypatch.setattr(ledger_module, "MOST_REGULATORS", 1)
+    await hubs[SAMU].deliver(QUEUE, sent(3, appointment(appointmentId="third")))
+    assert "zoe@example.org" not in (await browser.get("/samu330/")).text
 
 
 async def test_case_files_and_orientations_are_found_by_their_words(
