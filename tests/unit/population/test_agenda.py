@@ -270,3 +270,15 @@ def test_every_pattern_of_leave_has_its_weeks(weeks):
         gone = Counter(pattern for day in range(first, first + 364) for pattern in absent(weeks, day))
         assert set(gone.values()) <= {7 * weeks}
         assert len(gone) == (PATTERNS if weeks else 0)
+
+
+@pytest.mark.parametrize("weeks", [0, 2, MOST])
+def test_lanes_of_many_weeks_know_who_is_away_in_which_of_them(weeks):
+    begins, ends = (datetime(2027, month, 1, tzinfo=PARIS).timestamp() for month in (7, 10))
+    lanes = rhythm(OPEN, METROPOLE).pace.between(begins, ends)
+    away = lanes.away(weeks)
+    for pattern in range(PATTERNS):
+        gone = set(lanes.flagged(away.get(pattern, 0)))
+        days = [datetime.fromtimestamp(start, PARIS).date() for start in lanes.starts]
+        assert gone == {lane for lane, day in enumerate(days) if pattern in absent(weeks, day.toordinal())}
+    assert bool(away) is bool(weeks)

@@ -19,6 +19,7 @@ from sandbox.editor.app import Editors, build
 from sandbox.editor.patients import check_patient, typed
 from sandbox.fhir.appointment import parse_appointment
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
+from sandbox.fhir.search import slot_query
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
@@ -100,6 +101,34 @@ async def test_only_the_certificate_of_the_sas_core_comes_in(
     assert msgspec.json.decode(reply.body)["resourceType"] == kind
     served = next(exchange for exchange in context.journal.take() if exchange.direction == "in")
     assert (served.actor, served.status) == ("editor:agenda-azur", status)
+
+
+@pytest.mark.parametrize(
+    ("headers", "extra", "status"),
+    [
+        ({}, "", 200),
+        ({"accept": "application/fhir+json"}, "", 200),
+        ({"accept": "text/html"}, "", 406),
+        ({"prefer": "handling=lenient"}, "&unknown=1", 200),
+        ({}, "&unknown=1", 400),
+        ({}, "&_format=json", 200),
+    ],
+)
+async def test_a_search_is_answered_at_once_or_explained(
+    context: Context, editors: Editors, headers: dict[str, str], extra: str, status: int
+):
+    azur = context.population.of_editor("agenda-azur")[0]
+    now = context.clock.now()
+    query = slot_query([azur.id], now, now + timedelta(days=3), cpts=False) + extra
+    client = HttpClient(context, "test", "sas")
+    target = url(context, f"/agenda-azur/fhir/Slot?{query}")
+    reply = await client.request("GET", target, peer="agenda-azur", flow="INT_R01", headers=headers)
+    await client.close()
+    assert reply.status == status
+    kind = "Bundle" if status == 200 else "OperationOutcome"
+    assert msgspec.json.decode(reply.body)["resourceType"] == kind
+    (served,) = (exchange for exchange in context.journal.take() if exchange.direction == "in")
+    assert (served.action, served.status, served.size) == ("GET /agenda-azur/fhir/Slot", status, len(reply.body))
 
 
 async def test_an_account_made_over_the_wire_counts_in_the_health(context: Context, editors: Editors):
