@@ -17,16 +17,17 @@ from sandbox.amqp.permissions import External
 from sandbox.amqp.queue import Limit
 from sandbox.hub.clients import Clients
 from sandbox.hub.messages import MessageLog
-from sandbox.hub.topology import add_virtual_host
+from sandbox.hub.topology import DISTRIBUTION, add_virtual_host, client_queues, queue_arguments
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.revocation import listener_contexts
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
 from tests.wire.amqp import rabbit
 from tests.wire.amqp.conftest import bound
-from tests.wire.amqp.observed.talk import DISPATCHER, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
+from tests.wire.amqp.observed.talk import DISPATCHER, GONE, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
 
-CLIENTS = (ME, LRM, SPARE)
+CLIENTS = (ME, LRM, SPARE, GONE)
+OPERATOR = "hub.operator"  # on RabbitMQ it may do everything: it makes again what was deleted
 VHOSTS = (VHOST, "/")
 LIMITS = {
     f"{SPARE}.message": Limit(messages=2),
@@ -42,7 +43,7 @@ LIMITED = {
 
 @pytest.fixture(scope="session")
 def observed_pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    names = (*CLIENTS, DISPATCHER, STRANGER)
+    names = (*CLIENTS, DISPATCHER, STRANGER, OPERATOR)
     return ensure_pki(
         tmp_path_factory.mktemp("observed-pki"),
         hosts=("127.0.0.1",),
@@ -58,6 +59,10 @@ def rabbit_node(tmp_path_factory: pytest.TempPathFactory, observed_pki: Pki) -> 
     if reason:
         pytest.skip(reason)
     imported = rabbit.definitions(VHOSTS, CLIENTS, ttl_ms=TTL_MS, dispatcher=DISPATCHER, limited=LIMITED)
+    imported["users"].append({"name": OPERATOR, "password": os.urandom(16).hex(), "tags": ""})
+    imported["permissions"].append(
+        {"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"}
+    )
     node = rabbit.start(tmp_path_factory.mktemp("rabbit"), observed_pki, imported)
     yield node
     node.stop()
@@ -112,7 +117,14 @@ class _embedded:  # noqa: N801 - a context manager
 
 
 async def _empty(broker: Broker) -> None:
-    """Purge what an earlier case left."""
+    """Purge what an earlier case left, make again what it deleted."""
+    async with broker.party() as party:
+        talk = await party.get(OPERATOR)
+        for queue in client_queues(GONE):
+            talk.say(commands.Queue.Declare(0, queue, durable=True, arguments=queue_arguments(queue, TTL_MS)))
+            assert (await talk.hear()).startswith("queue.declare-ok")
+            talk.say(commands.Queue.Bind(0, queue, DISTRIBUTION, queue))
+            assert await talk.hear() == "queue.bind-ok"
     for user, queues in (
         (DISPATCHER, ("dispatch", "dispatch.dlq")),
         *((client, tuple(f"{client}.{kind}" for kind in ("message", "ack", "info"))) for client in CLIENTS),
