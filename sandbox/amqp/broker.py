@@ -65,7 +65,7 @@ class VirtualHost:
         return made
 
     def delete(self, name: str) -> tuple[int, int]:
-        """Take a queue away with what is in it: how much was ready and how much was out (0 when there is no such queue).
+        """Take a queue away with what is in it: how much was ready, how much was out (0 when there is no such queue).
 
         Nothing of it is dead-lettered, as with RabbitMQ's `queue.delete`."""
         queue = self.queues.pop(name, None)

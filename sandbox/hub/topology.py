@@ -57,6 +57,11 @@ def add_client(vhost: VirtualHost, client: str, ttl_ms: int) -> None:
     _bind(vhost, own, ttl_ms)
 
 
+def remove_client(vhost: VirtualHost, client: str) -> list[tuple[str, int, int]]:
+    """Delete the queues of a client: name, what was ready and what was out, of each."""
+    return [(queue, *vhost.delete(queue)) for queue in client_queues(client) if queue in vhost.queues]
+
+
 def _bind(
     vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int, limits: Mapping[str, Limit] = _NO_LIMITS
 ) -> None:

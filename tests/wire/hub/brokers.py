@@ -48,9 +48,11 @@ class Reachable(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a hub is."""
+    """Where a hub is, and the hub."""
 
     port: int
+    hub: Hub | RemoteHub
+    world: WorldView
 
 
 def settings_for(data: Path, port: int, **more: Any) -> Settings:
@@ -86,11 +88,20 @@ def context(data: Path, port: int, sockets: Mapping[int, socket.socket] | None =
 @asynccontextmanager
 async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[RemoteHub]:
     """The dispatcher beside a RabbitMQ."""
-    hub = build_hub(context(data, port, message_ttl_s=TTL_S, **more))
+    async with beside(data, port, **more) as place:
+        assert isinstance(place.hub, RemoteHub)
+        yield place.hub
+
+
+@asynccontextmanager
+async def beside(data: Path, port: int, **more: Any) -> AsyncIterator[Place]:
+    """The hub whose broker is the RabbitMQ on that port."""
+    surroundings = context(data, port, message_ttl_s=TTL_S, **more)
+    hub = build_hub(surroundings)
     assert isinstance(hub, RemoteHub)
     await hub.start()
     try:
-        yield hub
+        yield Place(port, hub, surroundings.world)
     finally:
         await hub.stop()
 
@@ -109,11 +120,12 @@ async def embedded(data: Path, store: Path, **more: Any) -> AsyncIterator[Place]
             "message_ttl_s": TTL_S,
             **more,
         }
-        hub = build_hub(context(data, port, {offset: sock}, **own))
+        surroundings = context(data, port, {offset: sock}, **own)
+        hub = build_hub(surroundings)
         assert isinstance(hub, Hub)
         await hub.start()
         try:
-            yield Place(port)
+            yield Place(port, hub, surroundings.world)
         finally:
             await hub.stop()
 

@@ -16,8 +16,8 @@ from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import (
     BROKERS,
     TTL_S,
-    Reachable,
-    dispatcher,
+    Place,
+    beside,
     embedded,
     imported,
     plain_password,
@@ -58,7 +58,7 @@ def plain_node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     broker.stop()
 
 
-Opened = Callable[..., AbstractAsyncContextManager[Reachable]]
+Opened = Callable[..., AbstractAsyncContextManager[Place]]
 
 
 @pytest.fixture
@@ -67,13 +67,13 @@ def hub_on(data: Path, pki: Pki, tmp_path: Path, request: pytest.FixtureRequest)
     embedded_broker, _ = BROKERS
 
     @asynccontextmanager
-    async def opened(broker: str, mtls: bool = True) -> AsyncIterator[Reachable]:
+    async def opened(broker: str, mtls: bool = True) -> AsyncIterator[Place]:
         if broker == embedded_broker:
             async with embedded(data, tmp_path, mtls=mtls) as place:
                 yield place
         else:
             node: rabbit.Node = request.getfixturevalue("node" if mtls else "plain_node")
-            async with dispatcher(data, node.port, mtls=mtls):
-                yield node
+            async with beside(data, node.port, mtls=mtls) as place:
+                yield place
 
     return opened

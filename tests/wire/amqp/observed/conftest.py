@@ -60,9 +60,7 @@ def rabbit_node(tmp_path_factory: pytest.TempPathFactory, observed_pki: Pki) -> 
         pytest.skip(reason)
     imported = rabbit.definitions(VHOSTS, CLIENTS, ttl_ms=TTL_MS, dispatcher=DISPATCHER, limited=LIMITED)
     imported["users"].append({"name": OPERATOR, "password": os.urandom(16).hex(), "tags": ""})
-    imported["permissions"].append(
-        {"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"}
-    )
+    imported["permissions"].append({"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"})
     node = rabbit.start(tmp_path_factory.mktemp("rabbit"), observed_pki, imported)
     yield node
     node.stop()

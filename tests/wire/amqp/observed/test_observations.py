@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.amqp.observed.cases import consuming, deleting, dying, errors, handshake, limits, publishing, replies, rights
+from tests.wire.amqp.observed.cases import (
+    consuming,
+    deleting,
+    dying,
+    errors,
+    handshake,
+    limits,
+    publishing,
+    replies,
+    rights,
+)
 from tests.wire.amqp.observed.talk import Broker, Case
 
 SUBJECTS = (handshake, rights, publishing, consuming, limits, dying, deleting, replies, errors)
