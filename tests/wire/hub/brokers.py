@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aio_pika
+import msgspec
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
@@ -52,7 +54,20 @@ class Place:
 
     port: int
     hub: Hub | RemoteHub
-    world: WorldView
+    context: Context
+    node: rabbit.Node | None = None
+
+    def change(self, **fields: Any) -> None:
+        """Another World."""
+        world = self.context.world.world
+        self.context.world.apply(msgspec.structs.replace(world, revision=world.revision + 1, **fields))
+
+    async def cut(self, user: str) -> None:
+        """End all connections of a user."""
+        if self.node is not None:
+            await asyncio.to_thread(self.node.control, "close_all_user_connections", user, "test")
+        elif isinstance(self.hub, Hub) and self.hub._running is not None:
+            self.hub._running.server.cut(user)
 
 
 def settings_for(data: Path, port: int, **more: Any) -> Settings:
@@ -94,14 +109,14 @@ async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[Remote
 
 
 @asynccontextmanager
-async def beside(data: Path, port: int, **more: Any) -> AsyncIterator[Place]:
-    """The hub whose broker is the RabbitMQ on that port."""
+async def beside(data: Path, port: int, node: rabbit.Node | None = None, **more: Any) -> AsyncIterator[Place]:
+    """The hub whose broker is the RabbitMQ on that port; `node` to cut connections there."""
     surroundings = context(data, port, message_ttl_s=TTL_S, **more)
     hub = build_hub(surroundings)
     assert isinstance(hub, RemoteHub)
     await hub.start()
     try:
-        yield Place(port, hub, surroundings.world)
+        yield Place(port, hub, surroundings, node)
     finally:
         await hub.stop()
 
@@ -125,7 +140,7 @@ async def embedded(data: Path, store: Path, **more: Any) -> AsyncIterator[Place]
         assert isinstance(hub, Hub)
         await hub.start()
         try:
-            yield Place(port, hub, surroundings.world)
+            yield Place(port, hub, surroundings)
         finally:
             await hub.stop()
 

@@ -73,7 +73,7 @@ def hub_on(data: Path, pki: Pki, tmp_path: Path, request: pytest.FixtureRequest)
                 yield place
         else:
             node: rabbit.Node = request.getfixturevalue("node" if mtls else "plain_node")
-            async with beside(data, node.port, mtls=mtls) as place:
+            async with beside(data, node.port, node, mtls=mtls) as place:
                 yield place
 
     return opened

@@ -18,14 +18,13 @@ from pamqp.commands import Basic
 from sandbox.config import EMBEDDED
 from sandbox.hub.removals import Removal, counted, told
 from sandbox.kernel.hub_clients import leaving_switch, switch_of
-from sandbox.kernel.world import World
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki
 from tests.sandboxes import eventually
 from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.test_rabbitmq import acknowledgement, publish, receive
+from tests.wire.hub.messages import acknowledgement, publish, receive
 
 NEW = "fr.health.samu750"
 
@@ -38,7 +37,7 @@ async def with_client(hub_on: Opened, broker: str, request: pytest.FixtureReques
     async with hub_on(broker) as place:
         if broker != EMBEDDED:
             await asyncio.to_thread(_make_user, request.getfixturevalue("node"))
-        place.world.apply(World(revision=1, switches={switch_of(NEW): ""}))
+        place.change(switches={switch_of(NEW): ""})
         await _queues(place, request)
         yield place
 
@@ -88,7 +87,7 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
 
 async def leave(place: Place, word: str = "w1") -> Removal:
     """Take the client away; what the hub tells of it."""
-    place.world.apply(World(revision=2, switches={leaving_switch(NEW): word}))
+    place.change(switches={leaving_switch(NEW): word})
     removal: Removal = await eventually(lambda: told(place.hub.health(), NEW, word))
     return removal
 
