@@ -71,9 +71,18 @@ async def broker(request: pytest.FixtureRequest, observed_pki: Pki, tmp_path: Pa
     """An empty hub without a dispatcher: what goes to `hubsante` stays in `dispatch`."""
     if request.param == "rabbitmq":
         node: rabbit.Node = request.getfixturevalue("rabbit_node")
-        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory)
+        stopped = False
+
+        async def stop() -> None:
+            nonlocal stopped
+            stopped = True
+            await asyncio.to_thread(node.control, "stop_app")
+
+        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop)
         await _empty(made)
         yield made
+        if stopped:
+            await asyncio.to_thread(node.control, "start_app")
     else:
         async with _embedded(observed_pki, tmp_path) as made:
             yield made
@@ -103,7 +112,7 @@ class _embedded:  # noqa: N801 - a context manager
         )
         await self._server.start()
         self._broker = broker
-        return Broker("embedded", sock.getsockname()[1], self._pki, self._pass, self._data)
+        return Broker("embedded", sock.getsockname()[1], self._pki, self._pass, self._data, self._server.stop)
 
     async def _pass(self, seconds: float) -> None:
         self._now += seconds

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -295,13 +295,14 @@ def _shown(value: Any) -> str:
 
 @dataclass
 class Broker:
-    """A broker that is there to be talked to. `pass_time`: make its clock advance."""
+    """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order."""
 
     name: str
     port: int
     pki: Pki
     pass_time: Callable[[float], Any]
     data: Path
+    stop: Callable[[], Awaitable[object]]
 
     async def connect(self, user: str) -> Talk:
         context = client_context(self.pki, user)
