@@ -93,7 +93,9 @@ def _definitions(options: argparse.Namespace) -> int:
         password = None if settings.mtls else derived_secret(master_secret(settings.data), "hub-password")
         ids = client_ids(settings, load_population(settings))
         ttl_ms = settings.message_ttl_s * 1000
-        document = definitions(ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=password)
+        document = definitions(
+            ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=password, most=settings.queue_limit
+        )
         if options.out is None:
             sys.stdout.write(document.decode() + "\n")
         else:

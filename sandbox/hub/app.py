@@ -94,14 +94,14 @@ class Hub:
         """A broker with what the disk holds, its dispatcher, its listener."""
         context = self._context
         broker = Broker(context.entropy.octets)
-        ttl_ms = context.settings.message_ttl_s * 1000
+        ttl_ms, most = context.settings.message_ttl_s * 1000, context.settings.queue_limit
         server = self._listener(broker)
         self._removals.resume()
         leaving = self._removals.pending(context.world.world)
         everybody = (*self._ids, *leaving)  # what waits for those who leave is to be counted
         feeds = [
-            Feed(context, broker, add_virtual_host(broker, vhost, everybody, ttl_ms), self._ids, office, server.cut)
-            for vhost, office in self._offices.items()
+            Feed(context, broker, vhost, self._ids, self._offices[vhost.name], server.cut)
+            for vhost in [add_virtual_host(broker, name, everybody, ttl_ms, most=most) for name in self._offices]
         ]
         messages = MessageLog.open(context.store_dir("hub"), broker)
         messages.start()
@@ -145,7 +145,8 @@ class Hub:
         self._ids.append(client)
         self._clients.add(client)
         if self._running is not None:
-            self._running.add_client(client, self._context.settings.message_ttl_s * 1000)
+            settings = self._context.settings
+            self._running.add_client(client, settings.message_ttl_s * 1000, settings.queue_limit)
 
     async def _restart(self, away: float) -> None:
         """Go down like a broker that is restarted, and come back with what the disk holds."""
@@ -184,10 +185,10 @@ class _Running:
     messages: MessageLog
     server: AmqpServer
 
-    def add_client(self, client: str, ttl_ms: int) -> None:
+    def add_client(self, client: str, ttl_ms: int, most: int) -> None:
         """Queues for one client more."""
         for vhost in self.broker.vhosts.values():
-            add_client(vhost, client, ttl_ms)
+            add_client(vhost, client, ttl_ms, most)
         for feed in self.feeds:
             feed.add_client(client)
 

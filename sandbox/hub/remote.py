@@ -190,9 +190,10 @@ class RemoteHub:
         channel = await connection.channel(publisher_confirms=False)
         for exchange, kind in EXCHANGES.items():
             await channel.exchange_declare(exchange, exchange_type=kind, durable=True)
-        ttl_ms = self._context.settings.message_ttl_s * 1000
+        settings = self._context.settings
+        ttl_ms, most = settings.message_ttl_s * 1000, settings.queue_limit
         for queue in queues:
-            await channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, ttl_ms))
+            await channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, ttl_ms, most))
         for queue, exchange, key in bindings(self._ids):
             await channel.queue_bind(queue, exchange, key)
         await channel.close()

@@ -1,6 +1,6 @@
 """The embedded broker's listener on real sockets: what needs a hand inside it (limits, buffers, defects), or the
-sandbox's own revocation list, which no RabbitMQ here is told to read. Certificates, heartbeats and the end of a connection
-as clients see them are played on both brokers in `observed/test_connections.py`."""
+sandbox's own revocation list, which no RabbitMQ here is told to read. Certificates, heartbeats and the end as clients
+see them are played on both brokers in `observed/test_connections.py`."""
 
 from __future__ import annotations
 

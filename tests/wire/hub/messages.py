@@ -75,3 +75,12 @@ async def depth(data: Path, place: Reachable, queue: str) -> int:
     async with connected(data, place, SPARE) as connection:
         found = await (await connection.channel()).declare_queue(queue, passive=True)
         return found.declaration_result.message_count or 0
+
+
+async def exists(data: Path, place: Reachable, queue: str) -> bool:
+    """Is there such a queue?"""
+    try:
+        await depth(data, place, queue)
+    except aio_pika.exceptions.ChannelClosed:
+        return False
+    return True

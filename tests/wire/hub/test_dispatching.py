@@ -11,12 +11,14 @@ import pytest
 import pytest_asyncio
 from aio_pika.abc import AbstractConnection
 
+from sandbox.hub.removals import counted, told
 from sandbox.hub.report import read
+from sandbox.kernel.hub_clients import leaving_switch, switch_of
 from sandbox.kernel.world import Fault
 from tests.sandboxes import eventually
 from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, publish, receive, taken
+from tests.wire.hub.messages import acknowledgement, depth, exists, publish, receive, taken
 
 Hub = tuple[Place, AbstractConnection]
 
@@ -88,6 +90,28 @@ async def test_what_is_counted_is_what_happened(hub: Hub) -> None:
         ("UNRECOGNIZED_MESSAGE_FORMAT", SPARE, VHOST, 1)
     ]
     assert sum(found.buckets) == 2
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+async def test_the_oldest_of_too_many_dies_and_is_reported(hub_on: Opened, data: Path, broker: str) -> None:
+    client = "fr.health.limited"
+    async with hub_on(broker, queue_limit=2) as place, connected(data, place, SPARE) as spare:
+        place.change(switches={switch_of(client): ""})
+
+        async def there() -> bool:
+            return await exists(data, place, f"{client}.ack")
+
+        await eventually(there)
+        for unique in ("1", "2", "3"):
+            await publish(spare, SPARE, acknowledgement(SPARE, client, unique))
+        (report,) = await receive(spare, f"{SPARE}.info", 1)
+        assert await depth(data, place, f"{client}.ack") == 2
+        place.change(switches={leaving_switch(client): "w"})
+        removal = await eventually(lambda: told(place.hub.health(), client, "w"))
+    assert error_of(report)["errorCode"] == {"statusCode": 500, "statusString": "DEAD_LETTER_QUEUED"}
+    assert error_of(report)["referencedDistributionID"] == f"{SPARE}_1"
+    assert error_of(report)["errorCause"].endswith(f"from queue '{client}.ack' (maxlen)")
+    assert counted(removal.queues) == 2
 
 
 # ---- the hub's faults

@@ -24,7 +24,7 @@ from tests.sandboxes import eventually
 from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, publish, receive
+from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 NEW = "fr.health.samu750"
 
@@ -51,13 +51,7 @@ async def _queues(place: Place, request: pytest.FixtureRequest) -> None:
     """Until they are there."""
 
     async def there() -> bool:
-        async with connected(request.getfixturevalue("data"), place, SPARE) as spare:
-            channel = await spare.channel()
-            try:
-                await channel.declare_queue(f"{NEW}.info", passive=True)
-            except aio_pika.exceptions.ChannelClosed:
-                return False
-            return True
+        return await exists(request.getfixturevalue("data"), place, f"{NEW}.info")
 
     await eventually(there)
 
