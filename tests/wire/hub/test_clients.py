@@ -1,4 +1,7 @@
-"""Clients of the hub that are added while it runs."""
+"""Clients of the hub that are added while it runs, and taken away: the commands, certificates and files of it.
+
+With the embedded broker, as nothing of this depends on the broker; what it does of it: `test_removal.py`, on both.
+"""
 
 from __future__ import annotations
 
@@ -94,9 +97,12 @@ async def refused(document: dict[str, Any]) -> None:
         await connect(document, NEW)
 
 
-async def test_client_is_removed_with_what_it_had_and_may_be_added_again(tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("flags", [(), ("--processes",)], ids=["one process", "a process per role"])
+async def test_client_is_removed_with_what_it_had_and_may_be_added_again(
+    tmp_path: Path, capsys: Any, flags: tuple[str, ...]
+) -> None:
     data, base = tmp_path / "data", free_port_base()
-    with command(data, "--preset", "minimal", base=base) as running:
+    with command(data, "--preset", "minimal", *flags, base=base) as running:
         assert add(data) == 0
         before = endpoints(data)
         assert await round_trip(before) == f"{SPARE}_trial"
