@@ -12,18 +12,21 @@ from typing import Any
 import pytest
 
 from sandbox.cli import main
+from sandbox.hub import remote
 from sandbox.hub.app import build as build_hub
+from sandbox.hub.dispatcher import HUB_ID
+from sandbox.hub.removals import Removal, told
 from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.hub_clients import switch_of
+from sandbox.kernel.hub_clients import leaving_switch, switch_of
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
 from tests.sandboxes import command, eventually, free_port_base
 from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, context, dispatcher
+from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher
 from tests.wire.hub.brokers import connected as client
-from tests.wire.hub.messages import acknowledgement, publish, receive
+from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 
 async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice(data: Path, node: rabbit.Node) -> None:
@@ -152,3 +155,34 @@ def test_broker_that_is_not_there_ends_the_start_in_one_line(data: Path, pki: Pk
         assert running.process.returncode == 1
     assert error.strip().splitlines()[-1].startswith("sas-sandbox: RabbitMQ: 127.0.0.1:9:")
     assert "Traceback" not in error
+
+
+async def test_queues_that_are_somebody_elses_stay_when_their_client_is_taken_away(
+    data: Path, node: rabbit.Node
+) -> None:
+    async with beside(data, node.port, hub_topology="assume") as place:
+        place.change(switches={leaving_switch(OTHER): "w"})
+        removal = told(place.hub.health(), OTHER, "w")
+        assert removal == Removal("w", kept=True)
+        assert await exists(data, place, f"{OTHER}.info")
+
+
+async def test_client_is_taken_away_once_a_broker_that_was_away_is_back(
+    data: Path, node: rabbit.Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_LOOK_S", 0.05)
+    async with beside(data, node.port, node) as place:
+        place.change(switches={switch_of("fr.health.short"): ""})
+
+        async def there() -> bool:
+            return await exists(data, place, "fr.health.short.info")
+
+        await eventually(there)
+        await place.cut(HUB_ID)
+        place.change(switches={leaving_switch("fr.health.short"): "w"})
+        assert told(place.hub.health(), "fr.health.short", "w") is None
+        removal = await eventually(lambda: told(place.hub.health(), "fr.health.short", "w"))
+        assert {lost.vhost for lost in removal.queues} == {VHOST, "/"}
+        assert not await exists(data, place, "fr.health.short.info")
+        place.change(switches={})
+        assert "removed" not in place.hub.health()
