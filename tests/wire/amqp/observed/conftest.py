@@ -14,7 +14,7 @@ from pamqp import commands
 
 from sandbox.amqp.broker import Broker as Embedded
 from sandbox.amqp.permissions import External
-from sandbox.amqp.queue import Limit
+from sandbox.amqp.queue import Limit, Load
 from sandbox.hub.clients import Clients
 from sandbox.hub.messages import MessageLog
 from sandbox.hub.topology import DISTRIBUTION, add_virtual_host, client_queues, queue_arguments
@@ -78,7 +78,11 @@ async def broker(request: pytest.FixtureRequest, observed_pki: Pki, tmp_path: Pa
             stopped = True
             await asyncio.to_thread(node.control, "stop_app")
 
-        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop)
+        async def starve(on: bool) -> None:
+            wanted = "0.000001" if on else "0.4"
+            await asyncio.to_thread(node.control, "set_vm_memory_high_watermark", wanted)
+
+        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop, starve)
         await _empty(made)
         yield made
         if stopped:
@@ -112,11 +116,16 @@ class _embedded:  # noqa: N801 - a context manager
         )
         await self._server.start()
         self._broker = broker
-        return Broker("embedded", sock.getsockname()[1], self._pki, self._pass, self._data, self._server.stop)
+        return Broker(
+            "embedded", sock.getsockname()[1], self._pki, self._pass, self._data, self._server.stop, self._starve
+        )
 
     async def _pass(self, seconds: float) -> None:
         self._now += seconds
         self._broker.tick(self._now)
+
+    async def _starve(self, on: bool) -> None:
+        self._broker.load.most = 0 if on else Load().most
 
     async def __aexit__(self, *_: object) -> None:
         await self._server.stop(0)

@@ -295,7 +295,8 @@ def _shown(value: Any) -> str:
 
 @dataclass
 class Broker:
-    """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order."""
+    """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order;
+    `starve`: take its memory away, or give it back."""
 
     name: str
     port: int
@@ -303,6 +304,7 @@ class Broker:
     pass_time: Callable[[float], Any]
     data: Path
     stop: Callable[[], Awaitable[object]]
+    starve: Callable[[bool], Awaitable[object]]
 
     async def connect(self, user: str) -> Talk:
         context = client_context(self.pki, user)

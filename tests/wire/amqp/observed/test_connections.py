@@ -10,7 +10,7 @@ from pamqp.commands import Connection
 from pamqp.heartbeat import Heartbeat
 
 from sandbox.net.tls import client_context
-from tests.wire.amqp.observed.talk import LRM, ME, Broker, Case
+from tests.wire.amqp.observed.talk import LRM, ME, UNAWARE, Broker, Case, Pub
 
 
 @pytest.mark.parametrize("kind", ["expired", "not_yet_valid", "self_signed", "other_ca", "none"])
@@ -73,3 +73,20 @@ async def test_broker_that_is_stopped_says_so_and_ends(broker: Broker) -> None:
         talk.say(Connection.CloseOk())
         assert await talk.hear() == "end"
         await stopping
+
+
+async def test_publisher_is_told_that_memory_is_low_and_when_it_is_not(broker: Broker) -> None:
+    """Only who publishes is told, and who announced that he knows the word. What is published meanwhile differs:
+    RabbitMQ reads no more of it, ours refuses it by a nack to those who want confirms."""
+    async with broker.party() as party:
+        talk, idle, unaware = await party.get(ME), await party.get(LRM), await party.get(ME + UNAWARE)
+        await broker.starve(True)
+        try:
+            for each in (talk, unaware):
+                each.say(Pub())
+            assert await talk.hear() == "connection.blocked low on memory"
+        finally:
+            await broker.starve(False)
+        assert await talk.hear() == "connection.unblocked"
+        for each in (talk, idle, unaware):
+            await each.settle("")
