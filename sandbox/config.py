@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform_client_id: str = "fr.health.test.ptfsas"
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
+    queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
     hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
     hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
@@ -86,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         expected = "embedded, or amqps://host[:port], or amqp://host[:port] with --no-mtls; the vhost is `vhost`"
         _require(self.hub_broker == EMBEDDED or _is_broker(self.hub_broker, self.mtls), "hub_broker",
                  self.hub_broker, expected)  # fmt: skip
+        _require(0 <= self.queue_limit <= 10_000_000, "queue_limit", self.queue_limit, "0 to 10000000")
         _require(self.hub_topology in ("declare", "assume"), "hub_topology", self.hub_topology, "declare or assume")
         vendors = [row.client_id for row in self.external_lrms]
         _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",

@@ -64,6 +64,17 @@ class VirtualHost:
         self.queues[name] = made
         return made
 
+    def delete(self, name: str) -> tuple[int, int]:
+        """Take a queue away with what is in it: how much was ready, how much was out (0 when there is no such queue).
+
+        Nothing of it is dead-lettered, as with RabbitMQ's `queue.delete`."""
+        queue = self.queues.pop(name, None)
+        if queue is None:
+            return 0, 0
+        for exchange in self.exchanges.values():
+            exchange.unbind(queue)
+        return queue.delete()
+
     def publish(self, message: Message, now: float) -> tuple[int, int]:
         """Put a message into every queue that its exchange and key reach; how many it reached, and how many of them
         were full and did not take it.
@@ -109,6 +120,7 @@ class Broker:
     records: Records = field(default_factory=Records)
     load: Load = field(default_factory=Load)
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
+    reply_addresses: set[str] = field(default_factory=set)  # of the reply consumers that there are
     _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
 
     def vhost(self, name: str) -> VirtualHost:

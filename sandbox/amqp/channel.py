@@ -6,7 +6,7 @@ from collections import deque
 
 from pamqp import base, commands
 
-from sandbox.amqp import codec
+from sandbox.amqp import codec, replies
 from sandbox.amqp.deliveries import Deliveries, Link
 from sandbox.amqp.errors import ProtocolError
 from sandbox.amqp.message import read_message
@@ -30,6 +30,7 @@ class Channel:
         self.state = ChannelState.OPEN
         self.deliveries = Deliveries(link, number)
         self.confirming = False
+        self.replies: replies.ReplyConsumer | None = None
         self.method = (0, 0)
         self._published = 0
         self._owed: deque[list[int]] = deque()  # [batch, last tag, how many], ascending
@@ -126,7 +127,10 @@ class Channel:
         link.rights.publish(link.vhost.name, exchange, key)
         if exchange not in link.vhost.exchanges:
             raise ProtocolError(404, f"no exchange '{exchange}' in vhost '{link.vhost.name}'")
-        message = read_message(exchange, key, self._properties, body, link.rights.user)
+        raw = self._properties
+        if replies.MARK in raw:
+            raw = replies.addressed(raw, self.replies)
+        message = read_message(exchange, key, raw, body, link.rights.user)
         if not link.broker.can_accept:
             link.refuse_for_now(link.broker.alarm)
             self._confirm(accepted=False, durable=False)
@@ -185,8 +189,18 @@ class Channel:
         self.release()
         self.send(commands.Channel.CloseOk())
 
+    def expect_replies(self, consumer: replies.ReplyConsumer | None) -> None:
+        """Consume the pseudo-queue of direct reply-to, or (None) do so no more."""
+        addresses = self.link.broker.reply_addresses
+        if self.replies is not None:
+            addresses.discard(self.replies.address)
+        if consumer is not None:
+            addresses.add(consumer.address)
+        self.replies = consumer
+
     def release(self) -> None:
         """Give everything back."""
+        self.expect_replies(None)
         self._pieces.clear()
         self._owed.clear()
         self.link.broker.records.forget(self)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Protocol
 
+from pamqp import commands
+
 from sandbox.amqp import codec
 from sandbox.amqp.broker import Broker, VirtualHost
 from sandbox.amqp.errors import ProtocolError
@@ -29,6 +31,10 @@ class Link(Protocol):
 
     def refuse_for_now(self, reason: str) -> None:
         """The broker takes nothing: tell the client, once."""
+        ...
+
+    def is_able(self, capability: str) -> bool:
+        """Did the client announce it?"""
         ...
 
     def has_room(self) -> bool:
@@ -164,6 +170,12 @@ class Deliveries:
         consumer = self.consumers.pop(tag, None)
         if consumer is not None:
             consumer.queue.unsubscribe(consumer)
+
+    def cancelled(self, consumer: Consumer) -> None:
+        """Its queue was deleted: basic.cancel to a client that knows it from a server, silence to any other."""
+        del self.consumers[consumer.tag]
+        if self._link.is_able("consumer_cancel_notify"):
+            self._link.send(codec.method(self._number, commands.Basic.Cancel(consumer.tag, True)))
 
     def refill(self) -> None:
         """Room may have come back: let the queues deliver."""

@@ -1,7 +1,7 @@
 """The methods a client may call on an open channel, one function each; a table says which.
 
-Topology is fixed, so whatever would configure something is refused as RabbitMQ refuses a user without `configure`
-(403 names the exchange or queue; a server-named queue by the name it would have got).
+Topology is the hub's, so whatever would configure something is refused as RabbitMQ refuses a user without `configure`
+(403 names the exchange or queue; a server-named queue by the name it would have got). Only an operator deletes queues.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sandbox.amqp import properties as props
 from sandbox.amqp.channel import Channel
 from sandbox.amqp.errors import ProtocolError
 from sandbox.amqp.queue import Queue
+from sandbox.amqp.replies import REPLY_TO, ReplyConsumer, exists
 from sandbox.amqp.routing import ExchangeKind
 
 Basic, Exchange = commands.Basic, commands.Exchange
@@ -88,7 +89,18 @@ def _exchange_bind(channel: Channel, frame: Any) -> None:
     raise _refuse(channel, "exchange", frame.destination or "amq.default")
 
 
+def _declare_reply_queue(channel: Channel, frame: Any) -> None:
+    """Every declare of these is a passive one: what is there has one consumer by its nature."""
+    if not exists(frame.queue, channel.link.broker.reply_addresses):
+        raise ProtocolError(404, f"no queue '{frame.queue}' in vhost '{channel.link.vhost.name}'")
+    if not frame.nowait:
+        channel.send(commands.Queue.DeclareOk(frame.queue, 0, 1))
+
+
 def _queue_declare(channel: Channel, frame: Any) -> None:
+    if frame.queue.startswith(REPLY_TO):
+        _declare_reply_queue(channel, frame)
+        return
     if not frame.passive and frame.queue.startswith(_RESERVED):
         raise ProtocolError(403, f"queue name '{frame.queue}' contains reserved prefix 'amq.*'")
     if not frame.passive:
@@ -100,8 +112,31 @@ def _queue_declare(channel: Channel, frame: Any) -> None:
         channel.send(ok)
 
 
+def _queue_delete(channel: Channel, frame: Any) -> None:
+    if not frame.queue:
+        raise ProtocolError(404, "no previously declared queue")
+    vhost = channel.link.vhost
+    channel.link.rights.delete(vhost.name, frame.queue)
+    queue = vhost.queues.get(frame.queue)
+    if queue is not None:  # RabbitMQ says delete-ok for one that is not there, too
+        queue.expire(channel.link.now)
+        _check_idle(queue, unused=frame.if_unused, empty=frame.if_empty)
+    ready, _ = vhost.delete(frame.queue)
+    if not frame.nowait:
+        channel.send(commands.Queue.DeleteOk(ready))
+
+
+def _check_idle(queue: Queue, *, unused: bool, empty: bool) -> None:
+    """Raises ProtocolError 406 for a queue that is to go only when nobody consumes it, or nothing is ready in it."""
+    where = f"queue '{queue.name}' in vhost '{queue.vhost}'"
+    if unused and queue.consumers:
+        raise ProtocolError(406, f"{where} in use")
+    if empty and queue.ready:
+        raise ProtocolError(406, f"{where} not empty")
+
+
 def _queue_change(channel: Channel, frame: Any) -> None:
-    """delete, bind, unbind."""
+    """bind, unbind."""
     if not frame.queue:
         raise ProtocolError(404, "no previously declared queue")
     raise _refuse(channel, "queue", frame.queue)
@@ -128,7 +163,23 @@ def _qos(channel: Channel, frame: Any) -> None:
     deliveries.refill()
 
 
+def _consume_replies(channel: Channel, frame: Any) -> None:
+    if frame.consumer_tag in channel.deliveries.consumers:
+        raise ProtocolError(530, f"attempt to reuse consumer tag '{frame.consumer_tag}'")
+    if not frame.no_ack:
+        raise ProtocolError(406, "reply consumer cannot acknowledge")
+    if channel.replies is not None:
+        raise ProtocolError(406, "reply consumer already set")
+    tag = frame.consumer_tag or _made_name(channel, "amq.ctag-")
+    channel.expect_replies(ReplyConsumer(tag, _made_name(channel, _made_name(channel, f"{REPLY_TO}.") + ".")))
+    if not frame.nowait:
+        channel.send(Basic.ConsumeOk(tag))
+
+
 def _consume(channel: Channel, frame: Any) -> None:
+    if frame.queue == REPLY_TO:
+        _consume_replies(channel, frame)
+        return
     queue = _own_queue(channel, frame.queue)
     priority = _priority(frame.arguments or {}, queue)
     tag = frame.consumer_tag or _made_name(channel, "amq.ctag-")
@@ -149,7 +200,10 @@ def _priority(arguments: Mapping[str, Any], queue: Queue) -> int:
 
 
 def _cancel(channel: Channel, frame: Any) -> None:
-    channel.deliveries.cancel(frame.consumer_tag)
+    if channel.replies is not None and channel.replies.tag == frame.consumer_tag:
+        channel.expect_replies(None)
+    else:
+        channel.deliveries.cancel(frame.consumer_tag)
     if not frame.nowait:
         channel.send(Basic.CancelOk(frame.consumer_tag))
 
@@ -219,7 +273,7 @@ _HANDLERS: Mapping[int, Callable[[Channel, Any], None]] = {
     commands.Queue.Declare.index: _queue_declare,
     commands.Queue.Bind.index: _queue_change,
     commands.Queue.Unbind.index: _queue_change,
-    commands.Queue.Delete.index: _queue_change,
+    commands.Queue.Delete.index: _queue_delete,
     commands.Queue.Purge.index: _queue_purge,
     Basic.Qos.index: _qos,
     Basic.Consume.index: _consume,

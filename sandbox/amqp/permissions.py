@@ -16,13 +16,15 @@ from sandbox.amqp.errors import ProtocolError
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """One user's. `topics`: exchange -> the routing keys it may publish with; other exchanges: any key."""
+    """One user's. `topics`: exchange -> the routing keys it may publish with; other exchanges: any key. `operator`: may
+    delete queues, as the dispatcher's user may on a RabbitMQ; the rest of the topology is nobody's to change."""
 
     user: str
     vhosts: frozenset[str]
     readable: frozenset[str] = frozenset()
     writable: frozenset[str] = frozenset()
     topics: tuple[tuple[str, frozenset[str]], ...] = ()
+    operator: bool = False
 
     def enter(self, vhost: str, known: bool) -> None:
         """Raises ProtocolError 530 for a vhost that is unknown or not this user's."""
@@ -34,6 +36,11 @@ class Rights:
     def read(self, vhost: str, queue: str) -> None:
         """Consume, get, purge. Raises ProtocolError 403."""
         if queue not in self.readable:
+            raise self.refuse("queue", queue, vhost)
+
+    def delete(self, vhost: str, queue: str) -> None:
+        """Raises ProtocolError 403."""
+        if not self.operator:
             raise self.refuse("queue", queue, vhost)
 
     def publish(self, vhost: str, exchange: str, routing_key: str) -> None:
@@ -49,7 +56,7 @@ class Rights:
                 )
 
     def refuse(self, kind: str, name: str, vhost: str) -> ProtocolError:
-        """403 for a queue or an exchange: nobody may configure anything here."""
+        """403 for a queue or an exchange."""
         return ProtocolError(403, f"access to {kind} '{name}' in vhost '{vhost}' refused for user '{self.user}'")
 
 

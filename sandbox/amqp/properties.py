@@ -15,7 +15,8 @@ from pamqp import common, decode, encode
 from sandbox.amqp.codec import short_string
 from sandbox.amqp.errors import FrameError
 
-CONTENT_TYPE, HEADERS, DELIVERY_MODE, EXPIRATION, USER_ID = 0x8000, 0x2000, 0x1000, 0x0100, 0x0010
+CONTENT_TYPE, HEADERS, DELIVERY_MODE = 0x8000, 0x2000, 0x1000
+REPLY_TO, EXPIRATION, USER_ID = 0x0200, 0x0100, 0x0010
 
 _UNTIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE).to_bytes(2, "big")
 _TIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE | EXPIRATION).to_bytes(2, "big")

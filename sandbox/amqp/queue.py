@@ -29,6 +29,10 @@ class Outlet(Protocol):
         """Send it."""
         ...
 
+    def cancelled(self, consumer: Consumer) -> None:
+        """Its queue is no more."""
+        ...
+
 
 class Consumer:
     """One subscription. `limit`: its prefetch count, 0 for none; `outstanding`: delivered, not yet settled;
@@ -119,6 +123,7 @@ class Queue:
         self._records, self._load, self._died = records, load, died
         self._limit, self._octets = limit, 0  # octets: of the bodies that are ready
         self._ranked = False  # consumers differ in priority
+        self._deleted = False
 
     # -- coming in
 
@@ -218,12 +223,16 @@ class Queue:
 
     def reject(self, entry: Entry, now: float) -> None:
         """Refused without requeue: dead-lettered or dropped."""
-        self.unacked -= 1
-        self._discard(entry)
-        self._died(self, entry.message, "rejected", now)
+        self.settle(entry)
+        if not self._deleted:
+            self._died(self, entry.message, "rejected", now)
 
     def requeue(self, entries: Iterable[Entry], now: float) -> None:
-        """Back to their original places, redelivered."""
+        """Back to their original places, redelivered; gone with a queue that was deleted meanwhile."""
+        if self._deleted:
+            for entry in entries:
+                self.settle(entry)
+            return
         for entry in sorted(entries, key=lambda entry: entry.position, reverse=True):
             self.unacked -= 1
             entry.redelivered = True
@@ -260,6 +269,17 @@ class Queue:
         self.ready.clear()
         self._octets = 0
         return dropped
+
+    def delete(self) -> tuple[int, int]:
+        """The end: what is ready is gone, its consumers are told, what is out goes once it is answered for.
+
+        The number of messages that were ready, and of those that were out."""
+        self._deleted, self.on_ready = True, None
+        lost = self.purge(), self.unacked
+        consumers, self.consumers = self.consumers, deque()
+        for consumer in consumers:
+            consumer.outlet.cancelled(consumer)
+        return lost
 
     def _discard(self, entry: Entry) -> None:
         self._load.remove(entry.message)

@@ -41,6 +41,11 @@ class Exchange:
         self._bindings[key, queue.name] = queue
         self._routes.clear()
 
+    def unbind(self, queue: Queue) -> None:
+        """No key reaches `queue` any more."""
+        self._bindings = {place: bound for place, bound in self._bindings.items() if bound is not queue}
+        self._routes.clear()
+
     def route(self, key: str) -> tuple[Queue, ...]:
         """The queues that `key` reaches, each once."""
         found = self._routes.get(key)

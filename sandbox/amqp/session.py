@@ -24,7 +24,7 @@ OUTPUT_HIGH = 256 * 1024  # octets waiting for the shell above which consumers g
 _RUNNING = ConnectionState.RUNNING
 _CHANNEL_OPEN = commands.Channel.Open.index
 _CONNECTION_CLASS = b"\x00\x0a"
-_FORCED = "broker forced connection closure with reason 'shutdown'"
+_SHUTDOWN = "broker forced connection closure with reason 'shutdown'"
 
 SERVER_PROPERTIES: dict[str, Any] = {
     "product": "SAS Sandbox Hub",
@@ -126,11 +126,11 @@ class Session:
         elif quiet >= self.heartbeat / 2:
             self.send(codec.HEARTBEAT_FRAME)
 
-    def shut_down(self, now: float) -> None:
-        """The broker stops: connection.close 320."""
+    def shut_down(self, now: float, why: str = _SHUTDOWN) -> None:
+        """The broker stops (or the user is no more): connection.close 320."""
         self.now = now
         if self.state in (_RUNNING, ConnectionState.OPEN):
-            self._close(ProtocolError(320, _FORCED), (0, 0))
+            self._close(ProtocolError(320, why), (0, 0))
         self.state = connection_step(self.state, "force")
 
     def lost(self, now: float) -> None:
@@ -152,7 +152,7 @@ class Session:
 
     def refuse_for_now(self, reason: str) -> None:
         """connection.blocked, to clients that know it; `connection.unblocked` follows when the broker is clear."""
-        if not self._blocked and self._is_able("connection.blocked"):
+        if not self._blocked and self.is_able("connection.blocked"):
             self._blocked = True
             self._send_method(commands.Connection.Blocked(reason))
             self.broker.when_clear(self._unblock)
@@ -161,7 +161,8 @@ class Session:
         self._blocked = False
         self._send_method(commands.Connection.Unblocked())
 
-    def _is_able(self, capability: str) -> bool:
+    def is_able(self, capability: str) -> bool:
+        """Did the client announce it?"""
         capabilities = self.client_properties.get("capabilities")
         return isinstance(capabilities, dict) and bool(capabilities.get(capability))
 
@@ -281,7 +282,7 @@ class Session:
             self.state = connection_step(self.state, "start-ok")
             self._send_method(commands.Connection.Tune(CHANNEL_MAX, FRAME_MAX, HEARTBEAT))
             return
-        if not self._is_able("authentication_failure_close"):
+        if not self.is_able("authentication_failure_close"):
             self.lost(self.now)
             return
         detail = (

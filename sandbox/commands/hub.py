@@ -1,10 +1,11 @@
-"""`sas-sandbox hub`: further clients of a running hub, and what a RabbitMQ must hold to carry Hub Santé."""
+"""`sas-sandbox hub`: clients that come to a running hub or leave it, what a RabbitMQ must hold to carry Hub Santé."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from sandbox.commands.options import Commands, directory_options, settings_of
 from sandbox.config import PRESETS
@@ -13,9 +14,9 @@ from sandbox.kernel.errors import UsageError
 
 def add(commands: Commands) -> None:
     """Declare the commands."""
-    group = commands.add_parser("hub", help="add a client to the hub, prepare a RabbitMQ for it").add_subparsers(
-        required=True
-    )
+    group = commands.add_parser(
+        "hub", help="add or remove a client of the hub, prepare a RabbitMQ for it"
+    ).add_subparsers(required=True)
     text = "write users, rights, policies and topology as a RabbitMQ definitions file"
     parser = group.add_parser("definitions", help=text, description=text)
     directory_options(parser)
@@ -32,6 +33,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--software", default="", metavar="NAME", help="name of the software behind it")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where its certificate goes (pki/issued)")
     parser.set_defaults(run=_add_client)
+    text = "take a client away that was added: queues, certificate, rights, connections"
+    parser = group.add_parser("remove-client", help=text, description=text)
+    directory_options(parser)
+    parser.add_argument("id", metavar="ID", help="client id, as it was added")
+    parser.set_defaults(run=_remove_client)
 
 
 def _add_client(options: argparse.Namespace) -> int:
@@ -51,14 +57,25 @@ def _add_client(options: argparse.Namespace) -> int:
     return 0
 
 
+def _remove_client(options: argparse.Namespace) -> int:
+    from sandbox.commands.running import Running
+
+    running = Running(settings_of(options, "data_dir"))
+    removed = running.delete(f"/hub/clients/{quote(options.id, safe='')}")
+    sys.stdout.write(f"{options.id} n'est plus client du hub\n")
+    for line in removed["told"]:
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
 def _certificate(options: argparse.Namespace) -> dict[str, str]:
     from sandbox.commands.pki import desk_of
     from sandbox.pki.desk import name_of
     from sandbox.pki.subjects import hub_client_subject
 
     out = options.out.absolute() if options.out else None
-    name = name_of(options.id)
     with desk_of(options, make=False) as desk:
+        name = desk.free_name(name_of(options.id))  # of a client that was there before, the former ones are taken
         _, folder = desk.issue(name, hub_client_subject(options.id), (), out)
     return {kind: str(folder / f"{name}.{end}") for kind, end in (("cert", "pem"), ("key", "key"), ("p12", "p12"))}
 
@@ -76,7 +93,9 @@ def _definitions(options: argparse.Namespace) -> int:
         password = None if settings.mtls else derived_secret(master_secret(settings.data), "hub-password")
         ids = client_ids(settings, load_population(settings))
         ttl_ms = settings.message_ttl_s * 1000
-        document = definitions(ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=password)
+        document = definitions(
+            ids, virtual_hosts(settings), ttl_ms=ttl_ms, password=password, most=settings.queue_limit
+        )
         if options.out is None:
             sys.stdout.write(document.decode() + "\n")
         else:

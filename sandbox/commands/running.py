@@ -35,6 +35,10 @@ class Running:
         headers = {"Content-Type": "application/json"}
         return self._ask(urllib.request.Request(self.document["control"]["api"] + path, data, headers))
 
+    def delete(self, path: str) -> Any:
+        """DELETE. Raises NobodyAnswers, UsageError with what the control plane says."""
+        return self._ask(urllib.request.Request(self.document["control"]["api"] + path, method="DELETE"))
+
     def _ask(self, request: urllib.request.Request) -> Any:
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:

@@ -5,7 +5,7 @@
     GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
     GET    /__admin/faults            POST {"kind", "target", "flow", "probability", "count", "params"}; DELETE all
     DELETE /__admin/faults/{id}
-    GET    /__admin/hub/clients       POST {"id", "software", "files"}
+    GET    /__admin/hub/clients       POST {"id", "software", "files"}; DELETE /{id}: one that was added
     GET    /__admin/editors           every editor's character: quirks, latency, page size
     GET    /__admin/editors/{slug}    PUT {"quirks", "latency", "page_size"}; DELETE: as the persona files say
     GET    /__admin/outbox            what editors owe the SAS core by INT_R03; /{slug}; POST /{slug}/resend
@@ -41,7 +41,8 @@ from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
 from sandbox.control import callers, endpoints, interfaces
 from sandbox.control.behaviours import BehaviourDesk, Behaviours
 from sandbox.control.characters import CharacterRequest, Characters, first_switches
-from sandbox.control.hub_clients import ClientRequest, HubClients, first_clients
+from sandbox.control.hub_clients import HubClients, first_clients
+from sandbox.control.hub_clients_desk import HubClientDesk
 from sandbox.control.hub_page import HubDesk
 from sandbox.control.journal_view import JournalView
 from sandbox.control.metrics import Metrics
@@ -54,7 +55,6 @@ from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
-from sandbox.hub.topology import client_queues
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import Issue, RequestError, malformed, refused
 from sandbox.kernel.world import ClockSetting
@@ -92,7 +92,7 @@ class Control:
         self.switchboard = Switchboard(world, self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
-        self.hub_clients = HubClients(self.worlds, self._store, context)
+        self.hub_clients = HubClients(self.worlds, self._store, context, self.switchboard, wall)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self.reload = Reload(context, self.worlds, self._write_endpoints)
         self.metrics = Metrics(self.switchboard, self.journal, self.hub_report, self.hub_clients.software)
@@ -198,8 +198,7 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
-            Route("/__admin/hub/clients", desk.hub_clients, methods=["GET"]),
-            Route("/__admin/hub/clients", desk.add_hub_client, methods=["POST"]),
+            *HubClientDesk(self, pages).routes(),
             Route("/__admin/outbox", desk.outboxes),
             Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
@@ -294,14 +293,6 @@ class _Desk:
         editor = characters.editor(request.path_params["slug"])
         await characters.reset(editor)
         return JSONResponse(characters.document(editor))
-
-    async def hub_clients(self, request: Request) -> Response:
-        return JSONResponse({"clients": self._control.hub_clients.listed()})
-
-    async def add_hub_client(self, request: Request) -> Response:
-        wanted = await _body(request, ClientRequest)
-        await self._control.hub_clients.add(wanted)
-        return JSONResponse({"id": wanted.id, "queues": client_queues(wanted.id)}, status_code=201)
 
     async def outboxes(self, request: Request) -> Response:
         return JSONResponse({"editors": self._control.outboxes.all()})

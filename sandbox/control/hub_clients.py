@@ -1,14 +1,20 @@
-"""Further clients of the hub, while the sandbox runs: what `__admin/hub/clients` reads and adds.
+"""Further clients of the hub, while the sandbox runs: what `__admin/hub/clients` reads, adds and takes away.
 
-    GET   → {"clients": [{"id", "software", "added"}]}
-    POST  {"id", "software"?, "files"?: {"cert", "key", "p12"}} → 201, its queues are there
+    GET          → {"clients": [{"id", "software", "added"}]}
+    POST         {"id", "software"?, "files"?: {"cert", "key", "p12"}} → 201, its queues are there
+    DELETE /<id> → 200 {"id", "queues": [{"vhost", "queue", "ready", "unacked"}], "messages", "connections",
+                 "certificates", "told"}: its queues are gone, with that many messages
 
 A client that was added is kept over restarts, is a switch of the World while the sandbox runs, and stands in
-endpoints.json (`tls.clients` with its `files`, absolute paths).
+endpoints.json (`tls.clients` with its `files`, absolute paths). One that is taken away loses its certificates first;
+then it is a switch of another name, durably, until the hub has told what became of its queues and connections.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,15 +23,27 @@ from sandbox.control import endpoints
 from sandbox.control.worlds import Worlds
 from sandbox.hub.clients import client_ids
 from sandbox.hub.dispatcher import HUB_ID
+from sandbox.hub.removals import Removal, counted, told
 from sandbox.kernel.errors import Issue, RequestError, refused
-from sandbox.kernel.hub_clients import LONGEST_NAME, added_clients, switch_of, usable_client_id
+from sandbox.kernel.hub_clients import (
+    LONGEST_NAME,
+    added_clients,
+    leaving_clients,
+    leaving_switch,
+    switch_of,
+    usable_client_id,
+)
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
-from sandbox.store.protocol import Put, Store
+from sandbox.net.link import Switchboard
+from sandbox.pki.desk import Desk
+from sandbox.pki.manifest import locked
+from sandbox.store.protocol import Delete, Put, Store
 
 MOST = 200
 OWN = "sas-sandbox"
-_TABLE = "hub_clients"
+HUB_S = 8.0  # how long the hub is waited for
+_TABLE, _LEAVING = "hub_clients", "hub_clients_leaving"
 
 
 class Files(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,11 +62,22 @@ class ClientRequest(msgspec.Struct, forbid_unknown_fields=True):
     files: Files | None = None
 
 
-class HubClients:
-    """The registry, as control keeps it."""
+class Leaving(msgspec.Struct, frozen=True):
+    """A client that is being taken away. `word`: under which the hub tells of it; `certificates`: revoked for it."""
 
-    def __init__(self, worlds: Worlds, store: Store, context: Context) -> None:
+    word: str
+    certificates: list[str]
+
+
+class HubClients:
+    """The registry, as control keeps it. `wall`: the time that certificates go by."""
+
+    def __init__(
+        self, worlds: Worlds, store: Store, context: Context, switchboard: Switchboard, wall: Callable[[], float]
+    ) -> None:
         self._worlds, self._store, self._context = worlds, store, context
+        self._switchboard, self._wall = switchboard, wall
+        self._removing = asyncio.Lock()
         self.configured = client_ids(context.settings, context.population)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -77,6 +106,10 @@ class HubClients:
             raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
         if any(row["id"] == request.id for row in self.listed()):
             raise RequestError(409, Issue("duplicate", f"'{request.id}' is a client of the hub already", "id"))
+        if request.id in self._leaving():
+            raise RequestError(
+                409, Issue("conflict", f"'{request.id}' is still being taken away: DELETE it again", "id")
+            )
         if self._store.count(_TABLE) >= MOST:
             raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
 
@@ -90,6 +123,122 @@ class HubClients:
         finally:
             endpoints.write(self._context, self.files())
 
+    async def remove(self, client_id: str) -> dict[str, Any]:
+        """Durable and carried out by the hub: what DELETE answers.
+
+        Raises RequestError 404, 409 (a configured client), 503 (its certificates cannot be revoked: nothing has
+        changed), 504 (the hub has not told yet: it goes on, and the same call asks again), Laggards.
+        """
+        if client_id in self.configured:
+            detail = f"'{client_id}' is {self._why(client_id)}: only clients that were added can be taken away"
+            raise RequestError(409, Issue("conflict", detail, "id"))
+        async with self._removing:
+            if client_id not in self._leaving():
+                await self._dismiss(client_id)
+            removal = await self._told(client_id, self._leaving()[client_id])
+            certificates = self._row(client_id)
+            await self._store.commit(Delete(_LEAVING, client_id))
+            await self._worlds.revise(lambda world: _without(world, leaving_switch(client_id)))
+        return _document(client_id, removal, certificates)
+
+    def _leaving(self) -> dict[str, str]:
+        return leaving_clients(self._worlds.world.switches)
+
+    def _row(self, client_id: str) -> list[str]:
+        row = self._store.get(_LEAVING, client_id)
+        return msgspec.json.decode(row, type=Leaving).certificates if row is not None else []
+
+    async def _dismiss(self, client_id: str) -> None:
+        """Nobody logs on as this client from now on; the hub is to delete its queues."""
+        if client_id not in added_clients(self._worlds.world.switches):
+            raise RequestError(404, Issue("not-found", f"'{client_id}' is no client of the hub", "id"))
+        certificates = await asyncio.to_thread(self._revoked, client_id)
+        row = Leaving(self._context.entropy.token(8), certificates)
+
+        def revised(world: World) -> World:
+            kept = _without(world, switch_of(client_id))
+            return msgspec.structs.replace(kept, switches={**kept.switches, leaving_switch(client_id): row.word})
+
+        await self._store.commit(Delete(_TABLE, client_id), Put(_LEAVING, client_id, msgspec.json.encode(row)))
+        try:
+            await self._worlds.revise(revised)
+        finally:
+            endpoints.write(self._context, self.files())
+
+    def _revoked(self, client_id: str) -> list[str]:
+        pki = self._context.pki
+        if pki is None:
+            return []
+        try:
+            with locked(pki.directory):
+                return Desk(pki.directory, datetime.fromtimestamp(self._wall(), UTC)).revoke_issued(client_id)
+        except OSError as error:
+            detail = f"its certificates cannot be revoked, nothing has changed: {error.strerror or error}"
+            raise RequestError(503, Issue("transient", detail)) from None
+
+    async def _told(self, client_id: str, word: str) -> Removal:
+        """What the hub says of it."""
+        found: list[Removal] = []
+
+        def heard() -> bool:
+            line = self._switchboard.lines.get("hub")
+            found[:] = [each for each in (told(line.health, client_id, word) if line is not None else None,) if each]
+            return bool(found)
+
+        try:
+            await self._switchboard.until(heard, HUB_S)
+        except TimeoutError:
+            detail = f"'{client_id}' may log in no more; the hub has not deleted its queues yet, and will once it can"
+            raise RequestError(504, Issue("timeout", detail)) from None
+        return found[0]
+
+    def _why(self, client_id: str) -> str:
+        settings = self._context.settings
+        if client_id == settings.platform_client_id:
+            return "the SAS platform itself (hub.platform_client_id)"
+        if client_id in settings.external_lrm_ids:
+            return "configured (external_lrms)"
+        if client_id in settings.spare_clients:
+            return "configured (hub.spare_clients)"
+        return "the LRM of a territory (persona files)"
+
+
+def _without(world: World, switch: str) -> World:
+    kept = {key: value for key, value in world.switches.items() if key != switch}
+    return msgspec.structs.replace(world, switches=kept)
+
+
+def _document(client_id: str, removal: Removal, certificates: list[str]) -> dict[str, Any]:
+    return {
+        "id": client_id,
+        "queues": msgspec.to_builtins(removal.queues),
+        "messages": counted(removal.queues),
+        "connections": removal.connections,
+        "certificates": certificates,
+        "told": _sentences(client_id, removal, certificates),
+    }
+
+
+def _sentences(client_id: str, removal: Removal, certificates: list[str]) -> list[str]:
+    """What became of it, for people."""
+    held = [lost for lost in removal.queues if lost.ready or lost.unacked]
+    found = [f"{_messages(lost.ready + (lost.unacked or 0))} de {lost.queue} ({lost.vhost})" for lost in held]
+    if removal.kept:
+        found.append("ses files restent : elles sont à votre RabbitMQ (--hub-topology=assume)")
+    elif not held:
+        found.append("ses files sont supprimées, elles étaient vides")
+    if certificates:
+        found.append(f"certificats révoqués : {', '.join(certificates)}")
+    if removal.connections is None:
+        found.append(f"son utilisateur reste dans votre RabbitMQ : rabbitmqctl delete_user {client_id}")
+    elif removal.connections:
+        found.append(f"connexions fermées : {removal.connections}")
+    return found
+
+
+def _messages(number: int) -> str:
+    return "1 message perdu" if number == 1 else f"{number} messages perdus"
+
 
 def stored(store: Store) -> list[ClientRequest]:
     """The clients that were ever added."""
@@ -97,5 +246,9 @@ def stored(store: Store) -> list[ClientRequest]:
 
 
 def first_clients(store: Store) -> dict[str, str]:
-    """Their switches, for the World that a run begins with."""
-    return {switch_of(row.id): row.software for row in stored(store)}
+    """Their switches, and of those who are still being taken away, for the World that a run begins with."""
+    leaving = [(key, msgspec.json.decode(row, type=Leaving)) for key, row in store.items(_LEAVING)]
+    return {
+        **{switch_of(row.id): row.software for row in stored(store)},
+        **{leaving_switch(client): row.word for client, row in leaving},
+    }

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+import msgspec
 
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator, External, Plain
@@ -18,8 +22,9 @@ from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
 from sandbox.hub.office import Office
 from sandbox.hub.remote import RemoteHub
+from sandbox.hub.removals import Lost, Removal, Removals
 from sandbox.hub.report import KEY
-from sandbox.hub.topology import add_client, add_virtual_host
+from sandbox.hub.topology import add_client, add_virtual_host, remove_client
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.hub_clients import added_clients
 from sandbox.kernel.world import World
@@ -27,6 +32,8 @@ from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
+
+_HEARD_S = 0.25  # between basic.cancel and connection.close: some clients forget the one when the other comes with it
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +53,7 @@ class Hub:
         self._monitor = Monitor(meters, lambda: context.clock.now().timestamp())
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
         self._running: _Running | None = None
+        self._removals = Removals()
         self._restarts: set[str] = set()  # those of the present World, each carried out once
         self._restarting: asyncio.Task[None] | None = None
 
@@ -79,17 +87,21 @@ class Hub:
             "disk": disk,
             "queues": running.queues() if running is not None else {},
             KEY: self._monitor.report(broker, server, hits, trouble),
+            **self._removals.health(),
         }
 
     async def _open(self) -> _Running:
         """A broker with what the disk holds, its dispatcher, its listener."""
         context = self._context
         broker = Broker(context.entropy.octets)
-        ttl_ms = context.settings.message_ttl_s * 1000
+        ttl_ms, most = context.settings.message_ttl_s * 1000, context.settings.queue_limit
         server = self._listener(broker)
+        self._removals.resume()
+        leaving = self._removals.pending(context.world.world)
+        everybody = (*self._ids, *leaving)  # what waits for those who leave is to be counted
         feeds = [
-            Feed(context, broker, add_virtual_host(broker, vhost, self._ids, ttl_ms), self._ids, office, server.cut)
-            for vhost, office in self._offices.items()
+            Feed(context, broker, vhost, self._ids, self._offices[vhost.name], server.cut)
+            for vhost in [add_virtual_host(broker, name, everybody, ttl_ms, most=most) for name in self._offices]
         ]
         messages = MessageLog.open(context.store_dir("hub"), broker)
         messages.start()
@@ -100,8 +112,10 @@ class Hub:
 
     def _follow(self, world: World) -> None:
         """The clients and faults of the present World; a restart is carried out once."""
-        for client in added_clients(world.switches).keys() - {*self._ids}:
+        added = added_clients(world.switches)
+        for client in added.keys() - {*self._ids}:
             self._add(client)
+        self._take_away(world)
         self._faults.update(world)
         present = {fault.id: fault for fault in self._faults.restarts}
         fresh = [fault for id, fault in present.items() if id not in self._restarts]
@@ -112,11 +126,27 @@ class Hub:
         elif self._running is not None:
             self._running.wake()
 
+    def _take_away(self, world: World) -> None:
+        """Those who are to leave: no rights, no queues, then no connections. Later, while the broker is away."""
+        if self._running is None:
+            return
+        for client, word in self._removals.begin(world).items():
+            self._clients.remove(client)
+            self._ids = [each for each in self._ids if each != client]
+            removal = Removal(word, tuple(self._running.delete_queues(client)))
+            asyncio.get_running_loop().call_later(_HEARD_S, self._see_off, self._running, client, removal)
+
+    def _see_off(self, running: _Running, client: str, removal: Removal) -> None:
+        """Its connections go, with what they held; the rest is told once the disk has it."""
+        gone = msgspec.structs.replace(removal, connections=running.server.dismiss(client))
+        running.once_on_disk(partial(self._removals.done, client, gone))
+
     def _add(self, client: str) -> None:
         self._ids.append(client)
         self._clients.add(client)
         if self._running is not None:
-            self._running.add_client(client, self._context.settings.message_ttl_s * 1000)
+            settings = self._context.settings
+            self._running.add_client(client, settings.message_ttl_s * 1000, settings.queue_limit)
 
     async def _restart(self, away: float) -> None:
         """Go down like a broker that is restarted, and come back with what the disk holds."""
@@ -126,6 +156,7 @@ class Hub:
         await asyncio.sleep(away)
         try:
             self._running = await self._open()
+            self._take_away(self._context.world.world)
         except (StoreError, OSError) as error:
             _log.error("hub: it does not come back: %s", error)
 
@@ -154,12 +185,25 @@ class _Running:
     messages: MessageLog
     server: AmqpServer
 
-    def add_client(self, client: str, ttl_ms: int) -> None:
+    def add_client(self, client: str, ttl_ms: int, most: int) -> None:
         """Queues for one client more."""
         for vhost in self.broker.vhosts.values():
-            add_client(vhost, client, ttl_ms)
+            add_client(vhost, client, ttl_ms, most)
         for feed in self.feeds:
             feed.add_client(client)
+
+    def delete_queues(self, client: str) -> list[Lost]:
+        """A client's queues go with what is in them."""
+        for feed in self.feeds:
+            feed.remove_client(client)
+        return [
+            Lost(vhost.name, *queue) for vhost in self.broker.vhosts.values() for queue in remove_client(vhost, client)
+        ]
+
+    def once_on_disk(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when everything that happened so far is."""
+        waiter = _OnDisk(tell)
+        waiter.batch = self.broker.records.wait(waiter)
 
     def wake(self) -> None:
         """A pause may be over."""
@@ -181,6 +225,21 @@ class _Running:
         for feed in self.feeds:
             feed.stop()
         await self.messages.stop()
+
+
+@dataclass(eq=False)
+class _OnDisk:
+    """Who waits for the disk once, as publishers do."""
+
+    tell: Callable[[], None]
+    batch: int = 0
+
+    def settled(self, batch: int, *, safe: bool) -> bool:
+        """A batch that the disk refuses is part of the log that is begun anew: the next one that it takes will do."""
+        if batch < self.batch or not safe:
+            return False
+        self.tell()
+        return True
 
 
 def build(context: Context) -> Service:

@@ -25,8 +25,8 @@ def virtual_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 class Clients:
-    """The registry: rights by client id. `dispatcher`: whom to let read `dispatch` and `dispatch.dlq` and publish to
-    `distribution`, when the dispatcher is a client like others (None: it works inside the broker)."""
+    """The registry: rights by client id. `dispatcher`: whom to let read `dispatch` and `dispatch.dlq`, publish to
+    `distribution` and delete queues, when it is a client like others (None: it works inside the broker)."""
 
     def __init__(self, ids: Iterable[str], vhosts: Iterable[str], *, dispatcher: str | None = None) -> None:
         self._reachable = frozenset(vhosts)
@@ -39,6 +39,7 @@ class Clients:
                 vhosts=self._reachable,
                 readable=frozenset((DISPATCH, DISPATCH_DLQ)),
                 writable=frozenset((DISTRIBUTION,)),
+                operator=True,
             )
 
     def add(self, client: str) -> None:
@@ -50,6 +51,10 @@ class Clients:
             writable=frozenset((HUBSANTE,)),
             topics=((HUBSANTE, frozenset((client,))),),
         )
+
+    def remove(self, client: str) -> None:
+        """It may not come in any more."""
+        self._rights.pop(client, None)
 
     def rights(self, client_id: str) -> Rights | None:
         """None: no such client."""

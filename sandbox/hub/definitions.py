@@ -21,11 +21,14 @@ _HASHING = "rabbit_password_hashing_sha256"
 _NOTHING, _ALL = "^$", ".*"
 
 
-def definitions(clients: Sequence[str], vhosts: Sequence[str], *, ttl_ms: int, password: str | None) -> bytes:
+def definitions(
+    clients: Sequence[str], vhosts: Sequence[str], *, ttl_ms: int, password: str | None, most: int = 0
+) -> bytes:
     """JSON for `rabbitmqctl import_definitions` or `definitions.import_backend`.
 
-    `ttl_ms`: how long a message waits in a client's queue; `password`: that of all users with SASL PLAIN, None when
-    they come with certificates (SASL EXTERNAL, `ssl_cert_login_from = common_name`).
+    `ttl_ms`: how long a message waits in a client's queue, `most`: how many may (0: any number); `password`: that of
+    all users with SASL PLAIN, None when they come with certificates (SASL EXTERNAL with
+    `ssl_cert_login_from = common_name`).
     """
     users = (HUB_ID, *clients)
     document = {
@@ -33,7 +36,7 @@ def definitions(clients: Sequence[str], vhosts: Sequence[str], *, ttl_ms: int, p
         "vhosts": [{"name": name} for name in vhosts],
         "permissions": [right for vhost in vhosts for right in _permissions(vhost, clients)],
         "topic_permissions": [_topic(vhost, client) for vhost in vhosts for client in clients],
-        "policies": [_policy(vhost, ttl_ms) for vhost in vhosts],
+        "policies": [_policy(vhost, ttl_ms, most) for vhost in vhosts],
         "exchanges": [_exchange(vhost, name, kind) for vhost in vhosts for name, kind in EXCHANGES.items()],
         "queues": [_queue(vhost, queue) for vhost in vhosts for queue, _, _ in bindings(clients)],
         "bindings": [_binding(vhost, *binding) for vhost in vhosts for binding in bindings(clients)],
@@ -65,14 +68,15 @@ def _topic(vhost: str, client: str) -> dict[str, str]:
     return {"user": client, "vhost": vhost, "exchange": HUBSANTE, "write": f"^{re.escape(client)}$", "read": _NOTHING}
 
 
-def _policy(vhost: str, ttl_ms: int) -> dict[str, Any]:
+def _policy(vhost: str, ttl_ms: int, most: int) -> dict[str, Any]:
+    limited = {"max-length": most} if most else {}
     suffixes = "|".join(suffix.removeprefix(".") for suffix in SUFFIXES)
     return {
         "vhost": vhost,
         "name": "client-queues",
         "pattern": f"\\.({suffixes})$",
         "apply-to": "queues",
-        "definition": {"message-ttl": ttl_ms, "dead-letter-exchange": DEAD_LETTER},
+        "definition": {"message-ttl": ttl_ms, "dead-letter-exchange": DEAD_LETTER, **limited},
         "priority": 0,
     }
 

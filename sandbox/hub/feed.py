@@ -62,6 +62,10 @@ class Feed:
         """Messages may go to one client more."""
         self._targets.update(client_queues(client))
 
+    def remove_client(self, client: str) -> None:
+        """Messages for it are unroutable from now on."""
+        self._targets.difference_update(client_queues(client))
+
     def wake(self) -> None:
         """There may be work."""
         if not (self._scheduled or self._stopped):

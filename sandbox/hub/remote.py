@@ -21,6 +21,7 @@ from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched
 from sandbox.hub.meters import Meters
 from sandbox.hub.mishaps import Decision
 from sandbox.hub.office import Office
+from sandbox.hub.removals import Lost, Removal, Removals
 from sandbox.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
 from sandbox.hub.topology import (
     DISPATCH,
@@ -55,6 +56,8 @@ class RemoteHub:
         self._meters = meters = Meters()
         self._offices = {vhost: Office(context, faults, vhost, meters) for vhost in virtual_hosts(context.settings)}
         self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
+        self._removals = Removals()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._depths: tuple[QueueState, ...] = ()
         self._looking: asyncio.Task[None] | None = None
         context.world.watch(lambda world: self._follow(faults, world))
@@ -68,13 +71,15 @@ class RemoteHub:
             await self.stop()
             raise
         self._looking = asyncio.create_task(self._look(), name="hub queues")
+        self._context.world.watch(self._take_away)
 
     async def stop(self) -> None:
         """Finish what is under way, then disconnect."""
         looking, self._looking = self._looking, None
-        while looking is not None and not looking.done():  # again, should aiormq have swallowed it
-            looking.cancel()
-            await asyncio.wait([looking], timeout=_LOOK_S)
+        for task in (*self._leaving, *([looking] if looking is not None else ())):
+            while not task.done():  # again, should aiormq have swallowed it
+                task.cancel()
+                await asyncio.wait([task], timeout=_LOOK_S)
         for carrier in self._carriers.values():
             await carrier.stop()
 
@@ -86,6 +91,7 @@ class RemoteHub:
             "routed": sum(office.routed for office in self._offices.values()),
             "refused": sum(office.refused for office in self._offices.values()),
             "trouble": trouble,
+            **self._removals.health(),
             KEY: plain(
                 HubReport(
                     counts=self._meters.counts(),
@@ -120,6 +126,34 @@ class RemoteHub:
             self._allowed.clear()
         else:
             self._allowed.set()
+
+    def _take_away(self, world: World) -> None:
+        """Those who are to leave: their queues go once the broker can be told; user and connections are its owner's."""
+        for client, word in self._removals.begin(world).items():
+            self._ids = [each for each in self._ids if each != client]
+            if self._context.settings.hub_topology != "declare":
+                self._removals.done(client, Removal(word, kept=True))
+                continue
+            task = asyncio.create_task(self._delete(client, word), name=f"hub without {client}")
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _delete(self, client: str, word: str) -> None:
+        lost: list[Lost] = []
+        for vhost, carrier in self._carriers.items():
+            counts = await self._deleted(carrier, client)
+            lost += [Lost(vhost, queue, ready, None) for queue, ready in counts.items()]
+        self._removals.done(client, Removal(word, tuple(lost)))
+
+    @staticmethod
+    async def _deleted(carrier: Carrier, client: str) -> dict[str, int]:
+        """Messages that were ready in its queues; waits for a broker that is away."""
+        while True:
+            try:
+                return await carrier.delete(client_queues(client))
+            except PeerUnreachable as error:
+                _log.warning("hub: the queues of %s are still there: %s", client, error)
+            await asyncio.sleep(_LOOK_S)
 
     def _carrier(self, vhost: str, office: Office) -> Carrier:
         context = self._context
@@ -156,9 +190,10 @@ class RemoteHub:
         channel = await connection.channel(publisher_confirms=False)
         for exchange, kind in EXCHANGES.items():
             await channel.exchange_declare(exchange, exchange_type=kind, durable=True)
-        ttl_ms = self._context.settings.message_ttl_s * 1000
+        settings = self._context.settings
+        ttl_ms, most = settings.message_ttl_s * 1000, settings.queue_limit
         for queue in queues:
-            await channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, ttl_ms))
+            await channel.queue_declare(queue, durable=True, arguments=queue_arguments(queue, ttl_ms, most))
         for queue, exchange, key in bindings(self._ids):
             await channel.queue_bind(queue, exchange, key)
         await channel.close()

@@ -26,11 +26,13 @@ def client_queues(client_id: str) -> tuple[str, ...]:
     return tuple(client_id + suffix for suffix in SUFFIXES)
 
 
-def queue_arguments(queue: str, ttl_ms: int) -> dict[str, Any]:
-    """Arguments of a queue: those of clients let messages live for `ttl_ms`, then send them to the dead letters."""
+def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
+    """Arguments of a queue: those of clients let messages live for `ttl_ms`, and at most `most` wait (0: any number);
+    then they send them to the dead letters."""
     if queue in (DISPATCH, DISPATCH_DLQ):
         return {}
-    return {"x-message-ttl": ttl_ms, "x-dead-letter-exchange": DEAD_LETTER}
+    limited = {"x-max-length": most} if most else {}
+    return {"x-message-ttl": ttl_ms, "x-dead-letter-exchange": DEAD_LETTER, **limited}
 
 
 def bindings(clients: Iterable[str]) -> list[tuple[str, str, str]]:
@@ -40,32 +42,48 @@ def bindings(clients: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def add_virtual_host(
-    broker: Broker, name: str, clients: Iterable[str], ttl_ms: int, limits: Mapping[str, Limit] = _NO_LIMITS
+    broker: Broker,
+    name: str,
+    clients: Iterable[str],
+    ttl_ms: int,
+    limits: Mapping[str, Limit] = _NO_LIMITS,
+    *,
+    most: int = 0,
 ) -> VirtualHost:
-    """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue; `limits`: of
-    those queues that may not grow without bound."""
+    """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue; `most`: how many
+    may (0: any number), `limits`: queues for which something else holds."""
     vhost = broker.vhost(name)
     for exchange, kind in EXCHANGES.items():
         vhost.exchange(exchange, kind)
-    _bind(vhost, bindings(clients), ttl_ms, limits)
+    _bind(vhost, bindings(clients), ttl_ms, most, limits)
     return vhost
 
 
-def add_client(vhost: VirtualHost, client: str, ttl_ms: int) -> None:
+def add_client(vhost: VirtualHost, client: str, ttl_ms: int, most: int = 0) -> None:
     """The queues of one client more, while the broker runs."""
     own = [binding for binding in bindings((client,)) if binding[0] not in vhost.queues]
-    _bind(vhost, own, ttl_ms)
+    _bind(vhost, own, ttl_ms, most)
+
+
+def remove_client(vhost: VirtualHost, client: str) -> list[tuple[str, int, int]]:
+    """Delete the queues of a client: name, what was ready and what was out, of each."""
+    return [(queue, *vhost.delete(queue)) for queue in client_queues(client) if queue in vhost.queues]
 
 
 def _bind(
-    vhost: VirtualHost, wanted: Iterable[tuple[str, str, str]], ttl_ms: int, limits: Mapping[str, Limit] = _NO_LIMITS
+    vhost: VirtualHost,
+    wanted: Iterable[tuple[str, str, str]],
+    ttl_ms: int,
+    most: int,
+    limits: Mapping[str, Limit] = _NO_LIMITS,
 ) -> None:
     for queue, exchange, key in wanted:
-        arguments = queue_arguments(queue, ttl_ms)
+        arguments = queue_arguments(queue, ttl_ms, most)
+        general = Limit(messages=most) if "x-max-length" in arguments else None
         made = vhost.queue(
             queue,
             ttl_ms=arguments.get("x-message-ttl"),
             dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
-            limit=limits.get(queue),
+            limit=limits.get(queue, general),
         )
         vhost.exchanges[exchange].bind(made, key)

@@ -1,6 +1,7 @@
-"""Clients of the hub that were added while it runs, as switches of the World.
+"""Clients of the hub that were added while it runs, or are taken away again, as switches of the World.
 
 hub:client:<client id>     name of the software behind it, may be empty
+hub:leaving:<client id>    a word that is new each time: its queues are to go, and the hub tells under it how that went
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_PREFIX = "hub:client:"
+_PREFIX, _LEAVING = "hub:client:", "hub:leaving:"
 _ID = re.compile(r"fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}")
 LONGEST_NAME = 80
 
@@ -25,6 +26,16 @@ def usable_client_id(text: str) -> bool:
 def switch_of(client_id: str) -> str:
     """The switch that says that there is such a client."""
     return _PREFIX + client_id
+
+
+def leaving_switch(client_id: str) -> str:
+    """The switch that says that this client is to be taken away."""
+    return _LEAVING + client_id
+
+
+def leaving_clients(switches: Mapping[str, str]) -> dict[str, str]:
+    """The word by client id."""
+    return {key.removeprefix(_LEAVING): value for key, value in switches.items() if key.startswith(_LEAVING)}
 
 
 def added_clients(switches: Mapping[str, str]) -> dict[str, str]:

@@ -123,6 +123,20 @@ class Carrier:
             raise PeerUnreachable("RabbitMQ", _why(error)) from None
         return found
 
+    async def delete(self, queues: Iterable[str]) -> dict[str, int]:
+        """Delete queues: how many messages were ready in each; 0 for one that is not there. Raises PeerUnreachable."""
+        connection = self._connection
+        if connection is None or not self.connected:
+            raise PeerUnreachable("RabbitMQ", self.trouble or "not connected")
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                channel = await connection.channel(publisher_confirms=False)
+                found = {queue: (await channel.queue_delete(queue)).message_count or 0 for queue in queues}
+                await channel.close()
+        except _FAILURES as error:
+            raise PeerUnreachable("RabbitMQ", _why(error)) from None
+        return found
+
     async def stop(self) -> None:
         """Finish what is under way (bounded), then disconnect; what was not confirmed stays with the broker."""
         self._stopping.set()

@@ -101,6 +101,14 @@ class AmqpServer:
             connection.transport.abort()
         return len(theirs)
 
+    def dismiss(self, user: str) -> int:
+        """connection.close 320 on all connections of a user who is no more, as RabbitMQ does; how many there were."""
+        theirs = [connection for connection in self.connections if connection.session.user == user]
+        for connection in theirs:
+            connection.session.shut_down(self.clock(), f"user '{user}' is deleted")
+            self.changed(connection)
+        return len(theirs)
+
     # -- what connections call
 
     def admit(self, connection: Connection, peer: Peer | None) -> Session | None:

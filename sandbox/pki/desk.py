@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from cryptography import x509
@@ -107,6 +108,22 @@ class Desk(Workshop):
         self.revoke_serial(line.serial, line.until)
         self.save()
         return line
+
+    def revoke_issued(self, cn: str) -> list[str]:
+        """Revoke every certificate that was issued to that common name and still holds; their serial numbers. Raises
+        OSError."""
+        meant = [line for line in self.lines() if (line.kind, line.cn) == ("issued", cn)]
+        meant = [line for line in meant if line.state in ("valid", "future")]
+        for line in meant:
+            self.revoke_serial(line.serial, line.until)
+        self.save()
+        return [line.serial for line in meant]
+
+    def free_name(self, name: str) -> str:
+        """`name`, or the first of `<name>-2`, `<name>-3`, … that no certificate was issued under."""
+        taken = {one.name for one in self.manifest.issued if one.authority == self.id}
+        names = chain((name,), (f"{name}-{number}" for number in count(2)))
+        return next(each for each in names if each not in taken)
 
     def lines(self) -> Iterator[Line]:
         """Every end entity's certificate: the sandbox's own, those issued, the bad ones, those of the kit."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
+from sandbox.cli import main
 from tests.browser.axe import barriers
 from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture
 from tests.sandboxes import sandbox_here
@@ -75,6 +77,32 @@ async def test_the_monitor_follows_provokes_and_tries(tmp_path: Path) -> None:
         assert complaints == []
         await page.close()
         await watching.close()
+
+
+async def test_a_client_that_was_added_is_taken_away(tmp_path: Path) -> None:
+    client = "fr.health.samu750"
+    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+        hub = document["control"]["ui"] + "/hub"
+        added = await asyncio.to_thread(
+            main, ["hub", "add-client", client, "--software", "Régul'Essai", "--data-dir", str(tmp_path)]
+        )
+        assert added == 0
+        page = await browser.new_page()
+        await page.goto(hub)
+        await page.select_option("#f-to", client)
+        await page.get_by_role("button", name="Envoyer").click()  # nobody answers: it waits
+        await page.goto(hub)
+        await page.locator(f"[data-client='{client}']").scroll_into_view_if_needed()
+        found = await look(page, "hub-clients")
+        await page.get_by_role("link", name=f"Retirer {client}").click()
+        await expect(page.get_by_text("1 en attente")).to_be_visible()
+        found += await look(page, "hub-remove")
+        await page.get_by_role("button", name="Retirer ce client").click()
+        await expect(page.get_by_text(f"1 message perdu de {client}.message")).to_be_visible()
+        await expect(page.locator("[data-client]")).to_have_count(0)
+        found += await look(page, "hub-removed")
+        assert found == []
+        await page.close()
 
 
 async def test_the_monitor_works_without_script(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("psc", "clients"),
         ("hub", "definitions"),
         ("hub", "add-client"),
+        ("hub", "remove-client"),
         ("l02", "send"),
     ):
         texts += help_of(*command)

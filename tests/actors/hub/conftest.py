@@ -1,4 +1,8 @@
-"""A broker with the hub's topology and its feed, on a clock that tests set; no socket."""
+"""A broker with the hub's topology and its feed, on a clock that tests set; no socket.
+
+These are parts of the embedded broker, looked at from inside. What clients see of them is played on RabbitMQ too, in
+`tests/wire/hub` and `tests/wire/amqp/observed`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -9,10 +10,14 @@ from hypothesis import strategies as st
 from pamqp import commands
 
 from sandbox.amqp.message import Message
+from sandbox.amqp.queue import Queue
+from sandbox.amqp.replies import REPLY_TO
 from sandbox.amqp.states import ConnectionState
+from sandbox.hub.topology import add_client
 
 Basic, Channel = commands.Basic, commands.Channel
 ME, LRM = "fr.health.test.ptfsas", "fr.health.samu330"
+TTL_MS = 60_000
 MINE = (f"{ME}.message", f"{ME}.ack")
 THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -29,6 +34,8 @@ methods = st.one_of(
     st.builds(Basic.Qos, st.just(0), st.integers(0, 3), flags),
     st.builds(Basic.Consume, st.just(0), queues, names, no_ack=flags, exclusive=flags, nowait=flags),
     st.builds(Basic.Consume, st.just(0), queues, names, arguments=st.just({"x-priority": 3})),
+    st.builds(Basic.Consume, st.just(0), st.just(REPLY_TO), names, no_ack=flags, nowait=flags),
+    st.just(commands.Queue.Declare(0, REPLY_TO)),
     st.builds(Basic.Cancel, names, flags),
     st.builds(Basic.Get, st.just(0), queues, flags),
     st.builds(Basic.Ack, tags, flags),
@@ -41,6 +48,8 @@ steps = st.lists(
         st.tuples(st.just("say"), st.integers(0, 1), st.integers(1, 2), methods),
         st.tuples(st.just("say"), st.integers(0, 1), st.integers(1, 2), methods),
         st.tuples(st.just("publish"), st.integers(0, 1), st.integers(1, 2), st.binary(max_size=8)),
+        st.tuples(st.just("ask"), st.integers(0, 1), st.integers(1, 2)),
+        st.tuples(st.just("delete"), queues),
         st.tuples(st.just("arrive"), queues, st.sampled_from([None, 0, 500]), st.binary(max_size=8)),
         st.tuples(st.just("pass"), st.floats(0, 40)),
         st.tuples(st.just("pause"), st.integers(0, 1), flags),
@@ -56,9 +65,12 @@ class Scene:
 
     def __init__(self, broker: Any, connect: Any) -> None:
         self.broker, self.connect = broker, connect
+        numbers = count()
+        broker.octets = lambda size: next(numbers).to_bytes(size, "big")  # no two names that it makes are the same
         self.wires = [connect(ME).channel(2), connect(ME).channel(2)]
         self.vhost = broker.vhosts["15-15_v2.0"]
         self.now = self.wires[0].now
+        self.gone: list[Queue] = []  # what was deleted: it may still have messages out
 
     def do(self, step: tuple[Any, ...]) -> None:
         getattr(self, step[0])(*step[1:])
@@ -75,6 +87,15 @@ class Scene:
 
     def publish(self, index: int, channel: int, body: bytes) -> None:
         self.wire(index).publish(body, channel=channel)
+
+    def ask(self, index: int, channel: int) -> None:
+        self.wire(index).publish(b"?", channel=channel, reply_to=REPLY_TO)
+
+    def delete(self, queue: str) -> None:
+        """It goes, and another takes its place at once."""
+        self.gone.append(self.vhost.queues[queue])
+        self.vhost.delete(queue)
+        add_client(self.vhost, ME, TTL_MS)
 
     def arrive(self, queue: str, expiration: int | None, body: bytes) -> None:
         message = Message("distribution", queue, b"\0\0", body, True, expiration)
@@ -108,12 +129,16 @@ class Scene:
 
     def check(self) -> None:
         """Each message is in one place, each place is counted."""
-        held = dict.fromkeys(self.vhost.queues.values(), 0)
+        everything = [*self.vhost.queues.values(), *self.gone]
+        held = dict.fromkeys(everything, 0)
         for wire in self.wires:
             for channel in wire.session.channels.values():
                 for _, queue, _ in channel.deliveries.unacked.values():
                     held[queue] += 1
-        everything = list(self.vhost.queues.values())
+        channels = [channel for wire in self.wires for channel in wire.session.channels.values()]
+        replies = {channel.replies.address for channel in channels if channel.replies is not None}
+        assert self.broker.reply_addresses == replies
+        assert not any(queue.ready or queue.consumers for queue in self.gone)
         assert {queue: queue.unacked for queue in everything} == held
         for queue in everything:
             positions = [entry.position for entry in queue.ready]
@@ -132,7 +157,7 @@ def test_valid_methods_in_any_order(broker: Any, connect: Any, script: list[tupl
     for wire in scene.wires:
         wire.read()
         wire.session.lost(scene.now)
-    everything = scene.vhost.queues.values()
+    everything = [*scene.vhost.queues.values(), *scene.gone]
     assert all((queue.unacked, len(queue.consumers)) == (0, 0) for queue in everything)
     assert scene.broker.load.octets == sum(entry.message.size for queue in everything for entry in queue.ready)
     alive = {entry.position for queue in everything for entry in queue.ready if entry.journalled}

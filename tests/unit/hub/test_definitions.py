@@ -25,6 +25,13 @@ def test_same_clients_give_the_same_octets() -> None:
     assert definitions(CLIENTS, VHOSTS, ttl_ms=1, password="p") == definitions(CLIENTS, VHOSTS, ttl_ms=1, password="p")
 
 
+def test_the_limit_of_queues_is_part_of_the_policy():
+    found = json.loads(definitions(CLIENTS, VHOSTS, ttl_ms=1, password=None, most=7))
+    assert {policy["definition"]["max-length"] for policy in found["policies"]} == {7}
+    without = json.loads(definitions(CLIENTS, VHOSTS, ttl_ms=1, password=None))
+    assert not any("max-length" in policy["definition"] for policy in without["policies"])
+
+
 def test_clients_read_their_own_queues_and_publish_to_hubsante_under_their_own_name() -> None:
     (rights,) = [each for each in made()["permissions"] if (each["user"], each["vhost"]) == (CLIENTS[0], "/")]
     readable = ("fr.health.samu330.message", "fr.health.samu330.ack", "fr.health.samu330.info")

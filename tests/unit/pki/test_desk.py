@@ -18,7 +18,7 @@ from sandbox.pki.desk import Desk, name_of
 from sandbox.pki.kit import export_kit
 from sandbox.pki.manifest import locked, read_manifest
 from sandbox.pki.names import usable_host
-from sandbox.pki.subjects import Subject, sas_subject
+from sandbox.pki.subjects import Subject, hub_client_subject, sas_subject
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NAMES = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
@@ -253,3 +253,23 @@ def test_writers_exclude_each_other(pki: Pki) -> None:
         pytest.raises(BlockingIOError),
     ):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_everything_issued_to_a_name_is_revoked_and_nothing_else(pki: Pki) -> None:
+    subject = hub_client_subject("fr.health.samu750")
+    for name in ("a", "b"):
+        desk(pki).issue(name, subject, (), None)
+    desk(pki).issue("c", hub_client_subject("fr.health.samu751"), (), None)
+    desk(pki).revoke("a")
+    serials = desk(pki).revoke_issued("fr.health.samu750")
+    assert {name: states(pki)[name] for name in ("a", "b", "c")} == {"a": "revoked", "b": "revoked", "c": "valid"}
+    assert {int(serial, 16) for serial in serials} <= revoked_serials(pki.crl)
+    assert len(serials) == 1
+    assert desk(pki).revoke_issued("fr.health.samu750") == []
+
+
+def test_a_name_that_was_used_gets_a_number(pki: Pki) -> None:
+    for wanted in ("x", "x-2", "x-3"):
+        name = desk(pki).free_name("x")
+        assert name == wanted
+        desk(pki).issue(name, hub_client_subject("fr.health.samu750"), (), None)

@@ -57,7 +57,8 @@ def definitions(
         for client in clients:
             _rights(found, vhost, client)
         if dispatcher:
-            rights = {"configure": "^$", "write": f"^{DISTRIBUTION}$", "read": r"^dispatch(\.dlq)?$"}
+            configure = r"\.(message|ack|info)$"  # it takes queues away
+            rights = {"configure": configure, "write": f"^{DISTRIBUTION}$", "read": r"^dispatch(\.dlq)?$"}
             found["permissions"].append({"user": dispatcher, "vhost": vhost, **rights})
     return found
 

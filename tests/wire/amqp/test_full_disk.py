@@ -1,4 +1,6 @@
-"""A disk that is full for a while: clients are told, nothing confirmed is lost, and the hub takes up work by itself."""
+"""A disk that is full for a while: clients are told, nothing confirmed is lost, and the hub takes up work by itself.
+
+Only on the embedded broker, whose log a test can make fail: RabbitMQ watches its disk and ends when a write fails."""
 
 from __future__ import annotations
 

@@ -1,12 +1,17 @@
-"""kill -9 of the LRM, of the hub, of both, while messages stream in: each is taken once, in order, and acknowledged."""
+"""kill -9 of the LRM, of the hub, of both, while messages stream in: each is taken once, in order, and acknowledged.
+
+With the embedded broker the hub's end is the broker's; beside a RabbitMQ it is the dispatcher's, with what it carried.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +20,13 @@ import aiohttp
 import pytest
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
+from sandbox.cli import main
 from sandbox.edxl import build
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import NobodyAnswers
 from sandbox.net.amqp_visitor import access, referenced, visiting
 from tests.sandboxes import command, endpoints, eventually
+from tests.wire.amqp import rabbit
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu999"
 APPOINTMENTS, VERSIONS = 20, 30
@@ -95,10 +102,27 @@ async def kill(session: aiohttp.ClientSession, control: str, *roles: str) -> Non
     await eventually(back, seconds=40)
 
 
+@pytest.fixture(params=["embedded", "rabbitmq"])
+def flags(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """What `up` is to be told beside the data directory."""
+    if request.param == "embedded":
+        yield ("--preset", "minimal")
+        return
+    if why := rabbit.missing():
+        pytest.skip(why)
+    common, file = ("--preset", "minimal", "--no-mtls"), tmp_path / "definitions.json"
+    assert main(["hub", "definitions", "--data-dir", str(tmp_path / "data"), "--out", str(file), *common]) == 0
+    node = rabbit.start(tmp_path / "rabbit", None, json.loads(file.read_bytes()))
+    yield (*common, "--hub-broker", f"amqp://127.0.0.1:{node.port}")
+    node.stop()
+
+
 @pytest.mark.timeout(150)
-async def test_nothing_is_lost_doubled_or_out_of_order_when_lrm_and_hub_are_killed(tmp_path: Path) -> None:
+async def test_nothing_is_lost_doubled_or_out_of_order_when_lrm_and_hub_are_killed(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     data = tmp_path / "data"
-    with command(data, "--processes", "--preset", "minimal"):
+    with command(data, "--processes", *flags):
         document = endpoints(data)
         control = document["control"]["api"]
         lrm = next(each["ui"] for each in document["lrms"] if each["client_id"] == SAMU)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aio_pika
+import msgspec
 from aio_pika.abc import AbstractConnection
 from yarl import URL
 
@@ -48,9 +50,24 @@ class Reachable(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a hub is."""
+    """Where a hub is, and the hub."""
 
     port: int
+    hub: Hub | RemoteHub
+    context: Context
+    node: rabbit.Node | None = None
+
+    def change(self, **fields: Any) -> None:
+        """Another World."""
+        world = self.context.world.world
+        self.context.world.apply(msgspec.structs.replace(world, revision=world.revision + 1, **fields))
+
+    async def cut(self, user: str) -> None:
+        """End all connections of a user."""
+        if self.node is not None:
+            await asyncio.to_thread(self.node.control, "close_all_user_connections", user, "test")
+        elif isinstance(self.hub, Hub) and self.hub._running is not None:
+            self.hub._running.server.cut(user)
 
 
 def settings_for(data: Path, port: int, **more: Any) -> Settings:
@@ -86,11 +103,20 @@ def context(data: Path, port: int, sockets: Mapping[int, socket.socket] | None =
 @asynccontextmanager
 async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[RemoteHub]:
     """The dispatcher beside a RabbitMQ."""
-    hub = build_hub(context(data, port, message_ttl_s=TTL_S, **more))
+    async with beside(data, port, **more) as place:
+        assert isinstance(place.hub, RemoteHub)
+        yield place.hub
+
+
+@asynccontextmanager
+async def beside(data: Path, port: int, node: rabbit.Node | None = None, **more: Any) -> AsyncIterator[Place]:
+    """The hub whose broker is the RabbitMQ on that port; `node` to cut connections there."""
+    surroundings = context(data, port, message_ttl_s=TTL_S, **more)
+    hub = build_hub(surroundings)
     assert isinstance(hub, RemoteHub)
     await hub.start()
     try:
-        yield hub
+        yield Place(port, hub, surroundings, node)
     finally:
         await hub.stop()
 
@@ -109,11 +135,12 @@ async def embedded(data: Path, store: Path, **more: Any) -> AsyncIterator[Place]
             "message_ttl_s": TTL_S,
             **more,
         }
-        hub = build_hub(context(data, port, {offset: sock}, **own))
+        surroundings = context(data, port, {offset: sock}, **own)
+        hub = build_hub(surroundings)
         assert isinstance(hub, Hub)
         await hub.start()
         try:
-            yield Place(port)
+            yield Place(port, hub, surroundings)
         finally:
             await hub.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import (
     BROKERS,
     TTL_S,
-    Reachable,
-    dispatcher,
+    Place,
+    beside,
     embedded,
     imported,
     plain_password,
@@ -58,22 +59,22 @@ def plain_node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     broker.stop()
 
 
-Opened = Callable[..., AbstractAsyncContextManager[Reachable]]
+Opened = Callable[..., AbstractAsyncContextManager[Place]]
 
 
 @pytest.fixture
 def hub_on(data: Path, pki: Pki, tmp_path: Path, request: pytest.FixtureRequest) -> Opened:
-    """`async with hub_on(broker, mtls=True) as place`: a hub at work, on one of BROKERS."""
+    """`async with hub_on(broker, mtls=True, **settings) as place`: a hub at work, on one of BROKERS."""
     embedded_broker, _ = BROKERS
 
     @asynccontextmanager
-    async def opened(broker: str, mtls: bool = True) -> AsyncIterator[Reachable]:
+    async def opened(broker: str, mtls: bool = True, **more: Any) -> AsyncIterator[Place]:
         if broker == embedded_broker:
-            async with embedded(data, tmp_path, mtls=mtls) as place:
+            async with embedded(data, tmp_path, mtls=mtls, **more) as place:
                 yield place
         else:
             node: rabbit.Node = request.getfixturevalue("node" if mtls else "plain_node")
-            async with dispatcher(data, node.port, mtls=mtls):
-                yield node
+            async with beside(data, node.port, node, mtls=mtls, **more) as place:
+                yield place
 
     return opened

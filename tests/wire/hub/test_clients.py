@@ -1,7 +1,11 @@
-"""Clients of the hub that are added while it runs."""
+"""Clients of the hub that are added while it runs, and taken away: the commands, certificates and files of it.
+
+With the embedded broker, as nothing of this depends on the broker; what it does of it: `test_removal.py`, on both.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -10,10 +14,11 @@ from typing import Any
 
 import aio_pika
 import pytest
+from aiormq.exceptions import ConnectionClosed
 
 from sandbox.cli import main
 from sandbox.edxl import build
-from tests.sandboxes import command, endpoints, free_port_base
+from tests.sandboxes import command, endpoints, eventually, free_port_base
 
 NEW, SPARE = "fr.health.samu750", "fr.health.samu999"
 VHOST = "15-15_v2.0"
@@ -27,17 +32,32 @@ async def connect(document: dict[str, Any], client: str) -> aio_pika.abc.Abstrac
     return await aio_pika.connect(url, ssl_context=context)
 
 
+async def publish(sender: aio_pika.abc.AbstractConnection, body: bytes) -> None:
+    exchange = await (await sender.channel()).get_exchange("hubsante", ensure=False)
+    mode = aio_pika.DeliveryMode.PERSISTENT
+    message = aio_pika.Message(body, content_type="application/json", delivery_mode=mode)
+    await exchange.publish(message, SPARE, mandatory=False)
+
+
+async def sent(document: dict[str, Any]) -> None:
+    """A message for the new client that waits in its queue."""
+    now = datetime.now(UTC)
+    async with await connect(document, SPARE) as sender, await connect(document, NEW) as receiver:
+        await publish(sender, build.ack(build.Address(f"{SPARE}_lost", SPARE, NEW, now, now + timedelta(hours=1)), "x"))
+        channel = await receiver.channel()
+
+        async def there() -> bool:
+            return bool((await channel.declare_queue(f"{NEW}.ack", passive=True)).declaration_result.message_count)
+
+        await eventually(there)
+
+
 async def round_trip(document: dict[str, Any]) -> str:
     """A message from the spare client to the new one; its distributionID as the new client reads it."""
     now = datetime.now(UTC)
     address = build.Address(f"{SPARE}_trial", SPARE, NEW, now, now + timedelta(hours=1))
-    sender = await connect(document, SPARE)
-    async with sender, await connect(document, NEW) as receiver:
-        exchange = await (await sender.channel()).get_exchange("hubsante", ensure=False)
-        message = aio_pika.Message(
-            build.ack(address, "x"), content_type="application/json", delivery_mode=aio_pika.DeliveryMode.PERSISTENT
-        )
-        await exchange.publish(message, SPARE, mandatory=False)
+    async with await connect(document, SPARE) as sender, await connect(document, NEW) as receiver:
+        await publish(sender, build.ack(address, "x"))
         queue = await (await receiver.channel()).get_queue(f"{NEW}.ack")
         async with queue.iterator(timeout=10) as messages:
             async for message_in in messages:
@@ -65,6 +85,48 @@ async def test_client_is_added_at_run_time_and_survives_a_restart(tmp_path: Path
         running.end()
     with command(data, "--preset", "minimal", base=base):
         assert await round_trip(endpoints(data)) == f"{SPARE}_trial"
+
+
+def remove(data: Path, client: str = NEW) -> int:
+    return main(["hub", "remove-client", client, "--data-dir", str(data)])
+
+
+async def refused(document: dict[str, Any]) -> None:
+    """Its certificate is revoked: an alert before any AMQP."""
+    with pytest.raises((ssl.SSLError, ConnectionError), match=r"(?i)revoked|alert|connection"):
+        await connect(document, NEW)
+
+
+@pytest.mark.parametrize("flags", [(), ("--processes",)], ids=["one process", "a process per role"])
+async def test_client_is_removed_with_what_it_had_and_may_be_added_again(
+    tmp_path: Path, capsys: Any, flags: tuple[str, ...]
+) -> None:
+    data, base = tmp_path / "data", free_port_base()
+    with command(data, "--preset", "minimal", *flags, base=base) as running:
+        assert add(data) == 0
+        before = endpoints(data)
+        assert await round_trip(before) == f"{SPARE}_trial"
+        await sent(before)
+        async with await connect(before, NEW) as client:
+            capsys.readouterr()
+            assert await asyncio.to_thread(remove, data) == 0
+            told = capsys.readouterr().out.splitlines()
+            with pytest.raises(ConnectionClosed, match=f"user '{NEW}' is deleted"):
+                await asyncio.wait_for(asyncio.shield(client.transport.connection.closing), 10)
+        assert told[:2] == [f"{NEW} n'est plus client du hub", f"1 message perdu de {NEW}.ack ({VHOST})"]
+        assert told[2].startswith("certificats révoqués : ")
+        assert told[3:] == ["connexions fermées : 1"]
+        assert NEW not in endpoints(data)["tls"]["clients"]
+        await refused(before)
+        assert remove(data) == 2
+        assert capsys.readouterr().err == f"sas-sandbox: '{NEW}' is no client of the hub\n"
+        assert remove(data, SPARE) == 2
+        assert "configured (hub.spare_clients): only clients that were added" in capsys.readouterr().err
+        running.end()
+    with command(data, "--preset", "minimal", base=base):
+        await refused(before)
+        assert add(data) == 0
+        assert await round_trip(endpoints(data)) == f"{SPARE}_trial", "the lost one does not come back"
 
 
 def test_without_a_running_sandbox_nobody_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
-"""The hub's faults over the control plane and the wire."""
+"""The hub's faults over the control plane: how they are checked, and those that only the embedded broker can carry out
+(a RabbitMQ is its owner's to restart). The others are played on both brokers in `test_dispatching.py`."""
 
 from __future__ import annotations
 

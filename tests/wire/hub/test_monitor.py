@@ -1,4 +1,7 @@
-"""The monitor and the metrics over the link, with every role in a process of its own."""
+"""The monitor and the metrics over the link, with every role in a process of its own.
+
+On the embedded broker, which alone tells who is connected; what is counted beside a RabbitMQ: `test_dispatching.py`.
+"""
 
 from __future__ import annotations
 

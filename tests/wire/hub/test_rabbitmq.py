@@ -1,65 +1,32 @@
-"""Hub Santé on a RabbitMQ: the same topology, the same dispatcher, the same clients."""
+"""What there is only beside a RabbitMQ: several dispatchers, a broker that cuts the dispatcher off, a topology that is
+looked for or declared, and the commands that start on one. What both brokers do alike is in `test_dispatching.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aio_pika
 import pytest
-from aio_pika.abc import AbstractConnection
 
 from sandbox.cli import main
-from sandbox.edxl import build
+from sandbox.hub import remote
 from sandbox.hub.app import build as build_hub
+from sandbox.hub.dispatcher import HUB_ID
+from sandbox.hub.removals import Removal, told
 from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.hub_clients import switch_of
+from sandbox.kernel.hub_clients import leaving_switch, switch_of
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
 from tests.sandboxes import command, eventually, free_port_base
 from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, context, dispatcher, error_of
+from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher
 from tests.wire.hub.brokers import connected as client
-
-
-def acknowledgement(sender: str, recipient: str, unique: str, *, lives: float = 3600) -> bytes:
-    now = datetime.now(UTC)
-    address = build.Address(f"{sender}_{unique}", sender, recipient, now, now + timedelta(seconds=lives))
-    return build.ack(address, f"{recipient}_1")
-
-
-async def publish(connection: AbstractConnection, key: str, *bodies: bytes) -> None:
-    channel = await connection.channel()
-    exchange = await channel.get_exchange("hubsante", ensure=False)
-    message = aio_pika.DeliveryMode.PERSISTENT
-    await asyncio.gather(
-        *(
-            exchange.publish(
-                aio_pika.Message(body, content_type="application/json", delivery_mode=message), key, mandatory=False
-            )
-            for body in bodies
-        )
-    )
-
-
-async def receive(connection: AbstractConnection, queue: str, count: int, seconds: float = 20) -> list[dict[str, Any]]:
-    channel = await connection.channel()
-    await channel.set_qos(prefetch_count=500)
-    found: list[dict[str, Any]] = []
-    source = await channel.get_queue(queue, ensure=False)
-    async with asyncio.timeout(seconds), source.iterator() as messages:
-        async for message in messages:
-            found.append(json.loads(message.body))
-            await message.ack()
-            if len(found) == count:
-                return found
-    raise AssertionError(found)
+from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 
 async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice(data: Path, node: rabbit.Node) -> None:
@@ -76,30 +43,6 @@ async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice
         shares: list[Any] = [hub.health()["routed"] for hub in (one, other)]
         assert sum(shares) == count
         assert min(shares) > 0
-
-
-async def test_one_dispatcher_keeps_the_order_of_what_was_published(data: Path, node: rabbit.Node) -> None:
-    async with dispatcher(data, node.port), client(data, node, SPARE) as spare:
-        await publish(spare, SPARE, *(acknowledgement(SPARE, SPARE, str(number)) for number in range(300)))
-        found = await receive(spare, f"{SPARE}.ack", 300)
-    assert [message["distributionID"] for message in found] == [f"{SPARE}_{number}" for number in range(300)]
-
-
-async def test_recipient_without_a_queue_is_reported_to_the_sender(data: Path, node: rabbit.Node) -> None:
-    async with dispatcher(data, node.port) as hub, client(data, node, SPARE) as spare:
-        await publish(spare, SPARE, acknowledgement(SPARE, "fr.health.samu000", "lost"))
-        (report,) = await receive(spare, f"{SPARE}.info", 1)
-        assert (hub.health()["routed"], hub.health()["refused"]) == (0, 1)
-    assert error_of(report)["errorCode"] == {"statusCode": 501, "statusString": "UNROUTABLE_MESSAGE"}
-    assert error_of(report)["referencedDistributionID"] == f"{SPARE}_lost"
-
-
-async def test_message_that_nobody_reads_is_buried_by_the_policy_and_reported(data: Path, node: rabbit.Node) -> None:
-    async with dispatcher(data, node.port), client(data, node, SPARE) as spare:
-        await publish(spare, SPARE, acknowledgement(SPARE, OTHER, "unread", lives=3))
-        (report,) = await receive(spare, f"{SPARE}.info", 1)
-    assert error_of(report)["errorCode"]["statusCode"] == 500
-    assert f"{OTHER}.ack" in error_of(report)["errorCause"]
 
 
 async def test_dispatcher_that_was_away_finds_what_was_sent_meanwhile(data: Path, node: rabbit.Node) -> None:
@@ -212,3 +155,34 @@ def test_broker_that_is_not_there_ends_the_start_in_one_line(data: Path, pki: Pk
         assert running.process.returncode == 1
     assert error.strip().splitlines()[-1].startswith("sas-sandbox: RabbitMQ: 127.0.0.1:9:")
     assert "Traceback" not in error
+
+
+async def test_queues_that_are_somebody_elses_stay_when_their_client_is_taken_away(
+    data: Path, node: rabbit.Node
+) -> None:
+    async with beside(data, node.port, hub_topology="assume") as place:
+        place.change(switches={leaving_switch(OTHER): "w"})
+        removal = told(place.hub.health(), OTHER, "w")
+        assert removal == Removal("w", kept=True)
+        assert await exists(data, place, f"{OTHER}.info")
+
+
+async def test_client_is_taken_away_once_a_broker_that_was_away_is_back(
+    data: Path, node: rabbit.Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_LOOK_S", 0.05)
+    async with beside(data, node.port, node) as place:
+        place.change(switches={switch_of("fr.health.short"): ""})
+
+        async def there() -> bool:
+            return await exists(data, place, "fr.health.short.info")
+
+        await eventually(there)
+        await place.cut(HUB_ID)
+        place.change(switches={leaving_switch("fr.health.short"): "w"})
+        assert told(place.hub.health(), "fr.health.short", "w") is None
+        removal = await eventually(lambda: told(place.hub.health(), "fr.health.short", "w"))
+        assert {lost.vhost for lost in removal.queues} == {VHOST, "/"}
+        assert not await exists(data, place, "fr.health.short.info")
+        place.change(switches={})
+        assert "removed" not in place.hub.health()

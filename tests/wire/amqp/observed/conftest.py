@@ -14,19 +14,20 @@ from pamqp import commands
 
 from sandbox.amqp.broker import Broker as Embedded
 from sandbox.amqp.permissions import External
-from sandbox.amqp.queue import Limit
+from sandbox.amqp.queue import Limit, Load
 from sandbox.hub.clients import Clients
 from sandbox.hub.messages import MessageLog
-from sandbox.hub.topology import add_virtual_host
+from sandbox.hub.topology import DISTRIBUTION, add_virtual_host, client_queues, queue_arguments
 from sandbox.net.amqp_server import AmqpServer
 from sandbox.net.revocation import listener_contexts
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
 from tests.wire.amqp import rabbit
 from tests.wire.amqp.conftest import bound
-from tests.wire.amqp.observed.talk import DISPATCHER, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
+from tests.wire.amqp.observed.talk import DISPATCHER, GONE, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
 
-CLIENTS = (ME, LRM, SPARE)
+CLIENTS = (ME, LRM, SPARE, GONE)
+OPERATOR = "hub.operator"  # on RabbitMQ it may do everything: it makes again what was deleted
 VHOSTS = (VHOST, "/")
 LIMITS = {
     f"{SPARE}.message": Limit(messages=2),
@@ -42,7 +43,7 @@ LIMITED = {
 
 @pytest.fixture(scope="session")
 def observed_pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    names = (*CLIENTS, DISPATCHER, STRANGER)
+    names = (*CLIENTS, DISPATCHER, STRANGER, OPERATOR)
     return ensure_pki(
         tmp_path_factory.mktemp("observed-pki"),
         hosts=("127.0.0.1",),
@@ -58,6 +59,8 @@ def rabbit_node(tmp_path_factory: pytest.TempPathFactory, observed_pki: Pki) -> 
     if reason:
         pytest.skip(reason)
     imported = rabbit.definitions(VHOSTS, CLIENTS, ttl_ms=TTL_MS, dispatcher=DISPATCHER, limited=LIMITED)
+    imported["users"].append({"name": OPERATOR, "password": os.urandom(16).hex(), "tags": ""})
+    imported["permissions"].append({"user": OPERATOR, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"})
     node = rabbit.start(tmp_path_factory.mktemp("rabbit"), observed_pki, imported)
     yield node
     node.stop()
@@ -68,9 +71,22 @@ async def broker(request: pytest.FixtureRequest, observed_pki: Pki, tmp_path: Pa
     """An empty hub without a dispatcher: what goes to `hubsante` stays in `dispatch`."""
     if request.param == "rabbitmq":
         node: rabbit.Node = request.getfixturevalue("rabbit_node")
-        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory)
+        stopped = False
+
+        async def stop() -> None:
+            nonlocal stopped
+            stopped = True
+            await asyncio.to_thread(node.control, "stop_app")
+
+        async def starve(on: bool) -> None:
+            wanted = "0.000001" if on else "0.4"
+            await asyncio.to_thread(node.control, "set_vm_memory_high_watermark", wanted)
+
+        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop, starve)
         await _empty(made)
         yield made
+        if stopped:
+            await asyncio.to_thread(node.control, "start_app")
     else:
         async with _embedded(observed_pki, tmp_path) as made:
             yield made
@@ -100,11 +116,16 @@ class _embedded:  # noqa: N801 - a context manager
         )
         await self._server.start()
         self._broker = broker
-        return Broker("embedded", sock.getsockname()[1], self._pki, self._pass, self._data)
+        return Broker(
+            "embedded", sock.getsockname()[1], self._pki, self._pass, self._data, self._server.stop, self._starve
+        )
 
     async def _pass(self, seconds: float) -> None:
         self._now += seconds
         self._broker.tick(self._now)
+
+    async def _starve(self, on: bool) -> None:
+        self._broker.load.most = 0 if on else Load().most
 
     async def __aexit__(self, *_: object) -> None:
         await self._server.stop(0)
@@ -112,7 +133,14 @@ class _embedded:  # noqa: N801 - a context manager
 
 
 async def _empty(broker: Broker) -> None:
-    """Purge what an earlier case left."""
+    """Purge what an earlier case left, make again what it deleted."""
+    async with broker.party() as party:
+        talk = await party.get(OPERATOR)
+        for queue in client_queues(GONE):
+            talk.say(commands.Queue.Declare(0, queue, durable=True, arguments=queue_arguments(queue, TTL_MS)))
+            assert (await talk.hear()).startswith("queue.declare-ok")
+            talk.say(commands.Queue.Bind(0, queue, DISTRIBUTION, queue))
+            assert await talk.hear() == "queue.bind-ok"
     for user, queues in (
         (DISPATCHER, ("dispatch", "dispatch.dlq")),
         *((client, tuple(f"{client}.{kind}" for kind in ("message", "ack", "info"))) for client in CLIENTS),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ from sandbox.pki.authority import Pki
 
 VHOST = "v2"
 ME, LRM, SPARE, DISPATCHER, STRANGER = "fr.me", "fr.lrm", "fr.spare", "hub.dispatcher", "fr.nobody"
+GONE = "fr.gone"  # whose queues are deleted
+UNAWARE = "#unaware"  # in a name: a connection that announces no capabilities
 TTL_MS = 60_000
 PATIENCE = 20.0  # s for a frame: RabbitMQ takes its time before some refusals
 ABLE = {
@@ -277,6 +279,9 @@ def _steady(text: str) -> str:
     return re.sub(r"\n\s*", "", re.sub(r"amq\.(ctag|gen)-[\w-]{22}", r"amq.\1-*", text))
 
 
+_ADDRESS = re.compile(r"(amq\.rabbitmq\.reply-to)\.[\w+/=-]+\.[\w+/=-]+")
+
+
 def _shown(value: Any) -> str:
     """Properties and headers, sorted; times roughly."""
     if isinstance(value, dict):
@@ -285,18 +290,21 @@ def _shown(value: Any) -> str:
         return "[" + ", ".join(map(_shown, value)) + "]"
     if hasattr(value, "tzinfo"):
         return "long ago" if value.year < 2020 else "now"
-    return str(value)
+    return _ADDRESS.sub(r"\1.*", str(value))
 
 
 @dataclass
 class Broker:
-    """A broker that is there to be talked to. `pass_time`: make its clock advance."""
+    """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order;
+    `starve`: take its memory away, or give it back."""
 
     name: str
     port: int
     pki: Pki
     pass_time: Callable[[float], Any]
     data: Path
+    stop: Callable[[], Awaitable[object]]
+    starve: Callable[[bool], Awaitable[object]]
 
     async def connect(self, user: str) -> Talk:
         context = client_context(self.pki, user)
@@ -326,7 +334,7 @@ class Party:
         if talk is None:
             user = who.partition("#")[0]
             talk = self.talks[who] = await self.broker.connect(case.user if case else user)
-            await talk.come_in(case or Case("", []))
+            await talk.come_in(case or Case("", [], capabilities=not who.endswith(UNAWARE)))
         return talk
 
     async def play(self, case: Case) -> None:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.amqp.observed.cases import consuming, dying, errors, handshake, limits, publishing, rights
+from tests.wire.amqp.observed.cases import (
+    consuming,
+    deleting,
+    dying,
+    errors,
+    handshake,
+    limits,
+    publishing,
+    replies,
+    rights,
+)
 from tests.wire.amqp.observed.talk import Broker, Case
 
-SUBJECTS = (handshake, rights, publishing, consuming, limits, dying, errors)
+SUBJECTS = (handshake, rights, publishing, consuming, limits, dying, deleting, replies, errors)
 CASES = [
     pytest.param(case, id=f"{subject.__name__.rpartition('.')[2]}: {case.name}")
     for subject in SUBJECTS

@@ -1,4 +1,4 @@
-"""Third-party clients, unchanged, make a vendor's round trip."""
+"""pika and aio-pika in a vendor's hands, on both brokers: round trips, what is refused, what is reported."""
 
 from __future__ import annotations
 
@@ -13,26 +13,38 @@ from aiormq.exceptions import ChannelAccessRefused
 from pika.credentials import ExternalCredentials
 
 from sandbox.net.tls import client_context
+from tests.sandboxes import eventually
+from tests.wire.amqp.conftest import l02 as message
+from tests.wire.hub.brokers import BROKERS
+from tests.wire.hub.messages import emptied, taken
 
 VHOST = "15-15_v2.0"
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 PERSISTENT = pika.BasicProperties(content_type="application/json", delivery_mode=2, priority=0)
 
 
+@pytest.fixture(params=BROKERS)
+async def place(hub_on, data, request):
+    async with hub_on(request.param) as found:
+        for client in (PLATFORM, SAMU):
+            await emptied(data, found, client)
+        yield found
+
+
 class PikaVendor:
     """Blocking code, as a vendor writes it; runs in a thread beside the hub's loop."""
 
-    def __init__(self, house, message):
-        self.house, self.message = house, message
+    def __init__(self, place):
+        self.place = place
 
     def connect(self, user):
         return pika.BlockingConnection(
             pika.ConnectionParameters(
                 "127.0.0.1",
-                self.house.port,
+                self.place.port,
                 VHOST,
                 ExternalCredentials(),
-                ssl_options=pika.SSLOptions(client_context(self.house.pki, user), "127.0.0.1"),
+                ssl_options=pika.SSLOptions(client_context(self.place.context.pki, user), "127.0.0.1"),
                 heartbeat=5,
             )
         )
@@ -43,7 +55,7 @@ class PikaVendor:
             sending.confirm_delivery()
             declared = reading.queue_declare(f"{SAMU}.message", passive=True)
             assert declared.method.message_count == 0
-            sending.basic_publish("hubsante", PLATFORM, self.message(PLATFORM, SAMU), PERSISTENT)
+            sending.basic_publish("hubsante", PLATFORM, message(PLATFORM, SAMU), PERSISTENT)
             reading.basic_qos(prefetch_count=10)
             method, properties, body = next(reading.consume(f"{SAMU}.message", inactivity_timeout=10))
             assert (method.exchange, method.routing_key) == ("distribution", f"{SAMU}.message")
@@ -78,26 +90,26 @@ class PikaVendor:
         channel.basic_publish(exchange, key, b"{}", PERSISTENT)
 
 
-async def test_pika_makes_the_round_trip(hub, house, message):
-    vendor = PikaVendor(house, message)
+async def test_pika_makes_the_round_trip(place):
+    vendor = PikaVendor(place)
     assert await asyncio.to_thread(vendor.round_trip) == f"{PLATFORM}_1"
-    (exchange,) = house.hub_context.journal.take()
+    (exchange,) = await eventually(place.context.journal.take)  # told once its way is confirmed
     assert (exchange.actor, exchange.flow, exchange.status, exchange.ref) == ("hub", "INT_L02", 0, f"{PLATFORM}_1")
     assert exchange.action == f"{PLATFORM} → {SAMU}"
 
 
-async def test_pika_is_refused_what_is_forbidden(hub, house, message):
-    codes = await asyncio.to_thread(PikaVendor(house, message).forbidden)
+async def test_pika_is_refused_what_is_forbidden(place):
+    codes = await asyncio.to_thread(PikaVendor(place).forbidden)
     assert codes == [403] * 7 + [404]
 
 
-async def connect(house, user):
-    url = f"amqps://127.0.0.1:{house.port}/{VHOST}?auth=external"
-    return await aio_pika.connect_robust(url, ssl_context=client_context(house.pki, user))
+async def connect(place, user):
+    url = f"amqps://127.0.0.1:{place.port}/{VHOST}?auth=external"
+    return await aio_pika.connect_robust(url, ssl_context=client_context(place.context.pki, user))
 
 
-async def test_aio_pika_makes_the_round_trip(hub, house, message):
-    async with await connect(house, PLATFORM) as sas, await connect(house, SAMU) as lrm:
+async def test_aio_pika_makes_the_round_trip(place):
+    async with await connect(place, PLATFORM) as sas, await connect(place, SAMU) as lrm:
         sending, reading = await sas.channel(), await lrm.channel()
         await reading.set_qos(prefetch_count=50)
         queue = await reading.declare_queue(f"{SAMU}.message", passive=True)
@@ -117,8 +129,8 @@ async def test_aio_pika_makes_the_round_trip(hub, house, message):
         assert got == [f"{PLATFORM}_{number}" for number in range(20)]
 
 
-async def test_aio_pika_is_refused_what_is_forbidden(hub, house):
-    async with await connect(house, SAMU) as lrm:
+async def test_aio_pika_is_refused_what_is_forbidden(place):
+    async with await connect(place, SAMU) as lrm:
         channel = await lrm.channel()
         with pytest.raises(ChannelAccessRefused, match=f"access to queue '{SAMU}.message'"):
             await channel.declare_queue(f"{SAMU}.message", durable=True)
@@ -128,8 +140,8 @@ async def test_aio_pika_is_refused_what_is_forbidden(hub, house):
             await exchange.publish(aio_pika.Message(b"{}"), PLATFORM)
 
 
-async def test_error_report_of_a_bad_message_comes_back_to_its_sender(hub, house):
-    async with await connect(house, SAMU) as lrm:
+async def test_error_report_of_a_bad_message_comes_back_to_its_sender(place):
+    async with await connect(place, SAMU) as lrm:
         channel = await lrm.channel()
         exchange = await channel.get_exchange("hubsante")
         bad = aio_pika.Message(
@@ -137,19 +149,19 @@ async def test_error_report_of_a_bad_message_comes_back_to_its_sender(hub, house
         )
         await exchange.publish(bad, SAMU)
         queue = await channel.get_queue(f"{SAMU}.info")
-        report = await queue.get(timeout=5)
+        report = await taken(lrm, queue.name)
         await report.ack()
         content = orjson.loads(report.body)["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
         assert content["error"]["errorCode"]["statusCode"] == 101
 
 
-async def test_message_that_an_lrm_rejects_is_reported_to_its_sender_as_500(hub, house, message):
-    async with await connect(house, PLATFORM) as sas, await connect(house, SAMU) as lrm:
-        sending, reading = await sas.channel(), await lrm.channel()
+async def test_message_that_an_lrm_rejects_is_reported_to_its_sender_as_500(place):
+    async with await connect(place, PLATFORM) as sas, await connect(place, SAMU) as lrm:
+        sending = await sas.channel()
         exchange = await sending.get_exchange("hubsante")
         body = message(PLATFORM, SAMU)
         await exchange.publish(aio_pika.Message(body, content_type="application/json", delivery_mode=2), PLATFORM)
-        delivery = await (await reading.get_queue(f"{SAMU}.message")).get(timeout=5)
+        delivery = await taken(lrm, f"{SAMU}.message")
         arrived = asyncio.Event()
         reports = []
 
