@@ -2,78 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import orjson
 import pytest
 
-from sandbox.config import CONTROL_UI, ROLES, Settings
+from sandbox.config import CONTROL_UI
 from sandbox.control.app import Control
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Exchange, Journal
-from sandbox.kernel.world import ClockSetting, World, WorldView
-from sandbox.net.context import Context
-from sandbox.net.link import Applied, Line, Report
-from sandbox.population.load import load_population
-
-WALL = 1_800_000_000.0
-
-
-def make_control(tmp_path: Path, run_id: str = "r1", **fields: Any) -> Control:
-    sock = socket.socket()
-    sock.bind(("127.0.0.1", 0))
-    base = sock.getsockname()[1] - CONTROL_UI
-    settings = Settings(data_dir=str(tmp_path), port_base=base, mtls=False, preset="minimal", **fields)
-    view = WorldView()
-    clock = Clock(lambda: WALL, ClockSetting())
-    view.watch(lambda world: setattr(clock, "setting", world.clock))
-    context = Context(
-        settings=settings,
-        world=view,
-        clock=clock,
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={CONTROL_UI: sock},
-        pki=None,
-        master_secret=b"k" * 32,
-    )
-    return Control(context, run_id=run_id, clock=ClockSetting(), wall=lambda: WALL)
-
-
-def obedient(control: Control, role: str) -> Line:
-    """A line that applies every World at once."""
-
-    def take(world: World) -> None:
-        control.context.world.apply(world)
-        control.switchboard.heard(line, Applied(world.revision))
-
-    line = Line(role, 1, take)
-    control.switchboard.attach(line)
-    return line
-
-
-@pytest.fixture
-async def control(tmp_path: Path) -> AsyncIterator[Control]:
-    made = make_control(tmp_path)
-    for role in ROLES:
-        line = obedient(made, role)
-        made.switchboard.heard(line, Report(True, {"depth": 0}, [], 0))
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
-        yield client
+from sandbox.kernel.journal import Exchange
+from sandbox.net.link import Line, Report
+from tests.actors.control.controls import attended, make_control
 
 
 async def test_health_says_which_roles_are_missing(control: Control, admin: httpx.AsyncClient) -> None:
@@ -84,9 +23,7 @@ async def test_health_says_which_roles_are_missing(control: Control, admin: http
 
 
 async def test_endpoints_are_written_once_all_are_ready_and_removed_at_the_stop(tmp_path: Path) -> None:
-    control = make_control(tmp_path)
-    for role in ROLES:
-        control.switchboard.heard(obedient(control, role), Report(True, {}, [], 0))
+    control = attended(tmp_path)
     await control.start()
     await control.announce()
     file = tmp_path / "endpoints.json"

@@ -10,12 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
 from sandbox.faults.lrm import LRM_KINDS
 from sandbox.net.link import Report
 from sandbox.partners import ExternalLrm
-from tests.actors.control.test_admin import make_control, obedient
+from tests.actors.control.controls import attended
 
 SAMU, EXTERNAL = "fr.health.samu330", "fr.health.samu350"
 URL, PAGE = f"/__admin/lrms/{SAMU}/behaviour", f"/lrms/{SAMU}"
@@ -23,18 +22,10 @@ URL, PAGE = f"/__admin/lrms/{SAMU}/behaviour", f"/lrms/{SAMU}"
 
 @pytest.fixture
 async def control(tmp_path: Path) -> AsyncIterator[Control]:
-    made = make_control(tmp_path, external_lrms=(ExternalLrm(EXTERNAL),))
-    for role in ROLES:
-        made.switchboard.heard(obedient(made, role), Report(True, {}, [], 0))
+    made = attended(tmp_path, external_lrms=(ExternalLrm(EXTERNAL),))
     await made.start()
     yield made
     await made.stop()
-
-
-@pytest.fixture
-async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
-        yield client
 
 
 def rules(document: dict[str, Any]) -> list[tuple[Any, ...]]:

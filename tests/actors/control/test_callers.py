@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import httpx
 import pytest
 
-from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
 from sandbox.kernel.calls import disabled_editors, may_call
-from sandbox.net.link import Report
-from tests.actors.control.test_admin import make_control, obedient
 
 SAMU = "fr.health.samu330"
-
-
-@pytest.fixture
-async def control(tmp_path: Path) -> AsyncIterator[Control]:
-    made = make_control(tmp_path)
-    for role in ROLES:
-        made.switchboard.heard(obedient(made, role), Report(True, {}, [], 0))
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
-        yield client
 
 
 async def test_an_lrm_is_kept_from_calling_and_let_call_again(control: Control, admin: httpx.AsyncClient) -> None:

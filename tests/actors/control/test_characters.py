@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,32 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.config import CONTROL_UI, ROLES
+from sandbox.config import CONTROL_UI
 from sandbox.control.app import Control
 from sandbox.control.characters import first_switches
 from sandbox.kernel.character import EVERYBODY, QUIRKS, Character, Delay, switches_of
 from sandbox.kernel.flows import Flow
-from sandbox.net.link import Line, Report
-from tests.actors.control.test_admin import make_control, obedient
+from sandbox.net.link import Line
+from tests.actors.control.controls import make_control
 
 AZUR = "/__admin/editors/agenda-azur"
 PLAIN = {"slug": "agenda-azur", "name": "Agenda Azur", "quirks": {}, "latency": {}, "page_size": None}
-
-
-@pytest.fixture
-async def control(tmp_path: Path) -> AsyncIterator[Control]:
-    made = make_control(tmp_path)
-    for role in ROLES:
-        made.switchboard.heard(obedient(made, role), Report(True, {}, [], 0))
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
-        yield client
 
 
 def switches(control: Control) -> dict[str, str]:

@@ -21,7 +21,7 @@ from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plai
 from sandbox.kernel.hub_clients import leaving_clients
 from sandbox.kernel.world import World
 from sandbox.net.link import Applied, Line, Report
-from tests.actors.control.test_admin import WALL, make_control, obedient
+from tests.actors.control.controls import WALL, make_control, obedient
 
 NEW = "fr.health.samu750"
 PATH = f"/__admin/hub/clients/{NEW}"

@@ -20,7 +20,7 @@ from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plai
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
 from sandbox.partners import ExternalLrm
-from tests.actors.control.test_admin import WALL, make_control, obedient
+from tests.actors.control.controls import WALL, make_control, obedient
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu998"
 

@@ -10,11 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
 from sandbox.kernel.switches import resend_switch
-from sandbox.net.link import Report
-from tests.actors.control.test_admin import make_control, obedient
+from tests.actors.control.controls import attended
 
 ENTRY: dict[str, Any] = {
     "appointment": "4f6c",
@@ -34,18 +32,10 @@ AZUR = {"slug": "agenda-azur", "name": "Agenda Azur", "waiting": 0, "refused": 1
 
 @pytest.fixture
 async def control(tmp_path: Path) -> AsyncIterator[Control]:
-    made = make_control(tmp_path)
-    for role in ROLES:
-        made.switchboard.heard(obedient(made, role), Report(True, HEALTH if role == "editors" else {}, [], 0))
+    made = attended(tmp_path, {"editors": HEALTH})
     await made.start()
     yield made
     await made.stop()
-
-
-@pytest.fixture
-async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
-        yield client
 
 
 async def test_what_each_editor_owes_is_listed(control: Control, admin: httpx.AsyncClient) -> None:
