@@ -129,10 +129,12 @@ MEASUREMENTS = (
             Ratio("ten editors, half of the searches / half of aiohttp's calls to all", "ten", "aiohttp, ten"),
             Ratio("ten editors, half of the searches / half of the barest client's calls", "ten", "floor, ten"),
             Ratio("ten editors, 99 of 100 searches / that and 10 ms", "ten p99", "bound, ten p99", 1.0),
+            Ratio("ten editors, 99 of 100 calls to one of them / the same", "call, ten p99", "bound, ten p99"),
             Ratio("thirty editors, half of the searches / one call to one", "thirty", "call, thirty", 1 / 1.15),
             Ratio("thirty editors, half of the searches / half of aiohttp's calls to all", "thirty", "aiohttp, thirty"),
             Ratio("thirty editors, half of the searches / half of the barest client's", "thirty", "floor, thirty"),
             Ratio("thirty editors, 99 of 100 searches / that and 10 ms", "thirty p99", "bound, thirty p99", 1.0),
+            Ratio("thirty editors, 99 of 100 calls to one / the same", "call, thirty p99", "bound, thirty p99"),
         ),
     ),
     Measurement(
