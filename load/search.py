@@ -1,7 +1,8 @@
 """What a whole search costs beside the calls that it makes, and how soon its cards are there.
 
-The editors are one process that answers with the bodies that our own editors make, kept from the first time; the
-search runs in another, from criteria to the octets of the API's answer. Each has a core of its own where there are two.
+The editors are one process that answers with the bodies that our own editors make, kept from the first time
+(`editors.py`); the search runs in another, from criteria to the octets of the API's answer. Each has a core of its own
+where there are two.
 
 bare      aiohttp asks the same ten editors the same questions at once and reads the answers with orjson, no more
 search    a whole search over these ten editors, 35 KB each
@@ -10,9 +11,12 @@ search    a whole search over these ten editors, 35 KB each
 calm      a search whose editors answer in 50 ms, until the last card of nine of them
 hung      the same, while the tenth does not answer at all
 
-call      one call to one editor that answers in 50 ms, by turns with the searches
-bare, …   the bare client's calls to all of them: what no search over this client can be faster than
+call, …   the slowest editor's time: one call by the barest client to one editor that answers in 50 ms, while nobody
+          else asks, by turns with the searches
+floor, …  the barest client's calls to all of them at once: octets counted, nothing read
+aiohttp, …       `bare` with these editors
 ten, thirty      half of the searches over so many such editors end within …; `… p99`: 99 of 100, `bound`: may take
+          (where `call, … p99` misses it too, something else used the machine)
           all of these as 1 / seconds
 """
 
@@ -26,30 +30,23 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from functools import cache
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from load.editors import HUNG, LOT, NOW, Barest, barest, frozen_clock, people, serve
 from load.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import EDITORS_FHIR, Settings
-from sandbox.editor.agenda import Agenda
-from sandbox.editor.slots import Desk, answer_schedules, answer_slots
-from sandbox.kernel.clock import PARIS, Clock, as_of
 from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.model import AgendaTemplate, ConsultationSite, Editor, Place, Practitioner, SosAssociation
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
-from sandbox.population.load import load_population
-from sandbox.population.people import Personas, Population
+from sandbox.population.people import Population
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.criteria import Criteria, read_criteria
 from sandbox.sas.directory import Directory
@@ -58,18 +55,12 @@ from sandbox.sas.queries import association_queries, lots, ordered, practitioner
 from sandbox.sas.search import document, run, whole
 from sandbox.sas.specialties import SPECIALTIES
 
-NOW = datetime(2026, 11, 24, 8, tzinfo=PARIS)
-LOT = 25
 DELAY_S = 0.05
-HUNG = "editeur-9"
 HUNG_TIMEOUT_S = 1.0
-WARM_UP = 30  # searches
+WARM_UP = 60  # searches: every question was asked
 COSTED = 160  # searches, one by turns with the bare client
-TIMED, HELD_UP = 120, 8
-# A quarter to a third of the slots of three days are free: two or three practitioners make 35 KB.
-WEEK = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), visibilities=(("PUBLIC",), ("PUBLIC", "PRO", "SNP"), ("SNP",)),
-                      types=("AMB", "VR"), reasons=("Fièvre de l'enfant",), walkin=0.05, occupation=0.9,
-                      slot_minutes=45, own_patients=0.2)  # fmt: skip
+TIMED, HELD_UP = 200, 8
+COMPARED = 4  # turns: in one of so many, those are timed as well that nothing is judged by
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
@@ -85,7 +76,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
 def _once(variant: str) -> dict[str, float]:
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
-    server = processes.Process(target=serve, args=(variant, theirs), daemon=True)
+    server = processes.Process(target=serve, args=_editors(variant, theirs), daemon=True)
     server.start()
     port = ours.recv()
     results, child = processes.Pipe()
@@ -100,112 +91,12 @@ def _once(variant: str) -> dict[str, float]:
         server.join(10)
 
 
-def people(editors: int) -> Population:
-    """25 practitioners in Bordeaux, spread over so many editors; beyond 25 editors, SOS associations have the rest."""
-    base = load_population(Settings(preset="minimal"))
-    town = base.towns["33063"]
-    slugs = [f"editeur-{at}" for at in range(editors)]
-    practising = slugs[:LOT]
-    persons = [
-        Practitioner(
-            id=f"81990{at:07d}", family=f"MARTIN-{at}", given="Camille", editor=practising[at % len(practising)],
-            places=(Place(f"81990{at:07d}-1", "1330000018", f"{at} rue du Décor", "33000", town.name, town.insee,
-                          town.lat + at / 1000, town.lon, WEEK),),
-            phone="+33536490001",
-        )
-        for at in range(LOT)
-    ]  # fmt: skip
-    associations = [
-        SosAssociation(f"3399900{at:08d}", f"SOS {at}", slug, (
-            ConsultationSite(f"site-{at}", f"Site {at}", None, "1 rue du Décor", "33000", town.name, town.insee,
-                             town.lat, town.lon, (), WEEK),))
-        for at, slug in enumerate(slugs[LOT:])
-    ]  # fmt: skip
-    flows = (Flow.INT_R01, Flow.SOS)
-    personas = Personas(
-        territories=base.territories,
-        towns=base.towns,
-        editors={slug: Editor(slug, slug, f"urn:oid:1.2.{at}", flows, "") for at, slug in enumerate(slugs)},
-        practitioners=tuple(persons),
-        cpts={},
-        sos={each.siret: each for each in associations},
-        regulators=base.regulators,
-        examples={},
-    )
-    return Population(base.seed, personas, base._recipe)
-
-
-# The editors
-
-
-def serve(variant: str, pipe: Connection) -> None:
-    """The editors' process: says its port, answers until told to stop."""
-    pin(0)
-    ecosystem.run(_serve(variant, pipe))
-
-
-async def _serve(variant: str, pipe: Connection) -> int:
-    answers = _answers(variant)
-    delay = 0.0 if variant == "cost" else DELAY_S
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Editors(answers, delay, variant == "hung"), "127.0.0.1", 0)
-    ecosystem.tune_collector()
-    pipe.send(server.sockets[0].getsockname()[1])
-    await asyncio.to_thread(pipe.recv)
-    server.close()
-    return 0
-
-
-class _Editors(asyncio.Protocol):
-    """One connection to all editors: as little as can answer HTTP, since editors have machines of their own."""
-
-    def __init__(self, answer: Callable[[bytes], bytes], delay: float, hangs: bool) -> None:
-        self._answer, self._delay, self._hangs = answer, delay, hangs
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        if not self._received.endswith(b"\r\n\r\n"):
-            return
-        target, self._received = self._received.split(b" ", 2)[1], b""
-        if self._hangs and target.split(b"/")[1] == HUNG.encode():
-            return
-        answer = self._answer(target)
-        if self._delay:
-            asyncio.get_running_loop().call_later(self._delay, self._transport.write, answer)
-        else:
-            self._transport.write(answer)
-
-
-def _answers(variant: str) -> Callable[[bytes], bytes]:
-    """What is answered to a request target, kept from the first time."""
-    population = people(_editors_of(variant))
-    clock = _clock()
-    desks = {
-        slug: Desk(editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u")
-        for slug, editor in population.editors.items()
-    }
-
-    @cache
-    def answer(target: bytes) -> bytes:
-        path, _, query = target.decode().partition("?")
-        made = answer_slots if path.endswith("Slot") else answer_schedules
-        body = made(desks[path.split("/")[1]], query)
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: %d\r\n\r\n"
-        return head % len(body) + body
-
-    return answer
+def _editors(variant: str, pipe: Connection) -> tuple[int, float, bool, Connection]:
+    return _editors_of(variant), 0.0 if variant == "cost" else DELAY_S, variant == "hung", pipe
 
 
 def _editors_of(variant: str) -> int:
     return 30 if variant == "thirty" else 10
-
-
-def _clock() -> Clock:
-    return Clock(time.time, as_of(NOW, time.time(), freeze=True))
 
 
 # The search
@@ -241,7 +132,7 @@ class _Bench:
         context = Context(
             settings=settings,
             world=WorldView(),
-            clock=_clock(),
+            clock=frozen_clock(),
             journal=Journal(capacity=100),
             entropy=Entropy(os.urandom),
             population=population,
@@ -277,10 +168,6 @@ class _Bench:
     async def bare(self) -> None:
         """The same questions, and no more."""
         await asyncio.gather(*map(self._fetched, self.urls))
-
-    async def one(self) -> None:
-        """One question."""
-        await self._fetched(self.urls[0])
 
     async def _fetched(self, url: URL) -> object:
         async with self.session.get(url) as answer:
@@ -321,39 +208,43 @@ async def _body(bench: _Bench, url: URL) -> bytes:
         return await answer.read()
 
 
-async def _times(bench: _Bench) -> tuple[float, float, list[float]]:
-    """Seconds: of one call and of bare calls to all in general, of searches in ascending order; by turns: all meet the
-    same neighbours."""
+async def _times(bench: _Bench) -> dict[str, list[float]]:
+    """Seconds that each took; by turns: all meet the same neighbours."""
+    clients = await barest(bench.urls[0].port or 0, [url.raw_path_qs for url in bench.urls])
     for _ in range(WARM_UP):
         await bench.search()
+        await asyncio.gather(*map(Barest.ask, clients))
     ecosystem.tune_collector()
-    calls: list[float] = []
-    bare: list[float] = []
-    searches: list[float] = []
-    for _ in range(TIMED):
-        for found, act in ((calls, bench.one), (bare, bench.bare), (searches, bench.search)):
+    judged = {"call": clients[0].ask, "search": bench.search}
+    compared = {"floor": lambda: asyncio.gather(*map(Barest.ask, clients)), "aiohttp": bench.bare}
+    found: dict[str, list[float]] = {name: [] for name in (*judged, *compared)}
+    for turn in range(TIMED):
+        for name, act in (judged if turn % COMPARED else {**judged, **compared}).items():
             started = time.perf_counter()
             await act()
-            found.append(time.perf_counter() - started)
-    return statistics.median(calls), statistics.median(bare), sorted(searches)
+            found[name].append(time.perf_counter() - started)
+    for client in clients:
+        client.close()
+    return found
 
 
 async def _ten(bench: _Bench) -> dict[str, float]:
-    return _timed("ten", 1.10, *await _times(bench))
+    return _timed("ten", 1.10, await _times(bench))
 
 
 async def _thirty(bench: _Bench) -> dict[str, float]:
-    return _timed("thirty", 1.15, *await _times(bench))
+    return _timed("thirty", 1.15, await _times(bench))
 
 
-def _timed(name: str, share: float, call: float, bare: float, searches: list[float]) -> dict[str, float]:
+def _timed(name: str, share: float, found: dict[str, list[float]]) -> dict[str, float]:
     """All as 1 / seconds; `share`: how much longer than a call a search may be."""
+    half = {each: statistics.median(seconds) for each, seconds in found.items()}
     return {
-        f"call, {name}": 1 / call,
-        f"bare, {name}": 1 / bare,
-        name: 1 / statistics.median(searches),
-        f"{name} p99": 1 / _p99(searches),
-        f"bound, {name} p99": 1 / (share * call + 0.010),
+        **{f"{each}, {name}": 1 / half[each] for each in ("call", "floor", "aiohttp")},
+        name: 1 / half["search"],
+        f"{name} p99": 1 / _p99(sorted(found["search"])),
+        f"call, {name} p99": 1 / _p99(sorted(found["call"])),
+        f"bound, {name} p99": 1 / (share * half["call"] + 0.010),
     }
 
 

@@ -6,10 +6,10 @@ Schedule and its comment. The rest is kept as the octets that came, by which `re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol, Union
 
 import msgspec
 import orjson
@@ -65,6 +65,30 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
     entry: list[QuickEntry] = []
 
 
+def _beside(kind: str, elements: str) -> type[msgspec.Struct]:
+    """A resource beside the Slots, each element as it came; one with others is none of these."""
+    fields = [(name, msgspec.Raw, _EMPTY) for name in f"id meta text extension {elements}".split()]
+    return msgspec.defstruct(kind, fields, tag_field="resourceType", tag=kind, forbid_unknown_fields=True, gc=False)
+
+
+_BESIDE = (
+    _beside("Schedule", "identifier active actor"),
+    _beside("Practitioner", "identifier active name telecom"),
+    _beside(
+        "PractitionerRole", "contained identifier active code practitioner organization location specialty telecom"
+    ),
+    _beside("Location", "identifier status name telecom address managingOrganization"),
+    _beside("Organization", "identifier active type name telecom"),
+    _beside("HealthcareService", "identifier active providedBy type name"),
+)
+_KINDS: dict[Any, bytes] = {kind: kind.__name__.encode() for kind in _BESIDE}
+_RESOURCE: Any = Union[QuickSlot, *_BESIDE]
+_ENTRY: Any = msgspec.defstruct("_Entry", [("resource", _RESOURCE)], gc=False)
+_USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct("_Bundle", [("entry", list[_ENTRY], [])], bases=(QuickBundle,), tag="Bundle")
+)
+
+
 class Detailed(Protocol):
     """What reads a resource in detail and tells what is wrong with it (`reading.py`)."""
 
@@ -103,23 +127,66 @@ _MOST_COMPANIES = 256  # that are known again: the same practitioners are asked 
 _Others = list[tuple[str, str, msgspec.Raw]]
 
 
-def read_quickly(bundle: QuickBundle, detailed: Detailed) -> Reading:
-    """The answer understood: of its Slots only the unusual ones are looked at in detail."""
+def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
+    """The answer understood: of its Slots only the unusual ones are looked at in detail, by what `make` gives. None
+    when it has not the form of a Bundle."""
+    typed = _typed(body)
+    if typed is not None:
+        key, slots = _parted(typed)
+        if (known := _again(typed, slots, key)) is not None:
+            return known
+    bundle = quick_bundle(body)
+    if bundle is None:
+        return None
     slots, others = _sorted(bundle)
-    octets = b"\n".join([resource for _, _, resource in others])
-    company = _COMPANIES.get(octets)
-    if company is not None and bundle.total == len(slots) and bundle.type == "searchset":
-        usual = _usual(slots, company)
-        if usual is not None:
-            following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
-            return Reading(usual, [], bundle.total, following or None)
+    if typed is None:
+        key = b"\n".join([resource for _, _, resource in others])
+        if (known := _again(bundle, slots, key)) is not None:
+            return known
     company = _Company({}, {})
-    reading = _in_detail(bundle, slots, others, company, detailed)
+    reading = _in_detail(bundle, slots, others, company, make())
     if not reading.findings:
         if len(_COMPANIES) >= _MOST_COMPANIES:
             _COMPANIES.clear()
-        _COMPANIES[octets] = company
+        _COMPANIES[key] = company
     return reading
+
+
+def _typed(body: bytes) -> Any:
+    """The Bundle read at one go, when its resources have no other elements than those that we know of."""
+    try:
+        return _USUAL.decode(body)
+    except msgspec.DecodeError:
+        return None
+
+
+def _parted(typed: Any) -> tuple[bytes, list[QuickSlot]]:
+    """What the resources beside the Slots say, and the Slots."""
+    slots: list[QuickSlot] = []
+    beside: list[bytes] = []
+    for entry in typed.entry:
+        resource = entry.resource
+        if type(resource) is QuickSlot:
+            slots.append(resource)
+        else:
+            beside += _elements(resource)
+    return b"\n".join(beside), slots
+
+
+def _elements(resource: Any) -> tuple[bytes, ...]:
+    return _KINDS[type(resource)], *msgspec.structs.astuple(resource)
+
+
+def _again(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -> Reading | None:
+    """The answer, when all that it says was seen before and nothing was wrong with it."""
+    company = _COMPANIES.get(key)
+    if company is None or bundle.total != len(slots) or bundle.type != "searchset":
+        return None
+    usual = _usual(slots, company)
+    if usual is None:
+        return None
+    following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
+    return Reading(usual, [], bundle.total, following or None)
 
 
 def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | None:

@@ -16,7 +16,7 @@ import orjson
 from sandbox.fhir import nos
 from sandbox.fhir.answers import Agenda, FreeSlot, Reading, SlotPlace, Terms
 from sandbox.fhir.nodes import NOTHING, Node, node_of, nodes_of, reference_of, text_of
-from sandbox.fhir.quick import quick_bundle, read_quickly
+from sandbox.fhir.quick import read_quickly
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, national_phone, prefixed_person, prefixed_structure
@@ -28,9 +28,9 @@ _ESTABLISHMENTS = (nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
 
 def read_bundle(body: bytes) -> Reading:
     """Understand the body of a 200. A body that is no searchset gives no slots and a finding R01-13."""
-    quick = quick_bundle(body)
+    quick = read_quickly(body, _Reader)
     if quick is not None:
-        return read_quickly(quick, _Reader())
+        return quick
     try:
         bundle = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -1,32 +1,38 @@
 """Every HTTP call of an actor: one pool of kept connections, one time-out, one Exchange in the journal per call.
 
 A call ends with a `Reply`, whatever its status, or with a PeerError that says in a few words what went wrong. When
-the server had closed an idle connection, aiohttp repeats the request once if its method is idempotent (RFC 9110,
+the server had closed an idle connection, the request is repeated once if its method is idempotent (RFC 9110,
 9.2.2), never a POST.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
-import aiohttp
-from yarl import URL
+from starlette.datastructures import Headers
 
-from sandbox.kernel.errors import PeerError, PeerTimeout, PeerTooLarge, PeerUnreachable, PeerUntrusted
+from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable, PeerUntrusted
 from sandbox.kernel.journal import Exchange
 from sandbox.net.agreed import agreed_context
 from sandbox.net.context import Context
-from sandbox.net.revocation import Contexts, Following
+from sandbox.net.http1 import CallFailed, Origin, Pool, os_reason, tls_refusal
+from sandbox.net.revocation import Contexts, Following, always
 from sandbox.pki.subjects import Subject
 
-LARGEST_ANSWER = 20 << 20  # octets, decompressed
-KEEP_ALIVE = 60.0  # seconds; our listeners keep idle connections longer
-CONNECTIONS = 200
-DNS_TTL = 10  # seconds that a resolved name is believed
+LARGEST_ANSWER = 20 << 20  # octets
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_SITE = re.compile(r"https?://[^/?#@\\\s]+")
+_FIELD = re.compile(r"[!-9;-~]+: [\t -~\x80-\xff]*")  # name and value of a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,21 @@ class Reply:
     body: bytes
 
 
+class _Site(NamedTuple):
+    """A scheme and an authority as URLs name them. `host`: the header of that name."""
+
+    secure: bool
+    name: str
+    port: int
+    host: str
+
+
 class HttpClient:
     """The calls of one actor. `identity`: whose certificate it shows (`sas`, an editor's slug), None for none."""
 
     def __init__(self, context: Context, actor: str, identity: str | None) -> None:
         self._context, self._actor, self._identity = context, actor, identity
-        self._session: aiohttp.ClientSession | None = None
+        self._pools: dict[tuple[_Site, Subject | None], Pool] = {}
         self._contexts: dict[Subject | None, Contexts] = {}
 
     async def request(
@@ -64,20 +79,23 @@ class HttpClient:
 
         `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
         `agreed`: whom the server's certificate must name by CN and OU (one of a few: contexts are kept).
-        `largest`: octets, decompressed, that are read of the answer (default: LARGEST_ANSWER).
+        `largest`: octets that are read of the answer (default: LARGEST_ANSWER).
         Raises PeerUnreachable, PeerUntrusted (TLS), PeerTimeout (over `timeout` seconds in all), PeerTooLarge,
         PeerError (no usable HTTP answer).
         """
-        began, target = time.perf_counter(), URL(url, encoded=True)
-        status, size, note = 0, 0, ""
+        began, path, status, size, note = time.perf_counter(), "", 0, 0, ""
         try:
-            async with asyncio.timeout(timeout):
-                reply = await self._call(
-                    method, target, headers, body, self._tls(target, agreed), largest or LARGEST_ANSWER
-                )
-            status, size = reply.status, len(reply.body)
-            return reply
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            site, path, query = _parts(url)
+            asked = _written(method, path + query, site.host, headers, body)
+            answer = await self._pool(site, agreed).call(
+                asked,
+                repeatable=method in _IDEMPOTENT,
+                largest=largest or LARGEST_ANSWER,
+                deadline=asyncio.get_running_loop().time() + timeout,
+            )
+            status, size = answer.status, len(answer.body)
+            return Reply(status, Headers(raw=answer.headers), answer.body)
+        except (CallFailed, OSError, ValueError) as error:  # TimeoutError is an OSError
             failure = _failure(peer, error, timeout)
             note = failure.detail
             raise failure from error
@@ -87,11 +105,11 @@ class HttpClient:
         finally:
             self._context.journal.put(
                 Exchange(
-                    at=self._context.clock.now().timestamp(),
+                    at=self._context.clock.time(),
                     actor=self._actor,
                     flow=flow,
                     direction="out",
-                    action=f"{method} {target.path}",
+                    action=f"{method} {_read(path)}",
                     peer=peer,
                     status=status,
                     ms=round((time.perf_counter() - began) * 1000, 3),
@@ -102,108 +120,80 @@ class HttpClient:
             )
 
     async def close(self) -> None:
-        """Close every connection; a later call opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connections, those under way once their calls end; a later call opens new ones."""
+        pools, self._pools = self._pools, {}
+        for connection in [connection for pool in pools.values() for connection in pool.end()]:
+            await connection.ended.wait()
 
-    def _tls(self, url: URL, agreed: Subject | None) -> ssl.SSLContext | bool:
-        """TLS of a call. A revoked server is refused at once: a new list makes a new context, that new connections."""
-        pki = self._context.pki
-        if pki is None or url.scheme != "https":
-            return True
+    def _pool(self, site: _Site, agreed: Subject | None) -> Pool:
+        """The connections to a site. A revoked server is refused at once: a new list makes a new context, that new
+        connections."""
+        tls = self._tls(agreed) if site.secure else None
+        pool = self._pools.get((site, agreed))
+        if pool is None:
+            pool = self._pools[site, agreed] = Pool(Origin(site.name, site.port, tls))
+        pool.follow(tls)
+        return pool
+
+    def _tls(self, agreed: Subject | None) -> ssl.SSLContext:
         if agreed not in self._contexts:
-            self._contexts[agreed] = Following(pki, lambda: agreed_context(pki, self._identity, agreed))
+            self._contexts[agreed] = self._following(agreed)
         return self._contexts[agreed]()
 
-    async def _call(
-        self,
-        method: str,
-        url: URL,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-        tls: ssl.SSLContext | bool,
-        largest: int,
-    ) -> Reply:
-        if self._session is None:
-            self._session = self._open()
-        async with self._session.request(
-            method, url, headers=headers, data=body, ssl=tls, allow_redirects=False
-        ) as response:
-            return Reply(response.status, response.headers, await _read(response, largest))
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=CONNECTIONS,
-            limit_per_host=CONNECTIONS // 2,
-            keepalive_timeout=KEEP_ALIVE,
-            ttl_dns_cache=DNS_TTL,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `request` times the whole
-            headers={"User-Agent": "sas-sandbox"},
-            skip_auto_headers=("Content-Type",),
-            read_bufsize=1 << 18,
-            trust_env=False,
-        )
+    def _following(self, agreed: Subject | None) -> Contexts:
+        """TLS of our PKI; without one, that which everybody trusts."""
+        pki = self._context.pki
+        if pki is None:
+            return always(ssl.create_default_context())
+        return Following(pki, lambda: agreed_context(pki, self._identity, agreed))
 
 
-class _TooLarge(ValueError):
-    """The answer is over what is read."""
+def _parts(url: str) -> tuple[_Site, str, str]:
+    """Site, path and query of a URL. Raises ValueError when it cannot be called."""
+    cut = url.find("/", len("https://"))
+    base, target = (url, "/") if cut < 0 else (url[:cut], url[cut:])
+    if not (target.isascii() and target.isprintable()) or " " in target or "#" in target:
+        raise ValueError("its URL is not percent-encoded")
+    path, mark, query = target.partition("?")
+    return _site(base), path, mark + query
 
-    def __init__(self, largest: int) -> None:
-        super().__init__(f"answer over {largest / (1 << 20):g} MiB")
+
+@lru_cache(maxsize=256)
+def _site(base: str) -> _Site:
+    split = urlsplit(base)
+    name, secure = split.hostname, split.scheme == "https"
+    if not name or _SITE.fullmatch(base) is None:
+        raise ValueError("its URL names no site of http or https")
+    return _Site(secure, name, split.port or (443 if secure else 80), split.netloc.encode("idna").decode())
 
 
-async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > largest:
-            response.close()
-            raise _TooLarge(largest)
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+@lru_cache(maxsize=256)
+def _read(path: str) -> str:
+    """The path as people read it."""
+    return unquote(path)
+
+
+def _written(method: str, target: str, host: str, headers: Mapping[str, str] | None, body: bytes | None) -> bytes:
+    """The request. Raises ValueError for a header that is none."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "User-Agent: sas-sandbox", "Accept-Encoding: identity"]
+    for name, value in (headers or {}).items():
+        line = f"{name}: {value}"
+        if _FIELD.fullmatch(line) is None:
+            raise ValueError(f"header {name!r} cannot be sent")
+        lines.append(line)
+    if body is not None or method in _WITH_BODY:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b"")
 
 
 def _failure(peer: str, error: Exception, timeout: float) -> PeerError:
     """The error of our tree that tells what happened to a call."""
+    if isinstance(error, CallFailed):
+        return error.kind(peer, error.detail)
     if isinstance(error, TimeoutError):
         return PeerTimeout(peer, f"no complete answer within {timeout:g} s")
-    if isinstance(error, _TooLarge):
-        return PeerTooLarge(peer, str(error))
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return PeerUnreachable(peer, f"unknown host {error.host}")
-    tls = _tls_error(error)
-    if tls is not None:
-        return PeerUntrusted(peer, tls)
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return PeerUnreachable(peer, "connection closed without an answer")
+    if isinstance(error, ssl.SSLError):
+        return PeerUntrusted(peer, tls_refusal(error))
     if isinstance(error, OSError):
-        return PeerUnreachable(peer, _os_error(error))
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return PeerError(peer, "answer cut off")
-    return PeerError(peer, f"no usable HTTP answer ({type(error).__name__})")
-
-
-def _tls_error(error: BaseException | None) -> str | None:
-    """What TLS says, when it is at the bottom of `error`."""
-    depth = 0
-    while error is not None and depth < 8:
-        if isinstance(error, ssl.SSLError) and not isinstance(error, aiohttp.ClientError):
-            if isinstance(error, ssl.SSLCertVerificationError):
-                return f"server certificate refused: {error.verify_message}"
-            return f"TLS handshake refused: {(error.reason or str(error)).replace('_', ' ').lower()}"
-        error, depth = error.__cause__ or error.__context__, depth + 1
-    return None
-
-
-def _os_error(error: OSError) -> str:
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(cause, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(cause, ConnectionResetError):
-        return "connection reset"
-    return (cause.strerror or str(cause) or type(cause).__name__).lower()
+        return PeerUnreachable(peer, os_reason(error))
+    return PeerError(peer, f"no usable HTTP answer ({error})")

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox.net.alarm import Alarm
 from sandbox.sas.aggregator import Aggregator, Call
 from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
 from sandbox.sas.directory import Candidate
@@ -87,7 +88,7 @@ class _Wave:
     slowest: float = 0.0
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
-    outlines: list[Outline] = field(default_factory=list)
+    outlines: list[Outline] | None = None
     cards: Outlines = field(default_factory=lambda: ([], []))
     changed: bool = False
 
@@ -108,11 +109,14 @@ class _Search:
         self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
         self.area = self.criteria.area
         self.enlarged = False
+        self._alarm, self._news = Alarm(self._wake), asyncio.Event()
+        self._ended: list[asyncio.Task[Source]] = []
         self._waiting_lots = self._lots()
         self._next_lot: Lot | None = next(self._waiting_lots, None)
 
     def cancel(self) -> None:
         """Nobody listens any more."""
+        self._alarm.end()
         for task in self.calls:
             task.cancel()
 
@@ -122,12 +126,13 @@ class _Search:
         deadline = loop.time() + self.aggregator.search_timeout
         self._advance(loop.time())
         while self.calls:
-            ends = min(deadline, self._wakes(loop.time()))
-            ready, _ = await asyncio.wait(
-                self.calls, timeout=max(0.0, ends - loop.time()), return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in ready:
-                yield self._taken(task)
+            self._alarm.set(min(deadline, self._wakes(loop.time())))
+            await self._news.wait()
+            self._news.clear()
+            ended, self._ended = self._ended, []
+            for task in ended:
+                if task in self.calls:  # not given up meanwhile
+                    yield self._taken(task)
             for source in self._given_up(loop.time(), deadline):
                 yield source
             for found in self._found():
@@ -154,9 +159,10 @@ class _Search:
     def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         """Participants of the SAS before others, nobody who is on leave; each looked at when his lot comes."""
         others = []
+        days = self.criteria.days
         for candidate in candidates:
             person = candidate.practitioner
-            if self.aggregator.directory.away(person, self.criteria.days):
+            if self.aggregator.directory.away(person, days):
                 continue
             if candidate.id == self.criteria.preferred or takes_part(kinds_of(person)):
                 yield candidate
@@ -194,8 +200,8 @@ class _Search:
         return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
 
     def _begin(self, lot: Lot, now: float) -> None:
-        """Ask every editor concerned at once."""
-        wave = _Wave(len(self.waves), lot, now, outlines=self.merger.outlines(lot))
+        """Ask every editor concerned at once; what can wait until they were is done while they think."""
+        wave = _Wave(len(self.waves), lot, now)
         self.waves.append(wave)
         self.asked.update(candidate.id for candidate in lot.candidates)
         self.asked.update(association.siret for association in lot.associations)
@@ -206,8 +212,10 @@ class _Search:
             if query.editor.slug not in self.failed:
                 call = self.aggregator.call(query)
                 task = asyncio.create_task(self.aggregator.ask(call, self.criteria))
+                task.add_done_callback(self._note)
                 self.calls[task] = call, wave
                 wave.waiting.add(task)
+        asyncio.get_running_loop().call_soon(self._outlined, wave)
 
     def _wakes(self, now: float) -> float:
         """When there is something to do though nobody answered."""
@@ -215,6 +223,13 @@ class _Search:
         if self._next_lot is None or self._satisfied():
             return first
         return min(first, max(now, _patient_until(self.waves[-1])))
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    def _note(self, task: asyncio.Task[Source]) -> None:
+        self._ended.append(task)
+        self._news.set()
 
     # Answers
 
@@ -259,7 +274,7 @@ class _Search:
         for wave in self.waves:
             if wave.changed or represented != wave.before:
                 joined = set(represented)
-                cards = self.merger.cards(wave.outlines, joined)
+                cards = self.merger.cards(self._outlined(wave), joined)
                 different, wave.changed = cards != wave.cards, False
                 wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
                 if different:
@@ -270,6 +285,11 @@ class _Search:
                         without_slots=Drawn(self.merger, cards[1]),
                     )
             represented = wave.after
+
+    def _outlined(self, wave: _Wave) -> list[Outline]:
+        if wave.outlines is None:
+            wave.outlines = self.merger.outlines(wave.lot)
+        return wave.outlines
 
 
 def _patient_until(wave: _Wave) -> float:

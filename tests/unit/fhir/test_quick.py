@@ -97,6 +97,32 @@ def test_an_answer_that_is_known_again_is_read_alike_with_its_next_page() -> Non
     assert len(quick._COMPANIES) == 1
 
 
+@pytest.mark.parametrize("kind", ["Schedule", "Practitioner", "PractitionerRole"])
+def test_an_answer_with_elements_that_nobody_knows_is_known_again_all_the_same(kind: str) -> None:
+    document = json.loads(BODY)
+    for entry in document["entry"]:
+        if entry["resource"]["resourceType"] == kind:
+            entry["resource"]["language"] = "fr"
+    body = json.dumps(document).encode()
+    for _ in range(2):
+        assert ordered(read_bundle(body)) == ordered(slowly(body))
+    assert len(quick._COMPANIES) == 1
+
+
+def test_company_that_says_something_else_is_another() -> None:
+    """Each element of each resource beside the Slots counts."""
+    read_bundle(BODY)
+    document = json.loads(BODY)
+    for entry in document["entry"]:
+        resource = entry["resource"]
+        for element in set(resource) - {"resourceType"} if resource["resourceType"] != "Slot" else ():
+            kept = resource[element]
+            resource[element] = [] if isinstance(kept, list) else "" if isinstance(kept, str) else {}
+            body = json.dumps(document).encode()
+            assert ordered(read_bundle(body)) == ordered(slowly(body)), (resource["resourceType"], element)
+            resource[element] = kept
+
+
 def test_what_is_known_again_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick, "_KEPT", 1)
     monkeypatch.setattr(quick, "_MOST_COMPANIES", 1)
