@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import aiohappyeyeballs
 import httptools
@@ -260,10 +260,7 @@ class Pool:
     async def _connected(self) -> Connection:
         """A new connection, to whichever address of the host answers first."""
         loop, (host, port, tls) = asyncio.get_running_loop(), self.origin
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise CallFailed(PeerUnreachable, f"unknown host {host}") from error
+        found = await addresses(host, port)
         sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=SECOND_ADDRESS_S, interleave=1)
         try:
             _, connection = await loop.create_connection(
@@ -295,6 +292,14 @@ class Pool:
         while self._idle and self._idle[0].idle_since <= over:
             self._idle.pop(0).drop()
         self._sweeping = loop.call_later(KEEP_ALIVE, self._sweep) if self._idle else None
+
+
+async def addresses(host: str, port: int) -> list[Any]:
+    """Where a host may be reached, as `getaddrinfo` tells it. Raises CallFailed."""
+    try:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise CallFailed(PeerUnreachable, f"unknown host {host}") from error
 
 
 def tls_refusal(error: ssl.SSLError) -> str:
