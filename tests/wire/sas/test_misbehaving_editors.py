@@ -195,8 +195,8 @@ def population() -> Population:
 @pytest.mark.parametrize(
     ("manner", "code", "reason"),
     [
-        (hung, "timeout", "pas de réponse en 0.4 s"),
-        (slow_drip, "timeout", "pas de réponse en 0.4 s"),
+        (hung, "timeout", "pas de réponse en 0,4 s"),
+        (slow_drip, "timeout", "pas de réponse en 0,4 s"),
         (reset, "unreachable", "injoignable"),
         (cut_off, "unreadable", "réponse illisible"),
         (server_error, "status", "a répondu par une erreur 500"),
