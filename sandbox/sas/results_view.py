@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import TypeAlias
 
 from sandbox.fhir.nos import CONSULTATIONS
@@ -96,6 +97,17 @@ class ShownCard:
     places: tuple[ShownPlace, ...]
 
 
+class Empty(StrEnum):
+    """Why a page has no card: it lies behind the last one; nobody of that specialty is there; no editor answered;
+    some did not; or they all did, and nothing is free."""
+
+    BEYOND = "beyond"
+    NOBODY = "nobody"
+    UNANSWERED = "unanswered"
+    PARTLY = "partly"
+    BUSY = "busy"
+
+
 @dataclass(frozen=True, slots=True)
 class ResultsView:
     """The part of the page that follows the search. `total`: cards with slots found so far, of all pages."""
@@ -119,6 +131,32 @@ class ResultsView:
     def days(self) -> tuple[date, ...]:
         """The days of the search."""
         return self.results.criteria.days
+
+    @property
+    def enlarged_from(self) -> float | None:
+        """The radius (km) in which nothing was found, so that the area was enlarged."""
+        asked = self.results.criteria.area.radius_km
+        return asked if self.results.area.radius_km > asked else None
+
+    @property
+    def empty(self) -> Empty | None:
+        """Why the search ended without a card; None while it runs, and when there are some."""
+        results = self.results
+        if self.running or self.cards:
+            return None
+        if results.criteria.page > 1:
+            return Empty.BEYOND
+        if not results.editors:
+            return Empty.NOBODY
+        if not results.partial:
+            return Empty.BUSY
+        return Empty.PARTLY if len(results.failures) < len(results.editors) else Empty.UNANSWERED
+
+    @property
+    def unplaced(self) -> tuple[ShownCard, ...]:
+        """The cards of the page that are nowhere on the map: their editor says where, the directory does not know."""
+        placed = {mark.spot.card for mark in self.drawing.free}
+        return tuple(shown for shown in self.cards if shown.card.id not in placed)
 
 
 def _shown(card: Card, number: int, results: Results) -> ShownCard:
