@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from sandbox.fhir.nos import CONSULTATIONS
@@ -16,6 +17,7 @@ from sandbox.population.people import Population
 from sandbox.sas.cards import Card, CardPlace, CardSlot
 from sandbox.sas.events import CARDS_PER_PAGE, Results
 from sandbox.sas.map import Drawing, Spot, drawing
+from sandbox.web.filters import french_time
 
 SHOWN = 6  # slots of a day that are seen at once; the others unfold
 DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
@@ -25,6 +27,9 @@ VISIBILITIES: Mapping[str, str] = {
     "SNP": "Régulation (SNP)",
     "CPTS": "CPTS",
 }
+TYPES = ("VR", "HH")  # what is no consultation at the surgery
+WORDS: Mapping[str, str] = {"VR": "téléconsultation", "HH": "à domicile"}
+MARKS: Mapping[str, str] = {"VR": "télé", "HH": "domicile"}
 Choices: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -70,13 +75,23 @@ FILTERS = (
 
 
 @dataclass(frozen=True, slots=True)
+class ShownSlot:
+    """A slot: when it begins there, the short marks beside it, and all that is known of it in words."""
+
+    slot: CardSlot
+    time: str
+    marks: tuple[str, ...]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """A column of a place: its date, the word for it, the slots that are seen and those that unfold."""
 
     date: date
     word: str
-    slots: Sequence[CardSlot]
-    more: Sequence[CardSlot]
+    slots: Sequence[ShownSlot]
+    more: Sequence[ShownSlot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +183,38 @@ def _days(place: CardPlace, results: Results) -> Iterator[Day]:
     criteria = results.criteria
     today = criteria.start.astimezone(criteria.zone).date()
     for day in criteria.days:
-        slots = place.on(day, criteria.zone)
+        slots = [_shown_slot(slot) for slot in place.on(day, criteria.zone)]
         away = (day - today).days
         word = DAY_WORDS[away] if away < len(DAY_WORDS) else ""
         yield Day(day, word, slots[:SHOWN], slots[SHOWN:])
+
+
+def _shown_slot(slot: CardSlot) -> ShownSlot:
+    marks, words = _kind(slot.walkin, slot.types, slot.reasons, slot.visibilities, slot.cpts)
+    start = french_time(slot.start)
+    return ShownSlot(slot, start, marks, f"de {start} à {french_time(slot.end)}{words}")
+
+
+@lru_cache(maxsize=1024)
+def _kind(
+    walkin: bool,
+    types: tuple[str, ...],
+    reasons: tuple[str, ...],
+    visibilities: tuple[str, ...],
+    cpts: tuple[str, ...],
+) -> tuple[tuple[str, ...], str]:
+    """Marks and words for what a slot shares with most others of its agenda: drawn once, a page has hundreds."""
+    words = [
+        *(["sans rendez-vous"] if walkin else []),
+        *(WORDS[code] for code in TYPES if code in types),
+        *([f"motif : {', '.join(reasons)}"] if reasons else []),
+        *([f"visible : {', '.join(VISIBILITIES.get(code, code) for code in visibilities)}"] if visibilities else []),
+        *cpts,
+    ]
+    marks = [*(["sans rdv"] if walkin else []), *(MARKS[code] for code in TYPES if code in types)]
+    if visibilities and "PUBLIC" not in visibilities:
+        marks.append(" ".join(visibilities))
+    return tuple(marks), "".join(f", {each}" for each in words)
 
 
 def _spots(cards: Sequence[ShownCard], results: Results, population: Population) -> Iterator[Spot]:

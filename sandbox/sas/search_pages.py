@@ -38,7 +38,7 @@ from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
 from sandbox.sas.places import folded
 from sandbox.sas.regulators import Right
-from sandbox.sas.results_view import FILTERS, VISIBILITIES, ResultsView
+from sandbox.sas.results_view import FILTERS, ResultsView
 from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
@@ -261,7 +261,6 @@ class SearchPages:
             "view": ResultsView.of(results, context.population, running=running),
             "criteria": asked.criteria,
             "label": self._labels.get(asked.criteria.specialty, asked.criteria.specialty),
-            "visibilities": VISIBILITIES,
             "link": lambda url: booking_url(url, context.settings.sas_origin),
             "next_url": self._further(asked, page + 1) if results.next else None,
             "previous_url": self._further(asked, page - 1) if page > 1 else None,

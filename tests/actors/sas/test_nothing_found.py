@@ -160,4 +160,3 @@ async def test_a_slot_says_until_when_for_what_and_for_whom(core: Core) -> None:
     page = await page_of(core)
     wanted = "de 11:30 à 11:45, téléconsultation, motif : Renouvellement, visible : Grand public"
     assert f'title="{wanted}"' in page
-    assert f', {wanted}">' in page
