@@ -17,16 +17,12 @@ from sandbox.sas.criteria import read_criteria
 from sandbox.sas.specialties import SPECIALTIES
 from tests.actors.sas.browsing import following
 from tests.actors.sas.sas_core import NOW, Core, reply
+from tests.actors.sas.searching import SOON, nothing, open_editors
 from tests.actors.sas.test_candidates import switch
 from tests.actors.sas.test_results_page import LIVE, WHOLE, cards, page_of
-from tests.actors.sas.test_search import SOON, open_editors
 from tests.unit.sas.bundles import bundle, practitioner_resources, slot
 
 ENLARGED = "Rien à moins de 10 km : la recherche a été élargie à 15 km."
-
-
-async def nothing(*_: object) -> Reply:
-    return reply(bundle([], []))
 
 
 async def down(*_: object) -> Reply:

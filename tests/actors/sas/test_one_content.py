@@ -13,7 +13,7 @@ from sandbox.kernel.errors import PeerTimeout
 from sandbox.net.http_client import Reply
 from tests.actors.sas.browsing import following, logged_in
 from tests.actors.sas.sas_core import Core
-from tests.actors.sas.test_search import open_editors, search
+from tests.actors.sas.searching import open_editors, search
 
 SEARCHES = [
     "place=Bordeaux",

@@ -17,9 +17,9 @@ from sandbox.kernel.flows import AppointmentStatus
 from sandbox.sas.l02_life import Event, State, Tracked
 from sandbox.sas.openapi import L02_STATES, description
 from tests.actors.sas.sas_core import Core, reply
+from tests.actors.sas.searching import QUERY, open_editors
 from tests.actors.sas.test_administration import DRAFT
 from tests.actors.sas.test_messages import failed
-from tests.actors.sas.test_search import QUERY, open_editors
 
 DOCUMENT = description("http://127.0.0.1:8000/api")
 LINES = "application/x-ndjson"

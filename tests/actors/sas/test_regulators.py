@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,18 +16,6 @@ from sandbox.sas import regulators as module
 from sandbox.sas.regulators import Account, Draft, Regulators, Right
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.store.tables import open_store
-
-
-@pytest.fixture
-async def store(context: Context) -> AsyncIterator[Store]:
-    opened = open_store(context.store_dir("sas"))
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def regulators(context: Context, store: Store) -> Regulators:
-    return Regulators(context, store, lambda account: ())
 
 
 def draft(**fields: Any) -> Draft:

@@ -11,7 +11,7 @@ from sandbox.kernel.errors import PeerUnreachable
 from sandbox.net.http_client import Reply
 from tests.actors.sas.browsing import following, logged_in
 from tests.actors.sas.sas_core import Core, Gate, reply
-from tests.actors.sas.test_search import open_editors
+from tests.actors.sas.searching import open_editors
 
 WHOLE = "/sas/recherche?place=Bordeaux&affichage=complet"
 LIVE = "/sas/recherche/flux?place=Bordeaux"
