@@ -41,6 +41,7 @@ def test_the_correct_answer_has_no_finding_and_no_quirk_leaves_it_alone(stage, n
 ENTRY = ".entry[{}].resource"
 
 
+# quirk -> where it may change something, and the requirements that our rules and the SAS core name
 SPOILT = {
     "unprefixed-ids": (
         [
