@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -192,3 +193,9 @@ async def several(office: Office, count: int, slot: Slot) -> list[Browser]:
         await browser.enter(booking_path(slot))
         made.append(browser)
     return made
+
+
+def links(page: httpx.Response, place: str) -> list[str]:
+    """The URLs proposed `ici` or `ailleurs`."""
+    found = re.findall(rf'<ul class="slots" data-place="{place}">(.*?)</ul>', page.text, re.DOTALL)
+    return [html.unescape(url) for group in found for url in re.findall(r'href="([^"]+)"', group)]

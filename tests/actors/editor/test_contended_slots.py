@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import re
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from sandbox.editor.ledger import slot_key
@@ -25,15 +23,10 @@ from tests.actors.editor.office import (
     appointment_id,
     booking_path,
     is_free,
+    links,
     several,
     slots,
 )
-
-
-def links(page: httpx.Response, place: str) -> list[str]:
-    """The URLs proposed `ici` or `ailleurs`."""
-    found = re.findall(rf'<ul class="slots" data-place="{place}">(.*?)</ul>', page.text, re.DOTALL)
-    return [html.unescape(url) for group in found for url in re.findall(r'href="([^"]+)"', group)]
 
 
 async def test_of_many_confirmations_at_once_one_gets_the_slot(office: Office):

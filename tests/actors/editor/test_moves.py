@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import re
 
-import httpx
 import pytest
 
 from sandbox.editor.ledger import slot_key
@@ -22,14 +20,9 @@ from tests.actors.editor.office import (
     appointment_id,
     booking_path,
     is_free,
+    links,
     slots,
 )
-
-
-def links(page: httpx.Response, place: str) -> list[str]:
-    """The URLs proposed `ici` or `ailleurs`."""
-    found = re.findall(rf'<ul class="slots" data-place="{place}">(.*?)</ul>', page.text, re.DOTALL)
-    return [html.unescape(url) for group in found for url in re.findall(r'href="([^"]+)"', group)]
 
 
 @pytest.mark.requirement("R03-2", "R03-6")

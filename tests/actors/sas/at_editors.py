@@ -16,10 +16,8 @@ from tests.actors.sas.sas_core import Editors
 ALL = ["agenda-azur", "garde-plus", "rdv-commune"]
 
 
-async def changed(regulators: Regulators, regulator: Regulator, **fields: Any) -> Account:
-    """That regulator's account after a change by the administrator."""
-    account = regulators.named(regulator.identifier)
-    assert account is not None
+def drafted(account: Account, **fields: Any) -> Draft:
+    """A draft that leaves the account as it is, but for these fields."""
     values: dict[str, Any] = {
         "type": account.identifier.type,
         "value": account.identifier.value,
@@ -28,8 +26,16 @@ async def changed(regulators: Regulators, regulator: Regulator, **fields: Any) -
         "email": account.email,
         "territory": account.territory,
         "rights": account.rights,
+        "active": account.active,
     }
-    return await regulators.change(account.id, Draft(**{**values, **fields}), "the test")
+    return Draft(**{**values, **fields})
+
+
+async def changed(regulators: Regulators, regulator: Regulator, **fields: Any) -> Account:
+    """That regulator's account after a change by the administrator."""
+    account = regulators.named(regulator.identifier)
+    assert account is not None
+    return await regulators.change(account.id, drafted(account, **fields), "the test")
 
 
 def words(accounts: Accounts, context: Context) -> dict[str, object]:
