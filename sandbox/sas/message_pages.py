@@ -78,7 +78,7 @@ class MessagePages:
         return {
             "numbers": self._l02.statistics(),
             "troubles": self._l02.troubles(),
-            "words": words.MESSAGES,
+            "words": words,
             "resend": RESEND,
             "back": PATH,
         }

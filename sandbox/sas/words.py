@@ -19,9 +19,9 @@ L02: Words = {
 MESSAGES: Words = {
     "due": ("à transmettre", "wait"),
     "published": ("transmis au hub", "info"),
-    "acknowledged": ("acquittés", "good"),
-    "refused": ("refusés", "bad"),
-    "expired": ("expirés", "bad"),
+    "acknowledged": ("acquitté", "good"),
+    "refused": ("refusé", "bad"),
+    "expired": ("expiré", "bad"),
 }
 ACCOUNTS: Words = {
     "known": ("à jour", "good"),
@@ -79,6 +79,12 @@ PROBLEMS: Mapping[tuple[str, str], str] = {
 }
 _ACTIVE = {"yes": "oui", "no": "non"}
 _KINDS = {"IDNPS": "national", "INTRN": "technique"}
+
+
+def messages(state: str, count: int) -> str:
+    """What so many messages in that state are: `refusé`, `refusés`."""
+    word = MESSAGES[state][0]
+    return f"{word}s" if count > 1 and word.endswith("é") else word
 
 
 def changed(name: str, text: str) -> str:

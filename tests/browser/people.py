@@ -56,3 +56,26 @@ async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion")
 async def searched(page: Page) -> None:
     """The results page has everything."""
     await expect(page.locator("#resultats")).to_have_attribute("data-live-state", "done", timeout=25_000)
+
+
+async def book(page: Page, width: str) -> str:
+    """From a results page to the confirmation; the appointment's identifier at the editor."""
+    await page.locator("a.slot:visible").last.click()
+    if await page.locator("[name=accept]").count():
+        await picture(page, f"cgu-{width}")
+        await page.check("[name=accept]")
+        await page.get_by_role("button", name="Accepter").click()
+    await picture(page, f"agenda-{width}")
+    await page.fill("[name=family]", "FICTIF")
+    await page.fill("[name=given]", "Camille")
+    await page.fill("[name=birth_date]", "31/01/1980")
+    await page.fill("[name=phone]", "06 00 00 00 00")
+    await page.get_by_role("button", name="Vérifier").click()
+    await picture(page, f"resume-{width}")
+    await page.locator("form[action$='/rdv/confirmer'] button").click()
+    made = page.locator("[data-appointment]")
+    await expect(made).to_be_visible()
+    await picture(page, f"confirmation-{width}")
+    identifier = await made.get_attribute("data-appointment")
+    assert identifier
+    return identifier

@@ -9,33 +9,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture, searched
+from tests.browser.people import CHROMIUM, book, chromium, log_in, no_sideways_scroll, picture, searched
 from tests.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-
-async def book(page: Page, width: str) -> str:
-    """From a results page to the confirmation; the appointment's identifier at the editor."""
-    await page.locator("a.slot:visible").last.click()
-    if await page.locator("[name=accept]").count():
-        await picture(page, f"cgu-{width}")
-        await page.check("[name=accept]")
-        await page.get_by_role("button", name="Accepter").click()
-    await picture(page, f"agenda-{width}")
-    await page.fill("[name=family]", "FICTIF")
-    await page.fill("[name=given]", "Camille")
-    await page.fill("[name=birth_date]", "31/01/1980")
-    await page.fill("[name=phone]", "06 00 00 00 00")
-    await page.get_by_role("button", name="Vérifier").click()
-    await picture(page, f"resume-{width}")
-    await page.locator("form[action$='/rdv/confirmer'] button").click()
-    made = page.locator("[data-appointment]")
-    await expect(made).to_be_visible()
-    await picture(page, f"confirmation-{width}")
-    identifier = await made.get_attribute("data-appointment")
-    assert identifier
-    return identifier
 
 
 @pytest.mark.parametrize("width", [1280, 360])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from sandbox.config import load_settings
-from tests.browser.axe import barriers
-from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture, searched
-from tests.sandboxes import sandbox_here
+from tests.browser.people import CHROMIUM, log_in, picture, searched
+from tests.browser.regulator import look, opened, regulator
 from tests.wire.vendors.guide import write_files
 
 pytestmark = [
@@ -23,33 +19,6 @@ pytestmark = [
 ]
 BORDEAUX = "/sas/recherche?place=Bordeaux"
 HOSTS = {"garde-plus": "Garde Plus", "agenda-azur": "Agenda Azur", "rdv-commune": "RDV Commune"}
-
-
-@contextlib.asynccontextmanager
-async def regulator(
-    tmp_path: Path, width: int, *, script: bool = True, **flags: Any
-) -> AsyncIterator[tuple[Page, dict[str, Any]]]:
-    """A regulator who is logged in, and the sandbox that he works on; whatever his browser complains of fails."""
-    complaints: list[str] = []
-    async with sandbox_here(tmp_path, **{"preset": "minimal", **flags}) as document, chromium() as browser:
-        page = await opened(browser, width, script)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        await log_in(page, document)
-        yield page, document
-        await page.close()
-    assert [text for text in complaints if "status of 4" not in text] == []
-
-
-async def opened(browser: Browser, width: int, script: bool) -> Page:
-    context = await browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
-    return await context.new_page()
-
-
-async def look(page: Page, name: str, width: int) -> None:
-    await picture(page, f"{name}-{width}")
-    assert await no_sideways_scroll(page), name
-    assert await barriers(page) == []
 
 
 async def ids(cards: Locator) -> list[str]:
@@ -228,7 +197,7 @@ async def test_a_vendors_server_that_is_down_is_named_and_the_others_are_shown(t
             assert await page.locator("[data-card]").count() >= 1
             await look(page, "serveur-injoignable", width)
             await page.goto(document["sas"]["ui"] + "/sas/editeurs")
-            await expect(page.locator("[data-editor=mon-agenda]")).to_contain_text("1 injoignable")
+            await expect(page.locator("[data-editor=mon-agenda]")).to_contain_text("injoignable × 1")
 
 
 async def test_when_nobody_answers_it_is_not_said_that_nothing_is_free(tmp_path: Path, width: int) -> None:

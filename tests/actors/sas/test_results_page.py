@@ -185,6 +185,6 @@ async def test_the_editors_page_tells_circuit_answers_failures_and_findings(core
     page = await page_of(core, "/sas/editeurs")
     assert 'data-editor="agenda-azur" data-circuit="open"' in page
     assert "écarté" in page
-    assert f"{core.context.settings.breaker_failures} injoignable" in page
+    assert f"injoignable × {core.context.settings.breaker_failures}" in page
     assert 'data-editor="rdv-commune" data-circuit="closed"' in page
     assert 'data-account="agenda-azur" data-state="due"' in page
