@@ -259,6 +259,23 @@ async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
         assert parse_appointment(body).category is OrientationCategory.CPTS
 
 
+@pytest.mark.parametrize(
+    ("schedule", "category"),
+    [
+        ("boisgontier-merignac", OrientationCategory.CDS),
+        ("kerbrieuc-rennes", OrientationCategory.MSP),
+    ],
+)
+async def test_a_slot_in_a_structure_has_the_category_of_the_structure(
+    office: Office, schedule: str, category: OrientationCategory
+):
+    browser, slot = office.browser(), office.free(schedule)[0]
+    await browser.enter(booking_path(slot))
+    await browser.book(slot)
+    [(_, _, body)] = await office.sas.reached(1)
+    assert parse_appointment(body).category is category
+
+
 async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
     office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
