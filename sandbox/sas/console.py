@@ -26,7 +26,7 @@ from sandbox.sas.health_page import HealthPage
 from sandbox.sas.l02 import L02
 from sandbox.sas.message_pages import MessagePages
 from sandbox.sas.orientation_pages import OrientationPages
-from sandbox.sas.search_pages import SearchPages
+from sandbox.sas.search_pages import SearchPages, last_search
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, local_path, sign_in
 from sandbox.web.sse import Channel, Streams
@@ -79,7 +79,8 @@ class Console:
     async def home(self, request: Request) -> Response:
         """The search form; for a stranger, what this is and how to log in."""
         regulator = self._frame.regulator(request)
-        return self._frame.page(request, "home.html", regulator, problem=None, **self._search.form({}))
+        last = last_search(request) if regulator is not None else None
+        return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self._search.form({}))
 
     async def login(self, request: Request) -> Response:
         """To Pro Santé Connect, and back to `return_to`."""

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from sandbox.fhir.nos import CONSULTATIONS
 from sandbox.population.people import Population
 from sandbox.sas.cards import Card, CardPlace, CardSlot
+from sandbox.sas.criteria import DISTANCE, SHUFFLED
 from sandbox.sas.events import CARDS_PER_PAGE, Results
 from sandbox.sas.map import Drawing, Spot, drawing
 from sandbox.web.filters import french_time
@@ -70,6 +71,13 @@ FILTERS = (
         tuple((str(km), f"{km} km au plus") for km in (2, 5, 10, 20, 50)),
         several=False,
         nothing="tout le rayon",
+    ),
+    Filter(
+        "order",
+        "Ordre",
+        ((DISTANCE, "du plus proche au plus loin"), (SHUFFLED, "mélangé")),
+        several=False,
+        nothing="selon le lieu",
     ),
 )
 

@@ -74,6 +74,24 @@ async def acknowledge_by_hand(page: Page, document: dict[str, Any]) -> None:
     await expect(page.get_by_text("Acquittement envoyé.")).to_be_visible()
 
 
+async def test_from_a_slot_to_the_editors_page_and_back_to_the_same_results(tmp_path: Path, width: int) -> None:
+    async with regulator(tmp_path, width) as (page, document):
+        await booked(page, document, width)
+        await look(page, "chez-l-editeur", width)
+        await page.get_by_role("link", name="Revenir au SAS").click()
+        await searched(page)
+        assert page.url == document["sas"]["ui"] + "/sas/recherche?place=Bordeaux&kind=cds"
+        await page.locator("a.slot:visible").first.click()
+        await expect(page.get_by_role("heading", name="Prendre rendez-vous")).to_be_visible()
+        await page.go_back()
+        await searched(page)
+        assert page.url == document["sas"]["ui"] + "/sas/recherche?place=Bordeaux&kind=cds"
+        await page.goto(document["sas"]["ui"] + "/")
+        await look(page, "accueil-reprise", width)
+        await page.get_by_role("link", name="Reprendre la dernière recherche").click()
+        await searched(page)
+
+
 async def test_a_refused_message_is_explained_and_sent_again_from_the_orientation(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         await behave(page, document, {"kind": "ack-refused", "count": 1, "params": {"code": 703, "cause": "inconnu"}})

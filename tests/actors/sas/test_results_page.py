@@ -91,6 +91,34 @@ async def test_filters_narrow_the_search_and_stay_in_the_form(core: Core) -> Non
     assert len(kinds) == 1
 
 
+async def test_the_order_can_be_chosen(core: Core) -> None:
+    open_editors(core)
+    page = await page_of(core, WHOLE + "&order=distance&within=50")
+    away = [float(text.replace(",", ".")) for text in re.findall(r'<h3>.*?class="muted">([\d,]+) km<', page)]
+    assert len(away) >= 5
+    assert '<option value="distance" selected>' in page
+    assert cards(page) != cards(await page_of(core, WHOLE + "&order=shuffled&within=50"))
+    assert away[0] == min(away)
+
+
+async def test_the_last_search_is_there_again_without_being_a_call(core: Core) -> None:
+    origin = next(iter(core.population.territories.values())).origin
+    async with logged_in(core) as browser:
+        assert (await browser.get("/sas/reprise")).headers["location"] == "/"
+        assert "Reprendre" not in (await browser.get("/")).text
+        call = {"origin": origin, "inseecode": "33063", "type": "VR", "affichage": "complet"}
+        answer = await browser.get("/sas/recherche", params=call)
+        browser.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
+        again = (await browser.get("/sas/reprise")).headers["location"]
+        home = html.unescape((await browser.get("/")).text)
+        assert again == "/sas/recherche?inseecode=33063&type=VR"
+        assert f'href="{again}" id="reprise">Reprendre la dernière recherche : Médecine générale · Bordeaux<' in home
+        assert (await browser.get(again)).status_code == 200
+        answer = await browser.get("/sas/recherche", params={"place": "Bordeaux", "shuffle": "x" * 2000})
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers  # too long to be kept: the session stays as it was
+
+
 async def test_with_one_editor_hung_the_others_are_on_screen_and_told_apart_from_the_end(core: Core) -> None:
     open_editors(core)
     hung = core.editors.answers["agenda-azur"] = Gate(reply({}))
