@@ -44,8 +44,8 @@ async def test_accounts_are_listed_with_what_the_editors_know(core: Core) -> Non
         page = await browser.get(ROOT)
     assert page.status_code == 200
     assert page.text.count("data-regulator-account=") == len(core.population.regulators)
-    assert "3 à jour" in page.text
-    assert "3 à transmettre" in page.text
+    assert "à jour × 3" in page.text
+    assert "à transmettre × 3" in page.text
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_the_account_follows_what_the_editors_are_told(core: Core) -> None
         while told.count('data-state="known"') != 3:
             told = (await stream.next())[1]
         await login
-        while "3 à jour" not in (await everybody.next())[1]:
+        while "à jour × 3" not in (await everybody.next())[1]:
             continue
         await core.sas.regulators.set_active(account.id, False, "test")
         while told.count('data-state="withdrawn"') != 3:
