@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.config import SAS_UI
 from sandbox.editor.accounts import AccountRecord, Accounts, require_active
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Editor
@@ -49,6 +50,7 @@ class Entrance:
         self._base = ui_base(context, editor)
         self.editor = editor
         self.root = f"/{editor.slug}"
+        self.sas = context.settings.http(SAS_UI, "/sas/reprise")  # where the regulator came from: his last search there
         self.pages = Pages(
             PACKAGE,
             app_name=editor.name,
@@ -119,6 +121,7 @@ class Entrance:
         record, through_sas = self.session(request)
         common = {
             "root": self.root,
+            "sas": self.sas,
             "editor": self.editor,
             "who": record,
             "regulator": through_sas and record is not None and record.active,

@@ -21,7 +21,7 @@ from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Editor, Slot
+from sandbox.kernel.model import Appointment, Editor, Place, Slot
 from sandbox.population.agenda import slot_id
 from sandbox.population.people import Population
 from sandbox.store.protocol import Put, Store
@@ -273,7 +273,7 @@ class Ledger:
             "schedule": slot.schedule,
             "start": slot.start,
             "end": slot.end,
-            "category": category_of(slot, sos=place is None),
+            "category": category_of(slot, place[1] if place else None),
             "practitioner": place[0].id if place else None,
             "walkin": slot.walkin,
         }
@@ -288,11 +288,14 @@ class Ledger:
         self._sender.wake()
 
 
-def category_of(slot: Slot, *, sos: bool) -> OrientationCategory:
-    """What kind of offer the slot is: a site of SOS Médecins; open to a CPTS only; else a practitioner."""
-    if sos:
+def category_of(slot: Slot, place: Place | None) -> OrientationCategory:
+    """What kind of offer the slot is: a site of SOS Médecins (`place` is None); open to a CPTS only; in a MSP or CDS;
+    else a practitioner (guide 1.2.0, « sas-categorie-orientation »)."""
+    if place is None:
         return OrientationCategory.SOS
-    return OrientationCategory.CPTS if set(slot.visibilities) == {"CPTS"} else OrientationCategory.PS
+    if set(slot.visibilities) == {"CPTS"}:
+        return OrientationCategory.CPTS
+    return OrientationCategory(place.group.kind) if place.group is not None else OrientationCategory.PS
 
 
 _decoder = msgspec.json.Decoder(Booking)

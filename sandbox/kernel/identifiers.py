@@ -17,7 +17,6 @@ TYPES = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203"
 LOCATION_TYPES = "http://interopsante.org/fhir/CodeSystem/fr-location-identifier-type"
 
 RPPS = re.compile(r"8[0-9]{11}")
-ADELI = re.compile(r"0[0-9A-Za-z]{9}")
 FINESS = re.compile(r"1[0-9]{9}")
 SIRET = re.compile(r"3[0-9]{14}")
 RPPS_RANG = re.compile(r"4[0-9]{14}")
@@ -78,11 +77,6 @@ def prefixed_structure(value: str) -> str:
         if len(value) == 14:
             return "3" + value
     return value
-
-
-def is_national_person(value: str) -> bool:
-    """True for a prefixed RPPS or ADELI."""
-    return bool(RPPS.fullmatch(value) or ADELI.fullmatch(value))
 
 
 _PHONE = re.compile(r"(?:\+|00)(33|262|590|594|596)0?([0-9]{9})|0([0-9]{9})")

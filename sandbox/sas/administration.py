@@ -1,12 +1,12 @@
-"""The administrator's pages: the regulators' accounts, and the L02 messages that did not get through. French.
+"""The administrator's pages of the regulators' accounts. French.
 
 Whoever has the right to administer makes, changes, withdraws and deletes accounts, sees what each editor knows of
-them and who changed what. A refused or expired message can be sent again there, by whom it concerns too.
+them, as it happens, and who changed what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,114 +17,64 @@ from starlette.routing import Route
 
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Regulator
-from sandbox.net.context import Context
-from sandbox.sas.accounts import Accounts
-from sandbox.sas.appointments import Appointments
-from sandbox.sas.l02 import L02
-from sandbox.sas.regulators import Account, Draft, Right
-from sandbox.web.pages import Pages, redirect
-from sandbox.web.session import checked_form, flash
+from sandbox.sas import words
+from sandbox.sas.changes import ACCOUNTS
+from sandbox.sas.frame import Frame
+from sandbox.sas.regulators import Account, Change, Draft, Right
+from sandbox.web.pages import redirect
+from sandbox.web.session import flash
 
 ROOT = "/administration/regulateurs"
-MESSAGES = "/administration/messages"
-RESEND = "/sas/orientations/renvoi"
 SHOWN_CHANGES = 20
-
-TYPES = (("IDNPS", "identifiant national (carte CPS)"), ("INTRN", "identifiant technique (donné par le SAS)"))
-RIGHTS: Mapping[Right, str] = {
-    Right.ORIENTATION: "Chercher des créneaux et orienter",
-    Right.ADMINISTRATION: "Gérer les comptes et les messages",
-}
-EDITOR_WORDS: Mapping[str, tuple[str, str]] = {
-    "known": ("à jour", "good"),
-    "due": ("à transmettre", "wait"),
-    "failed": ("en échec, à reprendre", "bad"),
-    "withdrawn": ("droit retiré", "off"),
-    "withdrawing": ("retrait en cours", "wait"),
-    "unknown": ("jamais transmis", "off"),
-}
-ACTIONS: Mapping[str, str] = {
-    "create": "Création",
-    "change": "Modification",
-    "withdraw": "Retrait du droit",
-    "restore": "Rétablissement",
-    "delete": "Suppression",
-}
-FIELDS: Mapping[str, str] = {
-    "identifier": "identifiant",
-    "family": "nom",
-    "given": "prénom",
-    "email": "adresse électronique",
-    "territory": "territoire",
-    "rights": "droits",
-    "active": "actif",
-    "password": "mot de passe",
-}
-PROBLEMS: Mapping[tuple[str, str], str] = {
-    ("value", "required"): "Un identifiant national est attendu.",
-    ("value", "value"): "Cet identifiant n'a pas la forme attendue.",
-    ("value", "duplicate"): "Un autre compte actif a déjà cet identifiant.",
-    ("family", "required"): "Le nom est attendu.",
-    ("given", "required"): "Le prénom est attendu.",
-    ("email", "required"): "L'adresse électronique est attendue.",
-    ("email", "value"): "Ce n'est pas une adresse électronique.",
-    ("email", "duplicate"): "Un autre compte actif a déjà cette adresse.",
-    ("territory", "value"): "Choisissez un territoire de la liste.",
-}
+PAUSE_S = 0.5
 
 
 class Administration:
-    """The pages below `/administration`, and the button that sends a message again."""
+    """The list, the form, and the buttons below it."""
 
-    def __init__(
-        self, context: Context, pages: Pages, accounts: Accounts, appointments: Appointments, l02: L02
-    ) -> None:
-        self._territories = [(one.code, f"{one.code} – {one.name}") for one in context.population.territories.values()]
-        self._pages, self._accounts, self._regulators = pages, accounts, accounts.regulators
-        self._appointments, self._l02 = appointments, l02
+    def __init__(self, frame: Frame) -> None:
+        territories = frame.context.population.territories.values()
+        self._territories = [(one.code, f"{one.code} – {one.name}") for one in territories]
+        self._frame, self._accounts, self._regulators = frame, frame.accounts, frame.accounts.regulators
 
     def routes(self) -> list[Route]:
         """Their routes."""
+        pages = {
+            "": self.listed,
+            "/flux": self.listed_live,
+            "/nouveau": self.blank,
+            "/{id}": self.account,
+            "/{id}/flux": self.account_live,
+        }
+        forms = {
+            "/nouveau": self.create,
+            "/{id}": self.change,
+            "/{id}/retrait": self.withdraw,
+            "/{id}/retablissement": self.restore,
+            "/{id}/suppression": self.delete,
+        }
+        guarded, posted = self._frame.guarded, self._frame.posted
+        right = Right.ADMINISTRATION
         return [
-            Route(ROOT, self.listed, methods=["GET"]),
-            Route(f"{ROOT}/nouveau", self.blank, methods=["GET"]),
-            Route(f"{ROOT}/nouveau", self.create, methods=["POST"]),
-            Route(f"{ROOT}/{{id}}", self.account, methods=["GET"]),
-            Route(f"{ROOT}/{{id}}", self.change, methods=["POST"]),
-            Route(f"{ROOT}/{{id}}/retrait", self.withdraw, methods=["POST"]),
-            Route(f"{ROOT}/{{id}}/retablissement", self.restore, methods=["POST"]),
-            Route(f"{ROOT}/{{id}}/suppression", self.delete, methods=["POST"]),
-            Route(MESSAGES, self.messages, methods=["GET"]),
-            Route(RESEND, self.resend, methods=["POST"]),
+            *(Route(ROOT + path, guarded(handler, right), methods=["GET"]) for path, handler in pages.items()),
+            *(Route(ROOT + path, posted(handler, right), methods=["POST"]) for path, handler in forms.items()),
         ]
 
-    async def listed(self, request: Request) -> Response:
+    async def listed(self, request: Request, administrator: Regulator) -> Response:
         """All accounts, and the latest changes."""
-        administrator = self._administrator(request)
-        if administrator is None:
-            return _to_login(request)
-        accounts = self._regulators.listed()
-        names = {one.id: f"{one.given} {one.family}" for one in self._regulators.all()}
-        return self._page(
-            request,
-            "regulators.html",
-            administrator,
-            accounts=[(one, self._at_editors(one)) for one in accounts],
-            changes=self._regulators.history(most=SHOWN_CHANGES),
-            names=names,
-        )
+        return self._page(request, "regulators.html", administrator, **self._list())
 
-    async def blank(self, request: Request) -> Response:
+    async def listed_live(self, request: Request, administrator: Regulator) -> Any:
+        """The same list, again at each change."""
+        return self._live("regulators_list.html", self._list)
+
+    async def blank(self, request: Request, administrator: Regulator) -> Response:
         """The form of a new account."""
-        administrator = self._administrator(request)
-        if administrator is None:
-            return _to_login(request)
         values = {"type": "IDNPS", "territory": administrator.territory, "rights": [Right.ORIENTATION]}
         return self._form(request, administrator, None, values, {})
 
-    async def create(self, request: Request) -> Response:
+    async def create(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """A new account; the editors are told at its first login."""
-        administrator, form = await self._posted(request)
         try:
             account = await self._regulators.create(_draft(form, None), administrator.identifier.key)
         except RequestError as error:
@@ -132,11 +82,8 @@ class Administration:
         flash(request, f"Compte créé. Mot de passe de démonstration : {account.password}")
         return redirect(f"{ROOT}/{account.id}")
 
-    async def account(self, request: Request) -> Response:
+    async def account(self, request: Request, administrator: Regulator) -> Response:
         """One account: its form, what the editors know of it, its history."""
-        administrator = self._administrator(request)
-        if administrator is None:
-            return _to_login(request)
         account = self._present(request)
         values = {
             "type": account.identifier.type,
@@ -149,9 +96,17 @@ class Administration:
         }
         return self._form(request, administrator, account, values, {})
 
-    async def change(self, request: Request) -> Response:
+    async def account_live(self, request: Request, administrator: Regulator) -> Any:
+        """What the editors know of it, again at each change."""
+        account = self._present(request)
+
+        def values() -> dict[str, Any]:
+            return {"editors": self._at_editors(self._regulators.latest(account))}
+
+        return self._live("regulators_editors.html", values)
+
+    async def change(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Change an account, its identifier included."""
-        administrator, form = await self._posted(request)
         account = self._present(request)
         try:
             await self._regulators.change(account.id, _draft(form, account), administrator.identifier.key)
@@ -160,62 +115,26 @@ class Administration:
         flash(request, "Modification enregistrée : les éditeurs en seront avertis à sa prochaine connexion.")
         return redirect(f"{ROOT}/{account.id}")
 
-    async def withdraw(self, request: Request) -> Response:
+    async def withdraw(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Take the right away; the editors are told at once."""
-        return await self._set_active(request, False, "Droit retiré : les éditeurs en sont avertis sans attendre.")
+        said = "Droit retiré : les éditeurs en sont avertis sans attendre."
+        return await self._set_active(request, administrator, False, said)
 
-    async def restore(self, request: Request) -> Response:
+    async def restore(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Give the right back."""
         said = "Droit rétabli : les éditeurs en seront avertis à sa prochaine connexion."
-        return await self._set_active(request, True, said)
+        return await self._set_active(request, administrator, True, said)
 
-    async def delete(self, request: Request) -> Response:
+    async def delete(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Delete an account; the editors are told at once."""
-        administrator, _ = await self._posted(request)
         account = self._present(request)
         await self._regulators.delete(account.id, administrator.identifier.key)
         flash(request, f"Compte de {account.given} {account.family} supprimé.")
         return redirect(ROOT)
 
-    async def messages(self, request: Request) -> Response:
-        """The L02 messages in numbers, and those that did not get through."""
-        administrator = self._administrator(request)
-        if administrator is None:
-            return _to_login(request)
-        return self._page(
-            request,
-            "regulators_messages.html",
-            administrator,
-            numbers=self._l02.statistics(),
-            troubles=self._l02.troubles(),
-            resend=RESEND,
-        )
-
-    async def resend(self, request: Request) -> Response:
-        """Send a refused or expired message again: one's own, or any as administrator."""
-        regulator = self._person(request)
-        if regulator is None:
-            raise RequestError(403, Issue("forbidden", "Connectez-vous d'abord."))
-        form = await checked_form(request)
-        distribution_id = str(form.get("message", ""))
-        record = self._appointments.read(str((self._l02.state(distribution_id) or {}).get("appointmentId")))
-        own = record is not None and self._appointments.is_of(record, regulator.identifier)
-        if not own:
-            self._accounts.require(regulator, Right.ADMINISTRATION)
-        try:
-            await self._appointments.send_again(distribution_id)
-        except RequestError as error:
-            if error.status != 409:
-                raise
-            flash(request, "Ce message ne peut pas être renvoyé : il a abouti, ou un autre l'a remplacé.", "bad")
-        else:
-            flash(request, "Message renvoyé au LRM.")
-        return redirect("/sas/orientations" if own else MESSAGES)
-
     # ---- steps
 
-    async def _set_active(self, request: Request, active: bool, said: str) -> Response:
-        administrator, _ = await self._posted(request)
+    async def _set_active(self, request: Request, administrator: Regulator, active: bool, said: str) -> Response:
         account = self._present(request)
         try:
             await self._regulators.set_active(account.id, active, administrator.identifier.key)
@@ -225,23 +144,6 @@ class Administration:
             flash(request, said)
         return redirect(f"{ROOT}/{account.id}")
 
-    async def _posted(self, request: Request) -> tuple[Regulator, FormData]:
-        """The administrator's own form. Raises RequestError 403."""
-        administrator = self._administrator(request)
-        if administrator is None:
-            raise RequestError(403, Issue("forbidden", "Connectez-vous d'abord."))
-        return administrator, await checked_form(request)
-
-    def _person(self, request: Request) -> Regulator | None:
-        return self._accounts.holder(str(request.session.get("regulator", "")))
-
-    def _administrator(self, request: Request) -> Regulator | None:
-        """Who is logged in; None for a stranger. Raises RequestError 403 without the right."""
-        person = self._person(request)
-        if person is not None:
-            self._accounts.require(person, Right.ADMINISTRATION)
-        return person
-
     def _present(self, request: Request) -> Account:
         account = self._regulators.get(request.path_params["id"])
         if account is None:
@@ -250,6 +152,21 @@ class Administration:
 
     def _at_editors(self, account: Account) -> list[dict[str, object]]:
         return list(self._accounts.states_of(account))
+
+    def _list(self) -> dict[str, Any]:
+        return {
+            "accounts": [(one, self._at_editors(one)) for one in self._regulators.listed()],
+            **self._history(self._regulators.history(most=SHOWN_CHANGES)),
+        }
+
+    def _history(self, changes: Iterable[Change]) -> dict[str, Any]:
+        """What was changed, whose account it was and who did it, by their names where they are known."""
+        people = list(self._regulators.all())
+        return {
+            "changes": changes,
+            "names": {one.id: f"{one.given} {one.family}" for one in people},
+            "authors": {one.identifier.key: f"{one.given} {one.family}" for one in people},
+        }
 
     def _form(
         self,
@@ -269,19 +186,22 @@ class Administration:
             values={"value": "", "family": "", "given": "", "email": "", **values},
             errors=errors,
             editors=self._at_editors(account) if account is not None else [],
-            changes=self._regulators.history(account.id) if account is not None else [],
-            types=TYPES,
+            types=words.TYPES,
             territories=self._territories,
-            all_rights=RIGHTS,
+            all_rights=words.RIGHTS,
+            **self._history(self._regulators.history(account.id) if account is not None else []),
         )
 
     def _page(
         self, request: Request, template: str, administrator: Regulator, status: int = 200, **values: Any
     ) -> Response:
-        words = {"editor_words": EDITOR_WORDS, "actions": ACTIONS, "fields": FIELDS, "root": ROOT}
-        return self._pages.render(
-            request, template, status, regulator=administrator, administrator=True, **words, **values
-        )
+        return self._frame.page(request, template, administrator, status, words=words, root=ROOT, **values)
+
+    def _live(self, template: str, values: Callable[[], dict[str, Any]]) -> Any:
+        def html() -> str:
+            return self._frame.pages.fragment(template, words=words, root=ROOT, **values())
+
+        return self._frame.live(ACCOUNTS, html, PAUSE_S)
 
 
 def _draft(form: FormData, account: Account | None) -> Draft:
@@ -299,11 +219,8 @@ def _values(form: FormData) -> dict[str, Any]:
 
 def _french(error: RequestError) -> dict[str, str]:
     """What is wrong, by field."""
+    unusable = "Cette valeur n'est pas utilisable."
     return {
-        str(issue.expression): PROBLEMS.get((str(issue.expression), issue.code), "Cette valeur n'est pas utilisable.")
+        str(issue.expression): words.PROBLEMS.get((str(issue.expression), issue.code), unusable)
         for issue in error.issues
     }
-
-
-def _to_login(request: Request) -> Response:
-    return redirect(f"/connexion?return_to={request.url.path}")

@@ -30,14 +30,12 @@ from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.administration import Administration
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.api import Api
 from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
-from sandbox.sas.changes import watched
+from sandbox.sas.changes import EDITORS, watched
 from sandbox.sas.console import Console
 from sandbox.sas.directory import Directory
-from sandbox.sas.health_page import EDITORS
 from sandbox.sas.l02 import L02
 from sandbox.sas.psc_people import PscPeople
 from sandbox.sas.regulators import Regulators
@@ -104,8 +102,7 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        desk = Administration(context, self.console.pages, self._accounts, self.appointments, self._l02)
-        routes = [Mount("/api", app=self.api), *self.console.routes(), *desk.routes()]
+        routes = [Mount("/api", app=self.api), *self.console.routes()]
         return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:

@@ -91,11 +91,6 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         """`MSP`, `CDS`: the kinds of structures that his places are in."""
         return tuple(sorted({place.group for place in self.places if place.group is not None}))
 
-    @property
-    def slot_count(self) -> int:
-        """Free slots on all places."""
-        return sum(len(place.slots) for place in self.places)
-
 
 def admissible(
     slots: Iterable[FreeSlot], query: EditorQuery, start: datetime, end: datetime

@@ -1,7 +1,9 @@
-"""Tells the pages when a regulator's orientations change: whatever wrote it, INT_R03, the hub or a person.
+"""Tells the pages when something that they show was written: by INT_R03, the hub, an editor's answer or a person.
 
-The store is the one place that everything passes, so it is watched there; while nobody looks, watching costs a look
-at an empty dictionary.
+Topics: the id of the account whose orientations have changed; ACCOUNTS, what regulators are and what editors know of
+them; MESSAGES, any message to an LRM; EDITORS, what the platform sees of the editors, a regulator's account at them
+included. The store is the one place that everything passes, so it is watched there; while nobody looks, watching costs
+a look at an empty dictionary.
 """
 
 from __future__ import annotations
@@ -9,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from sandbox.sas import appointments, l02_ledger
+from sandbox.sas import accounts, appointments, l02_ledger, regulators
 from sandbox.sas.records import account_in
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
+
+ACCOUNTS, MESSAGES, EDITORS = "accounts", "messages", "editors"
+_TOPICS = {
+    accounts.TABLE: (ACCOUNTS, EDITORS),
+    regulators.TABLE: (ACCOUNTS, EDITORS),
+    l02_ledger.TABLE: (MESSAGES,),
+}
 
 
 class Watched:
@@ -55,10 +64,14 @@ class Watched:
 
 
 def watched(store: Store, changes: Channel) -> Store:
-    """`store`, of which `changes` learns the ids of the accounts whose appointments or messages were written."""
+    """`store`, of which `changes` learns what was written, by topic."""
 
     def wrote(put: Put) -> None:
-        if changes and (key := _account(store, put)) is not None:
+        if not changes:
+            return
+        for topic in _TOPICS.get(put.table, ()):
+            changes.tell(topic)
+        if (key := _account(store, put)) is not None:
             changes.tell(key)
 
     return Watched(store, wrote)

@@ -1,6 +1,7 @@
 """The regulator's console: logging in through Pro Santé Connect, and the pages put together. French pages.
 
-Nothing of a patient is ever here. `search_pages`, `orientation_pages` and `health_page` are the pages themselves.
+Nothing of a patient is ever here. `search_pages`, `orientation_pages`, `health_page`, `administration` and
+`message_pages` are the pages themselves.
 """
 
 from __future__ import annotations
@@ -16,21 +17,23 @@ from sandbox.kernel.errors import Issue, PeerError, RequestError
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.sas.accounts import Accounts
+from sandbox.sas.administration import Administration
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
 from sandbox.sas.health_page import HealthPage
 from sandbox.sas.l02 import L02
+from sandbox.sas.message_pages import MessagePages
 from sandbox.sas.orientation_pages import OrientationPages
-from sandbox.sas.search_pages import SearchPages
+from sandbox.sas.search_pages import SearchPages, last_search
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, local_path, sign_in
 from sandbox.web.sse import Channel, Streams
 
 
 class Console:
-    """The pages of the SAS core. `changes` is told whose orientations have changed."""
+    """The pages of the SAS core. `changes` is told what was written, by topic."""
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Console:
         self._search = SearchPages(self._frame, directory=directory, aggregator=aggregator, labels=labels)
         self._orientations = OrientationPages(self._frame, directory=directory, appointments=appointments, l02=l02)
         self._health = HealthPage(self._frame, aggregator=aggregator, accounts=accounts)
+        self._administration = Administration(self._frame)
+        self._messages = MessagePages(self._frame, appointments=appointments, l02=l02)
         self.pages = self._frame.pages
 
     def routes(self) -> list[Route]:
@@ -63,6 +68,8 @@ class Console:
             *self._search.routes(),
             *self._orientations.routes(),
             *self._health.routes(),
+            *self._administration.routes(),
+            *self._messages.routes(),
         ]
 
     def stop(self) -> None:
@@ -72,7 +79,8 @@ class Console:
     async def home(self, request: Request) -> Response:
         """The search form; for a stranger, what this is and how to log in."""
         regulator = self._frame.regulator(request)
-        return self._frame.page(request, "home.html", regulator, problem=None, **self._search.form({}))
+        last = last_search(request) if regulator is not None else None
+        return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self._search.form({}))
 
     async def login(self, request: Request) -> Response:
         """To Pro Santé Connect, and back to `return_to`."""

@@ -14,13 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sandbox.kernel.identifiers import SYSTEM_PERSON
+from sandbox.kernel.identifiers import RPPS, SYSTEM_PERSON
 from sandbox.kernel.model import Practitioner, Territory
 from sandbox.sas.places import ADDRESS, DEPARTMENT, Spot, folded
 
 NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
 
-_RPPS = re.compile(r"8[0-9]{11}")
 _TITLE = re.compile(r"^(?:docteure?|dr|dre|pr|professeure?)\s+")
 
 
@@ -57,9 +56,9 @@ def read_practitioner(text: str) -> Wish:
         return Wish(error=NOT_ASKED)
     system, bar, value = wanted.rpartition("|")
     if bar:
-        good = system.lower() == SYSTEM_PERSON and _RPPS.fullmatch(value.strip())
+        good = system.lower() == SYSTEM_PERSON and RPPS.fullmatch(value.strip())
         return Wish(id=value.strip()) if good else Wish(error=NOT_FOUND)
-    if _RPPS.fullmatch(wanted):
+    if RPPS.fullmatch(wanted):
         return Wish(id=wanted)
     lower = wanted.lower()
     if ":" in lower or re.search(r"\b(?:urn|oid)\b", lower) or not re.search(r"[^\W\d]", lower):

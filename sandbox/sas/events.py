@@ -124,11 +124,6 @@ class Results:
         return found
 
     @property
-    def all_cards(self) -> list[Card]:
-        """Every card with slots, of all pages."""
-        return [card for lot in sorted(self.lots) for card in self.lots[lot].cards]
-
-    @property
     def without_slots(self) -> list[Card]:
         """Who was asked about and has nothing."""
         if self.criteria.page != 1:

@@ -13,20 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.kernel.model import Regulator
+from sandbox.sas import words
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.administration import EDITOR_WORDS
 from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
 
-EDITORS = "editors"  # topic of what the page shows
 PAUSE_S = 0.5
-
-CIRCUIT_WORDS: Mapping[str, tuple[str, str]] = {
-    "closed": ("en service", "good"),
-    "half-open": ("à l'essai", "wait"),
-    "open": ("écarté", "bad"),
-}
 
 
 class HealthPage:
@@ -59,7 +53,7 @@ class HealthPage:
         accounts = {str(account["editor"]): account for account in self._accounts.states(regulator)}
         lines = [self._line(slug, accounts) for slug in self._frame.context.population.editors]
         lines.sort(key=lambda line: str(line["editor"].name))
-        return {"lines": lines, "circuits": CIRCUIT_WORDS, "accounts": EDITOR_WORDS, "failures": LABELS}
+        return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ MOST_TOWNS = 9  # that are named
 MOST_MARKS = 200  # beyond, those without slots are not drawn
 _LETTER = 6.0  # width of a letter of a town's name
 _ROOM = 10.0  # of a numbered mark, from its middle
+_CROSS = 7.0  # an arm of the cross in the centre
 _TURN = 2.399963  # the golden angle: marks that would overlap go round, never twice to one place
 _LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
 
@@ -174,10 +175,13 @@ class _Box:
 
 
 def _positions(name: str, x: float, y: float) -> Iterator[tuple[Label, _Box]]:
-    """Where a town's name may stand: on its right, its left, above, below; then the same beyond a mark on the town."""
+    """Where a town's name may stand: on its right, its left, above, below, and not on the cross of the
+    centre; then the same beyond a mark on the town."""
     width = _LETTER * len(name)
     half = width / 2
-    for gap, lift in ((4.0, 0.0), (_ROOM + 3, _ROOM - 2)):
+    on_the_cross = math.dist((x, y), (SIZE / 2, SIZE / 2)) < _CROSS
+    nearest = (_CROSS + 3, _CROSS - 2) if on_the_cross else (4.0, 0.0)
+    for gap, lift in (nearest, (_ROOM + 3, _ROOM - 2)):
         right, left = round(x + gap, 1), round(x - gap, 1)
         above, below = round(y - 5 - lift, 1), round(y + 12 + lift, 1)
         yield Label(name, (x, y), right, y + 3.5, "start"), _Box(right - 2, right + width, y - 6, y + 6)

@@ -107,7 +107,7 @@ _PATHS: dict[str, Any] = {
                     }
                 },
             },
-            "responses": _answers(_ok(_ref("Token"), "Logged in"), "400", "401"),
+            "responses": _answers(_ok(_ref("Token"), "Logged in"), "400", "401", "413", "415"),
         }
     },
     "/search": {
@@ -140,7 +140,7 @@ _PATHS: dict[str, Any] = {
                 _query("kind", "Only cpts, sos, cds or msp; comma-separated"),
                 _query("page", "From 1; five cards each", type="integer", minimum=1, maximum=40),
             ],
-            "responses": _answers(_PAGE, "400", "401", "503"),
+            "responses": _answers(_PAGE, "400", "401", "403", "503"),
         }
     },
     "/l02/{distribution_id}": {
@@ -193,6 +193,17 @@ _PATHS: dict[str, Any] = {
 }
 
 _IDENTIFIER = _object(("system", "value"), system=_text(), value=_text())
+
+# What is searched, as it was understood.
+_SEARCHED: dict[str, Any] = {
+    "specialty": _object(("code", "label"), code=_text(), label=_text()),
+    "place": _object(("kind", "label"), kind={"enum": ["address", "town", "department"]}, label=_text()),
+    "town": _object(("insee", "name", "postal_code"), insee=_text(), name=_text(), postal_code=_text()),
+    "order": {"enum": ["distance", "shuffled"]},
+    "from": _INSTANT,
+    "to": _INSTANT,
+    "page": _COUNT,
+}
 
 _CPTS = _object(("finess", "name"), finess=_text(), name=_text())
 
@@ -266,9 +277,10 @@ _SCHEMAS: dict[str, Any] = {
         ms=_COUNT,
     ),
     "Event": {
-        "description": "The first line repeats what is searched (`event: search`).",
-        "oneOf": [_ref("Source"), _ref("Found"), _ref("Done")],
+        "description": "One line. The first repeats what is searched, the last says that it is over.",
+        "oneOf": [_ref("Searched"), _ref("Source"), _ref("Found"), _ref("Done")],
     },
+    "Searched": _object(("event", *_SEARCHED), event={"const": "search"}, **_SEARCHED),
     "Source": _object(
         ("event", "editor", "name", "state"),
         event={"const": "source"},
@@ -297,23 +309,15 @@ _SCHEMAS: dict[str, Any] = {
         radius_km=_KM,
     ),
     "Page": _object(
-        ("specialty", "town", "radius_km", "from", "to", "page", "next", "partial", "cards", "editors"),
-        **{
-            "specialty": _object(("code", "label"), code=_text(), label=_text()),
-            "town": _object(("insee", "name"), insee=_text(), name=_text(), postal_code=_text()),
-            "radius_km": _KM,
-            "from": _INSTANT,
-            "to": _INSTANT,
-            "page": _COUNT,
-            "place": _object(("kind", "label"), kind={"enum": ["address", "town", "department"]}, label=_text()),
-            "order": {"enum": ["distance", "shuffled"]},
-            "complete": {"type": "boolean", "description": "false: time ran out"},
-            "next": {"type": ["integer", "null"]},
-            "partial": {"type": "boolean", "description": "an editor failed, or time ran out"},
-            "cards": _list(_ref("Card")),
-            "without_slots": _list(_ref("Card")),
-            "editors": _list(_ref("EditorState")),
-        },
+        (*_SEARCHED, "radius_km", "next", "partial", "complete", "cards", "without_slots", "editors"),
+        **_SEARCHED,
+        radius_km={**_KM, "description": "kilometres; more than the place's own when nothing was found in those"},
+        complete={"type": "boolean", "description": "false: time ran out"},
+        next={"type": ["integer", "null"]},
+        partial={"type": "boolean", "description": "an editor failed, or time ran out"},
+        cards=_list(_ref("Card")),
+        without_slots={**_list(_ref("Card")), "description": "asked about, and nothing free; on the first page"},
+        editors=_list(_ref("EditorState")),
     ),
     "Message": _object(
         ("distributionID", "appointmentId", "state", "events"),
@@ -322,7 +326,18 @@ _SCHEMAS: dict[str, Any] = {
         state={"enum": list(L02_STATES)},
         code={"type": "integer"},
         cause=_text(),
-        events=_list(_object(("state", "at"), state=_text(), at=_INSTANT)),
+        events=_list(
+            _object(
+                ("state", "at"),
+                state=_text(),
+                at=_INSTANT,
+                code={"type": "integer"},
+                cause=_text(),
+                step=_text("of the acknowledgement, as INTEGRE"),
+            )
+        ),
+        recipient=_text("the LRM's client id; where messages are listed"),
+        again={"type": "boolean", "description": "may be sent again by hand; where messages are listed"},
     ),
     "Appointment": _object(
         ("id", "version", "editor", "identifier", "regulator", "status", "start", "end", "created", "l02"),

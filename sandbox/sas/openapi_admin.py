@@ -46,7 +46,7 @@ PATHS: dict[str, Any] = {
         "post": _operation(
             "createRegulator",
             "A new account; the answer has its password",
-            _responses("201", _ref("Regulator"), "400", "401", "403", "422"),
+            _responses("201", _ref("Regulator"), "400", "401", "403", "413", "415", "422"),
             body="RegulatorDraft",
         ),
     },
@@ -60,7 +60,7 @@ PATHS: dict[str, Any] = {
         "put": _operation(
             "changeRegulator",
             "Change an account; active false withdraws it at once (INT_R02)",
-            _responses("200", _ref("Regulator"), "400", "401", "403", "404", "422"),
+            _responses("200", _ref("Regulator"), "400", "401", "403", "404", "413", "415", "422"),
             "id",
             body="RegulatorDraft",
         ),
@@ -118,7 +118,22 @@ SCHEMAS: dict[str, Any] = {
             "id": _TEXT,
             "system": _TEXT,
             "editors": {"type": "array", "items": _ref("Account")},
-            "history": {"type": "array", "items": {"type": "object"}},
+            "history": {"type": "array", "items": _ref("Change")},
+        },
+    },
+    "Change": {
+        "type": "object",
+        "required": ["at", "by", "action", "account"],
+        "properties": {
+            "at": {**_TEXT, "format": "date-time"},
+            "by": {**_TEXT, "description": "`system|value` of who made it"},
+            "action": {"enum": ["create", "change", "withdraw", "restore", "delete"]},
+            "account": _TEXT,
+            "fields": {
+                "type": "object",
+                "description": "by name: what it was, what it became",
+                "additionalProperties": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2},
+            },
         },
     },
     "L02Statistics": {
@@ -140,6 +155,8 @@ SCHEMAS: dict[str, Any] = {
 
 RESPONSES = {
     "403": "The account lacks the right",
+    "413": "The body is too large",
+    "415": "The body is no application/json",
     "409": "What is asked for contradicts what is there",
     "422": "A rule refuses it",
 }

@@ -18,32 +18,17 @@ from starlette.routing import Route
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Practitioner, Regulator
-from sandbox.sas.administration import RESEND
+from sandbox.sas import words
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
 from sandbox.sas.l02 import L02
+from sandbox.sas.message_pages import RESEND
 from sandbox.sas.records import AppointmentRecord
 from sandbox.web.filters import STATUSES, local
 
+PATH = "/sas/orientations"
 MOST_SHOWN = 50  # orientations on the page
-
-# State of an L02 message as people read it, and the tone of its badge.
-L02_WORDS: Mapping[str, tuple[str, str]] = {
-    "due": ("enregistrée", "wait"),
-    "published": ("émise", "info"),
-    "acknowledged": ("acquittée", "good"),
-    "refused": ("refusée", "bad"),
-    "expired": ("expirée", "bad"),
-}
-CATEGORIES: Mapping[str, str] = {
-    "PS": "Professionnel de santé",
-    "CPTS": "CPTS",
-    "SOS": "SOS Médecins",
-    "PDM": "Place de marché",
-    "CDS": "Centre de santé",
-    "MSP": "Maison de santé pluriprofessionnelle",
-}
 
 Html = Callable[[], str]
 
@@ -58,10 +43,10 @@ class OrientationPages:
         """Their routes, all for those who are logged in."""
         guarded = self._frame.guarded
         return [
-            Route("/sas/orientations", guarded(self.orientations), methods=["GET"]),
-            Route("/sas/orientations/flux", guarded(self.orientations_live), methods=["GET"]),
-            Route("/sas/orientations/{id}", guarded(self.orientation), methods=["GET"]),
-            Route("/sas/orientations/{id}/flux", guarded(self.orientation_live), methods=["GET"]),
+            Route(PATH, guarded(self.orientations), methods=["GET"]),
+            Route(f"{PATH}/flux", guarded(self.orientations_live), methods=["GET"]),
+            Route(f"{PATH}/{{id}}", guarded(self.orientation), methods=["GET"]),
+            Route(f"{PATH}/{{id}}/flux", guarded(self.orientation_live), methods=["GET"]),
         ]
 
     async def orientations(self, request: Request, regulator: Regulator) -> Response:
@@ -101,7 +86,7 @@ class OrientationPages:
         asked = _Asked(request.query_params)
         lines = (self._line(record) for record in self._appointments.of_regulator(regulator.identifier))
         shown = list(islice((line for line in lines if asked.admits(line)), MOST_SHOWN))
-        return {"lines": shown, "asked": asked, "words": L02_WORDS, "statuses": STATUSES, "query": request.url.query}
+        return {"lines": shown, "asked": asked, "words": words.L02, "statuses": STATUSES, "query": request.url.query}
 
     def _one(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         record = self._own(request, regulator)
@@ -110,9 +95,10 @@ class OrientationPages:
             "line": line,
             "record": record,
             "messages": list(reversed(self._l02.of_appointment(record.id))),
-            "words": L02_WORDS,
-            "categories": CATEGORIES,
+            "words": words.L02,
+            "categories": words.CATEGORIES,
             "resend": RESEND,
+            "back": f"{PATH}/{record.id}",
         }
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
@@ -141,7 +127,7 @@ class _Asked:
     def __init__(self, values: Mapping[str, str]) -> None:
         self.status, self.message = values.get("statut", ""), values.get("message", "")
         self.day = _day(values.get("jour", ""))
-        if self.status not in ("", *AppointmentStatus) or self.message not in ("", *L02_WORDS):
+        if self.status not in ("", *AppointmentStatus) or self.message not in ("", *words.L02):
             raise RequestError(400, Issue("value", "Ce filtre n'existe pas."))
 
     def __bool__(self) -> bool:

@@ -14,7 +14,7 @@ from sandbox.sas.events import FAILED, LATE
 
 # What each code says; `{…}` are filled in.
 REASONS = {
-    "timeout": "pas de réponse en {seconds:g} s",
+    "timeout": "pas de réponse en {seconds} s",
     "out-of-time": "la recherche a été arrêtée avant sa réponse",
     "untrusted": "certificat ou connexion TLS refusés",
     "unreachable": "injoignable",
@@ -40,7 +40,7 @@ LABELS = {
 
 def told(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
     """The sentence of a code."""
-    return REASONS[code].format(seconds=seconds, status=status)
+    return REASONS[code].format(seconds=f"{seconds:g}".replace(".", ","), status=status)
 
 
 def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:

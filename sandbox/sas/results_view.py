@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from sandbox.fhir.nos import CONSULTATIONS
 from sandbox.population.people import Population
 from sandbox.sas.cards import Card, CardPlace, CardSlot
+from sandbox.sas.criteria import DISTANCE, SHUFFLED
 from sandbox.sas.events import CARDS_PER_PAGE, Results
 from sandbox.sas.map import Drawing, Spot, drawing
+from sandbox.web.filters import french_time
 
 SHOWN = 6  # slots of a day that are seen at once; the others unfold
 DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
@@ -24,6 +28,9 @@ VISIBILITIES: Mapping[str, str] = {
     "SNP": "Régulation (SNP)",
     "CPTS": "CPTS",
 }
+TYPES = ("VR", "HH")  # what is no consultation at the surgery
+WORDS: Mapping[str, str] = {"VR": "téléconsultation", "HH": "à domicile"}
+MARKS: Mapping[str, str] = {"VR": "télé", "HH": "domicile"}
 Choices: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -65,7 +72,24 @@ FILTERS = (
         several=False,
         nothing="tout le rayon",
     ),
+    Filter(
+        "order",
+        "Ordre",
+        ((DISTANCE, "du plus proche au plus loin"), (SHUFFLED, "mélangé")),
+        several=False,
+        nothing="selon le lieu",
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSlot:
+    """A slot: when it begins there, the short marks beside it, and all that is known of it in words."""
+
+    slot: CardSlot
+    time: str
+    marks: tuple[str, ...]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +98,8 @@ class Day:
 
     date: date
     word: str
-    slots: Sequence[CardSlot]
-    more: Sequence[CardSlot]
+    slots: Sequence[ShownSlot]
+    more: Sequence[ShownSlot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +118,17 @@ class ShownCard:
     number: int
     first: bool
     places: tuple[ShownPlace, ...]
+
+
+class Empty(StrEnum):
+    """Why a page has no card: it lies behind the last one; nobody of that specialty is there; no editor answered;
+    some did not; or they all did, and nothing is free."""
+
+    BEYOND = "beyond"
+    NOBODY = "nobody"
+    UNANSWERED = "unanswered"
+    PARTLY = "partly"
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +155,32 @@ class ResultsView:
         """The days of the search."""
         return self.results.criteria.days
 
+    @property
+    def enlarged_from(self) -> float | None:
+        """The radius (km) in which nothing was found, so that the area was enlarged."""
+        asked = self.results.criteria.area.radius_km
+        return asked if self.results.area.radius_km > asked else None
+
+    @property
+    def empty(self) -> Empty | None:
+        """Why the search ended without a card; None while it runs, and when there are some."""
+        results = self.results
+        if self.running or self.cards:
+            return None
+        if results.criteria.page > 1:
+            return Empty.BEYOND
+        if not results.editors:
+            return Empty.NOBODY
+        if not results.partial:
+            return Empty.BUSY
+        return Empty.PARTLY if len(results.failures) < len(results.editors) else Empty.UNANSWERED
+
+    @property
+    def unplaced(self) -> tuple[ShownCard, ...]:
+        """The cards of the page that are nowhere on the map: their editor says where, the directory does not know."""
+        placed = {mark.spot.card for mark in self.drawing.free}
+        return tuple(shown for shown in self.cards if shown.card.id not in placed)
+
 
 def _shown(card: Card, number: int, results: Results) -> ShownCard:
     places = tuple(ShownPlace(place, (*_days(place, results),)) for place in card.places if place.slots)
@@ -130,10 +191,38 @@ def _days(place: CardPlace, results: Results) -> Iterator[Day]:
     criteria = results.criteria
     today = criteria.start.astimezone(criteria.zone).date()
     for day in criteria.days:
-        slots = place.on(day, criteria.zone)
+        slots = [_shown_slot(slot) for slot in place.on(day, criteria.zone)]
         away = (day - today).days
         word = DAY_WORDS[away] if away < len(DAY_WORDS) else ""
         yield Day(day, word, slots[:SHOWN], slots[SHOWN:])
+
+
+def _shown_slot(slot: CardSlot) -> ShownSlot:
+    marks, words = _kind(slot.walkin, slot.types, slot.reasons, slot.visibilities, slot.cpts)
+    start = french_time(slot.start)
+    return ShownSlot(slot, start, marks, f"de {start} à {french_time(slot.end)}{words}")
+
+
+@lru_cache(maxsize=1024)
+def _kind(
+    walkin: bool,
+    types: tuple[str, ...],
+    reasons: tuple[str, ...],
+    visibilities: tuple[str, ...],
+    cpts: tuple[str, ...],
+) -> tuple[tuple[str, ...], str]:
+    """Marks and words for what a slot shares with most others of its agenda: drawn once, a page has hundreds."""
+    words = [
+        *(["sans rendez-vous"] if walkin else []),
+        *(WORDS[code] for code in TYPES if code in types),
+        *([f"motif : {', '.join(reasons)}"] if reasons else []),
+        *([f"visible : {', '.join(VISIBILITIES.get(code, code) for code in visibilities)}"] if visibilities else []),
+        *cpts,
+    ]
+    marks = [*(["sans rdv"] if walkin else []), *(MARKS[code] for code in TYPES if code in types)]
+    if visibilities and "PUBLIC" not in visibilities:
+        marks.append(" ".join(visibilities))
+    return tuple(marks), "".join(f", {each}" for each in words)
 
 
 def _spots(cards: Sequence[ShownCard], results: Results, population: Population) -> Iterator[Spot]:

@@ -48,6 +48,8 @@ WHOLE = {"affichage": "complet"}
 MOST_SUGGESTED = 8
 LONGEST_TYPED = 100  # characters that suggestions are looked up for
 CALM_S = 0.04  # between two states of one page: several answers at once are shown at once
+AGAIN = "/sas/reprise"
+LAST, LONGEST_LAST = "last_search", 1000  # in the session: the last search, when its address has no more characters
 LOOK_UP = 200  # practitioners whose names are compared between two turns of the event loop
 
 
@@ -74,6 +76,7 @@ class SearchPages:
         return [
             Route("/sas/recherche", self.search, methods=["GET"]),
             Route("/sas/recherche/flux", guarded(self.live), methods=["GET"]),
+            Route(AGAIN, guarded(self.again), methods=["GET"]),
             Route("/sas/suggestions", guarded(self.suggestions), methods=["GET"]),
         ]
 
@@ -103,11 +106,17 @@ class SearchPages:
             asked = await self._asked(values)
         except RequestError as error:
             return self._back(request, regulator, values, error)
+        self._remember(request, asked)
         results = Results(asked.criteria, asked.criteria.area)
         complete = values.get("affichage") == WHOLE["affichage"]
         if complete:
             results = await whole(asked.criteria, self._aggregator)
         return self._page(request, regulator, asked, results, running=not complete)
+
+    async def again(self, request: Request, regulator: Regulator) -> Response:
+        """To the last search of this session: where editors' pages lead back to."""
+        last = last_search(request)
+        return redirect(last["path"] if last is not None else "/")
 
     async def live(self, request: Request, regulator: Regulator) -> Any:
         """The results as they come."""
@@ -139,7 +148,13 @@ class SearchPages:
             flash(request, problem, "bad")
             return redirect("/")
         return self._frame.page(
-            request, "home.html", regulator, error.status, problem=problem, accounts=[], **self.form(values)
+            request,
+            "home.html",
+            regulator,
+            error.status,
+            problem=problem,
+            last=last_search(request),
+            **self.form(values),
         )
 
     async def _asked(self, values: Mapping[str, str]) -> Asked:
@@ -159,6 +174,14 @@ class SearchPages:
         if error and (error == NOT_FOUND or "origin" in values):
             notices.append((error, _WISHES[error]))
         return Asked(replace(criteria, preferred=preferred), values, tuple(notices))
+
+    def _remember(self, request: Request, asked: Asked) -> None:
+        """Keep the search, so that one comes back to it; no contextual call is made a second time."""
+        values = {name: text for name, text in asked.values.items() if name not in ("origin", *WHOLE)}
+        path = f"/sas/recherche?{urlencode(values)}"
+        if len(path) <= LONGEST_LAST:
+            label = self._labels.get(asked.criteria.specialty, asked.criteria.specialty)
+            request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.spot.label}"}
 
     def _motive(self, text: str) -> dict[str, str]:
         """What a specialty or a reason means as parameters of a search; nothing when it is neither."""
@@ -270,6 +293,11 @@ class SearchPages:
         """Another page of the same search, in the same order; it is no contextual call any more."""
         values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
+
+
+def last_search(request: Request) -> Mapping[str, str] | None:
+    """Address (`path`) and `label` of the last search of this session."""
+    return request.session.get(LAST)
 
 
 _WISHES = {

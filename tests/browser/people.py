@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: keep a picture of every page that is passed
@@ -35,9 +35,15 @@ async def picture(page: Page, name: str) -> None:
 
 
 async def no_sideways_scroll(page: Page) -> bool:
-    """Does the page fit the width of the window: once it is there, for a click may just have asked for it."""
-    await page.wait_for_load_state()
-    return bool(await page.locator("html").evaluate("(html) => html.scrollWidth <= window.innerWidth"))
+    """Does the page fit the width of the window: once it is there, for a click may just have asked for it. (Waiting for
+    a function would not do: looked at again, it is a script of the page's, which our policy forbids.)"""
+    while True:
+        await page.wait_for_load_state()
+        try:
+            return bool(await page.locator("html").evaluate("(html) => html.scrollWidth <= window.innerWidth"))
+        except Error as error:
+            if "context was destroyed" not in error.message:
+                raise
 
 
 async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion") -> None:
@@ -55,3 +61,26 @@ async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion")
 async def searched(page: Page) -> None:
     """The results page has everything."""
     await expect(page.locator("#resultats")).to_have_attribute("data-live-state", "done", timeout=25_000)
+
+
+async def book(page: Page, width: str) -> str:
+    """From a results page to the confirmation; the appointment's identifier at the editor."""
+    await page.locator("a.slot:visible").last.click()
+    if await page.locator("[name=accept]").count():
+        await picture(page, f"cgu-{width}")
+        await page.check("[name=accept]")
+        await page.get_by_role("button", name="Accepter").click()
+    await picture(page, f"agenda-{width}")
+    await page.fill("[name=family]", "FICTIF")
+    await page.fill("[name=given]", "Camille")
+    await page.fill("[name=birth_date]", "31/01/1980")
+    await page.fill("[name=phone]", "06 00 00 00 00")
+    await page.get_by_role("button", name="Vérifier").click()
+    await picture(page, f"resume-{width}")
+    await page.locator("form[action$='/rdv/confirmer'] button").click()
+    made = page.locator("[data-appointment]")
+    await expect(made).to_be_visible()
+    await picture(page, f"confirmation-{width}")
+    identifier = await made.get_attribute("data-appointment")
+    assert identifier
+    return identifier

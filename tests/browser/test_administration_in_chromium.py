@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +49,11 @@ async def test_an_account_from_its_making_to_its_end(tmp_path: Path, width: int)
         account = page.url
         owner = await (await browser.new_context()).new_page()
         await as_owner(owner, document)
-        await page.goto(account)
-        await reloaded_until(page, "[data-editor][data-state=known]", 3)
+        await expect(page.locator("[data-editor][data-state=known]")).to_have_count(3)  # told live
+        assert page.url == account
         await page.get_by_role("button", name="Retirer le droit").click()
         await expect(page.get_by_text("les éditeurs en sont avertis sans attendre").first).to_be_visible()
-        await page.goto(account)
-        await reloaded_until(page, "[data-editor][data-state=withdrawn]", 3)
+        await expect(page.locator("[data-editor][data-state=withdrawn]")).to_have_count(3)
         await look(page, f"compte-retire-{width}")
         await owner.goto(document["sas"]["ui"] + "/")
         await expect(owner.locator("#connexion")).to_be_visible()
@@ -63,15 +61,13 @@ async def test_an_account_from_its_making_to_its_end(tmp_path: Path, width: int)
         await look(page, f"messages-{width}")
         await page.goto(document["sas"]["ui"] + "/administration/regulateurs")
         await look(page, f"comptes-retire-{width}")
+        await page.goto(account)
+        await page.get_by_text("Supprimer le compte…").click()
+        await look(page, f"compte-suppression-{width}")
+        await page.get_by_role("button", name="Supprimer définitivement").click()
+        await expect(page.get_by_text("Compte de Ana ESSAI supprimé.")).to_be_visible()
         await page.close()
     assert [text for text in complaints if "422" not in text] == []
-
-
-async def reloaded_until(page: Page, selector: str, count: int) -> None:
-    """The page as it is once so many are on it: it does not follow what happens by itself."""
-    async with asyncio.timeout(30):
-        while await page.locator(selector).count() != count:
-            await page.reload()
 
 
 async def as_owner(page: Page, document: dict[str, Any]) -> None:

@@ -9,33 +9,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture, searched
+from tests.browser.people import CHROMIUM, book, chromium, log_in, no_sideways_scroll, picture, searched
 from tests.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-
-async def book(page: Page, width: str) -> str:
-    """From a results page to the confirmation; the appointment's identifier at the editor."""
-    await page.locator("a.slot:visible").last.click()
-    if await page.locator("[name=accept]").count():
-        await picture(page, f"cgu-{width}")
-        await page.check("[name=accept]")
-        await page.get_by_role("button", name="Accepter").click()
-    await picture(page, f"agenda-{width}")
-    await page.fill("[name=family]", "FICTIF")
-    await page.fill("[name=given]", "Camille")
-    await page.fill("[name=birth_date]", "31/01/1980")
-    await page.fill("[name=phone]", "06 00 00 00 00")
-    await page.get_by_role("button", name="Vérifier").click()
-    await picture(page, f"resume-{width}")
-    await page.locator("form[action$='/rdv/confirmer'] button").click()
-    made = page.locator("[data-appointment]")
-    await expect(made).to_be_visible()
-    await picture(page, f"confirmation-{width}")
-    identifier = await made.get_attribute("data-appointment")
-    assert identifier
-    return identifier
 
 
 @pytest.mark.parametrize("width", [1280, 360])
@@ -80,51 +57,6 @@ async def search_by_suggestion(page: Page) -> None:
     await place.press("Enter")
     await searched(page)
     await expect(page.locator("[data-card]").first).to_be_visible()
-
-
-async def test_cards_and_map_are_linked_both_ways(tmp_path: Path) -> None:
-    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
-        page = await browser.new_page(viewport={"width": 1280, "height": 900})
-        await log_in(page, document, "/sas/recherche?place=Bordeaux")
-        await searched(page)
-        card = page.locator("[data-card]").nth(1)
-        mark = page.locator(f"[data-mark='{await card.get_attribute('data-card')}']").first
-        await card.hover()
-        await expect(mark).to_have_attribute("data-lit", "")
-        await page.mouse.move(0, 0)
-        await mark.focus()
-        await expect(card).to_have_attribute("data-lit", "")
-        await mark.press("Enter")
-        await expect(card.locator("a.slot").first).to_be_focused()
-        await page.close()
-
-
-async def test_without_script_the_whole_page_comes_from_the_server(tmp_path: Path) -> None:
-    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
-        page = await (await browser.new_context(java_script_enabled=False)).new_page()
-        await log_in(page, document)
-        await page.fill("[name=place]", "Bordeaux")
-        await page.get_by_role("button", name="Rechercher").click()
-        await page.wait_for_url("**affichage=complet")
-        await expect(page.locator("[data-card]").first).to_be_visible()
-        assert await page.locator("[data-live]").count() == 0
-        await page.close()
-
-
-async def test_with_one_editor_hung_the_others_are_on_screen(tmp_path: Path) -> None:
-    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
-        fault = {"kind": "latency", "target": "editor:garde-plus", "flow": "SOS", "params": {"ms": 20_000}}
-        page = await browser.new_page(viewport={"width": 1280, "height": 900})
-        answer = await page.request.post(document["control"]["api"] + "/faults", data=fault)
-        assert answer.status == 201, await answer.text()
-        await log_in(page, document, "/sas/recherche?place=Bordeaux")
-        await expect(page.locator("[data-card]").first).to_be_visible(timeout=5_000)
-        await expect(page.locator("#resultats")).to_have_attribute("aria-busy", "true")
-        await expect(page.locator("[data-source=garde-plus]")).to_have_count(0)
-        await searched(page)
-        await expect(page.locator("[data-failed=garde-plus]")).to_contain_text("pas de réponse en 7 s")
-        await picture(page, "partiel")
-        await page.close()
 
 
 async def attach(page: Page, document: dict[str, Any], width: int) -> None:

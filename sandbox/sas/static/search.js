@@ -89,8 +89,8 @@
 
   const found = document.getElementById("resultats");
   if (!found) return;
-  const light = (event) => {
-    const at = event.target.closest("[data-mark], [data-card]");
+  const light = (node) => {
+    const at = node && node.closest("[data-mark], [data-card]");
     const id = at ? at.dataset.mark || at.dataset.card : "";
     found.querySelectorAll("[data-lit]").forEach((node) => node.removeAttribute("data-lit"));
     if (id) {
@@ -98,9 +98,14 @@
         .forEach((node) => node.setAttribute("data-lit", ""));
     }
   };
-  found.addEventListener("pointerover", light);
-  found.addEventListener("focusin", light);
-  found.addEventListener("pointerleave", light);
+  // A page that scrolls under a pointer at rest enters other nodes too: that is not what somebody points at.
+  let rest = "";
+  const where = (event) => `${event.screenX} ${event.screenY}`;
+  found.addEventListener("pointerover", (event) => { if (where(event) !== rest) light(event.target); });
+  document.addEventListener("pointermove", (event) => { rest = where(event); });
+  found.addEventListener("pointerleave", (event) => { if (where(event) !== rest) light(null); });
+  found.addEventListener("focusin", (event) => light(event.target));
+  found.addEventListener("focusout", (event) => { if (!found.contains(event.relatedTarget)) light(null); });
   found.addEventListener("click", (event) => {
     const mark = event.target.closest("[data-mark]");
     const card = mark && document.getElementById(`c-${mark.dataset.mark}`);

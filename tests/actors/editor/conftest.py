@@ -20,7 +20,7 @@ from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
-from tests.actors.editor.office import REGULATOR, Login, Office, Sas
+from tests.actors.editor.office import REGULATOR, Browser, Login, Office, Sas, booking_path, slots
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=PARIS)  # a Monday
 
@@ -81,3 +81,11 @@ async def office(context: Context) -> AsyncIterator[Office]:
     async with opened(context, "agenda-azur") as made:
         await made.vendor.accounts.post(REGULATOR)
         yield made
+
+
+@pytest.fixture
+async def browser(office: Office) -> Browser:
+    """A regulator who has come in through the SAS and accepted the terms."""
+    made = office.browser()
+    assert (await made.enter(booking_path(slots(office)[3]))).status_code == 200
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -165,3 +166,36 @@ def appointment_id(answer: httpx.Response) -> str:
     """The id in the redirect after a confirmed booking."""
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"]).rpartition("/")[2]
+
+
+ONE_SITE, TWO_SITES = "819800000010", "819800000028"
+
+
+def slots(office: Office, practitioner: str = ONE_SITE, place: int = 0) -> list[Slot]:
+    found = office.context.population.practitioner(practitioner)
+    assert found is not None
+    return office.free(found.places[place].id)
+
+
+def is_free(office: Office, slot: Slot) -> bool:
+    return office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+
+
+async def several(office: Office, count: int, slot: Slot) -> list[Browser]:
+    """So many regulators, each with an own account and session, at the agenda of the slot."""
+    made = []
+    for number in range(count):
+        identifier = Identifier(SYSTEM_PERSON, f"8198000009{number:02d}", "IDNPS")
+        email = f"r{number}@samu33.example"
+        await office.vendor.accounts.post(RegulatorAccount((identifier,), True, "R", (f"N{number}",), email))
+        office.login.person = (identifier.value, "R", f"N{number}", email)
+        browser = office.browser()
+        await browser.enter(booking_path(slot))
+        made.append(browser)
+    return made
+
+
+def links(page: httpx.Response, place: str) -> list[str]:
+    """The URLs proposed `ici` or `ailleurs`."""
+    found = re.findall(rf'<ul class="slots" data-place="{place}">(.*?)</ul>', page.text, re.DOTALL)
+    return [html.unescape(url) for group in found for url in re.findall(r'href="([^"]+)"', group)]

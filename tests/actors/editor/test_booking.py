@@ -1,4 +1,4 @@
-"""A regulator's journey on an editor's pages (SSO-*, R03-*)."""
+"""A booking from the summary to the SAS core, and the steps after it (R03-*)."""
 
 from __future__ import annotations
 
@@ -9,159 +9,29 @@ import pytest
 
 from sandbox.editor.ledger import slot_key
 from sandbox.editor.r03 import explain, judge
-from sandbox.fhir.appointment import Conditional, parse_appointment
+from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
-from sandbox.kernel.model import Slot
 from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
 from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import NATIONAL, PATIENT, REGULATOR, Browser, Office, Sas, appointment_id, booking_path
+from tests.actors.editor.office import (
+    NATIONAL,
+    PATIENT,
+    REGULATOR,
+    Browser,
+    Office,
+    Sas,
+    appointment_id,
+    booking_path,
+    slots,
+)
 from tests.sandboxes import eventually
-
-
-def a_slot(office: Office, position: int = 3) -> Slot:
-    schedule = office.context.population.practitioner("819800000010").places[0].id  # type: ignore[union-attr]
-    return office.free(schedule)[position]
-
-
-@pytest.fixture
-async def browser(office: Office) -> Browser:
-    """A regulator who has come in through the SAS and accepted the terms."""
-    made = office.browser()
-    assert (await made.enter(booking_path(a_slot(office)))).status_code == 200
-    return made
-
-
-# -- single sign-on ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.requirement("SSO-1")
-async def test_without_origin_there_is_the_ordinary_login_page(office: Office):
-    browser = office.browser()
-    answer = await browser.get(f"/rdv?slot={slot_key(a_slot(office))}")
-    assert answer.headers["location"] == "/agenda-azur/connexion"
-    page = await browser.get("/connexion")
-    assert "Connexion" in page.text
-    assert "Mot de passe" in page.text
-
-
-@pytest.mark.requirement("SSO-2")
-@pytest.mark.parametrize("origin", ["sas", "sas-preprod"])
-async def test_with_origin_and_no_session_the_browser_goes_to_pro_sante_connect(office: Office, origin: str):
-    answer = await office.browser().get(f"/rdv?slot={slot_key(a_slot(office))}&origin={origin}")
-    assert answer.headers["location"] == "http://psc.invalid/authorize"
-
-
-@pytest.mark.requirement("SSO-1")
-async def test_an_origin_that_is_not_the_sas_opens_nothing(office: Office):
-    answer = await office.browser().get(f"/rdv?slot={slot_key(a_slot(office))}&origin=elsewhere")
-    assert answer.headers["location"] == "/agenda-azur/connexion"
-
-
-@pytest.mark.requirement("SSO-3")
-async def test_the_regulator_lands_on_the_agenda_at_that_slot(office: Office):
-    slot = a_slot(office)
-    page = await office.browser().enter(booking_path(slot))
-    assert page.status_code == 200
-    assert f'name="slot" value="{slot_key(slot)}"' in page.text
-    assert 'aria-current="true"' in page.text
-    assert "BAC À SABLE — données fictives" in page.text
-    assert page.headers["content-security-policy"]
-
-
-@pytest.mark.requirement("SSO-3", "R02-16")
-async def test_the_terms_are_asked_once(office: Office):
-    path = booking_path(a_slot(office))
-    await office.browser().enter(path)
-    other = office.browser()
-    await other.get(path)
-    back = await other.get("/oidc/callback?code=1&state=2")
-    assert (await other.client.get(back.headers["location"])).status_code == 200
-
-
-@pytest.mark.requirement("R02-16")
-async def test_terms_that_are_not_ticked_are_not_accepted(office: Office):
-    browser = office.browser()
-    await browser.get(booking_path(a_slot(office)))
-    await browser.get("/oidc/callback?code=1&state=2")
-    await browser.get("/cgu")
-    assert (await browser.post("/cgu", {"suite": "/agenda-azur/"})).status_code == 422
-    refused = await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})
-    assert refused.status_code == 403
-
-
-@pytest.mark.requirement("SSO-4")
-async def test_somebody_without_an_account_is_told_so(office: Office):
-    office.login.person = ("819800000999", "NOBODY", "Nemo", "nemo@nowhere.example")
-    page = await office.browser().enter(booking_path(a_slot(office)))
-    assert page.status_code == 403
-    assert "Aucun compte régulateur" in page.text
-    assert "Nemo NOBODY" in page.text
-
-
-@pytest.mark.requirement("SSO-4")
-async def test_an_inactive_account_is_told_so_and_loses_its_session(office: Office, browser: Browser):
-    inactive = type(REGULATOR)(REGULATOR.identifiers, False, REGULATOR.family, REGULATOR.given, REGULATOR.email)
-    await office.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), inactive)
-    assert (await browser.get("/rendez-vous")).status_code == 403
-    answer = await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})
-    assert answer.status_code == 403
-    page = await office.browser().enter(booking_path(a_slot(office)))
-    assert page.status_code == 403
-    assert "désactivé" in page.text
-
-
-@pytest.mark.requirement("SSO-3")
-async def test_the_account_is_found_by_email_when_the_national_id_is_unknown(office: Office):
-    office.login.person = ("", "FONTANEL", "Claire", REGULATOR.email)
-    assert (await office.browser().enter(booking_path(a_slot(office)))).status_code == 200
-
-
-@pytest.mark.requirement("SSO-1", "R02-15")
-async def test_a_password_session_has_no_right_of_a_regulator(office: Office, monkeypatch: pytest.MonkeyPatch):
-    record = office.vendor.accounts.match(NATIONAL.value, "")
-    assert record is not None
-
-    async def right(email: str, password: str) -> object:
-        return record if (email, password) == (record.email, "s3cret") else None
-
-    monkeypatch.setattr(office.vendor.accounts, "check_password", right)
-    browser = office.browser()
-    await browser.get("/connexion")
-    wrong = await browser.post("/connexion", {"email": record.email, "password": "guess"})
-    assert wrong.status_code == 403
-    answer = await browser.post("/connexion", {"email": record.email, "password": "s3cret"})
-    page = await browser.get(answer.headers["location"].removeprefix("/agenda-azur"))
-    assert "Bienvenue" in page.text
-    assert "rendez-vous" not in page.text
-    assert (await browser.get("/rendez-vous")).headers["location"] == "/agenda-azur/connexion"
-    assert (await browser.post("/rdv", {"slot": slot_key(a_slot(office)), **PATIENT})).status_code == 403
-
-
-async def test_logging_out_ends_the_session(office: Office, browser: Browser):
-    answer = await browser.post("/deconnexion")
-    assert answer.headers["location"].endswith("/agenda-azur/connexion")
-    assert (await browser.get("/rendez-vous")).headers["location"] == "/agenda-azur/connexion"
-    await browser.get("/connexion")
-    assert (
-        (await browser.post("/deconnexion", {"psc": "1"})).headers["location"].startswith("http://psc.invalid/logout")
-    )
-
-
-async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser):
-    browser.csrf = "0" * 32
-    answer = await browser.post("/rdv/confirmer", {"slot": slot_key(a_slot(office)), **PATIENT})
-    assert answer.status_code == 403
-    assert not office.sas.calls
-
-
-# -- booking -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.requirement("R03-1", "R03-6", "R03-7")
 async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     id = appointment_id(await browser.book(slot))
     page = await browser.get(f"/rendez-vous/{id}")
     assert f'data-appointment="{id}"' in page.text
@@ -178,7 +48,7 @@ async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(offic
 
 async def test_the_patient_stays_with_the_editor(office: Office, browser: Browser, caplog: pytest.LogCaptureFixture):
     caplog.set_level(0)
-    await browser.book(a_slot(office))
+    await browser.book(slots(office)[3])
     [(_, url, body)] = await office.sas.reached(1)
     journal = b"".join(orjson.dumps(exchange.action + exchange.note) for exchange in office.context.journal.take())
     cookies = "".join(str(cookie.value) for cookie in browser.client.cookies.jar)
@@ -204,7 +74,7 @@ async def test_the_patient_stays_with_the_editor(office: Office, browser: Browse
 async def test_what_is_wrong_with_the_patient_is_told_at_its_field(
     office: Office, browser: Browser, field: str, value: str
 ):
-    form = {"slot": slot_key(a_slot(office)), **PATIENT, field: value}
+    form = {"slot": slot_key(slots(office)[3]), **PATIENT, field: value}
     for path in ("/rdv", "/rdv/confirmer"):
         page = await browser.post(path, form)
         assert page.status_code == 422
@@ -214,7 +84,7 @@ async def test_what_is_wrong_with_the_patient_is_told_at_its_field(
 
 
 async def test_the_summary_shows_the_patient_and_can_go_back(office: Office, browser: Browser):
-    form = {"slot": slot_key(a_slot(office)), **PATIENT}
+    form = {"slot": slot_key(slots(office)[3]), **PATIENT}
     summary = await browser.post("/rdv", form)
     assert "Confirmer le rendez-vous" in summary.text
     assert "31/01/1980" in summary.text
@@ -224,7 +94,7 @@ async def test_the_summary_shows_the_patient_and_can_go_back(office: Office, bro
 
 
 async def test_two_regulators_after_the_same_slot_one_gets_it(office: Office, browser: Browser):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     other = office.browser()
     await other.enter(booking_path(slot))
     appointment_id(await browser.book(slot))
@@ -239,7 +109,7 @@ async def test_two_regulators_after_the_same_slot_one_gets_it(office: Office, br
 
 
 async def test_confirming_twice_gives_the_same_appointment(office: Office, browser: Browser):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     first = await browser.book(slot)
     second = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
     assert appointment_id(first) == appointment_id(second)
@@ -247,7 +117,7 @@ async def test_confirming_twice_gives_the_same_appointment(office: Office, brows
 
 
 async def test_a_taken_slot_shows_the_nearest_free_ones(office: Office, browser: Browser):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     await browser.book(slot)
     page = await browser.get(booking_path(slot))
     assert "data-unavailable" in page.text
@@ -265,9 +135,6 @@ async def test_another_editors_slot_is_unknown_here(office: Office, browser: Bro
     assert (await browser.get(booking_path(slot))).status_code == 404
 
 
-# -- « Mes rendez-vous » -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.requirement("R03-3", "R03-4", "R03-5", "R03-6")
 @pytest.mark.parametrize(
     ("action", "status"), [("annuler", "cancelled"), ("honorer", "fulfilled"), ("absent", "noshow")]
@@ -275,7 +142,7 @@ async def test_another_editors_slot_is_unknown_here(office: Office, browser: Bro
 async def test_each_action_sends_a_conditional_put_of_the_same_identifier(
     office: Office, browser: Browser, action: str, status: str
 ):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     id = appointment_id(await browser.book(slot))
     assert (await browser.post(f"/rendez-vous/{id}/{action}")).status_code == 303
     page = await browser.get("/rendez-vous")
@@ -290,7 +157,7 @@ async def test_each_action_sends_a_conditional_put_of_the_same_identifier(
 
 
 async def test_a_terminal_status_has_no_further_step(office: Office, browser: Browser):
-    id = appointment_id(await browser.book(a_slot(office)))
+    id = appointment_id(await browser.book(slots(office)[3]))
     await browser.post(f"/rendez-vous/{id}/honorer")
     answer = await browser.post(f"/rendez-vous/{id}/annuler")
     assert answer.status_code == 409
@@ -299,14 +166,14 @@ async def test_a_terminal_status_has_no_further_step(office: Office, browser: Br
 
 
 async def test_a_regulator_sees_and_changes_only_his_own_appointments(office: Office, browser: Browser):
-    id = appointment_id(await browser.book(a_slot(office)))
+    id = appointment_id(await browser.book(slots(office)[3]))
     other_account = type(REGULATOR)(
         (type(NATIONAL)(NATIONAL.system, "819800000903", "IDNPS"),), True, "B", ("K",), "karim@samu33.example"
     )
     await office.vendor.accounts.post(other_account)
     office.login.person = ("819800000903", "B", "K", "karim@samu33.example")
     other = office.browser()
-    await other.enter(booking_path(a_slot(office, 5)))
+    await other.enter(booking_path(slots(office)[5]))
     assert (await other.get(f"/rendez-vous/{id}")).status_code == 404
     assert (await other.post(f"/rendez-vous/{id}/annuler")).status_code == 404
     assert id not in (await other.get("/rendez-vous")).text
@@ -317,8 +184,8 @@ async def test_a_refused_transmission_shows_and_the_next_change_still_goes(conte
     async with opened(context, "agenda-azur", sas) as office:
         await office.vendor.accounts.post(REGULATOR)
         browser = office.browser()
-        await browser.enter(booking_path(a_slot(office)))
-        id = appointment_id(await browser.book(a_slot(office)))
+        await browser.enter(booking_path(slots(office)[3]))
+        id = appointment_id(await browser.book(slots(office)[3]))
         await sas.reached(1)
         await browser.post(f"/rendez-vous/{id}/annuler")
         await sas.reached(2)
@@ -334,7 +201,7 @@ async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context:
     async with opened(context, "agenda-azur", down) as office:
         await office.vendor.accounts.post(REGULATOR)
         browser = office.browser()
-        slot = a_slot(office)
+        slot = slots(office)[3]
         await browser.enter(booking_path(slot))
         id = appointment_id(await browser.book(slot))
         await browser.post(f"/rendez-vous/{id}/honorer")
@@ -357,7 +224,7 @@ async def test_a_cancelled_slot_is_free_again_after_a_restart(context: Context):
     async with opened(context, "agenda-azur") as office:
         await office.vendor.accounts.post(REGULATOR)
         browser = office.browser()
-        slot = a_slot(office)
+        slot = slots(office)[3]
         await browser.enter(booking_path(slot))
         id = appointment_id(await browser.book(slot))
         await browser.post(f"/rendez-vous/{id}/annuler")
@@ -392,10 +259,27 @@ async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
         assert parse_appointment(body).category is OrientationCategory.CPTS
 
 
+@pytest.mark.parametrize(
+    ("schedule", "category"),
+    [
+        ("boisgontier-merignac", OrientationCategory.CDS),
+        ("kerbrieuc-rennes", OrientationCategory.MSP),
+    ],
+)
+async def test_a_slot_in_a_structure_has_the_category_of_the_structure(
+    office: Office, schedule: str, category: OrientationCategory
+):
+    browser, slot = office.browser(), office.free(schedule)[0]
+    await browser.enter(booking_path(slot))
+    await browser.book(slot)
+    [(_, _, body)] = await office.sas.reached(1)
+    assert parse_appointment(body).category is category
+
+
 async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
     office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
 
     def full(*writes: object) -> object:
@@ -442,7 +326,7 @@ async def test_terms_are_accepted_only_in_a_session_of_the_sas(office: Office):
 
 
 async def test_a_slot_taken_while_the_form_was_filled_in_is_told_at_the_check(office: Office, browser: Browser):
-    slot = a_slot(office)
+    slot = slots(office)[3]
     await browser.get(booking_path(slot))
     office.vendor.desk.agenda.take(slot_key(slot))
     assert (await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})).status_code == 409
@@ -450,7 +334,7 @@ async def test_a_slot_taken_while_the_form_was_filled_in_is_told_at_the_check(of
 
 async def test_appointments_come_page_by_page(office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sandbox.editor.followup.PER_PAGE", 2)
-    ids = [appointment_id(await browser.book(a_slot(office, 0))) for _ in range(3)]
+    ids = [appointment_id(await browser.book(slots(office)[0])) for _ in range(3)]
     shown = [re.findall(r'<tr data-appointment="([^"]+)"', (await browser.get(path)).text) for path in PAGES]
     assert shown == [[ids[2], ids[1]], [ids[0]], [], [ids[2], ids[1]]]
 

@@ -49,3 +49,13 @@ def thin(bundle: Json) -> Json:
             kept.append(entry)
         kinds.add(kind)
     return {**bundle, "entry": kept, "total": bundle["total"]} if kept else bundle
+
+
+def of(bundle: Json, kind: str) -> list[Json]:
+    """The resources of a type."""
+    return [entry["resource"] for entry in bundle.get("entry", []) if entry["resource"]["resourceType"] == kind]
+
+
+def url(bundle: Json, relation: str = "self") -> str | None:
+    """Where a link of the bundle leads."""
+    return next((link["url"] for link in bundle["link"] if link["relation"] == relation), None)

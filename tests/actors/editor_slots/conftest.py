@@ -18,6 +18,7 @@ from sandbox.fhir.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS, Clock
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from tests.actors.editor_slots.stages import COMMUNE, GARDE, Stage
 
 NOW = datetime(2026, 11, 23, 10, 3, tzinfo=PARIS)
 
@@ -98,3 +99,24 @@ def official(shared: Path) -> Callable[[dict[str, Any]], list[str]]:
     spec.loader.exec_module(module)
     errors: Callable[[dict[str, Any]], list[str]] = module.errors
     return errors
+
+
+@pytest.fixture
+def stage(office) -> Callable[..., Stage]:
+    def make(name: str, hours: float = 24) -> Stage:
+        return Stage(office, office.query(name, hours), office.example(name)[0])
+
+    return make
+
+
+@pytest.fixture
+def among(office) -> Callable[..., Stage]:
+    """A search for these ids of an editor."""
+
+    def make(slug: str, *ids: str, hours: float = 24) -> Stage:
+        window = (office.now, office.now + timedelta(hours=hours))
+        if slug == GARDE:
+            return Stage(office, schedule_query(ids, *window), slug)
+        return Stage(office, slot_query(ids, *window, cpts=slug == COMMUNE), slug)
+
+    return make

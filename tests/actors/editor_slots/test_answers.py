@@ -1,4 +1,4 @@
-"""An editor's answers: forms, includes, paging, reads, and what bookings change."""
+"""An editor's answers: forms, links, reads, and what bookings change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,28 +16,13 @@ from sandbox.fhir.search import slot_query
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import Flow
+from tests.actors.editor_slots.answers import of, url
 
 ALL = [
     "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
     "practitioner_no_phone", "practitioner_cpts", "practitioner_two_cpts_one_slot",
     "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
 ]  # fmt: skip
-
-
-def of(bundle, kind):
-    return [entry["resource"] for entry in bundle.get("entry", []) if entry["resource"]["resourceType"] == kind]
-
-
-def url(bundle, relation="self"):
-    return next((link["url"] for link in bundle["link"] if link["relation"] == relation), None)
-
-
-def cpts_of(slot):
-    return [
-        extension["valueReference"]["reference"].removeprefix("HealthcareService/")
-        for concept in slot["serviceType"]
-        for extension in concept.get("extension", ())
-    ]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -123,141 +107,6 @@ def test_each_slot_carries_its_own_booking_url_with_a_query_string(office):
         assert slot["id"].startswith("duvallon-bordeaux.2026112")
 
 
-@pytest.mark.requirement("R04-5", "R04-6")
-def test_slot_of_two_cpts_names_both_and_slots_of_two_cpts_name_one_each(office):
-    both = of(office.bundle("practitioner_two_cpts_one_slot"), "Slot")
-    assert {tuple(cpts_of(slot)) for slot in both} == {("1339900011", "1339900029")}
-    each = of(office.bundle("practitioner_two_cpts_two_slots"), "Slot")
-    assert {tuple(cpts_of(slot)) for slot in each} == {("1699900012",), ("1699900020",)}
-    for slot in both + each:
-        assert [coding["code"] for coding in slot["meta"]["security"]] == ["CPTS"]
-    bundle = office.bundle("practitioner_two_cpts_two_slots")
-    assert {each["providedBy"]["reference"] for each in of(bundle, "HealthcareService")} == {
-        f"Organization/{each['id']}" for each in of(bundle, "Organization")
-    }
-
-
-@pytest.mark.requirement("R04-1")
-def test_int_r04_answer_uses_cpts_profiles_for_all_slots_and_the_shared_ones_for_the_rest(office):
-    query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=3), cpts=True)
-    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
-    assert bundle["meta"]["profile"] == [nos.CPTS_BUNDLE_PROFILE]
-    slots = of(bundle, "Slot")
-    assert {slot["meta"]["profile"][0] for slot in slots} == {nos.CPTS_SLOT_PROFILE}
-    seen = [bool(cpts_of(slot)) for slot in slots]
-    assert True in seen
-    assert False in seen  # those of the practitioner without CPTS are as in INT_R01
-    assert all(any(c["code"] == "CPTS" for c in slot["meta"]["security"]) == bool(cpts_of(slot)) for slot in slots)
-    assert of(bundle, "Schedule")[0]["meta"]["profile"] == [nos.SCHEDULE_PROFILE]
-    assert len(bundle["link"]) == 1
-
-
-def test_answer_without_any_slot_that_cpts_see_looks_as_in_int_r01(office):
-    query = slot_query(["819800000119"], office.now, office.now + timedelta(days=3), cpts=True)
-    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
-    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
-    assert {slot["meta"]["profile"][0] for slot in of(bundle, "Slot")} == {nos.SLOT_PROFILE}
-    empty = json.loads(answer_slots(office.desk("rdv-commune"), query.replace("819800000119", "819800000000")))
-    assert (empty["total"], empty["meta"]["profile"]) == (0, [nos.CPTS_BUNDLE_PROFILE])
-
-
-def test_without_its_include_an_int_r04_editor_answers_as_int_r01(office):
-    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=3), cpts=False)
-    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
-    assert bundle["meta"]["profile"] == [nos.BUNDLE_PROFILE]
-    assert {slot["meta"]["profile"][0] for slot in of(bundle, "Slot")} == {nos.SLOT_PROFILE}
-    assert not of(bundle, "HealthcareService")
-    full = office.bundle("practitioner_cpts")
-    assert [{**slot, "meta": slot["meta"]["security"]} for slot in of(bundle, "Slot")] == [
-        {**slot, "meta": slot["meta"]["security"]} for slot in of(full, "Slot")
-    ]
-
-
-def test_editor_without_int_r04_refuses_its_includes_and_ignores_them_only_when_asked_to(office):
-    query = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=True)
-    with pytest.raises(RequestError) as caught:
-        answer_slots(office.desk("agenda-azur"), query)
-    assert [(issue.code, issue.expression) for issue in caught.value.issues] == [
-        ("not-supported", "http._include"), ("not-supported", "http._include:iterate"),
-    ]  # fmt: skip
-    plain = slot_query(["819800000010"], office.now, office.now + timedelta(days=1), cpts=False)
-    desk = office.desk("agenda-azur")
-    assert answer_slots(desk, query, lenient=True) == answer_slots(desk, plain)
-
-
-def test_what_one_editor_or_caller_was_answered_makes_nothing_acceptable_to_another(office):
-    """The very same query: an editor of INT_R04 takes it, one without refuses it, now as before, lenient or not."""
-    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=1), cpts=True)
-    strange = query.replace("_include=Slot:schedule", "foo=bar&_include=Slot:schedule")
-    for _ in range(2):
-        assert json.loads(answer_slots(office.desk("rdv-commune"), query))["total"] > 0
-        assert json.loads(answer_slots(office.desk("agenda-azur"), query, lenient=True))["total"] == 0
-        assert json.loads(answer_slots(office.desk("rdv-commune"), strange, lenient=True))["total"] > 0
-        for slug, refused in (("agenda-azur", query), ("rdv-commune", strange), ("agenda-azur", strange)):
-            with pytest.raises(RequestError):
-                answer_slots(office.desk(slug), refused)
-
-
-@pytest.mark.requirement("R01-28", "R01-30")
-@pytest.mark.parametrize(
-    ("includes", "kinds"),
-    [
-        ("", {"Slot"}),
-        ("&_include=Slot:schedule", {"Slot", "Schedule"}),
-        ("&_include:iterate=Schedule:actor", {"Slot"}),
-        (
-            "&_include:iterate=Schedule:actor&_include=Slot:schedule",
-            {"Slot", "Schedule", "Practitioner", "PractitionerRole"},
-        ),
-        ("&_include=Slot:service-type-reference", {"Slot", "HealthcareService"}),
-        ("&_include:iterate=HealthcareService:organization", {"Slot"}),
-        (
-            "&_include:iterate=HealthcareService:organization&_include=Slot:service-type-reference",
-            {"Slot", "HealthcareService", "Organization"},
-        ),
-    ],
-)  # fmt: skip
-def test_only_what_was_asked_for_is_included(office, includes, kinds):
-    query = slot_query(["819800000077"], office.now, office.now + timedelta(days=3), cpts=False)
-    bare = "&".join(part for part in query.split("&") if not part.startswith("_include"))
-    bundle = json.loads(answer_slots(office.desk("rdv-commune"), bare + includes))
-    assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} == kinds
-    modes = {entry["resource"]["resourceType"]: entry["search"]["mode"] for entry in bundle["entry"]}
-    assert modes == {kind: "match" if kind == "Slot" else "include" for kind in kinds}
-
-
-def test_sos_answer_matches_schedules_and_counts_slots(office):
-    bundle = office.bundle("sos_associations")
-    assert bundle["total"] == len(of(bundle, "Slot")) > 0
-    modes = {(entry["resource"]["resourceType"], entry["search"]["mode"]) for entry in bundle["entry"]}
-    assert modes == {("Schedule", "match"), ("Slot", "include"), ("Location", "include"), ("Organization", "include")}
-    assert (len(of(bundle, "Schedule")), len(of(bundle, "Location")), len(of(bundle, "Organization"))) == (3, 3, 2)
-    sites = {site["id"]: site for site in of(bundle, "Location")}
-    assert sites["sos-bordeaux-merignac"]["hoursOfOperation"] == [
-        {"daysOfWeek": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "allDay": True}
-    ]
-    assert sites["sos-rennes-nord"]["hoursOfOperation"][0]["closingTime"] == "23:30:00"
-    visibilities = {c["code"] for slot in of(bundle, "Slot") for c in slot["meta"]["security"]}
-    assert visibilities <= {"PUBLIC", "SNP"}
-
-
-@pytest.mark.requirement("SOS-1", "SOS-10")
-def test_sos_includes_are_only_sent_when_asked_for(office):
-    bare = "&".join(part for part in office.query("sos_two_sites").split("&") if "nclude" not in part)
-    desk = office.desk("garde-plus")
-    bundle = json.loads(answer_schedules(desk, bare))
-    assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} == {"Schedule"}
-    assert bundle["total"] > 2
-    slots = json.loads(answer_schedules(desk, bare + "&_revinclude=Slot:schedule"))
-    assert {entry["resource"]["resourceType"] for entry in slots["entry"]} == {"Schedule", "Slot"}
-    sites = json.loads(answer_schedules(desk, bare + "&_include=Schedule:actor"))
-    assert {entry["resource"]["resourceType"] for entry in sites["entry"]} == {"Schedule", "Location"}
-    orphan = json.loads(answer_schedules(desk, bare + "&_include:iterate=Location:organization"))
-    assert {entry["resource"]["resourceType"] for entry in orphan["entry"]} == {"Schedule"}
-    unknown = json.loads(answer_schedules(desk, bare.replace("399900300000018", "399999999999999")))
-    assert (unknown["total"], "entry" in unknown, unknown["meta"]["profile"]) == (0, False, [nos.SOS_BUNDLE_PROFILE])
-
-
 def test_search_that_an_editor_does_not_offer_is_refused(office):
     with pytest.raises(RequestError) as caught:
         answer_slots(office.desk("garde-plus"), office.query("practitioner_one_site"))
@@ -265,53 +114,6 @@ def test_search_that_an_editor_does_not_offer_is_refused(office):
     with pytest.raises(RequestError) as caught:
         answer_schedules(office.desk("agenda-azur"), office.query("sos_two_sites"))
     assert caught.value.status == 404
-
-
-@pytest.mark.parametrize("size", [1, 7, 100])
-def test_pages_follow_each_other_and_hold_everything_once(office, size):
-    whole = office.bundle("practitioner_pair")
-    query = office.query("practitioner_pair").replace("_count=1000", f"_count={size}")
-    seen = []
-    for _ in range(whole["total"] // size + 2):
-        page = json.loads(answer_slots(office.desk("agenda-azur"), query))
-        assert page["total"] == whole["total"]
-        slots = of(page, "Slot")
-        assert len(slots) <= size
-        seen += slots
-        references = {slot["schedule"]["reference"] for slot in slots}
-        assert {f"Schedule/{each['id']}" for each in of(page, "Schedule")} == references
-        following = url(page, "next")
-        if following is None:
-            break
-        query = urlsplit(following).query
-    assert seen == of(whole, "Slot")
-    assert url(whole, "next") is None
-
-
-def test_following_page_is_the_same_when_slots_are_taken_in_between(office):
-    desk = office.desk("agenda-azur")
-    query = office.query("practitioner_one_site").replace("_count=1000", "_count=5")
-    first = json.loads(answer_slots(desk, query))
-    then = urlsplit(url(first, "next")).query
-    expected = of(json.loads(answer_slots(desk, then)), "Slot")
-    for slot in of(first, "Slot"):
-        desk.agenda.take(slot["id"])
-    assert of(json.loads(answer_slots(desk, then)), "Slot") == expected
-
-
-def test_page_of_size_zero_is_the_total_alone(office):
-    query = office.query("practitioner_one_site").replace("_count=1000", "_count=0")
-    bundle = json.loads(answer_slots(office.desk("agenda-azur"), query))
-    assert bundle["total"] > 0
-    assert "entry" not in bundle
-    assert len(bundle["link"]) == 1
-
-
-@pytest.mark.parametrize("after", ["nowhere.20261123T1000Z", "x", "escoubes-pessac.20261123T1000Z"])
-def test_page_of_another_search_is_refused(office, after):
-    with pytest.raises(RequestError) as caught:
-        answer_slots(office.desk("agenda-azur"), office.query("practitioner_one_site") + f"&_after={after}")
-    assert caught.value.issues[0].expression == "http._after"
 
 
 @pytest.mark.requirement("R01-L")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,11 +26,19 @@ def at_psc(core: Core) -> None:
     core.editors.answers["psc"] = discovery
 
 
-def logged_in(core: Core) -> httpx.AsyncClient:
-    """A browser with the session of the first regulator."""
+def logged_in(core: Core, account: str = "") -> httpx.AsyncClient:
+    """A browser with the session of the first regulator, or of the account with that id."""
     browser = core.browser()
-    browser.headers.update(session_cookie(core.context, regulator=core.regulator.identifier.key))
+    browser.headers.update(session_cookie(core.context, regulator=account or core.regulator.identifier.key))
     return browser
+
+
+async def submit(browser: httpx.AsyncClient, page: httpx.Response, action: str, **fields: Any) -> httpx.Response:
+    """Post a form with the token of a page; the cookie of that page goes along."""
+    token = re.search(r'name="csrf" value="([^"]*)"', page.text)
+    assert token is not None
+    cookie = page.headers["set-cookie"].partition(";")[0]
+    return await browser.post(action, data={"csrf": token[1], **fields}, headers={"Cookie": cookie})
 
 
 class Stream:

@@ -17,7 +17,10 @@ from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from sandbox.sas.accounts import Accounts
 from sandbox.sas.app import SasCore
+from sandbox.sas.regulators import Regulators
+from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
 
@@ -53,4 +56,28 @@ async def core(context: Context) -> AsyncIterator[Core]:
     editors, messages = Editors(), Messages()
     made = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
     yield Core(made, context, editors, messages)
+    await made.stop()
+
+
+@pytest.fixture
+def editors() -> Editors:
+    return Editors()
+
+
+@pytest.fixture
+async def store(context: Context) -> AsyncIterator[Store]:
+    opened = open_store(context.store_dir("sas"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def regulators(context: Context, store: Store) -> Regulators:
+    return Regulators(context, store, lambda account: ())
+
+
+@pytest.fixture
+async def accounts(context: Context, store: Store, editors: Editors, regulators: Regulators) -> AsyncIterator[Accounts]:
+    made = Accounts(context, store, editors, regulators, backoff_s=(0.001, 0.002))  # type: ignore[arg-type]
+    yield made
     await made.stop()

@@ -111,7 +111,7 @@ class Messages:
             "seconds": {"median": 0.2, "p95": None},
             "causes": [cause] if self.failed else [],
             "waiting": 0,
-            "connected": True,
+            "connected": self.connected,
         }
 
     def _document(self, id: str, version: int) -> dict[str, Any]:

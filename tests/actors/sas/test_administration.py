@@ -1,19 +1,19 @@
-"""The administrator's pages and API: accounts, and L02 messages that are sent again."""
+"""The administrator's pages and API: regulators' accounts."""
 
 from __future__ import annotations
 
-import re
+import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
-from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.net.http_client import Reply
-from sandbox.sas.administration import MESSAGES, RESEND, ROOT
+from sandbox.sas.administration import ROOT
+from sandbox.sas.message_pages import PATH as MESSAGES
 from sandbox.sas.regulators import Account
-from tests.actors.sas.sas_core import Core, reply, session_cookie
+from tests.actors.sas.browsing import at_psc, following, logged_in, submit
+from tests.actors.sas.sas_core import Core, Gate, reply
 
 FORM = {
     "type": "INTRN",
@@ -26,21 +26,6 @@ FORM = {
     "password": "",
 }
 DRAFT = {**FORM, "rights": ["orientation"]}
-
-
-def logged_in(core: Core, account: Account | None = None) -> httpx.AsyncClient:
-    browser = core.browser()
-    key = account.id if account is not None else core.regulator.identifier.key
-    browser.headers.update(session_cookie(core.context, regulator=key))
-    return browser
-
-
-async def submit(browser: httpx.AsyncClient, page: httpx.Response, action: str, **fields: Any) -> httpx.Response:
-    """Post a form with the token of a page; the cookie of that page goes along."""
-    token = re.search(r'name="csrf" value="([^"]*)"', page.text)
-    assert token is not None
-    cookie = page.headers["set-cookie"].partition(";")[0]
-    return await browser.post(action, data={"csrf": token[1], **fields}, headers={"Cookie": cookie})
 
 
 async def created(core: Core, **fields: Any) -> Account:
@@ -59,17 +44,21 @@ async def test_accounts_are_listed_with_what_the_editors_know(core: Core) -> Non
         page = await browser.get(ROOT)
     assert page.status_code == 200
     assert page.text.count("data-regulator-account=") == len(core.population.regulators)
-    assert "3 à jour" in page.text
-    assert "3 à transmettre" in page.text
+    assert "à jour × 3" in page.text
+    assert "à transmettre × 3" in page.text
 
 
-@pytest.mark.parametrize("path", [ROOT, f"{ROOT}/nouveau", f"{ROOT}/x", MESSAGES])
+@pytest.mark.parametrize(
+    "path", [ROOT, f"{ROOT}/flux", f"{ROOT}/nouveau", f"{ROOT}/x", f"{ROOT}/x/flux", MESSAGES, f"{MESSAGES}/flux"]
+)
 async def test_strangers_log_in_first_and_others_are_refused(core: Core, path: str) -> None:
+    at_psc(core)
     plain = await created(core)
     async with core.browser() as stranger:
         answer = await stranger.get(path)
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/connexion?return_to={path}")
-    async with logged_in(core, plain) as browser:
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("http://127.0.0.1:8003/psc/auth?")
+    async with logged_in(core, plain.id) as browser:
         assert (await browser.get(path)).status_code == 403
         assert 'href="/administration/regulateurs"' not in (await browser.get("/")).text
 
@@ -158,8 +147,9 @@ async def test_forms_of_other_pages_and_strangers_change_nothing(core: Core, pat
 
 
 async def test_a_session_ends_with_the_right(core: Core) -> None:
+    at_psc(core)
     account = await created(core, rights=["orientation", "administration"])
-    async with logged_in(core, account) as browser:
+    async with logged_in(core, account.id) as browser:
         assert (await browser.get(ROOT)).status_code == 200
         await core.sas.regulators.set_active(account.id, False, "test")
         assert (await browser.get(ROOT)).status_code == 303
@@ -167,10 +157,45 @@ async def test_a_session_ends_with_the_right(core: Core) -> None:
 
 async def test_who_may_only_administer_does_not_search(core: Core) -> None:
     account = await created(core, rights="administration", password="essai-33")
-    async with logged_in(core, account) as browser:
+    async with logged_in(core, account.id) as browser:
         assert (await browser.get("/sas/recherche?city=Bordeaux&specialty=SM54")).status_code == 403
         assert (await browser.get("/api/search", headers=await core.token(account.regulator))).status_code == 403
     assert core.editors.flows(Flow.INT_R02) == []
+
+
+async def test_the_history_is_told_in_french_with_names(core: Core) -> None:
+    account = await created(core, value="T1")
+    async with logged_in(core) as browser:
+        page = await browser.get(f"{ROOT}/{account.id}")
+        fields = {**FORM, "type": "IDNPS", "value": "3456780581/77", "rights": ["orientation", "administration"]}
+        await submit(browser, page, f"{ROOT}/{account.id}", **fields)
+        text = (await browser.get(f"{ROOT}/{account.id}")).text
+        everybody = (await browser.get(ROOT)).text
+    assert "technique T1 → <strong>national 3456780581/77</strong>" in text
+    assert "<strong>chercher des créneaux et orienter, gérer les comptes et les messages</strong>" in text
+    assert f"par {core.regulator.given} {core.regulator.family}" in text
+    assert "Modification</strong> de Ana Essai" in everybody
+
+
+async def test_the_account_follows_what_the_editors_are_told(core: Core) -> None:
+    account = await created(core, password="essai-33")
+    gate = core.editors.answers["rdv-commune"] = Gate(reply({}, 201))
+    async with following(core, f"{ROOT}/{account.id}/flux") as stream, following(core, f"{ROOT}/flux") as everybody:
+        assert (await stream.next())[1].count('data-state="due"') == 3
+        assert f'data-key="{account.id}"' in (await everybody.next())[1]
+        login = asyncio.create_task(core.token(account.regulator))
+        await gate.reached.wait()
+        while 'data-editor="rdv-commune" data-state="due"' not in (told := (await stream.next())[1]):
+            assert "known" not in told
+        gate.opened.set()
+        while told.count('data-state="known"') != 3:
+            told = (await stream.next())[1]
+        await login
+        while "à jour × 3" not in (await everybody.next())[1]:
+            continue
+        await core.sas.regulators.set_active(account.id, False, "test")
+        while told.count('data-state="withdrawn"') != 3:
+            told = (await stream.next())[1]
 
 
 # ---- API
@@ -206,67 +231,3 @@ async def test_the_api_wants_an_administrator_and_a_body_of_json(core: Core) -> 
         answer = await browser.post("/api/regulators", headers=ours, json={**DRAFT, "family": ""})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "family"
-
-
-# ---- messages
-
-
-async def failed(core: Core) -> str:
-    """An appointment of the first regulator whose message was refused."""
-    async with core.fhir() as editor:
-        headers = {"Content-Type": "application/fhir+json"}
-        answer = await editor.post("/Appointment", content=core.body(), headers=headers)
-    id = answer.headers["location"].rpartition("/")[2]
-    core.messages.failed.append(f"{id}/1")
-    return f"{id}/1"
-
-
-async def test_failed_messages_are_counted_and_can_be_sent_again(core: Core) -> None:
-    key = await failed(core)
-    async with logged_in(core) as browser:
-        page = await browser.get(MESSAGES)
-        assert f'data-message="{key}"' in page.text
-        assert "code 409" in page.text
-        answer = await submit(browser, page, RESEND, message=key)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/sas/orientations")
-    assert core.messages.sent_again == [key]
-
-
-async def test_a_colleagues_message_is_for_the_administrator(core: Core) -> None:
-    key = await failed(core)
-    plain = await created(core)
-    colleague = core.sas.regulators.named(core.population.regulators[1].identifier)
-    async with logged_in(core, plain) as browser:
-        page = await browser.get("/")
-        assert (await submit(browser, page, RESEND, message=key)).status_code == 403
-    async with logged_in(core, colleague) as browser:
-        page = await browser.get(MESSAGES)
-        assert (await submit(browser, page, RESEND, message=key)).headers["location"] == MESSAGES
-    async with core.browser() as stranger:
-        assert (await stranger.post(RESEND, data={"message": key})).status_code == 403
-    assert core.messages.sent_again == [key]
-
-
-async def test_what_may_not_go_again_is_told_and_what_is_unknown_is_not_found(core: Core) -> None:
-    key = await failed(core)
-    core.messages.refuse_again = RequestError(409, Issue("conflict", "acknowledged"))
-    headers = await core.token()
-    async with logged_in(core) as browser:
-        page = await browser.get(MESSAGES)
-        answer = await submit(browser, page, RESEND, message=key)
-        assert answer.status_code == 303
-        assert (await submit(browser, page, RESEND, message="unknown")).status_code == 404
-        assert (await browser.post(f"/api/l02/{key}/resend", headers=headers)).status_code == 409
-        assert (await browser.post("/api/l02/unknown/resend", headers=headers)).status_code == 404
-
-
-async def test_the_api_sends_again_and_tells_the_numbers(core: Core) -> None:
-    key = await failed(core)
-    async with core.browser() as browser:
-        answer = await browser.post(f"/api/l02/{key}/resend", headers=await core.token())
-        assert answer.status_code == 202
-        numbers = (await browser.get("/api/l02")).json()
-    assert numbers["states"]["refused"] == 1
-    assert [message["distributionID"] for message in numbers["troubles"]] == [key]
-    async with core.browser(("192.0.2.7", 40000)) as afar:
-        assert (await afar.get("/api/l02")).status_code == 401

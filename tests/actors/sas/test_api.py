@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Route
 
 from sandbox.kernel.clock import ClockSetting
 from sandbox.kernel.errors import StoreError
-from sandbox.kernel.flows import AppointmentStatus, Flow
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
-from sandbox.sas.openapi import L02_STATES, description
 from sandbox.sas.tokens import Tokens
 from tests.actors.sas.sas_core import NOW, Core
 
@@ -156,42 +153,6 @@ async def test_regulator_accounts_tell_the_state_per_editor(core: Core) -> None:
         "rdv-commune": "known",
         "garde-plus": "known",
     }
-
-
-async def test_every_route_and_nothing_else_is_described(core: Core) -> None:
-    async with core.browser() as browser:
-        document = (await browser.get("/api/openapi.json")).json()
-    described = {(path, method.upper()) for path, operations in document["paths"].items() for method in operations}
-    served = {
-        (re.sub(r":\w+}", "}", route.path), method)
-        for route in core.sas.api.routes
-        if isinstance(route, Route)
-        for method in (route.methods or ()) - {"HEAD"}
-    }
-    assert described == served
-    assert document["openapi"].startswith("3.1")
-    assert document["servers"][0]["url"] == "http://127.0.0.1:8000/api"
-
-
-def test_every_reference_of_the_description_resolves() -> None:
-    document = description("http://x/api")
-
-    def references(node: Any) -> list[str]:
-        if isinstance(node, dict):
-            own = [node["$ref"]] if "$ref" in node else []
-            return own + [each for value in node.values() for each in references(value)]
-        return [each for value in node for each in references(value)] if isinstance(node, list) else []
-
-    found = references(document)
-    assert found
-    for reference in found:
-        node: Any = document
-        for step in reference.removeprefix("#/").split("/"):
-            node = node[step]
-    assert document["components"]["schemas"]["Message"]["properties"]["state"]["enum"] == list(L02_STATES)
-    assert set(document["components"]["schemas"]["Appointment"]["properties"]["status"]["enum"]) == set(
-        AppointmentStatus
-    )
 
 
 async def test_when_the_store_fails_the_api_says_so(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:

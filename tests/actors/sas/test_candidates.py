@@ -13,7 +13,7 @@ from sandbox.population.people import Population
 from sandbox.sas.participation import accepts_extra, kinds_of, takes_part
 from tests.actors.sas.browsing import following
 from tests.actors.sas.sas_core import Core
-from tests.actors.sas.test_search import SOON, Agenda, open_editors, search
+from tests.actors.sas.searching import SOON, Agenda, open_editors, search
 
 MOST_WEEKS = 6
 CENTRE = Structure("1330970001", "CDS", "Centre", "1 rue du Décor", "33000", "Bordeaux", "33063", 44.8, -0.5)

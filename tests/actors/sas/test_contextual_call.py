@@ -18,7 +18,7 @@ from sandbox.population.geocoding import geocode
 from sandbox.sas.areas import distance_km
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core
-from tests.actors.sas.test_search import open_editors
+from tests.actors.sas.searching import open_editors
 
 PLACE = {"inseecode": "33063"}
 RPPS = "urn:oid:1.2.250.1.71.4.2.1"

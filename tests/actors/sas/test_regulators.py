@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,21 +13,10 @@ from sandbox.kernel.errors import RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
 from sandbox.net.context import Context
 from sandbox.sas import regulators as module
-from sandbox.sas.regulators import Account, Draft, Regulators, Right
+from sandbox.sas.regulators import Draft, Regulators, Right
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.store.tables import open_store
-
-
-@pytest.fixture
-async def store(context: Context) -> AsyncIterator[Store]:
-    opened = open_store(context.store_dir("sas"))
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def regulators(context: Context, store: Store) -> Regulators:
-    return Regulators(context, store, lambda account: ())
+from tests.actors.sas.at_editors import drafted
 
 
 def draft(**fields: Any) -> Draft:
@@ -37,20 +26,6 @@ def draft(**fields: Any) -> Draft:
         "given": "Ana",
         "email": "ana.essai@samu33.example",
         "territory": "SAS-33",
-    }
-    return Draft(**{**values, **fields})
-
-
-def of(account: Account, **fields: Any) -> Draft:
-    values: dict[str, Any] = {
-        "type": account.identifier.type,
-        "value": account.identifier.value,
-        "family": account.family,
-        "given": account.given,
-        "email": account.email,
-        "territory": account.territory,
-        "rights": account.rights,
-        "active": account.active,
     }
     return Draft(**{**values, **fields})
 
@@ -79,11 +54,11 @@ async def test_a_technical_account_is_given_an_id_and_a_password(regulators: Reg
 async def test_technical_to_national_and_back_stays_the_same_person(regulators: Regulators) -> None:
     account = await regulators.create(draft(), "test")
     technical = account.identifier
-    national = await regulators.change(account.id, of(account, type="IDNPS", value="3456780581/77"), "test")
+    national = await regulators.change(account.id, drafted(account, type="IDNPS", value="3456780581/77"), "test")
     assert national.identifier == Identifier(SYSTEM_PERSON, "3456780581/77", "IDNPS")
     assert national.email == account.email
     assert regulators.named(technical) == regulators.named(national.identifier) == national
-    back = await regulators.change(account.id, of(national, type="INTRN", value=technical.value), "test")
+    back = await regulators.change(account.id, drafted(national, type="INTRN", value=technical.value), "test")
     assert back.identifier == technical
     assert regulators.named(national.identifier) == back
 
@@ -153,7 +128,7 @@ async def test_everything_is_there_again_after_a_restart(context: Context, store
     before.watch(lambda account: told.append(account.id))
     made = await before.create(draft(), "test")
     persona = before.listed()[0]
-    await before.change(persona.id, of(persona, family="Autre"), "test")
+    await before.change(persona.id, drafted(persona, family="Autre"), "test")
     await before.delete(before.listed()[-1].id, "test")
     await store.close()
     reopened = open_store(context.store_dir("sas"))
@@ -168,7 +143,7 @@ async def test_everything_is_there_again_after_a_restart(context: Context, store
 
 async def test_history_says_who_changed_what_and_never_a_password(regulators: Regulators) -> None:
     account = await regulators.create(draft(), "boss")
-    await regulators.change(account.id, of(account, family="Nouveau", password="secret-1"), "boss")
+    await regulators.change(account.id, drafted(account, family="Nouveau", password="secret-1"), "boss")
     change, creation = regulators.history(account.id)
     assert (change.action, change.by, change.fields["family"]) == ("change", "boss", ("Essai", "Nouveau"))
     assert change.fields.keys() == {"family", "password"}
@@ -179,7 +154,7 @@ async def test_history_says_who_changed_what_and_never_a_password(regulators: Re
 
 async def test_a_change_that_changes_nothing_is_no_change(regulators: Regulators) -> None:
     account = regulators.listed()[0]
-    assert await regulators.change(account.id, of(account), "test") == account
+    assert await regulators.change(account.id, drafted(account), "test") == account
     assert await regulators.set_active(account.id, True, "test") == account
     assert regulators.history() == []
 
@@ -190,7 +165,7 @@ async def test_history_and_accounts_are_bounded(
     monkeypatch.setattr(module, "MOST_HISTORY", 2)
     account = await regulators.create(draft(), "test")
     for name in ("A", "B", "C"):
-        account = await regulators.change(account.id, of(account, family=name), "test")
+        account = await regulators.change(account.id, drafted(account, family=name), "test")
     assert store.count(module.HISTORY) == 2
     monkeypatch.setattr(module, "MOST_ACCOUNTS", 1)
     assert await problems(regulators, draft(email="other@samu33.example")) == [("too-costly", None)]
@@ -201,7 +176,7 @@ async def test_a_persona_whose_place_is_taken_stays_out(
 ) -> None:
     first, second = regulators.listed()[:2]
     await regulators.delete(second.id, "test")
-    await regulators.change(first.id, of(first, email=second.email), "test")
+    await regulators.change(first.id, drafted(first, email=second.email), "test")
     await store.barrier()
     store.commit(Delete(module.TABLE, second.id))  # as if the persona files had named him only now
     again = Regulators(context, store, lambda account: ())

@@ -11,7 +11,7 @@ from sandbox.kernel.errors import PeerUnreachable
 from sandbox.net.http_client import Reply
 from tests.actors.sas.browsing import following, logged_in
 from tests.actors.sas.sas_core import Core, Gate, reply
-from tests.actors.sas.test_search import open_editors
+from tests.actors.sas.searching import open_editors
 
 WHOLE = "/sas/recherche?place=Bordeaux&affichage=complet"
 LIVE = "/sas/recherche/flux?place=Bordeaux"
@@ -89,6 +89,34 @@ async def test_filters_narrow_the_search_and_stay_in_the_form(core: Core) -> Non
     assert "3 actifs" in page
     kinds = re.findall(r'badge-info">SOS Médecins', page)
     assert len(kinds) == 1
+
+
+async def test_the_order_can_be_chosen(core: Core) -> None:
+    open_editors(core)
+    page = await page_of(core, WHOLE + "&order=distance&within=50")
+    away = [float(text.replace(",", ".")) for text in re.findall(r'<h3>.*?class="muted">([\d,]+) km<', page)]
+    assert len(away) >= 5
+    assert '<option value="distance" selected>' in page
+    assert cards(page) != cards(await page_of(core, WHOLE + "&order=shuffled&within=50"))
+    assert away[0] == min(away)
+
+
+async def test_the_last_search_is_there_again_without_being_a_call(core: Core) -> None:
+    origin = next(iter(core.population.territories.values())).origin
+    async with logged_in(core) as browser:
+        assert (await browser.get("/sas/reprise")).headers["location"] == "/"
+        assert "Reprendre" not in (await browser.get("/")).text
+        call = {"origin": origin, "inseecode": "33063", "type": "VR", "affichage": "complet"}
+        answer = await browser.get("/sas/recherche", params=call)
+        browser.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
+        again = (await browser.get("/sas/reprise")).headers["location"]
+        home = html.unescape((await browser.get("/")).text)
+        assert again == "/sas/recherche?inseecode=33063&type=VR"
+        assert f'href="{again}" id="reprise">Reprendre la dernière recherche : Médecine générale · Bordeaux<' in home
+        assert (await browser.get(again)).status_code == 200
+        answer = await browser.get("/sas/recherche", params={"place": "Bordeaux", "shuffle": "x" * 2000})
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers  # too long to be kept: the session stays as it was
 
 
 async def test_with_one_editor_hung_the_others_are_on_screen_and_told_apart_from_the_end(core: Core) -> None:
@@ -185,6 +213,6 @@ async def test_the_editors_page_tells_circuit_answers_failures_and_findings(core
     page = await page_of(core, "/sas/editeurs")
     assert 'data-editor="agenda-azur" data-circuit="open"' in page
     assert "écarté" in page
-    assert f"{core.context.settings.breaker_failures} injoignable" in page
+    assert f"injoignable × {core.context.settings.breaker_failures}" in page
     assert 'data-editor="rdv-commune" data-circuit="closed"' in page
     assert 'data-account="agenda-azur" data-state="due"' in page

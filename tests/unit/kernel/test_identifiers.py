@@ -48,12 +48,6 @@ def test_structure_ids_get_their_prefix_once(given_id: str, prefixed: str) -> No
     assert ids.prefixed_structure(given_id) == prefixed
 
 
-def test_a_national_person_id_is_a_prefixed_rpps_or_adeli() -> None:
-    assert ids.is_national_person("810002673899")
-    assert ids.is_national_person("0334455667")
-    assert not ids.is_national_person("10002673899")
-
-
 @pytest.mark.parametrize(
     ("stored", "sent"),
     [

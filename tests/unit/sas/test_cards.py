@@ -38,7 +38,6 @@ def test_places_are_merged_on_one_card_and_their_slots_sorted(person: Practition
     assert [place.id for place in card.places] == [second.id, first.id]
     assert [each.start - NOW for each in card.places[0].slots] == [timedelta(hours=hour) for hour in (1, 2, 3)]
     assert card.places[1].slots == ()
-    assert card.slot_count == 3
     assert (card.kind, card.id, card.phone) == ("practitioner", person.id, "+33102030405")
     assert person.family in card.name
 

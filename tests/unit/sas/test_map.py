@@ -100,6 +100,13 @@ def test_a_name_near_the_edge_is_written_to_the_left() -> None:
     assert label.x < label.dot[0]
 
 
+def test_a_name_does_not_run_into_the_cross_of_the_centre() -> None:
+    (label,) = drawing(BORDEAUX, [], [town("Bordeaux", 44.84, -0.58)]).towns
+    assert label.x - label.dot[0] == 10.0
+    (label,) = drawing(BORDEAUX, [], [town("Ailleurs", 44.87, -0.58)]).towns
+    assert label.x - label.dot[0] == 4.0
+
+
 def test_names_do_not_stand_under_marks() -> None:
     (label,) = drawing(BORDEAUX, [spot(44.84, -0.57)], [town("Bordeaux", 44.84, -0.58)]).towns
     assert label.anchor == "end"

@@ -28,6 +28,7 @@ from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.breaker import State
+from sandbox.sas.cards import Card
 from sandbox.sas.criteria import Criteria, read_criteria
 from sandbox.sas.directory import Directory
 from sandbox.sas.events import EditorState, Found, Results, Source
@@ -192,11 +193,16 @@ def population() -> Population:
     return load_population(Settings(practitioners=200))
 
 
+def cards_of(results: Results) -> list[Card]:
+    """Every card with slots, of all pages."""
+    return [card for lot in sorted(results.lots) for card in results.lots[lot].cards]
+
+
 @pytest.mark.parametrize(
     ("manner", "code", "reason"),
     [
-        (hung, "timeout", "pas de réponse en 0.4 s"),
-        (slow_drip, "timeout", "pas de réponse en 0.4 s"),
+        (hung, "timeout", "pas de réponse en 0,4 s"),
+        (slow_drip, "timeout", "pas de réponse en 0,4 s"),
         (reset, "unreachable", "injoignable"),
         (cut_off, "unreadable", "réponse illisible"),
         (server_error, "status", "a répondu par une erreur 500"),
@@ -214,7 +220,7 @@ async def test_others_are_shown_and_it_is_said_why_one_is_not(
         assert (bad.state, bad.code, bad.reason) == ("failed", code, reason)
         assert results.partial
         assert len(results.cards) == 5
-        assert BAD not in {card.editor for card in results.all_cards}
+        assert BAD not in {card.editor for card in cards_of(results)}
         others = {state.slug for state in results.editors if state.state == "answered"}
         assert others == {"agenda-azur", "garde-plus"}
 
@@ -250,9 +256,9 @@ async def test_ten_thousand_slots_are_read_and_no_card_is_the_worse_for_it(
         results, bad = await at.search()
         assert bad.state == "answered"
         assert bad.slots == 10_000
-        (card,) = [card for card in results.all_cards if card.editor == BAD]
-        assert card.slot_count == 1000
-        assert len({card.editor for card in results.all_cards}) == 3
+        (card,) = [card for card in cards_of(results) if card.editor == BAD]
+        assert sum(len(place.slots) for place in card.places) == 1000
+        assert len({card.editor for card in cards_of(results)}) == 3
 
 
 async def test_while_one_hangs_the_others_cards_are_there(tmp_path: Path, population: Population) -> None:
@@ -352,4 +358,4 @@ async def test_a_wrong_certificate_is_refused_and_named(tmp_path: Path, populati
     bad = results.states[BAD]
     assert (bad.code, bad.reason) == ("untrusted", "certificat ou connexion TLS refusés")
     assert editors.asked == 0
-    assert {card.editor for card in results.all_cards} == {"agenda-azur", "garde-plus"}
+    assert {card.editor for card in cards_of(results)} == {"agenda-azur", "garde-plus"}

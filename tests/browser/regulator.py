@@ -1,0 +1,43 @@
+"""A regulator at his browser on a sandbox of his own, and a careful look at the page in front of him."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page
+
+from tests.browser.axe import barriers
+from tests.browser.people import chromium, log_in, no_sideways_scroll, picture
+from tests.sandboxes import sandbox_here
+
+
+@contextlib.asynccontextmanager
+async def regulator(
+    tmp_path: Path, width: int, *, script: bool = True, **flags: Any
+) -> AsyncIterator[tuple[Page, dict[str, Any]]]:
+    """A regulator who is logged in, and the sandbox that he works on; whatever his browser complains of fails."""
+    complaints: list[str] = []
+    async with sandbox_here(tmp_path, **{"preset": "minimal", **flags}) as document, chromium() as browser:
+        page = await opened(browser, width, script)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await log_in(page, document)
+        yield page, document
+        await page.close()
+    assert [text for text in complaints if "status of 4" not in text] == []
+
+
+async def opened(browser: Browser, width: int, script: bool) -> Page:
+    """A window of another browser session."""
+    context = await browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+    return await context.new_page()
+
+
+async def look(page: Page, name: str, width: int) -> None:
+    """Keep a picture when they are asked for; the page fits its window and no barrier is serious."""
+    await picture(page, f"{name}-{width}")
+    assert await no_sideways_scroll(page), name
+    assert await barriers(page) == []
