@@ -29,6 +29,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from load.peers import mockoon
+from load.ports import free_base
 from sandbox.config import load_settings
 from sandbox.fhir.search import slot_query
 from sandbox.kernel.clock import PARIS
@@ -93,15 +94,15 @@ Base = tuple[str, int, str]
 @contextlib.contextmanager
 def sandbox(directory: Path) -> Iterator[tuple[int, Base]]:
     """The whole sandbox as a process: its pid, and where the editor answers."""
-    ready, port = directory / "ready.json", _free_base()
+    ready, port = directory / "ready.json", free_base()
     ready.unlink(missing_ok=True)
     options = ["--preset", "national", "--no-mtls", "--as-of", ASKED_FROM.isoformat(), "--port-base", str(port)]
     files = ["--data-dir", str(directory / "data"), "--ready-file", str(ready)]
     with running([sys.executable, "-m", "sandbox.cli", "up", *options, *files]) as process:
         ends = time.monotonic() + READY_S
         while not ready.exists():
-            if time.monotonic() > ends:
-                raise TimeoutError("the sandbox is not ready")
+            if process.poll() is not None or time.monotonic() > ends:
+                raise RuntimeError("the sandbox is not ready")
             time.sleep(0.05)
         yield process.pid, ("127.0.0.1", port + 43, f"/{EDITOR}/fhir/Slot")
 
@@ -206,11 +207,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _free_base() -> int:
-    """A base whose FHIR port is free; the others almost always are."""
-    return _free_port() // 100 * 100
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,32 +14,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+from load.ports import free_base
 from sandbox import ecosystem
 from sandbox.config import ROLES, load_settings
-from sandbox.ground import PORT_NAMES, prepare
-
-
-def free_port_base() -> int:
-    """A base of which every port is free now; bases are apart by 100, as sandboxes side by side want it."""
-    start = 20_000 + (os.getpid() * 7 % 200) * 100
-    for step in range(300):
-        base = 20_000 + (start - 20_000 + step * 100) % 40_000
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in PORT_NAMES:
-                    probe = stack.enter_context(socket.socket())
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", base + offset))
-            except OSError:
-                continue
-            return base
-    raise RuntimeError("no free ports")
+from sandbox.ground import prepare
 
 
 @contextlib.asynccontextmanager
 async def sandbox_here(data: Path, **flags: Any) -> AsyncIterator[dict[str, Any]]:
     """All roles in this process; yields endpoints.json with absolute paths."""
-    settings = load_settings({"port_base": free_port_base(), "data_dir": str(data), **flags}, {})
+    settings = load_settings({"port_base": free_base(), "data_dir": str(data), **flags}, {})
     ground = prepare(settings, ecosystem.wall)
     try:
         control = ecosystem.build_control(ground)
@@ -71,7 +54,7 @@ class Command:
     """`sas-sandbox up` as its user runs it."""
 
     def __init__(self, data: Path, *flags: str, base: int | None = None) -> None:
-        self.data, self.base = data, base or free_port_base()
+        self.data, self.base = data, base or free_base()
         self.arguments = [sys.executable, "-m", "sandbox.cli", "up", "--port-base", str(self.base)]
         self.arguments += ["--data-dir", str(data), *flags]
         self.process: subprocess.Popen[str] | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from load.ports import free_base
 from sandbox import ecosystem
 from sandbox.config import LRM_UI, SAS_FHIR, SAS_UI, load_settings
 from sandbox.edxl import build
@@ -24,7 +25,7 @@ from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
 from sandbox.net.amqp_client import AmqpClient, Delivery
-from tests.sandboxes import eventually, free_port_base
+from tests.sandboxes import eventually
 
 FHIR = {"Content-Type": "application/fhir+json"}
 
@@ -91,7 +92,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(data: Path, **flags: Any) -> AsyncIterator[Stage]:
-    wanted = {"port_base": free_port_base(), "data_dir": str(data), "preset": "minimal", "mtls": False, **flags}
+    wanted = {"port_base": free_base(), "data_dir": str(data), "preset": "minimal", "mtls": False, **flags}
     ground = prepare(load_settings(wanted, {}), ecosystem.wall)
     try:
         control = ecosystem.build_control(ground)

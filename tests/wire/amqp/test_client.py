@@ -27,7 +27,7 @@ class Box:
             self.failing -= 1
             raise ValueError("not yet")
         self.seen.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
-        if len(self.seen) >= self.wanted:
+        if len({*self.seen}) >= self.wanted:
             self.full.set()
 
 
@@ -75,7 +75,7 @@ async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, cl
     await hub.start()
     await sas.publish(message(PLATFORM, SAMU, "second"))
     await full(box)
-    assert box.seen == ["first", "second"]
+    assert [*dict.fromkeys(box.seen)] == ["first", "second"]  # the hub may have gone before it had the first one's ack
     await hub.stop()
 
 

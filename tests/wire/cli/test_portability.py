@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandboxes import command, endpoints, free_port_base
+from load.ports import free_base
+from tests.sandboxes import command, endpoints
 from tests.wire.vendors.guide import GUIDE, PRACTITIONER, STRUCTURE, as_run, blocks, write_files
 from tests.wire.vendors.stand_in import stand_in
 
@@ -69,7 +70,7 @@ def test_the_wheel_alone_runs_the_sandbox_and_its_scenario(tmp_path: Path) -> No
     python = str(home / "bin" / "python")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "SAS_"))}
     done = subprocess.run(
-        [python, "-c", program, "scenario", "run", "nominal", "--start", "--port-base", str(free_port_base())],
+        [python, "-c", program, "scenario", "run", "nominal", "--start", "--port-base", str(free_base())],
         capture_output=True,
         text=True,
         timeout=100,
@@ -80,7 +81,7 @@ def test_the_wheel_alone_runs_the_sandbox_and_its_scenario(tmp_path: Path) -> No
 
 
 def test_the_guides_commands_and_its_program_work_as_written(tmp_path: Path) -> None:
-    data, base = tmp_path / ".sandbox", free_port_base()
+    data, base = tmp_path / ".sandbox", free_base()
     port = base + 50  # the sandbox uses none of its base but those of the table
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (

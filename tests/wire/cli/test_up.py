@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandboxes import Command, command, free_port_base
+from load.ports import free_base
+from tests.sandboxes import Command, command
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -86,7 +87,7 @@ def run_up(*flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_taken_port_is_one_clear_line_and_nothing_is_half_started(tmp_path: Path) -> None:
-    base = free_port_base()
+    base = free_base()
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", base + 43))
@@ -103,12 +104,12 @@ def test_a_taken_port_is_one_clear_line_and_nothing_is_half_started(tmp_path: Pa
 
 def test_a_data_directory_in_use_or_unwritable_is_one_clear_line(tmp_path: Path) -> None:
     with command(tmp_path / "data", "--preset", "minimal") as running:
-        done = run_up("--port-base", str(free_port_base()), "--data-dir", str(tmp_path / "data"))
+        done = run_up("--port-base", str(free_base()), "--data-dir", str(tmp_path / "data"))
         running.end()
     assert done.returncode == 2
     assert f"in use by process {running.pid}" in done.stderr
     (tmp_path / "file").write_text("")
-    done = run_up("--port-base", str(free_port_base()), "--data-dir", str(tmp_path / "file" / "data"))
+    done = run_up("--port-base", str(free_base()), "--data-dir", str(tmp_path / "file" / "data"))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "cannot be used" in done.stderr

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from load.ports import free_base
 from sandbox.config import load_settings
 from sandbox.fhir.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import Flow
 from sandbox.population.load import load_population
-from tests.sandboxes import command, endpoints, free_port_base
+from tests.sandboxes import command, endpoints
 
 AS_OF = datetime(2026, 3, 27, 12, tzinfo=PARIS)  # the clocks change within the window
 FLAGS = ("--preset", "national", "--seed", "42", "--as-of", "2026-03-27T12:00:00", "--freeze")
@@ -69,7 +70,7 @@ def answers(
 def test_same_seed_and_instant_give_identical_answers_in_two_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base, asked, runs = free_port_base(), requests(), []
+    base, asked, runs = free_base(), requests(), []
     for hashes, mode in (("1", ()), ("2", ()), ("3", ("--processes",))):
         monkeypatch.setenv("PYTHONHASHSEED", hashes)
         with command(tmp_path / hashes, *FLAGS, *mode, base=base) as running:

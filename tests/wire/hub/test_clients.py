@@ -16,9 +16,10 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ConnectionClosed
 
+from load.ports import free_base
 from sandbox.cli import main
 from sandbox.edxl import build
-from tests.sandboxes import command, endpoints, eventually, free_port_base
+from tests.sandboxes import command, endpoints, eventually
 
 NEW, SPARE = "fr.health.samu750", "fr.health.samu999"
 VHOST = "15-15_v2.0"
@@ -73,7 +74,7 @@ def add(data: Path, *more: str) -> int:
 
 async def test_client_is_added_at_run_time_and_survives_a_restart(tmp_path: Path, capsys: Any) -> None:
     data, out = tmp_path / "data", tmp_path / "files"
-    base = free_port_base()
+    base = free_base()
     with command(data, "--preset", "minimal", base=base) as running:
         assert add(data, "--software", "Régul'Essai", "--out", str(out)) == 0
         shown = capsys.readouterr().out.split()
@@ -101,7 +102,7 @@ async def refused(document: dict[str, Any]) -> None:
 async def test_client_is_removed_with_what_it_had_and_may_be_added_again(
     tmp_path: Path, capsys: Any, flags: tuple[str, ...]
 ) -> None:
-    data, base = tmp_path / "data", free_port_base()
+    data, base = tmp_path / "data", free_base()
     with command(data, "--preset", "minimal", *flags, base=base) as running:
         assert add(data) == 0
         before = endpoints(data)

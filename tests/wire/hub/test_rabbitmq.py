@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from load.ports import free_base
 from sandbox.cli import main
 from sandbox.hub import remote
 from sandbox.hub.app import build as build_hub
@@ -22,7 +23,7 @@ from sandbox.kernel.hub_clients import leaving_switch, switch_of
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
-from tests.sandboxes import command, eventually, free_port_base
+from tests.sandboxes import command, eventually
 from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher
 from tests.wire.hub.brokers import connected as client
@@ -119,7 +120,7 @@ def test_the_main_job_is_played_over_rabbitmq(
     data: Path, node: rabbit.Node, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ("--preset", "minimal", "--hub-broker", f"amqps://127.0.0.1:{node.port}")
-    with command(data, *flags, base=free_port_base()):
+    with command(data, *flags, base=free_base()):
         document = json.loads((data / "endpoints.json").read_text("utf-8"))
         assert document["hub"]["broker"] == "rabbitmq"
         assert document["hub"]["amqp"] == f"amqps://127.0.0.1:{node.port}/{VHOST}"
@@ -135,7 +136,7 @@ def test_the_main_job_is_played_over_rabbitmq_without_tls(tmp_path: Path) -> Non
     assert main(["hub", "definitions", "--data-dir", str(data), "--out", str(file), *common]) == 0
     broker = rabbit.start(tmp_path / "rabbit", None, json.loads(file.read_bytes()))
     try:
-        with command(data, *common, "--hub-broker", f"amqp://127.0.0.1:{broker.port}", base=free_port_base()):
+        with command(data, *common, "--hub-broker", f"amqp://127.0.0.1:{broker.port}", base=free_base()):
             assert play("nominal", data / "endpoints.json", start=None, out=_Discard()) == 0
     finally:
         broker.stop()

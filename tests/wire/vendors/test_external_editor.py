@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from load.ports import free_base
 from sandbox.cli import main
 from sandbox.config import load_settings
 from sandbox.ecosystem import wall
@@ -23,7 +24,7 @@ from sandbox.runner.report import Report
 from sandbox.runner.run import _play
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import login
-from tests.sandboxes import eventually, free_port_base, sandbox_here
+from tests.sandboxes import eventually, sandbox_here
 from tests.wire.vendors.guide import PRACTITIONER, STRUCTURE, write_files
 from tests.wire.vendors.stand_in import stand_in
 
@@ -187,7 +188,7 @@ def test_certificate_of_somebody_else_cannot_be_asked_for(tmp_path: Path, cn: st
     text = file.read_text("utf-8").replace('ou: "399900100000093"', f'ou: "{ou}"\n    cn: {cn}')
     file.write_text(text, "utf-8")
     line = next(at for at, line in enumerate(text.splitlines(), 1) if line.strip().startswith("ou:"))
-    flags = {"data_dir": str(tmp_path / "data"), "port_base": free_port_base()}
+    flags = {"data_dir": str(tmp_path / "data"), "port_base": free_base()}
     with pytest.raises(ConfigError) as caught:
         prepare(load_settings(flags, {}, file), wall)
     assert str(caught.value).startswith(f"{file}:{line}: '{other}' has the same CN '{cn}'")

@@ -1,0 +1,36 @@
+"""Ports for a sandbox of one's own, beside whatever else runs on the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+from sandbox.ground import PORT_NAMES
+
+FIRST, LAST = 10_000, 32_700  # below those that systems give to outgoing connections
+
+
+def free_base() -> int:
+    """A base of which every port is free now; bases are apart by 100, as sandboxes side by side want it.
+
+    Processes begin to look at different ones. Raises RuntimeError when there is none.
+    """
+    bases = [*range(FIRST, LAST, 100)]
+    start = os.getpid() * 7 % len(bases)
+    for base in bases[start:] + bases[:start]:
+        if _is_free(base):
+            return base
+    raise RuntimeError("no free ports")
+
+
+def _is_free(base: int) -> bool:
+    with contextlib.ExitStack() as stack:
+        try:
+            for offset in PORT_NAMES:
+                probe = stack.enter_context(socket.socket())
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", base + offset))
+        except OSError:
+            return False
+    return True
