@@ -16,7 +16,7 @@ def free_base() -> int:
 
     Processes begin to look at different ones. Raises RuntimeError when there is none.
     """
-    bases = [*range(FIRST, LAST, 100)]
+    bases = list(range(FIRST, LAST, 100))
     start = os.getpid() * 7 % len(bases)
     for base in bases[start:] + bases[:start]:
         if _is_free(base):
