@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -191,7 +192,7 @@ class AmqpClient:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             url, contexts = self._secrets
             context = contexts() if contexts is not None else None
-            connection = await aio_pika.connect(url, ssl_context=context, timeout=CONNECT_TIMEOUT)
+            connection = await connected(url, context, CONNECT_TIMEOUT)
             stack.push_async_callback(_hang_up, connection)
             connection.close_callbacks.add(lambda *_: lost.set())
             channel = await self._channel(connection, lost)
@@ -312,6 +313,20 @@ class AmqpClient:
 
 def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:
     return Delivery(subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered))
+
+
+async def connected(url: URL, tls: ssl.SSLContext | None, timeout: float) -> AbstractConnection:
+    """A connection to a broker, within `timeout` seconds. Raises CONNECTION_EXCEPTIONS, TimeoutError.
+
+    One that cannot be made is closed at once: aio-pika leaves that to the collector, which may come when no loop runs.
+    """
+    connection = aio_pika.Connection(url, ssl_context=tls)
+    try:
+        await connection.connect(timeout=timeout)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def _hang_up(connection: AbstractConnection) -> None:

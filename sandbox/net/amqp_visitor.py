@@ -20,6 +20,7 @@ from yarl import URL
 
 from sandbox.edxl.message import Message, MessageError, read
 from sandbox.kernel.errors import NobodyAnswers
+from sandbox.net.amqp_client import connected
 
 CONNECT_TIMEOUT = 10.0
 CONFIRM_TIMEOUT = 10.0
@@ -124,7 +125,7 @@ async def visiting(where: Access) -> AsyncIterator[Visitor]:
     if where.tls is not None:
         url = url.with_user(None).update_query(auth="external")
     try:
-        connection = await aio_pika.connect(url, ssl_context=where.tls, timeout=CONNECT_TIMEOUT)
+        connection = await connected(url, where.tls, CONNECT_TIMEOUT)
     except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
         raise NobodyAnswers(f"Hub Santé at {where.url}: {error or type(error).__name__}") from None
     async with connection:

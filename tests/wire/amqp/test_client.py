@@ -4,9 +4,13 @@ not there yet. What it does with a broker's deliveries is played on both, in `te
 from __future__ import annotations
 
 import asyncio
+import socket
 
+import aio_pika
 import orjson
 import pytest
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from yarl import URL
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net import amqp_client
@@ -117,3 +121,21 @@ async def test_connection_lost_before_the_confirm_is_unreachable(hub, clients):
         connection.transport.abort()
     with pytest.raises(PeerUnreachable):
         await waiting
+
+
+async def test_a_connection_that_cannot_be_made_leaves_nothing_to_the_collector(monkeypatch):
+    made = []
+
+    class Remembered(aio_pika.Connection):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    monkeypatch.setattr(aio_pika, "Connection", Remembered)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(CONNECTION_EXCEPTIONS):
+            await amqp_client.connected(
+                URL.build(scheme="amqp", host="127.0.0.1", port=nobody.getsockname()[1]), None, 5
+            )
+    assert [connection.is_closed for connection in made] == [True]

@@ -23,6 +23,7 @@ from yarl import URL
 
 import sandbox
 from sandbox.config import EMBEDDED
+from sandbox.net.amqp_client import connected
 from sandbox.net.context import derived_secret
 from tests.wire.amqp import rabbit
 from tests.wire.amqp.conftest import bound
@@ -45,7 +46,7 @@ class Victim:
 
     async def connect(self, user: str) -> Any:
         url = URL.build(scheme="amqp", host="127.0.0.1", port=self.port, user=user, password=self.password)
-        return await aio_pika.connect(url / VHOST)
+        return await connected(url / VHOST, None, 10)
 
 
 class Embedded:
