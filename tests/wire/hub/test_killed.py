@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import aio_pika
 import orjson
 import pytest
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from yarl import URL
 
 import sandbox
@@ -106,10 +107,19 @@ def id_of(delivery: Any) -> str:
     return found
 
 
+async def back(victim: Victim) -> Any:
+    """A connection, once the broker takes them again: a RabbitMQ listens before it does."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(*CONNECTION_EXCEPTIONS):
+                return await victim.connect(SAMU)
+            await asyncio.sleep(0.1)
+
+
 async def drained(victim: Victim, wanted: set[str]) -> list[Any]:
     """What comes, acknowledged, until all that is wanted has."""
     found: list[Any] = []
-    async with await victim.connect(SAMU) as lrm:
+    async with await back(victim) as lrm:
         queue = await (await lrm.channel()).get_queue(INBOX, ensure=False)
         async with asyncio.timeout(30), queue.iterator() as deliveries:
             async for delivery in deliveries:
