@@ -291,3 +291,13 @@ def test_frames_behind_the_end_in_the_same_packet_are_ignored(connect):
     assert wire.raw(packet).read() == []
     wire.session.send(b"late")
     assert wire.read() == []
+
+
+def test_while_the_end_is_not_answered_other_methods_of_the_connection_are_ignored(connect):
+    wire = connect()
+    wire.call(Channel.Open(), Connection.Close)
+    assert wire.send(Connection.TuneOk(0, 131_072, 0), 0).read() == []
+    assert wire.session.state is ConnectionState.CLOSE_OK
+    wire.call(Connection.Close(200, "", 0, 0), Connection.CloseOk, 0)
+    wire.send(Connection.CloseOk(), 0)
+    assert wire.session.state is ConnectionState.ENDED
