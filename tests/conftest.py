@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is not a defect of what is tested. The gate tries the same examples each time, so that the same code has
-# the same verdict and the same coverage; elsewhere new ones are tried.
+# A busy machine is not a defect of what is tested. The gate tries the same examples each time, so that the same code
+# has the same verdict and the same coverage; elsewhere new ones are tried.
 settings.register_profile(
     "sandbox",
     deadline=None,
