@@ -69,7 +69,7 @@ WARM_UP, MEASURED = 300, 1500  # requests; others are fewer, as each needs its o
 COLD_WARM_UP, COLD_MEASURED = 60, 120  # of practitioners who are all known still
 FIRST_WARM_UP, FIRST_MEASURED = 400, 200  # until the caches are full, then on
 FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
-SLICE = 60  # requests of which the rate is taken
+SLICE = 60  # requests of which the rate is taken, where there are twice as many
 CONNECTIONS = 8
 PEOPLE = 3000  # whose slots are derived and rendered to time one
 MOST = 30_000  # practitioners whose ids are needed at most
@@ -145,7 +145,8 @@ class _Server:
     def __init__(self, variant: Variant) -> None:
         self._variant = variant
         self._before, during = _queries(variant)
-        self.slices = [during[at : at + SLICE] for at in range(0, len(during) - SLICE + 1, SLICE)]
+        size = min(SLICE, len(during) // 2)
+        self.slices = [during[at : at + size] for at in range(0, len(during) - size + 1, size)]
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> _Server:
