@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
@@ -204,6 +204,6 @@ async def barest(port: int, targets: Sequence[str]) -> list[Barest]:
     made = []
     for target in targets:
         request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json+fhir\r\n\r\n".encode()
-        _, client = await loop.create_connection(lambda request=request: Barest(request), "127.0.0.1", port)  # type: ignore[misc]
+        _, client = await loop.create_connection(partial(Barest, request), "127.0.0.1", port)
         made.append(client)
     return made

@@ -26,6 +26,7 @@ LONGEST_HEAD = 65_536  # octets of request line and headers
 SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
 BACKLOG = 2048
 PARSER: Literal["auto", "h11", "httptools"] = "auto"  # httptools where it is installed
+_OPENING = b"HTTP/1.1 200 OK\r\n"  # of what is ready at once; a Date follows as soon as the time is known
 _CUT = 1.0  # seconds that a cancelled request has to unwind
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Listener:
         at_once: AtOnce | None = None,
     ) -> None:
         self._app, self._socket, self._refused = app, sock, refused
-        self.at_once, self.opening = at_once, b""
+        self.at_once, self.opening = at_once, _OPENING
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
         self._server = uvicorn.Server(_config(app))
         self._state = self._server.server_state
@@ -89,7 +90,7 @@ class Listener:
         while True:
             await self._server.on_tick(0)
             lines = [b"%b: %b\r\n" % line for line in self._state.default_headers]
-            self.opening = b"".join([b"HTTP/1.1 200 OK\r\n", *lines])
+            self.opening = b"".join([_OPENING, *lines])
             await asyncio.sleep(1)
 
     async def _drained(self) -> None:

@@ -247,3 +247,16 @@ def test_only_who_may_come_in_is_answered(scheme: str, peer: Peer | None, let_in
     actor = Actor()
     guarded = RequirePeer(actor, lambda _, peer: peer.cn == "sas", at_once=actor.at_once)
     assert (guarded.at_once(scope(scheme, peer)) is not None) is let_in
+
+
+async def test_what_comes_before_the_time_is_known_is_answered_whole(sock: socket.socket) -> None:
+    actor = Actor()
+    listener = Listener(actor, sock, at_once=actor.at_once)
+    assert listener.opening == b"HTTP/1.1 200 OK\r\n"  # as long as nobody has told the time
+    await listener.start()
+    talk = Talk(*await asyncio.open_connection(*sock.getsockname()))
+    talk.ask("/ready")
+    head = await talk.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    talk.writer.close()
+    await listener.stop()
