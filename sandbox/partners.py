@@ -29,6 +29,7 @@ Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
 Specialty = Annotated[str, Meta(pattern=r"^[A-Z]{1,4}[0-9]{1,3}$")]
+Format = Literal["json", "xml"]  # of messages of the hub
 Spoken = Literal["INT_R01", "INT_R04", "SOS", "INT_R02", "INT_R03"]
 
 
@@ -49,11 +50,13 @@ class OidcClient(Declared, frozen=True):
 class ExternalLrm(Declared, frozen=True):
     """A vendor's LRM: the sandbox makes its queues and its certificate, and runs none under that client id.
 
-    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one.
+    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one. `format`: in which form
+    it receives messages.
     """
 
     client_id: HubClientId
     software: Annotated[str, Meta(max_length=80)] = ""
+    format: Format = "json"
 
 
 class ExternalPlace(Declared, frozen=True):

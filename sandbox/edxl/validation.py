@@ -19,6 +19,7 @@ from sandbox.edxl.schemas import CONTENTS, ENVELOPE, HEADER, MOST_ITEMS, UNREAD,
 
 MOST_ISSUES = 50
 ENVELOPE_ROOT = "$"
+_LONGEST = 400  # characters of a path, and of what is wrong there
 _SHOWN = ("created", "start", "end")  # dates of an appointment
 _KNOWN = (*CONTENTS, *UNREAD)
 _EXPECTED = f"{', '.join(CONTENTS)} or a content of another use case"
@@ -92,12 +93,17 @@ def instant(text: str) -> datetime:
 def cause(issues: Sequence[SchemaIssue]) -> str:
     """`errorCause` of a 300, as the hub writes it: a line for each place that was looked at, with its issues."""
     lines = [
-        f"Issues found on the {root} {part}:" + "".join(f" - {issue.path or root}: {issue.text}" for issue in group)
+        f"Issues found on the {root} {part}:" + "".join(_told(issue) for issue in group)
         for (root, part), group in groupby(issues, lambda issue: (issue.root, issue.part))
     ]
     if len(issues) >= MOST_ISSUES:
         lines.append(f"These are the first {MOST_ISSUES} issues: nothing was judged beyond them.")
     return "\n".join(lines)
+
+
+def _told(issue: SchemaIssue) -> str:
+    """Names are the sender's own, of any length."""
+    return f" - {issue.path[:_LONGEST] or issue.root}: {issue.text[:_LONGEST]}"
 
 
 def not_exactly_one(found: Sequence[str]) -> str:

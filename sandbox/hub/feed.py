@@ -123,7 +123,7 @@ class Feed:
 
     def _publish(self, publication: Publication, now: float) -> None:
         raw = props.build(
-            content_type="application/json",
+            content_type=publication.content_type,
             headers=publication.headers,
             expiration_ms=publication.expiration_ms,
         )

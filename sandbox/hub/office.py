@@ -16,9 +16,11 @@ from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched, dispatch
 from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.hub_clients import added_clients, added_xml_clients
 from sandbox.kernel.journal import Exchange
+from sandbox.kernel.world import World
 from sandbox.net.context import Context
+from sandbox.net.hub_forms import xml_clients
 
 _NOTE = 500  # characters of an error's cause that the journal gets
 
@@ -35,6 +37,8 @@ class Office:
         self.routed = self.refused = 0
         self._context, self.faults, self._vhost, self._meters = context, faults, vhost, meters
         self._clients = frozenset((HUB_ID, *client_ids(context.settings, context.population)))
+        self._configured = self._xml_clients = xml_clients(context.settings, context.population)
+        context.world.watch(self._follow)
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
@@ -68,8 +72,14 @@ class Office:
             new_id=new_id,
             message_ttl_s=settings.message_ttl_s,
             strict=settings.hub_strict,
+            xml_clients=self._xml_clients,
         )
-        return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
+        if not self.faults:
+            return Decision(result)
+        return disturb(arrival, result, self.faults, now=now, new_id=new_id, xml_clients=self._xml_clients)
+
+    def _follow(self, world: World) -> None:
+        self._xml_clients = self._configured | added_xml_clients(world.switches)
 
     def _count(self, result: Dispatched) -> None:
         if not result.code:
@@ -99,9 +109,14 @@ class Office:
                 status=result.code,
                 ms=ms,
                 size=size,
-                note=(result.reason or queue)[:_NOTE],
+                note=_note(result, queue)[:_NOTE],
                 fault=decision.faults,
                 ref=result.distribution_id,
                 about=result.about,
             )
         )
+
+
+def _note(result: Dispatched, queue: str) -> str:
+    unread = f"; content of another use case, not read: {result.noted}" if result.noted else ""
+    return result.reason or f"{queue}{unread}"

@@ -23,8 +23,12 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
+from sandbox.edxl.codes import JSON, XML
+from sandbox.edxl.message import written
+from sandbox.edxl.xml import Inexpressible
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net.context import Context
+from sandbox.net.hub_forms import xml_clients
 from sandbox.net.revocation import Contexts, Following
 from sandbox.net.tls import client_context
 
@@ -49,6 +53,7 @@ class Delivery:
     body: bytes
     headers: dict[str, Any]
     redelivered: bool
+    content_type: str | None = JSON
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
@@ -67,10 +72,12 @@ class _Subscription:
 
 
 class AmqpClient:
-    """Consumers and a publisher under one client id. `actor` is for the logs."""
+    """Consumers and a publisher under one client id. `actor` is for the logs. It speaks JSON, or XML when it is
+    registered so."""
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
+        self._form = XML if client_id in xml_clients(context.settings, context.population) else JSON
         self._subscriptions: list[_Subscription] = []
         self._unheard: frozenset[str] = frozenset()
         self._failures = 0  # of handlers, since one succeeded
@@ -119,15 +126,18 @@ class AmqpClient:
             await asyncio.wait([task], timeout=2 * _GOODBYE)
 
     async def publish(self, body: bytes, *, headers: dict[str, Any] | None = None) -> None:
-        """Publish to `hubsante` under our own id: persistent JSON. Returns once the hub has confirmed it.
+        """Publish to `hubsante` under our own id: persistent. Returns once the hub has confirmed it.
+
+        `body` is JSON; it leaves in the client's form, except that what XML cannot say stays JSON.
 
         Raises PeerUnreachable (no connection, lost meanwhile, refused by the hub), PeerTimeout (no confirm in
         10 s): the message may have been taken nevertheless, publish it again with the same distributionID.
         """
+        body, form = _in_form(body, self._form)
         message = aio_pika.Message(
             body,
             headers=dict(headers or {}),
-            content_type="application/json",
+            content_type=form,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             priority=0,
         )
@@ -312,7 +322,17 @@ class AmqpClient:
 
 
 def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:
-    return Delivery(subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered))
+    headers, again = dict(message.headers or {}), bool(message.redelivered)
+    return Delivery(subscription.queue, message.body, headers, again, message.content_type)
+
+
+def _in_form(body: bytes, form: str) -> tuple[bytes, str]:
+    """A JSON message as it leaves, and its content type."""
+    try:
+        return written(body, form), form
+    except Inexpressible as error:
+        _log.info("a message stays JSON: %s", error)
+        return body, JSON
 
 
 async def connected(url: URL, tls: ssl.SSLContext | None, timeout: float) -> AbstractConnection:

@@ -142,7 +142,7 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     for field in ("samu", "origin"):
         rows.keyed(field)
     return {
-        code: Territory(code, row.name, row.department, row.samu, row.origin)
+        code: Territory(code, row.name, row.department, row.samu, row.origin, row.format)
         for code, row in rows.keyed("code").items()
     }
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sandbox.kernel.flows import Flow
+from sandbox.partners import Format
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
@@ -42,6 +43,7 @@ class TerritoryRow(Row, frozen=True):
     department: Department
     samu: Annotated[str, Meta(pattern=r"^fr\.health(\.[a-z0-9-]+)+$")]
     origin: Text
+    format: Format = "json"
 
 
 class TownRow(Row, frozen=True):

@@ -4,7 +4,7 @@ The document that is read or written has the shape of the JSON form, so that eve
 """
 
 from sandbox.edxl.xml.reading import ROOT, Reading, read
-from sandbox.edxl.xml.tree import XmlError
+from sandbox.edxl.xml.tree import XmlError, expressible
 from sandbox.edxl.xml.writing import Inexpressible, write
 
-__all__ = ["ROOT", "Inexpressible", "Reading", "XmlError", "read", "write"]
+__all__ = ["ROOT", "Inexpressible", "Reading", "XmlError", "expressible", "read", "write"]

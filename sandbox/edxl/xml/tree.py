@@ -68,17 +68,17 @@ def write(root: Element) -> bytes:
     return "".join(parts).encode()
 
 
-def inexpressible(text: str) -> str:
-    """The first character that XML cannot carry, as people write it; empty when there is none.
+def expressible(text: str) -> str:
+    """A text with the replacement character in place of what XML cannot carry.
 
-    >>> inexpressible("a\x00"), inexpressible("é")
-    ('U+0000', '')
+    >>> expressible("a" + chr(0)) == "a\N{REPLACEMENT CHARACTER}"
+    True
     """
-    found = _INEXPRESSIBLE.search(text)
-    return f"U+{ord(found[0]):04X}" if found else ""
+    return _INEXPRESSIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _bound(body: bytes) -> None:
+    """Count what makes work: each tag, attribute, reference and line end is told by itself."""
     if len(body) > LARGEST:
         what = f"has {len(body)} octets, {LARGEST} at most are read"
     elif body.count(b"<") > MOST_TAGS:
@@ -143,6 +143,6 @@ def _written(element: Element, around: str, declared: str = "") -> Iterator[str]
 
 
 def _text(text: str) -> str:
-    if character := inexpressible(text):
-        raise ValueError(f"holds the character {character}, which XML cannot carry")
+    if found := _INEXPRESSIBLE.search(text):
+        raise ValueError(f"holds the character U+{ord(found[0]):04X}, which XML cannot carry")
     return escape(text, {"\r": "&#13;"})
