@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import calendar
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 LONGEST = 1023  # characters of an EDXL string
-_LONGEST_NUMBER = 300  # characters: beyond that it would be no number in JSON
+_LONGEST_NUMBER = 1100  # characters: no number of JSON has more when it is written without an exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,10 @@ def _decimal(text: str) -> int | float:
     found = collapsed(text)
     if not _DECIMAL.fullmatch(found) or len(found) > _LONGEST_NUMBER:
         raise ValueError("is not a decimal number")
-    number = Decimal(found)
-    return int(number) if number == number.to_integral_value() and abs(number) < 2**53 else float(number)
+    number = float(found)
+    if math.isinf(number):
+        raise ValueError("is beyond the numbers that JSON has")
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _decimal_text(value: object) -> str:

@@ -19,7 +19,7 @@ def seen(monkeypatch):
     """A dispatcher that sends everything to the SAMU, and what it saw."""
     arrivals = []
 
-    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict):
+    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict, xml_clients):
         arrivals.append(arrival)
         assert exists(f"{SAMU}.message")
         assert not exists("dispatch")
