@@ -29,9 +29,10 @@ def write(document: Mapping[str, Any]) -> bytes:
     Raises Inexpressible: a property without counterpart, a content of another use case (in which order its elements
     stand is not known here), a character that XML does not have, or more than `read` would take.
     """
-    content = {"contentObject": [_as_object(item) for item in _list(document.get("content"))]}
-    wrapped = {**document, "content": content} if "content" in document else document
-    root = _Writer().element(Element(model.EDXL, ROOT), wrapped, model.ENVELOPE, "")
+    if "content" in document:
+        objects = [_as_object(item) for item in _list(document["content"])]
+        document = {**document, "content": {"contentObject": objects}}
+    root = _Writer().element(Element(model.EDXL, ROOT), document, model.ENVELOPE, "")
     try:
         body = write_tree(root)
     except ValueError as error:
