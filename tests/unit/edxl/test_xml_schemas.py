@@ -34,6 +34,8 @@ NARROWED = {
     "ContentXmlType": {"embeddedXMLContent"},
 }
 ONCE = {"descriptor", "content", "explicitAddress", "explicitAddressValue"}  # optional or repeated there
+TYPE = "{http://www.w3.org/1999/xlink}type"
+FIXED = {"edxlDistribution": "extended"} | dict.fromkeys(("descriptor", "content", "contentObject"), "resource")
 FILES = ("EDXL-DE-full.xsd", "EDXL-DE-full-no-header.xsd")
 
 
@@ -49,7 +51,13 @@ class Official:
 
     def accepts(self, body: bytes) -> bool:
         root = etree.fromstring(body)
-        return any(schema.validate(root) for schema in self._schemas)
+        return _has_fixed_values(root) and any(schema.validate(root) for schema in self._schemas)
+
+
+def _has_fixed_values(root: Any) -> bool:
+    """libxml2 overlooks that the schemas fix the value of an attribute which they refer to."""
+    found = [(etree.QName(each).localname, each.get(TYPE)) for each in root.iter("{*}*")]
+    return all(value is None or value.strip() == FIXED.get(name, value.strip()) for name, value in found)
 
 
 def _narrow(tree: Any) -> None:
