@@ -77,7 +77,6 @@ class AmqpClient:
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
-        self._form = XML if client_id in xml_clients(context.settings, context.population) else JSON
         self._subscriptions: list[_Subscription] = []
         self._unheard: frozenset[str] = frozenset()
         self._failures = 0  # of handlers, since one succeeded
@@ -161,6 +160,11 @@ class AmqpClient:
             if _is_cancelled():
                 raise
             raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
+
+    @functools.cached_property
+    def _form(self) -> str:
+        """The content type in which it speaks."""
+        return XML if self._client_id in xml_clients(self._context.settings, self._context.population) else JSON
 
     async def _publisher(self) -> AbstractExchange:
         """The exchange of a living channel, as soon as there is one."""

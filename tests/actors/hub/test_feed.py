@@ -140,3 +140,13 @@ async def test_stopped_feed_takes_nothing(stage, feed, seen):
     stage.publish(b"y")
     await turns()
     assert seen == []
+
+
+async def test_a_turn_ends_early_when_messages_are_long(stage, feed, seen, monkeypatch):
+    monkeypatch.setattr("sandbox.hub.feed._TURN_S", 0.0)
+    for number in range(3):
+        stage.publish(b"%d" % number)
+    await asyncio.sleep(0)
+    assert len(seen) == 1
+    await turns()
+    assert len(seen) == 3
