@@ -14,8 +14,6 @@ from sandbox.edxl.message import LARGEST, Message, read
 from sandbox.hub.dispatcher import Dispatched
 from tests.unit.hub.test_dispatcher import APPOINTMENT, SAMU, SAS, address, arrival, run
 
-pytestmark = pytest.mark.requirement("L02-14")
-
 NO_XML: frozenset[str] = frozenset()
 REPORT = build.report(address(), APPOINTMENT)
 IN_XML = xml.write(orjson.loads(REPORT))
@@ -34,6 +32,7 @@ def reported(result: Dispatched, code: HubCode, form: str) -> Message:
     return message
 
 
+@pytest.mark.requirement("L02-14")
 @pytest.mark.parametrize(
     ("body", "form", "recipient_form"),
     [(REPORT, JSON, JSON), (REPORT, JSON, XML), (IN_XML, XML, JSON), (IN_XML, XML, XML)],

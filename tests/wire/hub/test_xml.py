@@ -24,8 +24,6 @@ from tests.unit.edxl.corpus import APPOINTMENT
 from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, connected
 from tests.wire.hub.conftest import Opened
 
-pytestmark = pytest.mark.requirement("L02-14")
-
 SPEAKS = {SPARE: JSON, OTHER: XML}
 DIRECTIONS = [(SPARE, OTHER), (OTHER, SPARE), (OTHER, OTHER)]
 _numbers = itertools.count(1)
@@ -109,6 +107,7 @@ def every_message(sender: str, recipient: str) -> list[tuple[str, bytes]]:
     return found
 
 
+@pytest.mark.requirement("L02-14")
 async def test_every_message_arrives_the_same_in_its_recipients_form(clients: Clients) -> None:
     for sender, recipient in DIRECTIONS:
         for kind, body in every_message(sender, recipient):
@@ -121,6 +120,7 @@ REPORT = build.report(address(OTHER, SPARE), APPOINTMENT)
 IN_XML = written(REPORT, XML)
 
 
+@pytest.mark.requirement("L02-14")
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
