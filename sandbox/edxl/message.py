@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 from xml.sax.saxutils import unescape
 
 import msgspec
@@ -50,15 +50,6 @@ class MessageError(SandboxError):
         self.code, self.cause, self.document, self.distribution_id = code, cause, document, distribution_id
 
 
-class Draft(NamedTuple):
-    """A message that was parsed and not yet judged. `form`: its content type; `issues`: of XML, found on the way."""
-
-    body: bytes
-    form: str
-    document: object
-    issues: Sequence[SchemaIssue] = ()
-
-
 class Message(msgspec.Struct, frozen=True):
     """A valid message. `sender` and `recipient` are client ids; at most one of the three contents is not None.
 
@@ -90,12 +81,15 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def unread(self) -> str:
         """Names of its contents of other use cases; empty when it has none."""
+        if not self.others and self.content in CONTENTS:
+            return ""
         return ", ".join(each.content for each in self.each() if each.content not in CONTENTS)
 
 
 def parse(body: bytes) -> object:
     """The JSON document in `body`. Raises MessageError (102, or 300 when it is too large)."""
-    _bound(body)
+    if len(body) > MOST_VALUES:
+        _bound(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -105,48 +99,63 @@ def parse(body: bytes) -> object:
 
 def _bound(body: bytes) -> None:
     """Every value but the first follows a comma or a bracket: who counts those need not read to know of too many."""
-    size = len(body)
-    if size > LARGEST:
-        what = f"has {size} octets, {LARGEST} at most are read"
-    elif size > MOST_VALUES and body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
+    if len(body) > LARGEST:
+        what = f"has {len(body)} octets, {LARGEST} at most are read"
+    elif body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
         what = f"has over {MOST_VALUES} values"
     else:
         return
     raise MessageError(HubCode.INVALID_MESSAGE, f"The message {what}")
 
 
-def draft(body: bytes, form: str | None = JSON) -> Draft:
-    """What `body` holds, by its content type (any but XML's is taken for JSON).
+def document_of(body: bytes, form: str | None = JSON) -> object:
+    """What `body` holds, unjudged, by its content type (any but XML's is taken for JSON).
 
     Raises MessageError (102, or 300 when it is too large), whose id is the first that the text has.
     """
     try:
-        if form != XML:
-            return Draft(body, JSON, parse(body))
-        return Draft(body, XML, *xml.read(body))
-    except (MessageError, xml.XmlError) as error:
-        raise MessageError(error.code, error.cause, None, id_in_text(body)) from None
+        return _xml(body).document if form == XML else parse(body)
+    except MessageError as error:
+        error.distribution_id = id_in_text(body)
+        raise
 
 
-def check(drafted: Draft) -> Message:
-    """The message of a draft. Raises MessageError (300) whose cause lists the issues with their paths."""
-    document = drafted.document
-    issues = list(drafted.issues) if drafted.form == XML else validate(document)
+def _xml(body: bytes) -> xml.Reading:
+    try:
+        return xml.read(body)
+    except xml.XmlError as error:
+        raise MessageError(error.code, error.cause) from None
+
+
+def check(body: bytes, form: str | None = JSON) -> Message:
+    """The message in `body`, for who carries it: valid by the model of its own form.
+
+    Raises MessageError (102, 300): the cause lists the issues with their paths; the id is taken from the text when
+    there is no envelope to take it from.
+    """
+    try:
+        if form == XML:
+            document, issues = _xml(body)
+        else:
+            document = parse(body)  # type: ignore[assignment]
+            issues = validate(document)  # type: ignore[assignment]
+    except MessageError as error:
+        error.distribution_id = id_in_text(body)
+        raise
     if issues:
-        _refuse(drafted, issues)
-    assert isinstance(document, dict)
+        _refuse(body, document, issues)
     messages = messages_of(document)
-    first = _message(document, messages[0], drafted.form)
+    first = _message(document, messages[0], XML if form == XML else JSON)
     if len(messages) == 1:
         return first
-    others = tuple(_message(document, each, drafted.form) for each in messages[1:])
+    others = tuple(_message(document, each, first.form) for each in messages[1:])
     return msgspec.structs.replace(first, others=others)
 
 
-def _refuse(drafted: Draft, issues: Sequence[SchemaIssue]) -> NoReturn:
+def _refuse(body: bytes, document: object, issues: Sequence[SchemaIssue]) -> NoReturn:
     of_envelope = any(issue.root in (ENVELOPE_ROOT, xml.ROOT) for issue in issues)
-    found = id_in_text(drafted.body) if of_envelope else text_at(drafted.document, "distributionID")
-    raise MessageError(HubCode.INVALID_MESSAGE, cause(issues), drafted.document, found)
+    found = id_in_text(body) if of_envelope else text_at(document, "distributionID")
+    raise MessageError(HubCode.INVALID_MESSAGE, cause(issues), document, found)
 
 
 def _message(document: Mapping[str, Any], message: dict[str, Any], form: str) -> Message:
@@ -172,10 +181,9 @@ def read(body: bytes, form: str | None = JSON) -> Message:
 
     Raises MessageError (102 or 300).
     """
-    drafted = draft(body, form)
-    message = check(drafted)
+    message = check(body, form)
     if message.form == XML and (issues := validate(message.document)):
-        _refuse(drafted, issues)
+        _refuse(body, message.document, issues)
     return message
 
 

@@ -21,7 +21,7 @@ import orjson
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import JSON, XML, HubCode
-from sandbox.edxl.message import Message, MessageError, check, converted, draft, id_in_text, subject, text_at
+from sandbox.edxl.message import Message, MessageError, check, converted, document_of, id_in_text, subject, text_at
 from sandbox.edxl.validation import messages_of
 from sandbox.edxl.xml import Inexpressible, expressible
 from sandbox.edxl.xml import write as write_xml
@@ -72,15 +72,20 @@ class Dispatched(msgspec.Struct, frozen=True):
     noted: str = ""
 
 
-class _Hub(NamedTuple):
-    """What decisions depend on beside the message."""
+class _Desk(NamedTuple):
+    """What a report depends on beside the message: sandbox time, fresh ids, who receives XML."""
 
-    exists: Callable[[str], bool]
     now: datetime
     new_id: Callable[[], str]
-    message_ttl_s: int
-    strict: bool
     xml_clients: Container[str]
+
+
+class _Refused(NamedTuple):
+    """Why a message is refused; its document and id as far as there are any."""
+
+    refusal: Refusal
+    document: object
+    distribution_id: str
 
 
 def dispatch(
@@ -99,22 +104,16 @@ def dispatch(
     `message_ttl_s`: TTL of the client queues, a message that expires earlier gets its own expiration; `strict`: a
     409 from an LRM, which the published model does not know, is refused (102); `xml_clients`: those that receive XML.
     """
-    hub = _Hub(exists, now, new_id, message_ttl_s, strict, xml_clients)
     if arrival.queue == DEAD_LETTERS:
-        return _bury(arrival, hub)
-    outcome = _judge(arrival, hub)
-    if isinstance(outcome, _Refused):
-        return _reported(arrival.routing_key, outcome, hub)
-    message = outcome.message
-    routed = Publication(
-        checks.queue_of(message),
-        outcome.body,
-        {**_kept(arrival.headers), SENDER_HEADER: message.sender},
-        _expiration_ms(message.expires - now, message_ttl_s),
-        outcome.form,
-    )
-    about, noted = subject(message.document), message.unread
-    return Dispatched((routed,), 0, "", message.sender, message.distribution_id, about, noted)
+        return _bury(arrival, _Desk(now, new_id, xml_clients))
+    message = _judge(arrival, exists, now, strict=strict)
+    if isinstance(message, Message):
+        form = XML if message.recipient in xml_clients else JSON
+        try:
+            return _routed(arrival, message, converted(message, arrival.body, form), form, now, message_ttl_s)
+        except MessageError as error:
+            message = _Refused(Refusal(error.code, error.cause), error.document, error.distribution_id)
+    return _reported(arrival.routing_key, message, _Desk(now, new_id, xml_clients))
 
 
 def refuse(
@@ -126,63 +125,51 @@ def refuse(
     xml_clients: Container[str] = NOBODY,
 ) -> Dispatched:
     """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
-    hub = _Hub(lambda _: True, now, new_id, DAY_S, strict=False, xml_clients=xml_clients)
-    return _reported(arrival.routing_key, _refused(arrival, refusal), hub)
+    return _reported(arrival.routing_key, _refused(arrival, refusal), _Desk(now, new_id, xml_clients))
 
 
-class _Good(NamedTuple):
-    """A message to be routed, in the recipient's form."""
-
-    message: Message
-    body: bytes
-    form: str
-
-
-class _Refused(NamedTuple):
-    """Why a message is refused; its document and id as far as there are any."""
-
-    refusal: Refusal
-    document: object
-    distribution_id: str
+def _routed(arrival: Arrival, message: Message, body: bytes, form: str, now: datetime, ttl_s: int) -> Dispatched:
+    publication = Publication(
+        checks.queue_of(message),
+        body,
+        {**_kept(arrival.headers), SENDER_HEADER: message.sender},
+        _expiration_ms(message.expires - now, ttl_s),
+        form,
+    )
+    about, noted = subject(message.document), message.unread
+    return Dispatched((publication,), 0, "", message.sender, message.distribution_id, about, noted)
 
 
-def _judge(arrival: Arrival, hub: _Hub) -> _Good | _Refused:
+def _judge(arrival: Arrival, exists: Callable[[str], bool], now: datetime, *, strict: bool) -> Message | _Refused:
     refusal = checks.content_type(arrival.content_type)
     if refusal is not None:
         return _refused(arrival, refusal)
     try:
-        message = check(draft(arrival.body, arrival.content_type))
-        refusal = _checked(message, arrival, hub)
-        if refusal is None:
-            form = XML if message.recipient in hub.xml_clients else JSON
-            return _Good(message, converted(message, arrival.body, form), form)
+        message = check(arrival.body, arrival.content_type)
     except MessageError as error:
         return _Refused(Refusal(error.code, error.cause), error.document, error.distribution_id)
-    return _Refused(refusal, message.document, message.distribution_id)
-
-
-def _checked(message: Message, arrival: Arrival, hub: _Hub) -> Refusal | None:
-    return (
-        checks.published_code(message, strict=hub.strict)
+    refusal = (
+        checks.published_code(message, strict=strict)
         or checks.health_party(message)
         or checks.consistent_sender(message, arrival.routing_key)
         or checks.persistent(arrival.delivery_mode)
         or checks.own_distribution_id(message)
-        or checks.alive(message, hub.now)
-        or checks.routable(message, hub.exists)
+        or checks.alive(message, now)
+        or checks.routable(message, exists)
     )
+    return message if refusal is None else _Refused(refusal, message.document, message.distribution_id)
 
 
 def _refused(arrival: Arrival, refusal: Refusal) -> _Refused:
     """A message that is refused unjudged: its document, if it has one."""
     try:
-        document = draft(arrival.body, arrival.content_type).document
+        document = document_of(arrival.body, arrival.content_type)
     except MessageError as error:
         return _Refused(refusal, None, error.distribution_id)
     return _Refused(refusal, document, text_at(document, "distributionID") or id_in_text(arrival.body))
 
 
-def _bury(arrival: Arrival, hub: _Hub) -> Dispatched:
+def _bury(arrival: Arrival, desk: _Desk) -> Dispatched:
     """A message that died in a client's queue: tell its sender, if it had one other than the hub."""
     death = str(arrival.headers.get("x-first-death-reason") or "expired or rejected")
     place = str(arrival.headers.get("x-first-death-queue") or arrival.routing_key)
@@ -192,20 +179,20 @@ def _bury(arrival: Arrival, hub: _Hub) -> Dispatched:
     sender = arrival.headers.get(SENDER_HEADER)
     if not isinstance(sender, str) or not sender:
         return _dispatched((), dead, HUB_ID)
-    return _reported(sender, dead, hub)
+    return _reported(sender, dead, desk)
 
 
-def _reported(recipient: str, refused: _Refused, hub: _Hub) -> Dispatched:
+def _reported(recipient: str, refused: _Refused, desk: _Desk) -> Dispatched:
     """The refusal, told to a client in its form."""
-    body, form = _report(recipient, refused, hub), JSON
-    if recipient in hub.xml_clients:
+    body, form = _report(recipient, refused, desk), JSON
+    if recipient in desk.xml_clients:
         body, form = _as_xml(body), XML
     return _dispatched((Publication(f"{recipient}.info", body, {}, None, form),), refused, recipient)
 
 
-def _report(recipient: str, refused: _Refused, hub: _Hub) -> bytes:
+def _report(recipient: str, refused: _Refused, desk: _Desk) -> bytes:
     return build.error(
-        build.error_address(HUB_ID, hub.new_id(), _utf8(recipient), hub.now),
+        build.error_address(HUB_ID, desk.new_id(), _utf8(recipient), desk.now),
         refused.refusal.code,
         _utf8(refused.refusal.cause),
         source=refused.document,

@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.edxl import message as messages
 from sandbox.edxl import xml
 from sandbox.edxl.codes import JSON, XML, HubCode
-from sandbox.edxl.message import Message, MessageError, converted, draft, read, written
+from sandbox.edxl.message import Message, MessageError, check, converted, read, written
 from sandbox.edxl.schemas import MOST_ITEMS
 from sandbox.edxl.validation import MOST_ISSUES, cause
 from sandbox.edxl.xml import tree
@@ -420,7 +419,7 @@ def test_a_quotation_of_any_shape_becomes_elements() -> None:
 )
 def test_600_what_xml_says_and_json_cannot(old: str, new: str, why: str) -> None:
     body = text(appointment()).replace(old, new, 1).encode()
-    message: Message = messages.check(draft(body, XML))
+    message: Message = check(body, XML)
     with pytest.raises(MessageError) as caught:
         converted(message, body, JSON)
     assert caught.value.code == HubCode.MESSAGE_CONVERSION_ERROR
@@ -432,7 +431,7 @@ def test_600_the_content_of_another_use_case_is_not_converted_from_xml_either() 
     body = text(reference())
     start, end = body.index("<reference"), body.index("</reference>") + len("</reference>")
     body = body[:start] + '<createCase xmlns="urn:emergency:eda:1.9:createCase"><a/></createCase>' + body[end:]
-    message = messages.check(draft(body.encode(), XML))
+    message = check(body.encode(), XML)
     assert message.unread == "createCase"
     assert converted(message, body.encode(), XML) == body.encode()
     with pytest.raises(MessageError, match="createCase: a content that is not read here"):
