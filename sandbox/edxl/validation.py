@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonschema_rs import Draft7Validator
 
-from sandbox.edxl.faults import faults
+from sandbox.edxl.issues import issues_of
 from sandbox.edxl.schemas import CONTENTS, ENVELOPE, HEADER, MOST_ITEMS, UNREAD, WITHOUT_HEADER, Schema
 
 MOST_ISSUES = 50
@@ -144,7 +144,7 @@ def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bo
 
 def _issues(document: object) -> Iterator[SchemaIssue]:
     wrong = False
-    for path, text in faults(ENVELOPE, document):
+    for path, text in issues_of(ENVELOPE, document):
         wrong = True
         yield SchemaIssue(path, text, ENVELOPE_ROOT)
     if not wrong:
@@ -167,7 +167,7 @@ def _reachable(document: object) -> Iterator[tuple[int, dict[str, Any]]]:
 def _message_issues(message: dict[str, Any], root: str) -> Iterator[SchemaIssue]:
     found = known_contents(message)
     if not found or not WITHOUT_HEADER.issuperset(found):
-        for path, text in faults(_HEADER, message):
+        for path, text in issues_of(_HEADER, message):
             yield SchemaIssue(path, text, root, "header")
     if len(found) != 1:
         yield SchemaIssue("", not_exactly_one(found), root)
@@ -177,7 +177,7 @@ def _message_issues(message: dict[str, Any], root: str) -> Iterator[SchemaIssue]
 
 def _content_issues(name: str, content: object, root: str) -> Iterator[SchemaIssue]:
     wrong = False
-    for path, text in faults(CONTENTS[name], content, name):
+    for path, text in issues_of(CONTENTS[name], content, name):
         wrong = True
         yield SchemaIssue(path, text, root)
     if name == "appointment" and not wrong:

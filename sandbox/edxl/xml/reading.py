@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sandbox.edxl.faults import MISSING, UNDEFINED, join
+from sandbox.edxl.issues import MISSING, UNDEFINED, join
 from sandbox.edxl.schemas import WITHOUT_HEADER
 from sandbox.edxl.validation import MOST_ISSUES, SchemaIssue, not_exactly_one, unreadable
 from sandbox.edxl.xml import model

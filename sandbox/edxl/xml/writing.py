@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.edxl.faults import join
+from sandbox.edxl.issues import join
 from sandbox.edxl.schemas import CONTENTS, WITHOUT_HEADER
 from sandbox.edxl.xml import model
 from sandbox.edxl.xml.model import Anything, Field, Kind, Whole

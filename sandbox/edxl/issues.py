@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema_rs import Draft7Validator
 
-Fault = tuple[str, str]  # path from the value that is judged, and what is wrong there
+Found = tuple[str, str]  # path from the value that is judged, and what is wrong there
 
 MISSING = "is missing but it is required"
 UNDEFINED = "is not defined in the schema and the schema does not allow additional properties"
@@ -21,8 +21,8 @@ UNDEFINED = "is not defined in the schema and the schema does not allow addition
 _DATE_TIME = Draft7Validator({"type": "string", "format": "date-time"})
 
 
-def faults(schema: Mapping[str, Any], value: object, path: str = "") -> Iterator[Fault]:
-    """(path, text) of each fault of a value; `path` is that of the value itself."""
+def issues_of(schema: Mapping[str, Any], value: object, path: str = "") -> Iterator[Found]:
+    """(path, text) of each issue of a value; `path` is that of the value itself."""
     expected = schema["type"]
     if not _TYPES[expected](value):
         yield path, f"is not of the expected type {expected}"
@@ -56,29 +56,29 @@ _TYPES: Mapping[str, Callable[[object], bool]] = {
 }
 
 
-def _of_object(schema: Mapping[str, Any], value: Mapping[str, object], path: str) -> Iterator[Fault]:
+def _of_object(schema: Mapping[str, Any], value: Mapping[str, object], path: str) -> Iterator[Found]:
     properties = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:
             yield join(path, name), MISSING
     for name, inner in value.items():
         if name in properties:
-            yield from faults(properties[name], inner, join(path, name))
+            yield from issues_of(properties[name], inner, join(path, name))
         elif not schema.get("additionalProperties", True):
             yield join(path, name), UNDEFINED
 
 
-def _of_array(schema: Mapping[str, Any], value: list[object], path: str) -> Iterator[Fault]:
+def _of_array(schema: Mapping[str, Any], value: list[object], path: str) -> Iterator[Found]:
     if len(value) < schema["minItems"]:
         yield path, f"must have a minimum of {schema['minItems']} items in the array"
     if len(value) > schema["maxItems"]:
         yield path, f"must have a maximum of {schema['maxItems']} items in the array"
         return
     for at, item in enumerate(value):
-        yield from faults(schema["items"], item, f"{path}[{at}]")
+        yield from issues_of(schema["items"], item, f"{path}[{at}]")
 
 
-def _of_text(schema: Mapping[str, Any], value: str, path: str) -> Iterator[Fault]:
+def _of_text(schema: Mapping[str, Any], value: str, path: str) -> Iterator[Found]:
     if "enum" in schema and value not in schema["enum"]:
         yield path, f"does not have a value in the enumeration [{', '.join(schema['enum'])}]"
     if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
