@@ -211,8 +211,8 @@ class Load:
     @contextlib.asynccontextmanager
     async def on(cls, port: int) -> AsyncIterator[Load]:
         """CONNECTIONS callers of a port."""
-        load, template = cls(), template()
-        tasks = [asyncio.create_task(load._call(port, template)) for _ in range(CONNECTIONS)]
+        load, body = cls(), template()
+        tasks = [asyncio.create_task(load._call(port, body)) for _ in range(CONNECTIONS)]
         try:
             yield load
         finally:

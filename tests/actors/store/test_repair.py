@@ -58,7 +58,7 @@ async def test_a_changed_octet_of_a_row_of_the_snapshot_costs_that_row(tmp_path:
     await filled(tmp_path)
     whole = await content_of_copy(tmp_path)
     flip(tmp_path / "db.json", b'"number":7')
-    with pytest.raises(StoreError, match="db.json' is damaged: row 'p7' of table 'people'"):
+    with pytest.raises(StoreError, match=r"db.json' is damaged: row 'p7' of table 'people'"):
         open_tables(tmp_path)
     found = examine_tables(tmp_path, PLAIN)
     assert [each.where for each in found.damages] == [f"{tmp_path}/db.json : ligne 'p7' de la table 'people'"]
@@ -90,7 +90,7 @@ async def test_broken_json_costs_the_lines_that_cannot_be_read(tmp_path: Path) -
     whole = await content_of_copy(tmp_path)
     octets = (tmp_path / "db.json").read_bytes()
     (tmp_path / "db.json").write_bytes(octets.replace(b'"p7":{', b'"p7":x'))
-    with pytest.raises(StoreError, match="db.json' is damaged"):
+    with pytest.raises(StoreError, match=r"db.json' is damaged"):
         open_tables(tmp_path)
     del whole["people"]["p7"]
     assert await repaired(tmp_path) == whole

@@ -86,7 +86,7 @@ def test_a_changed_octet_of_the_last_write_of_a_closed_log_is_damage() -> None:
     for place in range(len(log_of([b"first"])), len(whole) - len(frame([], SALT))):
         changed = bytearray(whole)
         changed[place] ^= 0x40
-        with pytest.raises(StoreError, match="damaged: record [23]"):
+        with pytest.raises(StoreError, match=r"damaged: record [23]"):
             recover(io.BytesIO(bytes(changed)))
 
 
