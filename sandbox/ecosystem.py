@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from sandbox import allocator
 from sandbox.config import ROLES
 from sandbox.control.app import Control
 from sandbox.ground import Ground
@@ -56,6 +57,7 @@ def tune_collector() -> None:
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run a coroutine on uvloop, or on asyncio's own loop where uvloop does not exist."""
+    allocator.tune()
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -158,6 +160,7 @@ async def run_together(ground: Ground, on_ready: Callable[[], None]) -> int:
             await stack.enter_async_context(running_role(role, ground, memory_link(role, control)))
         await control.announce()
         tune_collector()
+        await stack.enter_async_context(allocator.trimmed())
         on_ready()
 
     return await _until(_stop_event(), start, lambda: DRAIN_S)
@@ -208,6 +211,7 @@ async def run_alone(role: str, ground: Ground, guard: int) -> int:
         else:
             await stack.enter_async_context(running_role(role, ground, socket_link(role, ground)))
         tune_collector()
+        await stack.enter_async_context(allocator.trimmed())
 
     loop.add_reader(guard, on_orphaned)
     return await _until(stop, start, lambda: ORPHAN_DRAIN_S if orphaned.is_set() else DRAIN_S)

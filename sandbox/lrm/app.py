@@ -18,6 +18,7 @@ from sandbox.kernel.model import Territory
 from sandbox.lrm.console import BANNER, COLOUR, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.schema import SCHEMA
 from sandbox.net.amqp_client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
@@ -73,7 +74,7 @@ class LrmService:
                 if territory.samu in self._context.settings.external_lrm_ids:
                     continue
                 directory = self._context.store_dir(f"{ROLE}/{territory.samu}")
-                store = await asyncio.to_thread(open_store, directory)
+                store = await asyncio.to_thread(open_store, directory, SCHEMA)
                 self._lrms[territory.lrm_slug] = Lrm(self._context, territory, store)
         except BaseException:
             await asyncio.gather(*(lrm.store.close() for lrm in self._lrms.values()))

@@ -39,6 +39,11 @@ _RESERVE = 1_000  # ids reserved at a time
 _SWEEP = 10_000  # every so many entries, those of long ago that were never committed are forgotten
 
 
+def outbox_tables(name: str) -> frozenset[str]:
+    """The tables in which the outbox `name` keeps its rows."""
+    return frozenset({name, f"{name}.failed", SEQUENCES})
+
+
 class Abandon(SandboxError):
     """This entry can never succeed: keep it in `<name>.failed` and go on with the next."""
 
