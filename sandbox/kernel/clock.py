@@ -40,7 +40,7 @@ def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:
     Raises ValueError for an instant that no sandbox can live in.
     """
     if not _CLOCK_FROM <= instant < _CLOCK_UNTIL:
-        raise ValueError(f"sandbox time {instant.isoformat()} is not between 2000-01-01 and 2098-12-31")
+        raise ValueError(f"sandbox time {instant.isoformat()} is not between 2000-01-01 and 2098-12-31 (UTC)")
     stamp = instant.timestamp()
     return ClockSetting(offset=stamp - wall, frozen=stamp if freeze else None)
 
