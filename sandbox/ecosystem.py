@@ -28,6 +28,7 @@ from sandbox.net.context import Context, Service
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
 from sandbox.population.load import kept_population
 from sandbox.population.residents import Residents
+from sandbox.tasks import kept_by
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,8 @@ async def running_control(control: Control) -> AsyncIterator[None]:
     await control.open_lines()
     await link.start()
     try:
-        await control.start()
+        with kept_by(link.keeper):
+            await control.start()
         link.ready()
         yield
     finally:
@@ -138,10 +140,12 @@ async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> Async
     link = make_link(context, health)
     await link.start()
     try:
-        service: Service = importlib.import_module(ROOMS[role]).build(context)
+        with kept_by(link.keeper):
+            service: Service = importlib.import_module(ROOMS[role]).build(context)
         health.service = service
         try:
-            await service.start()
+            with kept_by(link.keeper):
+                await service.start()
             link.ready()
             yield service
         finally:

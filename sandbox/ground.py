@@ -141,7 +141,10 @@ def _tell_apart(settings: Settings, population: Population) -> None:
 def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
     if settings.as_of is None:
         return ClockSetting()
-    return as_of(parse_datetime(settings.as_of), wall(), freeze=settings.freeze)
+    try:
+        return as_of(parse_datetime(settings.as_of), wall(), freeze=settings.freeze)
+    except ValueError as error:
+        raise UsageError(f"--as-of: {error}") from None
 
 
 def _claim(data: Path) -> int:

@@ -25,6 +25,7 @@ from sandbox.store.directory import claim_directory
 from sandbox.store.log import Log
 from sandbox.store.schema import Schema
 from sandbox.store.segment import replaced, stored_records
+from sandbox.tasks import keep
 
 _GATHER_STEP, _GATHER_MOST = 0.002, 3  # s, and how often
 
@@ -75,7 +76,7 @@ class MessageLog:
     def start(self) -> None:
         """Write from now on."""
         self._records.on_work = self._work.set
-        self._writer = asyncio.create_task(self._write())
+        self._writer = keep(self._write, "message log")
 
     async def stop(self) -> None:
         """Bring what is left to disk and close the log. Who waited was told."""

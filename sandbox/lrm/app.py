@@ -23,6 +23,7 @@ from sandbox.net.amqp_client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
+from sandbox.population.agenda import zone_of
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.pages import Pages, console, leading_to
@@ -35,7 +36,7 @@ class Lrm:
 
     def __init__(self, context: Context, territory: Territory, store: Store, *, hub: AmqpClient | None = None) -> None:
         self.territory, self.store = territory, store
-        self.ledger = Ledger(store, territory.samu)
+        self.ledger = Ledger(store, territory.samu, zone_of(territory.department))
         self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
         self.console = Console(context, territory, store, self.ledger, self.consumer)
         self.app = self.console.application()

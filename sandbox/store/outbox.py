@@ -30,6 +30,7 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import PeerError, SandboxError, StoreError
 from sandbox.store.protocol import Delete, Put, Store
+from sandbox.tasks import keep
 
 _log = logging.getLogger(__name__)
 
@@ -156,10 +157,8 @@ class Outbox:
         """Send what is there and what comes. Raises StoreError."""
         if self._collector is not None:
             return
-        self._collector = asyncio.create_task(self._collect_for_ever(), name=f"outbox {self._name}")
-        self._workers = {
-            asyncio.create_task(self._work(), name=f"outbox {self._name} {index}") for index in range(self._concurrency)
-        }
+        self._collector = keep(self._collect_for_ever, f"outbox {self._name}")
+        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._concurrency)}
         for key, lane in self._lanes.items():
             lane[0].due = None
             self._ready.put_nowait(key)
