@@ -16,6 +16,7 @@ from jsonschema_rs import Draft7Validator
 
 from sandbox.edxl.issues import issues_of
 from sandbox.edxl.schemas import CONTENTS, ENVELOPE, HEADER, MOST_ITEMS, UNREAD, WITHOUT_HEADER, Schema
+from sandbox.kernel.clock import within_calendar
 
 MOST_ISSUES = 50
 ENVELOPE_ROOT = "$"
@@ -136,10 +137,12 @@ def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bo
         instant(document["dateTimeSent"])
         instant(document["dateTimeExpires"])
         appointment = message.get("appointment", {})
-        years = [instant(appointment[name]).year for name in _SHOWN if name in appointment]
+        for name in _SHOWN:
+            if name in appointment:
+                within_calendar(instant(appointment[name]))
     except ValueError:
         return False
-    return not years or (min(years) > 1 and max(years) < 9999)
+    return True
 
 
 def _issues(document: object) -> Iterator[SchemaIssue]:
@@ -193,12 +196,10 @@ def _envelope_dates(document: dict[str, Any]) -> Iterator[SchemaIssue]:
 
 
 def _appointment_dates(appointment: dict[str, Any], root: str) -> Iterator[SchemaIssue]:
-    """An appointment in year 1 or 9999 could not be shown in another time zone; an expiry in 9999 is fine."""
+    """Those of an appointment lie within the sandbox's calendar, as in every other flow; an expiry in 9999 is fine."""
     for name in _SHOWN:
-        if name not in appointment:
-            continue
-        text = unreadable(appointment[name])
-        if not text and not 1 < instant(appointment[name]).year < 9999:
-            text = "is not within the years 2 to 9998"
-        if text:
-            yield SchemaIssue(f"appointment.{name}", text, root)
+        try:
+            if name in appointment:
+                within_calendar(instant(appointment[name]), appointment[name])
+        except ValueError as error:
+            yield SchemaIssue(f"appointment.{name}", f"is no date and time that can be shown ({error})", root)
