@@ -30,7 +30,7 @@ from sandbox.edxl.validation import (
 from sandbox.kernel.errors import SandboxError
 
 LARGEST = 4 * 1024 * 1024  # octets of a JSON message that is read
-MOST_VALUES = 50_000  # of one JSON message
+MOST_VALUES = 20_000  # of one JSON message
 LONGEST_SUBJECT = 200  # characters; what is longer is nobody's id
 
 _IN_JSON = re.compile(rb'"distributionID"\s*:\s*("(?:[^"\\]|\\.){1,1023}")')

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 from sandbox.edxl.codes import HubCode
 
 LARGEST = 1024 * 1024  # octets
-MOST_TAGS, MOST_EQUALS, MOST_LINES = 20_000, 20_000, 200_000  # `<`, `=`, and line ends with references (`&`)
+MOST_TAGS, MOST_EQUALS, MOST_LINES = 10_000, 10_000, 200_000  # `<`, `=`, and line ends with references (`&`)
 DEEPEST = 64  # elements in each other
 XSI, XLINK = "http://www.w3.org/2001/XMLSchema-instance", "http://www.w3.org/1999/xlink"
 
