@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from sandbox.edxl import xml
 from sandbox.edxl.codes import JSON, XML, HubCode
@@ -14,6 +15,7 @@ from sandbox.edxl.message import Message, MessageError, check, converted, read, 
 from sandbox.edxl.schemas import MOST_ITEMS
 from sandbox.edxl.validation import MOST_ISSUES, cause
 from sandbox.edxl.xml import tree
+from tests.support.xml_messages import documents
 from tests.unit.edxl.corpus import APPOINTMENT, HEADER, appointment, envelope, error, reference
 
 MESSAGE = "edxlDistribution.content.contentObject[0].contentXML.embeddedXMLContent.message"
@@ -48,6 +50,17 @@ def test_a_message_says_the_same_in_both_forms(make: Any) -> None:
     assert orjson.loads(converted(in_xml, there, JSON)) == document
     assert converted(in_xml, there, XML) is there
     assert converted(in_json, body, JSON) is body
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(document=documents())
+def test_any_message_comes_back_from_xml_as_it_was(document: dict[str, Any]) -> None:
+    body = orjson.dumps(document)
+    there = converted(read(body), body, XML)
+    back = orjson.loads(converted(read(there, XML), there, JSON))
+    for each in (document, back):  # what is quoted is not typed: a list of one is an element, a number a text
+        of_message(each).get("error", {}).pop("sourceMessage", None)
+    assert back == document
 
 
 def test_what_is_written_looks_as_the_model_shows_it() -> None:
