@@ -20,9 +20,10 @@ import msgspec
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.message import Message
 from sandbox.amqp.records import Put, replay
+from sandbox.files import sync_directory
 from sandbox.hub.paging import Paging
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import claim_directory, discard, sync_directory
+from sandbox.store.directory import claim_directory, discard
 from sandbox.store.log import Log
 from sandbox.store.segment import Segment, batches, next_generation, start_segment
 
@@ -137,12 +138,12 @@ class MessageLog:
                 return
             if self._compaction is not None:
                 await asyncio.wait([self._compaction])
+            await self._log.close()  # Windows replaces no open file
             try:
                 segment = await asyncio.to_thread(_write_anew, self._path, self._records.snapshot())
             except OSError as error:
                 _log.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
-            await self._log.close()
             self._log = Log(segment)
             self._records.accepting = True
             _log.warning("hub: messages are kept again")

@@ -24,8 +24,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from sandbox.files import sync_directory
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import discard, sync_directory
+from sandbox.store.directory import discard
 from sandbox.store.frames import FILE_HEADER_SIZE, LENGTH
 from sandbox.store.segment import Segment, batches, next_generation, open_segment, start_segment
 
@@ -325,7 +326,7 @@ class Log:
             if self.failure is not None:
                 raise StoreError(self.failure)
             fresh.copy(old, copied, old.size)
-            fresh.replace(old.path)
+            fresh.replace(old.path, former=old)
         except BaseException:
             fresh.close()
             raise
