@@ -24,7 +24,9 @@ from pathlib import Path
 OURS = ".made-by-sas-sandbox"
 LOG = "install.log"
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
-HANDLED = re.compile(r"^(Collecting|Requirement already satisfied:|Ignoring) ([\w.-]+)")
+HANDLED = re.compile(
+    r"^(Collecting|Processing|Requirement already satisfied:|Ignoring) (?:\S*/)?([\w.-]+?)(?=[=<>!:\s\[]|-\d|$)"
+)
 NETWORK = re.compile(
     r"connection broken by|NewConnectionError|Max retries|timed? ?out|name resolution|SSLError|CERTIFICATE|ProxyError"
     r"|HTTP error [45]|[45]\d\d (?:Client|Server) Error",

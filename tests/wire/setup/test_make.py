@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.releases import locked, newer_than, wheel
-from tools.install import explain
+from tools.install import HANDLED, explain
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """
@@ -121,6 +121,24 @@ def test_a_directory_that_is_no_environment_is_left_alone(checkout: Checkout) ->
     assert code == 2
     assert err.startswith("sas-sandbox: .venv has no Python with pip\n  remove it (make clean), then run make again\n")
     assert (checkout.at / ".venv" / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("Collecting aio-pika==10.2.1 (from -r requirements.lock (line 1))", "aio-pika"),
+        (
+            "Processing /opt/wheels/pydantic_core-2.46.4-cp311-cp311-linux_x86_64.whl (from -r x (line 2))",
+            "pydantic_core",
+        ),
+        ("Requirement already satisfied: fhir.resources==8.2.0 in ./.venv/lib (from -r x (line 2))", "fhir.resources"),
+        ("Ignoring uvloop: markers 'sys_platform != \"win32\"' don't match your environment", "uvloop"),
+    ],
+)
+def test_progress_counts_each_package_however_pip_speaks_of_it(line: str, package: str) -> None:
+    match = HANDLED.match(line)
+    assert match is not None
+    assert match[2] == package
 
 
 SAID = {
