@@ -50,7 +50,7 @@ class Cause:
     advice: str
 
 
-PYTHONS = "try Python 3.11, 3.12 or 3.13: make clean, then make PYTHON=/path/to/python3.12 and the target"
+PYTHONS = "try Python 3.11, 3.12 or 3.13 (make clean, then make PYTHON=/path/to/python3.12 …)"
 CAUSES = (
     Cause(re.compile(r"No space left on device"), "the disk is full: make room, then run make again"),
     Cause(
@@ -59,12 +59,12 @@ CAUSES = (
     ),
     Cause(
         re.compile(r"Failed (?:building wheel for|to build) ([\w.-]+)|subprocess-exited-with-error"),
-        f"there is no ready file of it for this system and compiling it failed: {PYTHONS}, or install a C compiler, "
-        "Rust and the headers of Python",
+        "there is no ready file of it for {here}, and compiling it failed:\n"
+        f"{PYTHONS}, or install a C compiler, Rust and the headers of Python",
     ),
     Cause(
         re.compile(r"No matching distribution found for ([\w.-]+==[^\s;]+)"),
-        f"the package index has no file of it for {{here}}: {PYTHONS}, or another index (PIP_INDEX_URL)",
+        f"the package index has no file of it for {{here}}:\n{PYTHONS}, or another index (PIP_INDEX_URL)",
     ),
 )
 
@@ -80,7 +80,7 @@ def explain(said: str) -> Failure:
         advice = "the package index did not answer: look at network, proxy (HTTPS_PROXY) and index (PIP_INDEX_URL)"
     else:
         advice = cause.advice.format(here=here) if cause else "see what pip said, then run make again"
-    return Failure(f"{package} could not be installed", *_errors(said), advice)
+    return Failure(f"{package} could not be installed", *_errors(said), *advice.splitlines())
 
 
 def _last_handled(said: str) -> str | None:
