@@ -157,14 +157,11 @@ def test_a_torn_write_is_cut_off_and_said_so(tmp_path: Path, caplog: pytest.LogC
     assert path.read_bytes() == whole
 
 
-def test_an_empty_file_is_begun_anew(tmp_path: Path) -> None:
+def test_an_emptied_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.touch()
-    log, records = Log.open(path)
-    assert list(records) == []
-    log.append_now(b"one")
-    log.close_now()
-    assert stored(path) == [b"one"]
+    with pytest.raises(StoreError, match=f"'{path}' is empty"):
+        Log.open(path)
 
 
 def test_damage_before_the_last_write_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -175,7 +172,7 @@ def test_damage_before_the_last_write_is_an_error_that_names_the_file(tmp_path: 
     log.close_now()
     octets = path.read_bytes().replace(b"first", b"f1rst")
     path.write_bytes(octets)
-    with pytest.raises(StoreError, match=f"'{path}' is damaged at octet 16"):
+    with pytest.raises(StoreError, match=f"'{path}' is damaged: record 1, at octet 44 of"):
         Log.open(path)
     assert path.read_bytes() == octets
 
@@ -349,6 +346,21 @@ async def test_a_file_that_is_open_is_replaced_on_windows_too(
     await log.close()
     assert stored(path) == ([b"old", b"later"] if refused else [b"new", b"later"])
     assert os.listdir(tmp_path) == ["log"]
+
+
+def test_a_log_of_an_earlier_version_is_taken_over_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_module, "POSIX", False)
+    monkeypatch.setattr(os, "replace", unless_open(os.replace))
+    path = tmp_path / "log"
+    log, _ = Log.open(path)
+    log.append_now(b"old")
+    log.upgrade(7, 0, segment_module.stored_records(path))
+    log.append_now(b"later")
+    assert log.header.version == 7
+    log.close_now()
+    assert stored(path) == [b"old", b"later"]
 
 
 def test_a_file_that_cannot_even_take_its_header_is_not_left_behind(
