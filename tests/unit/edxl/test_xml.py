@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from sandbox.edxl import xml
 from sandbox.edxl.codes import JSON, XML, HubCode
 from sandbox.edxl.message import Message, MessageError, check, converted, read, written
-from sandbox.edxl.schemas import MOST_ITEMS
+from sandbox.edxl.schemas import MOST_ITEMS, WITHOUT_HEADER
 from sandbox.edxl.validation import MOST_ISSUES, cause
 from sandbox.edxl.xml import tree
 from tests.support.xml_messages import documents
@@ -290,6 +290,67 @@ def test_elements_in_another_order_are_a_fault_in_xml() -> None:
 def test_a_status_code_is_a_decimal_number_that_json_has(number: str, why: str) -> None:
     body = text(error()).replace("<statusCode>300", f"<statusCode>{number}")
     assert issues(body) == [("error.errorCode.statusCode", why)]
+
+
+OPTIONAL = {
+    *("end", "orientationCategory", "practitioner", "organization", "regulatorId", "refused", "errorDistributionID"),
+    *("step", "sourceMessage", "specialityCode", "specialityUrl", "professionCode", "professionUrl", "language"),
+}
+QUOTED = {"any"}  # within a sourceMessage anything is admitted
+REPEATED = {"recipient", "contentObject"}
+
+
+@pytest.mark.parametrize("make", [appointment, reference, error])
+def test_each_element_removed_doubled_or_moved_is_a_fault_where_the_model_says_so(make: Any) -> None:
+    whole = tree.parse(xml.write(make()))
+    for at, (_, child) in enumerate(_inside(whole)):
+        for change in ("remove", "double", "last"):
+            root = tree.parse(xml.write(make()))
+            parent, element = _inside(root)[at]
+            last = parent.children[-1] is element
+            if change != "double":
+                parent.children.remove(element)
+            if change != "remove":
+                parent.children.append(element)
+            found = xml.read(tree.write(root)).issues
+            good = {
+                "remove": child.name in OPTIONAL,
+                "double": last and child.name in REPEATED,
+                "last": last,
+            }[change]
+            assert (not found) is (good or child.name in QUOTED), (change, child.name)
+
+
+def _inside(element: tree.Element) -> list[tuple[tree.Element, tree.Element]]:
+    """Every element with the one around it."""
+    return [pair for child in element.children for pair in ((element, child), *_inside(child))]
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace"),
+    [
+        *((name, f"urn:emergency:eda:1.9:{name}") for name in ("createCase", "createCaseHealth", "technical")),
+        *((name, f"urn:emergency:eda:1.9:{name}") for name in ("createCaseHealthUpdate", "technicalNoreq", "emsi")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("resourcesInfo", "resourcesInfoCisu", "rpis")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("resourcesEngagement", "resourcesStatus")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("resourcesRequest", "resourcesResponse")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("interventionReport", "documentLink")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("geoPositionsUpdate", "geoResourcesRequest")),
+        *((name, f"urn:emergency:eda:1.9:{name.lower()}") for name in ("geoResourcesDetails",)),
+        ("customContent", "urn:emergency:eda:1.9"),
+    ],
+)
+def test_each_known_content_is_in_its_namespace_and_those_of_other_use_cases_are_not_looked_into(
+    name: str, namespace: str
+) -> None:
+    header = {} if name in WITHOUT_HEADER else HEADER
+    sent = text(envelope({**HEADER, "reference": {"distributionID": "x"}}))
+    start, end = sent.index("<reference"), sent.index("</reference>") + len("</reference>")
+    head = sent[:start] if header else sent[: sent.index("<messageId>")]
+    body = f'{head}<{name} xmlns="{namespace}"><a b="c">d<e/></a></{name}>{sent[end:]}'
+    assert issues(body) == []
+    assert check(body.encode(), XML).unread == name
+    assert [path for path, _ in issues(body.replace(f'"{namespace}"><a', '"urn:x"><a'))] == [name]
 
 
 def test_another_root_is_refused() -> None:
