@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal, get_args
+
+# Versions of the implementation guide `ans.fhir.fr.sas` by which the sandbox can answer.
+IgVersion = Literal["1.1.0", "1.2.0"]
+IG_VERSIONS: tuple[IgVersion, ...] = get_args(IgVersion)
 
 
 class Flow(StrEnum):

@@ -32,6 +32,7 @@ _APART = 0.135**2  # 15 km, in degrees, between the homes of two associations, a
 
 _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
+_HOME_VISIT = "HH"  # the consultation type that ANS's acceptance kit does not take at SOS Médecins
 _GUARDS = ("Uranie", "Vigie", "Zénith")
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
 
@@ -188,8 +189,9 @@ def _associations(
     personas: Personas, editors: Mapping[str, Editor], towns: Sequence[tuple[Town, int]]
 ) -> dict[str, SosAssociation]:
     """Associations until there are 60, in the largest cities that lie apart and in every overseas département; their
-    weeks and hours are those of the hand-made sites in turn."""
-    patterns = [site for sos in personas.sos.values() for site in sos.sites]
+    weeks and hours are those of the hand-made sites in turn, those of home visits left out."""
+    known = [site for sos in personas.sos.values() for site in sos.sites]
+    patterns = [site for site in known if _HOME_VISIT not in site.agenda.types] or known
     slugs = speaking(editors.values(), Flow.SOS)
     cities = [town for town, _ in towns[:_CITIES] if town.department not in COLLECTIVITIES]
     overseas = {town.department: town for town in reversed(cities) if len(town.department) == 3}
