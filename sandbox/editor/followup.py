@@ -2,6 +2,7 @@
 
     GET  /rendez-vous                  the latest first          GET  /rendez-vous/<id>      one (confirmation)
     POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                what INT_R03 still owes
+    POST /rendez-vous/<id>/prendre-en-charge                     SOS Médecins: the doctor on duty takes it
     GET  /rendez-vous/<id>/deplacer[?slot=&lieu=&semaine=]       POST the same: another slot of the same practitioner
 
 Each change sends INT_R03 (`r03`); a regulator sees and changes only his own appointments.
@@ -25,7 +26,8 @@ from sandbox.editor.patients import SEXES
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.venues import Venue, find_venue, kindred
 from sandbox.kernel.errors import Issue, RequestError, malformed
-from sandbox.kernel.model import Slot
+from sandbox.kernel.flows import OrientationCategory
+from sandbox.kernel.model import Practitioner, Slot
 from sandbox.net.context import Context
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
@@ -81,10 +83,11 @@ class FollowUpPages:
             actions=_actions,
             movable=_movable,
             sexes=SEXES,
+            doctor=self._doctor(booking),
         )
 
     async def act(self, request: Request) -> Response:
-        """Cancel, mark honoured or not honoured; INT_R03 is due with it."""
+        """Take over, cancel, mark honoured or not honoured; INT_R03 is due with it."""
         record, _ = await self._entrance.posting(request)
         booking = self._own(request, record)
         action = next((one for one in _DONE if one == request.path_params["action"]), None)
@@ -180,17 +183,27 @@ class FollowUpPages:
             raise RequestError(404, Issue("not-found", "Ce rendez-vous n'est pas parmi les vôtres."))
         return booking
 
+    def _doctor(self, booking: Booking) -> Practitioner | None:
+        """At SOS Médecins: who sees the patient, or is on duty while nobody was named. None for other appointments."""
+        if booking.category is not OrientationCategory.SOS:
+            return None
+        if booking.practitioner is not None:
+            return self._context.population.doctor(booking.practitioner)
+        return self._ledger.on_duty(booking)
+
     def _venue(self, schedule: str) -> Venue | None:
         """Where it takes place; None for a schedule that this editor does not hold (any more)."""
         return find_venue(self._context.population, self._entrance.editor, schedule)
 
 
 _DONE = {
+    Action.TAKE: "Le rendez-vous est pris en charge par le médecin de garde.",
     Action.CANCEL: "Le rendez-vous est annulé.",
     Action.HONOUR: "Le rendez-vous est marqué honoré.",
     Action.MISS: "Le rendez-vous est marqué non honoré.",
 }
 _LABELS = {
+    Action.TAKE: ("Prendre en charge", "button button-small"),
     Action.HONOUR: ("Honoré", "button button-small button-quiet"),
     Action.MISS: ("Non honoré", "button button-small button-quiet"),
     Action.CANCEL: ("Annuler", "button button-small button-danger"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sandbox.kernel.flows import IgVersion
 from sandbox.kernel.identifiers import LOCATION_TYPES
 
 VISIBILITY = "https://mos.esante.gouv.fr/NOS/TRE_R314-TypeCreneau/FHIR/TRE-R314-TypeCreneau"
@@ -31,7 +30,7 @@ CPTS = "604"
 SERVICE_TYPE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Slot.serviceType"
 CORE_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 # Code system of the type of a CPTS' identifier (profile sas-cpts-organization-aggregator).
-CPTS_ORGANIZATION_TYPES: Mapping[IgVersion, str] = MappingProxyType({"1.1.0": LOCATION_TYPES, "1.2.0": CORE_TYPES})
+CPTS_ORGANIZATION_TYPES: Mapping[str, str] = MappingProxyType({"1.1.0": LOCATION_TYPES, "1.2.0": CORE_TYPES})
 
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 ADMINISTRATIVE = "ADM"  # a participant who stands for the doctor that is not known yet

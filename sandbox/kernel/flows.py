@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, get_args
 
-# Versions of the implementation guide `ans.fhir.fr.sas` by which the sandbox can answer.
-IgVersion = Literal["1.1.0", "1.2.0"]
-IG_VERSIONS: tuple[IgVersion, ...] = get_args(IgVersion)
+# Versions of the implementation guide `ans.fhir.fr.sas` by which the sandbox can answer; the first is the default.
+IG_VERSIONS = ("1.1.0", "1.2.0")
 
 
 class Flow(StrEnum):

@@ -26,7 +26,7 @@ from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zone
 
 EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
 # How many associations have how many sites, the largest towns first: with the hand-made ones about 150.
-_SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 13), (1, 19))
+_SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 12), (1, 20))
 _CITIES = 700  # the largest towns, where associations are
 _APART = 0.135**2  # 15 km, in degrees, between the homes of two associations, and from home to the farthest site
 

@@ -69,8 +69,9 @@ def category_of(
     structure: Structure | None = None,
     sos_editor: bool = False,
 ) -> OrientationCategory:
-    """The sender's extension decides; else the profile of SOS or of the marketplace; else how the practitioner takes part: through a CPTS, in
-    a MSP or CDS, or for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
+    """The sender's extension decides; else the profile of SOS or of the marketplace; else how the practitioner takes
+    part: through a CPTS, in a MSP or CDS, or for the association whose agendas are all that this editor holds
+    (`sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos or appointment.marketplace:

@@ -76,10 +76,11 @@ def test_every_example_is_someone_of_the_right_kind(population):
     assert {name for name in examples if name != "regulators"} == {
         "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
         "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
-        "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
+        "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites", "sos_one_site", "sos_home_visits",
     }  # fmt: skip
-    person = {name: population.practitioner(value["id"]) for name, value in examples.items() if "id" in value}
-    assert all(person[name].editor == examples[name]["editor"] for name in person if name != "sos_two_sites")
+    people = {name: value["id"] for name, value in examples.items() if "id" in value and not name.startswith("sos")}
+    person = {name: population.practitioner(id) for name, id in people.items()}
+    assert all(person[name].editor == examples[name]["editor"] for name in person)
     assert len(person["practitioner_one_site"].places) == 1
     assert len(person["practitioner_two_sites"].places) == 2
     assert person["practitioner_adeli"].id.startswith("0")
@@ -88,6 +89,7 @@ def test_every_example_is_someone_of_the_right_kind(population):
     assert len(person["practitioner_cpts"].cpts) == 1
     assert [len(person[name].cpts) for name in several] == [2, 2]
     assert len(population.sos[examples["sos_two_sites"]["id"]].sites) == 2
+    assert len(population.sos[examples["sos_one_site"]["id"]].sites) == 1
     assert len(examples["sos_associations"]["ids"]) >= 2
     first = examples["regulators"][0]
     assert (first["identifier"], first["territory"]) == ("3456780581/11242343", "SAS-33")
