@@ -384,7 +384,8 @@ def _render_extensions(appointment: Appointment, profile: str) -> list[dict[str,
 def _render_participant(appointment: Appointment) -> dict[str, Any]:
     if appointment.practitioner is None:
         administrative = {"coding": [{"system": nos.PARTICIPATION, "code": nos.ADMINISTRATIVE}]}
-        return {"type": [administrative], "status": appointment.participant_status}
+        cancelled = appointment.status is AppointmentStatus.CANCELLED
+        return {"type": [administrative], "status": appointment.participant_status if cancelled else "needs-action"}
     identifier = {
         "type": {"coding": [{"system": TYPES, "code": "IDNPS"}]},
         "system": SYSTEM_PERSON,
