@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from sandbox.population.duty import on_duty
 from sandbox.store.protocol import Put
 from tests.actors.editor.conftest import NOW, opened
 from tests.actors.editor.office import NATIONAL, REGULATOR, Browser, Office, Sas, appointment_id, booking_path, is_free
+from tests.sandboxes import eventually
 
 SITE = "sos-bordeaux-bastide"
 DELAY = timedelta(seconds=20)  # of the settings' default
@@ -252,18 +254,12 @@ async def test_a_booking_of_before_without_a_doctor_gets_one_when_it_is_read(sos
     assert present.participant_status == "accepted"
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 def test_the_doctors_of_an_association_take_turns(population: Any):
     sos = population.sos["399900300000018"]
     days = [datetime(2026, 11, 23, hour, 0, tzinfo=PARIS) + timedelta(days=day) for day in range(3) for hour in (8, 20)]
     here = [on_duty(sos, sos.sites[0].id, start).id for start in days]
     assert set(here) == {doctor.id for doctor in sos.doctors}
-    assert all(one != other for one, other in zip(here, here[1:], strict=False))
+    assert all(one != other for one, other in pairwise(here))
     there = [on_duty(sos, sos.sites[1].id, start).id for start in days]
     assert all(one != other for one, other in zip(here, there, strict=True))
     night = [on_duty(sos, sos.sites[0].id, datetime(2026, 11, 24, hour, 0, tzinfo=PARIS)).id for hour in (0, 7)]
