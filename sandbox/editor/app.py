@@ -72,6 +72,7 @@ from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.sse import Streams
 
 UNSETTLED = 20  # appointments that are not settled with the SAS core: so many of an editor are told one by one
 
@@ -91,6 +92,7 @@ class Vendor:
     ledger: Ledger
     emitter: Emitter
     takeover: TakeOver
+    streams: Streams
     http: HttpClient
     pages: ASGIApp
 
@@ -126,12 +128,13 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     manners = Manners(editor.slug)
     context.world.watch(manners.follow)
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
+    streams = Streams()
     secret = context.secret(f"resets:{editor.slug}")
     routes = [
         *entrance.routes(),
         *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
         *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
-        *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter).routes(),
+        *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter, streams=streams).routes(),
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
     pages = console(context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers)
@@ -147,7 +150,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         room=OCTETS // len(_hosted(context)),
     )
     context.population.watch(desk.forget)
-    return Vendor(editor, store, desk, accounts, ledger, emitter, takeover, http, pages)
+    return Vendor(editor, store, desk, accounts, ledger, emitter, takeover, streams, http, pages)
 
 
 def fhir_base(context: Context, editor: Editor) -> str:
@@ -346,7 +349,9 @@ class Editors:
         return Listener(app, context.sockets[EDITORS_UI])
 
     async def stop(self) -> None:
-        """Listeners, then emitters, then clients and stores."""
+        """Live pages and listeners, then emitters, then clients and stores."""
+        for vendor in self._vendors.values():
+            vendor.streams.stop()
         for listener in self._listeners:
             await listener.stop()
         for vendor in self._vendors.values():

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 import pytest
 
-from sandbox.editor import takeover
+from sandbox.editor import followup, takeover
 from sandbox.editor.ledger import TABLE, slot_key
 from sandbox.fhir.appointment import Conditional, receive_appointment
 from sandbox.fhir.profiles import check
@@ -265,3 +265,42 @@ def test_the_doctors_of_an_association_take_turns(population: Any):
     night = [on_duty(sos, sos.sites[0].id, datetime(2026, 11, 24, hour, 0, tzinfo=PARIS)).id for hour in (0, 7)]
     assert night == [here[1]] * 2  # the shift that began on Monday at 20:00
     assert on_duty(sos, "elsewhere", days[0]).id == here[0]
+
+
+async def test_the_page_follows_until_the_doctor_is_named_and_the_sas_core_has_answered(
+    sos: Office, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(followup, "LOOK_S", 0.005)
+    browser, slot = await entered(sos)
+    id = appointment_id(await browser.book(slot))
+    page = (await browser.get(f"/rendez-vous/{id}")).text
+    assert f'data-live="/garde-plus/rendez-vous/{id}/flux"' in page
+    following = asyncio.create_task(browser.get(f"/rendez-vous/{id}/flux"))
+    await told(sos.sas, 1)
+    await asyncio.sleep(0.05)
+    assert not following.done()
+    later(sos.context, DELAY)
+    sos.context.world.apply(sos.context.world.world)
+    async with asyncio.timeout(5):
+        stream = (await following).text
+    shown = [event for event in stream.split("\n\n") if event.startswith("event: contenu")]
+    assert 'data-status="pending"' in shown[0]
+    assert 'data-status="booked"' in shown[-1]
+    assert "transmis au SAS" in shown[-1]
+    assert "event: fin" in stream
+    assert "data-live" not in (await browser.get(f"/rendez-vous/{id}")).text
+
+
+async def test_the_page_is_followed_no_more_once_the_right_is_withdrawn(sos: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(followup, "LOOK_S", 0.005)
+    browser, slot = await entered(sos)
+    id = appointment_id(await browser.book(slot))
+    following = asyncio.create_task(browser.get(f"/rendez-vous/{id}/flux"))
+    await asyncio.sleep(0.05)
+    withdrawn = dataclasses.replace(REGULATOR, active=False)
+    await sos.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), withdrawn)
+    async with asyncio.timeout(5):
+        stream = (await following).text
+    assert stream.count("event: contenu") <= 2  # « envoi en cours », then « transmis »
+    assert stream.rstrip().endswith("data:")
+    assert (await sos.browser().get(f"/rendez-vous/{id}/flux")).status_code == 303
