@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from sandbox.editor import followup, takeover
 from sandbox.editor.ledger import TABLE, slot_key
 from sandbox.fhir.appointment import Conditional, receive_appointment
 from sandbox.fhir.profiles import check
-from sandbox.kernel.clock import PARIS, Clock
+from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.kernel.flows import IG_VERSIONS, AppointmentStatus
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
@@ -252,19 +251,6 @@ async def test_a_booking_of_before_without_a_doctor_gets_one_when_it_is_read(sos
     assert present is not None
     assert (present.status, present.practitioner) == (AppointmentStatus.BOOKED, duty(sos, slot.start))
     assert present.participant_status == "accepted"
-
-
-def test_the_doctors_of_an_association_take_turns(population: Any):
-    sos = population.sos["399900300000018"]
-    days = [datetime(2026, 11, 23, hour, 0, tzinfo=PARIS) + timedelta(days=day) for day in range(3) for hour in (8, 20)]
-    here = [on_duty(sos, sos.sites[0].id, start).id for start in days]
-    assert set(here) == {doctor.id for doctor in sos.doctors}
-    assert all(one != other for one, other in pairwise(here))
-    there = [on_duty(sos, sos.sites[1].id, start).id for start in days]
-    assert all(one != other for one, other in zip(here, there, strict=True))
-    night = [on_duty(sos, sos.sites[0].id, datetime(2026, 11, 24, hour, 0, tzinfo=PARIS)).id for hour in (0, 7)]
-    assert night == [here[1]] * 2  # the shift that began on Monday at 20:00
-    assert on_duty(sos, "elsewhere", days[0]).id == here[0]
 
 
 async def test_the_page_follows_until_the_doctor_is_named_and_the_sas_core_has_answered(

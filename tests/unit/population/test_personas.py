@@ -186,6 +186,10 @@ SPOILT = [
     ("sos", 'closes: "23:30"}]', 'closes: "22:00"}]', "slots outside these opening hours"),
     ("sos", 'opens: "08:00", closes: "23:30"}]', 'opens: "08:00", closes: "07:00"}]', "not after it opens"),
     ("sos", "editor: garde-plus", "editor: rdv-commune", "does not speak SOS"),
+    ("sos", '"819800000309"', '"819900000027"', "procedural"),
+    ("sos", '"819800000309"', '"819800000317"', "there is a doctor '819800000317' already"),
+    ("sos", '"819800000309"', '"819800000010"', "there is a practitioner '819800000010' already"),
+    ("sos", '"819800000309"', '"0339900015"', "Expected `str` matching regex"),
     ("regulators", "karim.berthomieu@samu33.example", "claire.fontanel@samu33.example", "duplicate email"),
     ("regulators", "territory: SAS-35", "territory: SAS-29", "unknown territory 'SAS-29'"),
     ("territories", "fr.health.samu350", "fr.health.samu330", "duplicate samu"),
@@ -207,6 +211,17 @@ def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good
     assert caught.value.file == str(path)
     culprit = text[: text.index(good)].count("\n") + 1
     assert abs(caught.value.line - culprit) <= 8  # the line of the value, or of another in its row
+
+
+def test_files_of_before_lack_the_doctors_and_the_later_examples(personas):
+    for name, words in (("sos", ("doctors:", "    - {id:")), ("examples", ("sos_one_site:", "sos_home_visits:"))):
+        path = personas / f"{name}.yaml"
+        lines = [line for line in path.read_text("utf-8").splitlines() if not line.strip(" -").startswith(words)]
+        lines = [line for line in lines if not line.startswith("    - {id:")]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    population = load_population(Settings(personas=str(personas)))
+    assert {"sos_one_site", "sos_home_visits"} & set(population.examples) == set()
+    assert {sos.doctors for sos in population.sos.values()} == {()}
 
 
 def test_duplicate_is_refused_at_its_own_line(personas):
