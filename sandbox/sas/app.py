@@ -76,6 +76,7 @@ class SasCore:
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
+        self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = _fhir(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
         self._listeners = _listeners(context, self.fhir, self.pages)
@@ -130,7 +131,7 @@ class SasCore:
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,
-            "r03_findings": dict(self.appointments.findings),
+            "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             **self.aggregator.health(),
         }
 

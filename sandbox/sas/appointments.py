@@ -13,7 +13,7 @@ identifier's system tells the editor.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -59,7 +59,8 @@ class Appointments:
         served = self._owners.values()
         sos = (one for one in served if one.speaks(Flow.SOS) and not one.speaks(Flow.INT_R01))
         self._sos_editors = frozenset(one.slug for one in sos)
-        self.findings: Counter[str] = Counter()  # by requirement id, since the start
+        self._findings: dict[str, Counter[str]] = {}
+        self.on_finding: Callable[[], None] | None = None
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
             self._recent[account_in(row)].append(key)
@@ -68,6 +69,18 @@ class Appointments:
     def count(self) -> int:
         """How many appointments there are."""
         return self._store.count(TABLE)
+
+    @property
+    def findings(self) -> Mapping[str, Mapping[str, int]]:
+        """What editors got wrong in what was accepted all the same: counts by slug and requirement, since the start."""
+        return self._findings
+
+    def found(self, editor: str, findings: Sequence[Finding]) -> None:
+        """Count what is wrong in one appointment of an editor."""
+        if findings:
+            self._findings.setdefault(editor, Counter()).update(finding.requirement for finding in findings)
+            if self.on_finding is not None:
+                self.on_finding()
 
     def read(self, id: str) -> AppointmentRecord | None:
         """By the SAS core's own id."""
@@ -222,7 +235,7 @@ class AppointmentServer:
 
     def _answer(self, request: Request, decision: Decision, findings: Sequence[Finding]) -> Response:
         record = decision.record
-        self._appointments.findings.update(finding.requirement for finding in findings)
+        self._appointments.found(record.editor, findings)
         note: Note | None = request.scope.get("exchange")
         if note is not None:
             note.ref = record.sender.value

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from sandbox.fhir.appointment import render_appointment
+from sandbox.kernel.clock import parse_datetime
+from sandbox.kernel.flows import AppointmentStatus
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Appointment
 from sandbox.runner.loader import Attach, Book, Login, Search, Verify, find
 from sandbox.runner.report import Report
 from sandbox.runner.run import _play
@@ -56,6 +64,38 @@ async def test_the_association_names_its_doctor_and_the_case_file_says_so(tmp_pa
         assert f"{doctor['firstName']} {doctor['lastName']}" in page.text
         at_editor = await stage.browser.get(f"{stage.editor('garde-plus')['ui']}/rendez-vous/{identifier}")
         assert f"Dr {doctor['firstName']} {doctor['lastName']}" in at_editor.text
+
+
+async def test_what_is_taken_with_a_finding_is_in_the_journal_and_in_the_measures(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, preset="minimal", mtls=False) as document, Stage(document) as stage:
+        account = document["examples"]["regulators"][0]
+        start = parse_datetime(document["now"]) + timedelta(days=1)
+        sent = Appointment(
+            identifier=Identifier(stage.editor("agenda-azur")["system"], "r03-11"),
+            operator=Identifier(account["system"], account["identifier"], "IDNPS"),
+            status=AppointmentStatus.BOOKED,
+            start=start,
+            end=start + timedelta(minutes=15),
+            practitioner=document["examples"]["practitioner_one_site"]["id"],
+            participant_status="needs-action",
+        )
+        body = orjson.loads(render_appointment(sent))
+        await stage.call("POST", f"{document['sas']['fhir']}/Appointment", json=body)
+        api = document["control"]["api"]
+
+        async def noted() -> Any:
+            found = (await stage.call("GET", f"{api}/exchanges?flow=INT_R03"))["exchanges"]
+            return [one["note"] for one in found if one.get("ref") == "r03-11" and one.get("note")]
+
+        assert (await eventually(noted))[0].startswith("R03-11 Appointment.participant[0].status: ")
+        metric = 'sas_sandbox_editor_findings_total{editor="agenda-azur",requirement="R03-11"} 1.0'
+
+        async def measured() -> bool:
+            return metric in (await stage.browser.get(document["control"]["metrics"])).text
+
+        await eventually(measured)
+        health = await stage.call("GET", f"{api}/health")
+        assert health["roles"]["sas"]["r03_findings"] == {"agenda-azur": {"R03-11": 1}}
 
 
 async def test_while_time_stands_still_the_doctor_is_not_named_and_once_it_leaps_he_is(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from sandbox.sas.app import SasCore
 from sandbox.sas.l02 import L02
 from sandbox.sas.regulators import Draft
 from sandbox.store.tables import open_store
+from tests.actors.sas.browsing import logged_in
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
 from tests.actors.sas_l02.hub_peer import HubPeer
 
@@ -263,7 +264,18 @@ async def test_needs_action_in_a_booked_appointment_is_taken_and_said(desk: Desk
     assert await desk.carried(1) == [("CreateAppointment", "booked")]
     (note,) = told_of(desk)
     assert note.startswith("R03-11 Appointment.participant[0].status: ")
-    assert desk.core.sas.health()["r03_findings"] == {"R03-11": 1}
+    assert desk.core.sas.health()["r03_findings"] == {"agenda-azur": {"R03-11": 1}}
+
+
+async def test_what_is_taken_with_findings_is_on_the_page_of_the_editors(desk: Desk) -> None:
+    for number in range(2):
+        await desk.post(
+            participant_status="needs-action", identifier=Identifier("urn:oid:1.2.250.1.999.1", str(number))
+        )
+    async with logged_in(desk.core) as browser:
+        page = (await browser.get("/sas/editeurs")).text
+    (row,) = [part for part in page.split("<tr ") if part.startswith('data-editor="agenda-azur"')]
+    assert "R03-11 × 2" in row
 
 
 @pytest.mark.requirement("R03-11")
