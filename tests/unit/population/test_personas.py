@@ -214,10 +214,10 @@ def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good
 
 
 def test_files_of_before_lack_the_doctors_and_the_later_examples(personas):
-    for name, words in (("sos", ("doctors:", "    - {id:")), ("examples", ("sos_one_site:", "sos_home_visits:"))):
+    later = ("doctors:", "- {id:", "sos_one_site:", "sos_home_visits:")
+    for name in ("sos", "examples"):
         path = personas / f"{name}.yaml"
-        lines = [line for line in path.read_text("utf-8").splitlines() if not line.strip(" -").startswith(words)]
-        lines = [line for line in lines if not line.startswith("    - {id:")]
+        lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith(later)]
         path.write_text("\n".join(lines), encoding="utf-8")
     population = load_population(Settings(personas=str(personas)))
     assert {"sos_one_site", "sos_home_visits"} & set(population.examples) == set()
