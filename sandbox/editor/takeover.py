@@ -14,6 +14,7 @@ from sandbox.editor.accounts import Accounts
 from sandbox.editor.ledger import Action, Ledger
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import RequestError, StoreError
+from sandbox.tasks import keep
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class TakeOver:
     async def start(self) -> None:
         """Begin, with what waits since before."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="take over")
+            self._task = keep(self._run, "take over")
 
     async def stop(self) -> None:
         """Name nobody any more; who waits goes on waiting at the next start."""
