@@ -10,7 +10,9 @@ import pytest
 
 from sandbox.fhir import document as document_module
 from sandbox.fhir.practitioner import RegulatorAccount, is_email, parse_regulator, render_regulator
+from sandbox.fhir.profiles import check
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 
 NATIONAL = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")
@@ -253,7 +255,10 @@ def test_rendering_is_read_back():
 @pytest.mark.parametrize("identifiers", [(NATIONAL,), (TECHNICAL,), (NATIONAL, TECHNICAL)])
 def test_rendering_meets_the_official_profile(identifiers: tuple[Identifier, ...], profile_errors: Any):
     account = RegulatorAccount(identifiers, False, "Marius", ("Jules", "Jean"), "jules.marius@test.com")
-    assert profile_errors(orjson.loads(render_regulator(account, id="abc"))) == []
+    document = orjson.loads(render_regulator(account, id="abc"))
+    for ig in IG_VERSIONS:
+        assert profile_errors(document, ig) == []
+        assert check(document, ig) == []
 
 
 def test_several_given_names_are_emitted_as_the_one_that_the_profile_admits():
