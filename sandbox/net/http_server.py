@@ -17,7 +17,10 @@ from typing import Any, Literal, cast
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.fhir.outcome import operation_outcome
+from sandbox.kernel.errors import Issue, RequestError
 from sandbox.net.at_once import AtOnce, Prompt
+from sandbox.net.crowd import OF_ONE, Crowd
 from sandbox.net.revocation import Contexts, always
 from sandbox.net.tls import Peer, TlsServer
 
@@ -27,6 +30,13 @@ SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
 BACKLOG = 2048
 PARSER: Literal["auto", "h11", "httptools"] = "auto"  # httptools where it is installed
 _OPENING = b"HTTP/1.1 200 OK\r\n"  # of what is ready at once; a Date follows as soon as the time is known
+_WHY_CROWDED = operation_outcome(
+    RequestError(503, Issue("throttled", "too many open connections with this client certificate: close some"))
+)
+_CROWDED = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/fhir+json\r\nRetry-After: 5\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(_WHY_CROWDED)
+) + _WHY_CROWDED
 _CUT = 1.0  # seconds that a cancelled request has to unwind
 
 _log = logging.getLogger(__name__)
@@ -34,7 +44,8 @@ _log = logging.getLogger(__name__)
 
 class Listener:
     """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
-    told why each failed TLS handshake failed. `at_once` is asked first, where httptools is the parser."""
+    told why each failed TLS handshake failed. `at_once` is asked first, where httptools is the parser. `of_one`:
+    how many connections one client certificate may have; those beyond are answered 503."""
 
     def __init__(
         self,
@@ -44,7 +55,9 @@ class Listener:
         tls: ssl.SSLContext | Contexts | None = None,
         refused: Callable[[str], None] | None = None,
         at_once: AtOnce | None = None,
+        of_one: int = OF_ONE,
     ) -> None:
+        self._crowd = Crowd(of_one, _CROWDED, refused)
         self._app, self._socket, self._refused = app, sock, refused
         self.at_once, self.opening = at_once, _OPENING
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
@@ -127,7 +140,8 @@ class Listener:
         contexts = self._tls
 
         def secure(**arguments: Any) -> asyncio.Protocol:
-            return TlsServer(contexts(), partial(inner, **arguments), connections=self._secured, refused=self._refused)
+            factory, crowd = partial(inner, **arguments), self._crowd
+            return TlsServer(contexts(), factory, connections=self._secured, refused=self._refused, crowd=crowd)
 
         return secure
 

@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import Any, Literal, cast
 
 from sandbox.kernel.errors import TransitionError
+from sandbox.net.crowd import Crowd
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -101,7 +102,8 @@ class TlsServer(asyncio.Protocol):
     """One connection of a TLS listener: a protocol for the loop, beneath it the inner one of `factory`.
 
     The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`. `connections`, when
-    given, holds every connection that is not lost yet; `refused` is told why a handshake failed.
+    given, holds every connection that is not lost yet; `refused` is told why a handshake failed; `crowd` counts the
+    connections of each certificate and turns away those that are too many.
     """
 
     def __init__(
@@ -112,11 +114,13 @@ class TlsServer(asyncio.Protocol):
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         connections: set[TlsServer] | None = None,
         refused: Callable[[str], None] | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self.context = context
         self.protocol: asyncio.Protocol = _NOBODY
         self._factory, self._patience = factory, handshake_timeout
-        self._connections, self._refused = connections, refused
+        self._connections, self._refused, self._crowd = connections, refused, crowd
+        self._counted = ""  # the CN under which the crowd has counted it
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.peer: Peer | None = None
@@ -156,6 +160,8 @@ class TlsServer(asyncio.Protocol):
         self._stop_timer()
         if self._connections is not None:
             self._connections.discard(self)
+        if self._crowd is not None and self._counted:
+            self._crowd.leave(self._counted)
         told.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -243,9 +249,16 @@ class TlsServer(asyncio.Protocol):
         self._enter(_State.OPEN)
         self._stop_timer()
         self.peer = parse_peer(self.tls.getpeercert())
-        self.protocol = self._factory()
+        self.protocol = self._turned_away() or self._factory()
         self.protocol.connection_made(TlsTransport(self))
         self._deliver()
+
+    def _turned_away(self) -> asyncio.Protocol | None:
+        """What deals with a connection too many of this certificate."""
+        if self._crowd is None or self.peer is None or not self.peer.cn:
+            return None
+        self._counted = self.peer.cn
+        return self._crowd.enter(self.peer.cn)
 
     def _deliver(self) -> None:
         """Hand over what can be decrypted, until the inner protocol pauses or the data ends."""
