@@ -26,9 +26,11 @@ sync_file = getattr(os, "fdatasync", os.fsync)
 
 
 class Segment:
-    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows."""
+    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows. `doubtful`: a
+    synchronisation failed, so that a later one proves nothing."""
 
     def __init__(self, path: Path, descriptor: int, salt: int, size: int) -> None:
+        self.doubtful = False
         self.path, self.salt, self.size = path, salt, size
         self._descriptor = descriptor
 
@@ -37,7 +39,7 @@ class Segment:
         octets = frame(pieces, self.salt)
         try:
             self._write(octets, self.size)
-            sync_file(self._descriptor)
+            self._sync()
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
@@ -63,6 +65,13 @@ class Segment:
     def sync(self) -> None:
         """Have everything written so far on disk. Raises OSError."""
         sync_file(self._descriptor)
+
+    def _sync(self) -> None:
+        try:
+            sync_file(self._descriptor)
+        except OSError:
+            self.doubtful = True
+            raise
 
     def replace(self, path: Path) -> None:
         """Synchronise the file and rename it to `path`. Raises OSError; the directory is not synchronised yet."""
@@ -97,6 +106,20 @@ def start_segment(path: Path, salt: int | None = None) -> Segment:
         raise
     segment.size = FILE_HEADER_SIZE
     return segment
+
+
+def copied_segment(old: Segment) -> Segment:
+    """A copy of a log file, up to its `size`, in its place; the old one is still open. Raises OSError: it stays then."""
+    fresh = start_segment(next_generation(old.path), old.salt)
+    try:
+        fresh.copy(old, FILE_HEADER_SIZE, old.size)
+        fresh.replace(old.path)
+        sync_directory(old.path.parent)
+    except BaseException:
+        fresh.close()
+        discard(next_generation(old.path))
+        raise
+    return fresh
 
 
 def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:

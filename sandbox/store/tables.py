@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+RETRY = 3.0  # s between attempts to write what the disk refused
 LOG_LIMIT = 64 << 20  # octets of log above which the store compacts while it runs
 _SMALL = 16 << 20  # octets that a clean close always writes out
 _EMPTY: Rows = {}
@@ -72,6 +73,15 @@ class TableStore:
     def tables(self) -> list[str]:
         """The tables that have rows, in order of their first."""
         return [name for name, rows in self._tables.items() if rows]
+
+    @property
+    def failure(self) -> str | None:
+        """See `protocol.Store.failure`."""
+        return self._log.failure
+
+    def check(self) -> None:
+        """See `protocol.Store.check`."""
+        self._log.check()
 
     def commit(self, *writes: Put | Delete) -> Awaitable[None]:
         """See `protocol.Store.commit`."""
@@ -184,7 +194,7 @@ def open_tables(directory: Path) -> TableStore:
     lock = claim_directory(directory)
     try:
         discard(directory / "db.json.next")
-        log, records = Log.open(directory / "log")
+        log, records = Log.open(directory / "log", retry=RETRY)
         try:
             tables, checkpoint, snapshot = _load(directory / "db.json", records)
         except BaseException:
