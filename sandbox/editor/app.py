@@ -66,7 +66,7 @@ from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
@@ -355,6 +355,7 @@ class Editors:
         per_editor = {slug: vendor.emitter.health() for slug, vendor in self._vendors.items()}
         listed = ((slug, vendor.emitter.listed(UNSETTLED)) for slug, vendor in self._vendors.items())
         return {
+            "disk": disk_state(*(vendor.store for vendor in self._vendors.values())),
             "editors": len(self._vendors),
             "accounts": sum(len(vendor.accounts) for vendor in self._vendors.values()),
             "appointments": sum(len(vendor.ledger) for vendor in self._vendors.values()),

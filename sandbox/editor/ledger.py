@@ -18,7 +18,7 @@ from sandbox.editor.patients import Patient
 from sandbox.editor.venues import kindred
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
+from sandbox.kernel.errors import Issue, RequestError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Place, Slot
@@ -190,7 +190,7 @@ class Ledger:
         return booking
 
     async def move(self, booking: Booking, slot: Slot, operator: Identifier) -> Booking:
-        """Another slot of the same practitioner or association; the old one is free once that is durable.
+        """Another slot of the same practitioner or association; returns once that is durable.
 
         One commit holds the new time and its INT_R03. Raises SlotTaken, RequestError 409 when the present status
         cannot be moved, 422 when the slot is somebody else's, StoreError. Moving to where it is changes nothing.
@@ -207,18 +207,14 @@ class Ledger:
         if not self._agenda.is_free(id, now):
             raise SlotTaken
         moved = msgspec.structs.replace(current, **self._where(slot), operator=operator, changed=now)
-        await self._taking(id, moved, first=False)
-        self._agenda.release(current.slot)
+        await self._taking(id, moved, first=False, released=current.slot)
         return moved
 
-    async def _taking(self, slot: str, booking: Booking, *, first: bool) -> None:
-        """Save with the slot taken in the same step of the loop; nothing is taken when nothing could be written."""
+    async def _taking(self, slot: str, booking: Booking, *, first: bool, released: str = "") -> None:
+        """Save with the slot taken, and the one before released, in the same step of the loop."""
+        self._store.check()
         self._agenda.take(slot)
-        try:
-            await self._save(booking, first=first)
-        except StoreError:
-            self._agenda.release(slot)
-            raise
+        await self._save(booking, first=first, released=released)
 
     async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
         """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
@@ -228,9 +224,8 @@ class Ledger:
         current = self.get(booking.id) or booking
         status = _step(current, action)
         changed = msgspec.structs.replace(current, status=status, operator=operator, changed=self._clock.now())
-        await self._save(changed, first=False)
-        if status is AppointmentStatus.CANCELLED:
-            self._agenda.release(current.slot)
+        cancelled = status is AppointmentStatus.CANCELLED
+        await self._save(changed, first=False, released=current.slot if cancelled else "")
         return changed
 
     async def resend(self, booking: Booking, operator: Identifier) -> Booking:
@@ -278,14 +273,19 @@ class Ledger:
             "walkin": slot.walkin,
         }
 
-    async def _save(self, booking: Booking, *, first: bool) -> None:
-        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop."""
+    async def _save(self, booking: Booking, *, first: bool, released: str = "") -> None:
+        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop, `released` too.
+
+        Raises StoreError: at once when nothing was changed; later when it is durable only once the disk takes it.
+        """
         owed = self._sender.due(booking.appointment(self._editor.system), first=first)
         written = self._store.commit(Put(TABLE, booking.id, _encoder.encode(booking)), *owed)
         if first:
             self._of_account.setdefault(booking.account, []).append(booking.id)
-        await written
+        if released:
+            self._agenda.release(released)
         self._sender.wake()
+        await written
 
 
 def category_of(slot: Slot, place: Place | None) -> OrientationCategory:

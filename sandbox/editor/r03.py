@@ -152,8 +152,8 @@ class Emitter:
                 writes += self.due(appointment, first=False)
         try:
             self._store.commit(*writes)  # nobody waits for it here: what is sent waits for the disk
-        except StoreError:
-            _log.exception("%s: what was refused cannot be sent again", slug)
+        except StoreError as error:
+            _log.error("%s: what was refused cannot be sent again: %s", slug, error)
             return
         self.outbox.wake()
         self.outbox.hurry()

@@ -82,6 +82,9 @@ class Line:
     seen: float = 0.0
 
 
+_USABLE = ("ok", "closed")  # what a role tells of its disk when it is not refused by it
+
+
 class Switchboard:
     """Control's end: one line per connected role."""
 
@@ -111,7 +114,8 @@ class Switchboard:
         if isinstance(message, Applied):
             line.revision = message.revision
         else:
-            line.ready, line.health, line.dropped = message.ready, message.health, message.dropped
+            line.ready = message.ready and message.health.get("disk", "ok") in _USABLE
+            line.health, line.dropped = message.health, message.dropped
             if message.exchanges:
                 self._sink(line.role, message.exchanges)
         self._stir()

@@ -40,7 +40,7 @@ from sandbox.sas.l02 import L02
 from sandbox.sas.psc_people import PscPeople
 from sandbox.sas.regulators import Regulators
 from sandbox.sas.specialties import SPECIALTIES
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.pages import console
 from sandbox.web.sse import Channel
@@ -127,6 +127,7 @@ class SasCore:
     def health(self) -> dict[str, object]:
         """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""
         return {
+            "disk": disk_state(self.store),
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,

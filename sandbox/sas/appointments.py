@@ -96,8 +96,8 @@ class Appointments:
             raise RequestError(404, Issue("not-found", f"no L02 message '{distribution_id}'", "distributionID"))
         written = self._store.commit(*self._l02.again(distribution_id, record))
         again = str(self._l02.of_appointment(record.id)[-1]["distributionID"])
-        await written
         self._l02.wake()
+        await written
         return again
 
     async def accept(self, wanted: Appointment, editor: str | None, *, update: bool) -> Decision:
@@ -114,8 +114,8 @@ class Appointments:
             return decision
         written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record))
         self._remember(record)
-        await written
         self._l02.wake()
+        await written
         return decision
 
     def _remember(self, record: AppointmentRecord) -> None:

@@ -11,6 +11,7 @@ Sending again, by hand: what was refused or expired goes out as a new message of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +20,7 @@ from typing import Any
 from sandbox.edxl import build
 from sandbox.edxl.codes import EXPIRIES
 from sandbox.edxl.message import Message, MessageError, read, text_at
-from sandbox.kernel.errors import Issue, PeerError, RequestError, refused
+from sandbox.kernel.errors import Issue, PeerError, RequestError, StoreError, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
@@ -168,7 +169,8 @@ class L02:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            await self.sweep()
+            with contextlib.suppress(StoreError):  # the next time will do: the store says why
+                await self.sweep()
 
     def _may_go(self, key: str | None, message: Tracked) -> bool:
         return key is not None and may_go_again(self._ledger.row(key), message)

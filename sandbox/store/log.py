@@ -5,10 +5,10 @@ synchronisation, made by the log's own thread: the loop never waits for the disk
 submission. The format of the file, and what is recovered from a torn or damaged one, is stated in `frames`.
 
 A write or synchronisation that fails (disk full, I/O error) fails every append that waits, and nothing more is
-accepted. With `retry`, what failed is kept and written again every so many seconds, in its order (to a copy of the file
-when a synchronisation failed: what the kernel kept of it is unknown); then the log goes on as if nothing had happened,
-and those who were told of the failure have their records on disk after all. Without, it stays so until the log is opened
-anew.
+accepted. With `retry`, what failed is kept and tried again every so many seconds, in its order (in a copy of the file
+when a synchronisation failed: what the kernel kept of it is unknown). Once it is written the log goes on as if nothing
+had happened, and those who were told of the failure have their records on disk after all. Without `retry` it stays so
+until the log is opened anew.
 
 Waiting octets are bounded: `append` waits for room; `submit`, which cannot wait, refuses at a higher bound.
 """
@@ -319,7 +319,7 @@ class Log:
         return StoreError(self.failure)
 
     def _write_again(self) -> None:
-        """What the disk refused, once more: in the place of the torn write, or in a copy of what is known to be there."""
+        """What the disk refused, once more: where the torn write is, or in a copy of what is known to be there."""
         if self._rotation is not None and not self._rotation.done():
             return  # it ends first, in failure
         try:

@@ -393,8 +393,6 @@ class Outbox:
         if (left_out := self._refused.due()) is not None:
             _log.error("outbox %s waits for the store: %s (%d times before)", self._name, error, left_out)
         await asyncio.sleep(STORE_PAUSE)
-        while self._store.failure is not None:
-            await asyncio.sleep(STORE_PAUSE)
 
 
 def _id(number: int) -> str:

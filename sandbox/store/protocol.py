@@ -32,6 +32,11 @@ class Delete:
     key: str
 
 
+def disk_state(*stores: Store) -> str:
+    """For a role's health: `ok`, or why one of its stores refuses."""
+    return next((store.failure for store in stores if store.failure is not None), "ok")
+
+
 class Store(Protocol):
     """A role's durable rows. For one thread: that of the event loop (or of a program without one)."""
 

@@ -109,7 +109,7 @@ def start_segment(path: Path, salt: int | None = None) -> Segment:
 
 
 def copied_segment(old: Segment) -> Segment:
-    """A copy of a log file, up to its `size`, in its place; the old one is still open. Raises OSError: it stays then."""
+    """A copy of a log file, up to its `size`, in its place; the old one is open still. Raises OSError: it stays."""
     fresh = start_segment(next_generation(old.path), old.salt)
     try:
         fresh.copy(old, FILE_HEADER_SIZE, old.size)
