@@ -6,7 +6,7 @@ built again from here at each start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from sandbox.editor.patients import Patient
 from sandbox.editor.venues import kindred
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.errors import Issue, RequestError, TransitionError
+from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Place, Slot
@@ -211,10 +211,14 @@ class Ledger:
         return moved
 
     async def _taking(self, slot: str, booking: Booking, *, first: bool, released: str = "") -> None:
-        """Save with the slot taken, and the one before released, in the same step of the loop."""
-        self._store.check()
+        """Save with the slot taken in the same step of the loop; nothing is taken when nothing could be written."""
         self._agenda.take(slot)
-        await self._save(booking, first=first, released=released)
+        try:
+            written = self._written(booking, first=first, released=released)
+        except StoreError:
+            self._agenda.release(slot)
+            raise
+        await written
 
     async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
         """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
@@ -225,7 +229,7 @@ class Ledger:
         status = _step(current, action)
         changed = msgspec.structs.replace(current, status=status, operator=operator, changed=self._clock.now())
         cancelled = status is AppointmentStatus.CANCELLED
-        await self._save(changed, first=False, released=current.slot if cancelled else "")
+        await self._written(changed, first=False, released=current.slot if cancelled else "")
         return changed
 
     async def resend(self, booking: Booking, operator: Identifier) -> Booking:
@@ -234,7 +238,7 @@ class Ledger:
         Raises StoreError.
         """
         changed = msgspec.structs.replace(self.get(booking.id) or booking, operator=operator)
-        await self._save(changed, first=False)
+        await self._written(changed, first=False)
         return changed
 
     def appointment(self, id: str) -> Appointment | None:
@@ -273,10 +277,12 @@ class Ledger:
             "walkin": slot.walkin,
         }
 
-    async def _save(self, booking: Booking, *, first: bool, released: str = "") -> None:
-        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop, `released` too.
+    def _written(self, booking: Booking, *, first: bool, released: str = "") -> Awaitable[None]:
+        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop, the slot that is
+        released too. To be awaited: it is on disk then.
 
-        Raises StoreError: at once when nothing was changed; later when it is durable only once the disk takes it.
+        Raises StoreError when nothing could be changed; from the awaitable when it is durable only once the disk has
+        room again.
         """
         owed = self._sender.due(booking.appointment(self._editor.system), first=first)
         written = self._store.commit(Put(TABLE, booking.id, _encoder.encode(booking)), *owed)
@@ -285,7 +291,7 @@ class Ledger:
         if released:
             self._agenda.release(released)
         self._sender.wake()
-        await written
+        return written
 
 
 def category_of(slot: Slot, place: Place | None) -> OrientationCategory:

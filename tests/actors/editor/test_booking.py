@@ -287,7 +287,7 @@ async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
 
     monkeypatch.setattr(office.vendor.store, "commit", full)
     answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
     assert not office.sas.calls
 
