@@ -97,6 +97,8 @@ class Listener:
                 await self._drained()
         except TimeoutError:
             await self._cut(grace)
+        for secured in [*self._secured]:  # those that were turned away
+            secured.abort()
 
     async def _tick(self) -> None:
         """The Date header, once a second."""

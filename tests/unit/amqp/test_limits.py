@@ -1,6 +1,7 @@
 """What one client may take of the broker: time for acknowledgements, octets, connections; nobody else suffers for it.
 
-Texts and numbers of 406 and 530 are RabbitMQ 3.10's (`tests/wire/amqp/observed/cases/allowed.py` hears both)."""
+Texts and numbers of 406 and 530 are RabbitMQ 3.10's; `tests/wire/amqp/observed/cases/allowed.py` hears the 406 of both.
+"""
 
 from __future__ import annotations
 
