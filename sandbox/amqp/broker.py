@@ -107,7 +107,11 @@ class VirtualHost:
         exchange = self.exchanges.get(queue.dead_letter_exchange or "")
         if exchange is None:
             return
-        letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        try:
+            letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        except OSError as error:
+            log.error("a message that died in queue '%s' is lost: %s", queue.name, error)
+            return
         letter = self._load.settle(letter)
         for target in _targets(exchange, letter):
             if (reason == "rejected" or not in_cycle(letter, target.name)) and not target.refuses(letter):

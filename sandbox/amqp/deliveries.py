@@ -75,7 +75,8 @@ class Deliveries:
         return not consumer.limit or consumer.outstanding < consumer.limit
 
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
-        """Send one message to a consumer."""
+        """Send one message to a consumer. Raises OSError when its content cannot be read: nothing was done."""
+        properties, body = entry.message.content()
         self._last_tag = tag = self._last_tag + 1
         if not consumer.no_ack:
             self.unacked[tag] = (entry, consumer.queue, consumer, self._link.broker.elapsed())
@@ -83,7 +84,6 @@ class Deliveries:
             self._outstanding += 1
         message, link = entry.message, self._link
         place = codec.address(message.exchange, message.routing_key)
-        properties, body = message.content()
         link.send(codec.deliver(consumer.head, self._number, tag, entry.redelivered, place))
         link.send(codec.content(self._number, properties, body, link.frame_max))
         if consumer.no_ack:
@@ -94,6 +94,11 @@ class Deliveries:
         entry = queue.take(self._link.now)
         if entry is None:
             return False
+        try:
+            properties, body = entry.message.content()
+        except OSError as error:
+            queue.lose(entry, error)
+            return self.get(queue, no_ack=no_ack)
         self._last_tag = tag = self._last_tag + 1
         if no_ack:
             queue.settle(entry)
@@ -102,7 +107,6 @@ class Deliveries:
         queue.expire(self._link.now)  # what died behind it is not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
-        properties, body = message.content()
         self._link.send(
             codec.get_ok(self._number, tag, entry.redelivered, place, len(queue.ready))
             + codec.content(self._number, properties, body, self._link.frame_max)

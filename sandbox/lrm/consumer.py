@@ -127,12 +127,17 @@ class Consumer:
             await self._refuse(message, HubCode.CONFLICT, str(conflict), manner)
             return
         self._received(message, note=taken.note, fault=manner.faults)
-        if manner.refusal is not None:
-            answer = self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
-        else:
-            answer = self.answers.acknowledge(message, manner)
-        await self._commit(*taken.writes, *answer, cut=manner.cut)
+        try:
+            await self._commit(*taken.writes, *self._answer(message, manner), cut=manner.cut)
+        except ValueError:  # no row can hold it
+            self._ledger.undo(message.appointment["appointmentId"])
+            raise
         self.changes.tell(MESSAGES)
+
+    def _answer(self, message: Message, manner: Manner) -> tuple[Put, ...]:
+        if manner.refusal is not None:
+            return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
+        return self.answers.acknowledge(message, manner)
 
     async def _refuse(self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN) -> None:
         self._received(message, int(code), note=cause[:200], fault=manner.faults)

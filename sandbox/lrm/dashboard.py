@@ -45,6 +45,12 @@ class Tally:
         self._of[orientation.appointment_id] = now
         self._days.setdefault(day, Counter())[now[1:]] += 1
 
+    def remove(self, appointment_id: str) -> None:
+        """It is not kept after all."""
+        before = self._of.pop(appointment_id, None)
+        if before is not None:
+            self._days[before[0]][before[1:]] -= 1
+
     def of_day(self, day: date) -> DayCounts:
         """The counts of a day: none of them is 0."""
         return +self._days.get(day.isoformat(), DayCounts())

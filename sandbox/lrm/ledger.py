@@ -100,6 +100,12 @@ class Ledger:
         self._tally.put(after)
         return Taken((_put(after), *self._follow(after, change)), f"updated: {appointment['status']}")
 
+    def undo(self, appointment_id: str) -> None:
+        """What `take` gave for a new orientation could not be written, and never will be."""
+        if self.orientation(appointment_id) is None:
+            self._unattached.pop(appointment_id, None)
+            self._tally.remove(appointment_id)
+
     def _create(self, appointment: dict[str, Any], change: Change, sender: str) -> Taken:
         key = appointment["appointmentId"]
         note = "created"

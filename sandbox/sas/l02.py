@@ -37,6 +37,7 @@ from sandbox.store.protocol import Delete, Put, Store
 OUTBOX = "l02_outbox"
 ACTOR = "sas"
 LONGEST_CAUSE = 4000  # characters of an error's cause that are kept
+LONGEST_ID = 1000  # characters of a distributionID that a row can have; ours are far shorter
 GRACE = timedelta(minutes=1)  # that the hub's own report of an expiry may take
 SWEEP_S = 30.0
 
@@ -199,7 +200,8 @@ class L02:
         key, event = self._verdict(message)
         note = event.step or event.cause or "" if event is not None else f"no verdict in this {message.content}"
         code = event.code if event is not None else None
-        self._journal("in", f"consume {delivery.queue}", message.sender, key, code or 0, note=note[:200])
+        ref = key[:LONGEST_ID]
+        self._journal("in", f"consume {delivery.queue}", message.sender, ref, code or 0, note=note[:200])
         if event is not None and self._is_ours(key):
             await self._advance(key, event)
 
@@ -226,7 +228,8 @@ class L02:
         return text_at(error.get("sourceMessage"), "distributionID") or referenced
 
     def _is_ours(self, distribution_id: str) -> bool:
-        return distribution_id.partition("_")[0] == self._client_id
+        known = distribution_id.partition("_")[0] == self._client_id
+        return known and len(distribution_id) <= LONGEST_ID
 
     async def _advance(self, key: str, event: Event) -> None:
         """Apply an event and return once that is durable; nothing new needs no write."""
