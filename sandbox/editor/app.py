@@ -46,6 +46,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
+from sandbox.net.crowd import OF_ONE
 from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
     answering,
@@ -330,7 +331,9 @@ class Editors:
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused, at_once=edge.at_once)
+        of_one = max(OF_ONE, 2 * context.settings.editor_concurrency * len(self._vendors))  # the SAS core asks them all
+        sock = context.sockets[EDITORS_FHIR]
+        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, of_one=of_one)
 
     def _pages_listener(self) -> Listener:
         context = self._context

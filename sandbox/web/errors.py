@@ -82,7 +82,7 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
     def system_error(request: Request, error: OSError) -> Response:
         if error.errno in DISK_FAULTS:
             return store_error(request, StoreError(f"{error.filename or 'disk'}: {error.strerror}"))
-        return unexpected(request, error)
+        raise error  # a defect like any other
 
     def http_error(request: Request, error: HTTPException) -> Response:
         answer = page(request, error.status_code)
