@@ -130,7 +130,7 @@ def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
 class Broker:
     """`octets`: source of randomness for the names that a server makes; `elapsed`: seconds of a clock that only goes
     forward, by which clients' time limits are kept; `on_refusal` is told of every channel or connection that the broker
-    closes: whose it was, and why. `present`: open connections by user.
+    closes: whose it was, and why. `present`, `channels`: open connections and channels by user.
     """
 
     octets: Callable[[int], bytes]
@@ -142,6 +142,7 @@ class Broker:
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
     aliases: dict[str, VirtualHost] = field(default_factory=dict)  # further names of them
     present: Counter[str] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
     reply_addresses: set[str] = field(default_factory=set)  # of the reply consumers that there are
     _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
 
@@ -167,6 +168,19 @@ class Broker:
             reason = f"user connection limit ({self.limits.connections}) is reached"
             raise ProtocolError(530, f"connection refused for user '{user}': {reason}")
         self.present[user] += 1
+
+    def open_channel(self, user: str) -> None:
+        """One of his channels opens; `close_channels` follows. Raises ProtocolError 530 when he has too many."""
+        if self.channels[user] >= self.limits.channels:
+            reason = f"has reached the maximum allowed user limit of ({self.limits.channels})"
+            raise ProtocolError(530, f"number of channels opened for user '{user}' {reason}", (0, 0))
+        self.channels[user] += 1
+
+    def close_channels(self, user: str, count: int) -> None:
+        """So many of them end."""
+        self.channels[user] -= count
+        if not self.channels[user]:
+            del self.channels[user]
 
     def leave(self, user: str) -> None:
         """It ends."""

@@ -169,11 +169,14 @@ class Deliveries:
     # -- consumers
 
     def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
-        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use). The caller refills."""
+        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.in_exclusive_use(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
+        most = self._link.broker.limits.consumers
+        if len(queue.consumers) >= most:
+            raise ProtocolError(530, f"reached maximum ({most}) of consumers per queue")
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
         consumer.priority = priority
         self.consumers[tag] = consumer

@@ -16,14 +16,17 @@ class Limits:
     """What one broker allows.
 
     `message`: octets of a body (RabbitMQ's max_message_size); `ack_s`: seconds that a delivery may wait for its
-    acknowledgement (consumer_timeout); `connections`: open ones of one user (the user limit max-connections);
-    `unfinished`: octets of contents that are begun and not complete, on all connections together.
+    acknowledgement (consumer_timeout); `connections`, `channels`: open ones of one user (the user limits
+    max-connections and max-channels); `consumers`: of one queue; `unfinished`: octets of contents that are begun and
+    not complete, on all connections together.
     """
 
     message: int = 16 * MIB
     ack_s: float = 1800.0
     connections: int = 200
     unfinished: int = 256 * MIB
+    channels: int = 10_000
+    consumers: int = 1000
 
     @property
     def unfinished_of_one(self) -> int:

@@ -226,6 +226,7 @@ class Session:
                 methods.handle(channel, value)
             if channel.state is ChannelState.GONE:
                 del self.channels[channel.number]
+                self.broker.close_channels(self.user, 1)
 
     def _take_other(self, kind: int, number: int, payload: bytes, culprit: tuple[int, int]) -> None:
         """Channel 0, a channel that is not open, or a connection that is not running."""
@@ -266,6 +267,7 @@ class Session:
                 f" ({self.channel_max})",
                 (0, 0),
             )
+        self.broker.open_channel(self.user)
         self.channels[number] = Channel(self, number)
         self.send(codec.method(number, commands.Channel.OpenOk()))
 
@@ -359,6 +361,7 @@ class Session:
             self._entered = False
             self.broker.leave(self.user)
         channels, self.channels = self.channels, {}
+        self.broker.close_channels(self.user, len(channels))
         for channel in channels.values():
             channel.release()
 

@@ -18,7 +18,7 @@ from tests.unit.amqp.conftest import CLIENTS, PLATFORM, SAMU, TTL_MS, VHOST, Wir
 
 Basic, Channel, Connection = commands.Basic, commands.Channel, commands.Connection
 QUEUE = f"{SAMU}.message"
-LIMITS = Limits(message=1000, ack_s=30.0, connections=2, unfinished=5000)
+LIMITS = Limits(message=1000, ack_s=30.0, connections=2, unfinished=5000, channels=4, consumers=2)
 
 
 class House:
@@ -218,6 +218,36 @@ def test_connection_too_many_of_one_user_is_530(broker: Broker, house: House) ->
     first.session.lost(0.0)
     house.connect()
     assert broker.present == {PLATFORM: 2, SAMU: 1}
+
+
+# -- channels and consumers
+
+
+def test_channel_too_many_of_one_user_is_530(broker: Broker, house: House) -> None:
+    house.connect().channel(2)
+    wire = house.connect().channel(7)
+    close = wire.call(Channel.Open(), Connection.Close, 3)
+    assert (close.reply_code, close.class_id, close.method_id) == (530, 0, 0)
+    assert close.reply_text == (
+        f"NOT_ALLOWED - number of channels opened for user '{PLATFORM}'"
+        " has reached the maximum allowed user limit of (4)"
+    )
+    house.connect(SAMU)
+    assert broker.channels == {PLATFORM: 2, SAMU: 1}
+    again = house.connect().channel(2)
+    again.call(Channel.Close(200, "", 0, 0), Channel.CloseOk, 2)
+    again.channel(3)
+    again.session.lost(0.0)
+    assert broker.channels == {PLATFORM: 2, SAMU: 1}
+
+
+def test_consumer_too_many_of_one_queue_is_530(house: House) -> None:
+    wire = house.connect(SAMU)
+    for tag in ("a", "b"):
+        wire.call(Basic.Consume(0, QUEUE, tag), Basic.ConsumeOk)
+    close = wire.call(Basic.Consume(0, QUEUE, "c"), Connection.Close)
+    assert close.reply_text == "NOT_ALLOWED - reached maximum (2) of consumers per queue"
+    assert not house.vhost.queues[QUEUE].consumers
 
 
 # -- virtual hosts

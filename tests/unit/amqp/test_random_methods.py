@@ -156,6 +156,7 @@ class Scene:
         assert self.broker.unfinished.octets == sum(len(channel._begun) for channel in channels)
         running = [wire for wire in self.wires if wire.session.state is ConnectionState.RUNNING]
         assert self.broker.present.total() == len(running)
+        assert self.broker.channels.total() == len(channels)
         replies = {channel.replies.address for channel in channels if channel.replies is not None}
         assert self.broker.reply_addresses == replies
         assert not any(queue.ready or queue.consumers for queue in self.gone)
@@ -179,7 +180,7 @@ def test_valid_methods_in_any_order(broker: Any, connect: Any, script: list[tupl
         wire.session.lost(scene.now)
     everything = [*scene.vhost.queues.values(), *scene.gone]
     assert all((queue.unacked, len(queue.consumers)) == (0, 0) for queue in everything)
-    assert (broker.unfinished.octets, broker.present) == (0, {})
+    assert (broker.unfinished.octets, broker.present, broker.channels) == (0, {}, {})
     assert scene.broker.load.octets == sum(entry.message.size for queue in everything for entry in queue.ready)
     alive = {entry.position for queue in everything for entry in queue.ready if entry.journalled}
     others = [queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()]
