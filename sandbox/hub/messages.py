@@ -142,6 +142,7 @@ class MessageLog:
                 return
             if self._compaction is not None:
                 await asyncio.wait([self._compaction])
+            await self._log.close()  # Windows replaces no open file
             try:
                 snapshot = self._records.snapshot()
                 segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
@@ -149,7 +150,6 @@ class MessageLog:
                 if self._still_refused.due() is not None:
                     _log.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
-            await self._log.close()
             self._log = Log(segment)
             self._records.accepting = True
             _log.warning("hub: messages are kept again")
