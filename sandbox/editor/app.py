@@ -13,7 +13,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,6 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
-from sandbox.net.crowd import OF_ONE
 from sandbox.net.edge import Edge, Note, RequirePeer, refusals
 from sandbox.net.fhir_http import (
     answering,
@@ -62,9 +61,11 @@ from sandbox.net.fhir_http import (
     parse_body,
     query_of,
     read_body,
+    read_response,
     ready_fhir,
     wants_representation,
 )
+from sandbox.net.http.conditions import conditions_of, weak_etag
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
@@ -264,10 +265,17 @@ async def _account(request: Request, vendor: Vendor) -> Response:
     if wanted is None:
         record, created = await vendor.accounts.post(account), True
     else:
-        record, created = await vendor.accounts.put(wanted, account)
-    headers = {"Location": f"{vendor.desk.fhir_base}/Practitioner/{record.id}"}
-    body = _rendered(record) if wants_representation(request) else b""
+        record, created = await vendor.accounts.put(wanted, account, _condition(request))
+    rendered = _rendered(record)
+    headers = {"Location": f"{vendor.desk.fhir_base}/Practitioner/{record.id}", "ETag": weak_etag(rendered)}
+    body = rendered if wants_representation(request) else b""
     return fhir_response(body, 201 if created else 200, headers)
+
+
+def _condition(request: Request) -> Callable[[AccountRecord | None], None]:
+    """Whether an account may be changed as `If-Match` and `If-None-Match` have it."""
+    conditions = conditions_of(request)
+    return lambda record: conditions.allow_change(weak_etag(_rendered(record)) if record is not None else None)
 
 
 def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
@@ -279,7 +287,7 @@ def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
         body = _rendered(record)
     if body is None:
         raise not_found(f"no {kind} with id '{id}'")
-    return fhir_response(body)
+    return read_response(request, body, weak_etag(body))
 
 
 def _rendered(record: AccountRecord) -> bytes:
@@ -339,13 +347,14 @@ class Editors:
         context = self._context
         port = FhirPort(self._vendors)
         guarded = RequirePeer(port, _is_sas, at_once=port.at_once)
-        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once)
+        names = {(_SAS.cn, _SAS.ou): "sas"}
+        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once, names=names)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        of_one = max(OF_ONE, 2 * context.settings.editor_concurrency * len(self._vendors))  # the SAS core asks them all
+        of_one = max(1000, 2 * context.settings.editor_concurrency * len(self._vendors))  # the SAS core asks them all
         sock = context.sockets[EDITORS_FHIR]
-        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, of_one=of_one)
+        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, console=False, of_one=of_one)
 
     def _pages_listener(self) -> Listener:
         context = self._context

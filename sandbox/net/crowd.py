@@ -10,7 +10,6 @@ from typing import cast
 
 from sandbox.kernel.seldom import Seldom
 
-OF_ONE = 1000  # connections of one certificate to one HTTP port
 _LINGER = 2.0  # s for somebody who is turned away to read why and hang up
 
 _log = logging.getLogger(__name__)
@@ -20,12 +19,12 @@ class Crowd:
     """Of one listener. `most`: connections by certificate (its CN); `answer`: octets for those beyond, who are told
     after their first octets, as they may take an answer before their question for a fault."""
 
-    def __init__(self, most: int, answer: bytes = b"", refused: Callable[[str], None] | None = None) -> None:
+    def __init__(self, most: int, answer: bytes = b"", refused: Callable[[str, str], None] | None = None) -> None:
         self._most, self._answer, self._refused = most, answer, refused
         self._present: Counter[str] = Counter()
         self._told = Seldom()
 
-    def enter(self, cn: str) -> asyncio.Protocol | None:
+    def enter(self, cn: str, address: str) -> asyncio.Protocol | None:
         """One more; `leave` follows. Who is too many gets the protocol that turns him away."""
         self._present[cn] += 1
         if self._present[cn] <= self._most:
@@ -34,7 +33,7 @@ class Crowd:
             why = f"'{cn}' has {self._most} connections already, the next ones are refused"
             _log.warning("TLS: %s (%d times before)", why, left_out)
             if self._refused is not None:
-                self._refused(why)
+                self._refused(why, address)
         return _TurnedAway(self._answer)
 
     def leave(self, cn: str) -> None:
