@@ -61,8 +61,8 @@ class Listener:
     ) -> None:
         self._app = app if isinstance(app, Edge) else Answered(app)
         self._socket, self._refused, self._console = sock, refused, console
-        most = of_one or 3 * most_connections(console=console) // 4
-        self._crowd = Crowd(most, self._crowded_answer(), refused)
+        most = most_connections(console=console)
+        self._crowd = Crowd(of_one or most - most // 4, self._crowded_answer(), refused)
         self.at_once, self.opening = at_once, _OPENING
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
         self._server = uvicorn.Server(_config(app))
