@@ -15,10 +15,12 @@ from sandbox.fhir import nos
 from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import malformed
 from sandbox.kernel.model import Town
+from sandbox.kernel.words import folded
 from sandbox.population.agenda import zone_of
 from sandbox.sas.areas import Area, area_of
 from sandbox.sas.directory import Directory
-from sandbox.sas.places import ADDRESS, Spot, folded
+from sandbox.sas.place_names import Contradiction
+from sandbox.sas.places import ADDRESS, Spot
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 DAYS = 3
@@ -156,7 +158,10 @@ def _spot(values: Mapping[str, str], directory: Directory) -> Spot:
 
 def _named(values: Mapping[str, str], directory: Directory) -> Spot:
     insee, name = _first(values, "insee", "inseecode"), _first(values, "town", "city")
-    town = directory.town(insee, name)
+    try:
+        town = directory.town(insee, name)
+    except Contradiction as error:
+        raise Contradiction(error.detail, error.french, "http.town") from None
     if town is None:
         told = insee or name
         expected = "expected `insee` (5 characters) or `town` (a name) of a town of the directory"
@@ -168,7 +173,8 @@ def _named(values: Mapping[str, str], directory: Directory) -> Spot:
     number = "".join(char for char in _first(values, "streetnumber") if char in "0123456789")
     if number and not street:
         raise malformed("a `streetnumber` needs its `streetname`", "http.streetnumber")
-    return directory.places.spot_of(town, street, number)
+    spot = directory.places.spot_of(town, street, number)
+    return spot if insee else replace(spot, others=directory.places.others(name))
 
 
 def _specialty(text: str, directory: Directory, specialties: Mapping[str, str]) -> str:

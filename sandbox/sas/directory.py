@@ -16,12 +16,13 @@ from datetime import date
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier, prefixed_person
 from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.words import folded
 from sandbox.population.leave import absent, pattern_of
 from sandbox.population.people import Population
 from sandbox.population.procedural import FREE_TEXTS, Settled
 from sandbox.sas import participation
 from sandbox.sas.areas import KM_PER_DEGREE, Area, distance_km
-from sandbox.sas.places import Places, folded
+from sandbox.sas.places import Places
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 CELL_DEGREES = 0.1  # 11 km from south to north

@@ -197,7 +197,12 @@ _IDENTIFIER = _object(("system", "value"), system=_text(), value=_text())
 # What is searched, as it was understood.
 _SEARCHED: dict[str, Any] = {
     "specialty": _object(("code", "label"), code=_text(), label=_text()),
-    "place": _object(("kind", "label"), kind={"enum": ["address", "town", "department"]}, label=_text()),
+    "place": _object(
+        ("kind", "label"),
+        kind={"enum": ["address", "town", "department"]},
+        label=_text(),
+        others={**_list(_text()), "description": "what else the text may mean, when it does not say which"},
+    ),
     "town": _object(("insee", "name", "postal_code"), insee=_text(), name=_text(), postal_code=_text()),
     "order": {"enum": ["distance", "shuffled"]},
     "from": _INSTANT,

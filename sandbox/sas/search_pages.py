@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.kernel.calls import may_call
+from sandbox.kernel.calls import SIMULATOR, may_call
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.words import folded
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.cards import booking_url
 from sandbox.sas.contextual import (
@@ -36,10 +37,11 @@ from sandbox.sas.contextual import (
 )
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
-from sandbox.sas.places import folded
+from sandbox.sas.place_names import Contradiction
 from sandbox.sas.regulators import Right
 from sandbox.sas.results_view import FILTERS, ResultsView
 from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
+from sandbox.sas.specialties import profession
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event
@@ -135,7 +137,7 @@ class SearchPages:
         """The answer to an LRM that is unknown, or whose calls are disabled."""
         if "origin" not in values:
             return None
-        territory = lrm_of(values["origin"], self._frame.context.population.territories.values())
+        territory = lrm_of(values["origin"], (*self._frame.context.population.territories.values(), SIMULATOR))
         if territory is not None and may_call(territory.samu, self._frame.context.world.world.switches):
             return None
         regulator = self._frame.regulator(request)
@@ -165,10 +167,12 @@ class SearchPages:
         criteria = read_criteria(plain, self._directory, self._labels, self._frame.context.clock.now())
         notices = []
         if specialty and not known:
-            sentence = (
-                f"« {specialty} » n'est ni une spécialité ni un motif connus : consultation de médecine générale."
-            )
-            notices.append(("specialty", sentence))
+            what = profession(values["specialty"])
+            unknown = f"désigne une profession ({what})" if what else "n'est ni une spécialité ni un motif connus"
+            notices.append(("specialty", f"« {specialty} » {unknown} : consultation de médecine générale."))
+        if criteria.spot.others:
+            others = ", ".join(criteria.spot.others)
+            notices.append(("place", f"« {criteria.spot.town.name} » peut aussi désigner : {others}."))
         wish = read_practitioner(values.get("practitioner", ""))
         preferred, error = await self._preferred(wish, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
@@ -309,6 +313,8 @@ _WISHES = {
 def french(error: RequestError, values: Mapping[str, str]) -> str:
     """What is wrong with a search, for the person who asked for it."""
     place = place_of(values)
+    if isinstance(error, Contradiction):
+        return error.french
     match (error.issues[0].expression or "").removeprefix("http."):
         case "place" | "town" | "insee":
             return (
