@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ ENV_PREFIX = "SAS_SANDBOX_"
 # What each port offset from --port-base serves: the public interface of endpoints.json.
 SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
 EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
+
+SSO_REALM = "/realms/sas"  # on the port PSC_UI: the platform's own identity provider, where editors send regulators
 
 EMBEDDED = "embedded"  # the broker inside the role `hub`
 
@@ -112,6 +115,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
 
     @property
+    def exposed(self) -> bool:
+        """Do the ports listen to other machines than this one."""
+        return not is_loopback(self.host)
+
+    @property
     def hub(self) -> tuple[str, int]:
         """Host and port of the hub's broker, as its clients use them."""
         if self.hub_broker == EMBEDDED:
@@ -149,6 +157,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "demo": {"practitioners": 2_000},
     "national": {"practitioners": 100_000, "scope": "france"},
 }
+
+
+def is_loopback(host: str) -> bool:
+    """Does that name or address mean this machine alone: `localhost`, `127.…`, `::1`, `::ffff:127.…`."""
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 class FieldError(ValueError):

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from sandbox.editor.accounts import Accounts
 from sandbox.editor.entrance import Entrance
 from sandbox.editor.recovery import LIFETIME, Recovery, password_errors
-from sandbox.web.attempts import Attempts
+from sandbox.web.attempts import Attempts, account_name, stranger_name
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, csrf_token, flash
 
@@ -64,7 +64,7 @@ class PasswordPages:
             error = "Adresse électronique ou mot de passe incorrect."
             return self._entrance.render(request, "login.html", 403, email=email, error=error)
         self._attempts.succeeded(*who)
-        self._entrance.sign_in_by_password(request, record)
+        await self._entrance.sign_in_by_password(request, record)
         return redirect(f"{self._root}/")
 
     async def forgotten_page(self, request: Request) -> Response:
@@ -115,7 +115,10 @@ class PasswordPages:
         )
 
     def _names(self, request: Request, what: str, email: str) -> tuple[str, str]:
-        return f"{what}:{email[:200]}", f"{what}:session:{csrf_token(request)}"
+        """Under which an attempt counts: the account that is meant, and this browser."""
+        record = self._accounts.of_email(email)
+        who = account_name(record.id) if record is not None else stranger_name(email)
+        return f"{what}:{who}", f"{what}:session:{csrf_token(request)}"
 
 
 def _minutes() -> int:

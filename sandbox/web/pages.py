@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from sandbox.web.assets import package_assets, package_folder, theme_assets
+from sandbox.web.ended import Ended
 from sandbox.web.errors import error_handlers
 from sandbox.web.filters import FILTERS
 from sandbox.web.headers import content_policy, secure, trusted_hosts
@@ -122,18 +123,21 @@ def console(
     *,
     role: str,
     prefix: str = "",
+    beside: Sequence[BaseRoute] = (),
     handlers: Mapping[Any, Any] | None = None,
+    ended: Ended | None = None,
 ) -> ASGIApp:
     """A console's application: `routes` and its static files, sessions, trusted hosts, error pages, headers.
 
     `role` names the session cookie; `handlers` are further exception handlers (they win over the error pages).
-    All routes lie under `prefix` (then `/` leads there), the static files under `<prefix>/static`; both relative
-    to where the application is mounted.
+    All routes lie under `prefix` (then `/` leads there) but those `beside` it, the static files under
+    `<prefix>/static`; all relative to where the application is mounted. `ended`: which sessions are over, where people
+    log in.
     """
     own: list[BaseRoute] = [pages.static_route(), *routes]
     app = Starlette(
-        routes=[Mount(prefix, routes=own), Route("/", leading_to(prefix + "/"))] if prefix else own,
-        middleware=[trusted_hosts(context), session_middleware(context, role)],
+        routes=[Mount(prefix, routes=own), *beside, Route("/", leading_to(prefix + "/"))] if prefix else own,
+        middleware=[trusted_hosts(context), session_middleware(context, role, ended)],
         exception_handlers={**error_handlers(pages), **(handlers or {})},
     )
     return secure(app, context.settings)
