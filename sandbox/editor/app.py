@@ -122,9 +122,10 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     context.world.watch(manners.follow)
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
     secret = context.secret(f"resets:{editor.slug}")
+    recovery = Recovery(store, accounts, context.clock, context.entropy, secret)
     routes = [
         *entrance.routes(),
-        *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
+        *PasswordPages(entrance, accounts, recovery, context.admin_token).routes(),
         *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
         *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter).routes(),
     ]

@@ -53,7 +53,7 @@ def luhn_digit(digits: str) -> str:
 
 def has_luhn(digits: str) -> bool:
     """True when the last digit is the Luhn check digit of the others."""
-    return digits[:-1].isdigit() and luhn_digit(digits[:-1]) == digits[-1]
+    return digits.isascii() and digits[:-1].isdigit() and luhn_digit(digits[:-1]) == digits[-1]
 
 
 def prefixed_person(value: str) -> str:
@@ -62,16 +62,16 @@ def prefixed_person(value: str) -> str:
     Anything else is returned as it is: it may already carry its prefix, or be unknown.
     """
     length = len(value)
-    if length == 11 and value.isdigit():
+    if length == 11 and value.isascii() and value.isdigit():
         return "8" + value
-    if length == 9 and value[:2].isalnum():
+    if length == 9 and value.isascii() and value[:2].isalnum():
         return "0" + value
     return value
 
 
 def prefixed_structure(value: str) -> str:
     """National id of a structure with its prefix: 9 -> `1…` (FINESS), 14 -> `3…` (SIRET); else as it is."""
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         if len(value) == 9:
             return "1" + value
         if len(value) == 14:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.hub_clients import usable_client_id, why_not
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
 from sandbox.kernel.model import (
     AgendaTemplate,
@@ -26,6 +27,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.kernel.reserved import why_reserved
 from sandbox.population.characters import character, check_characters
 from sandbox.population.departments import department_of
 from sandbox.population.people import Personas
@@ -93,6 +95,9 @@ def read_personas(
         structures=NOTHING,
     )
     editors.keyed("system")
+    for at, row in enumerate(editors.rows):
+        if (reason := why_reserved(row.slug)) is not None:
+            raise editors.error(f"$[{at}].slug", reason)
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
     known = replace(known, structures=known.read_structures(_rows(directory, "structures", StructureRow)))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
@@ -141,6 +146,9 @@ def _editor(row: EditorRow, at: int) -> Editor:
 def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     for field in ("samu", "origin"):
         rows.keyed(field)
+    for at, row in enumerate(rows.rows):
+        if not usable_client_id(row.samu):
+            raise rows.error(f"$[{at}].samu", why_not(row.samu))
     return {
         code: Territory(code, row.name, row.department, row.samu, row.origin)
         for code, row in rows.keyed("code").items()

@@ -15,6 +15,7 @@ from sandbox.fhir import nos
 from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import malformed
 from sandbox.kernel.model import Town
+from sandbox.kernel.numbers import decimal_number, whole_number
 from sandbox.kernel.words import folded
 from sandbox.population.agenda import zone_of
 from sandbox.sas.areas import Area, area_of
@@ -233,10 +234,9 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 def _point(values: Mapping[str, str]) -> tuple[float, float] | None:
     if "lat" not in values and "lon" not in values:
         return None
-    try:
-        lat, lon = float(values["lat"]), float(values["lon"])
-    except (KeyError, ValueError):
-        raise malformed("`lat` and `lon` must both be decimal degrees", "http.lat") from None
+    lat, lon = (decimal_number(values.get(name, "").strip()) for name in ("lat", "lon"))
+    if lat is None or lon is None:
+        raise malformed("`lat` and `lon` must both be decimal degrees", "http.lat")
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise malformed("`lat` is from -90 to 90, `lon` from -180 to 180", "http.lat")
     return lat, lon
@@ -246,10 +246,7 @@ def _km(values: Mapping[str, str], name: str) -> float | None:
     text = _first(values, name).replace(",", ".")
     if not text:
         return None
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = 0.0
+    distance = decimal_number(text) or 0.0
     if not 0 < distance <= LARGEST_RADIUS_KM:
         raise malformed(f"`{name}` is in kilometres, over 0, at most {LARGEST_RADIUS_KM:g}", f"http.{name}")
     return distance
@@ -272,6 +269,7 @@ def _some_of(values: Mapping[str, str], name: str, known: Collection[str]) -> fr
 def _page(text: str) -> int:
     if not text:
         return 1
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_PAGES:
+    page = whole_number(text)
+    if page is None or not 1 <= page <= MOST_PAGES:
         raise malformed(f"page '{text}' is not a number from 1 to {MOST_PAGES}", "http.page")
-    return int(text)
+    return page
