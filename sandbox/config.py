@@ -294,7 +294,11 @@ def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> Usag
     inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
     if document is not None and inside is not None and origin.get(inside[2]) == document.file:
         return document.error(inside[1], text)  # type: ignore[no-any-return]
-    field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
+    known = next((each for each in (error, error.__cause__) if isinstance(each, FieldError)), None)
+    field = known.field if known is not None else ""
+    if not field:
+        told = text.replace("`", " ").split(":")[0].split()
+        field = next((name for name in Settings.__struct_fields__ if name in told), "")
     if not field:
         field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")
     if document is not None and field in document.value and origin.get(field) == document.file:

@@ -13,7 +13,7 @@ import orjson
 
 from sandbox.fhir.document import IDENTIFIER_SHAPE, Check, Node, Problems, Shape, check_rest, load_resource
 from sandbox.fhir.models import check_model
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier, regulator_identifier
 
 PROFILE = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul"
 
@@ -96,7 +96,7 @@ def _identifier(problems: Problems, row: Node, path: str) -> Identifier:
     system = problems.text(row, "system", path)
     value = problems.text(row, "value", path)
     check_type(problems, code, system, path)
-    return Identifier(system, value, code)
+    return regulator_identifier(Identifier(system, value, code))
 
 
 def check_type(problems: Problems, code: str, system: str, path: str) -> None:

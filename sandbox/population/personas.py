@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub_clients import usable_client_id, why_not
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person, regulator_identifier
 from sandbox.kernel.model import (
     AgendaTemplate,
     ConsultationSite,
@@ -299,16 +299,33 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:
     rows.keyed("email")
     rows.keyed("value")
+    _tell_people_apart(rows)
     for at, row in enumerate(rows.rows):
         if row.territory not in territories:
             raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'")
     return tuple(
         Regulator(
-            Identifier(_SYSTEMS[row.type], row.value, row.type),
+            _identifier(row),
             row.family, row.given, row.email, row.territory, row.password,
         )
         for row in rows.rows
     )  # fmt: skip
+
+
+def _identifier(row: RegulatorRow) -> Identifier:
+    return regulator_identifier(Identifier(_SYSTEMS[row.type], row.value, row.type))
+
+
+def _tell_people_apart(rows: _Rows[RegulatorRow]) -> None:
+    """An RPPS with and without its prefix is one person's. Raises ConfigError."""
+    seen: set[str] = set()
+    for at, row in enumerate(rows.rows):
+        key = _identifier(row).key
+        if key in seen:
+            raise rows.error(
+                f"$[{at}].value", f"'{row.value}' is a person of this file already: an RPPS has its prefix"
+            )
+        seen.add(key)
 
 
 def _examples(

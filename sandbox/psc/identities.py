@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 
+from sandbox.kernel.identifiers import regulator_login
 from sandbox.kernel.model import Regulator
 
 
@@ -25,7 +26,7 @@ class Identities:
 
     def named(self, login: str) -> Regulator | None:
         """Whom somebody means who types this."""
-        return self._by_login.get(_fold(login))
+        return self._by_login.get(_fold(regulator_login(login))) or self._by_login.get(_fold(login))
 
     def authenticate(self, login: str, password: str) -> Regulator | None:
         """The person, if the password is theirs. Takes as long for an unknown login as for a wrong password."""

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, PeerError, RequestError
+from sandbox.kernel.identifiers import regulator_login
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.sas.accounts import Accounts
@@ -90,7 +91,7 @@ class Console:
         """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
         claims = await self._frame.psc.callback(request)
         regulator = self._accounts.regulator(claims.national_id)
-        if regulator is None or regulator.identifier.value != claims.national_id:
+        if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):
             detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
         await sign_in(request, regulator=self._accounts.id_of(regulator))
