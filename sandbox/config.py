@@ -34,7 +34,7 @@ ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in wh
 
 
 _LARGEST = 2**53 - 1  # of the whole numbers that every reader of JSON keeps
-_VHOST = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_VHOST = re.compile(r"/|[A-Za-z0-9._-]{1,100}")
 _ORIGIN = re.compile(r"sas(?:-[A-Za-z0-9_-]{1,40})?")
 _TOKEN = re.compile(r"[!-~]{16,200}")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -116,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 _require(text.isprintable() and text.strip() != "", name, text, "a text without control characters")
         for name in ("host", "public_host"):
             _require(_is_host(getattr(self, name)), name, getattr(self, name), "a host name or an IP address")
-        _require(_VHOST.fullmatch(self.vhost), "vhost", self.vhost, "letters, digits, '.', '_' and '-', at most 100")
+        _require(_VHOST.fullmatch(self.vhost), "vhost", self.vhost, "/, or letters, digits, '.', '_' and '-'")
         _require(_ORIGIN.fullmatch(self.sas_origin), "sas_origin", self.sas_origin, "sas, or sas-<name>")
         for name, ids in (("platform_client_id", (self.platform_client_id,)), ("spare_clients", self.spare_clients)):
             for client_id in ids:

@@ -314,6 +314,8 @@ def _wrong_fields(account: Account, territories: frozenset[str]) -> Iterator[Iss
     for name, text in (("family", account.family), ("given", account.given), ("email", account.email)):
         if not text:
             yield Issue("required", f"{name} is missing", name)
+        elif not text.isprintable():
+            yield Issue("value", f"{name} has control characters", name)
         elif len(text) > LONGEST:
             yield Issue("value", f"{name} is longer than {LONGEST} characters", name)
     if account.email and not is_email(account.email):
