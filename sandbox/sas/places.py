@@ -143,7 +143,7 @@ class Places:
         """A town, or an address in it when there is a street. A number at the head of the street counts as one."""
         street = " ".join(street.split())
         if not street:
-            return Spot(TOWN, town.name, town, area_of(town))
+            return Spot(TOWN, self._told(town), town, area_of(town))
         if not number:
             number, street = split_number(street)
         line = f"{number} {street}" if number else street

@@ -38,6 +38,7 @@ from sandbox.sas.contextual import (
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
 from sandbox.sas.place_names import Contradiction
+from sandbox.sas.places import ADDRESS
 from sandbox.sas.regulators import Right
 from sandbox.sas.results_view import FILTERS, ResultsView
 from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
@@ -170,9 +171,6 @@ class SearchPages:
             what = profession(values["specialty"])
             unknown = f"désigne une profession ({what})" if what else "n'est ni une spécialité ni un motif connus"
             notices.append(("specialty", f"« {specialty} » {unknown} : consultation de médecine générale."))
-        if criteria.spot.others:
-            others = ", ".join(criteria.spot.others)
-            notices.append(("place", f"« {criteria.spot.town.name} » peut aussi désigner : {others}."))
         wish = read_practitioner(values.get("practitioner", ""))
         preferred, error = await self._preferred(wish, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
@@ -277,6 +275,7 @@ class SearchPages:
             live=f"/sas/recherche/flux?{query}" if running else None,
             whole=f"/sas/recherche?{complete}",
             notices=asked.notices,
+            others=_others(asked),
             problem=None,
             **self._view(asked, results, running=running),
             **self.form({"place": written(asked.criteria.spot), **asked.values}),
@@ -299,11 +298,25 @@ class SearchPages:
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
 
 
+def _others(asked: Asked) -> list[tuple[str, str]]:
+    """What else the place may mean, with the address of the same search there."""
+    spot = asked.criteria.spot
+    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    kept = {name: text for name, text in asked.values.items() if name not in _PLACE}
+    return [(text, "/sas/recherche?" + urlencode({**kept, "place": line + text})) for text in spot.others]
+
+
 def last_search(request: Request) -> Mapping[str, str] | None:
     """Address (`path`) and `label` of the last search of this session."""
     return request.session.get(LAST)
 
 
+_PLACE = frozenset(
+    {
+        *("place", "insee", "town", "inseecode", "city", "streetname", "streetnumber", "lat", "lon"),
+        *("origin", "page", "shuffle"),
+    }
+)
 _WISHES = {
     NOT_FOUND: "Le médecin traitant demandé n'a pas été trouvé : la recherche continue sans lui.",
     NOT_ASKED: "Aucun médecin traitant n'a été transmis.",

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.errors import Issue, RequestError
 
-CHALLENGE = 'Basic realm="sas-sandbox", charset="UTF-8", Bearer realm="sas-sandbox"'
+CHALLENGE = 'Basic realm="sas-sandbox", charset="UTF-8"'
 Refuse: TypeAlias = Callable[[Request, RequestError], Response | Awaitable[Response]]
 
 

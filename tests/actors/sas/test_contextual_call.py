@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +19,7 @@ from sandbox.population.geocoding import geocode
 from sandbox.sas.areas import distance_km
 from sandbox.sas.criteria import read_criteria
 from sandbox.sas.directory import Directory
+from sandbox.sas.places import Places
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core
 from tests.actors.sas.searching import open_editors
@@ -300,6 +302,16 @@ async def test_a_town_that_contradicts_itself_leads_back_home_and_is_told(
     core: Core, parameters: dict[str, str], sentence: str
 ) -> None:
     assert sentence in await home_after(core, inseecode="", **parameters)
+
+
+async def test_what_else_the_place_may_mean_is_offered(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Places, "_besides", lambda self, towns, text: ("Bordeaux (99)", "Bordeaux (98)"))
+    page = await page_of(core, inseecode="", city="Bordeaux", streetname="12 rue du Test", practitioner="Duvallon")
+    assert "« Bordeaux » peut aussi désigner :" in page
+    links = re.findall(r'<a href="(/sas/recherche\?[^"]+)">Bordeaux \(9\d\)</a>', page)
+    asked = [{name: values[0] for name, values in parse_qs(urlsplit(link).query).items()} for link in links]
+    assert [each.pop("place") for each in asked] == ["12 rue du Test, Bordeaux (99)", "12 rue du Test, Bordeaux (98)"]
+    assert asked[0] == {"practitioner": "Duvallon", "affichage": "complet"}
 
 
 @pytest.mark.parametrize("specialty", ["Médecine d’urgence", "médecine d'urgence", "MEDECINE D URGENCE"])

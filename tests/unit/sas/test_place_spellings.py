@@ -174,6 +174,11 @@ def test_towns_of_the_persona_files_have_all_their_codes_too(population: Populat
     assert places.beginning("33800") == ["Bordeaux"]
 
 
+def test_a_town_with_namesakes_is_labelled_with_its_departement(national: Directory) -> None:
+    labels = {text: spot.label for text in ("Saint-Denis", "93200", "Paris") if (spot := national.places.spot(text))}
+    assert labels == {"Saint-Denis": "Saint-Denis (974)", "93200": "Saint-Denis (93)", "Paris": "Paris"}
+
+
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
