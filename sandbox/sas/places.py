@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from sandbox.kernel.model import Town
 from sandbox.kernel.words import folded
@@ -40,6 +40,7 @@ _DEPARTMENT = re.compile(r"(?:departement\s+)?([0-9][0-9ab][0-9]?)")
 _ABOUT = re.compile(r"^departement (?:de la |de l |des |du |de |d )?")
 _COUNTRY = re.compile(r"[\s,(]+france\)?\s*$", re.IGNORECASE)
 MOST_OTHERS = 8
+LEAST_GLUED = 4  # letters that must be typed before names are compared without their spaces
 _CITY_CODES = {city: tuple(code for code in CITY_CODES if CITY_CODES[code] == city) for city in CITY_CODES.values()}
 
 
@@ -220,11 +221,20 @@ class Places:
         wanted = folded(text)
         if not wanted:
             return []
-        towns = (town for name, town in self._names if _begins(name, wanted) or wanted in self.postal_codes(town))
+        named = (town for name, town in self._names if _begins(name, wanted))
+        towns = chain(self._by_postal_code.get(wanted, ()), named, self._glued(wanted))
         departments = (each for each in DEPARTMENTS.values() if _begins(folded(each.name), wanted))
         texts = [self._told(town) for town in islice(towns, most)]
         texts += [f"{each.name} ({each.code})" for each in departments]
         return [*dict.fromkeys(texts)][:most]
+
+    def _glued(self, wanted: str) -> Iterator[Town]:
+        """Towns whose name begins so without its spaces: `lhay` for L'Haÿ."""
+        letters = letters_of(wanted)
+        if len(letters) >= LEAST_GLUED:
+            for name, towns in self._by_letters.items():
+                if name.startswith(letters):
+                    yield from towns
 
     def _told(self, town: Town) -> str:
         return f"{town.name} ({town.department})" if len(self._by_name[folded(town.name)]) > 1 else town.name

@@ -62,14 +62,15 @@ class Ended:
             await self._store.barrier()  # somebody else has just ended it
         if self.over(name):
             return
+        floor = self._floor
         self._begun[key] = begun
         gone = dict.fromkeys(self._forgotten())
         for each in gone:
             del self._begun[each]
         if self._store is not None:
-            row = Put(self._table, key, msgspec.json.encode(_Row(begun)))
-            floor = Put(self._table, _FLOOR, msgspec.json.encode(_Row(self._floor)))
-            await self._store.commit(row, *(Delete(self._table, each) for each in gone), floor)
+            writes = [(key, begun)] if self._floor == floor else [(key, begun), (_FLOOR, self._floor)]
+            puts = (Put(self._table, name, msgspec.json.encode(_Row(at))) for name, at in writes)
+            await self._store.commit(*puts, *(Delete(self._table, each) for each in gone))
 
     def _forgotten(self) -> Iterable[str]:
         """Those that nobody needs any more, and the oldest that are too many: these raise the floor."""

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from sandbox.net.context import Context
 from sandbox.psc.provider import Provider
-from sandbox.web.oidc import RelyingParty, at_psc
+from sandbox.web.oidc import AT_PLATFORM, Client, RelyingParty, at_psc
 from sandbox.web.pages import Pages, console, redirect
 from sandbox.web.session import sign_in, sign_out
 
@@ -52,10 +52,12 @@ class Wire:
         return Reply(self.status or answer.status_code, {}, self.spoil(url, answer.content))
 
 
-def site(context: Context, wire: Wire, client_id: str, origin: str, prefix: str) -> ASGIApp:
+def site(
+    context: Context, wire: Wire, client_id: str, origin: str, prefix: str, client: Client | None = None
+) -> ASGIApp:
     """A console whose page `/private` needs a login, as the SAS core and the editors do it."""
     http: Any = wire
-    party = RelyingParty(context, at_psc(client_id), f"{origin}{prefix}/oidc/callback", http)
+    party = RelyingParty(context, client or at_psc(client_id), f"{origin}{prefix}/oidc/callback", http)
 
     async def private(request: Request) -> Response:
         if "name" in request.session:
@@ -108,6 +110,27 @@ def test_second_site_needs_no_second_login(browser: Any) -> None:
     page = browser.get(f"{EDITOR}/agenda-azur/private?slot=x&origin=sas")
     assert page.text.startswith("bonjour Léa Roy")
     assert page.text.endswith("(slot=x&origin=sas)")
+
+
+@pytest.mark.requirement("SSO-2", "SSO-3")
+def test_an_editor_logs_people_in_through_the_realm_of_the_platform(
+    context: Context, wire: Wire, runner: asyncio.Runner, make_browser: Any
+) -> None:
+    sites = {
+        PSC: wire.app,
+        SAS: site(context, wire, "sas", SAS, ""),
+        EDITOR: site(context, wire, "agenda-azur", EDITOR, "/agenda-azur", AT_PLATFORM),
+    }
+    browser = make_browser(runner, sites)
+    page = browser.get(f"{EDITOR}/agenda-azur/private?origin=sas")
+    assert urlsplit(str(page.url)).path == "/realms/sas/protocol/openid-connect/auth"
+    assert "Ministère de la Santé et de la Prévention" in page.text
+    asked = parse_qs(urlsplit(str(page.url)).query)
+    assert (asked["client_id"], asked["scope"]) == (["sas"], ["openid email profile pro_sante_connect"])
+    answer = browser.follow(browser.submit(page, login="lea@sas33.invalid", password="Lea-2026"))
+    assert answer.text.startswith("bonjour Léa Roy")
+    assert browser.get(f"{SAS}/private").text.startswith("bonjour Léa Roy")  # one login for both
+    assert "/realms/sas/protocol/openid-connect/token" in wire.calls
 
 
 @pytest.mark.requirement("SSO-2")
