@@ -9,7 +9,7 @@ Vienne (38) · Saint-Denis, La Réunion · Ajaccio 2A          the département,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sandbox.kernel.errors import Issue, RequestError
@@ -127,16 +127,21 @@ def has_district(town: Town, number: int) -> bool:
     return 1 <= number <= _CITIES.get(town.insee, (0,))[0]
 
 
-def fits(town: Town, said: TownName, codes: Iterable[str]) -> bool:
+def fits(town: Town, said: TownName, codes: Collection[str]) -> bool:
     """Is all that the text says true of the town? `codes`: its postal codes."""
-    own = {town.department.lower(), town.insee.lower(), *codes}
-    own |= {code for code, city in CITY_OF.items() if city == town.insee}
     if said.district is not None and not has_district(town, said.district):
         return False
-    return all(code in own or (len(code) < 3 and has_district(town, int_of(code))) for code in said.codes)
+    return all(code in codes or _is_of(town, code) for code in said.codes)
 
 
-def nearly_fits(town: Town, said: TownName, codes: Iterable[str], known: Mapping[str, object]) -> bool:
+def _is_of(town: Town, code: str) -> bool:
+    """Is that the town's département, its INSEE code, or one of its arrondissements."""
+    if code in (town.department.lower(), town.insee.lower()) or CITY_OF.get(code) == town.insee:
+        return True
+    return len(code) < 3 and has_district(town, int_of(code))
+
+
+def nearly_fits(town: Town, said: TownName, codes: Collection[str], known: Mapping[str, object]) -> bool:
     """The same where a postal code need only be one of the region: that of a CEDEX, or one that is nobody's
     (`known`: those of all towns)."""
     regions = {region_of(code) for code in codes}

@@ -75,6 +75,7 @@ class Places:
 
     def __init__(self, towns: Mapping[str, Town]) -> None:
         self._towns = towns
+        self._codes: dict[str, tuple[str, ...]] = {}  # postal codes of the towns that were looked at
 
     @cached_property
     def _names(self) -> list[tuple[str, Town]]:
@@ -105,8 +106,11 @@ class Places:
 
     def postal_codes(self, town: Town) -> tuple[str, ...]:
         """All its postal codes, the main one first."""
-        several = postal_codes().get(town.insee, ())
-        return tuple(dict.fromkeys((town.postal_code, *several, *_CITY_CODES.get(town.insee, ()))))
+        found = self._codes.get(town.insee)
+        if found is None:
+            several = (*postal_codes().get(town.insee, ()), *_CITY_CODES.get(town.insee, ()))
+            found = self._codes[town.insee] = tuple(dict.fromkeys((town.postal_code, *several)))
+        return found
 
     @cached_property
     def _by_department(self) -> dict[str, list[Town]]:
