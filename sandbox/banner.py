@@ -4,6 +4,7 @@ where, the accounts, three commands to copy."""
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from sandbox.config import (
     Settings,
     is_loopback,
 )
+from sandbox.files import POSIX
 
 
 def memory_mib(pids: Sequence[int]) -> float | None:
@@ -68,6 +70,11 @@ def opened(settings: Settings, token_file: Path) -> list[str]:
     return lines
 
 
+def quoted(word: str) -> str:
+    """A word of a command as the person's shell wants it."""
+    return shlex.quote(word) if POSIX else subprocess.list2cmdline([word])
+
+
 def banner(
     document: dict[str, Any],
     data_dir: Path,
@@ -104,7 +111,7 @@ def banner(
         "  À copier",
         f"    {_curl(document)}",
         f"    page à ouvrir : {sas['ui']}/",
-        f"    {program} scenario run nominal --endpoints {shlex.quote(str(data_dir / 'endpoints.json'))}",
+        f"    {program} scenario run nominal --endpoints {quoted(str(data_dir / 'endpoints.json'))}",
         "",
         *([*open_to, ""] if open_to else []),
         "  Ctrl-C pour arrêter.",
@@ -131,7 +138,7 @@ def _curl(document: dict[str, Any]) -> str:
     if not tls["clients"]:
         return f"curl '{editor['fhir']}/Slot?{query}'"
     sas = tls["clients"]["sas"]
-    files = " ".join(f"{flag} {shlex.quote(path)}" for flag, path in _curl_files(tls["ca"], sas))
+    files = " ".join(f"{flag} {quoted(path)}" for flag, path in _curl_files(tls["ca"], sas))
     return f"curl {files} '{editor['fhir']}/Slot?{query}'"
 
 

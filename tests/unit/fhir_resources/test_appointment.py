@@ -290,6 +290,63 @@ def test_sos_is_emitted_with_the_operator_as_only_extension(practitioner: str | 
     assert parse_appointment(content) == appointment
 
 
+def emitted(*extensions: dict[str, Any], profile: str, who: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The whole document that the profile wants for one of the appointments above, and nothing else."""
+    return {
+        "resourceType": "Appointment",
+        "id": "7",
+        "meta": {"profile": [profile]},
+        "extension": list(extensions),
+        "identifier": [{"system": "urn:oid:1.2.250.1.999.1", "value": "b6e39355-8a61-4556-b340-36f7b95fec6a"}],
+        "status": "booked",
+        "start": "2026-11-23T14:00:00.000+01:00",
+        "end": "2026-11-23T14:15:00.000+01:00",
+        "participant": [who],
+        **more,
+    }
+
+
+ORIENTATION = {
+    "url": "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-categorie-orientation",
+    "valueCodeableConcept": {
+        "coding": [
+            {
+                "system": "https://interop.esante.gouv.fr/ig/fhir/sas/CodeSystem/categorie-orientation-sas-codesystem",
+                "code": "001",
+            }
+        ]
+    },
+}
+PROFILE = "http://sas.fr/fhir/StructureDefinition/FrAppointmentSAS"
+SOS = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-sos-appointment"
+OF_TECHNICAL = operator("INTRN", "urn:oid:1.2.250.1.213.3.6", TECHNICAL.value)
+
+
+@pytest.mark.requirement("R03-9")
+@pytest.mark.parametrize(
+    ("appointment", "document"),
+    [
+        (
+            APPOINTMENT,
+            emitted(
+                operator(), ORIENTATION, profile=PROFILE, who=participant(), created="2026-11-22T10:00:00.123+01:00"
+            ),
+        ),
+        (
+            sos_appointment(None, "needs-action"),
+            emitted(OF_TECHNICAL, profile=SOS, who={"type": [ADM], "status": "needs-action"}),
+        ),
+        (
+            sos_appointment("810100050075", "accepted"),
+            emitted(OF_TECHNICAL, profile=SOS, who=participant()),
+        ),
+    ],
+    ids=["practitioner", "sos", "sos-practitioner"],
+)
+def test_emitted_is_what_the_profile_wants_and_nothing_else(appointment: Appointment, document: dict[str, Any]):
+    assert orjson.loads(render_appointment(appointment, id="7")) == document
+
+
 @pytest.mark.requirement("R03-9")
 @pytest.mark.parametrize(
     "appointment", [APPOINTMENT, sos_appointment(None, "needs-action"), sos_appointment("810100050075", "accepted")]

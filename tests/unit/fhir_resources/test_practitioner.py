@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.fhir import document as document_module
 from sandbox.fhir.practitioner import RegulatorAccount, is_email, parse_regulator, render_regulator
+from sandbox.fhir.profiles import check as check_profile
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 
@@ -209,6 +210,35 @@ def test_what_is_no_email_address(text: str):
 
 def test_rendering_is_read_back():
     assert parse_regulator(render_regulator(ACCOUNT, id="abc")) == ACCOUNT
+
+
+@pytest.mark.requirement("R02-1")
+@pytest.mark.parametrize("identifiers", [(NATIONAL,), (TECHNICAL,), (NATIONAL, TECHNICAL)])
+def test_rendering_is_what_the_profile_wants_and_nothing_else(identifiers: tuple[Identifier, ...]):
+    account = RegulatorAccount(identifiers, False, "Marius", ("Jules", "Jean"), "jules.marius@test.com")
+    document = orjson.loads(render_regulator(account, id="abc"))
+    assert check_profile(document) == []
+    types = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203"
+    systems = {"IDNPS": "urn:oid:1.2.250.1.71.4.2.1", "INTRN": "urn:oid:1.2.250.1.213.3.6"}
+    assert document == {
+        "resourceType": "Practitioner",
+        "id": "abc",
+        "meta": {
+            "source": "urn:oid:1.2.250.1.213.3.6",
+            "profile": ["https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul"],
+        },
+        "identifier": [
+            {
+                "type": {"coding": [{"system": types, "code": identifier.type}]},
+                "system": systems[identifier.type],
+                "value": identifier.value,
+            }
+            for identifier in identifiers
+        ],
+        "active": False,
+        "name": [{"family": "Marius", "given": ["Jules Jean"]}],
+        "telecom": [{"system": "email", "value": "jules.marius@test.com"}],
+    }
 
 
 @pytest.mark.requirement("R02-1")
