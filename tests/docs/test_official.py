@@ -35,6 +35,8 @@ INSIDE = {
         f"{SLOTS}/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
     f"{SLOTS}/test_quirks_seen.py::test_well_formed_defect_is_still_well_formed_for_the_official_profiles":
         f"{SLOTS}/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
+    "tests/unit/fhir/test_profiles.py::test_official_organizations_of_cpts_are_of_their_version":
+        f"{SLOTS}/test_every_editor.py::test_the_type_of_a_cpts_identifier_is_that_of_the_version",
     "tests/unit/fhir/test_profiles.py::test_official_examples_agree_with_our_rules":
         "tests/unit/fhir/test_right_and_wrong.py::test_what_is_right_has_no_findings",
     "tests/unit/fhir/test_right_and_wrong.py::test_the_official_profiles_find_them_right_too":

@@ -84,6 +84,21 @@ def regulator(*identifiers: Json) -> Json:
     return of(nos.REGULATOR_PROFILE, "Practitioner", "42", **whole)
 
 
+def appointment(profile: str, status: str, *participants: Json, **elements: Any) -> Json:
+    operator = {"identifier": typed(TYPES, "INTRN", SYSTEM_SAS, "2f0a")}
+    whole = {
+        "extension": [{"url": nos.OPERATOR, "valueReference": operator}],
+        "identifier": [{"system": "https://agenda.example", "value": "rdv-7"}],
+        "status": status,
+        "start": "2026-11-23T18:40:00+01:00",
+        "end": "2026-11-23T19:00:00+01:00",
+        "participant": list(participants),
+    }
+    return of(profile, "Appointment", "7", **{**whole, **elements})
+
+
+KNOWN = {"actor": {"identifier": typed(TYPES, "IDNPS", SYSTEM_PERSON, "810000000129")}, "status": "accepted"}
+SOUGHT = {"type": coded(nos.PARTICIPATION, "ADM"), "status": "needs-action"}
 HOURS = [{"daysOfWeek": ["mon", "sun"], "openingTime": "08:00:00", "closingTime": "23:59:59"}, {"daysOfWeek": ["wed"]}]
 SOS_SITE: Json = {
     "identifier": SITE["identifier"],
@@ -126,6 +141,10 @@ RIGHT: dict[str, Json] = {
         nos.SOS_ORGANIZATION_PROFILE, "Organization", "sos", name="SOS Médecins de Port-Modèle",
         identifier=[typed(LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, "399990000000026")],
     ),
+    "appointment": appointment(nos.APPOINTMENT_PROFILE, "booked", KNOWN, created="2026-11-22T18:40:00+01:00"),
+    "appointment at SOS Médecins": appointment(nos.SOS_APPOINTMENT_PROFILE, "fulfilled", KNOWN),
+    "appointment at SOS Médecins that seeks its doctor": appointment(nos.SOS_APPOINTMENT_PROFILE, "pending", SOUGHT),
+    "appointment of a marketplace": appointment(nos.MARKETPLACE_APPOINTMENT_PROFILE, "pending", SOUGHT),
     "regulator": regulator(typed(TYPES, "IDNPS", SYSTEM_PERSON, "3299900003/42")),
     "regulator with a technical identifier": regulator(typed(TYPES, "INTRN", SYSTEM_SAS, "2f0a")),
 }  # fmt: skip
@@ -157,6 +176,17 @@ NEEDED = {
     "CPTS": {"identifier": "R04-4", "identifier.0.value": "R04-4"},
     "site": {"name": "SOS-5", "managingOrganization": "SOS-5", "address.city": "R01-39"},
     "association": {"identifier": "SOS-6"},
+    "appointment": {
+        "extension": "R03-7", "extension.0.valueReference.identifier.type": "R03-7",
+        "extension.0.valueReference.identifier.value": "R03-7", "identifier": "R03-9", "identifier.0.system": "R03-9",
+        "identifier.0.value": "R03-9", "status": "R03-9", "start": "R03-9", "end": "R03-9", "participant": "R03-9",
+        "participant.0.actor": "R03-9", "participant.0.actor.identifier.value": "R03-9",
+        "participant.0.status": "R03-9",
+    },
+    "appointment at SOS Médecins that seeks its doctor": {
+        "status": "R03-11", "participant.0.type": "R03-9", "extension": "R03-7",
+    },
+    "appointment of a marketplace": {"identifier": "R03-9", "start": "R03-9", "end": "R03-9"},
     "regulator": {
         "identifier": "R02-1", "identifier.0.system": "R02-1", "active": "R02-1", "name": "R02-1",
         "name.0.family": "R02-1", "name.0.given": "R02-1", "telecom": "R02-1", "telecom.0.value": "R02-1",
@@ -186,7 +216,8 @@ def test_what_is_right_has_no_findings(name: str) -> None:
 
 def test_the_official_profiles_find_them_right_too(shared: Path) -> None:
     errors = runpy.run_path(str(shared / "tools" / "profile_check.py"))["errors"]
-    assert {name: found for name, resource in RIGHT.items() if (found := errors(resource))} == {}
+    published = {name: resource for name, resource in RIGHT.items() if "marketplace" not in name}  # that one is not yet
+    assert {name: found for name, resource in published.items() if (found := errors(resource))} == {}
 
 
 def test_there_is_one_of_each_profile() -> None:
