@@ -22,6 +22,7 @@ from sandbox.kernel.errors import (
     StoreError,
 )
 from sandbox.kernel.seldom import Seldom
+from sandbox.web.gate import challenging
 
 if TYPE_CHECKING:
     from sandbox.web.pages import Pages
@@ -65,7 +66,8 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
         )
 
     def request_error(request: Request, error: RequestError) -> Response:
-        return page(request, error.status, error.issues)
+        answer = page(request, error.status, error.issues)
+        return challenging(answer) if error.status == 401 else answer
 
     def peer_error(request: Request, error: PeerError) -> Response:
         return page(request, peer_status(error), (Issue("transient", _explain(error)),))
