@@ -15,7 +15,7 @@ from starlette.types import Scope
 from sandbox.config import LRM_UI
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Territory
-from sandbox.lrm.console import BANNER, COLOUR, Console
+from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.schema import SCHEMA
@@ -24,7 +24,7 @@ from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
 from sandbox.population.agenda import zone_of
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.pages import Pages, console, leading_to
 
@@ -94,8 +94,9 @@ class LrmService:
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))
 
     def health(self) -> dict[str, object]:
-        """Each LRM's own."""
-        return {lrm.territory.samu: lrm.health() for lrm in self._lrms.values()}
+        """The disk of them all, and each LRM's own by its client id."""
+        lrms = self._lrms.values()
+        return {"disk": disk_state(*(lrm.store for lrm in lrms)), **{lrm.territory.samu: lrm.health() for lrm in lrms}}
 
     def _application(self) -> Router:
         pages = Pages("sandbox.lrm", app_name="LRM du bac à sable", banner=BANNER, colour=COLOUR, static_url="/static")
@@ -103,7 +104,15 @@ class LrmService:
         async def index(request: Request) -> Response:
             return pages.render(request, "index.html", lrms=[lrm.territory for lrm in self._lrms.values()])
 
-        router = Router(redirect_slashes=False, default=console(self._context, pages, [Route("/", index)], role=ROLE))
+        front = console(
+            self._context,
+            pages,
+            [Route("/", index)],
+            role=ROLE,
+            passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
+            wanted=PASSWORD_WANTED,
+        )
+        router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():
             router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
             router.mount(f"/{slug}", lrm.app)

@@ -10,14 +10,15 @@ write is on disk; the outbox is woken after that. What the World makes this LRM 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sandbox.edxl.codes import HubCode
-from sandbox.edxl.message import Message, MessageError, read, text_at
+from sandbox.edxl.message import Message, MessageError, document_of, read, text_at
 from sandbox.edxl.schemas import CONTENTS
 from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
-from sandbox.kernel.errors import PeerError
+from sandbox.kernel.errors import PeerError, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
@@ -25,14 +26,14 @@ from sandbox.lrm.answers import Answers, HeldAnswer
 from sandbox.lrm.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.manners import CONSULTED, PLAIN, Manner, kind_of, manner_of
 from sandbox.lrm.records import Orientation
-from sandbox.net.amqp_client import AmqpClient, Delivery, HangUp
+from sandbox.net.amqp_client import SENDER_HEADER, AmqpClient, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Put, Store
 from sandbox.web.sse import Channel
 
-SENDER_HEADER = "x-death-original-routing-key"  # the hub writes the sender's client id there
 UNDER_WAY = 500  # deliveries of the message queue that may be under way at once
+_log = logging.getLogger(__name__)
 MESSAGES, NOTICES = "messages", "notices"  # topics of `changes`
 
 
@@ -88,9 +89,19 @@ class Consumer:
 
     async def _on_message(self, delivery: Delivery) -> None:
         try:
+            await self._judge(delivery)
+        except (HangUp, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the message would come again for ever
+            _log.exception("%s: a message of %s cannot be taken", self._actor, delivery.queue)
+            cause = f"The LRM failed on this message ({type(error).__name__})"
+            await self._refuse_unusable(delivery, _failed(delivery, cause))
+
+    async def _judge(self, delivery: Delivery) -> None:
+        try:
             message = read(delivery.body, delivery.content_type)
         except MessageError as error:
-            await self._refuse_unreadable(delivery, error)
+            await self._refuse_unusable(delivery, error)
             return
         unusable = _unusable(message)
         if unusable is not None:
@@ -114,14 +125,14 @@ class Consumer:
         if conflicts:
             await self._refuse(message, HubCode.CONFLICT, "; ".join(conflicts), manner, writes)
             return
-        note = "; ".join(each.note for each in taken)
-        self._received(message, note=note, fault=manner.faults)
-        if manner.refusal is not None:
-            answer = self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
-        else:
-            answer = self.answers.acknowledge(message, manner)
+        self._received(message, note="; ".join(each.note for each in taken), fault=manner.faults)
+        answer = self._answer(message, manner)
         history = self._remember(message, ", ".join(each.done for each in taken), _answered(manner))
-        await self._commit(*writes, *history, *answer, cut=manner.cut)
+        try:
+            await self._commit(*writes, *history, *answer, cut=manner.cut)
+        except ValueError:  # no row can hold it
+            self._undo(message)
+            raise
         self.changes.tell(MESSAGES)
         self.changes.tell(NOTICES)
 
@@ -139,6 +150,17 @@ class Consumer:
                 taken.append(found)
         return taken, conflicts
 
+    def _undo(self, message: Message) -> None:
+        self._ledger.forget(message.distribution_id)
+        for each in message.each():
+            if each.appointment is not None:
+                self._ledger.undo(each.appointment["appointmentId"])
+
+    def _answer(self, message: Message, manner: Manner) -> tuple[Put, ...]:
+        if manner.refusal is not None:
+            return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
+        return self.answers.acknowledge(message, manner)
+
     async def _refuse(
         self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN, writes: Sequence[Put] = ()
     ) -> None:
@@ -152,7 +174,7 @@ class Consumer:
         await self._commit(*writes, *notice, *history, *answer, cut=manner.cut)
         self.changes.tell(NOTICES)
 
-    async def _refuse_unreadable(self, delivery: Delivery, error: MessageError) -> None:
+    async def _refuse_unusable(self, delivery: Delivery, error: MessageError) -> None:
         """Tell the sender as far as he can be known; who cannot be told is a notice on our page."""
         identifier = error.distribution_id
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
@@ -282,6 +304,15 @@ def _answered(manner: Manner) -> str:
         return ""
     steps = ", ".join(step or "sans étape" for step in manner.steps)
     return f"acquittement {steps}{' (retenu)' if manner.held or manner.delay else ''}"
+
+
+def _failed(delivery: Delivery, cause: str) -> MessageError:
+    """A message on which we failed, with as much of it as can be read."""
+    try:
+        document = document_of(delivery.body, delivery.content_type)
+    except MessageError as error:
+        return MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, None, error.distribution_id)
+    return MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, document, text_at(document, "distributionID"))
 
 
 def _as_notice(body: bytes, form: str | None) -> tuple[str, str, str, str]:

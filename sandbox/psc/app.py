@@ -1,8 +1,8 @@
 """Pro Santé Connect, the national OpenID provider for health professionals, as a role of the sandbox.
 
-Everything lies under `/psc` on the port PSC_UI: discovery, JWKS, authorize, token, userinfo, logout, and the pages
-where people log in with the password of a demonstration account. Durable: the signing key, and the people
-whom the SAS core made known.
+On the port PSC_UI, under `/psc`: discovery, JWKS, authorize, token, userinfo, logout, and the pages where people log in
+with the password of a demonstration account; the same under `/realms/sas`, with the paths of the platform's own
+identity provider. Durable: the signing key, the people whom the SAS core made known, which sessions were ended.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sandbox.net.http_server import Listener
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
+from sandbox.store.protocol import disk_state
 from sandbox.store.tables import open_store
 
 ROLE = "psc"
@@ -38,7 +39,7 @@ class PscService:
         directory = self._context.store_dir(ROLE)
         signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
         people = People(self._context.population, self._store)
-        self._provider = Provider(self._context, signer, people)
+        self._provider = Provider(self._context, signer, people, self._store)
         app = Edge(self._provider.application(), self._context, _identify)
         self._listener = Listener(app, self._context.sockets[PSC_UI])
         await self._listener.start()
@@ -54,9 +55,10 @@ class PscService:
         if self._provider is None:
             return {"started": False}
         return {
+            "disk": disk_state(self._store),
             "clients": len(self._provider.clients),
             "accounts": len(self._provider.people.identities.people),
-            "codes": len(self._provider.grants),
+            "codes": sum(len(realm.grants) for realm in self._provider.realms),
         }
 
 
