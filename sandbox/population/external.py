@@ -21,6 +21,7 @@ from sandbox.kernel.model import (
     Town,
 )
 from sandbox.partners import ExternalAssociation, ExternalEditor, ExternalPlace, ExternalPractitioner, ExternalSite
+from sandbox.population.geocoding import geocode_line
 from sandbox.population.people import Personas
 from sandbox.population.procedural import index_of
 
@@ -98,6 +99,7 @@ class _Joining:
 
     def _place(self, row: ExternalPlace, owner: str, path: str, at: int) -> Place:
         town = self._town(row, f"{path}.places[{at}]")
+        lat, lon = geocode_line(town, row.line)  # where a search at this address looks
         return Place(
             id=f"{self._editor.slug}-{owner}-{at + 1}",
             structure=row.structure,
@@ -105,8 +107,8 @@ class _Joining:
             postal_code=town.postal_code,
             city=town.name,
             insee=town.insee,
-            lat=town.lat,
-            lon=town.lon,
+            lat=lat,
+            lon=lon,
         )
 
     def _association(self, row: ExternalAssociation, at: int) -> SosAssociation:
@@ -119,6 +121,7 @@ class _Joining:
 
     def _site(self, row: ExternalSite, owner: str, at: int, index: int) -> ConsultationSite:
         town = self._town(row, f"sos[{at}].sites[{index}]")
+        lat, lon = geocode_line(town, row.line)
         return ConsultationSite(
             id=f"{self._editor.slug}-{owner}-{index + 1}",
             name=row.name,
@@ -127,8 +130,8 @@ class _Joining:
             postal_code=town.postal_code,
             city=town.name,
             insee=town.insee,
-            lat=town.lat,
-            lon=town.lon,
+            lat=lat,
+            lon=lon,
             hours=(),
             agenda=AgendaTemplate(),
         )

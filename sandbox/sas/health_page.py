@@ -19,6 +19,7 @@ from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
+from sandbox.sas.search_pages import search_url
 
 PAUSE_S = 0.5
 
@@ -56,9 +57,11 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+        at = self._aggregator.directory.search_at(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": self._aggregator.editor(slug),
             "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
+            "search": search_url(at) if at else None,
         }

@@ -16,7 +16,7 @@ from itertools import islice
 
 from sandbox.kernel.model import Town
 from sandbox.population.departments import DEPARTMENTS
-from sandbox.population.geocoding import geocode
+from sandbox.population.geocoding import geocode, numbered
 from sandbox.sas.areas import Area, area_of, area_of_department
 
 ADDRESS, TOWN, DEPARTMENT = "address", "town", "department"
@@ -30,7 +30,6 @@ _CITIES = (
 _ARRONDISSEMENTS = {str(code): city for city, codes, _ in _CITIES for code in codes}
 _POSTAL_CODES = {str(code): city for city, _, codes in _CITIES for code in codes}
 _POSTAL_CODE = re.compile(r"(?<!\d)\d{5}(?!\d)")
-_NUMBERED = re.compile(r"\s*(\d+)\s*(?:bis|ter|quater)?[\s,]+(.+)", re.IGNORECASE)
 _DEPARTMENT = re.compile(r"(?:departement\s+)?(\d[\dab]\d?)")
 
 
@@ -137,8 +136,7 @@ class Places:
         for street, place in _cuts(text):
             town = self.town(name=place) or self._by_postal_code.get(place.strip())
             if town is not None and street.strip(" ,"):
-                numbered = _NUMBERED.fullmatch(street)
-                number, name = (numbered[1], numbered[2]) if numbered else ("", street)
+                number, name = numbered(street)
                 return self.spot_of(town, name.strip(" ,"), number)
         return None
 

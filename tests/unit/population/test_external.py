@@ -12,6 +12,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.pki.subjects import agreed_server, editor_subject
 from sandbox.population.load import load_population
 from sandbox.population.procedural import id_of
+from sandbox.sas.places import Places
 
 CONFIG = """preset: minimal
 external_editors:
@@ -65,7 +66,10 @@ def test_external_editor_and_those_whose_agendas_it_holds_live_among_the_others(
     assert editor.flows == (Flow.INT_R01, Flow.INT_R04, Flow.SOS, Flow.INT_R02, Flow.INT_R03)
     ada, bob = population.of_editor("mon-agenda")
     assert [place.structure for place in ada.places] == ["1339907700", "399900200007700"]
-    assert (ada.places[1].city, ada.places[1].lat) == (population.towns["33281"].name, population.towns["33281"].lat)
+    assert ada.places[1].city == population.towns["33281"].name
+    spot = Places(population.towns).spot(f"{ada.places[1].line}, {ada.places[1].city}")
+    assert spot is not None
+    assert spot.point == (ada.places[1].lat, ada.places[1].lon)  # a search at the address looks just there
     assert (ada.cpts, ada.specialty, bob.specialty) == (("1339900011",), "SM54", "SM26")
     assert population.practitioner("19800007700") == ada
     assert population.association("99900300007700") == population.sos["399900300007700"]
