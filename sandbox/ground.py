@@ -33,9 +33,9 @@ from sandbox.config import (
 )
 from sandbox.control import endpoints
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
+from sandbox.kernel.hub_clients import HUB_ID
 from sandbox.kernel.world import ClockSetting
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject

@@ -12,11 +12,11 @@ import msgspec
 from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched, dispatch
+from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
 from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.hub_clients import HUB_ID, added_clients
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 

@@ -1,4 +1,5 @@
-"""Clients of the hub that were added while it runs, or are taken away again, as switches of the World.
+"""Clients of the hub: its own id as one, and those that were added while it runs, or are taken away again, as
+switches of the World.
 
 hub:client:<client id>     name of the software behind it, may be empty
 hub:leaving:<client id>    a word that is new each time: its queues are to go, and the hub tells under it how that went
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
+HUB_ID = "fr.health.hub"  # who sends the hub's own errors
 
 _PREFIX, _LEAVING = "hub:client:", "hub:leaving:"
 _ID = re.compile(r"fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}")
