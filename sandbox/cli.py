@@ -159,7 +159,7 @@ def _absolute(data: Path) -> dict[str, Any]:
     tls = document["tls"]
     for group in ("clients", "servers", "bad"):
         for files in tls[group].values():
-            files.update({name: str(data / path) for name, path in files.items()})
+            files.update({name: str(data / files[name]) for name in ("cert", "key", "p12")})
     for name in ("ca", "crl"):
         tls[name] = str(data / tls[name]) if tls[name] else None
     return document

@@ -16,7 +16,7 @@ from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
 if TYPE_CHECKING:
-    from sandbox.kernel.model import Editor
+    from sandbox.kernel.model import Editor, Territory
 
 ENV_PREFIX = "SAS_SANDBOX_"
 
@@ -131,6 +131,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def editor_ui(self, editor: Editor) -> str:
         """Public URL of an editor's pages."""
         return editor.ui or self.http(EDITORS_UI, f"/{editor.slug}")
+
+    def lrm_ui(self, territory: Territory) -> str:
+        """Public URL of a LRM's pages: a vendor's own when they are declared, else the sandbox's."""
+        declared = (row.ui for row in self.external_lrms if row.client_id == territory.samu and row.ui)
+        return next(declared, self.http(LRM_UI, f"/{territory.lrm_slug}"))
 
     def error(self, path: str, problem: str) -> UsageError:
         """What is wrong with the value at `path` (`$.oidc_clients[0].id`): with file and line when it has any."""

@@ -49,11 +49,12 @@ class OidcClient(Declared, frozen=True):
 class ExternalLrm(Declared, frozen=True):
     """A vendor's LRM: the sandbox makes its queues and its certificate, and runs none under that client id.
 
-    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one.
+    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one; `ui`: its own pages.
     """
 
     client_id: HubClientId
     software: Annotated[str, Meta(max_length=80)] = ""
+    ui: Url | None = None
 
 
 class ExternalPlace(Declared, frozen=True):

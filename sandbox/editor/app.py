@@ -59,6 +59,7 @@ from sandbox.net.fhir_http import (
     query_of,
     read_body,
     ready_fhir,
+    to_metadata,
     wants_representation,
 )
 from sandbox.net.http_client import HttpClient
@@ -185,6 +186,8 @@ class FhirPort:
         match [part for part in rest if part]:
             case ["metadata"]:
                 return _metadata(request, vendor)
+            case [] if request.method in ("GET", "HEAD"):
+                return to_metadata(request.scope["path"])
             case ["Slot" | "Schedule" as kind]:
                 return _search(request, vendor, kind, query_of(request))
             case ["Slot" | "Schedule" as kind, "_search"]:

@@ -23,7 +23,7 @@ from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge, RequirePeer, refusals
-from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found
+from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
@@ -189,6 +189,8 @@ class _FhirServer:
                 return await self._server.read(id, editor)
             case ["metadata"] if method in ("GET", "HEAD"):
                 return fhir_response(self._capability)
+            case [""] if method in ("GET", "HEAD"):
+                return to_metadata(path)
             case ["Appointment"]:
                 raise not_allowed(method, path, "POST", "PUT")
             case ["Appointment", _] | ["metadata"]:
