@@ -28,7 +28,7 @@ from sandbox.psc import flow
 from sandbox.psc.clients import Client, registered_clients
 from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, Grants, TokenError
 from sandbox.psc.people import People, PeopleDesk
-from sandbox.psc.tokens import ACR, ALGORITHM, Signer, id_token_claims, person_claims
+from sandbox.psc.tokens import ACR, ALGORITHM, CLAIMS, Signer, id_token_claims, person_claims
 from sandbox.web.attempts import Attempts
 from sandbox.web.headers import console_origins
 from sandbox.web.pages import Pages, console, content_policy, redirect
@@ -104,10 +104,7 @@ class Provider:
                 "scopes_supported": list(flow.SCOPES),
                 "acr_values_supported": [ACR],
                 "prompt_values_supported": sorted(flow.PROMPTS),
-                "claims_supported": [
-                    *("sub", "SubjectNameID", "preferred_username", "family_name", "given_name", "email"),
-                    *("auth_time", "acr", "sid"),
-                ],
+                "claims_supported": list(CLAIMS),
                 "claims_parameter_supported": False,
                 "request_parameter_supported": False,
                 "request_uri_parameter_supported": False,
@@ -168,7 +165,9 @@ class Provider:
         target = values.get("post_logout_redirect_uri", "")
         if target and (client is None or target not in client.logout_uris):
             raise malformed(
-                "L'adresse de retour après déconnexion n'est pas enregistrée.", "http.post_logout_redirect_uri"
+                "L'adresse de retour après déconnexion n'est pas enregistrée. Celles d'un service se déclarent dans le "
+                "fichier de configuration du bac à sable, sous oidc_clients : logout_uris.",
+                "http.post_logout_redirect_uri",
             )
         if client is None:
             if request.method == "GET":
