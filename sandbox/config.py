@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
+from sandbox.kernel.shapes import explained, meant
+from sandbox.partners import ClientId, ExternalEditor, ExternalLrm, Host, HubClientId, OidcClient, VirtualHost
 from sandbox.yaml_file import load_yaml
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is decided before the start. Field names are the flags with `_` for `-`."""
 
     port_base: int = 8000
-    host: str = "127.0.0.1"
-    public_host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
+    public_host: Host = "127.0.0.1"
     data_dir: str = ".sandbox"
     seed: int = 20260101
     as_of: str | None = None
@@ -46,9 +46,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     personas: str | None = None  # a directory; None: those of the package
     practitioners: int = 0  # procedural practitioners beside the hand-made ones
     scope: str = "territories"  # where everybody lives: the persona files' `territories`, or all of `france`
-    vhost: str = "15-15_v2.0"
-    platform_client_id: str = "fr.health.test.ptfsas"
-    spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
+    vhost: VirtualHost = "15-15_v2.0"
+    platform_client_id: HubClientId = "fr.health.test.ptfsas"
+    spare_clients: tuple[HubClientId, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
     queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breaker_failures: int = 5  # in a row, until an editor is not asked any more
     breaker_pause_s: float = 10.0  # … and for how long
     session_hours: float = 12.0
-    sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
+    sas_origin: ClientId = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
     oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
     external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         longest = self.search_timeout_s
         good = longest is None or self.editor_timeout_s <= longest <= 300
         _require(good, "search_timeout_s", longest, "editor_timeout_s to 300")
+        _require(1 <= self.message_ttl_s <= 31_536_000, "message_ttl_s", self.message_ttl_s, "1 to 31536000")
+        _require(0 < self.session_hours <= 744, "session_hours", self.session_hours, "over 0, at most 744")
         _require(1 <= self.editor_concurrency <= 1000, "editor_concurrency", self.editor_concurrency, "1 to 1000")
         _require(1 <= self.editor_answer_mib <= 64, "editor_answer_mib", self.editor_answer_mib, "1 to 64")
         _require(1 <= self.breaker_failures <= 1000, "breaker_failures", self.breaker_failures, "1 to 1000")
@@ -205,7 +207,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.ValidationError, FieldError) as error:
-        raise _explain(error, origin, document) from None
+        raise _explain(error, values, origin, document) from None
     if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
     return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
@@ -218,20 +220,23 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
         field = name.removeprefix(ENV_PREFIX).lower()
         if name.startswith(ENV_PREFIX) and field != "config":
             if field not in known:
-                raise UsageError(f"environment: {name} is no setting (expected one of: {', '.join(known)})")
+                names = {ENV_PREFIX + each.upper(): "" for each in known}
+                raise UsageError(f"environment: {name} is no setting{meant(name, names)}")
             found[field] = value
     return found
 
 
-def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> UsageError:
+def _explain(
+    error: msgspec.ValidationError | FieldError, values: Mapping[str, Any], origin: Mapping[str, str], document: Any
+) -> UsageError:
     """Say which source held the bad value; for YAML with file and line."""
-    text = str(error.__cause__ or error) if isinstance(error.__cause__, FieldError) else str(error)
-    inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
-    if document is not None and inside is not None and origin.get(inside[2]) == document.file:
-        return document.error(inside[1], text)  # type: ignore[no-any-return]
-    field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
-    if not field:
-        field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")
-    if document is not None and field in document.value and origin.get(field) == document.file:
-        return document.error(f"$.{field}", text)  # type: ignore[no-any-return]
-    return UsageError(f"{origin.get(field, 'settings')}: {text}")
+    cause = error if isinstance(error, FieldError) else error.__cause__
+    if isinstance(cause, FieldError):
+        where, problem = f"$.{cause.field}", str(cause)
+    else:
+        assert isinstance(error, msgspec.ValidationError)
+        where, problem = explained(error, Settings, values)
+    field = where.removeprefix("$.").partition(".")[0].partition("[")[0]
+    if document is not None and origin.get(field) == document.file:
+        return document.error(where, problem)  # type: ignore[no-any-return]
+    return UsageError(f"{origin.get(field, 'settings')}: {problem}")

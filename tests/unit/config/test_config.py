@@ -60,9 +60,21 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
         ({"hub_topology": "guess"}, {}, "command line: hub_topology: 'guess' is not usable (expected declare or"),
         ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
         ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
-        ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),
-        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: Expected `int`, got `str` - at `$.seed`"),
-        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting"),
+        ({"preset": 3}, {}, "command line: preset: 3 is not usable (expected a text, in quotes)"),
+        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: seed: 'zéro' is not usable (expected a whole number)"),
+        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting: did you mean SAS_SANDBOX_SEED"),
+        ({"host": "http://here"}, {}, "command line: host: 'http://here' is not usable (expected a host name or an IP"),
+        ({}, {"SAS_SANDBOX_PUBLIC_HOST": "[::1]"}, "environment: public_host: '[::1]' is not usable (expected a host"),
+        ({"vhost": "a/b"}, {}, "command line: vhost: 'a/b' is not usable (expected at most 100 letters"),
+        ({"sas_origin": "a&b"}, {}, "command line: sas_origin: 'a&b' is not usable"),
+        (
+            {"platform_client_id": "ptfsas"},
+            {},
+            "command line: platform_client_id: 'ptfsas' is not usable (expected a cl",
+        ),
+        ({"spare_clients": ["fr.x"]}, {}, "command line: spare_clients[0]: 'fr.x' is not usable (expected a client id"),
+        ({"message_ttl_s": 0}, {}, "command line: message_ttl_s: 0 is not usable (expected 1 to 31536000)"),
+        ({"session_hours": 0}, {}, "command line: session_hours: 0.0 is not usable (expected over 0, at most 744)"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
@@ -78,10 +90,17 @@ def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
     ("text", "expected"),
     [
         ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo or national)"),
-        ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
-        ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
+        ("seed: 1\n\nport_base: abc\n", ":3: port_base: 'abc' is not usable (expected a whole number)"),
+        ("seed: 1\nsead: 2\n", ":2: unknown field `sead`: did you mean seed?"),
         ("seed: [1\n", ":1: not YAML: "),
-        ("- seed\n", ":1: Expected `object`, got `array` (at $)"),
+        ("seed: 1\nhost: x\nseed: 2\n", ":3: `seed` is given twice"),
+        ("oidc_clients:\n  - {id: a,\n     id: b}\n", ":3: `id` is given twice"),
+        (
+            "oidc_clients:\n  - {id: a, <<: {name: b}, <<: {name: c}}\n",
+            ":2: oidc_clients[0]: the field `redirect_uris`",
+        ),
+        ("oidc_clients: &a\n  - *a\n", ":1: oidc_clients[0]: "),
+        ("- seed\n", ":1: ['seed'] is not usable (expected a mapping)"),
     ],
 )
 def test_a_bad_configuration_file_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
