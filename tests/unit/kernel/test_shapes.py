@@ -75,7 +75,7 @@ CASES: list[tuple[Any, str, str]] = [
     ({"code": "a", "pairs": [1, "x"]}, "$.pairs[1]", "pairs[1]: Expected `int`, got `str`"),
     ({"code": "a", "secret": "short"}, "$.secret", "secret: this value is not usable (expected a text of at least 8"),
     ({"code": "a", "mixed": [{"kind": "dog"}]}, "$.mixed[0]", "mixed[0]: the field `name` is missing: a text"),
-    ({"code": "a", "mixed": [{"kind": "dog", "name": 1}]}, "$.mixed[0].name", "mixed[0].name: 1 is not usable (expected"),
+    ({"code": "a", "mixed": [{"kind": "dog", "name": 1}]}, "$.mixed[0].name", "mixed[0].name: 1 is not usable ("),
     ({"code": "a", "raw": 1}, "$.raw", "raw: Expected `bytes`, got `int`"),
 ]  # fmt: skip
 
