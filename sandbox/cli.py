@@ -1,5 +1,5 @@
 """The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it, `pki` issues
-certificates to vendors, `psc` shows the clients of Pro Santé Connect.
+certificates to vendors, `psc` shows the clients of Pro Santé Connect, `init` writes what a vendor needs to begin.
 
 Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shlex
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -20,8 +18,8 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import hub, l02, pki, psc
-from sandbox.commands.options import config_option, settings_of
+from sandbox.commands import hub, init, l02, pki, psc
+from sandbox.commands.options import config_option, program, settings_of
 from sandbox.config import PRESETS
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
 
@@ -71,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_scenario_run)
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
+    init.add(commands)
     hub.add(commands)
     l02.add(commands)
     pki.add(commands)
@@ -130,8 +129,8 @@ def _up(options: argparse.Namespace) -> int:
     def announce(pids: Sequence[int]) -> None:
         seconds = time.monotonic() - started
         document = _absolute(settings.data)
-        memory, program = memory_mib(pids), _program()
-        text = banner(document, settings.data, program=program, seconds=seconds, memory=memory, processes=len(pids))
+        memory, count = memory_mib(pids), len(pids)
+        text = banner(document, settings.data, program=program(), seconds=seconds, memory=memory, processes=count)
         print(text, flush=True)
 
     try:
@@ -143,14 +142,6 @@ def _up(options: argparse.Namespace) -> int:
         return ecosystem.run(ecosystem.run_together(ground, lambda: announce([os.getpid()])))
     finally:
         ground.close()
-
-
-def _program() -> str:
-    """This command as the person can type it again."""
-    called = Path(sys.argv[0])
-    if called.name == "sas-sandbox":
-        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else shlex.quote(str(called))
-    return f"{shlex.quote(sys.executable)} -m sandbox.cli"
 
 
 def _absolute(data: Path) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from sandbox.kernel.errors import UsageError
 from sandbox.kernel.hub_clients import HUB_ID
 from sandbox.kernel.world import ClockSetting
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
+from sandbox.pki.names import usable_name
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
@@ -92,7 +93,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     clock = _clock(settings, wall)
     population = load_population(settings)
     registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
-    _tell_apart(settings, population)
+    tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
     endpoints.remove(data, settings.ready_file)  # what a killed sandbox left: nobody may start from it
@@ -119,8 +120,14 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
         raise UsageError(f"data directory {data}: {error.strerror or error}") from None
 
 
-def _tell_apart(settings: Settings, population: Population) -> None:
-    """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
+def tell_apart(settings: Settings, population: Population) -> None:
+    """Certificates tell who calls: no external editor may have the name, or the CN and OU, of somebody else's.
+
+    Raises UsageError.
+    """
+    for at, row in enumerate(settings.external_editors):
+        if row.slug == "sas" or not usable_name(row.slug):
+            raise settings.error(f"$.external_editors[{at}].slug", f"'{row.slug}' names a certificate of the sandbox")
     rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
     taken = {(sas_subject().cn, sas_subject().ou): "sas"}
     for slug, editor in population.editors.items():  # the external ones come last
