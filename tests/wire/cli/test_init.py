@@ -41,7 +41,7 @@ def test_editor_gets_configuration_certificates_sheet_appointment_and_three_comm
     assert main(["init", "editor", "agenda-neuf", "--fhir", "https://127.0.0.1:9555/r4/", "--town", "69123"]) == 0
     lines = capsys.readouterr().out.splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  ")]
-    assert [command[1] for command in commands] == ["up", "--cacert", "--cacert"]
+    assert [command[1] for command in commands] == ["up", "--cacert", "-i"]
     for command in commands:
         named = [word.removeprefix("@") for word in command if word.startswith((".sandbox", "agenda-neuf", "@"))]
         assert named
