@@ -99,8 +99,12 @@ async def test_card_says_that_the_editor_is_external_and_why_it_comes_first(core
     open_editors(core)
     page = await html_of(core, "/sas/recherche?place=1 rue du Dehors, 33000 Bordeaux&affichage=complet")
     card = page.split(f'data-card="{BORDEAUX}"')[1].split("</header>")[0]
-    assert "éditeur externe, présenté d'abord à distance égale" in card
-    assert page.count("data-external") == 1
+    assert "éditeur externe" in card
+    assert "présenté d'abord à distance égale" in card
+    assert page.count("data-external") == page.count("à distance égale") == 1
+    shuffled = await html_of(core, f"/sas/recherche?place=Bordeaux&practitioner={BORDEAUX}&affichage=complet")
+    assert "data-external" in shuffled
+    assert "à distance égale" not in shuffled
 
 
 async def test_lines_of_the_editor_lead_to_the_search_that_finds_it(core: Core) -> None:

@@ -41,7 +41,6 @@ from tests.wire.vendors.guide import (
 pytestmark = pytest.mark.timeout(180)
 
 ADDRESS = "1 rue du Dehors, 33000 Bordeaux"
-SAMU = "fr.health.samu330"
 
 
 class Shell:
@@ -97,8 +96,8 @@ async def test_from_init_to_the_first_acknowledged_orientation(tmp_path: Path) -
             for told in (*editor_next[1:], *lrm_next[2:]):
                 assert shell.run(told)
             await orientation(document, shell.port, asked, received)
-            for block in (*lrm_steps, *editor_steps):  # the last ones stop the clock
-                shell.run(block)
+            told = [shell.run(block) for block in (*lrm_steps, *editor_steps)]  # the last ones stop the clock
+            assert sum("LRM fr.health.samu330, externe : acquitté" in each for each in told) == 1  # the nominal day
             (program,) = blocks("python")
             assert shell.run(f"{sys.executable} -c {shlex.quote(program)}").strip() == "None"
         assert document["hub"]["spare_clients"][0] in GUIDE
