@@ -39,7 +39,6 @@ from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
 from sandbox.sas.search import Event, document, flattened, head, read_criteria, run, whole
 from sandbox.sas.tokens import Tokens
-from sandbox.web.pages import leading_to
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,6 @@ class Api:
             Route("/appointments/{id}", self.appointment, methods=["GET"]),
             Route("/regulator-accounts", self.regulator_accounts, methods=["GET"]),
             Route("/openapi.json", self.openapi, methods=["GET"]),
-            Route("/", leading_to("/openapi.json")),
         ]
         handlers: dict[Any, Any] = {
             RequestError: _request_error,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import __version__
@@ -42,7 +42,7 @@ from sandbox.sas.regulators import Regulators
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
-from sandbox.web.pages import console
+from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -102,7 +102,8 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *self.console.routes()]
+        described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
+        routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
 
     async def start(self) -> None:
