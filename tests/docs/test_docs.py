@@ -53,6 +53,7 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("l02", "send"),
         ("init", "editor"),
         ("init", "lrm"),
+        ("doctor",),
     ):
         texts += help_of(*command)
         for flag in set(re.findall(r"--[a-z][a-z-]*", help_of(*command))) - {"--help"}:

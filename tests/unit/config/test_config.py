@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
+from sandbox.ground import prepare
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.yaml_file import line_of, load_yaml
 
@@ -59,7 +60,11 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
         ({"hub_broker": "amqps://rabbit:99999"}, {}, "command line: hub_broker: 'amqps://rabbit:99999' is not usable"),
         ({"hub_topology": "guess"}, {}, "command line: hub_topology: 'guess' is not usable (expected declare or"),
         ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
-        ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
+        (
+            {"as_of": "hier"},
+            {},
+            "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm], 2000 to 2098)",
+        ),
         ({"preset": 3}, {}, "command line: preset: 3 is not usable (expected a text, in quotes)"),
         ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: seed: 'zéro' is not usable (expected a whole number)"),
         ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting: did you mean SAS_SANDBOX_SEED"),
@@ -170,3 +175,12 @@ def test_a_vendors_lrm_has_a_client_id_of_its_own(tmp_path: Path, rows: str, exp
 def test_vendors_lrms_are_known_by_their_ids(tmp_path: Path) -> None:
     file = write(tmp_path / "c.yaml", "external_lrms:\n  - client_id: fr.health.samu750\n    software: X\n")
     assert load_settings({}, {}, file).external_lrm_ids == {"fr.health.samu750"}
+
+
+def test_a_clock_that_no_sandbox_can_show_is_one_line(tmp_path: Path) -> None:
+    settings = load_settings({"as_of": "1999-06-01", "data_dir": str(tmp_path / "data")}, {})
+    with pytest.raises(
+        UsageError, match=r"--as-of: sandbox time 1999-06-01.* is not between 2000-01-01 and 2098-12-31"
+    ):
+        prepare(settings, lambda: 0.0)
+    assert not (tmp_path / "data").exists()
