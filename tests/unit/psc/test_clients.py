@@ -66,7 +66,7 @@ def test_taken_id_without_a_file_is_refused_too() -> None:
             "http://localhost:3000/retour",
             "http://localhost:3000/#x",
             10,
-            "an address such as https://agenda.exemple/retour, without '#'",
+            "/retour, without '#'",
         ),
         ("un-secret-choisi", "court", 11, "secret: this value is not usable (expected 8 to 200 characters"),
         ("      - http://localhost:3000/retour", "      []", 10, "(expected a list of at least 1 entries)"),
