@@ -151,8 +151,8 @@ class Directory:
         )
 
     def accepts_extra(self, person: Practitioner) -> bool:
-        """Would he take a patient beside his agenda."""
-        return participation.accepts_extra(person, self.population.seed)
+        """Would he take a patient beside his agenda; of a vendor's real server nobody knows."""
+        return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
     def candidate(self, id: str, area: Area) -> Candidate | None:
         """A practitioner wherever he is, for a search around another place; None when no editor of his can be asked."""

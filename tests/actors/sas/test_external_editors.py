@@ -77,6 +77,7 @@ async def test_at_the_address_of_a_place_its_people_come_first(core: Core, place
     first = page["cards"][0]
     assert (first["id"], first["external"], first["distance_km"]) == (id, True, 0.0)
     assert [card["distance_km"] for card in page["cards"]] == sorted(card["distance_km"] for card in page["cards"])
+    assert "extra" not in first  # the vendor did not say so
     assert len(page["cards"]) == 5
     assert [card for card in page["cards"][1:] if "external" in card] == []
 

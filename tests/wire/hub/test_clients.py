@@ -15,6 +15,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aiormq.exceptions import ConnectionClosed
+from cryptography import x509
 
 from load.ports import free_base
 from sandbox.cli import main
@@ -106,6 +107,9 @@ async def test_client_is_removed_with_what_it_had_and_may_be_added_again(
     with command(data, "--preset", "minimal", *flags, base=base) as running:
         assert add(data) == 0
         before = endpoints(data)
+        added = before["tls"]["clients"][NEW]
+        subject = x509.load_pem_x509_certificate(Path(added["cert"]).read_bytes()).subject.rfc4514_string()
+        assert {f"CN={added['cn']}", f"OU={added['ou']}"} <= set(subject.split(","))
         assert await round_trip(before) == f"{SPARE}_trial"
         await sent(before)
         async with await connect(before, NEW) as client:
