@@ -8,6 +8,7 @@ Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 no
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -22,6 +23,7 @@ from sandbox import __version__
 from sandbox.commands import doctor, hub, init, l02, pki, psc
 from sandbox.commands.options import config_option, program, settings_of
 from sandbox.config import PRESETS
+from sandbox.files import POSIX
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, say what went wrong in one line. Never a traceback for a usage error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal or file that cannot show an accent shows "?"
     try:
         options = _parser().parse_args(arguments)
         level = logging.DEBUG if options.debug else logging.WARNING
@@ -136,7 +140,7 @@ def _up(options: argparse.Namespace) -> int:
         print(text, flush=True)
 
     try:
-        if settings.processes:
+        if settings.processes and POSIX:
             from sandbox.supervisor import Supervisor
 
             open_lines(ground)

@@ -80,6 +80,7 @@ Person = Annotated[
         description="a national id with its prefix: 8 and 11 digits (RPPS), or 0 and 9 characters (ADELI)",
     ),
 ]
+Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$", description="8 and the 11 digits of a RPPS")]
 Structure = Annotated[
     str,
     Meta(
@@ -156,12 +157,21 @@ class ExternalSite(Declared, frozen=True):
     town: Text
 
 
+class ExternalDoctor(Declared, frozen=True):
+    """A doctor whom an SOS association may name in its appointments. `id`: RPPS with its prefix."""
+
+    id: Rpps
+    family: Text
+    given: Text
+
+
 class ExternalAssociation(Declared, frozen=True):
-    """An SOS association whose agendas the editor holds."""
+    """An SOS association whose agendas the editor holds. `doctors`: those whose names the platform is to know."""
 
     siret: Siret
     name: Text
     sites: Annotated[tuple[ExternalSite, ...], Meta(min_length=1)]
+    doctors: tuple[ExternalDoctor, ...] = ()
 
 
 class ExternalEditor(Declared, frozen=True):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 import uuid
 import zlib
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sandbox.banner import quoted
 from sandbox.commands.options import Commands, program
 from sandbox.config import Settings, load_settings
 from sandbox.kernel.errors import UsageError
@@ -88,8 +88,8 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "name": name,
         "title": title,
-        "file": shlex.quote(str(file)),
-        "out": shlex.quote(str(out)),
+        "file": quoted(str(file)),
+        "out": quoted(str(out)),
         "data_dir": data,
         "port_base": options.port_base,
         "program": program(),
@@ -196,7 +196,7 @@ def _told(settings: Settings, population: Population) -> dict[str, Any]:
     here = Path.cwd()
     host, port = settings.hub
     return {
-        "pki": shlex.quote(str((data.relative_to(here) if data.is_relative_to(here) else data) / "pki")),
+        "pki": quoted(str((data.relative_to(here) if data.is_relative_to(here) else data) / "pki")),
         "sas": settings.http(SAS_UI),
         "sas_fhir": settings.fhir(SAS_FHIR, "/sas/fhir"),
         "psc": settings.http(PSC_UI, "/psc"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -36,7 +35,9 @@ def settings_of(options: argparse.Namespace, *flags: str) -> Settings:
 
 def program() -> str:
     """This command as the person can type it again."""
+    from sandbox.banner import quoted
+
     called = Path(sys.argv[0])
-    if called.name == "sas-sandbox":
-        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else shlex.quote(str(called))
-    return f"{shlex.quote(sys.executable)} -m sandbox.cli"
+    if called.stem == "sas-sandbox":
+        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else quoted(str(called))
+    return f"{quoted(sys.executable)} -m sandbox.cli"

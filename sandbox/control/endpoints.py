@@ -92,7 +92,7 @@ def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
         return {"ca": None, "crl": None, "server": None, "clients": {}, "servers": {}, "bad": {}}
 
     def show(path: Path) -> str:
-        return str(path.relative_to(base)) if base is not None else str(path)
+        return path.relative_to(base).as_posix() if base is not None else str(path)
 
     def entry(credentials: Credentials) -> dict[str, str]:
         return {"cert": show(credentials.cert), "key": show(credentials.key), "p12": show(credentials.p12)}

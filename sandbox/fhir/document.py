@@ -6,12 +6,16 @@ document with other elements is shown to the FHIR model (`fhir.models`): the bod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import orjson
 
 from sandbox.fhir.models import check_model
+from sandbox.fhir.nos import CORE_TYPES
+from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.identifiers import TYPES
 
@@ -20,7 +24,11 @@ Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"
 Check: TypeAlias = Callable[[str, dict[str, Any]], list[Issue]]
 
 # The type codes of identifiers; the second system is that of the French core profiles in guide 1.2.0.
-TYPE_SYSTEMS = frozenset({TYPES, "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"})
+TYPE_SYSTEMS = frozenset({TYPES, CORE_TYPES})
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what no FHIR string has
+# Elements that may turn the meaning of what they stand in around: whoever does not understand them has to refuse.
+_DECISIVE = frozenset({"modifierExtension", "implicitRules"})
 
 IDENTIFIER_SHAPE: Shape = {
     "type": {"coding": {"system": str, "code": str, "display": str}},
@@ -30,10 +38,14 @@ IDENTIFIER_SHAPE: Shape = {
 
 
 class Problems:
-    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422)."""
+    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
+
+    `findings`: what is accepted all the same, though a requirement says otherwise.
+    """
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
+        self.findings: list[Finding] = []
         self._status = 422
 
     def malformed(self, detail: str, path: str, code: str = "invalid") -> None:
@@ -44,6 +56,10 @@ class Problems:
     def refused(self, detail: str, path: str, code: str = "business-rule") -> None:
         """Readable, but a rule refuses it."""
         self.issues.append(Issue(code, detail, path))
+
+    def finding(self, requirement: str, detail: str, path: str) -> None:
+        """A deviation that refuses nothing."""
+        self.findings.append(Finding(requirement, path, detail))
 
     def raise_any(self) -> None:
         """Raise one RequestError with everything found so far, if there is anything."""
@@ -149,10 +165,43 @@ def _object_shaped(row: Any, shape: Mapping[str, Shape]) -> bool:
     return True
 
 
+def elements(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Every member of a resource, at any depth: its path, its name, its value (each value of a list)."""
+    waiting: deque[tuple[str, Any]] = deque([(str(document["resourceType"]), document)])
+    while waiting:
+        path, node = waiting.popleft()
+        for name, value in node.items():
+            where = f"{path}.{name}"
+            listed = [(f"{where}[{at}]", each) for at, each in enumerate(value)] if isinstance(value, list) else []
+            for place, each in listed or [(where, value)]:
+                yield place, name, each
+                if isinstance(each, dict):
+                    waiting.append((place, each))
+
+
+def check_strings(problems: Problems, body: bytes, document: dict[str, Any]) -> None:
+    """No string has a character below 32 but tab, line feed and carriage return (FHIR R4, « string »).
+
+    JSON only has them as escapes, so a body without any is not looked through.
+    """
+    if b"\\" not in body:
+        return
+    for path, _, value in elements(document):
+        if isinstance(value, str) and (found := CONTROL.search(value)):
+            problems.malformed(f"control character U+{ord(found[0]):04X} in a string", path, "value")
+
+
 def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check: Check = check_model) -> None:
-    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once."""
+    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once.
+
+    A `modifierExtension` or `implicitRules` is refused: none is understood here (FHIR R4, « Modifier Extensions »
+    and « Resource.implicitRules »).
+    """
     if shaped(document, shape):
         return
+    for path, name, _ in elements(document):
+        if name in _DECISIVE:
+            problems.refused(f"{name} is not understood here", path, "not-supported")
     told = {issue.expression for issue in problems.issues}
     for issue in check(document["resourceType"], document):
         if issue.expression not in told:

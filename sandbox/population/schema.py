@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sandbox.kernel.flows import Flow
-from sandbox.partners import Finess, Ou, Person, Siret, Slug, Structure, System, Text
+from sandbox.partners import Finess, Ou, Person, Rpps, Siret, Slug, Structure, System, Text
 
 FhirId = Annotated[  # 64 less `.` and the instant of a slot id
     str,
@@ -190,13 +190,22 @@ class SiteRow(Row, frozen=True):
     phone: Text | None = None
 
 
+class DoctorRow(Row, frozen=True):
+    """A doctor of an SOS association, without an agenda of his own."""
+
+    id: Rpps
+    family: Text
+    given: Text
+
+
 class SosRow(Row, frozen=True):
-    """An association of SOS Médecins."""
+    """An association of SOS Médecins. `doctors` take turns at its sites; without any, some are invented."""
 
     siret: Siret
     name: Text
     editor: Slug
     sites: Annotated[tuple[SiteRow, ...], Meta(min_length=1)]
+    doctors: tuple[DoctorRow, ...] = ()
 
 
 class RegulatorRow(Row, frozen=True):
@@ -225,3 +234,5 @@ class ExamplesRow(Row, frozen=True):
     practitioner_two_cpts_two_slots: Person
     sos_associations: Annotated[tuple[Siret, ...], Meta(min_length=2)]
     sos_two_sites: Siret
+    sos_one_site: Siret | None = None
+    sos_home_visits: Siret | None = None
