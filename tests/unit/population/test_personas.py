@@ -199,7 +199,7 @@ SPOILT = [
     ("sos", '"819800000309"', '"819900000027"', "procedural"),
     ("sos", '"819800000309"', '"819800000317"', "there is a doctor '819800000317' already"),
     ("sos", '"819800000309"', '"819800000010"', "there is a practitioner '819800000010' already"),
-    ("sos", '"819800000309"', '"0339900015"', "Expected `str` matching regex"),
+    ("sos", '"819800000309"', '"0339900015"', "(expected 8 and the 11 digits of a RPPS)"),
     ("regulators", "karim.berthomieu@samu33.example", "claire.fontanel@samu33.example", "duplicate email"),
     ("regulators", "territory: SAS-35", "territory: SAS-29", "unknown territory 'SAS-29': did you mean SAS-"),
     ("territories", "fr.health.samu350", "fr.health.samu330", "duplicate samu"),
