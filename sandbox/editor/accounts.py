@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -184,6 +184,10 @@ def _released(holder: AccountRecord, identifier: Identifier) -> bool:
     return not holder.active and identifier.system == SYSTEM_PERSON
 
 
+def _anyhow(_: AccountRecord | None) -> None:
+    """Any change may be made."""
+
+
 class Accounts:
     """The accounts of one editor in its store. Every method that changes something returns once it is durable."""
 
@@ -205,12 +209,19 @@ class Accounts:
         decide_post(self._index, account)  # again: another request may have come in between
         return await self._create(account, password)
 
-    async def put(self, wanted: Conditional, account: RegulatorAccount) -> tuple[AccountRecord, bool]:
-        """INT_R02 conditional update: (account, True when it was created). Raises RequestError, StoreError."""
+    async def put(
+        self, wanted: Conditional, account: RegulatorAccount, allow: Callable[[AccountRecord | None], None] = _anyhow
+    ) -> tuple[AccountRecord, bool]:
+        """INT_R02 conditional update: (account, True when it was created). Raises RequestError, StoreError.
+
+        `allow` sees the account as it is (None: there is none) and raises RequestError when it must not be changed.
+        """
         decision = decide_put(self._index, wanted, account)
+        allow(decision.target)
         if decision.target is None:
             password = await self._new_password()
             decision = decide_put(self._index, wanted, account)  # again, for the same reason
+            allow(decision.target)
             if decision.target is None:
                 return await self._create(account, password), True
         return await self._update(decision.target, account), False

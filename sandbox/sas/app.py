@@ -143,7 +143,7 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
     tls = listener_contexts(context.pki, client_certificate="required" if required else "optional")
     told = refusals(context, ROLE, Flow.INT_R03)
     return [
-        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told),
+        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, console=False),
         Listener(pages, context.sockets[SAS_UI]),
     ]
 
@@ -163,7 +163,7 @@ def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
         for subject in (editor_subject(editor),)
     }
     server = RequirePeer(_FhirServer(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
-    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03))
+    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03), names=slugs)
 
 
 class _FhirServer:
@@ -189,16 +189,16 @@ class _FhirServer:
                 return await self._server.create(request, editor)
             case ["Appointment"] if method == "PUT":
                 return await self._server.update(request, editor)
-            case ["Appointment", id] if method in ("GET", "HEAD"):
-                return await self._server.read(id, editor)
-            case ["metadata"] if method in ("GET", "HEAD"):
+            case ["Appointment", id] if method == "GET":
+                return await self._server.read(request, id, editor)
+            case ["metadata"] if method == "GET":
                 return fhir_response(self._capability)
             case [""] if method in ("GET", "HEAD"):
                 return to_metadata(path)
             case ["Appointment"]:
                 raise not_allowed(method, path, "POST", "PUT")
             case ["Appointment", _] | ["metadata"]:
-                raise not_allowed(method, path, "GET", "HEAD")
+                raise not_allowed(method, path, "GET")
         raise not_found(f"{path} is not served here: POST or PUT [base]/Appointment")
 
 
@@ -216,6 +216,7 @@ def capability(base: str, date: str) -> bytes:
         "interaction": interactions,
         "versioning": "versioned",
         "readHistory": False,
+        "conditionalRead": "not-match",
         "updateCreate": True,
         "conditionalUpdate": True,
         "searchParam": [{"name": "identifier", "type": "token"}],
