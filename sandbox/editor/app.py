@@ -199,7 +199,7 @@ class FhirPort:
         match [part for part in rest if part]:
             case ["metadata"]:
                 return _metadata(request, vendor)
-            case [] if request.method in ("GET", "HEAD"):
+            case [] if request.method == "GET":
                 return to_metadata(request.scope["path"])
             case ["Slot" | "Schedule" as kind]:
                 return _search(request, vendor, kind, query_of(request))

@@ -193,7 +193,7 @@ class _FhirServer:
                 return await self._server.read(request, id, editor)
             case ["metadata"] if method == "GET":
                 return fhir_response(self._capability)
-            case [""] if method in ("GET", "HEAD"):
+            case [""] if method == "GET":
                 return to_metadata(path)
             case ["Appointment"]:
                 raise not_allowed(method, path, "POST", "PUT")
