@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,8 +14,9 @@ import msgspec
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import IG_VERSIONS
+from sandbox.kernel.hub_clients import usable_client_id
 from sandbox.kernel.shapes import explained, meant
-from sandbox.partners import ClientId, ExternalEditor, ExternalLrm, Host, HubClientId, OidcClient, VirtualHost
+from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ ENV_PREFIX = "SAS_SANDBOX_"
 SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
 EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
 
+SSO_REALM = "/realms/sas"  # on the port PSC_UI: the platform's own identity provider, where editors send regulators
+
 EMBEDDED = "embedded"  # the broker inside the role `hub`
 
 MOST_TAKE_OVER_S = 86_400
@@ -32,12 +37,19 @@ MOST_TAKE_OVER_S = 86_400
 ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
 
 
+_LARGEST = 2**53 - 1  # of the whole numbers that every reader of JSON keeps
+_VHOST = re.compile(r"/|[A-Za-z0-9._-]{1,100}")
+_ORIGIN = re.compile(r"sas(?:-[A-Za-z0-9_-]{1,40})?")
+_TOKEN = re.compile(r"[!-~]{16,200}")
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is decided before the start. Field names are the flags with `_` for `-`."""
 
     port_base: int = 8000
-    host: Host = "127.0.0.1"
-    public_host: Host = "127.0.0.1"
+    host: str = "127.0.0.1"
+    public_host: str = "127.0.0.1"
     data_dir: str = ".sandbox"
     seed: int = 20260101
     as_of: str | None = None
@@ -49,9 +61,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     personas: str | None = None  # a directory; None: those of the package
     practitioners: int = 0  # procedural practitioners beside the hand-made ones
     scope: str = "territories"  # where everybody lives: the persona files' `territories`, or all of `france`
-    vhost: VirtualHost = "15-15_v2.0"
-    platform_client_id: HubClientId = "fr.health.test.ptfsas"
-    spare_clients: tuple[HubClientId, ...] = ("fr.health.samu999", "fr.health.samu998")
+    vhost: str = "15-15_v2.0"
+    platform_client_id: str = "fr.health.test.ptfsas"
+    spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
     queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
@@ -66,11 +78,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breaker_failures: int = 5  # in a row, until an editor is not asked any more
     breaker_pause_s: float = 10.0  # … and for how long
     session_hours: float = 12.0
-    sas_origin: ClientId = "sas"  # value of `origin` that the SAS core appends to booking URLs
+    sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
     oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
     external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
     external_lrms: tuple[ExternalLrm, ...] = ()  # vendors' LRMs: queues and certificate only
+    admin_token: str | None = None  # asked for at the control port; None: a derived one where `host` is not loopback
     config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
@@ -86,8 +99,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         longest = self.search_timeout_s
         good = longest is None or self.editor_timeout_s <= longest <= 300
         _require(good, "search_timeout_s", longest, "editor_timeout_s to 300")
-        _require(1 <= self.message_ttl_s <= 31_536_000, "message_ttl_s", self.message_ttl_s, "1 to 31536000")
-        _require(0 < self.session_hours <= 744, "session_hours", self.session_hours, "over 0, at most 744")
         _require(1 <= self.editor_concurrency <= 1000, "editor_concurrency", self.editor_concurrency, "1 to 1000")
         _require(1 <= self.editor_answer_mib <= 64, "editor_answer_mib", self.editor_answer_mib, "1 to 64")
         _require(1 <= self.breaker_failures <= 1000, "breaker_failures", self.breaker_failures, "1 to 1000")
@@ -107,7 +118,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         vendors = [row.client_id for row in self.external_lrms]
         _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",
                  vendors, "other client ids than the platform's, each once")  # fmt: skip
+        self._check_names()
+        self._check_numbers()
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
+
+    def _check_names(self) -> None:
+        """Hosts, files and ids: nothing that a URL, a file or a protocol could not carry."""
+        for name in self.__struct_fields__:
+            text = getattr(self, name)
+            if isinstance(text, str) and name != "admin_token":
+                _require(text.isprintable() and text.strip() != "", name, text, "a text without control characters")
+        for name in ("host", "public_host"):
+            _require(_is_host(getattr(self, name)), name, getattr(self, name), "a host name or an IP address")
+        _require(_VHOST.fullmatch(self.vhost), "vhost", self.vhost, "/, or letters, digits, '.', '_' and '-'")
+        _require(_ORIGIN.fullmatch(self.sas_origin), "sas_origin", self.sas_origin, "sas, or sas-<name>")
+        for name, ids in (("platform_client_id", (self.platform_client_id,)), ("spare_clients", self.spare_clients)):
+            for client_id in ids:
+                _require(usable_client_id(client_id), name, client_id, "fr.health.<name>, not the hub's own")
+        _require(self.platform_client_id not in self.spare_clients, "spare_clients", self.platform_client_id,
+                 "other client ids than the platform's")  # fmt: skip
+        token = self.admin_token
+        _require(token is None or _TOKEN.fullmatch(token), "admin_token", "(not shown)",
+                 "16 to 200 visible ASCII characters without spaces")  # fmt: skip
+
+    def _check_numbers(self) -> None:
+        _require(-_LARGEST <= self.seed <= _LARGEST, "seed", self.seed, f"-{_LARGEST} to {_LARGEST}")
+        _require(1 <= self.message_ttl_s <= 4_000_000, "message_ttl_s", self.message_ttl_s, "1 to 4000000")
+        _require(0 < self.session_hours <= 8_760, "session_hours", self.session_hours, "over 0, at most 8760")
 
     def port(self, offset: int) -> int:
         """The port of one of the offsets above."""
@@ -125,6 +162,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    @property
+    def exposed(self) -> bool:
+        """Do the ports listen to other machines than this one."""
+        return not is_loopback(self.host)
 
     @property
     def hub(self) -> tuple[str, int]:
@@ -171,6 +213,33 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _is_host(text: str) -> bool:
+    """An IP address (no zone: URLs cannot carry it), or a host name."""
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        return len(text) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def is_unspecified(host: str) -> bool:
+    """Does that address mean all addresses of this machine: `0.0.0.0`, `::`."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Does that name or address mean this machine alone: `localhost`, `127.…`, `::1`, `::ffff:127.…`."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
 class FieldError(ValueError):
     """A setting's value is not usable; carries the field so that the caller can say where it came from."""
 
@@ -179,7 +248,7 @@ class FieldError(ValueError):
         self.field = field
 
 
-def _require(good: bool, field: str, value: object, expected: str) -> None:
+def _require(good: object, field: str, value: object, expected: str) -> None:
     if not good:
         raise FieldError(field, value, expected)
 
@@ -221,7 +290,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
         settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.ValidationError, FieldError) as error:
         raise _explain(error, values, origin, document) from None
-    if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
+    if "public_host" not in layers and not is_unspecified(settings.host):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
     return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
 

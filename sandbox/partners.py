@@ -1,7 +1,6 @@
 """Software of others that takes part, as the configuration file declares it: editors, clients of Pro Santé Connect.
 
-Shapes, also of a few settings; what refers to something else (a taken id, an unknown town) is checked where that is
-known.
+Shapes only; what refers to something else (a taken id, an unknown town) is checked where that is known.
 """
 
 from __future__ import annotations
@@ -91,16 +90,6 @@ Structure = Annotated[
 ]
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$", description="1 and the 9 digits of a FINESS")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$", description="3 and the 14 digits of a SIRET")]
-Host = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9:._-]{1,253}$",
-        description="a host name or an IP address, without scheme, port or brackets",
-    ),
-]
-VirtualHost = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$", description="at most 100 letters, digits, '.', '_' or '-'")
-]
 Spoken = Literal["INT_R01", "INT_R04", "SOS", "INT_R02", "INT_R03"]
 
 

@@ -74,7 +74,8 @@ from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
-from sandbox.web.oidc import RelyingParty
+from sandbox.web.ended import Ended
+from sandbox.web.oidc import AT_PLATFORM, RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
 from sandbox.web.sse import Streams
 
@@ -104,7 +105,7 @@ class Vendor:
 def peers(context: Context, editor: Editor) -> tuple[HttpClient, RelyingParty]:
     """An editor's ways out: its HTTP client (with its own certificate), and its login at Pro Santé Connect."""
     http = HttpClient(context, f"editor:{editor.slug}", editor.slug if context.pki is not None else None)
-    return http, RelyingParty(context, editor.slug, f"{ui_base(context, editor)}/oidc/callback", http)
+    return http, RelyingParty(context, AT_PLATFORM, f"{ui_base(context, editor)}/oidc/callback", http)
 
 
 def open_vendor(context: Context, editor: Editor, http: HttpClient, login: RelyingParty) -> Vendor:
@@ -134,14 +135,17 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
     streams = Streams()
     secret = context.secret(f"resets:{editor.slug}")
+    recovery = Recovery(store, accounts, context.clock, context.entropy, secret)
     routes = [
         *entrance.routes(),
-        *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
+        *PasswordPages(entrance, accounts, recovery, context.admin_token).routes(),
         *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
         *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter, streams=streams).routes(),
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
-    pages = console(context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers)
+    pages = console(
+        context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers, ended=Ended(context, store)
+    )
     desk = Desk(
         editor=editor,
         population=context.population,

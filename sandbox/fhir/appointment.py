@@ -36,7 +36,7 @@ from sandbox.fhir.search import unfit_text
 from sandbox.kernel.clock import fhir_instant, parse_datetime, parse_period
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
-from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES, Identifier, prefixed_person
+from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES, Identifier, prefixed_person, regulator_identifier
 from sandbox.kernel.model import Appointment
 
 # Codes of the extension `sas-categorie-orientation` (guide 1.2.0): its own system, and TRE_R66 for structures.
@@ -178,7 +178,7 @@ def _operator(problems: Problems, row: Node, path: str) -> Identifier:
     check_type(problems, code, system, where)
     if code and code not in ("IDNPS", "INTRN"):
         problems.refused("a regulator is identified by IDNPS or INTRN", f"{where}.type.coding[0].code", "value")
-    return Identifier(system, value, code)
+    return regulator_identifier(Identifier(system, value, code))
 
 
 def _category(problems: Problems, row: Node, path: str) -> OrientationCategory | None:

@@ -299,7 +299,7 @@ class _Reader:
         for requirement, name, value in (("R01-38", "line", line), ("R01-39", "city", city)):
             if not value:
                 self.wrong(requirement, f"{key} → Location.address.{name}", "missing")
-        if len(postal_code) != 5 or not postal_code.isdigit():
+        if len(postal_code) != 5 or not (postal_code.isascii() and postal_code.isdigit()):
             self.wrong("R01-40", f"{key} → Location.address.postalCode", f"'{postal_code}' has not five digits")
         own = next((text_of(identifier, "value") for _, identifier in nodes_of(location, "identifier", key)), "")
         return SlotPlace(line, postal_code, city, own)

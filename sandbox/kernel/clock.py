@@ -34,6 +34,11 @@ class Clock:
         setting = self.setting
         return self._wall() + setting.offset if setting.frozen is None else setting.frozen
 
+    def real(self) -> float:
+        """The wall clock's seconds since the epoch: what certificates, tokens and sessions go by, as those who check
+        them elsewhere know no sandbox time."""
+        return self._wall()
+
 
 def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:
     """The setting whose clock shows `instant` when the wall clock shows `wall` (seconds since the epoch).

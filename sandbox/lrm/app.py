@@ -18,7 +18,7 @@ from starlette.types import Scope
 from sandbox.config import CONTROL_UI, LRM_UI
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Territory
-from sandbox.lrm.console import BANNER, COLOUR, Console
+from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.schema import SCHEMA
@@ -109,7 +109,15 @@ class LrmService:
             return pages.render(request, "index.html", lrms=lrms)
 
         routes = [Route("/", index), *self._elsewhere(pages)]
-        router = Router(redirect_slashes=False, default=console(self._context, pages, routes, role=ROLE))
+        front = console(
+            self._context,
+            pages,
+            routes,
+            role=ROLE,
+            passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
+            wanted=PASSWORD_WANTED,
+        )
+        router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():
             router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
             router.mount(f"/{slug}", lrm.app)

@@ -22,6 +22,7 @@ from starlette.types import Scope
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
+from sandbox.kernel.numbers import whole_number
 from sandbox.net.at_once import Ready
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences
@@ -167,7 +168,7 @@ async def read_body(request: Request, most: int = MOST_OCTETS, *, form: bool = F
         detail = f"Content-Type '{kind}' is not understood (expected {expected})"
         raise RequestError(415, Issue("not-supported", detail, "http.Content-Type"))
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > most:
+    if (whole_number(told) or 0) > most:
         raise _too_large(most)
     return await _collect(request, most)
 

@@ -13,7 +13,15 @@ from typing import Any, Generic, TypeVar
 
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, national_phone, prefixed_person
+from sandbox.kernel.hub_clients import usable_client_id, why_not
+from sandbox.kernel.identifiers import (
+    SYSTEM_PERSON,
+    SYSTEM_SAS,
+    Identifier,
+    national_phone,
+    prefixed_person,
+    regulator_identifier,
+)
 from sandbox.kernel.model import (
     AgendaTemplate,
     ConsultationSite,
@@ -27,6 +35,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.kernel.reserved import why_reserved
 from sandbox.kernel.shapes import meant
 from sandbox.kernel.specialties import SPECIALTIES
 from sandbox.population.characters import character, check_characters
@@ -97,6 +106,9 @@ def read_personas(
         structures=NOTHING,
     )
     editors.keyed("system")
+    for at, row in enumerate(editors.rows):
+        if (reason := why_reserved(row.slug)) is not None:
+            raise editors.error(f"$[{at}].slug", reason)
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
     known = replace(known, structures=known.read_structures(_rows(directory, "structures", StructureRow)))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
@@ -149,6 +161,8 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
         if row.department not in DEPARTMENTS:
             near = meant(row.department, {code: each.name for code, each in DEPARTMENTS.items()})
             raise rows.error(f"$[{at}].department", f"unknown département '{row.department}'{near}")
+        if not usable_client_id(row.samu):
+            raise rows.error(f"$[{at}].samu", why_not(row.samu))
     return {
         code: Territory(code, row.name, row.department, row.samu, row.origin)
         for code, row in rows.keyed("code").items()
@@ -330,6 +344,7 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:
     rows.keyed("email")
     rows.keyed("value")
+    _tell_people_apart(rows)
     for at, row in enumerate(rows.rows):
         if row.territory not in territories:
             names = {code: each.name for code, each in territories.items()}
@@ -337,11 +352,27 @@ def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory])
             raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'{near}")
     return tuple(
         Regulator(
-            Identifier(_SYSTEMS[row.type], row.value, row.type),
+            _identifier(row),
             row.family, row.given, row.email, row.territory, row.password,
         )
         for row in rows.rows
     )  # fmt: skip
+
+
+def _identifier(row: RegulatorRow) -> Identifier:
+    return regulator_identifier(Identifier(_SYSTEMS[row.type], row.value, row.type))
+
+
+def _tell_people_apart(rows: _Rows[RegulatorRow]) -> None:
+    """An RPPS with and without its prefix is one person's. Raises ConfigError."""
+    seen: set[str] = set()
+    for at, row in enumerate(rows.rows):
+        key = _identifier(row).key
+        if key in seen:
+            raise rows.error(
+                f"$[{at}].value", f"'{row.value}' is a person of this file already: an RPPS has its prefix"
+            )
+        seen.add(key)
 
 
 def _examples(

@@ -43,6 +43,7 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
+from sandbox.web.ended import Ended
 from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
@@ -91,6 +92,7 @@ class SasCore:
             appointments=self.appointments,
             l02=self._l02,
             labels=SPECIALTIES,
+            store=self.store,
         )
         self.console = Console(
             context,
@@ -106,7 +108,8 @@ class SasCore:
         self.api = api.app()
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
-        return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
+        pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
+        return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""

@@ -13,7 +13,7 @@ from sandbox.config import ENV_PREFIX, Settings
 from sandbox.faults import KINDS
 from sandbox.ground import PORT_NAMES
 from sandbox.kernel.character import QUIRKS
-from sandbox.psc.flow import SCOPES
+from sandbox.psc.realms import SCOPES
 from sandbox.psc.tokens import ACR, CLAIMS, PERSON
 
 ROOT = Path(__file__).resolve().parents[2]
