@@ -37,7 +37,7 @@ from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
 from sandbox.web.ended import Ended
 from sandbox.web.headers import console_origins
-from sandbox.web.pages import Pages, console, content_policy, redirect
+from sandbox.web.pages import Pages, console, content_policy, leading_to, redirect
 from sandbox.web.session import SESSION, check_token, checked_form, csrf_token, read_form, sign_in, sign_out
 
 SHOWN_ACCOUNTS = 12  # demonstration accounts that the login page lists
@@ -84,7 +84,7 @@ class Provider:
             routes,
             role="psc",
             prefix=PREFIX,
-            beside=self._routes(platform),
+            beside=[*self._routes(platform), Route(platform.root, leading_to(platform.configuration))],
             handlers=handlers,
             ended=self._ended,
         )

@@ -85,9 +85,8 @@ async def test_from_init_to_the_first_acknowledged_orientation(tmp_path: Path) -
     data = tmp_path / ".sandbox"
     with command(data, "--config", str(config), base=base) as running:
         document = endpoints(data)
-        (secret,) = re.findall(
-            r"secret : (\w+)", shell.run("".join(line for line in editor_steps if "psc clients" in line))
-        )
+        clients = shell.run("".join(line for line in editor_steps if "psc clients" in line))
+        (secret,) = re.findall(r"mon-agenda \(.*\)\n  secret : (\w+)", clients)
         settings = agenda_settings(document, "mon-agenda", secret, id=PRACTITIONER, structure=STRUCTURE)
         with (
             agenda(settings, tmp_path / "agenda.json") as asked,
