@@ -28,6 +28,7 @@ from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
@@ -45,6 +46,7 @@ from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
 
 log = logging.getLogger(__name__)
+_refused = Seldom()  # lines that the store refuses
 
 NDJSON = "application/x-ndjson"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -308,8 +310,9 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _store_error(_: Request, error: StoreError) -> Response:
-    log.error("the store failed under the SAS API: %s", error)
-    return _problem(503, "the store cannot be used", headers={"Retry-After": "5"})
+    if (left_out := _refused.due()) is not None:
+        log.error("the store failed under the SAS API: %s (%d times before)", error, left_out)
+    return _problem(503, f"nothing can be stored now: {error.reason}", headers={"Retry-After": "5"})
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
