@@ -28,7 +28,7 @@ class TakeOver:
 
     def __init__(self, ledger: Ledger, accounts: Accounts, clock: Clock) -> None:
         self._ledger, self._accounts, self._clock = ledger, accounts, clock
-        self._woken, self._refused = asyncio.Event(), Seldom()
+        self._woken, self._refused = asyncio.Event(), Seldom(_log)
         self._task: asyncio.Task[None] | None = None
         ledger.on_awaited = self.wake
 
@@ -62,8 +62,7 @@ class TakeOver:
             try:
                 await self._take(id)
             except StoreError as error:
-                if self._refused.due() is not None:
-                    _log.error("the doctor of appointment %s could not be named yet: %s", id, error)
+                self._refused.error("the doctor of appointment %s could not be named yet: %s", id, error)
                 return LOOK_S
         due = self._ledger.next_due
         if due is None:

@@ -47,7 +47,7 @@ class MessageLog:
     ) -> None:
         self.recovered = recovered  # messages found when the log was opened
         self._records, self._log, self._lock, self._path = broker.records, log, lock, path
-        self._stopping, self._still_refused = asyncio.Event(), Seldom()
+        self._stopping, self._still_refused = asyncio.Event(), Seldom(_log)
         self._smallest = self._limit = compact_above
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -147,8 +147,7 @@ class MessageLog:
                 snapshot = self._records.snapshot()
                 segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
             except OSError as error:
-                if self._still_refused.due() is not None:
-                    _log.warning("hub: the disk still refuses: %s", error.strerror or error)
+                self._still_refused.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
             self._log = Log(segment)
             self._records.accepting = True

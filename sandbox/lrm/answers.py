@@ -65,7 +65,7 @@ class Answers:
         )
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._releasing: set[asyncio.Task[None]] = set()
-        self._refused, self._stopped = Seldom(), False
+        self._refused, self._stopped = Seldom(_log), False
 
     @property
     def waiting(self) -> int:
@@ -175,8 +175,7 @@ class Answers:
         try:
             await self.release(id)
         except StoreError as error:
-            if (left_out := self._refused.due()) is not None:
-                _log.error("%s: held answers wait: %s (%d times before)", self._client_id, error, left_out)
+            self._refused.error("%s: held answers wait: %s", self._client_id, error)
             if not self._stopped:
                 self._at(id, STORE_PAUSE)
 

@@ -78,7 +78,7 @@ class AmqpClient:
         self._context, self._actor, self._client_id = context, actor, client_id
         self._subscriptions: list[_Subscription] = []
         self._unheard: frozenset[str] = frozenset()
-        self._refused = Seldom()
+        self._refused = Seldom(_log)
         self._publishing: tuple[AbstractChannel, AbstractExchange] | None = None
         self._lost: asyncio.Event | None = None  # of the present connection
         self._up = asyncio.Event()
@@ -312,8 +312,7 @@ class AmqpClient:
                 await asyncio.sleep(STORE_PAUSE)
 
     def _wait_for_store(self, error: StoreError) -> None:
-        if (left_out := self._refused.due()) is not None:
-            _log.error("%s: deliveries wait for the store: %s (%d times before)", self._actor, error, left_out)
+        self._refused.error("%s: deliveries wait for the store: %s", self._actor, error)
 
     async def _handled(self, subscription: _Subscription, delivery: Delivery) -> bool:
         """False: the handler failed on it, and would again. Raises HangUp, StoreError."""

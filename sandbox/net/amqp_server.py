@@ -57,7 +57,7 @@ class AmqpServer:
         self._all_gone = asyncio.Event()
         # Those that have come in are counted by the broker, which says so; here, those on their way in or out too.
         self._crowd = Crowd(2 * broker.limits.connections)
-        self._told = Seldom()
+        self._told = Seldom(_log)
 
     async def start(self) -> None:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
@@ -121,8 +121,7 @@ class AmqpServer:
     def admit(self, connection: Connection, peer: Peer | None) -> Session | None:
         """A session for a new connection; None when there are too many."""
         if len(self.connections) >= self._most:
-            if (left_out := self._told.due()) is not None:
-                _log.warning("AMQP: refused a connection, %d are open (%d times before)", self._most, left_out)
+            self._told.warning("AMQP: refused a connection, %d are open", self._most)
             return None
         self.connections.add(connection)
         return Session(self.broker, self._login(peer), lambda: self.changed(connection))

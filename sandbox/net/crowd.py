@@ -22,18 +22,16 @@ class Crowd:
     def __init__(self, most: int, answer: bytes = b"", refused: Callable[[str, str], None] | None = None) -> None:
         self._most, self._answer, self._refused = most, answer, refused
         self._present: Counter[str] = Counter()
-        self._told = Seldom()
+        self._told = Seldom(_log)
 
     def enter(self, cn: str, address: str) -> asyncio.Protocol | None:
         """One more; `leave` follows. Who is too many gets the protocol that turns him away."""
         self._present[cn] += 1
         if self._present[cn] <= self._most:
             return None
-        if (left_out := self._told.due()) is not None:
-            why = f"'{cn}' has {self._most} connections already, the next ones are refused"
-            _log.warning("TLS: %s (%d times before)", why, left_out)
-            if self._refused is not None:
-                self._refused(why, address)
+        why = f"'{cn}' has {self._most} connections already, the next ones are refused"
+        if self._told.warning("TLS: %s", why) and self._refused is not None:
+            self._refused(why, address)
         return _TurnedAway(self._answer)
 
     def leave(self, cn: str) -> None:

@@ -29,7 +29,7 @@ from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences
 
 log = logging.getLogger(__name__)
-_refused = Seldom()  # lines that the store refuses
+_refused = Seldom(log)  # lines that the store refuses
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
 _CONTENT_TYPE = MEDIA_TYPE.encode()
@@ -261,8 +261,7 @@ def answering(handler: Handler) -> Handler:
         except RequestError as error:
             return error_response(error, getattr(error, "headers", None))
         except StoreError as error:
-            if (left_out := _refused.due()) is not None:
-                log.error("the store refused a write: %s (%d times before)", error, left_out)
+            _refused.error("the store refused a write: %s", error)
             body = outcome(
                 Issue("transient", f"the request cannot be stored now ({error.reason}): send it again later")
             )

@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.at_once import AtOnce
 from sandbox.net.crowd import Crowd
 from sandbox.net.edge import Edge
@@ -27,7 +28,6 @@ from sandbox.net.http.connection import Connection
 from sandbox.net.http.descriptors import highest, most_connections
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import REFUSAL, Answered, check_head
-from sandbox.net.http.seldom import Seldom
 from sandbox.net.revocation import Contexts, always
 from sandbox.net.tls import Peer, TlsServer
 from sandbox.tasks import keep

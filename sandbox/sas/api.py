@@ -46,7 +46,7 @@ from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
 
 log = logging.getLogger(__name__)
-_refused = Seldom()  # lines that the store refuses
+_refused = Seldom(log)  # lines that the store refuses
 
 NDJSON = "application/x-ndjson"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
@@ -310,8 +310,7 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _store_error(_: Request, error: StoreError) -> Response:
-    if (left_out := _refused.due()) is not None:
-        log.error("the store failed under the SAS API: %s (%d times before)", error, left_out)
+    _refused.error("the store failed under the SAS API: %s", error)
     return _problem(503, f"nothing can be stored now: {error.reason}", headers={"Retry-After": "5"})
 
 

@@ -70,7 +70,7 @@ class Log:
         self._segment = segment
         self._room, self._most, self._retry = room, most, retry
         self._unwritten: list[bytes | memoryview] = []  # the thread's: what the disk refused, to be written again
-        self._still_refused = Seldom()
+        self._still_refused = Seldom(_log)
         self._pieces: list[bytes | memoryview] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._pending = 0  # octets not yet handed to the thread
@@ -359,8 +359,7 @@ class Log:
             if self._unwritten:
                 self._segment.append(self._unwritten)
         except (OSError, MemoryError) as error:
-            if self._still_refused.due() is not None:
-                _log.warning("'%s': the disk still refuses: %s", self._segment.path, error)
+            self._still_refused.warning("'%s': the disk still refuses: %s", self._segment.path, error)
             return
         self._unwritten, self.failure = [], None
         _log.warning("'%s' is written again", self._segment.path)

@@ -131,7 +131,7 @@ class Outbox:
         self._collector: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._reserved = self._next = 0
-        self._refused = Seldom()
+        self._refused = Seldom(_log)
         self.depth = 0  # entries not yet sent or abandoned
         self.last_error = ""  # of any entry, or of the store
         self._load()
@@ -394,8 +394,7 @@ class Outbox:
     async def _wait_for_store(self, error: StoreError) -> None:
         """The store refuses: sending what cannot be marked as sent would repeat it for ever."""
         self.last_error = str(error)
-        if (left_out := self._refused.due()) is not None:
-            _log.error("outbox %s waits for the store: %s (%d times before)", self._name, error, left_out)
+        self._refused.error("outbox %s waits for the store: %s", self._name, error)
         await asyncio.sleep(STORE_PAUSE)
 
 

@@ -57,7 +57,7 @@ Handler = Callable[[Request, Any], Response]
 
 def error_handlers(pages: Pages) -> dict[Any, Handler]:
     """Exception handlers for Starlette that answer with pages."""
-    refused = Seldom()
+    refused = Seldom(_log)
 
     def page(request: Request, status: int, details: tuple[Issue, ...] = ()) -> Response:
         what, remedy = _texts(status)
@@ -73,8 +73,7 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
         return page(request, peer_status(error), (Issue("transient", _explain(error)),))
 
     def store_error(request: Request, error: StoreError) -> Response:
-        if (left_out := refused.due()) is not None:
-            _log.error("%s %s: %s (%d times before)", request.method, request.url.path, error, left_out)
+        refused.error("%s %s: %s", request.method, request.url.path, error)
         what, remedy = _FULL
         details = (Issue("transient", f"Motif donné par le système : {error.reason}."),)
         answer = pages.render(request, "error.html", 503, error_status=503, what=what, remedy=remedy, details=details)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+
+import pytest
+
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.seldom import Seldom
 
 
-def test_first_line_is_due_and_the_next_after_a_while_with_how_many_were_left_out() -> None:
+def test_the_first_line_comes_and_the_next_after_a_while_with_how_many_were_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     moment = 100.0
-    line = Seldom(60.0, lambda: moment)
-    assert [line.due() for _ in range(4)] == [0, None, None, None]
+    line = Seldom(logging.getLogger("seldom"), 60.0, lambda: moment)
+    for _ in range(4):
+        line.warning("the disk refuses: %s", "full")
     moment = 159.9
-    assert line.due() is None
+    line.error("the disk refuses: %s", "full")
     moment = 160.0
-    assert [line.due(), line.due()] == [4, None]
+    line.error("the disk refuses: %s", "broken")
     moment = 400.0
-    assert line.due() == 1
+    line.warning("the disk refuses: %s", "full")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "the disk refuses: full"),
+        ("ERROR", "the disk refuses: broken (4 more were not told)"),
+        ("WARNING", "the disk refuses: full"),
+    ]
 
 
 def test_reason_of_a_store_error_is_without_the_path() -> None:
