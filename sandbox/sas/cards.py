@@ -66,9 +66,9 @@ class CardCpts(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
 
-    `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
-    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to. `extra`: he would take a
-    patient beside his agenda.
+    `external`: that editor is a vendor's real server. `kind`: `practitioner`, `sos`, or `cpts`: the one card `through`
+    which these CPTS are shown. `member_of`: FINESS of the CPTS that he takes part through; `cpts`: those that some of
+    the slots are offered to. `extra`: he would take a patient beside his agenda.
     """
 
     kind: str
@@ -77,6 +77,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     editor: str
     editor_name: str
     distance_km: float
+    external: bool = False
     specialty: str | None = None
     specialty_label: str | None = None
     phone: str | None = None
@@ -147,6 +148,7 @@ def practitioner_card(
         name=f"{practitioner.given} {practitioner.family}",
         editor=editor.slug,
         editor_name=editor.name,
+        external=editor.external,
         distance_km=_nearest(places),
         specialty=practitioner.specialty,
         specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
@@ -174,6 +176,7 @@ def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, 
         name=association.name,
         editor=editor.slug,
         editor_name=editor.name,
+        external=editor.external,
         distance_km=_nearest(places),
         places=_in_order(places),
     )

@@ -21,6 +21,7 @@ from sandbox.sas.appointments import Appointments
 from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
+from sandbox.sas.search_pages import search_url
 
 PAUSE_S = 0.5
 
@@ -59,6 +60,7 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+        at = self._aggregator.directory.search_at(slug)
         health = self._aggregator.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
@@ -66,4 +68,5 @@ class HealthPage:
             "findings": {**health.findings, **self._appointments.findings.get(slug, {})},
             "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
+            "search": search_url(at) if at else None,
         }

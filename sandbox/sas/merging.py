@@ -79,7 +79,7 @@ class Outline:
 
     owner: Candidate | SosAssociation
     id: str
-    key: tuple[bool, bool, float, bytes]
+    key: tuple[bool, bool, float, bool, bytes]
     area: Area
     member_of: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
@@ -177,8 +177,14 @@ class Merger:
             return None
         if filters.kinds and filters.kinds.isdisjoint(kinds):
             return None
-        key = (id != self._criteria.preferred, not takes_part(kinds), *rank(id, away, self._criteria))
+        place = rank(id, away, self._criteria, external=self._is_external(owner))
+        key = (id != self._criteria.preferred, not takes_part(kinds), *place)
         return Outline(owner, id, key, area, tuple(each for each in member_of if each in self._cpts))
+
+    def _is_external(self, owner: Candidate | SosAssociation) -> bool:
+        if isinstance(owner, SosAssociation):
+            return self._directory.population.editors[owner.editor].external
+        return owner.external
 
     def _through_cpts(self, outline: Outline, represented: set[str]) -> Outline | None:
         """The outline as it is shown; None for a further member of CPTS that have their card."""

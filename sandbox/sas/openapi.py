@@ -271,6 +271,7 @@ _SCHEMAS: dict[str, Any] = {
         name=_text(),
         editor=_text("slug"),
         editor_name=_text(),
+        external={"type": "boolean", "description": "the editor is the real server of a vendor"},
         distance_km=_KM,
         specialty=_text(),
         specialty_label=_text(),

@@ -67,9 +67,11 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
             {},
             "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm], 2000 to 2098)",
         ),
-        ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),
-        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: Expected `int`, got `str` - at `$.seed`"),
-        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting"),
+        ({"preset": 3}, {}, "command line: preset: 3 is not usable (expected a text, in quotes)"),
+        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: seed: 'zéro' is not usable (expected a whole number)"),
+        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting: did you mean SAS_SANDBOX_SEED"),
+        ({"host": "http://here"}, {}, "command line: host: 'http://here' is not usable (expected a host name or an IP"),
+        ({}, {"SAS_SANDBOX_PUBLIC_HOST": "[::1]"}, "environment: public_host: '[::1]' is not usable (expected a host"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
@@ -85,10 +87,17 @@ def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
     ("text", "expected"),
     [
         ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo or national)"),
-        ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
-        ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
+        ("seed: 1\n\nport_base: abc\n", ":3: port_base: 'abc' is not usable (expected a whole number)"),
+        ("seed: 1\nsead: 2\n", ":2: unknown field `sead`: did you mean seed?"),
         ("seed: [1\n", ":1: not YAML: "),
-        ("- seed\n", ":1: Expected `object`, got `array` (at $)"),
+        ("seed: 1\nhost: x\nseed: 2\n", ":3: `seed` is given twice"),
+        ("oidc_clients:\n  - {id: a,\n     id: b}\n", ":3: `id` is given twice"),
+        (
+            "oidc_clients:\n  - {id: a, <<: {name: b}, <<: {name: c}}\n",
+            ":2: oidc_clients[0]: the field `redirect_uris`",
+        ),
+        ("oidc_clients: &a\n  - *a\n", ":1: oidc_clients[0]: "),
+        ("- seed\n", ":1: ['seed'] is not usable (expected a mapping)"),
     ],
 )
 def test_a_bad_configuration_file_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
