@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import orjson
-
 from sandbox.fhir.models import check_model
-from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.errors import Issue, JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import TYPES
+from sandbox.kernel.json_input import Limits, quoted, read_json, shortened
 
 Node: TypeAlias = Mapping[str, Any]
 Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"
@@ -29,8 +28,16 @@ IDENTIFIER_SHAPE: Shape = {
 }
 
 
+BODY = Limits()  # of INT_R02 and INT_R03: a hundred times what the guide's largest example holds
+MOST_PROBLEMS = 50  # told of one body: it is judged no further then
+LONGEST_DETAIL = 400  # characters of one
+
+
 class Problems:
-    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422)."""
+    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
+
+    Judging ends with RequestError at the problem numbered MOST_PROBLEMS.
+    """
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
@@ -39,11 +46,17 @@ class Problems:
     def malformed(self, detail: str, path: str, code: str = "invalid") -> None:
         """Something mandatory is missing or unreadable."""
         self._status = 400
-        self.issues.append(Issue(code, detail, path))
+        self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
 
     def refused(self, detail: str, path: str, code: str = "business-rule") -> None:
         """Readable, but a rule refuses it."""
-        self.issues.append(Issue(code, detail, path))
+        self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
+
+    def _note(self, issue: Issue) -> None:
+        self.issues.append(issue)
+        if len(self.issues) == MOST_PROBLEMS:
+            self.issues.append(Issue("too-costly", f"judging ended after {MOST_PROBLEMS} problems"))
+            self.raise_any()
 
     def raise_any(self) -> None:
         """Raise one RequestError with everything found so far, if there is anything."""
@@ -110,14 +123,14 @@ class Problems:
 def load_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     """The JSON object in `body`, of that `resourceType`. Raises RequestError 400."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise malformed(f"the body is not JSON: {error}", code="structure") from None
+        document = read_json(body, BODY)
+    except JsonError as error:
+        raise malformed(f"the body cannot be read: {error}", error.expression(resource_type), code="structure") from None
     if not isinstance(document, dict):
         raise malformed("the body is not a JSON object", code="structure")
     found = document.get("resourceType")
     if found != resource_type:
-        raise malformed(f"resourceType is {found!r}, expected '{resource_type}'", "resourceType", code="value")
+        raise malformed(f"resourceType is {quoted(found)}, expected '{resource_type}'", "resourceType", code="value")
     return document
 
 
