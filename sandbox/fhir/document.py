@@ -125,7 +125,9 @@ def load_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     try:
         document = read_json(body, BODY)
     except JsonError as error:
-        raise malformed(f"the body cannot be read: {error}", error.expression(resource_type), code="structure") from None
+        raise malformed(
+            f"the body cannot be read: {error}", error.expression(resource_type), code="structure"
+        ) from None
     if not isinstance(document, dict):
         raise malformed("the body is not a JSON object", code="structure")
     found = document.get("resourceType")

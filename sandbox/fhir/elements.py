@@ -1,9 +1,9 @@
-"""Which elements of an editor's answer are read, and of which JSON type each is: what has another is a finding. Pure."""
+"""Which elements of an editor's answer are read, and of which JSON type each is. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Optional, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -70,11 +70,11 @@ BUNDLE: Elements = {"type": str, "link": [{"relation": str, "url": str}]}
 def _type_of(wanted: Elements) -> Any:
     """The same as a type of msgspec, which judges much faster but tells one thing only."""
     if isinstance(wanted, type):
-        return Optional[wanted]
+        return str | None
     if isinstance(wanted, list):
-        return Optional[list[_type_of(wanted[0])]]  # type: ignore[misc]
+        return list[_type_of(wanted[0])] | None  # type: ignore[misc]
     fields = [(name, _type_of(each), None) for name, each in wanted.items()]
-    return Optional[msgspec.defstruct("_Element", fields, gc=False)]
+    return msgspec.defstruct("_Element", fields, gc=False) | None
 
 
 _TYPES = {kind: _type_of(wanted) for kind, (wanted, _) in RESOURCES.items()}

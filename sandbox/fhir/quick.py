@@ -1,8 +1,8 @@
 """The quick way through an answer: resources decoded by type, nothing judged. Pure.
 
 An answer has few kinds of slots and many slots: what a slot does not share with others are its id, its times, its
-Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again. What is kept is
-bounded by octets. Large answers are read in a thread, several at a time: whatever is shared changes in one step.
+Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again. What is kept
+is bounded by octets. Large answers are read in a thread: whatever is shared changes in one step.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What the SAS core understands of an editor's answer (INT_R01, INT_R04, SOS Médecins). Pure; never raises.
 
 Liberal: a bad entry loses only itself, a curable defect (an id without prefix, a phone in another form, a date without
-offset, a consultation type sent as text) is cured; each gives a Finding with the requirement that it fails, whose path
-names the resource in which the fault is. Only an answer that cannot be read as JSON is lost whole. The lists are those of
-the guide's recurrent errors. Whether a slot answers the query is the caller's to say.
+offset, a consultation type sent as text) is cured; each cause gives a Finding with the requirement that it fails, whose
+path names the resource in which the fault is. Only an answer that cannot be read as JSON is lost whole. The lists are
+those of the guide's recurrent errors. Whether a slot answers the query is the caller's to say.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class _Reader:
         return None if key is None else (key.partition("/")[2], self._schedule(key))
 
     def terms(self, slot: Node) -> Terms | None:
-        """What a Slot has in common with others of its kind; None when something is wrong with it, which is not told."""
+        """What a Slot has in common with others of its kind; None, and nothing told, when something is wrong."""
         before, self.told = self.told, Findings()
         self._check_types(slot)
         types, reasons = self._types(slot, "")
@@ -379,7 +379,9 @@ class _Reader:
             return
         elements, requirement = RESOURCES[resource["resourceType"]]
         for path, wanted, value in mistyped(resource, elements, ""):
-            self.told.wrong(requirement, self._name(resource) + path, f"{_element(path)} is {{}} instead of {wanted}", value)
+            self.told.wrong(
+                requirement, self._name(resource) + path, f"{_element(path)} is {{}} instead of {wanted}", value
+            )
 
     def _short(self, text: str, path: str) -> str:
         """What is kept of a reason."""

@@ -29,7 +29,7 @@ class Kept(dict[bytes, V], Generic[V]):
         self._sizes: dict[bytes, int] = {}
 
     def keep(self, key: bytes, value: V, size: int) -> None:
-        """Add a value that takes `size` octets with its key: the oldest go for it; one that is too large is not kept."""
+        """Add a value that takes `size` octets with its key. The oldest go for it; one too large is not kept."""
         if size > self.largest or key in self:
             return
         while self.octets + size > self.most:

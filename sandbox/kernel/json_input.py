@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -97,7 +98,9 @@ def quoted(value: object) -> str:
         return "nothing"
     if isinstance(value, str):
         return f"'{shortened(value)}'"
-    return {dict: "an object", list: "a list"}.get(type(value)) or shortened(str(value).lower())
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else shortened(str(value).lower())
 
 
 def _unreadable(octets: bytes, error: orjson.JSONDecodeError) -> JsonError:
@@ -179,8 +182,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    marked, seen = _Repeated(found), set[str]()
-    marked.name = next(name for name, _ in pairs if name in seen or seen.add(name))
+    uses = Counter(name for name, _ in pairs)
+    marked = _Repeated(found)
+    marked.name = next(name for name, count in uses.items() if count > 1)
     return marked
 
 

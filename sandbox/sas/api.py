@@ -23,8 +23,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.config import SAS_UI
-from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed
+from sandbox.kernel.errors import Issue, JsonError, RequestError, StoreError, malformed
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
@@ -104,8 +105,8 @@ class Api:
     async def login(self, request: Request) -> Response:
         """A token for a demonstration account; counts as a login (INT_R02)."""
         try:
-            asked = msgspec.json.decode(await read_body(request, 65_536), type=Login)
-        except msgspec.MsgspecError as error:
+            asked = read_as(await read_body(request, 65_536), Login)
+        except JsonError as error:
             raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
         regulator = self._accounts.regulator(asked.identifier)
         secret = regulator.password if regulator is not None else ""
