@@ -53,7 +53,7 @@ def parse(body: bytes) -> object:
     try:
         return read_json(body, MESSAGE, repeated=True)
     except JsonError as error:
-        reason = f"The message is not JSON: {error}"
+        reason = f"The message cannot be read as JSON: {error}"
         raise MessageError(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, reason) from None
 
 

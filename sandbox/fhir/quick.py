@@ -26,6 +26,7 @@ RESOURCE = Limits(octets=64 << 20)
 MOST_ENTRIES = 20_000  # of one page
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's own, UnicodeDecodeError, nesting
 _INSTANT = Annotated[str, msgspec.Meta(max_length=29)]
+_ID = Annotated[str, msgspec.Meta(max_length=64)]
 _URL = Annotated[str, msgspec.Meta(max_length=2048)]
 
 _EMPTY = msgspec.Raw(b"null")
@@ -34,13 +35,13 @@ _RAW = ("meta", "serviceType", "specialty", "appointmentType")
 
 
 class _Reference(msgspec.Struct, gc=False):
-    reference: str
+    reference: _URL
 
 
 class QuickSlot(msgspec.Struct, tag_field="resourceType", tag="Slot", gc=False):
     """A Slot. What is raw is as it came, `null` when it did not."""
 
-    id: str
+    id: _ID
     status: str
     start: _INSTANT
     end: _INSTANT

@@ -27,7 +27,9 @@ from sandbox.kernel.json_input import Limits, check_size, check_utf8, read_json,
 __all__ = ["FreeSlot", "Reading", "SlotPlace", "read_bundle"]
 
 ANSWER = Limits(octets=64 << 20, elements=500_000)
-LONGEST_TEXT = 200  # characters of a reason that are kept
+LONGEST_TEXT = 200  # characters of a reason, a name or a line of an address that are kept
+MOST_REASONS = 20  # of one slot
+LONGEST_ID = 64  # characters (FHIR R4, 2.24.0.1)
 LONGEST_URL = 2048  # of a page that is linked to
 _ESTABLISHMENTS = (nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
 _INDEX = re.compile(r"\[\d+\]")
@@ -134,7 +136,7 @@ class _Reader:
             return None
         start, end = (self._instant(slot, key, path) for key in ("start", "end"))
         schedule = self._resolve(slot.get("schedule"), "Schedule", f"{path}.schedule", "R01-12")
-        if start is None or end is None or schedule is None:
+        if start is None or end is None or schedule is None or self._is_endless(slot, schedule, path):
             return None
         if not start < end:
             self.told.wrong("R01-11", f"{path}.end", "not after the start")
@@ -149,6 +151,13 @@ class _Reader:
             specialties=_specialties(slot), walkin=walkin, comment=comment, phone=known.phone, place=known.place,
             structure=known.structure, cpts=self._cpts(slot, path), sos=known.sos, site=known.site,
         )  # fmt: skip
+
+    def _is_endless(self, slot: Node, schedule: str, path: str) -> bool:
+        """True for ids that nobody could show or send back."""
+        endless = max(len(text_of(slot, "id")), len(schedule.partition("/")[2])) > LONGEST_ID
+        if endless:
+            self.told.wrong("R01-9", f"{path}.id", f"an id of over {LONGEST_ID} characters, its own or its Schedule's")
+        return endless
 
     def _instant(self, slot: Node, key: str, path: str) -> datetime | None:
         text = text_of(slot, key)
@@ -189,7 +198,11 @@ class _Reader:
                     self.told.wrong("R01-48", place, "{} is no consultation type", f"{system}|{code}")
                     if label := text_of(coding, "display"):
                         reasons[self._short(label, place)] = None
-        return tuple(types), tuple(reasons)
+        if len(reasons) > MOST_REASONS:
+            self.told.wrong(
+                "R01-41", f"{path}.serviceType", f"more than {MOST_REASONS} reasons: the others are left out"
+            )
+        return tuple(types), tuple(reasons)[:MOST_REASONS]
 
     def _booking(self, slot: Node, path: str) -> tuple[bool, str | None]:
         codes = [text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "appointmentType"), "coding", path)]
@@ -235,7 +248,7 @@ class _Reader:
             self.told.wrong("R04-3", f"{path}.providedBy", "the Organization is not in the answer")
             return {}
         finess = self._structure(organization, self._name(organization), "R04-4")
-        return {finess: text_of(organization, "name")} if finess else {}
+        return {finess: text_of(organization, "name")[:LONGEST_TEXT]} if finess else {}
 
     def _structure(self, owner: Node, path: str, requirement: str) -> str | None:
         values = [text_of(identifier, "value") for _, identifier in nodes_of(owner, "identifier", path)]
@@ -281,8 +294,8 @@ class _Reader:
             structure = self._structure({"identifier": [organization]}, where, "R01-20")
         return Agenda(
             practitioner=self._national_id(practitioner) if practitioner else None,
-            family=text_of(name, "family"),
-            given=" ".join(each for each in given if isinstance(each, str)) if isinstance(given, list) else "",
+            family=text_of(name, "family")[:LONGEST_TEXT],
+            given=_joined(given),
             phone=self._phone(role) or self._phone(practitioner),
             place=self._place(role) if role else None,
             structure=structure,
@@ -306,7 +319,7 @@ class _Reader:
             value = text_of(telecom, "value")
             if telecom.get("system") != "phone" or not value:
                 continue
-            national = national_phone(value)
+            national = national_phone(value[:LONGEST_TEXT])
             if national != value:
                 self.told.wrong("R01-35", f"{path}.value", "{} has not the form +33…", value)
             return national
@@ -324,8 +337,7 @@ class _Reader:
 
     def _address(self, location: Node, path: str) -> SlotPlace:
         address = node_of(location, "address")
-        lines = address.get("line")
-        line = " ".join(each for each in lines if isinstance(each, str)) if isinstance(lines, list) else ""
+        line = _joined(address.get("line"))
         postal_code, city = text_of(address, "postalCode"), text_of(address, "city")
         for requirement, name, value in (("R01-38", "line", line), ("R01-39", "city", city)):
             if not value:
@@ -334,7 +346,7 @@ class _Reader:
             cause = "the postal code is {} instead of five digits"
             self.told.wrong("R01-40", f"{path}.address.postalCode", cause, postal_code or None)
         own = next((text_of(identifier, "value") for _, identifier in nodes_of(location, "identifier", path)), "")
-        return SlotPlace(line, postal_code, city, own)
+        return SlotPlace(line, postal_code[:LONGEST_TEXT], city[:LONGEST_TEXT], own[:LONGEST_TEXT])
 
     def _site(self, location: Node) -> Agenda:
         path = self._name(location)
@@ -344,12 +356,12 @@ class _Reader:
             self.told.wrong("SOS-6", f"{path}.managingOrganization", "the Organization is not in the answer")
         else:
             siret = self._structure(organization, self._name(organization), "SOS-6")
-            sos = (siret, text_of(organization, "name")) if siret else None
+            sos = (siret, text_of(organization, "name")[:LONGEST_TEXT]) if siret else None
         if not text_of(location, "name"):
             self.told.wrong("SOS-5", f"{path}.name", "a Location without a name")
         return Agenda(
             phone=self._phone(location), place=self._address(location, path), sos=sos,
-            site=text_of(location, "name") or None,
+            site=text_of(location, "name")[:LONGEST_TEXT] or None,
         )  # fmt: skip
 
     def _resolve(self, value: object, kind: str, path: str, requirement: str) -> str | None:
@@ -390,6 +402,12 @@ class _Reader:
         return text[:LONGEST_TEXT]
 
 
+def _joined(texts: object) -> str:
+    """The texts of a list in one line."""
+    found = [each for each in texts if isinstance(each, str)] if isinstance(texts, list) else []
+    return " ".join(found)[:LONGEST_TEXT]
+
+
 def _element(path: str) -> str:
     """The element of a path, wherever it is in lists."""
     return _INDEX.sub("", path).lstrip(".")
@@ -408,4 +426,4 @@ def _specialties(slot: Node) -> tuple[str, ...]:
     for path, concept in nodes_of(slot, "specialty", ""):
         codes = [text_of(coding, "code") for _, coding in nodes_of(concept, "coding", path)]
         found.update(dict.fromkeys([code for code in codes if code] or [text_of(concept, "text")]))
-    return tuple(each for each in found if each)
+    return tuple(each[:LONGEST_TEXT] for each in found if each)[:MOST_REASONS]

@@ -29,15 +29,24 @@ class Kept(dict[bytes, V], Generic[V]):
         self._sizes: dict[bytes, int] = {}
 
     def keep(self, key: bytes, value: V, size: int) -> None:
-        """Add a value that takes `size` octets with its key. The oldest go for it; one too large is not kept."""
+        """Add a value that takes `size` octets with its key. The oldest go for it, an eighth or more at once (see
+        `make_room`); one too large is not kept."""
         if size > self.largest or key in self:
             return
-        while self.octets + size > self.most:
-            oldest = next(iter(self))
-            self.octets -= self._sizes.pop(oldest)
-            del self[oldest]
+        if self.octets + size > self.most:
+            self._make_room(min(self.most - size, self.most * 7 // 8))
         self[key], self._sizes[key] = value, size
         self.octets += size
+
+    def _make_room(self, left: int) -> None:
+        gone = []
+        for key in self:
+            if self.octets <= left:
+                break
+            self.octets -= self._sizes.pop(key)
+            gone.append(key)
+        for key in gone:
+            del self[key]
 
     def clear(self) -> None:
         """Keep nothing."""

@@ -127,7 +127,7 @@ def _is_shallow(octets: bytes, value: Any, depth: int) -> bool:
     if octets.count(b"{") + octets.count(b"[") <= depth:  # the usual case costs no walk
         return True
     level = [value]
-    for _ in range(depth + 1):
+    for _ in range(depth):
         level = [each for parent in level for each in _children(parent)]
         if not level:
             return True
@@ -146,12 +146,11 @@ def _children(value: Any) -> list[Any]:
 def _deep(value: Any, depth: int) -> str:
     """Where something first is deeper than that."""
     waiting: list[tuple[Any, str, int]] = [(value, "$", 1)]
-    while waiting:
+    while True:
         node, path, level = waiting.pop()
         if level > depth:
-            break
+            return path
         waiting += [(each, where, level + 1) for each, where in _steps(node, path) if type(each) in (dict, list)][::-1]
-    return path
 
 
 def _steps(node: Any, path: str) -> Iterator[tuple[Any, str]]:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import logging
@@ -38,12 +39,13 @@ from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
-from sandbox.sas.search import Event, document, flattened, head, read_criteria, run, whole
+from sandbox.sas.search import Event, Found, document, flattened, head, read_criteria, run, whole
 from sandbox.sas.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 NDJSON = "application/x-ndjson"
+AT_A_STRETCH = 500  # slots of cards that are drawn before others have a turn
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 _BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
 
@@ -212,7 +214,21 @@ async def _lines(told: Mapping[str, Any], first: Event, events: AsyncGenerator[E
         yield _LINES.encode({"event": "search", **told}) + b"\n"
         yield _LINES.encode(first) + b"\n"
         async for event in events:
-            yield _LINES.encode(event) + b"\n"
+            yield _LINES.encode(await _drawn(event)) + b"\n"
+
+
+async def _drawn(event: Event) -> Event:
+    """The event with its cards drawn; after each AT_A_STRETCH slots everybody else has a turn."""
+    if not isinstance(event, Found):
+        return event
+    cards, slots = [], 0
+    for card in event.cards:
+        cards.append(card)
+        slots += sum(len(place.slots) for place in card.places)
+        if slots > AT_A_STRETCH:
+            slots = 0
+            await asyncio.sleep(0)
+    return msgspec.structs.replace(event, cards=cards)
 
 
 def appointment_document(record: AppointmentRecord) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.places import folded
 from sandbox.sas.queries import EditorQuery
 
-MOST_SLOTS = 1000  # of one place: what an editor has never been asked for more of
-MOST_PLACES = 50  # of one card, that the directory does not know
+MOST_SLOTS = 600  # of one card: days of three places, every five minutes
+MOST_PLACES = 20  # of one card, that the directory does not know
 LONGEST_LINE = 200  # characters of an address that are compared
 Known = TypeVar("Known", Place, ConsultationSite)
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
@@ -307,8 +307,12 @@ def _nearest(places: Iterable[CardPlace]) -> float:
 
 
 def _in_order(places: Iterable[CardPlace]) -> tuple[CardPlace, ...]:
-    """Places with slots first, then the nearest."""
-    return tuple(sorted(places, key=lambda place: (not place.slots, place.distance_km or 0.0, place.id)))
+    """Places with slots first, then the nearest; MOST_SLOTS in all."""
+    found, room = [], MOST_SLOTS
+    for place in sorted(places, key=lambda place: (not place.slots, place.distance_km or 0.0, place.id)):
+        found.append(place if len(place.slots) <= room else msgspec.structs.replace(place, slots=place.slots[:room]))
+        room = max(0, room - len(place.slots))
+    return tuple(found)
 
 
 def _cpts(slots: Iterable[FreeSlot]) -> tuple[CardCpts, ...]:
