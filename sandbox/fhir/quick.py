@@ -27,6 +27,7 @@ MOST_ENTRIES = 20_000  # of one page
 _UNREADABLE = (ValueError, RecursionError)  # msgspec's own, UnicodeDecodeError, nesting
 _INSTANT = Annotated[str, msgspec.Meta(max_length=29)]
 _ID = Annotated[str, msgspec.Meta(max_length=64)]
+_TOTAL = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _URL = Annotated[str, msgspec.Meta(max_length=2048)]
 
 _EMPTY = msgspec.Raw(b"null")
@@ -71,7 +72,7 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
     """The Bundle."""
 
     type: str
-    total: int | None = None
+    total: _TOTAL | None = None
     link: list[QuickLink] = []
     entry: list[QuickEntry] = []
 

@@ -69,7 +69,7 @@ def check_size(octets: bytes, limits: Limits) -> None:
     """Raise JsonError for more octets or elements than the limits admit: before anything is made of them."""
     if len(octets) > limits.octets:
         raise JsonError(f"{len(octets)} octets (at most {limits.octets})")
-    if len(octets) <= 2 * limits.elements:  # each takes two octets at least
+    if len(octets) <= limits.elements:
         return
     elements = octets.count(b",") + octets.count(b"{") + octets.count(b"[")
     if elements > limits.elements:
