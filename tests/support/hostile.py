@@ -139,7 +139,7 @@ DEAR: Mapping[str, tuple[Callable[[int], dict[str, bytes]], int]] = {
     "psc/token": (query, 60_000),
     "__admin/faults": (any_json, 64_000),
     "editor's answer": (bundle, (8 << 20) - 1000),
-    "editor's answer, streamed": (bundle, (8 << 20) - 1000),
     "answer to INT_R03": (any_json, 1 << 20),
     "provider's answers": (any_json, 1 << 20),
+    "hub message": (message, 1 << 20),
 }

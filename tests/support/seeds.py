@@ -1,0 +1,79 @@
+"""What each entrance is meant to read, from which mutated octets are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+from hypothesis import strategies as st
+
+from sandbox.edxl.trials import CASES, Correspondents, trial
+from sandbox.fhir.practitioner import render_regulator
+from tests.actors.editor.office import REGULATOR
+from tests.actors.sas.sas_core import NOW
+from tests.support.entrances import SAMU, Town
+from tests.unit.fhir.test_reading import BODY, SITES
+
+PIECES = (
+    b"{}", b"[]", b"null", b'"x"', b"1e99999", b"9" * 400, b'"\xe9"', b'"\\ud800"', b"true", b"-1", b"[" * 80, b",",
+    b":", b'"resourceType"', b'"0001-01-01T00:00:00Z"', b"\x00", b"%", b"&", b"|",
+)  # fmt: skip
+
+
+def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
+    """Right octets by entrance."""
+    appointment, regulator = made.core.body(), made.core.regulator
+    person = orjson.dumps({"identifier": regulator.identifier, "family": "A", "given": "B", "email": "a@b.example",
+                           "territory": "SAS-33", "password": "x"})  # fmt: skip
+    login = orjson.dumps({"identifier": regulator.identifier.value, "password": regulator.password})
+    between = Correspondents(SAMU, "fr.health.test.ptfsas", NOW, lambda: "0")
+    messages = [each.body for case in CASES for each in trial(case, between)]
+    slots = b"status=free&start=ge2026-11-23T10:30:00.000%2B01:00&schedule.actor:Practitioner.identifier=urn:oid:1|8"
+    return {
+        "INT_R03": [appointment],
+        "INT_R03 again": [appointment],
+        "INT_R02": [render_regulator(REGULATOR)],
+        "INT_R02 again": [render_regulator(REGULATOR)],
+        "INT_R01 query": [slots, b"_id=x"],
+        "api/login": [login],
+        "api/regulators": [
+            orjson.dumps(
+                {
+                    "type": "INTRN",
+                    "value": "x1",
+                    "family": "A",
+                    "given": "B",
+                    "email": "a@b.example",
+                    "territory": "SAS-33",
+                }
+            )
+        ],
+        "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
+        "psc/people": [person],
+        "psc/token": [b"grant_type=authorization_code&code=x&client_id=sas&client_secret=y"],
+        "psc/authorize": [b"response_type=code&client_id=sas&scope=openid%20scope_all&redirect_uri=http://x/&nonce=1"],
+        "__admin/faults": [b'{"kind":"status","target":"editor:agenda-azur","params":{"code":503}}'],
+        "__admin/clock": [b"{}", b'{"as_of":"2026-03-29T01:30:00","freeze":true}', b'{"as_of":"2026-11-23T10:30:00"}'],
+        "editor's answer": [BODY, SITES],
+        "editor's answer, streamed": [BODY, SITES],
+        "editor's answer, on the page": [BODY, SITES],
+        "answer to INT_R03": [b'{"resourceType":"OperationOutcome","issue":[{"details":{"text":"x"}}]}'],
+        "provider's answers": [b'{"keys":[{"kty":"RSA","kid":"1","n":"AQAB","e":"AQAB"}]}', b"e30.e30.e30"],
+        "hub message": messages,
+        "AMQP": [b"\x01\x00\x00\x00\x00\x00\x05\x00\x0a\x00\x0b\x00\xce"],
+    }
+
+
+def octets(right: Sequence[bytes]) -> st.SearchStrategy[bytes]:
+    """Anything; or something right in which some places hold something else."""
+    return st.one_of(st.binary(max_size=40), st.sampled_from([*PIECES]), _mutated(right))
+
+
+@st.composite
+def _mutated(draw: st.DrawFn, right: Sequence[bytes]) -> bytes:
+    found = draw(st.sampled_from([*right]))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(found)))
+        until = min(len(found), at + draw(st.sampled_from([0, 0, 1, 2, 8, 40])))
+        found = found[:at] + draw(st.one_of(st.sampled_from([*PIECES]), st.binary(max_size=3))) + found[until:]
+    return found
