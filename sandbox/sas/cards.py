@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from sandbox.sas.queries import EditorQuery
 
 MOST_SLOTS = 600  # of one card: days of three places, every five minutes
 MOST_PLACES = 20  # of one card, that the directory does not know
+MOST_SCHEDULES = 100  # of one card, that the directory does not know and whose addresses are compared
 LONGEST_LINE = 200  # characters of an address that are compared
 Known = TypeVar("Known", Place, ConsultationSite)
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
@@ -225,6 +227,7 @@ def _completed(
     A known place of an external editor that then has no slot is left out when there is such a rest: it may be one of
     those, under another structure or name than the directory has.
     """
+    held = dict(islice(held.items(), MOST_SCHEDULES))
     addresses = _marks(held, lambda slot: _address(slot.place) if slot.place else None)
     found = [(place, some or _taken(held, addresses.get(_address(place), ()))) for place, some in found]
     rest: dict[str | None, list[str]] = _marks(
