@@ -6,12 +6,12 @@ more, another editor that suffers, an exception that no caller expects.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -23,13 +23,13 @@ from starlette.types import ASGIApp
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import External
 from sandbox.amqp.session import Session
-from sandbox.config import SAS_FHIR, SAS_UI, Settings
+from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
 from sandbox.editor.r03 import explain
 from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
 from sandbox.hub.dispatcher import Arrival, dispatch
 from sandbox.hub.topology import add_virtual_host
-from sandbox.kernel.clock import PARIS, Clock, as_of
+from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import Entropy, seeded
 from sandbox.kernel.errors import PeerError
 from sandbox.kernel.journal import Journal
@@ -56,7 +56,7 @@ ENTRANCES = (
     *("api/login", "api/regulators", "api/search query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
-    *("answer to INT_R03", "provider's answers", "hub message", "AMQP"),
+    *("answer to INT_R03", "provider's answers", "hub message", "AMQP", "HTTP"),
 )
 BAD = "rdv-commune"  # the editor whose answers are the octets
 PAGE = "/sas/recherche?place=Bordeaux&affichage=complet&motif=toux"
@@ -73,6 +73,7 @@ class Town:
     office: Office
     psc: ASGIApp
     control: ASGIApp
+    port: int
     secret: str
     token: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
@@ -106,6 +107,7 @@ class Town:
             "provider's answers": provider_answers,
             "hub message": hub_message,
             "AMQP": amqp,
+            "HTTP": self.http,
         }
 
     async def status(self, name: str, body: bytes) -> int:
@@ -128,6 +130,20 @@ class Town:
             assert answer.status_code < 500, (answer.status_code, answer.text)
 
         return send
+
+    async def http(self, octets: bytes) -> None:
+        """What is sent to an HTTP port: answered below 500, or hung up on; soon, either way."""
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(octets)
+                writer.write_eof()
+                answer = await reader.read()
+            except ConnectionError:
+                answer = b""
+            finally:
+                writer.transport.abort()
+        assert not answer.startswith(b"HTTP/1.1 5"), answer[:200]
 
     async def search(self, body: bytes) -> None:
         """A search in which one editor answers these octets: the others are shown, and how it took part."""
@@ -188,9 +204,9 @@ async def provider_answers(body: bytes) -> None:
 
 async def hub_message(body: bytes) -> None:
     """A message of a client of the hub, as its dispatcher and an LRM read it."""
-    arrival = Arrival(SAMU, body, "application/json", 2, {}, "dispatch")
-    done = dispatch(arrival, exists=lambda _: True, now=datetime.now(PARIS), new_id=lambda: "x")
-    assert done.publications
+    for content_type in ("application/json", "application/xml"):
+        arrival = Arrival(SAMU, body, content_type, 2, {}, "dispatch")
+        assert dispatch(arrival, exists=lambda _: True, now=NOW, new_id=lambda: "x").publications
     with contextlib.suppress(MessageError):
         read(body)
 
@@ -221,7 +237,15 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         control = attended(directory / "control")
         stack.push_async_callback(control.stop)
         await control.start()
-        made = Town(core, office, psc, control._listener._app, context.secret("psc-client:sas"), await core.token())
+        made = Town(
+            core,
+            office,
+            psc,
+            control._listener._app,
+            control.context.settings.port_base + CONTROL_UI,
+            context.secret("psc-client:sas"),
+            await core.token(),
+        )
         open_editors(core)
         core.editors.answers[BAD] = _bad(made)
         yield made

@@ -60,6 +60,11 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
         "answer to INT_R03": [b'{"resourceType":"OperationOutcome","issue":[{"details":{"text":"x"}}]}'],
         "provider's answers": [b'{"keys":[{"kty":"RSA","kid":"1","n":"AQAB","e":"AQAB"}]}', b"e30.e30.e30"],
         "hub message": messages,
+        "HTTP": [
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"PUT /__admin/clock HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ],
         "AMQP": [b"\x01\x00\x00\x00\x00\x00\x05\x00\x0a\x00\x0b\x00\xce"],
     }
 
