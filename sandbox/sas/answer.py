@@ -21,6 +21,7 @@ from sandbox.sas.queries import EditorQuery
 
 MOST_PAGES = 20
 MOST_SLOTS = 10_000  # of all pages
+LONGEST_URL = 8000  # characters (RFC 9112, 3, asks servers to take as many)
 _NEXT = "Bundle.link.where(relation = 'next').url"
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~|"  # of a URL: what need not be percent-encoded, or is already
 _PORTS = {"http": 80, "https": 443}
@@ -75,7 +76,7 @@ class Answer:
             return None
         target = address_of(link, url)
         if target is None:
-            self._cut("next-elsewhere", _NEXT, "{} is not at the editor's address: not followed", link)
+            self._cut("next-elsewhere", _NEXT, "{} is no usable URL at the editor's address: not followed", link)
         elif target in self._read:
             self._cut("next-repeats", _NEXT, "{} was read already: not followed", link)
         elif len(self._read) == MOST_PAGES:
@@ -101,10 +102,10 @@ class Answer:
 
 def address_of(link: str, url: str) -> str | None:
     """The URL that a link of the page at `url` means (RFC 3986, 5), ready to be sent; None when it has another scheme,
-    host or port, or is no URL."""
+    host or port, is longer than LONGEST_URL, or is no URL."""
     try:
         target = quote(urldefrag(urljoin(url, link)).url, safe=_AS_IT_IS)
-        return target if _authority(target) == _authority(url) else None
+        return target if len(target) <= LONGEST_URL and _authority(target) == _authority(url) else None
     except ValueError:
         return None
 

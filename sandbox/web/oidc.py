@@ -40,6 +40,7 @@ ALGORITHMS = ("RS256", "ES256")
 ATTEMPTS = 3  # logins that one session may have begun (several tabs)
 RETURN_LIMIT = 700  # characters of a path to return to: three of them still fit into the cookie
 LEEWAY_S = 30
+LAST_DATE = 1 << 53  # seconds since 1970; integers from there on are no exact numbers of JSON (RFC 8259, 6)
 _UNUSABLE = (ValueError, TypeError, KeyError, AttributeError)  # of PyJWT, when a key is not made as keys are
 TIMEOUT_S = 5.0
 
@@ -272,7 +273,8 @@ def _check_parts(token: str) -> None:
 
 def _number(value: object) -> float:
     """A NumericDate; what is none compares false with everything."""
-    return float(value) if isinstance(value, int | float) else float("nan")
+    usable = isinstance(value, int | float) and abs(value) < LAST_DATE
+    return float(value) if usable else float("nan")  # type: ignore[arg-type]
 
 
 def _decode(body: bytes, shape: type[T]) -> T:

@@ -100,6 +100,12 @@ def test_an_envelope_of_another_type_is_a_finding(change: dict[str, Any], path: 
     assert (path, text) in [(each.path, each.text) for each in found]
 
 
+def test_a_type_that_is_none_and_says_nothing_more_is_told() -> None:
+    body = spoilt(BODY, "Slot", lambda one: one.update(serviceType=[{"coding": [{"system": "urn:x", "code": "1"}]}]))
+    assert "R01-48 Slot/p-1.20261123T0800Z.serviceType[0].coding[0]: 'urn:x|1' is no consultation type" in told(body)
+    assert read_bundle(body).slots[0].reasons == ()
+
+
 def test_a_resource_without_id_is_named_by_its_entry() -> None:
     body = spoilt(BODY, "Slot", lambda one: one.update(id=None, status="busy"))
     assert told(body) == ["R01-10 Bundle.entry[0].resource.status: 'busy' instead of free"]

@@ -74,6 +74,7 @@ def test_a_port_that_goes_without_saying_is_the_same() -> None:
         "https://agenda.exemple:99999/fhir",
         "https://[::1/fhir",
         "javascript:alert(1)",
+        "?x=" + "y" * 8000,
     ],
 )
 def test_a_page_elsewhere_is_not_followed_and_slots_are_said_to_be_missing(
