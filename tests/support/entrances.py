@@ -53,7 +53,7 @@ from tests.actors.sas.searching import QUERY, open_editors
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
     *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query"),
-    *("api/login", "api/regulators", "api/search query"),
+    *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
     *("answer to INT_R03", "provider's answers", "hub message", "AMQP", "HTTP"),
@@ -80,6 +80,11 @@ class Town:
     last: int = 0
 
     @property
+    def session(self) -> dict[str, str]:
+        """The cookie of a regulator who is logged in at the SAS core."""
+        return session_cookie(self.core.context, regulator=self.core.regulator.identifier.key)
+
+    @property
     def entrances(self) -> dict[str, Entrance]:
         """By name."""
         sas, editor = self.core.sas, self.office
@@ -95,6 +100,8 @@ class Town:
             "api/login": self._http(sas.pages, "POST", "http://127.0.0.1/api/login", JSON),
             "api/regulators": self._http(sas.pages, "POST", "http://127.0.0.1/api/regulators", {**JSON, **self.token}),
             "api/search query": self._query(sas.pages, "http://127.0.0.1/api/search", self.token),
+            "INT_L01 query": self._query(sas.pages, "http://127.0.0.1/sas/recherche", self.session),
+            "booking query": self._query(editor.pages, f"http://127.0.0.1/{editor.slug}/rdv"),
             "psc/people": self._http(self.psc, "PUT", "http://127.0.0.1/psc/people/x", {**JSON, **basic}),
             "psc/token": self._http(self.psc, "POST", "http://127.0.0.1/psc/token", form),
             "psc/authorize": self._query(self.psc, "http://127.0.0.1/psc/authorize"),
@@ -163,8 +170,7 @@ class Town:
     async def page(self, body: bytes) -> None:
         """The same, as people see it."""
         self.answer = body
-        headers = session_cookie(self.core.context, regulator=self.core.regulator.identifier.key)
-        answer = await call(self.core.sas.pages, "GET", f"http://127.0.0.1{PAGE}", headers)
+        answer = await call(self.core.sas.pages, "GET", f"http://127.0.0.1{PAGE}", self.session)
         assert answer.status_code == 200, answer.text
         assert 'data-editor="agenda-azur"' in answer.text
 

@@ -49,6 +49,11 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             )
         ],
         "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
+        "INT_L01 query": [
+            b"origin=x&inseecode=33063&specialty=Cardiologie&streetname=rue&streetnumber=1",
+            b"place=Lyon",
+        ],
+        "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],
         "psc/token": [b"grant_type=authorization_code&code=x&client_id=sas&client_secret=y"],
         "psc/authorize": [b"response_type=code&client_id=sas&scope=openid%20scope_all&redirect_uri=http://x/&nonce=1"],
