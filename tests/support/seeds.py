@@ -28,6 +28,8 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
     login = orjson.dumps({"identifier": regulator.identifier.value, "password": regulator.password})
     between = Correspondents(SAMU, "fr.health.test.ptfsas", NOW, lambda: "0")
     messages = [each.body for case in CASES for each in trial(case, between)]
+    origin = made.core.population.territories[regulator.territory].origin
+    call = f"origin={origin}&inseecode=33063&specialty=Cardiologie&streetname=rue&streetnumber=1".encode()
     slots = b"status=free&start=ge2026-11-23T10:30:00.000%2B01:00&schedule.actor:Practitioner.identifier=urn:oid:1|8"
     return {
         "INT_R03": [appointment],
@@ -49,10 +51,7 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             )
         ],
         "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
-        "INT_L01 query": [
-            b"origin=x&inseecode=33063&specialty=Cardiologie&streetname=rue&streetnumber=1",
-            b"place=Lyon",
-        ],
+        "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],
         "psc/token": [b"grant_type=authorization_code&code=x&client_id=sas&client_secret=y"],
