@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from load import amqp, full, hub_memory, lrm, r01, r03, search, startup, validation
+from load import amqp, full, hub_memory, lrm, r01, r03, search, soak, startup, validation
 from load.amqp import Skipped
 
 
@@ -57,6 +57,7 @@ class Measurement:
     limits: tuple[Ratio | Surplus, ...]
     unit: str = "/s"
     of_rounds: Callable[[list[float]], float] = statistics.median
+    only_when_named: bool = False  # it takes long
 
 
 MEASUREMENTS = (
@@ -194,6 +195,14 @@ MEASUREMENTS = (
             Ratio("LRM / bare consumer, by the clock, behind the embedded broker", "lrm", "bare"),
         ),
     ),
+    Measurement(
+        "soak",
+        "Memory that each role gains per minute of steady traffic, in a quarter of an hour after a warm-up",
+        soak.measure,
+        (Surplus("the steepest role, MiB a minute, over none", "steepest", "none", soak.ALLOWED_MIB_A_MINUTE),),
+        unit="MiB/min",
+        only_when_named=True,
+    ),
 )
 ROUNDS = 3
 
@@ -206,7 +215,7 @@ def main(wanted: Sequence[str]) -> int:
         return 2
     missed = 0
     for measurement in MEASUREMENTS:
-        if wanted and measurement.key not in wanted:
+        if measurement.key not in wanted if wanted else measurement.only_when_named:
             continue
         print(f"\n{measurement.title}")
         try:

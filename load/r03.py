@@ -211,8 +211,8 @@ class Load:
     @contextlib.asynccontextmanager
     async def on(cls, port: int) -> AsyncIterator[Load]:
         """CONNECTIONS callers of a port."""
-        load, template = cls(), _template()
-        tasks = [asyncio.create_task(load._call(port, template)) for _ in range(CONNECTIONS)]
+        load, body = cls(), template()
+        tasks = [asyncio.create_task(load._call(port, body)) for _ in range(CONNECTIONS)]
         try:
             yield load
         finally:
@@ -264,7 +264,7 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, temp
         raise RuntimeError(answer.decode(errors="replace"))
 
 
-def _template() -> bytes:
+def template() -> bytes:
     """A body with `$ID` where the identifier goes."""
     population = load_population(Settings(preset="minimal"))
     practitioner = next(iter(population.practitioners()))

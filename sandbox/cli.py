@@ -1,5 +1,5 @@
 """The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it, `pki` issues
-certificates to vendors, `psc` shows the clients of Pro Santé Connect.
+certificates to vendors, `psc` shows the clients of Pro Santé Connect, `doctor` examines and repairs a data directory.
 
 Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import hub, l02, pki, psc
+from sandbox.commands import doctor, hub, l02, pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_scenario_run)
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
+    doctor.add(commands)
     hub.add(commands)
     l02.add(commands)
     pki.add(commands)

@@ -82,7 +82,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(1 <= self.editor_answer_mib <= 64, "editor_answer_mib", self.editor_answer_mib, "1 to 64")
         _require(1 <= self.breaker_failures <= 1000, "breaker_failures", self.breaker_failures, "1 to 1000")
         _require(0 < self.breaker_pause_s <= 3600, "breaker_pause_s", self.breaker_pause_s, "over 0, at most 3600")
-        _require(self.as_of is None or _is_datetime(self.as_of), "as_of", self.as_of, "YYYY-MM-DDThh:mm:ss[+hh:mm]")
+        _require(
+            self.as_of is None or _is_datetime(self.as_of),
+            "as_of",
+            self.as_of,
+            "YYYY-MM-DDThh:mm:ss[+hh:mm], 2000 to 2098",
+        )
         _require(self.mtls or not self.external_editors, "mtls", self.mtls, "true with external_editors")
         expected = "embedded, or amqps://host[:port], or amqp://host[:port] with --no-mtls; the vhost is `vhost`"
         _require(self.hub_broker == EMBEDDED or _is_broker(self.hub_broker, self.mtls), "hub_broker",

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+from sandbox import allocator
 from sandbox.config import ROLES
 from sandbox.control.app import Control
 from sandbox.ground import Ground
@@ -27,6 +28,7 @@ from sandbox.net.context import Context, Service
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
 from sandbox.population.load import kept_population
 from sandbox.population.residents import Residents
+from sandbox.tasks import kept_by
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def tune_collector() -> None:
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run a coroutine on uvloop, or on asyncio's own loop where uvloop does not exist."""
+    allocator.tune()
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -118,7 +121,8 @@ async def running_control(control: Control) -> AsyncIterator[None]:
     await control.open_lines()
     await link.start()
     try:
-        await control.start()
+        with kept_by(link.keeper):
+            await control.start()
         link.ready()
         yield
     finally:
@@ -136,10 +140,12 @@ async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> Async
     link = make_link(context, health)
     await link.start()
     try:
-        service: Service = importlib.import_module(ROOMS[role]).build(context)
+        with kept_by(link.keeper):
+            service: Service = importlib.import_module(ROOMS[role]).build(context)
         health.service = service
         try:
-            await service.start()
+            with kept_by(link.keeper):
+                await service.start()
             link.ready()
             yield service
         finally:
@@ -158,6 +164,7 @@ async def run_together(ground: Ground, on_ready: Callable[[], None]) -> int:
             await stack.enter_async_context(running_role(role, ground, memory_link(role, control)))
         await control.announce()
         tune_collector()
+        await stack.enter_async_context(allocator.trimmed())
         on_ready()
 
     return await _until(_stop_event(), start, lambda: DRAIN_S)
@@ -208,6 +215,7 @@ async def run_alone(role: str, ground: Ground, guard: int) -> int:
         else:
             await stack.enter_async_context(running_role(role, ground, socket_link(role, ground)))
         tune_collector()
+        await stack.enter_async_context(allocator.trimmed())
 
     loop.add_reader(guard, on_orphaned)
     return await _until(stop, start, lambda: ORPHAN_DRAIN_S if orphaned.is_set() else DRAIN_S)

@@ -32,6 +32,7 @@ from sandbox.config import (
     Settings,
 )
 from sandbox.control import endpoints
+from sandbox.data_stores import require_readable
 from sandbox.hub.clients import client_ids
 from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
@@ -95,6 +96,11 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     _tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
+    try:
+        require_readable(data)
+    except UsageError:
+        os.close(lock)
+        raise
     endpoints.remove(data, settings.ready_file)  # what a killed sandbox left: nobody may start from it
     try:
         sockets = _bind_all(settings)
@@ -112,11 +118,13 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
             sockets=sockets,
             lock=lock,
         )
-    except OSError as error:
+    except (OSError, UsageError) as error:
         for sock in sockets.values():
             sock.close()
         os.close(lock)
-        raise UsageError(f"data directory {data}: {error.strerror or error}") from None
+        if isinstance(error, OSError):
+            raise UsageError(f"data directory {data}: {error.strerror or error}") from None
+        raise
 
 
 def _tell_apart(settings: Settings, population: Population) -> None:
@@ -133,7 +141,10 @@ def _tell_apart(settings: Settings, population: Population) -> None:
 def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
     if settings.as_of is None:
         return ClockSetting()
-    return as_of(parse_datetime(settings.as_of), wall(), freeze=settings.freeze)
+    try:
+        return as_of(parse_datetime(settings.as_of), wall(), freeze=settings.freeze)
+    except ValueError as error:
+        raise UsageError(f"--as-of: {error}") from None
 
 
 def _claim(data: Path) -> int:
@@ -223,10 +234,13 @@ def make_pki(settings: Settings, population: Population, wall: Callable[[], floa
 
 
 def master_secret(data: Path) -> bytes:
-    """What every secret of this sandbox is derived from, made at the first start. Raises OSError."""
+    """What every secret of this sandbox is derived from, made at the first start. Raises OSError, UsageError when the
+    file is damaged: passwords and sessions would silently be worth nothing."""
     path = data / "secret"
-    if path.exists() and len(kept := path.read_bytes()) == 32:
-        return kept
+    if path.exists():
+        if len(kept := path.read_bytes()) == 32:
+            return kept
+        raise UsageError(f"'{path}' is damaged: remove it to begin with new passwords and sessions")
     secret = os.urandom(32)
     temporary = path.with_name("secret.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -156,6 +156,7 @@ class Control:
         roles = {
             role: {
                 "ready": line.ready,
+                **({"reason": line.reason} if line.reason else {}),
                 "pid": line.pid,
                 "revision": line.revision,
                 "dropped": line.dropped,

@@ -85,10 +85,10 @@ class Worlds:
                 return await self.change(clock=ClockSetting(offset=self.world.clock.offset, frozen=stopped))
             return await self.change(clock=ClockSetting())
         try:
-            instant = parse_datetime(request.as_of)
+            setting = as_of(parse_datetime(request.as_of), self._wall(), freeze=request.freeze)
         except ValueError as error:
             raise malformed(str(error), "as_of", code="value") from None
-        return await self.change(clock=as_of(instant, self._wall(), freeze=request.freeze))
+        return await self.change(clock=setting)
 
     async def add_fault(self, request: FaultRequest, targets: frozenset[str]) -> Fault:
         """Start a fault. Raises RequestError when its kind, target or parameters are not usable."""

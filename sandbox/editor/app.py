@@ -36,6 +36,7 @@ from sandbox.editor.password_pages import PasswordPages
 from sandbox.editor.quirks import play, play_read, scene_of
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.recovery import Recovery
+from sandbox.editor.schema import SCHEMA
 from sandbox.editor.shelf import OCTETS
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
 from sandbox.fhir.appointment import parse_conditional
@@ -103,7 +104,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
 
     Raises StoreError, StoreLocked.
     """
-    store = open_store(context.store_dir(f"editors/{editor.slug}"))
+    store = open_store(context.store_dir(f"editors/{editor.slug}"), SCHEMA)
     agenda = Agenda(context.population, editor, context.clock)
     emitter = Emitter(context, store, http)
     accounts = Accounts(store, context.clock, context.entropy)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -76,9 +77,8 @@ class BookingPages:
             return self._agenda_page(request, slot, venue, values=values)
         if patient is None:
             return self._agenda_page(request, slot, venue, 422, values=values, errors=errors)
-        return self._entrance.render(
-            request, "summary.html", slot=slot, venue=venue, slot_key=slot_key(slot), patient=patient, sexes=SEXES
-        )
+        shown: dict[str, Any] = {"slot": slot, "venue": venue, "zone": venue.zone, "slot_key": slot_key(slot)}
+        return self._entrance.render(request, "summary.html", **shown, patient=patient, sexes=SEXES)
 
     async def confirm(self, request: Request) -> Response:
         """The appointment, unless somebody was faster (409 with the nearest free slots)."""
@@ -136,9 +136,10 @@ class BookingPages:
             slot=slot,
             slot_key=slot_key(slot),
             venue=venue,
+            zone=venue.zone,
             free=free,
             past=slot.start < now,
-            diary=diary(self._agenda, slot.schedule, week, slot.start.tzinfo, now),
+            diary=diary(self._agenda, slot.schedule, week, venue.zone, now),
             proposals=[] if free else proposals(self._agenda, population, editor, slot, now),
             values=values,
             sexes=SEXES,

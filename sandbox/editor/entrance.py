@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from sandbox.config import SAS_UI
 from sandbox.editor.accounts import AccountRecord, Accounts, require_active
+from sandbox.editor.venues import zone_at
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
@@ -47,6 +49,7 @@ class Entrance:
     def __init__(self, context: Context, editor: Editor, accounts: Accounts, psc: RelyingParty) -> None:
         self._accounts, self._psc = accounts, psc
         self._origin = context.settings.sas_origin
+        self._zone_at = partial(zone_at, context.population)
         self._base = ui_base(context, editor)
         self.editor = editor
         self.root = f"/{editor.slug}"
@@ -123,6 +126,7 @@ class Entrance:
             "root": self.root,
             "sas": self.sas,
             "editor": self.editor,
+            "zone_at": self._zone_at,
             "who": record,
             "regulator": through_sas and record is not None and record.active,
         }

@@ -23,7 +23,7 @@ from sandbox.editor.entrance import Entrance
 from sandbox.editor.ledger import STEPS, Action, Booking, Ledger, SlotTaken, slot_key
 from sandbox.editor.patients import SEXES
 from sandbox.editor.r03 import Emitter
-from sandbox.editor.venues import Venue, find_venue, kindred
+from sandbox.editor.venues import Venue, find_venue, kindred, zone_at
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.model import Slot
 from sandbox.net.context import Context
@@ -77,6 +77,7 @@ class FollowUpPages:
             "appointment.html",
             booking=booking,
             venue=self._venue(booking.schedule),
+            zone=zone_at(self._context.population, booking.schedule),
             sent=self._emitter.transmission(booking.id),
             actions=_actions,
             movable=_movable,
@@ -147,12 +148,13 @@ class FollowUpPages:
             booking=booking,
             possible=_movable(booking),
             venue=self._venue(schedule),
+            zone=zone_at(self._context.population, schedule),
             schedule=schedule,
             places=[(place, self._venue(place)) for place in places],
             slot=slot,
             slot_key=slot_key(slot) if slot is not None else "",
             free=free,
-            diary=diary(self._agenda, schedule, week, booking.start.tzinfo, now),
+            diary=diary(self._agenda, schedule, week, zone_at(self._context.population, schedule), now),
             proposals=proposals(self._agenda, population, editor, slot, now) if slot and not free else [],
             link=lambda one, week=None: self._link(booking, schedule, one, week),
         )

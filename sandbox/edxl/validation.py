@@ -14,6 +14,7 @@ from typing import Any
 from jsonschema_rs import Draft7Validator, ValidationError
 
 from sandbox.edxl.schemas import ENVELOPE, MESSAGES
+from sandbox.kernel.clock import within_calendar
 
 MESSAGE = "$.content[0].jsonContent.embeddedJsonContent.message"
 MOST_ISSUES = 50
@@ -97,16 +98,18 @@ def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bo
         instant(document["dateTimeSent"])
         instant(document["dateTimeExpires"])
         appointment = message.get("appointment", {})
-        years = [instant(appointment[name]).year for name in _SHOWN if name in appointment]
+        for name in _SHOWN:
+            if name in appointment:
+                within_calendar(instant(appointment[name]))
     except ValueError:
         return False
-    return not years or (min(years) > 1 and max(years) < 9999)
+    return True
 
 
 def _unreadable_dates(document: dict[str, Any], message: dict[str, Any]) -> Iterator[SchemaIssue]:
     """Date-times that RFC 3339 admits but no calendar holds: they could be neither judged nor shown.
 
-    An appointment in year 1 or 9999 could not be shown in another time zone; an expiry in 9999 is fine.
+    Those of an appointment lie within the sandbox's calendar, as in every other flow; an expiry in 9999 is fine.
     """
     for name in ("dateTimeSent", "dateTimeExpires"):
         try:
@@ -116,10 +119,10 @@ def _unreadable_dates(document: dict[str, Any], message: dict[str, Any]) -> Iter
     appointment = message.get("appointment", {})
     for name in _SHOWN:
         try:
-            if name in appointment and not 1 < instant(appointment[name]).year < 9999:
-                yield SchemaIssue(f"appointment.{name}", "is not within the years 2 to 9998")
+            if name in appointment:
+                within_calendar(instant(appointment[name]), appointment[name])
         except ValueError as error:
-            yield SchemaIssue(f"appointment.{name}", f"is not a date and time ({error})")
+            yield SchemaIssue(f"appointment.{name}", f"is no date and time that can be shown ({error})")
 
 
 def _issues(validator: Draft7Validator, document: object, root: str) -> Iterator[SchemaIssue]:

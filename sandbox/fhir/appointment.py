@@ -192,14 +192,13 @@ def _instant(problems: Problems, document: Node, key: str) -> datetime | None:
     text = problems.text(document, key, "Appointment")
     if not text:
         return None
+    wrong = f"'{text}' is not an instant with offset (YYYY-MM-DDThh:mm:ss+hh:mm)"
     if _INSTANT.fullmatch(text):
         try:
             return parse_datetime(text)
-        except ValueError:
-            pass  # the right form, but no such day or time: told below
-    problems.malformed(
-        f"'{text}' is not an instant with offset (YYYY-MM-DDThh:mm:ss+hh:mm)", f"Appointment.{key}", "value"
-    )
+        except ValueError as error:  # the right form, but no such day or time, or a year that no flow carries
+            wrong = str(error)
+    problems.malformed(wrong, f"Appointment.{key}", "value")
     return None
 
 

@@ -55,9 +55,9 @@ def read_by_parts(raw: str) -> Parts | None:
 
 @lru_cache(maxsize=1024)
 def _plain_instant(text: str) -> datetime | None:
-    """An instant as the SAS core writes it, within our two centuries."""
+    """An instant as the SAS core writes it, within the sandbox's calendar."""
     text = text.replace("%2B", "+", 1)
-    if len(text) != 29 or text[23] != "+" or text[:2] not in ("19", "20"):
+    if len(text) != 29 or text[23] != "+" or not "1970" < text[:4] < "2099":
         return None
     try:
         return datetime.fromisoformat(text)

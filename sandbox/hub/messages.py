@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,14 +21,19 @@ from sandbox.amqp.message import Message
 from sandbox.amqp.records import Put, replay
 from sandbox.hub.paging import Paging
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import claim_directory, discard, sync_directory
+from sandbox.store.directory import claim_directory
 from sandbox.store.log import Log
-from sandbox.store.segment import Segment, batches, next_generation, start_segment
+from sandbox.store.schema import Schema
+from sandbox.store.segment import replaced, stored_records
+from sandbox.tasks import keep
 
 _GATHER_STEP, _GATHER_MOST = 0.002, 3  # s, and how often
 
 RETRY = 3.0  # s between attempts once the disk has refused
 COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; beyond, also twice what the last compaction left
+
+FILE = "messages"
+SCHEMA = Schema()  # of `amqp.records`
 
 _log = logging.getLogger(__name__)
 
@@ -55,14 +59,14 @@ class MessageLog:
         try:
             paging = Paging(directory)
             broker.load.write = paging.write
-            log, alive = _recover(directory / "messages", broker)
+            log, alive = _recover(directory / FILE, broker)
         except StoreError:
             os.close(lock)
             raise
         orphans = broker.restore(alive)
         if orphans:
             _log.warning("hub: %d messages belong to queues that are not configured; they are kept", orphans)
-        return cls(broker, log, lock, directory / "messages", recovered=len(alive), compact_above=compact_above)
+        return cls(broker, log, lock, directory / FILE, recovered=len(alive), compact_above=compact_above)
 
     @property
     def failure(self) -> str | None:
@@ -72,7 +76,7 @@ class MessageLog:
     def start(self) -> None:
         """Write from now on."""
         self._records.on_work = self._work.set
-        self._writer = asyncio.create_task(self._write())
+        self._writer = keep(self._write, "message log")
 
     async def stop(self) -> None:
         """Bring what is left to disk and close the log. Who waited was told."""
@@ -138,7 +142,8 @@ class MessageLog:
             if self._compaction is not None:
                 await asyncio.wait([self._compaction])
             try:
-                segment = await asyncio.to_thread(_write_anew, self._path, self._records.snapshot())
+                snapshot = self._records.snapshot()
+                segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
             except OSError as error:
                 _log.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
@@ -165,7 +170,7 @@ class MessageLog:
 
 
 def _recover(path: Path, broker: Broker) -> tuple[Log, dict[int, Put]]:
-    log, records = Log.open(path)
+    log, records = Log.open(path, version=SCHEMA.version)
     load = broker.load
     found = 0
 
@@ -175,22 +180,13 @@ def _recover(path: Path, broker: Broker) -> tuple[Log, dict[int, Put]]:
         return message if found < load.page_above else message.paged(load.write(message.properties, message.body))
 
     try:
-        return log, replay(records, page)
+        alive = replay(records, page)
+        if log.header.format == 1 or SCHEMA.path_from(log.header.version):
+            log.upgrade(SCHEMA.version, 0, stored_records(path))
     except msgspec.MsgspecError as error:
         log.close_now()
         raise StoreError(f"'{path}' holds something else than messages: {error}") from error
-
-
-def _write_anew(path: Path, records: Iterator[bytes]) -> Segment:
-    """A log of these records in the place of the one that failed. Raises OSError: that one is still there then."""
-    segment = start_segment(next_generation(path))
-    try:
-        for pieces in batches(records):
-            segment.append_unsynced(pieces)
-        segment.replace(path)
-        sync_directory(path.parent)
-    except OSError:
-        segment.close()
-        discard(next_generation(path))
-        raise
-    return segment
+    except StoreError as error:
+        log.close_now()
+        raise StoreError(f"'{path}' {error}") from None
+    return log, alive

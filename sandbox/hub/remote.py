@@ -38,6 +38,7 @@ from sandbox.kernel.world import World
 from sandbox.net.amqp_carrier import Carried, Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
+from sandbox.tasks import keep
 
 _HEARTBEAT = 10  # s
 _LOOK_S = 2.0  # between looks at the queues
@@ -70,7 +71,7 @@ class RemoteHub:
         except PeerUnreachable:
             await self.stop()
             raise
-        self._looking = asyncio.create_task(self._look(), name="hub queues")
+        self._looking = keep(self._look, "hub queues")
         self._context.world.watch(self._take_away)
 
     async def stop(self) -> None:

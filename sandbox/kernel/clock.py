@@ -11,6 +11,11 @@ from sandbox.kernel.world import ClockSetting
 
 PARIS = ZoneInfo("Europe/Paris")
 
+# Dates that every flow carries and every page shows; sandbox time stays a year within them, as searches look ahead.
+# Before 1970 offsets were not whole minutes everywhere.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # LATEST itself is outside
+_CLOCK_FROM, _CLOCK_UNTIL = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
+
 
 class Clock:
     """`now()` of the sandbox. `wall` gives seconds since the epoch and is injected by `ecosystem`."""
@@ -30,7 +35,12 @@ class Clock:
 
 
 def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:
-    """The setting whose clock shows `instant` when the wall clock shows `wall` (seconds since the epoch)."""
+    """The setting whose clock shows `instant` when the wall clock shows `wall` (seconds since the epoch).
+
+    Raises ValueError for an instant that no sandbox can live in.
+    """
+    if not _CLOCK_FROM <= instant < _CLOCK_UNTIL:
+        raise ValueError(f"sandbox time {instant.isoformat()} is not between 2000-01-01 and 2098-12-31 (UTC)")
     stamp = instant.timestamp()
     return ClockSetting(offset=stamp - wall, frozen=stamp if freeze else None)
 
@@ -53,8 +63,20 @@ _DATETIME = re.compile(
 def parse_datetime(text: str, zone: ZoneInfo = PARIS) -> datetime:
     """A FHIR dateTime, leniently: with or without seconds, decimals, offset (without: `zone`).
 
-    A space before the offset is a `+` that was not percent-encoded. Raises ValueError with what was expected.
+    A space before the offset is a `+` that was not percent-encoded. Raises ValueError with what was expected, also for
+    a date outside EARLIEST to LATEST.
     """
+    return within_calendar(_parsed(text, zone), text)
+
+
+def within_calendar(instant: datetime, text: str = "") -> datetime:
+    """The same aware instant. Raises ValueError when it is outside EARLIEST to LATEST; `text`: as it was written."""
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError(f"'{text or instant.isoformat()}' is not between 1970-01-01 and 2099-12-31 (UTC)")
+    return instant
+
+
+def _parsed(text: str, zone: ZoneInfo) -> datetime:
     if len(text) == 29 and text[10] == "T" and text[19] == "." and text[23] in "+-" and text[26] == ":":
         try:  # the guide's own form, which needs no leniency
             return datetime.fromisoformat(text)

@@ -18,10 +18,12 @@ from sandbox.kernel.model import Territory
 from sandbox.lrm.console import BANNER, COLOUR, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.schema import SCHEMA
 from sandbox.net.amqp_client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
+from sandbox.population.agenda import zone_of
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.pages import Pages, console, leading_to
@@ -34,7 +36,7 @@ class Lrm:
 
     def __init__(self, context: Context, territory: Territory, store: Store, *, hub: AmqpClient | None = None) -> None:
         self.territory, self.store = territory, store
-        self.ledger = Ledger(store, territory.samu)
+        self.ledger = Ledger(store, territory.samu, zone_of(territory.department))
         self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
         self.console = Console(context, territory, store, self.ledger, self.consumer)
         self.app = self.console.application()
@@ -73,7 +75,7 @@ class LrmService:
                 if territory.samu in self._context.settings.external_lrm_ids:
                     continue
                 directory = self._context.store_dir(f"{ROLE}/{territory.samu}")
-                store = await asyncio.to_thread(open_store, directory)
+                store = await asyncio.to_thread(open_store, directory, SCHEMA)
                 self._lrms[territory.lrm_slug] = Lrm(self._context, territory, store)
         except BaseException:
             await asyncio.gather(*(lrm.store.close() for lrm in self._lrms.values()))

@@ -33,6 +33,7 @@ from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.records import CaseFile, Operator, Orientation
 from sandbox.lrm.suggestions import Suggestion, suggestions
 from sandbox.net.context import Context
+from sandbox.population.agenda import zone_of
 from sandbox.store.protocol import Put, Store
 from sandbox.web.pages import Pages, console
 from sandbox.web.session import checked_form, flash
@@ -57,7 +58,7 @@ class Console:
     ) -> None:
         self._context, self._territory = context, territory
         self._store, self._ledger, self._consumer = store, ledger, consumer
-        self._base = f"/{territory.lrm_slug}"
+        self._base, self._zone = f"/{territory.lrm_slug}", zone_of(territory.department)
         self._streams = Streams()
         self._pages = Pages(
             "sandbox.lrm",
@@ -107,7 +108,7 @@ class Console:
     def _desk(self, request: Request) -> dict[str, Any]:
         waiting = self._ledger.unattached(MOST_WAITING)
         return {
-            "drawing": drawn(self._ledger.of_day(self._context.clock.now().date())),
+            "drawing": drawn(self._ledger.of_day(self._context.clock.now().astimezone(self._zone).date())),
             "waiting": [(each, likely) for each, likely in zip(waiting, self._likely(waiting), strict=True)],
             "case_files": self._ledger.case_files(MOST_OFFERED),
         }
@@ -285,6 +286,7 @@ class Console:
     def _values(self, request: Request) -> dict[str, Any]:
         return {
             "base": self._base,
+            "zone": self._zone,
             "territory": self._territory,
             "counts": self._ledger.counts(),
             "connected": self._consumer.connected,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, tzinfo
 
+from sandbox.kernel.clock import PARIS
 from sandbox.lrm.records import Orientation
 
 STATUSES = ("pending", "booked", "fulfilled", "noshow", "cancelled")
@@ -28,9 +29,10 @@ DayCounts = Counter[tuple[str, str]]  # by (category, status)
 
 
 class Tally:
-    """Counts of every day, kept as orientations come and change: each is counted once, as it is now."""
+    """Counts of every day of `zone`, kept as orientations come and change: each is counted once, as it is now."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo = PARIS) -> None:
+        self._zone = zone
         self._of: dict[str, tuple[str, str, str]] = {}
         self._days: dict[str, DayCounts] = {}
 
@@ -38,12 +40,15 @@ class Tally:
         """An orientation as it is now; the day on which it first came stays its day."""
         appointment = orientation.appointment
         before = self._of.get(orientation.appointment_id)
-        day = before[0] if before is not None else orientation.history[0].at[:10]
+        day = before[0] if before is not None else self._day(orientation.history[0].at)
         now = (day, str(appointment.get("orientationCategory", OTHER)), str(appointment["status"]))
         if before is not None:
             self._days[day][before[1:]] -= 1
         self._of[orientation.appointment_id] = now
         self._days.setdefault(day, Counter())[now[1:]] += 1
+
+    def _day(self, at: str) -> str:
+        return datetime.fromisoformat(at).astimezone(self._zone).date().isoformat()
 
     def of_day(self, day: date) -> DayCounts:
         """The counts of a day: none of them is 0."""

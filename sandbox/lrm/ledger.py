@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 import msgspec
 
 from sandbox.kernel.bounded import make_room
+from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.lrm.dashboard import DayCounts, Tally
 from sandbox.lrm.records import (
@@ -61,13 +62,13 @@ class Taken:
 
 
 class Ledger:
-    """See the module. `client_id` numbers the case files."""
+    """See the module. `client_id` numbers the case files; `zone` is that of the LRM's territory."""
 
-    def __init__(self, store: Store, client_id: str) -> None:
-        self._store = store
+    def __init__(self, store: Store, client_id: str, zone: tzinfo = PARIS) -> None:
+        self._store, self._zone = store, zone
         self._prefix = client_id.rpartition(".")[2].upper()
         self._unattached: dict[str, None] = {}
-        self._tally = Tally()
+        self._tally = Tally(zone)
         self._regulators: dict[str, Operator] = {}  # by e-mail
         for key, row in store.items(ORIENTATIONS):
             orientation = orientation_decoder.decode(row)
@@ -123,7 +124,7 @@ class Ledger:
         case_file = self.case_file(orientation.case_file) if orientation.case_file else None
         if case_file is None:
             return ()
-        text = f"Rendez-vous mis à jour par la plateforme : {summary(orientation.appointment)}"
+        text = f"Rendez-vous mis à jour par la plateforme : {summary(orientation.appointment, self._zone)}"
         return (_put_case_file(noted(case_file, Entry(change.at, text))),)
 
     def consulted(self, orientation: Orientation, distribution_id: str) -> tuple[Put, ...]:
@@ -234,7 +235,8 @@ class Ledger:
             detail = f"Cette orientation est déjà rattachée au dossier {orientation.case_file}."
             raise RequestError(409, Issue("conflict", detail))
         self._unattached.pop(appointment_id, None)
-        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation rattachée : {summary(orientation.appointment)}")
+        text = f"Orientation rattachée : {summary(orientation.appointment, self._zone)}"
+        entry = Entry(now.isoformat(timespec="seconds"), text)
         file = msgspec.structs.replace(noted(case_file, entry), orientations=(*case_file.orientations, appointment_id))
         return _put(msgspec.structs.replace(orientation, case_file=number)), _put_case_file(file)
 
@@ -249,7 +251,8 @@ class Ledger:
         if orientation.case_file != number:
             return ()
         self._unattached[appointment_id] = None
-        entry = Entry(now.isoformat(timespec="seconds"), f"Orientation détachée : {summary(orientation.appointment)}")
+        text = f"Orientation détachée : {summary(orientation.appointment, self._zone)}"
+        entry = Entry(now.isoformat(timespec="seconds"), text)
         others = tuple(key for key in case_file.orientations if key != appointment_id)
         file = msgspec.structs.replace(noted(case_file, entry), orientations=others)
         return _put(msgspec.structs.replace(orientation, case_file=None)), _put_case_file(file)
@@ -262,9 +265,9 @@ class Ledger:
         return (Put(NOTICES, str(number % MOST_NOTICES), encode(notice)),)
 
 
-def summary(appointment: dict[str, Any]) -> str:
-    """One line for people: status, time, whom."""
-    start = datetime.fromisoformat(appointment["start"])
+def summary(appointment: dict[str, Any], zone: tzinfo = PARIS) -> str:
+    """One line for people: status, time in `zone`, whom."""
+    start = datetime.fromisoformat(appointment["start"]).astimezone(zone)
     person = appointment.get("practitioner")
     whom = f", {person['firstName']} {person['lastName']}" if person else ""
     status = _STATUSES.get(appointment["status"], appointment["status"])

@@ -23,6 +23,7 @@ from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
 from yarl import URL
 
 from sandbox.kernel.errors import PeerUnreachable
+from sandbox.tasks import keep
 
 PREFETCH = 200
 CONNECT_TIMEOUT = 10.0  # s for a connection and all that is looked for on it
@@ -106,7 +107,7 @@ class Carrier:
     async def start(self) -> None:
         """Return once it reads. Raises PeerUnreachable when there is no such broker or it lacks something."""
         await self._attempt()
-        self._task = asyncio.create_task(self._stay_connected(), name="hub dispatcher")
+        self._task = keep(self._stay_connected, "hub dispatcher")
 
     async def depths(self, queues: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Messages ready and consumers of each queue that there is. Raises PeerUnreachable."""

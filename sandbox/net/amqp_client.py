@@ -27,6 +27,7 @@ from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
 from sandbox.net.context import Context
 from sandbox.net.revocation import Contexts, Following
 from sandbox.net.tls import client_context
+from sandbox.tasks import keep
 
 PUBLISH_TIMEOUT = 10.0  # s for the publisher's confirm
 CONNECT_TIMEOUT = 10.0  # s for a connection and its channels
@@ -108,7 +109,7 @@ class AmqpClient:
     async def start(self) -> None:
         """Connect, now or as soon as the hub is there."""
         self._stopping.clear()
-        self._task = asyncio.create_task(self._stay_connected(), name=f"amqp {self._client_id}")
+        self._task = keep(self._stay_connected, f"amqp {self._client_id}")
 
     async def stop(self) -> None:
         """Disconnect; deliveries that are being handled go back to their queues."""

@@ -19,6 +19,7 @@ from sandbox.amqp.session import Session
 from sandbox.amqp.states import ConnectionState
 from sandbox.net.revocation import Contexts
 from sandbox.net.tls import Peer, TlsServer
+from sandbox.tasks import keep
 
 MAX_CONNECTIONS = 2000
 HANDSHAKE_TIMEOUT = 10.0  # s from the transport's start to connection.open
@@ -57,7 +58,7 @@ class AmqpServer:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._protocol, sock=self._socket, backlog=1024)
-        self._ticker = asyncio.create_task(self._tick())
+        self._ticker = keep(self._tick, "AMQP clock")
 
     async def stop(self, grace: float = 2.0) -> None:
         """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox.net.at_once import AtOnce, Prompt
 from sandbox.net.revocation import Contexts, always
 from sandbox.net.tls import Peer, TlsServer
+from sandbox.tasks import keep
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
 LONGEST_HEAD = 65_536  # octets of request line and headers
@@ -62,7 +63,7 @@ class Listener:
         config.http_protocol_class = cast(Any, self._factory(config.http_protocol_class))
         self._server.lifespan = config.lifespan_class(config)
         await self._server.startup(sockets=[self._socket])
-        self._ticker = asyncio.create_task(self._tick())
+        self._ticker = keep(self._tick, "listener clock")
 
     async def stop(self, grace: float = 3.0) -> None:
         """Take no new connections, let running requests end for at most `grace` seconds, then cut the rest."""

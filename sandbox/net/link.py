@@ -24,10 +24,12 @@ import msgspec
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.journal import Exchange, Journal
 from sandbox.kernel.world import World, WorldView
+from sandbox.tasks import Keeper
 
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 1.0  # health, at the latest
+SILENT_S = 10.0  # a role that was not heard for so long is not ready
 BATCH_AFTER_S = 0.05  # Exchanges wait this long for company
 BATCH = 500
 UNSENT_LIMIT = 1 << 20  # octets that may wait in a socket before a role stops reporting for a moment
@@ -48,12 +50,14 @@ class Applied(msgspec.Struct, tag="applied"):
 
 
 class Report(msgspec.Struct, tag="report"):
-    """What a role tells: `ready` once its listeners answer; `dropped` counts Exchanges that did not fit."""
+    """What a role tells: `ready` once its listeners answer; `dropped` counts Exchanges that did not fit; `trouble`:
+    which of its background tasks do not run."""
 
     ready: bool
     health: dict[str, object]
     exchanges: list[Exchange]
     dropped: int
+    trouble: str = ""
 
 
 class Push(msgspec.Struct, tag="world"):
@@ -70,16 +74,35 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class Line:
-    """Control's knowledge of one role."""
+    """Control's knowledge of one role. `said_ready`: by its last report; `seen`: when it was heard last (the loop's
+    seconds); `trouble`: why it said that it is not ready."""
 
     role: str
     pid: int
     send: Callable[[World], None]
-    ready: bool = False
+    said_ready: bool = False
     revision: int = -1
     health: dict[str, object] = field(default_factory=dict)
     dropped: int = 0
     seen: float = 0.0
+    trouble: str = ""
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since it was heard last."""
+        return asyncio.get_running_loop().time() - self.seen
+
+    @property
+    def ready(self) -> bool:
+        """It answers, and gave a sign of life lately."""
+        return self.said_ready and self.silent_s < SILENT_S
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready; "" when it is, or merely starts."""
+        if self.said_ready and not self.ready:
+            return f"no sign of life for {self.silent_s:.0f} s"
+        return self.trouble
 
 
 class Switchboard:
@@ -111,7 +134,8 @@ class Switchboard:
         if isinstance(message, Applied):
             line.revision = message.revision
         else:
-            line.ready, line.health, line.dropped = message.ready, message.health, message.dropped
+            line.said_ready, line.health, line.dropped = message.ready, message.health, message.dropped
+            line.trouble = message.trouble
             if message.exchanges:
                 self._sink(line.role, message.exchanges)
         self._stir()
@@ -183,6 +207,11 @@ class Link(Protocol):
         """Tell control that this role's listeners answer."""
         ...
 
+    @property
+    def keeper(self) -> Keeper:
+        """What this role's background tasks are to run under."""
+        ...
+
     async def stop(self) -> None:
         """Send what waits, then hang up."""
         ...
@@ -193,6 +222,7 @@ class _Reporter:
 
     def __init__(self, role: str, world: WorldView, journal: Journal, health: Callable[[], dict[str, object]]) -> None:
         self.role, self._world, self._journal, self._health = role, world, journal, health
+        self.keeper = Keeper()
         self._ready = False
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -214,7 +244,9 @@ class _Reporter:
         batch = self._journal.take(BATCH)
         if self._journal.waiting:
             self._wake.set()
-        return Report(self._ready, self._health(), batch, self._journal.dropped)
+        trouble = self.keeper.trouble
+        health = {**self._health(), **self.keeper.health()}
+        return Report(self._ready and not trouble, health, batch, self._journal.dropped, trouble)
 
     async def end(self) -> None:
         self._journal.on_put = None
@@ -245,7 +277,7 @@ class MemoryLink(_Reporter):
 
     async def start(self) -> None:
         self._switchboard.attach(self._line)
-        self._tasks = [asyncio.create_task(self._run(), name=f"link {self.role}")]
+        self._tasks = [asyncio.create_task(self.keeper.run("link", self._run), name=f"link {self.role}")]
 
     async def _run(self) -> None:
         while True:
@@ -277,8 +309,8 @@ class SocketLink(_Reporter):
 
     async def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._listen(), name=f"link {self.role} down"),
-            asyncio.create_task(self._speak(), name=f"link {self.role} up"),
+            asyncio.create_task(self.keeper.run("link down", self._listen), name=f"link {self.role} down"),
+            asyncio.create_task(self.keeper.run("link up", self._speak), name=f"link {self.role} up"),
         ]
         await self._first.wait()
 

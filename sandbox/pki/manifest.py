@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.kernel.errors import UsageError
+
 FILE, LOCK = "manifest.json", "manifest.lock"
 VERSION = 1  # raised when certificates are made differently: everything is then made again
 
@@ -85,11 +87,17 @@ class Manifest(msgspec.Struct):
 
 
 def read_manifest(directory: Path) -> Manifest | None:
-    """The manifest, or None when there is none, or one that is not ours to read."""
+    """The manifest, or None when there is none, or one of another version. Raises UsageError when it is damaged: what
+    was issued and revoked is in no other place."""
+    path = directory / FILE
     try:
-        manifest = msgspec.json.decode((directory / FILE).read_bytes(), type=Manifest)
-    except (FileNotFoundError, msgspec.MsgspecError):
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
         return None
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"'{path}' is damaged ({error}): remove '{directory}' to have all certificates made anew"
+        ) from None
     return manifest if manifest.version == VERSION else None
 
 
@@ -117,6 +125,8 @@ def write_private(path: Path, content: bytes) -> None:
     fresh.unlink(missing_ok=True)
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)
 
 

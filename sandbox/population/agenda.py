@@ -12,7 +12,7 @@ occupation grows as the day nears.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sandbox.kernel.bounded import make_room
-from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind
+from sandbox.kernel.clock import PARIS
+from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind, Territory
 from sandbox.population.calendar import Region, is_late, is_public_holiday, region_of
 from sandbox.population.lanes import Lanes, Pace, leads
 from sandbox.population.leave import absent, pattern_of
@@ -45,6 +46,12 @@ class Planned(NamedTuple):
 def zone_of(insee: str) -> ZoneInfo:
     """The time zone of a town by its INSEE code (or a département code): overseas ones have their own."""
     return region_of(insee).zone
+
+
+def territory_zone(territories: Mapping[str, Territory], code: str) -> ZoneInfo:
+    """The time zone of a SAS territory by its code; that of Paris for one that is unknown."""
+    territory = territories.get(code)
+    return PARIS if territory is None else zone_of(territory.department)
 
 
 class Columns(NamedTuple):

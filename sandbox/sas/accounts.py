@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from sandbox.net.http_client import HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas.regulators import Account, Regulators, Right
 from sandbox.store.protocol import Put, Store
+from sandbox.tasks import keep
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +232,7 @@ class Accounts:
     def _withdraw_soon(self, editor: Editor) -> None:
         running = self._withdrawing.get(editor.slug)
         if running is None or running.done():
-            task = asyncio.create_task(self._withdraw_all(editor), name=f"withdrawals at {editor.slug}")
+            task = keep(functools.partial(self._withdraw_all, editor), f"withdrawals at {editor.slug}")
             self._withdrawing[editor.slug] = task
 
     def _to_withdraw(self, account: Account, editor: Editor) -> bool:

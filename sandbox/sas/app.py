@@ -39,6 +39,7 @@ from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.psc_people import PscPeople
 from sandbox.sas.regulators import Regulators
+from sandbox.sas.schema import SCHEMA
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
@@ -51,7 +52,7 @@ GRACE_S = 2.0  # of the 3 s that a role has to stop, for requests that are runni
 
 def build(context: Context) -> Service:
     """The SAS core's role. Raises StoreLocked or StoreError when its store cannot be opened."""
-    return SasCore(context, open_store(context.store_dir(ROLE)))
+    return SasCore(context, open_store(context.store_dir(ROLE), SCHEMA))
 
 
 class SasCore:

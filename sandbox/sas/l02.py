@@ -32,6 +32,7 @@ from sandbox.sas.l02_life import ACKNOWLEDGED, DUE, EXPIRED, PUBLISHED, REFUSED,
 from sandbox.sas.records import AppointmentRecord
 from sandbox.store.outbox import Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
+from sandbox.tasks import keep
 
 OUTBOX = "l02_outbox"
 ACTOR = "sas"
@@ -127,7 +128,7 @@ class L02:
         self._hub.consume(f"{self._client_id}.info", self._on_answer)
         await self._hub.start()
         await self._outbox.start()
-        self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="L02 expiry")
+        self._sweeper = keep(self._sweep_for_ever, "L02 expiry")
 
     async def stop(self) -> None:
         """Finish what is in flight (bounded), then disconnect."""

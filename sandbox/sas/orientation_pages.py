@@ -7,7 +7,7 @@ whole, as the same HTML that the page began with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, tzinfo
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Practitioner, Regulator
+from sandbox.population.agenda import territory_zone
 from sandbox.sas import words
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.directory import Directory
@@ -83,10 +84,18 @@ class OrientationPages:
         return self._frame.live(self._frame.accounts.id_of(regulator), html)
 
     def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
-        asked = _Asked(request.query_params)
+        zone = territory_zone(self._frame.context.population.territories, regulator.territory)
+        asked = _Asked(request.query_params, zone)
         lines = (self._line(record) for record in self._appointments.of_regulator(regulator.identifier))
         shown = list(islice((line for line in lines if asked.admits(line)), MOST_SHOWN))
-        return {"lines": shown, "asked": asked, "words": words.L02, "statuses": STATUSES, "query": request.url.query}
+        return {
+            "lines": shown,
+            "asked": asked,
+            "words": words.L02,
+            "statuses": STATUSES,
+            "query": request.url.query,
+            "zone": zone,
+        }
 
     def _one(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         record = self._own(request, regulator)
@@ -94,6 +103,7 @@ class OrientationPages:
         return {
             "line": line,
             "record": record,
+            "zone": territory_zone(self._frame.context.population.territories, record.territory or regulator.territory),
             "messages": list(reversed(self._l02.of_appointment(record.id))),
             "words": words.L02,
             "categories": words.CATEGORIES,
@@ -124,7 +134,8 @@ class OrientationPages:
 class _Asked:
     """The filters of the list, as the page's form sends them. Raises RequestError 400 for what they cannot mean."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], zone: tzinfo) -> None:
+        self._zone = zone
         self.status, self.message = values.get("statut", ""), values.get("message", "")
         self.day = _day(values.get("jour", ""))
         if self.status not in ("", *AppointmentStatus) or self.message not in ("", *words.L02):
@@ -140,7 +151,7 @@ class _Asked:
         return (
             self.status in ("", record.status)
             and self.message in ("", message)
-            and (self.day is None or self.day == local(record.created).date())
+            and (self.day is None or self.day == local(record.created, self._zone).date())
         )
 
 

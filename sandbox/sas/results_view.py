@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
@@ -18,7 +18,7 @@ from sandbox.sas.cards import Card, CardPlace, CardSlot
 from sandbox.sas.criteria import DISTANCE, SHUFFLED
 from sandbox.sas.events import CARDS_PER_PAGE, Results
 from sandbox.sas.map import Drawing, Spot, drawing
-from sandbox.web.filters import french_time
+from sandbox.web.filters import short_time
 
 SHOWN = 6  # slots of a day that are seen at once; the others unfold
 DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
@@ -191,16 +191,16 @@ def _days(place: CardPlace, results: Results) -> Iterator[Day]:
     criteria = results.criteria
     today = criteria.start.astimezone(criteria.zone).date()
     for day in criteria.days:
-        slots = [_shown_slot(slot) for slot in place.on(day, criteria.zone)]
+        slots = [_shown_slot(slot, criteria.zone) for slot in place.on(day, criteria.zone)]
         away = (day - today).days
         word = DAY_WORDS[away] if away < len(DAY_WORDS) else ""
         yield Day(day, word, slots[:SHOWN], slots[SHOWN:])
 
 
-def _shown_slot(slot: CardSlot) -> ShownSlot:
+def _shown_slot(slot: CardSlot, zone: tzinfo) -> ShownSlot:
     marks, words = _kind(slot.walkin, slot.types, slot.reasons, slot.visibilities, slot.cpts)
-    start = french_time(slot.start)
-    return ShownSlot(slot, start, marks, f"de {start} à {french_time(slot.end)}{words}")
+    start = short_time(slot.start, zone)
+    return ShownSlot(slot, start, marks, f"de {start} à {short_time(slot.end, zone)}{words}")
 
 
 @lru_cache(maxsize=1024)

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from sandbox.kernel.errors import StoreError
 from sandbox.store.protocol import Delete, Put
 
-OWN_TABLE = "_store"  # of the snapshot: see `snapshot`
+OWN_TABLE, CHECKSUMS = "_store", "_checksums"  # of the snapshot: see `snapshot`
 
 _HEAD = struct.Struct("<cHHI")
 _pack = _HEAD.pack
 _OBJECT = (ord("{"), ord("}"))
 _LONGEST = 0xFFFF
-_RESERVED = OWN_TABLE.encode()
+_RESERVED = (OWN_TABLE.encode(), CHECKSUMS.encode())
 
 
 def encode(writes: Iterable[Put | Delete]) -> list[bytes]:
@@ -28,7 +28,7 @@ def encode(writes: Iterable[Put | Delete]) -> list[bytes]:
     buffers: list[bytes] = []
     for write in writes:
         table, key = write.table.encode(), write.key.encode()
-        if not 0 < len(table) <= _LONGEST or len(key) > _LONGEST or table == _RESERVED:
+        if not 0 < len(table) <= _LONGEST or len(key) > _LONGEST or table in _RESERVED:
             raise ValueError(f"no table can have the name '{table[:40]!r}' or the key '{key[:40]!r}'")
         if isinstance(write, Put):
             row = write.value

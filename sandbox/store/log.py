@@ -26,8 +26,8 @@ from typing import TypeVar
 
 from sandbox.kernel.errors import StoreError
 from sandbox.store.directory import discard, sync_directory
-from sandbox.store.frames import FILE_HEADER_SIZE, LENGTH
-from sandbox.store.segment import Segment, batches, next_generation, open_segment, start_segment
+from sandbox.store.frames import Header, head_of
+from sandbox.store.segment import Segment, batches, next_generation, open_segment, replaced, start_segment
 
 _log = logging.getLogger(__name__)
 
@@ -69,14 +69,32 @@ class Log:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, *, room: int = ROOM, most: int = MOST) -> tuple[Log, Iterator[bytes]]:
+    def open(cls, path: Path, *, version: int = 0, room: int = ROOM, most: int = MOST) -> tuple[Log, Iterator[bytes]]:
         """The log at `path` (begun when missing) and its records, oldest first, to be read before it is rotated.
 
-        Needs no running loop. The caller holds the directory (`directory.claim_directory`). Raises StoreError when
-        the file cannot be used or is damaged before its last write.
+        `version` is that of the records: a file of another version is for the caller to judge by `header`, and one
+        of an older format to `upgrade` before anything is appended. Needs no running loop. The caller holds the
+        directory (`directory.claim_directory`). Raises StoreError when the file cannot be used or is damaged before
+        its last write.
         """
-        segment, records = open_segment(path)
+        segment, records = open_segment(path, version)
         return cls(segment, room=room, most=most), records
+
+    @property
+    def header(self) -> Header:
+        """Format and version of the file, and the checkpoint of the snapshot that it continues."""
+        return self._segment.header
+
+    def upgrade(self, version: int, checkpoint: int, records: Iterable[bytes]) -> None:
+        """Replace the file by one of the present format with `version` and these records, which continues the snapshot
+        of that checkpoint. Blocking; for a log to which nothing was appended yet. Raises StoreError: the old file is
+        still there then."""
+        old = self._segment
+        try:
+            self._segment = replaced(old.path, records, version=version, checkpoint=checkpoint)
+        except OSError as error:
+            raise StoreError(f"cannot replace '{old.path}': {error.strerror or error}") from error
+        old.close()
 
     @property
     def size(self) -> int:
@@ -86,7 +104,7 @@ class Log:
     @property
     def is_empty(self) -> bool:
         """True when the file holds no record and none is on its way."""
-        return self.size == FILE_HEADER_SIZE
+        return self._segment.is_empty and not self._queued
 
     def submit(self, record: Buffers) -> asyncio.Future[None]:
         """Take a record now; the future resolves when it is on disk, with StoreError when it never will be.
@@ -143,8 +161,10 @@ class Log:
             self._flush(loop)
         await waiter
 
-    def rotate(self, prepare: Callable[[], Iterable[bytes]]) -> Awaitable[None]:
+    def rotate(self, prepare: Callable[[], Iterable[bytes]], checkpoint: int = 0) -> Awaitable[None]:
         """Begin a new generation: the records that `prepare` gives, then whatever is submitted after this call.
+
+        `checkpoint`: of the snapshot that the new generation continues.
 
         The cut is made by the call itself: take the snapshot that `prepare` works on and call this with no await
         between. `prepare` runs in another thread and may take its time (or write its snapshot elsewhere, durably,
@@ -157,7 +177,7 @@ class Log:
             raise StoreError("the log is already being replaced")
         self._flush(loop)
         cut = self._call(self._cut)
-        self._rotation = loop.create_task(self._rotate(cut, prepare))
+        self._rotation = loop.create_task(self._rotate(cut, prepare, checkpoint))
         return asyncio.shield(self._rotation)
 
     async def close(self) -> None:
@@ -187,12 +207,10 @@ class Log:
 
     def _take(self, record: Buffers) -> None:
         if isinstance(record, bytes | memoryview):
-            size = len(record)
-            self._pieces += (LENGTH.pack(size), record)
-        else:
-            size = _octets(record)
-            self._pieces.append(LENGTH.pack(size))
-            self._pieces.extend(record)
+            record = (record,)
+        size = _octets(record)
+        self._pieces.append(head_of(*record))
+        self._pieces.extend(record)
         self._pending += size
         self._queued += size
 
@@ -229,10 +247,10 @@ class Log:
                 turn.set_result(None)
                 free -= size
 
-    async def _rotate(self, cut: futures.Future[int], prepare: Callable[[], Iterable[bytes]]) -> None:
+    async def _rotate(self, cut: futures.Future[int], prepare: Callable[[], Iterable[bytes]], checkpoint: int) -> None:
         path = self._segment.path
         try:
-            fresh, copied = await asyncio.to_thread(self._prepare, cut, prepare)
+            fresh, copied = await asyncio.to_thread(self._prepare, cut, prepare, checkpoint)
             await asyncio.wrap_future(self._call(lambda: self._take_over(fresh, copied)))
         except OSError as error:
             raise StoreError(f"cannot replace '{path}': {error.strerror or error}") from error
@@ -243,6 +261,9 @@ class Log:
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
+            if self.failure is None:
+                with contextlib.suppress(OSError):  # everything is on disk; only the mark of the end is missing
+                    self._segment.seal()
         self._segment.close()
 
     # ---- the thread's side
@@ -301,11 +322,16 @@ class Log:
             raise StoreError(self.failure)
         return self._segment.size
 
-    def _prepare(self, cut: futures.Future[int], prepare: Callable[[], Iterable[bytes]]) -> tuple[Segment, int]:
+    def _prepare(
+        self, cut: futures.Future[int], prepare: Callable[[], Iterable[bytes]], checkpoint: int
+    ) -> tuple[Segment, int]:
         """The next generation but for a short tail, and up to where the old one is in it. Raises OSError."""
         copied = cut.result()
         records = prepare()
-        fresh = start_segment(next_generation(self._segment.path), self._segment.salt)
+        header = self._segment.header
+        fresh = start_segment(
+            next_generation(self._segment.path), header.salt, version=header.version, checkpoint=checkpoint
+        )
         try:
             for pieces in batches(records):
                 fresh.append_unsynced(pieces)

@@ -30,6 +30,7 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import PeerError, SandboxError, StoreError
 from sandbox.store.protocol import Delete, Put, Store
+from sandbox.tasks import keep
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ SEQUENCES = "outbox.sequences"
 DRAIN_SECONDS = 2.0  # how long `stop` lets what is in flight finish
 _RESERVE = 1_000  # ids reserved at a time
 _SWEEP = 10_000  # every so many entries, those of long ago that were never committed are forgotten
+
+
+def outbox_tables(name: str) -> frozenset[str]:
+    """The tables in which the outbox `name` keeps its rows."""
+    return frozenset({name, f"{name}.failed", SEQUENCES})
 
 
 class Abandon(SandboxError):
@@ -151,10 +157,8 @@ class Outbox:
         """Send what is there and what comes. Raises StoreError."""
         if self._collector is not None:
             return
-        self._collector = asyncio.create_task(self._collect_for_ever(), name=f"outbox {self._name}")
-        self._workers = {
-            asyncio.create_task(self._work(), name=f"outbox {self._name} {index}") for index in range(self._concurrency)
-        }
+        self._collector = keep(self._collect_for_ever, f"outbox {self._name}")
+        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._concurrency)}
         for key, lane in self._lanes.items():
             lane[0].due = None
             self._ready.put_nowait(key)

@@ -1,7 +1,7 @@
 """One open log file: frames are appended and synchronised, a new generation takes over. Blocking, for one thread.
 
-`create` makes the file under a temporary name, synchronises it and renames it, so that a log file that exists has
-its whole header. `size` counts what is on disk for certain.
+A file is made under a temporary name, synchronised and renamed, so that a log file that exists has its whole header.
+`size` counts what is on disk for certain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sandbox.kernel.errors import StoreError
 from sandbox.store.directory import PRIVATE_FILE, discard, sync_directory
-from sandbox.store.frames import FILE_HEADER_SIZE, LENGTH, file_header, frame, read_records, recover
+from sandbox.store.frames import FILE_HEADER_SIZE, Header, Recovery, file_header, frame, head_of, read_records, recover
 
 _log = logging.getLogger(__name__)
 _COPY = 1 << 20  # octets per read when a tail is copied
@@ -26,15 +26,23 @@ sync_file = getattr(os, "fdatasync", os.fsync)
 
 
 class Segment:
-    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows."""
+    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows.
 
-    def __init__(self, path: Path, descriptor: int, salt: int, size: int) -> None:
-        self.path, self.salt, self.size = path, salt, size
+    One of the first format (`header.format`) is for reading: `upgraded` gives the same in the present one.
+    """
+
+    def __init__(self, path: Path, descriptor: int, header: Header, size: int) -> None:
+        self.path, self.header, self.size = path, header, size
         self._descriptor = descriptor
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing was written behind the header."""
+        return self.size == self.header.size
 
     def append(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write one frame and synchronise it. Raises OSError."""
-        octets = frame(pieces, self.salt)
+        octets = frame(pieces, self.header.salt)
         try:
             self._write(octets, self.size)
             sync_file(self._descriptor)
@@ -46,9 +54,14 @@ class Segment:
 
     def append_unsynced(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write one frame that `sync` or `replace` will synchronise. Raises OSError."""
-        octets = frame(pieces, self.salt)
+        octets = frame(pieces, self.header.salt)
         self._write(octets, self.size)
         self.size += len(octets)
+
+    def seal(self) -> None:
+        """Say that the log was closed, so that whatever is broken before is known to be damage. Raises OSError."""
+        if not self.is_empty:
+            self.append(())
 
     def copy(self, source: Segment, start: int, end: int) -> None:
         """Append the frames of `source` between two offsets (same salt). Raises OSError."""
@@ -81,16 +94,16 @@ class Segment:
             view, offset = view[written:], offset + written
 
 
-def start_segment(path: Path, salt: int | None = None) -> Segment:
+def start_segment(path: Path, salt: int | None = None, *, version: int = 0, checkpoint: int = 0) -> Segment:
     """A new file with its header, not yet synchronised. `salt`: that of the log it continues. Raises OSError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     descriptor = os.open(path, flags, PRIVATE_FILE)
     if salt is None:
         about = os.fstat(descriptor)
         salt = zlib.crc32(struct.pack("<QQ", about.st_ino, about.st_mtime_ns))
-    segment = Segment(path, descriptor, salt, 0)
+    segment = Segment(path, descriptor, Header(2, salt, version, checkpoint), 0)
     try:
-        segment._write(file_header(salt), 0)
+        segment._write(file_header(salt, version, checkpoint), 0)
     except OSError:
         segment.close()
         discard(path)
@@ -99,12 +112,27 @@ def start_segment(path: Path, salt: int | None = None) -> Segment:
     return segment
 
 
+def replaced(path: Path, records: Iterable[bytes], *, version: int, checkpoint: int = 0) -> Segment:
+    """A log of `records` in the place of the one at `path`, durably. Raises OSError: that one is still there then."""
+    segment = start_segment(next_generation(path), version=version, checkpoint=checkpoint)
+    try:
+        for pieces in batches(records):
+            segment.append_unsynced(pieces)
+        segment.replace(path)
+        sync_directory(path.parent)
+    except BaseException:
+        segment.close()
+        discard(next_generation(path))
+        raise
+    return segment
+
+
 def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Pieces for `append`, about a mebibyte at a time."""
     pieces: list[bytes] = []
     size = 0
     for record in records:
-        pieces += (LENGTH.pack(len(record)), record)
+        pieces += (head_of(record), record)
         size += len(record)
         if size >= _CHUNK:
             yield pieces
@@ -113,22 +141,26 @@ def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield pieces
 
 
-def open_segment(path: Path) -> tuple[Segment, Iterator[bytes]]:
-    """Recover the file at `path`, or begin it: the segment to append to, and what it holds.
+def open_segment(path: Path, version: int = 0) -> tuple[Segment, Iterator[bytes]]:
+    """Recover the file at `path`, or begin it with `version`: the segment to append to, and what it holds.
 
     An unfinished last write is cut off and reported in the log. What was read is synchronised first: nobody acts on
     a record that a power cut could still take back. Raises StoreError.
     """
     try:
         discard(next_generation(path))
-        segment = _recovered(path) if path.exists() else None
-        if segment is None:
-            segment = start_segment(next_generation(path))
-            segment.replace(path)
-            sync_directory(path.parent)
+        if not path.exists():
+            return replaced(path, (), version=version), iter(())
+        found = _recovery(path)
+        segment = _recovered(path, found)
     except OSError as error:
         raise StoreError(f"cannot use '{path}': {error.strerror or error}") from error
-    return segment, _stored_records(path, segment.size)
+    return segment, _stored_records(path, found)
+
+
+def stored_records(path: Path) -> Iterator[bytes]:
+    """What the sound log at `path` holds, oldest first. Raises OSError, StoreError."""
+    return _stored_records(path, _recovery(path))
 
 
 def next_generation(path: Path) -> Path:
@@ -136,23 +168,24 @@ def next_generation(path: Path) -> Path:
     return path.with_name(path.name + ".next")
 
 
-def _recovered(path: Path) -> Segment | None:
+def _recovery(path: Path) -> Recovery:
     with path.open("rb") as file:
         try:
-            found = recover(file)
+            return recover(file)
         except StoreError as error:
-            raise StoreError(f"'{path}' {error}") from None
-    if found.torn or found.salt is None:
+            raise StoreError(f"'{path}' {error}: `sas-sandbox doctor` shows what can be kept") from None
+
+
+def _recovered(path: Path, found: Recovery) -> Segment:
+    if found.torn:
         _log.warning("%s: cut off %d octets of a write that was never finished", path, found.torn)
-    if found.salt is None:
-        return None
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     if found.torn:
         os.ftruncate(descriptor, found.end)
     os.fsync(descriptor)
-    return Segment(path, descriptor, found.salt, found.end)
+    return Segment(path, descriptor, found.header, found.end)
 
 
-def _stored_records(path: Path, end: int) -> Iterator[bytes]:
+def _stored_records(path: Path, found: Recovery) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from read_records(file, end)
+        yield from read_records(file, found)

@@ -2,13 +2,19 @@
 
 `TinyDB(path)` opens it; the keys are strings, so queries that give documents want
 `Table.document_id_class = str` first (TinyDB's own switch for that). The table `_store` holds the
-number of the checkpoint that the file stands for. A person may edit the file while no sandbox runs. Blocking.
+number of the checkpoint that the file stands for, the last table, `_checksums`, one CRC-32 of each row (over its key,
+then its octets), by table in the order of the rows, as base64 of little-endian u32. A row that does not fit its
+checksum is an error; `sas-sandbox doctor` accepts what a person changed on purpose. Files of the first format have
+no checksums. Blocking.
 """
 
 from __future__ import annotations
 
+import binascii
 import mmap
 import os
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +23,7 @@ import msgspec
 import orjson
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store.commits import OWN_TABLE
+from sandbox.store.commits import CHECKSUMS, OWN_TABLE
 from sandbox.store.directory import PRIVATE_FILE, discard, sync_directory
 
 Rows = dict[str, bytes]
@@ -64,21 +70,68 @@ def _write(file: BinaryIO, chunks: Iterator[bytes]) -> int:
 
 def read_snapshot(path: Path) -> tuple[dict[str, Rows], int, int]:
     """(tables, checkpoint, size in octets); nothing, 0 and 0 when there is no file. Raises StoreError."""
+    tables, checkpoint, size, wrong = examine_snapshot(path)
+    if wrong:
+        table, key = wrong[0]
+        raise StoreError(
+            f"'{path}' is damaged: row '{key}' of table '{table}' is not what was written"
+            f"{f', and {len(wrong) - 1} more' if len(wrong) > 1 else ''}: `sas-sandbox doctor` shows what can be kept"
+        )
+    return tables, checkpoint, size
+
+
+def examine_snapshot(path: Path) -> tuple[dict[str, Rows], int, int, list[tuple[str, str]]]:
+    """As `read_snapshot`, and (table, key) of the rows that do not fit their checksums. Raises StoreError for a file
+    that cannot be read at all."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
-                return {}, 0, 0
+                raise StoreError(
+                    f"'{path}' is empty: what it held is lost; `sas-sandbox doctor` shows what can be kept"
+                )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
                 tables = _parse(octets)
         _require_objects(tables)
     except FileNotFoundError:
-        return {}, 0, 0
+        return {}, 0, 0, []
     except OSError as error:
         raise StoreError(f"cannot read '{path}': {error.strerror or error}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        raise StoreError(f"'{path}' is not a TinyDB file: {error}") from error
-    return tables, _checkpoint(tables.pop(OWN_TABLE, {})), size
+        raise StoreError(f"'{path}' is damaged, or not a TinyDB file: {error}") from error
+    checkpoint, checksums = _checkpoint(tables.pop(OWN_TABLE, {})), tables.pop(CHECKSUMS, None)
+    return tables, checkpoint, size, [] if checksums is None else _wrong_rows(tables, checksums)
+
+
+def _wrong_rows(tables: Mapping[str, Rows], checksums: Rows) -> list[tuple[str, str]]:
+    try:
+        listed = msgspec.json.decode(checksums["1"], type=dict[str, str])
+        expected = {name: _unpacked(packed) for name, packed in listed.items()}
+    except (KeyError, ValueError, struct.error) as error:
+        raise StoreError(f"the table {CHECKSUMS} of the snapshot is damaged: {error}") from error
+    wrong = [(name, "") for name in expected if name not in tables]
+    for name, rows in tables.items():
+        known = expected.get(name, ())
+        missing = len(known) - len(rows)
+        for (key, row), checksum in zip(rows.items(), (*known, *(None,) * -missing), strict=False):
+            if _checksum(key, row) != checksum:
+                wrong.append((name, key))
+        if missing > 0 and not any(each[0] == name for each in wrong):
+            wrong.append((name, f"(the last {missing})"))
+    return wrong
+
+
+def _checksum(key: str, row: bytes) -> int:
+    return zlib.crc32(row, zlib.crc32(key.encode()))
+
+
+def _packed(checksums: list[int]) -> bytes:
+    return binascii.b2a_base64(struct.pack(f"<{len(checksums)}I", *checksums), newline=False)
+
+
+def _unpacked(packed: str) -> tuple[int, ...]:
+    octets = binascii.a2b_base64(packed, strict_mode=True)
+    return struct.unpack(f"<{len(octets) // 4}I", octets)
 
 
 def _parse(octets: mmap.mmap) -> dict[str, Rows]:
@@ -108,14 +161,17 @@ def _checkpoint(rows: Rows) -> int:
 
 def _chunks(tables: Mapping[str, Mapping[str, bytes]], checkpoint: int) -> Iterator[bytes]:
     yield b'{"%b":{"1":{"checkpoint":%d}}' % (OWN_TABLE.encode(), checkpoint)
+    summed: list[bytes] = []
     for name, rows in tables.items():
         yield b",\n%b:{" % orjson.dumps(name)
-        separator = b"\n"
+        separator, checksums = b"\n", list[int]()
         for part in _parts(rows):
             yield separator + _lines_of(name, part)
+            checksums += [_checksum(key, row) for key, row in part]
             separator = b",\n"
         yield b"}"
-    yield b"}\n"
+        summed.append(b'%b:"%b"' % (orjson.dumps(name), _packed(checksums)))
+    yield b',\n"%b":{"1":{%b}}}\n' % (CHECKSUMS.encode(), b",".join(summed))
 
 
 def _parts(rows: Mapping[str, bytes]) -> Iterator[list[tuple[str, bytes]]]:

@@ -14,17 +14,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 from collections.abc import Awaitable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.kernel.errors import StoreError
 from sandbox.store.commits import checkpoint_number, decode, encode, encode_checkpoint
 from sandbox.store.directory import claim_directory, discard
+from sandbox.store.frames import Header
 from sandbox.store.log import Log
 from sandbox.store.protocol import Delete, Put, Store
+from sandbox.store.schema import Schema
+from sandbox.store.segment import stored_records
 from sandbox.store.snapshot import Rows, read_snapshot, write_snapshot
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ _log = logging.getLogger(__name__)
 LOG_LIMIT = 64 << 20  # octets of log above which the store compacts while it runs
 _SMALL = 16 << 20  # octets that a clean close always writes out
 _EMPTY: Rows = {}
+PLAIN = Schema()  # of a store whose layout never changed
 
 
 class _Done:
@@ -116,7 +122,7 @@ class TableStore:
             self._snapshot = write_snapshot(path, tables, checkpoint)
             return ()
 
-        await self._log.rotate(prepare)
+        await self._log.rotate(prepare, checkpoint)
 
     async def close(self) -> None:
         """See `protocol.Store.close`."""
@@ -170,36 +176,55 @@ def apply(tables: dict[str, Rows], writes: Iterable[Put | Delete]) -> None:
             rows.pop(write.key, None)
 
 
-def open_store(directory: Path) -> Store:
+def open_store(directory: Path, schema: Schema = PLAIN) -> Store:
     """Open the store in `directory` (made when missing, 0700). Needs no running loop.
 
-    Raises StoreLocked when another process has it open, StoreError when the directory cannot be used or what it
-    holds is damaged.
+    Rows of an earlier version are migrated first. Raises StoreLocked when another process has it open, StoreError
+    when the directory cannot be used, or what it holds is damaged or of a version that `schema` does not lead from.
     """
-    return open_tables(directory)
+    return open_tables(directory, schema)
 
 
-def open_tables(directory: Path) -> TableStore:
+def open_tables(directory: Path, schema: Schema = PLAIN) -> TableStore:
     """`open_store` for those who want to compact by hand or list tables."""
     lock = claim_directory(directory)
     try:
         discard(directory / "db.json.next")
-        log, records = Log.open(directory / "log")
+        _require_log(directory)
+        log, records = Log.open(directory / "log", version=schema.version)
         try:
-            tables, checkpoint, snapshot = _load(directory / "db.json", records)
+            found = _load(directory / "db.json", log.header, records)
+            _migrate(directory / "log", log, found, schema)
         except BaseException:
             log.close_now()
             raise
     except BaseException:
         os.close(lock)
         raise
-    return TableStore(directory, lock, log, tables, checkpoint=checkpoint, snapshot=snapshot)
+    return TableStore(directory, lock, log, found.tables, checkpoint=found.highest, snapshot=found.size)
 
 
-def _load(path: Path, records: Iterable[bytes]) -> tuple[dict[str, Rows], int, int]:
-    """The snapshot with the log replayed over it: (tables, highest checkpoint, octets of the snapshot)."""
+def _require_log(directory: Path) -> None:
+    """A snapshot of ours has a log beside it; a TinyDB file that a person put there needs none. Raises StoreError."""
+    path = directory / "log"
+    if not path.exists() and read_snapshot(directory / "db.json")[1]:
+        raise StoreError(f"'{path}' is missing beside db.json: `sas-sandbox doctor` shows what can be kept")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What a directory holds. `covered`: the snapshot's checkpoint; `highest`: of all; `size`: octets of db.json."""
+
+    tables: dict[str, Rows]
+    covered: int
+    highest: int
+    size: int
+
+
+def _load(path: Path, header: Header, records: Iterable[bytes]) -> _Loaded:
+    """The snapshot with the log replayed over it."""
     tables, covered, size = read_snapshot(path)
-    highest = covered
+    highest, fits = covered, header.format == 1 or covered == header.checkpoint
     for record in records:
         number = checkpoint_number(record)
         if number is None:
@@ -208,4 +233,31 @@ def _load(path: Path, records: Iterable[bytes]) -> tuple[dict[str, Rows], int, i
         highest = max(highest, number)
         if number == covered:  # the crash came before the log was replaced: what precedes is in the snapshot
             tables, _, _ = read_snapshot(path)
-    return tables, highest, size
+            fits = True
+    if not fits:
+        raise StoreError(
+            f"'{path}' is {'missing' if not size else f'of checkpoint {covered}'}, "
+            f"the log beside it continues checkpoint {header.checkpoint}: `sas-sandbox doctor` shows what can be kept"
+        )
+    return _Loaded(tables, covered, highest, size)
+
+
+def _migrate(path: Path, log: Log, found: _Loaded, schema: Schema) -> None:
+    """Bring rows and log to the present version, if they are not: one new log with the old records and the changes."""
+    if (log.header.format, log.header.version) == (2, schema.version):
+        return
+    changes: list[Put | Delete] = []
+    try:
+        for migration in schema.path_from(log.header.version):
+            writes = list(migration(found.tables))
+            apply(found.tables, writes)
+            changes += writes
+    except StoreError as error:
+        raise StoreError(f"'{path}' {error}") from None
+    log.upgrade(schema.version, found.covered, itertools.chain(stored_records(path), _as_records(changes)))
+    _log.info("%s: data of an earlier version were taken over", path.parent)
+
+
+def _as_records(writes: list[Put | Delete]) -> Iterator[bytes]:
+    if writes:
+        yield b"".join(encode(writes))

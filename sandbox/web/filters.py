@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from sandbox.kernel.clock import PARIS, parse_datetime
@@ -28,47 +28,88 @@ STATUSES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def local(value: datetime | str) -> datetime:
-    """An instant as its reader's clock shows it: UTC becomes Paris time, any other offset is the place's own.
-
-    Strings are read as FHIR dateTimes; raises ValueError when they are none.
-    """
-    instant = parse_datetime(value) if isinstance(value, str) else value
-    return instant.astimezone(PARIS) if instant.tzinfo is UTC else instant
+def local(value: datetime | str, zone: tzinfo = PARIS) -> datetime:
+    """An instant as a clock in `zone` shows it. Strings are read as FHIR dateTimes; raises ValueError when they are
+    none."""
+    return (parse_datetime(value) if isinstance(value, str) else value).astimezone(zone)
 
 
-def french_date(value: date | str) -> str:
+def french_date(value: date | str, zone: tzinfo = PARIS) -> str:
     """`lundi 23 novembre 2026`; the first of a month is `1er`."""
-    day = local(value) if isinstance(value, datetime | str) else value
+    day = _day(value, zone)
     number = "1er" if day.day == 1 else str(day.day)
     return f"{DAYS[day.weekday()]} {number} {MONTHS[day.month - 1]} {day.year}"
 
 
-def short_date(value: date | str) -> str:
+def short_date(value: date | str, zone: tzinfo = PARIS) -> str:
     """`23/11/2026`."""
-    day = local(value) if isinstance(value, datetime | str) else value
+    day = _day(value, zone)
     return f"{day.day:02}/{day.month:02}/{day.year}"
 
 
-def day_date(value: date | str) -> str:
+def day_date(value: date | str, zone: tzinfo = PARIS) -> str:
     """`lun. 23 nov.`: for the heads of columns."""
-    day = local(value) if isinstance(value, datetime | str) else value
+    day = _day(value, zone)
     return f"{DAYS[day.weekday()][:3]}. {day.day} {_SHORT_MONTHS[day.month - 1]}"
 
 
-def french_time(value: datetime | str) -> str:
-    """`14:20`."""
-    return local(value).strftime("%H:%M")
+def short_time(value: datetime | str, zone: tzinfo = PARIS) -> str:
+    """`14:20`, where the zone is said elsewhere; in the hour that an October night has twice, `02:20 (heure d'été)`."""
+    instant = local(value, zone)
+    season = _season(instant)
+    return instant.strftime("%H:%M") + (f" ({season})" if season else "")
 
 
-def exact_time(value: datetime | str) -> str:
+def french_time(value: datetime | str, zone: tzinfo = PARIS) -> str:
+    """`14:20`; elsewhere than in the time of Paris with the place: `14:20 (heure de La Réunion)`."""
+    instant = local(value, zone)
+    season, place = _season(instant), zone_name(zone)
+    said = " ".join(filter(None, (season or ("heure" if place else ""), place)))
+    return instant.strftime("%H:%M") + (f" ({said})" if said else "")
+
+
+def exact_time(value: datetime | str, zone: tzinfo = PARIS) -> str:
     """`14:20:05`."""
-    return local(value).strftime("%H:%M:%S")
+    return local(value, zone).strftime("%H:%M:%S")
 
 
-def french_datetime(value: datetime | str) -> str:
-    """`lundi 23 novembre 2026 à 14:20`."""
-    return f"{french_date(value)} à {french_time(value)}"
+def french_datetime(value: datetime | str, zone: tzinfo = PARIS) -> str:
+    """`lundi 23 novembre 2026 à 14:20`, with the zone as `french_time`."""
+    return f"{french_date(value, zone)} à {french_time(value, zone)}"
+
+
+def zone_name(zone: tzinfo) -> str:
+    """`de La Réunion`; "" for the time of Paris, which needs no word."""
+    return "" if str(zone) == str(PARIS) else _ZONES.get(str(zone), str(zone))
+
+
+_ZONES = {
+    "America/Guadeloupe": "de la Guadeloupe",
+    "America/Martinique": "de la Martinique",
+    "America/Cayenne": "de la Guyane",
+    "Indian/Reunion": "de La Réunion",
+    "America/Miquelon": "de Saint-Pierre-et-Miquelon",
+    "Indian/Mayotte": "de Mayotte",
+    "America/St_Barthelemy": "de Saint-Barthélemy",
+    "America/Marigot": "de Saint-Martin",
+    "Pacific/Wallis": "de Wallis-et-Futuna",
+    "Pacific/Tahiti": "de la Polynésie française",
+    "Pacific/Noumea": "de la Nouvelle-Calédonie",
+}
+
+
+def _season(instant: datetime) -> str:
+    """Which of the two hours of the same name an instant lies in; "" for an hour that is there once."""
+    if instant.replace(fold=0).utcoffset() == instant.replace(fold=1).utcoffset():
+        return ""
+    return "heure d'été" if instant.dst() else "heure d'hiver"
+
+
+def _day(value: date | str, zone: tzinfo) -> date:
+    """The day of an instant in `zone`; a date (`1980-01-31` too) is a day everywhere."""
+    if isinstance(value, str) and len(value) == len("1980-01-31"):
+        return date.fromisoformat(value)
+    return local(value, zone) if isinstance(value, datetime | str) else value
 
 
 def status_label(status: str) -> str:
@@ -105,6 +146,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "date_short": short_date,
     "date_day": day_date,
     "time_fr": french_time,
+    "time_short": short_time,
+    "zone_name": zone_name,
     "time_exact": exact_time,
     "datetime_fr": french_datetime,
     "status_label": status_label,

@@ -49,6 +49,7 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("hub", "add-client"),
         ("hub", "remove-client"),
         ("l02", "send"),
+        ("doctor",),
     ):
         texts += help_of(*command)
         for flag in set(re.findall(r"--[a-z][a-z-]*", help_of(*command))) - {"--help"}:

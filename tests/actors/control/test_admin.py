@@ -104,6 +104,9 @@ async def test_what_is_no_json_or_another_sites_page_is_refused(admin: httpx.Asy
     assert (await admin.put("/__admin/clock", json={}, headers=foreign)).status_code == 403
     assert (await admin.delete("/__admin/faults", headers=foreign)).status_code == 403
     assert (await admin.put("/__admin/clock", json={"as_of": "demain"})).json()["errors"][0]["pointer"] == "as_of"
+    for year in ("0001", "1999", "2099", "9999"):
+        refused = await admin.put("/__admin/clock", json={"as_of": f"{year}-06-01T10:00:00"})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "as_of")
     assert (await admin.get("/__admin/nothing")).json()["status"] == 404
     assert "<html" in (await admin.get("/nothing")).text
     assert (await admin.get("/__admin/exchanges?since=x")).status_code == 400

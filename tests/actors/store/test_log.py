@@ -154,14 +154,11 @@ def test_a_torn_write_is_cut_off_and_said_so(tmp_path: Path, caplog: pytest.LogC
     assert path.read_bytes() == whole
 
 
-def test_an_empty_file_is_begun_anew(tmp_path: Path) -> None:
+def test_an_emptied_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.touch()
-    log, records = Log.open(path)
-    assert list(records) == []
-    log.append_now(b"one")
-    log.close_now()
-    assert stored(path) == [b"one"]
+    with pytest.raises(StoreError, match=f"'{path}' is empty"):
+        Log.open(path)
 
 
 def test_damage_before_the_last_write_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -172,7 +169,7 @@ def test_damage_before_the_last_write_is_an_error_that_names_the_file(tmp_path: 
     log.close_now()
     octets = path.read_bytes().replace(b"first", b"f1rst")
     path.write_bytes(octets)
-    with pytest.raises(StoreError, match=f"'{path}' is damaged at octet 16"):
+    with pytest.raises(StoreError, match=f"'{path}' is damaged: record 1, at octet 44 of"):
         Log.open(path)
     assert path.read_bytes() == octets
 

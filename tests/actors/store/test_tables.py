@@ -22,6 +22,7 @@ from tinydb.table import Table
 
 from sandbox.kernel.errors import StoreError, StoreLocked
 from sandbox.store import snapshot, tables
+from sandbox.store.frames import FILE_HEADER_SIZE
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.tables import TableStore, open_store, open_tables
 
@@ -122,7 +123,7 @@ def test_after_any_prefix_of_the_log_the_store_equals_a_number_of_whole_commits(
         os.close(store._lock)
         whole = await reopened(directory)
         log = directory / "log"
-        os.truncate(log, data.draw(st.integers(0, log.stat().st_size)))
+        os.truncate(log, data.draw(st.integers(FILE_HEADER_SIZE, log.stat().st_size)))
         return states, whole, await reopened(directory)
 
     states, whole, cut = asyncio.run(run())
@@ -143,7 +144,7 @@ async def test_compaction_leaves_a_tinydb_file_and_an_empty_log(
     assert "empty" not in plain
     monkeypatch.setattr(Table, "document_id_class", str)
     with TinyDB(tmp_path / "db.json") as db:
-        assert db.tables() == {"_store", "people", "places"}
+        assert db.tables() == {"_store", "people", "places", "_checksums"}
         found = db.table("people").get(Query().number == 449)
         assert found is not None
         assert (found.doc_id, found["name"]) == ("p-449", "Zoë")
@@ -255,9 +256,10 @@ def test_an_unreadable_snapshot_is_an_error(tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
-def test_an_empty_snapshot_file_holds_nothing(tmp_path: Path) -> None:
+def test_an_emptied_snapshot_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "db.json").touch()
-    assert snapshot.read_snapshot(tmp_path / "db.json") == ({}, 0, 0)
+    with pytest.raises(StoreError, match=r"db.json' is empty"):
+        open_store(tmp_path)
 
 
 async def test_the_directory_is_private_and_held_by_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import yaml
 
 from sandbox import yaml_file
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
+from sandbox.ground import prepare
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.yaml_file import line_of, load_yaml
 
@@ -61,7 +62,11 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
         ({"hub_broker": "amqps://rabbit:99999"}, {}, "command line: hub_broker: 'amqps://rabbit:99999' is not usable"),
         ({"hub_topology": "guess"}, {}, "command line: hub_topology: 'guess' is not usable (expected declare or"),
         ({"freeze": True}, {}, "command line: freeze: True is not usable (expected as_of beside it)"),
-        ({"as_of": "hier"}, {}, "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm])"),
+        (
+            {"as_of": "hier"},
+            {},
+            "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm], 2000 to 2098)",
+        ),
         ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),
         ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: Expected `int`, got `str` - at `$.seed`"),
         ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting"),
@@ -162,3 +167,12 @@ def test_levels_without_end_are_told_by_the_parser_in_python_too(
     deep = write(tmp_path / "deep.yaml", "seed: " + "[" * 3000 + "]" * 3000)
     with pytest.raises(ConfigError, match="far too many levels"):
         load_yaml(deep, Settings)
+
+
+def test_a_clock_that_no_sandbox_can_show_is_one_line(tmp_path: Path) -> None:
+    settings = load_settings({"as_of": "1999-06-01", "data_dir": str(tmp_path / "data")}, {})
+    with pytest.raises(
+        UsageError, match=r"--as-of: sandbox time 1999-06-01.* is not between 2000-01-01 and 2098-12-31"
+    ):
+        prepare(settings, lambda: 0.0)
+    assert not (tmp_path / "data").exists()

@@ -80,3 +80,20 @@ def test_a_written_instant_reads_back_the_same(instant: datetime) -> None:
     local = instant.astimezone(PARIS).replace(microsecond=0)
     assert parse_datetime(fhir_instant(local)) == local
     assert parse_datetime(l02_datetime(local)) == local
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "9999-12-31"])
+def test_a_date_outside_the_calendar_of_the_flows_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not between 1970-01-01 and 2099-12-31"):
+        parse_datetime(text)
+
+
+@pytest.mark.parametrize("text", ["1970-01-01T00:00:00Z", "2099-12-31T23:59:59.999Z"])
+def test_the_calendar_of_the_flows_is_closed(text: str) -> None:
+    assert parse_datetime(text).year in (1970, 2099)
+
+
+@pytest.mark.parametrize("text", ["1999-12-31T23:59:59Z", "2099-01-01T00:00:00Z"])
+def test_a_sandbox_lives_between_2000_and_2098(text: str) -> None:
+    with pytest.raises(ValueError, match="is not between 2000-01-01 and 2098-12-31"):
+        as_of(parse_datetime(text), 0.0, freeze=False)

@@ -209,11 +209,24 @@ def test_lost_authority_renews_everything(make: Make, file: str) -> None:
     assert {file.rpartition(".")[0] for file in before} - {"manifest"} == changed(before, files(make()))
 
 
-def test_unreadable_manifest_or_leftover_of_a_crash_does_not_stop_the_start(make: Make) -> None:
+@pytest.mark.parametrize("octets", [b"", b"{torn", b"{}x", b'{"version":"one"}'])
+def test_a_damaged_manifest_is_refused_since_what_was_issued_and_revoked_is_nowhere_else(
+    make: Make, octets: bytes
+) -> None:
+    path = make().directory / "manifest.json"
+    path.write_bytes(octets)
+    with pytest.raises(UsageError, match=r"manifest\.json' is damaged .* remove '.*pki' to have all certificates made"):
+        make()
+    path.unlink()
+    assert make().client("sas").key.is_file()
+
+
+def test_a_leftover_of_a_crash_does_not_stop_the_start(make: Make) -> None:
     pki = make()
-    (pki.directory / "manifest.json").write_bytes(b"{torn")
     (pki.directory / ".sas.key.new").write_bytes(b"half")
     assert make().client("sas").key.is_file()
+    (pki.directory / "manifest.json").unlink()  # everything is made anew
+    make()
     assert not (pki.directory / ".sas.key.new").exists()
 
 

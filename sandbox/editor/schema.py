@@ -1,0 +1,27 @@
+"""The layout of an editor's store (`store.schema`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sandbox.editor import accounts, ledger, r03, recovery
+from sandbox.store.outbox import outbox_tables
+from sandbox.store.protocol import Delete, Put
+from sandbox.store.schema import Schema, Tables, require_known
+
+READERS = {
+    ledger.TABLE: msgspec.json.Decoder(ledger.Booking).decode,
+    accounts.TABLE: msgspec.json.Decoder(accounts.AccountRecord).decode,
+    recovery.TABLE: msgspec.json.Decoder(recovery.Reset).decode,
+    r03.RESENT: msgspec.json.Decoder(r03.Resent).decode,
+}
+
+
+def _unversioned(tables: Tables) -> Iterable[Put | Delete]:
+    require_known(tables, READERS, outbox_tables(r03.OUTBOX))
+    return ()
+
+
+SCHEMA = Schema(version=1, migrations={0: _unversioned})
