@@ -19,6 +19,7 @@ from sandbox.fhir.answers import Agenda, FreeSlot, Reading, Terms
 from sandbox.fhir.nodes import Node
 from sandbox.fhir.rules import Findings
 from sandbox.kernel.bounded import Kept
+from sandbox.kernel.clock import within_calendar
 from sandbox.kernel.errors import JsonError
 from sandbox.kernel.json_input import Limits, check_utf8, read_json
 
@@ -346,11 +347,12 @@ def _is_bookable(comment: str | None, walkin: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def exact_instant(text: str) -> datetime | None:
-    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form. Slots of many agendas begin at the same times."""
+    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and for years that no page shows. Slots of many
+    agendas begin at the same times."""
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
-        instant = datetime.fromisoformat(text)
+        instant = within_calendar(datetime.fromisoformat(text))
     except ValueError:
         return None
     return instant.replace(tzinfo=_offset(text[23:], instant.tzinfo))

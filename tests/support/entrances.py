@@ -52,7 +52,7 @@ from tests.actors.sas.searching import QUERY, open_editors
 
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
-    *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query"),
+    *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query", "INT_R01 form"),
     *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
@@ -97,6 +97,7 @@ class Town:
             "INT_R02": self._http(editor.fhir, "POST", f"{fhir}/Practitioner", FHIR),
             "INT_R02 again": self._http(editor.fhir, "PUT", f"{fhir}/Practitioner?identifier=a|b", FHIR),
             "INT_R01 query": self._query(editor.fhir, f"{fhir}/Slot"),
+            "INT_R01 form": self._http(editor.fhir, "POST", f"{fhir}/Slot/_search", form),
             "api/login": self._http(sas.pages, "POST", "http://127.0.0.1/api/login", JSON),
             "api/regulators": self._http(sas.pages, "POST", "http://127.0.0.1/api/regulators", {**JSON, **self.token}),
             "api/search query": self._query(sas.pages, "http://127.0.0.1/api/search", self.token),
