@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
+from typing import NamedTuple
 
 TICK_S = 0.001
 
 
-async def longest_stall(work: Awaitable[object]) -> float:
-    """Seconds between two turns of the loop, at most, until `work` is done."""
-    longest, done = 0.0, asyncio.Event()
+class Stall(NamedTuple):
+    """The longest time between two turns of a loop, in seconds: by the clock, and of the processor that this process
+    used (by all its threads: a busy machine makes it no longer)."""
+
+    wall: float
+    cpu: float
+
+
+async def longest_stall(work: Awaitable[object]) -> Stall:
+    """What it is until `work` is done."""
+    longest, done = Stall(0.0, 0.0), asyncio.Event()
 
     async def watch() -> None:
         nonlocal longest
-        before = time.perf_counter()
+        before = _now()
         while not done.is_set():
             await asyncio.sleep(TICK_S)
-            now = time.perf_counter()
-            longest, before = max(longest, now - before), now
+            now = _now()
+            longest = Stall(*map(max, longest, (now.wall - before.wall, now.cpu - before.cpu)))
+            before = now
 
     watching = asyncio.create_task(watch())
     await asyncio.sleep(TICK_S)
@@ -29,3 +39,7 @@ async def longest_stall(work: Awaitable[object]) -> float:
         done.set()
         await watching
     return longest
+
+
+def _now() -> Stall:
+    return Stall(time.perf_counter(), time.process_time())

@@ -1,6 +1,6 @@
 """No input of a permitted size, however dear it was made, keeps a role's loop from everybody else.
 
-Measured by a watchdog on the loop, against what the same loop does when it is idle: the machine may be busy.
+Measured by a watchdog on the loop, against the same loop when it is idle: the machine may be busy.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tests.support.hostile import DEAR, agendas
 from tests.support.watchdog import longest_stall
 
 LIMIT_S = 0.1
-TIMES_IDLE = 20  # where the machine is so busy that an idle loop stands still for over 5 ms
-TRIES = 4
+TIMES_IDLE = 20  # by the clock, where the machine is so busy that an idle loop stands still for over 5 ms
+TRIES = 5
 
 
 def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
@@ -30,10 +30,10 @@ def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
         for _ in range(TRIES):
             idle = reached.run(longest_stall(asyncio.sleep(0.05)))
             stall = reached.run(longest_stall(entrance(body)))
-            if stall < max(LIMIT_S, TIMES_IDLE * idle):
+            if stall.cpu < LIMIT_S and stall.wall < max(LIMIT_S, TIMES_IDLE * idle.wall):
                 break
         else:
-            worst[what] = round(stall * 1000)
+            worst[what] = stall, idle
     assert not worst, worst
 
 
@@ -46,7 +46,7 @@ def test_a_dear_input_stops_nobody_else(reached: Reached, name: str) -> None:
 @pytest.mark.parametrize("name", ["editor's answer", "editor's answer, streamed", "editor's answer, on the page"])
 def test_an_agenda_that_is_nothing_but_large_stops_nobody_else(reached: Reached, name: str) -> None:
     reached.run(reached.town.entrances[name](b"{}"))
-    check(reached, name, agendas([*asked(reached)], (8 << 20) - 1000))
+    check(reached, name, agendas([*asked(reached)], 4 << 20))
 
 
 def asked(reached: Reached) -> Iterator[Practitioner]:
