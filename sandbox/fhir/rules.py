@@ -57,6 +57,8 @@ class Findings:
 
     def all(self) -> list[Finding]:
         """In the order of their requirements."""
+        if not self._found:
+            return []
         return sorted(self._found.values(), key=lambda each: natural(each.requirement))
 
 

@@ -201,10 +201,11 @@ class Aggregator:
             return self._too_late(call, line)
         self._settle(call, line, True)
         line.counts[OK] += 1
-        self._tell(call.query, answer.findings)
+        findings = answer.findings
+        self._tell(call.query, findings)
         call.slots = answer.slots
         state, reason = (PARTIAL, told(answer.short)) if answer.short else (OK, "")
-        return self._source(call, state, reason, answer.short, slots=answer.offered, findings=len(answer.findings))
+        return self._source(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
 
     def _broken(self, call: Call, line: _Line, error: Exception) -> Source:
         self._journal(call.query, f"could not be handled: {type(error).__name__}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from sandbox.fhir.profiles import Finding
-from sandbox.fhir.reading import FreeSlot, Reading, read_bundle
+from sandbox.fhir.reading import FreeSlot, read_bundle
 from sandbox.fhir.rules import Findings
 from sandbox.sas.cards import admissible
 from sandbox.sas.criteria import Criteria
@@ -39,7 +39,7 @@ class Answer:
     readable: bool = True
     short: str = ""
     _told: Findings = field(default_factory=Findings)
-    _read: dict[str, Reading] = field(default_factory=dict)
+    _read: dict[str, tuple[int | None, tuple[int, int]]] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[Finding]:
@@ -49,12 +49,15 @@ class Answer:
     def take(self, body: bytes, url: str) -> str | None:
         """Understand the page at `url`: the address of the next, None after the last. Takes long for a large page."""
         page = read_bundle(body)
-        self.readable = not any(finding.path == "Bundle" for finding in page.findings)
-        self._tell(each for each in page.findings if not (self._read and each.path == "Bundle.total"))
+        if page.findings:
+            self.readable = not any(finding.path == "Bundle" for finding in page.findings)
+            self._tell(each for each in page.findings if not (self._read and each.path == "Bundle.total"))
         self._add(page.slots)
-        self._read[url] = Reading([], [], page.total, None, page.matches, page.schedules)
-        following = self._following(page.following, url) if self.readable and not self.short else None
-        if following is None and not self.short:
+        self._read[url] = page.total, page.totals
+        following = None
+        if page.following is not None and self.readable and not self.short:
+            following = self._following(page.following, url)
+        if following is None and len(self._read) > 1 and not self.short:
             self._judge_total()
         return following
 
@@ -65,15 +68,13 @@ class Answer:
     def _add(self, slots: Iterable[FreeSlot]) -> None:
         kept, strange = admissible(slots, self.query, self.criteria.start, self.criteria.end)
         self._tell(strange)
-        room = MOST_SLOTS - self.offered
-        if len(kept) > room:
+        if self.offered + len(kept) > MOST_SLOTS:
             self._cut("slots-many", "Bundle.entry", f"more than {MOST_SLOTS} slots: the others are not taken")
-        self.offered += len(kept[:room])
-        self.slots += narrowed(kept[:room], self.criteria)
+            kept = kept[: MOST_SLOTS - self.offered]
+        self.offered += len(kept)
+        self.slots += narrowed(kept, self.criteria)
 
-    def _following(self, link: str | None, url: str) -> str | None:
-        if link is None:
-            return None
+    def _following(self, link: str, url: str) -> str | None:
         target = address_of(link, url)
         if target is None:
             self._cut("next-elsewhere", _NEXT, "{} is no usable URL at the editor's address: not followed", link)
@@ -92,12 +93,11 @@ class Answer:
     def _judge_total(self) -> None:
         """Of several pages `total` counts what is on all of them; a single one was judged when it was read."""
         pages = [*self._read.values()]
-        if len(pages) == 1:
-            return
-        slots, schedules = (sum(counts) for counts in zip(*(page.totals for page in pages), strict=True))
-        if pages[0].total not in (slots, schedules):
+        total = pages[0][0]
+        slots, schedules = (sum(counts) for counts in zip(*(totals for _, totals in pages), strict=True))
+        if total not in (slots, schedules):
             cause = f"{{}}, but there are {slots} slots on {len(pages)} pages"
-            self._told.wrong("R01-13", "Bundle.total", cause, pages[0].total)
+            self._told.wrong("R01-13", "Bundle.total", cause, total)
 
 
 def address_of(link: str, url: str) -> str | None:
