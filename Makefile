@@ -24,6 +24,7 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, layers, tests with bra
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --platform win32 --always-false POSIX --no-warn-unreachable --cache-dir .mypy_cache/win32
 	@$(BIN)/lint-imports
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m coverage run -m pytest $(SIDE_BY_SIDE) $(ARGS)
@@ -56,19 +57,13 @@ clean: ## remove the environment, caches and the sandbox's data
 	@rm -rf $(VENV) .sandbox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/bin/python:
+# What the stamp stands for is installed, or there is no stamp (tools/install.py).
+$(VENV)/.runtime: requirements.lock pyproject.toml tools/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "sas-sandbox needs Python >= 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "creating the environment in $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
-	@echo "installing from requirements.lock ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@echo "setting up sas-sandbox, once:"
+	@$(PYTHON) tools/install.py --venv $(VENV) --lock requirements.lock --stamp $@ --project .
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	@echo "installing from requirements-dev.lock ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	@touch $@
+	@echo "setting up its tests, once:"
+	@$(PYTHON) tools/install.py --venv $(VENV) --lock requirements-dev.lock --stamp $@

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+from sandbox.files import POSIX
 
 
 def memory_mib(pids: Sequence[int]) -> float | None:
@@ -19,6 +22,11 @@ def memory_mib(pids: Sequence[int]) -> float | None:
             return None
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total / 1024
+
+
+def quoted(word: str) -> str:
+    """A word of a command as the person's shell wants it."""
+    return shlex.quote(word) if POSIX else subprocess.list2cmdline([word])
 
 
 def banner(
@@ -49,7 +57,7 @@ def banner(
         "  À copier",
         f"    {_curl(document)}",
         f"    page à ouvrir : {sas['ui']}/",
-        f"    {program} scenario run nominal --endpoints {shlex.quote(str(data_dir / 'endpoints.json'))}",
+        f"    {program} scenario run nominal --endpoints {quoted(str(data_dir / 'endpoints.json'))}",
         "",
         "  Ctrl-C pour arrêter.",
         "",
@@ -75,7 +83,7 @@ def _curl(document: dict[str, Any]) -> str:
     if not tls["clients"]:
         return f"curl '{editor['fhir']}/Slot?{query}'"
     sas = tls["clients"]["sas"]
-    files = " ".join(f"{flag} {shlex.quote(path)}" for flag, path in _curl_files(tls["ca"], sas))
+    files = " ".join(f"{flag} {quoted(path)}" for flag, path in _curl_files(tls["ca"], sas))
     return f"curl {files} '{editor['fhir']}/Slot?{query}'"
 
 

@@ -7,9 +7,9 @@ Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 no
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
-import shlex
 import shutil
 import sys
 import time
@@ -23,6 +23,7 @@ from sandbox import __version__
 from sandbox.commands import doctor, hub, l02, pki, psc
 from sandbox.commands.options import config_option, settings_of
 from sandbox.config import PRESETS
+from sandbox.files import POSIX
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, say what went wrong in one line. Never a traceback for a usage error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal or file that cannot show an accent shows "?"
     try:
         options = _parser().parse_args(arguments)
         level = logging.DEBUG if options.debug else logging.WARNING
@@ -136,7 +139,7 @@ def _up(options: argparse.Namespace) -> int:
         print(text, flush=True)
 
     try:
-        if settings.processes:
+        if settings.processes and POSIX:
             from sandbox.supervisor import Supervisor
 
             open_lines(ground)
@@ -148,10 +151,12 @@ def _up(options: argparse.Namespace) -> int:
 
 def _program() -> str:
     """This command as the person can type it again."""
+    from sandbox.banner import quoted
+
     called = Path(sys.argv[0])
-    if called.name == "sas-sandbox":
-        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else shlex.quote(str(called))
-    return f"{shlex.quote(sys.executable)} -m sandbox.cli"
+    if called.stem == "sas-sandbox":
+        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else quoted(str(called))
+    return f"{quoted(sys.executable)} -m sandbox.cli"
 
 
 def _absolute(data: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import msgspec
 
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
@@ -25,6 +26,8 @@ SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
 EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
 
 EMBEDDED = "embedded"  # the broker inside the role `hub`
+
+MOST_TAKE_OVER_S = 86_400
 
 ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
 
@@ -54,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
     hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
     hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
+    ig_version: str = IG_VERSIONS[0]  # of the guide: what is emitted is valid by it, accepted is what any admits
+    sos_take_over_s: float = 20.0  # until an SOS association names the doctor, sandbox time; 0: known when booked
     editor_timeout_s: float = 7.0  # that an editor has for one lot of a search
     search_timeout_s: float | None = None  # … and a whole search; None: three times that, 21 s
     editor_concurrency: int = 20  # requests under way at one editor
@@ -75,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")
         _require(0 < self.editor_timeout_s <= 60, "editor_timeout_s", self.editor_timeout_s, "over 0, at most 60")
+        _require(self.ig_version in IG_VERSIONS, "ig_version", self.ig_version, " or ".join(IG_VERSIONS))
+        most = MOST_TAKE_OVER_S
+        _require(0 <= self.sos_take_over_s <= most, "sos_take_over_s", self.sos_take_over_s, f"0 to {most}")
         longest = self.search_timeout_s
         good = longest is None or self.editor_timeout_s <= longest <= 300
         _require(good, "search_timeout_s", longest, "editor_timeout_s to 300")

@@ -19,6 +19,7 @@ from typing import Any
 from sandbox import allocator
 from sandbox.config import ROLES
 from sandbox.control.app import Control
+from sandbox.files import POSIX
 from sandbox.ground import Ground
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
@@ -225,6 +226,8 @@ def socket_link(role: str, ground: Ground) -> LinkMaker:
     """Makes the line of a role in a process of its own."""
 
     def connect() -> Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        if not POSIX:
+            raise AssertionError("only a supervisor starts roles on their own")
         return asyncio.open_unix_connection(str(ground.lines_path), limit=LINE_LIMIT)
 
     return lambda context, health: SocketLink(role, os.getpid(), connect, context.world, context.journal, health)
@@ -232,8 +235,12 @@ def socket_link(role: str, ground: Ground) -> LinkMaker:
 
 def _stop_event() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    if POSIX:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        return stop
+    for number in (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)):  # Ctrl-C, Ctrl-Break
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     return stop
 
 

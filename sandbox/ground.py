@@ -7,7 +7,6 @@ UsageError (one line, exit code 2) and leaves no listener, no process and no fil
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import tempfile
@@ -33,6 +32,7 @@ from sandbox.config import (
 )
 from sandbox.control import endpoints
 from sandbox.data_stores import require_readable
+from sandbox.files import POSIX, read_at, try_lock, write_at
 from sandbox.hub.clients import client_ids
 from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
@@ -90,6 +90,8 @@ class Ground:
 
 def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     """Claim and make everything. Raises UsageError (ConfigError for a persona file)."""
+    if settings.processes and not POSIX:
+        raise UsageError("--processes needs a POSIX system (Linux, macOS): start without it, all roles in one process")
     clock = _clock(settings, wall)
     population = load_population(settings)
     registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
@@ -151,27 +153,29 @@ def _claim(data: Path) -> int:
     """Make and lock the data directory; the descriptor holds the lock."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise UsageError(f"data directory {data} cannot be used: {error.strerror}") from None
     deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(descriptor)
             break
         except OSError:
-            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            owner = read_at(descriptor, 20, 0).decode("ascii", "replace").strip()
             if _alive(owner) or time.monotonic() > deadline:
                 os.close(descriptor)
                 who = f"in use by process {owner or 'unknown'}"
                 raise UsageError(f"data directory {data} is {who}: stop it, or choose another --data-dir") from None
             time.sleep(0.05)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    write_at(descriptor, [str(os.getpid()).encode()], 0)
     return descriptor
 
 
 def _alive(pid: str) -> bool:
+    if not POSIX:
+        return True  # Windows has no signal 0 (os.kill would send Ctrl-C) and no orphans of ours
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
@@ -199,7 +203,8 @@ def _bind_all(settings: Settings) -> dict[int, socket.socket]:
 def _bind(settings: Settings, offset: int) -> socket.socket:
     port = settings.port(offset)
     sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if POSIX:  # on Windows this would take the port of somebody who listens
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((settings.host, port))
         sock.listen(2048)
@@ -254,6 +259,8 @@ def master_secret(data: Path) -> bytes:
 
 def open_lines(ground: Ground) -> None:
     """Bind the Unix socket of the link, for roles in processes of their own."""
+    if not POSIX:
+        raise AssertionError("`prepare` has refused")
     path = ground.settings.data / "control.sock"
     if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
         path = Path(tempfile.mkdtemp(prefix="sas-sandbox-")) / "control.sock"

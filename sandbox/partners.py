@@ -25,6 +25,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]  # of a certificate
 System = Annotated[str, Meta(pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$", max_length=200)]
 Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
 Person = Annotated[str, Meta(pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$")]  # RPPS or ADELI
+Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$")]
 Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]  # FINESS, SIRET, RPPS rang
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
@@ -83,12 +84,21 @@ class ExternalSite(Declared, frozen=True):
     town: Insee
 
 
+class ExternalDoctor(Declared, frozen=True):
+    """A doctor whom an SOS association may name in its appointments. `id`: RPPS with its prefix."""
+
+    id: Rpps
+    family: Text
+    given: Text
+
+
 class ExternalAssociation(Declared, frozen=True):
-    """An SOS association whose agendas the editor holds."""
+    """An SOS association whose agendas the editor holds. `doctors`: those whose names the platform is to know."""
 
     siret: Siret
     name: Text
     sites: Annotated[tuple[ExternalSite, ...], Meta(min_length=1)]
+    doctors: tuple[ExternalDoctor, ...] = ()
 
 
 class ExternalEditor(Declared, frozen=True):

@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from sandbox import ecosystem
 from sandbox.config import ROLES
 from sandbox.control import endpoints
+from sandbox.files import POSIX
 from sandbox.ground import Ground
 from sandbox.kernel.errors import SandboxError
 
 log = logging.getLogger(__name__)
+
+assert POSIX, "one process per role needs fork"
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 READY_WITHIN_S = 60.0

@@ -89,7 +89,7 @@ def _tls(pki: Pki | None, added: Added, base: Path | None) -> dict[str, Any]:
         return {"ca": None, "crl": None, "clients": {}, "servers": {}, "bad": {}}
 
     def show(path: Path) -> str:
-        return str(path.relative_to(base)) if base is not None else str(path)
+        return path.relative_to(base).as_posix() if base is not None else str(path)
 
     def entry(credentials: Credentials) -> dict[str, str]:
         return {"cert": show(credentials.cert), "key": show(credentials.key), "p12": show(credentials.p12)}

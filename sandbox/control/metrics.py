@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -82,17 +83,23 @@ class Metrics(Collector):
         )
         findings = CounterMetricFamily(
             "sas_sandbox_editor_findings",
-            "Defects of the editor's answers, by requirement.",
+            "Defects of the editor's answers and appointments, by requirement.",
             labels=["editor", "requirement"],
         )
-        line = self._switchboard.lines.get("sas")
-        told = line.health.get("editors") if line is not None else None
-        for slug, editor in sorted(told.items()) if isinstance(told, dict) else ():
+        for slug, editor in sorted(self._told("editors").items()):
             for state in CIRCUITS:
                 circuits.add_metric([slug, state], int(editor["circuit"] == state))
             _add_counts(calls, slug, editor["calls"])
             _add_counts(findings, slug, editor["findings"])
+        for slug, counts in sorted(self._told("r03_findings").items()):
+            _add_counts(findings, slug, counts)
         yield from (circuits, calls, findings)
+
+    def _told(self, name: str) -> Mapping[str, Any]:
+        """A part of what the SAS core tells, by editor."""
+        line = self._switchboard.lines.get("sas")
+        told = line.health.get(name) if line is not None else None
+        return told if isinstance(told, dict) else {}
 
 
 def _add_counts(family: CounterMetricFamily, slug: str, counts: Mapping[str, int]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ from sandbox.editor.recovery import Recovery
 from sandbox.editor.schema import SCHEMA
 from sandbox.editor.shelf import OCTETS
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
+from sandbox.editor.takeover import TakeOver
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
@@ -71,6 +73,7 @@ from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.sse import Streams
 
 UNSETTLED = 20  # appointments that are not settled with the SAS core: so many of an editor are told one by one
 
@@ -89,6 +92,8 @@ class Vendor:
     accounts: Accounts
     ledger: Ledger
     emitter: Emitter
+    takeover: TakeOver
+    streams: Streams
     http: HttpClient
     pages: ASGIApp
 
@@ -116,17 +121,21 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         sender=emitter,
         clock=context.clock,
         entropy=context.entropy,
+        take_over=timedelta(seconds=context.settings.sos_take_over_s),
     )
+    takeover = TakeOver(ledger, accounts, context.clock)
+    context.world.watch(lambda _: takeover.wake())
     entrance = Entrance(context, editor, accounts, login)
     manners = Manners(editor.slug)
     context.world.watch(manners.follow)
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
+    streams = Streams()
     secret = context.secret(f"resets:{editor.slug}")
     routes = [
         *entrance.routes(),
         *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
         *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
-        *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter).routes(),
+        *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter, streams=streams).routes(),
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
     pages = console(context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers)
@@ -137,11 +146,12 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         clock=context.clock,
         fhir_base=fhir_base(context, editor),
         ui_base=ui_base(context, editor),
+        ig=context.settings.ig_version,
         manners=manners,
         room=OCTETS // len(_hosted(context)),
     )
     context.population.watch(desk.forget)
-    return Vendor(editor, store, desk, accounts, ledger, emitter, http, pages)
+    return Vendor(editor, store, desk, accounts, ledger, emitter, takeover, streams, http, pages)
 
 
 def fhir_base(context: Context, editor: Editor) -> str:
@@ -316,6 +326,7 @@ class Editors:
                 self._vendors[slug] = open_vendor(self._context, editor, *peers(self._context, editor))
             for vendor in self._vendors.values():
                 await vendor.emitter.start()
+                await vendor.takeover.start()
             self._listeners = [self._fhir_listener(), self._pages_listener()]
             for listener in self._listeners:
                 await listener.start()
@@ -339,10 +350,13 @@ class Editors:
         return Listener(app, context.sockets[EDITORS_UI])
 
     async def stop(self) -> None:
-        """Listeners, then emitters, then clients and stores."""
+        """Live pages and listeners, then emitters, then clients and stores."""
+        for vendor in self._vendors.values():
+            vendor.streams.stop()
         for listener in self._listeners:
             await listener.stop()
         for vendor in self._vendors.values():
+            await vendor.takeover.stop()
             await vendor.emitter.stop()
             await vendor.http.close()
             await vendor.store.close()
@@ -351,6 +365,7 @@ class Editors:
     def health(self) -> dict[str, object]:
         """Counts over all editors, and per editor what INT_R03 still owes or gave up.
 
+        `awaited`: appointments at SOS Médecins whose doctor is not named yet;
         `outbox`: by slug, such appointments one by one (at most UNSETTLED of an editor).
         """
         per_editor = {slug: vendor.emitter.health() for slug, vendor in self._vendors.items()}
@@ -359,6 +374,7 @@ class Editors:
             "editors": len(self._vendors),
             "accounts": sum(len(vendor.accounts) for vendor in self._vendors.values()),
             "appointments": sum(len(vendor.ledger) for vendor in self._vendors.values()),
+            "awaited": sum(vendor.ledger.awaited for vendor in self._vendors.values()),
             "r03": per_editor,
             "outbox": {slug: entries for slug, entries in listed if entries},
         }

@@ -29,11 +29,13 @@ from sandbox.editor.patients import SEXES, check_patient, invented, typed
 from sandbox.editor.venues import Venue, find_venue
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Slot
 from sandbox.net.context import Context
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 
+_PENDING = "La demande est enregistrée : l'association va désigner le médecin."
 DRAFTS = 500  # regulators whose typed patient is kept
 
 
@@ -93,7 +95,8 @@ class BookingPages:
         except SlotTaken:
             return self._gone(request, record.id, slot, venue, values)
         self._drafts.pop(record.id, None)
-        flash(request, "Le rendez-vous est enregistré.")
+        pending = booking.status is AppointmentStatus.PENDING
+        flash(request, _PENDING if pending else "Le rendez-vous est enregistré.")
         return redirect(f"{self._root}/rendez-vous/{booking.id}")
 
     def _gone(self, request: Request, account: str, slot: Slot, venue: Venue, values: dict[str, str]) -> Response:

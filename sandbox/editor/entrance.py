@@ -120,17 +120,25 @@ class Entrance:
             raise RequestError(403, Issue("forbidden", "Acceptez d'abord les conditions générales d'utilisation."))
         return active, form
 
-    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def is_open(self, request: Request) -> bool:
+        """Does the session still act for an active account that came through the SAS."""
         record, through_sas = self.session(request)
+        return through_sas and record is not None and record.active
+
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         common = {
             "root": self.root,
             "sas": self.sas,
             "editor": self.editor,
             "zone_at": self._zone_at,
-            "who": record,
-            "regulator": through_sas and record is not None and record.active,
+            "who": self.session(request)[0],
+            "regulator": self.is_open(request),
         }
         return self.pages.render(request, template, status, **{**common, **values})
+
+    def fragment(self, request: Request, template: str, **values: Any) -> str:
+        """A part of a page, for scripts that put it in its place."""
+        return self.pages.fragment(template, request=request, root=self.root, editor=self.editor, **values)
 
     async def callback(self, request: Request) -> Response:
         """Back from Pro Santé Connect: the person becomes the account that INT_R02 made, or is told that none fits."""

@@ -2,14 +2,20 @@
 
     GET  /rendez-vous                  the latest first          GET  /rendez-vous/<id>      one (confirmation)
     POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                what INT_R03 still owes
+    POST /rendez-vous/<id>/prendre-en-charge                     SOS Médecins: the doctor on duty takes it
     GET  /rendez-vous/<id>/deplacer[?slot=&lieu=&semaine=]       POST the same: another slot of the same practitioner
+
+    GET  /rendez-vous/<id>/flux        the same while something is awaited: server-sent events
 
 Each change sends INT_R03 (`r03`); a regulator sees and changes only his own appointments.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from datetime import date
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -25,12 +31,15 @@ from sandbox.editor.patients import SEXES
 from sandbox.editor.r03 import Emitter
 from sandbox.editor.venues import Venue, find_venue, kindred, zone_at
 from sandbox.kernel.errors import Issue, RequestError, malformed
-from sandbox.kernel.model import Slot
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.model import Practitioner, Slot
 from sandbox.net.context import Context
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
+from sandbox.web.sse import Event, Streams
 
 PER_PAGE = 50
+LOOK_S = 0.5  # between two looks at an appointment that is followed
 LOOKED_AT = 1_000  # latest appointments of a regulator that « Envois au SAS » looks through
 
 
@@ -38,8 +47,16 @@ class FollowUpPages:
     """The pages of one editor after the booking."""
 
     def __init__(
-        self, context: Context, entrance: Entrance, *, agenda: Agenda, ledger: Ledger, emitter: Emitter
+        self,
+        context: Context,
+        entrance: Entrance,
+        *,
+        agenda: Agenda,
+        ledger: Ledger,
+        emitter: Emitter,
+        streams: Streams,
     ) -> None:
+        self._streams = streams
         self._context, self._entrance = context, entrance
         self._agenda, self._ledger, self._emitter = agenda, ledger, emitter
         self._root = entrance.root
@@ -49,6 +66,7 @@ class FollowUpPages:
         return [
             Route("/rendez-vous", self.appointments),
             Route("/rendez-vous/{id}", self.appointment),
+            Route("/rendez-vous/{id}/flux", self.appointment_live),
             Route("/rendez-vous/{id}/deplacer", self.choose_slot, methods=["GET"]),
             Route("/rendez-vous/{id}/deplacer", self.move, methods=["POST"]),
             Route("/rendez-vous/{id}/renvoyer", self.resend, methods=["POST"]),
@@ -71,21 +89,43 @@ class FollowUpPages:
     async def appointment(self, request: Request) -> Response:
         """One appointment of the regulator: the confirmation page."""
         record = await self._entrance.regulator(request)
-        booking = self._own(request, record)
-        return self._entrance.render(
-            request,
-            "appointment.html",
-            booking=booking,
-            venue=self._venue(booking.schedule),
-            zone=zone_at(self._context.population, booking.schedule),
-            sent=self._emitter.transmission(booking.id),
-            actions=_actions,
-            movable=_movable,
-            sexes=SEXES,
-        )
+        return self._entrance.render(request, "appointment.html", **self._one(self._own(request, record)))
+
+    def _one(self, booking: Booking) -> dict[str, Any]:
+        sent = self._emitter.transmission(booking.id)
+        return {
+            "booking": booking,
+            "venue": self._venue(booking.schedule),
+            "zone": zone_at(self._context.population, booking.schedule),
+            "sent": sent,
+            "settled": booking.status is not AppointmentStatus.PENDING and sent.state == "sent",
+            "actions": _actions,
+            "movable": _movable,
+            "sexes": SEXES,
+            "doctor": self._doctor(booking),
+        }
+
+    async def appointment_live(self, request: Request) -> Any:
+        """The same as it changes, until the doctor is named and the SAS core has answered."""
+        record = await self._entrance.regulator(request)
+        self._own(request, record)
+        return self._streams.answer(self._versions(request, record))
+
+    async def _versions(self, request: Request, record: AccountRecord) -> AsyncGenerator[Event, None]:
+        shown = ""
+        while self._entrance.is_open(request):
+            values = self._one(self._own(request, record))
+            now = self._entrance.fragment(request, "appointment_state.html", **values)
+            if now != shown:
+                yield Event(now, "contenu")
+                shown = now
+            if values["settled"]:
+                break
+            await asyncio.sleep(LOOK_S)
+        yield Event("", "fin")
 
     async def act(self, request: Request) -> Response:
-        """Cancel, mark honoured or not honoured; INT_R03 is due with it."""
+        """Take over, cancel, mark honoured or not honoured; INT_R03 is due with it."""
         record, _ = await self._entrance.posting(request)
         booking = self._own(request, record)
         action = next((one for one in _DONE if one == request.path_params["action"]), None)
@@ -182,17 +222,27 @@ class FollowUpPages:
             raise RequestError(404, Issue("not-found", "Ce rendez-vous n'est pas parmi les vôtres."))
         return booking
 
+    def _doctor(self, booking: Booking) -> Practitioner | None:
+        """At SOS Médecins: who sees the patient, or is on duty while nobody was named. None for other appointments."""
+        if booking.category is not OrientationCategory.SOS:
+            return None
+        if booking.practitioner is not None:
+            return self._context.population.doctor(booking.practitioner)
+        return self._ledger.on_duty(booking)
+
     def _venue(self, schedule: str) -> Venue | None:
         """Where it takes place; None for a schedule that this editor does not hold (any more)."""
         return find_venue(self._context.population, self._entrance.editor, schedule)
 
 
 _DONE = {
+    Action.TAKE: "Le rendez-vous est pris en charge par le médecin de garde.",
     Action.CANCEL: "Le rendez-vous est annulé.",
     Action.HONOUR: "Le rendez-vous est marqué honoré.",
     Action.MISS: "Le rendez-vous est marqué non honoré.",
 }
 _LABELS = {
+    Action.TAKE: ("Prendre en charge", "button button-small"),
     Action.HONOUR: ("Honoré", "button button-small button-quiet"),
     Action.MISS: ("Non honoré", "button button-small button-quiet"),
     Action.CANCEL: ("Annuler", "button button-small button-danger"),

@@ -2,12 +2,19 @@
 
 An appointment and what INT_R03 owes for it are one commit. The taken slots are an overlay of the agenda; it is
 built again from here at each start.
+
+    practitioner, CPTS, MSP, CDS:            booked ─┬─► fulfilled
+    SOS Médecins:  pending ─ prendre-en-charge ─►    ├─► noshow
+                      └───────── annuler ────────►   └─► cancelled
+
+An appointment at SOS Médecins is pending until the association has named the doctor (guide, « INT_R03 »): somebody
+takes it over on its page, or the association does so by itself at `due` (`takeover`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -21,8 +28,9 @@ from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Editor, Place, Slot
+from sandbox.kernel.model import Appointment, Editor, Place, Practitioner, Slot
 from sandbox.population.agenda import slot_id
+from sandbox.population.duty import on_duty
 from sandbox.population.people import Population
 from sandbox.store.protocol import Put, Store
 
@@ -36,6 +44,7 @@ class Action(StrEnum):
     HONOUR = "honorer"
     MISS = "absent"
     MOVE = "deplacer"
+    TAKE = "prendre-en-charge"
 
 
 # The editor's part of the appointment automaton of INT_R03: a terminal status has no step.
@@ -44,7 +53,11 @@ STEPS: Mapping[tuple[AppointmentStatus, Action], AppointmentStatus] = {
     (AppointmentStatus.BOOKED, Action.HONOUR): AppointmentStatus.FULFILLED,
     (AppointmentStatus.BOOKED, Action.MISS): AppointmentStatus.NOSHOW,
     (AppointmentStatus.BOOKED, Action.MOVE): AppointmentStatus.BOOKED,
+    (AppointmentStatus.PENDING, Action.TAKE): AppointmentStatus.BOOKED,
+    (AppointmentStatus.PENDING, Action.CANCEL): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.PENDING, Action.MOVE): AppointmentStatus.PENDING,
 }
+_DOCTORLESS = frozenset({AppointmentStatus.PENDING, AppointmentStatus.CANCELLED})  # these may be without a doctor
 
 
 def step(status: AppointmentStatus, action: Action) -> AppointmentStatus:
@@ -66,8 +79,8 @@ def _step(booking: Booking, action: Action) -> AppointmentStatus:
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One appointment: the row of its table. `id`: UUID, the identifier's value in INT_R03; `account`: of the
-    regulator; `operator`: his identifier in INT_R03; `practitioner`: prefixed national id, None at an SOS site.
-    Datetimes are aware.
+    regulator; `operator`: his identifier in INT_R03; `practitioner`: prefixed national id, None while an SOS
+    association has not named the doctor; `due`: when it does so by itself, sandbox time. Datetimes are aware.
     """
 
     id: str
@@ -84,10 +97,11 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     practitioner: str | None = None
     status: AppointmentStatus = AppointmentStatus.BOOKED
     walkin: bool = False  # the patient comes without a fixed time
+    due: datetime | None = None
 
     def appointment(self, system: str) -> Appointment:
         """What INT_R03 says of it; `system` is the editor's. The patient stays here."""
-        sos = self.category is OrientationCategory.SOS
+        sought = self.status is AppointmentStatus.PENDING and self.practitioner is None
         return Appointment(
             identifier=Identifier(system, self.id),
             operator=self.operator,
@@ -97,8 +111,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             created=self.created,
             practitioner=self.practitioner,
             category=self.category,
-            sos=sos,
-            participant_status="needs-action" if sos else "accepted",
+            sos=self.category is OrientationCategory.SOS,
+            participant_status="needs-action" if sought else "accepted",
         )
 
 
@@ -130,7 +144,7 @@ def slot_key(slot: Slot) -> str:
 
 
 class Ledger:
-    """All appointments of one editor."""
+    """All appointments of one editor. `take_over`: how long an SOS association takes to name the doctor; 0: no time."""
 
     def __init__(
         self,
@@ -142,12 +156,17 @@ class Ledger:
         sender: Sender,
         clock: Clock,
         entropy: Entropy,
+        take_over: timedelta = timedelta(),
     ) -> None:
         self._editor, self._population, self._store = editor, population, store
         self._agenda, self._sender, self._clock, self._entropy = agenda, sender, clock, entropy
+        self._take_over = take_over
         self._of_account: dict[str, list[str]] = {}  # oldest first
+        self._awaited: dict[str, datetime] = {}  # appointment -> when its doctor is named
+        self.on_awaited: Callable[[], None] | None = None  # called when the first one waits for its doctor
         for _, row in store.items(TABLE):
             booking = _decoder.decode(row)
+            self._await(booking)
             self._of_account.setdefault(booking.account, []).append(booking.id)
             if booking.status is not AppointmentStatus.CANCELLED:
                 agenda.take(booking.slot)
@@ -158,7 +177,48 @@ class Ledger:
     def get(self, id: str) -> Booking | None:
         """The appointment with that identifier value."""
         row = self._store.get(TABLE, id)
-        return None if row is None else _decoder.decode(row)
+        return None if row is None else self._named(_decoder.decode(row))
+
+    @property
+    def awaited(self) -> int:
+        """How many appointments wait for their doctor."""
+        return len(self._awaited)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When the next of them gets one."""
+        return min(self._awaited.values(), default=None)
+
+    def due(self, now: datetime) -> list[str]:
+        """The appointments whose doctor is to be named by `now`, those that wait longest first."""
+        found = [(due, id) for id, due in self._awaited.items() if due <= now]
+        return [id for _, id in sorted(found)]
+
+    def give_up(self, id: str) -> None:
+        """Nobody can be named by himself: the appointment stays pending until somebody takes it over or cancels it."""
+        self._awaited.pop(id, None)
+
+    def on_duty(self, booking: Booking) -> Practitioner | None:
+        """The doctor of the SOS association on duty at that time; None where the site does not exist any more."""
+        held = self._population.site(booking.schedule)
+        return on_duty(held[0], booking.schedule, booking.start) if held is not None else None
+
+    def _named(self, booking: Booking) -> Booking:
+        """With the doctor on duty, where the association must have named one."""
+        if booking.practitioner is not None or booking.status in _DOCTORLESS:
+            return booking
+        doctor = self.on_duty(booking)
+        return msgspec.structs.replace(booking, practitioner=doctor.id) if doctor is not None else booking
+
+    def _await(self, booking: Booking) -> None:
+        """Remember who waits for a doctor, and until when."""
+        if booking.status is not AppointmentStatus.PENDING or booking.due is None:
+            self._awaited.pop(booking.id, None)
+            return
+        first = not self._awaited
+        self._awaited[booking.id] = booking.due
+        if first and self.on_awaited is not None:
+            self.on_awaited()
 
     def count_of(self, account: str) -> int:
         """How many appointments a regulator made here."""
@@ -206,7 +266,7 @@ class Ledger:
             return current
         if not self._agenda.is_free(id, now):
             raise SlotTaken
-        moved = msgspec.structs.replace(current, **self._where(slot), operator=operator, changed=now)
+        moved = self._named(msgspec.structs.replace(current, **self._where(slot), operator=operator, changed=now))
         await self._taking(id, moved, first=False)
         self._agenda.release(current.slot)
         return moved
@@ -223,11 +283,13 @@ class Ledger:
     async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
         """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
 
-        Raises RequestError 409 when the present status has no such step, StoreError.
+        Raises RequestError 409 when the present status has no such step, or nobody is there to take it; StoreError.
         """
         current = self.get(booking.id) or booking
-        status = _step(current, action)
-        changed = msgspec.structs.replace(current, status=status, operator=operator, changed=self._clock.now())
+        status, now = _step(current, action), self._clock.now()
+        changed = self._named(msgspec.structs.replace(current, status=status, operator=operator, changed=now))
+        if action is Action.TAKE and changed.practitioner is None:
+            raise RequestError(409, Issue("conflict", "Ce site n'existe plus : aucun médecin n'y est de garde."))
         await self._save(changed, first=False)
         if status is AppointmentStatus.CANCELLED:
             self._agenda.release(current.slot)
@@ -255,7 +317,7 @@ class Ledger:
         return None
 
     def _new(self, account: AccountRecord, slot: Slot, patient: Patient, now: datetime) -> Booking:
-        return Booking(
+        booking = Booking(
             id=self._entropy.uuid(),
             account=account.id,
             operator=account.regulator().operator,
@@ -264,6 +326,9 @@ class Ledger:
             patient=patient,
             **self._where(slot),
         )
+        if booking.practitioner is not None or not self._take_over:
+            return self._named(booking)
+        return msgspec.structs.replace(booking, status=AppointmentStatus.PENDING, due=now + self._take_over)
 
     def _where(self, slot: Slot) -> dict[str, Any]:
         """The fields of an appointment that follow from its slot."""
@@ -284,6 +349,7 @@ class Ledger:
         written = self._store.commit(Put(TABLE, booking.id, _encoder.encode(booking)), *owed)
         if first:
             self._of_account.setdefault(booking.account, []).append(booking.id)
+        self._await(booking)
         await written
         self._sender.wake()
 

@@ -36,7 +36,7 @@ from sandbox.fhir.resources import (
 from sandbox.fhir.slots import R01, R04, SOS, Form, Renderer
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import Issue, RequestError, malformed
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import IG_VERSIONS, Flow
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
 from sandbox.population.agenda import Planned, slot_id, split_slot_id
 from sandbox.population.people import Population
@@ -47,7 +47,7 @@ class Desk:
     """Where an editor answers from. `fhir_base`, `ui_base`: public URLs of its FHIR base and of its pages.
 
     `room`: octets that it may hold ready. Of its manners the answers made here only know the page size; quirks are
-    played on what is answered.
+    played on what is answered. `ig`: the version of the guide by which the answers are valid.
     """
 
     editor: Editor
@@ -58,11 +58,12 @@ class Desk:
     ui_base: str
     manners: Manners = field(default_factory=Manners)
     room: int = OCTETS
+    ig: str = IG_VERSIONS[0]
 
     @cached_property
     def renderer(self) -> Renderer:
         """What renders with this desk's URLs; keeps the fragments of people and places."""
-        return Renderer(self.fhir_base, self.ui_base, self.editor.system)
+        return Renderer(self.fhir_base, self.ui_base, self.editor.system, self.ig)
 
     @cached_property
     def offers_slots(self) -> bool:
@@ -363,7 +364,7 @@ def _read_organization(desk: Desk, key: str) -> bytes | None:
     if sos is not None and sos.editor == desk.editor.slug:
         return sos_resource(sos)
     cpts = desk.population.cpts.get(key)
-    return cpts_resource(cpts) if cpts is not None and desk.editor.speaks(Flow.INT_R04) else None
+    return cpts_resource(cpts, desk.ig) if cpts is not None and desk.editor.speaks(Flow.INT_R04) else None
 
 
 def _own_place(desk: Desk, schedule: str) -> _Placed | None:

@@ -1,8 +1,10 @@
-"""Appointments on the wire: INT_R03, profiles FrAppointmentSAS and sas-sos-appointment (guide, « INT_R03 »).
+"""Appointments on the wire: INT_R03, profiles FrAppointmentSAS, sas-sos-appointment, sas-pdm-appointment (guide,
+« INT_R03 »).
 
-Accepted liberally: unprefixed practitioner ids, the orientation category of guide 1.2.0, `needs-action` for SOS.
-Emitted: what the machine-readable profiles of 1.1.0 accept; the SOS one allows no extension but the operator, so
-its category goes unsaid (the profile says it).
+Accepted is what any version of the guide admits: unprefixed practitioner ids, the orientation category of 1.2.0, a
+doctor who is still sought (`needs-action`) in every profile. What is accepted though a requirement says otherwise is
+a finding. Emitted is what the profiles admit; those of SOS and of the marketplace have no extension but the operator,
+so the category that they imply goes unsaid.
 """
 
 from __future__ import annotations
@@ -15,23 +17,27 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from sandbox.fhir.document import IDENTIFIER_SHAPE, Check, Node, Problems, Shape, check_rest, load_resource
+from sandbox.fhir import nos
+from sandbox.fhir.document import (
+    CONTROL,
+    IDENTIFIER_SHAPE,
+    Check,
+    Node,
+    Problems,
+    Shape,
+    check_rest,
+    check_strings,
+    load_resource,
+)
 from sandbox.fhir.models import check_model
+from sandbox.fhir.nos import CATEGORY, OPERATOR
 from sandbox.fhir.practitioner import check_type, render_identifier
+from sandbox.fhir.rules import Finding
 from sandbox.kernel.clock import fhir_instant, parse_datetime
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES, Identifier, prefixed_person
 from sandbox.kernel.model import Appointment
-
-PROFILE = "http://sas.fr/fhir/StructureDefinition/FrAppointmentSAS"
-PROFILE_SOS = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-sos-appointment"
-OPERATOR = "http://interopsante.org/fhir/StructureDefinition/FrAppointmentOperator"
-CATEGORY = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-categorie-orientation"
-PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-
-_SYSTEM_SAS_CATEGORY = "https://interop.esante.gouv.fr/ig/fhir/sas/CodeSystem/categorie-orientation-sas-codesystem"
-_SYSTEM_R66 = "https://mos.esante.gouv.fr/NOS/TRE_R66-CategorieEtablissement/FHIR/TRE-R66-CategorieEtablissement"
 
 # Codes of the extension `sas-categorie-orientation` (guide 1.2.0): its own system, and TRE_R66 for structures.
 CATEGORY_CODES = {
@@ -44,6 +50,12 @@ CATEGORY_CODES = {
 }
 _CODE_OF_CATEGORY = {category: code for code, category in CATEGORY_CODES.items()}
 _FHIR_STATUSES = frozenset({"proposed", "arrived", "entered-in-error", "checked-in", "waitlist"})
+_PRACTITIONER = re.compile(r"8\d{11}|0[0-9A-Za-z]{9}", re.ASCII)
+# What a profile says of the category without an extension.
+_IMPLIED = {
+    nos.SOS_APPOINTMENT_PROFILE: OrientationCategory.SOS,
+    nos.MARKETPLACE_APPOINTMENT_PROFILE: OrientationCategory.PDM,
+}
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})")
 
 _SHAPE: Shape = {
@@ -68,60 +80,89 @@ _SHAPE: Shape = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An appointment as it came. `findings`: what is accepted though a requirement of the acceptance list denies it."""
+
+    appointment: Appointment
+    findings: tuple[Finding, ...]
+
+
 def parse_appointment(body: bytes, *, check: Check = check_model) -> Appointment:
-    """The appointment in a body of INT_R03.
+    """The appointment in a body of INT_R03, its findings left aside; raises as `receive_appointment`."""
+    return receive_appointment(body, check=check).appointment
+
+
+def receive_appointment(body: bytes, *, check: Check = check_model) -> Received:
+    """The appointment in a body of INT_R03, with its findings.
 
     Raises RequestError with all that is wrong, each with its FHIRPath: 400 malformed or incomplete, 422 refused by
-    a rule only. `check` judges elements outside those that the guide names.
+    a rule only. `check` judges elements outside those that the guide names. The operator may be missing in the
+    marketplace's profile only: then it is empty.
     """
     document = load_resource(body, "Appointment")
     problems = Problems()
-    sos = _is_sos(problems, document)
-    operator, category = _extensions(problems, document, sos)
+    check_strings(problems, body, document)
+    profile = _profile(problems, document)
+    operator, category = _extensions(problems, document, profile)
     identifier = _identifier(problems, document)
     status = _status(problems, document)
     start, end = (_instant(problems, document, key) for key in ("start", "end"))
     if start is not None and end is not None and start >= end:
         problems.refused("start is not before end", "Appointment.start")
     created = _created(problems, document)
-    practitioner, participation = _participants(problems, document, sos)
+    practitioner, participation = _participants(problems, document, status)
     check_rest(problems, document, _SHAPE, check)
     problems.raise_any()
     if start is None or end is None or status is None or operator is None:
         raise AssertionError("a problem was noted for each of them")
-    return Appointment(identifier, operator, status, start, end, created, practitioner, category, sos, participation)
+    appointment = Appointment(
+        identifier, operator, status, start, end, created, practitioner, category or _IMPLIED.get(profile),
+        profile == nos.SOS_APPOINTMENT_PROFILE, participation, profile == nos.MARKETPLACE_APPOINTMENT_PROFILE,
+    )  # fmt: skip
+    return Received(appointment, tuple(problems.findings))
 
 
-def _is_sos(problems: Problems, document: Node) -> bool:
+def _profile(problems: Problems, document: Node) -> str:
+    """The profile that is stated, if it is one with rules of its own; else that of practitioners and CPTS."""
     meta = document.get("meta", {})
     profiles = meta.get("profile", []) if isinstance(meta, dict) else None
     if not isinstance(profiles, list) or not all(isinstance(profile, str) for profile in profiles):
         problems.malformed("meta.profile is not a list of canonical URLs", "Appointment.meta.profile")
-        return False
-    return any(profile.partition("|")[0] == PROFILE_SOS for profile in profiles)
+        return nos.APPOINTMENT_PROFILE
+    stated = [profile.partition("|")[0] for profile in profiles]
+    return next((profile for profile in stated if profile in _IMPLIED), nos.APPOINTMENT_PROFILE)
 
 
-def _extensions(problems: Problems, document: Node, sos: bool) -> tuple[Identifier | None, OrientationCategory | None]:
+def _extensions(
+    problems: Problems, document: Node, profile: str
+) -> tuple[Identifier | None, OrientationCategory | None]:
+    optional = profile == nos.MARKETPLACE_APPOINTMENT_PROFILE
     operators: list[Identifier] = []
     categories: list[OrientationCategory | None] = []
-    for row, path in problems.rows(document, "extension", "Appointment"):
+    rows = problems.rows(document, "extension", "Appointment") if not optional or "extension" in document else []
+    for row, path in rows:
         url = problems.text(row, "url", path)
         if url == OPERATOR:
             operators.append(_operator(problems, row, path))
         elif url == CATEGORY:
             categories.append(_category(problems, row, path))
-        elif sos and url:
-            problems.refused(f"extension '{url}' is not admitted by the SOS profile", f"{path}.url")
+        elif profile in _IMPLIED and url:
+            problems.refused(f"extension '{url}' is not admitted by profile {profile}", f"{path}.url")
     if len(categories) > 1:
         problems.refused("the orientation category is given more than once", "Appointment.extension")
-    if len(operators) != 1 and document.get("extension"):
-        problems.malformed(
-            f"exactly one extension {OPERATOR} is expected, found {len(operators)}",
-            "Appointment.extension",
-            "required",
-        )
+    _check_operators(problems, rows, len(operators), optional)
     given = categories[0] if categories else None
-    return (operators[0] if operators else None), OrientationCategory.SOS if sos else given
+    return (operators[0] if operators else Identifier("", "") if optional else None), given
+
+
+def _check_operators(problems: Problems, rows: list[tuple[Node, str]], count: int, optional: bool) -> None:
+    if rows and count != 1 and not (optional and count == 0):
+        problems.malformed(
+            f"exactly one extension {OPERATOR} is expected, found {count}", "Appointment.extension", "required"
+        )
+    elif rows and count and rows[0][0].get("url") != OPERATOR:
+        problems.finding("R03-12", "FrAppointmentOperator is not the first extension", rows[0][1])
 
 
 def _operator(problems: Problems, row: Node, path: str) -> Identifier:
@@ -213,31 +254,31 @@ def _created(problems: Problems, document: Node) -> datetime | None:
         return None
 
 
-def _participants(problems: Problems, document: Node, sos: bool) -> tuple[str | None, str]:
+def _participants(problems: Problems, document: Node, status: AppointmentStatus | None) -> tuple[str | None, str]:
     """The practitioner's prefixed national id (None: not known yet) and the status of his participation."""
     rows = problems.rows(document, "participant", "Appointment")
-    found = [(_practitioner(problems, *row), _participation(problems, *row, sos)) for row in rows]
-    known = [(who, status) for who, status in found if who is not None]
+    found = [(_practitioner(problems, *row), _participation(problems, *row, status)) for row in rows]
+    known = [(who, participation) for who, participation in found if who is not None]
     if known or not rows:
         return known[0] if known else (None, "accepted")
-    first, path = rows[0]
-    if sos:
-        _check_unknown(problems, first, path, found[0][1])
-    else:
-        problems.malformed("no participant names the practitioner", f"{path}.actor.identifier", "required")
+    _check_unknown(problems, *rows[0], found[0][1], status)
     return found[0]
 
 
-def _participation(problems: Problems, row: Node, path: str, sos: bool) -> str:
-    status = problems.text(row, "status", path)
-    admitted = ("accepted", "needs-action") if sos else ("accepted",)
-    if status and status not in admitted:
+def _participation(problems: Problems, row: Node, path: str, status: AppointmentStatus | None) -> str:
+    participation = problems.text(row, "status", path)
+    if participation == "needs-action" and status not in (AppointmentStatus.PENDING, None):
+        problems.finding(
+            "R03-11", f"a participant 'needs-action' belongs to a 'pending' appointment, this is '{status}'",
+            f"{path}.status",
+        )  # fmt: skip
+    elif participation and participation not in ("accepted", "needs-action"):
         problems.refused(
-            f"participant status '{status}' is not admitted (expected {' or '.join(admitted)})",
+            f"participant status '{participation}' is not admitted (expected accepted or needs-action)",
             f"{path}.status",
             "value",
         )
-    return status
+    return participation
 
 
 def _practitioner(problems: Problems, row: Node, path: str) -> str | None:
@@ -261,16 +302,29 @@ def _practitioner(problems: Problems, row: Node, path: str) -> str | None:
         problems.refused(f"a practitioner is identified by IDNPS, not '{code}'", f"{where}.type.coding[0].code")
     if system and system != SYSTEM_PERSON:
         problems.refused(f"a practitioner is identified in {SYSTEM_PERSON}, not '{system}'", f"{where}.system")
+    if value and not _PRACTITIONER.fullmatch(value):
+        problems.finding(
+            "R03-9", f"'{value[:40]}' is no prefixed RPPS (8 and 11 digits) nor ADELI (0 and 9 characters)",
+            f"{where}.value",
+        )  # fmt: skip
     return prefixed_person(value)
 
 
-def _check_unknown(problems: Problems, row: Node, path: str, status: str) -> None:
-    """SOS: a doctor who is not known yet is announced as type ADM, status `needs-action`."""
-    if not _is_adm(row.get("type")):
-        problems.malformed(
-            f"neither an actor with an identifier nor type {PARTICIPATION}|ADM", f"{path}.type", "required"
-        )
-    if status == "accepted":
+def _check_unknown(
+    problems: Problems, row: Node, path: str, participation: str, status: AppointmentStatus | None
+) -> None:
+    """A doctor who is not known yet is announced as type ADM, `needs-action`; what was cancelled never had one."""
+    announced = _is_adm(row.get("type"))
+    if participation == "needs-action":
+        if not announced:
+            problems.malformed(
+                f"neither an actor with an identifier nor type {nos.PARTICIPATION}|{nos.ADMINISTRATIVE}",
+                f"{path}.type",
+                "required",
+            )
+    elif not announced:
+        problems.malformed("no participant names the practitioner", f"{path}.actor.identifier", "required")
+    elif participation == "accepted" and status is not AppointmentStatus.CANCELLED:
         problems.refused("a doctor who is not known yet is 'needs-action'", f"{path}.status")
 
 
@@ -282,25 +336,19 @@ def _is_adm(types: Any) -> bool:
         if isinstance(concept, dict) and isinstance(concept.get("coding"), list)
         for coding in concept["coding"]
     ]
-    return any(isinstance(coding, dict) and coding.get("code") == "ADM" for coding in codings)
+    return any(isinstance(coding, dict) and coding.get("code") == nos.ADMINISTRATIVE for coding in codings)
 
 
 def render_appointment(appointment: Appointment, *, id: str | None = None) -> bytes:
-    """The Appointment resource of the profile that `appointment.sos` chooses."""
-    extensions: list[dict[str, Any]] = [
-        {
-            "url": OPERATOR,
-            "valueReference": {"identifier": render_identifier(appointment.operator)},
-        }
-    ]
-    if appointment.category is not None and not appointment.sos:
-        extensions.append(_render_category(appointment.category))
+    """The Appointment resource of the profile that `sos` and `marketplace` choose."""
+    profile = _profile_of(appointment)
     document: dict[str, Any] = {"resourceType": "Appointment"}
     if id is not None:
         document["id"] = id
+    document["meta"] = {"profile": [profile]}
+    if extensions := _render_extensions(appointment, profile):
+        document["extension"] = extensions
     document |= {
-        "meta": {"profile": [PROFILE_SOS if appointment.sos else PROFILE]},
-        "extension": extensions,
         "identifier": [{"system": appointment.identifier.system, "value": appointment.identifier.value}],
         "status": appointment.status.value,
         "start": fhir_instant(appointment.start),
@@ -312,16 +360,31 @@ def render_appointment(appointment: Appointment, *, id: str | None = None) -> by
     return orjson.dumps(document)
 
 
-def _render_category(category: OrientationCategory) -> dict[str, Any]:
-    code = _CODE_OF_CATEGORY[category]
-    system = _SYSTEM_SAS_CATEGORY if code.startswith("0") else _SYSTEM_R66
-    return {"url": CATEGORY, "valueCodeableConcept": {"coding": [{"system": system, "code": code}]}}
+def _profile_of(appointment: Appointment) -> str:
+    if appointment.sos:
+        return nos.SOS_APPOINTMENT_PROFILE
+    return nos.MARKETPLACE_APPOINTMENT_PROFILE if appointment.marketplace else nos.APPOINTMENT_PROFILE
+
+
+def _render_extensions(appointment: Appointment, profile: str) -> list[dict[str, Any]]:
+    """The operator first (R03-12); the category unless the profile says it."""
+    extensions: list[dict[str, Any]] = []
+    if appointment.operator.value:
+        identifier = render_identifier(appointment.operator)
+        extensions.append({"url": OPERATOR, "valueReference": {"identifier": identifier}})
+    if appointment.category not in (None, _IMPLIED.get(profile)):
+        code = _CODE_OF_CATEGORY[appointment.category]
+        system = nos.CATEGORY_SYSTEM if code.startswith("0") else nos.ESTABLISHMENT
+        concept = {"coding": [{"system": system, "code": code}]}
+        extensions.append({"url": CATEGORY, "valueCodeableConcept": concept})
+    return extensions
 
 
 def _render_participant(appointment: Appointment) -> dict[str, Any]:
     if appointment.practitioner is None:
-        administrative = {"coding": [{"system": PARTICIPATION, "code": "ADM"}]}
-        return {"type": [administrative], "status": "needs-action"}
+        administrative = {"coding": [{"system": nos.PARTICIPATION, "code": nos.ADMINISTRATIVE}]}
+        cancelled = appointment.status is AppointmentStatus.CANCELLED
+        return {"type": [administrative], "status": appointment.participant_status if cancelled else "needs-action"}
     identifier = {
         "type": {"coding": [{"system": TYPES, "code": "IDNPS"}]},
         "system": SYSTEM_PERSON,
@@ -360,7 +423,7 @@ def parse_conditional(raw_query: str) -> Conditional:
     if not pipe:
         system, value = "", system
     value = value.strip()
-    if not value or "|" in value or "," in value:
+    if not value or "|" in value or "," in value or CONTROL.search(values[0]):
         raise _bad_conditional(f"identifier '{values[0]}' is not <system>|<value>")
     return Conditional(system.strip() if pipe else None, value)
 

@@ -6,10 +6,14 @@ document with other elements is shown to the FHIR model (`fhir.models`): the bod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from sandbox.fhir.models import check_model
+from sandbox.fhir.nos import CORE_TYPES
+from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import TYPES
 from sandbox.kernel.json_input import Limits, quoted, read_json, shortened
@@ -19,7 +23,11 @@ Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"
 Check: TypeAlias = Callable[[str, dict[str, Any]], list[Issue]]
 
 # The type codes of identifiers; the second system is that of the French core profiles in guide 1.2.0.
-TYPE_SYSTEMS = frozenset({TYPES, "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"})
+TYPE_SYSTEMS = frozenset({TYPES, CORE_TYPES})
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what no FHIR string has
+# Elements that may turn the meaning of what they stand in around: whoever does not understand them has to refuse.
+_DECISIVE = frozenset({"modifierExtension", "implicitRules"})
 
 IDENTIFIER_SHAPE: Shape = {
     "type": {"coding": {"system": str, "code": str, "display": str}},
@@ -36,11 +44,13 @@ LONGEST_DETAIL = 400  # characters of one
 class Problems:
     """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
 
-    Judging ends with RequestError at the problem numbered MOST_PROBLEMS.
+    `findings`: what is accepted all the same, though a requirement says otherwise. Judging ends with
+    RequestError at the problem numbered MOST_PROBLEMS.
     """
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
+        self.findings: list[Finding] = []
         self._status = 422
 
     def malformed(self, detail: str, path: str, code: str = "invalid") -> None:
@@ -57,6 +67,11 @@ class Problems:
         if len(self.issues) == MOST_PROBLEMS:
             self.issues.append(Issue("too-costly", f"judging ended after {MOST_PROBLEMS} problems"))
             self.raise_any()
+
+    def finding(self, requirement: str, detail: str, path: str) -> None:
+        """A deviation that refuses nothing; the first MOST_PROBLEMS are kept."""
+        if len(self.findings) < MOST_PROBLEMS:
+            self.findings.append(Finding(requirement, path, shortened(detail, LONGEST_DETAIL)))
 
     def raise_any(self) -> None:
         """Raise one RequestError with everything found so far, if there is anything."""
@@ -164,10 +179,43 @@ def _object_shaped(row: Any, shape: Mapping[str, Shape]) -> bool:
     return True
 
 
+def elements(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Every member of a resource, at any depth: its path, its name, its value (each value of a list)."""
+    waiting: deque[tuple[str, Any]] = deque([(str(document["resourceType"]), document)])
+    while waiting:
+        path, node = waiting.popleft()
+        for name, value in node.items():
+            where = f"{path}.{name}"
+            listed = [(f"{where}[{at}]", each) for at, each in enumerate(value)] if isinstance(value, list) else []
+            for place, each in listed or [(where, value)]:
+                yield place, name, each
+                if isinstance(each, dict):
+                    waiting.append((place, each))
+
+
+def check_strings(problems: Problems, body: bytes, document: dict[str, Any]) -> None:
+    """No string has a character below 32 but tab, line feed and carriage return (FHIR R4, « string »).
+
+    JSON only has them as escapes, so a body without any is not looked through.
+    """
+    if b"\\" not in body:
+        return
+    for path, _, value in elements(document):
+        if isinstance(value, str) and (found := CONTROL.search(value)):
+            problems.malformed(f"control character U+{ord(found[0]):04X} in a string", path, "value")
+
+
 def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check: Check = check_model) -> None:
-    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once."""
+    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once.
+
+    A `modifierExtension` or `implicitRules` is refused: none is understood here (FHIR R4, « Modifier Extensions »
+    and « Resource.implicitRules »).
+    """
     if shaped(document, shape):
         return
+    for path, name, _ in elements(document):
+        if name in _DECISIVE:
+            problems.refused(f"{name} is not understood here", path, "not-supported")
     told = {issue.expression for issue in problems.issues}
     for issue in check(document["resourceType"], document):
         if issue.expression not in told:

@@ -1,9 +1,15 @@
-"""Codes of the national nomenclatures (NOS) and of HL7 that slots carry, and the profiles' canonical URLs.
+"""Codes of the national nomenclatures (NOS) and of HL7 that slots and appointments carry, and the canonical URLs.
 
-Guide, « Identifiants et codes ». The systems and profile URLs really are this irregular.
+Guide, « Identifiants et codes ». The systems and profile URLs really are this irregular. What is accepted is what any
+version of the guide admits; where what is emitted depends on the version, a table by version says how.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sandbox.kernel.identifiers import LOCATION_TYPES
 
 VISIBILITY = "https://mos.esante.gouv.fr/NOS/TRE_R314-TypeCreneau/FHIR/TRE-R314-TypeCreneau"
 VISIBILITIES = ("PUBLIC", "PRO", "SNP", "CPTS")
@@ -22,7 +28,13 @@ ESTABLISHMENT_SHORT = "https://mos.esante.gouv.fr/NOS/TRE_R66-CategorieEtablisse
 CPTS = "604"
 
 SERVICE_TYPE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Slot.serviceType"
-CORE_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"  # sources of 1.2; accepted, never sent
+CORE_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
+# Code system of the type of a CPTS' identifier (profile sas-cpts-organization-aggregator).
+CPTS_ORGANIZATION_TYPES: Mapping[str, str] = MappingProxyType({"1.1.0": LOCATION_TYPES, "1.2.0": CORE_TYPES})
+
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ADMINISTRATIVE = "ADM"  # a participant who stands for the doctor that is not known yet
+CATEGORY_SYSTEM = "https://interop.esante.gouv.fr/ig/fhir/sas/CodeSystem/categorie-orientation-sas-codesystem"
 
 _OLD = "http://sas.fr/fhir/StructureDefinition/"
 _NEW = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/"
@@ -48,3 +60,7 @@ SOS_ORGANIZATION_PROFILE = _NEW + "sas-sos-organization-aggregator"
 REGULATOR_PROFILE = _NEW + "FrPractitionerRegul"
 APPOINTMENT_PROFILE = _OLD + "FrAppointmentSAS"
 SOS_APPOINTMENT_PROFILE = _NEW + "sas-sos-appointment"
+MARKETPLACE_APPOINTMENT_PROFILE = _NEW + "sas-pdm-appointment"  # of the guide's work branch, August 2026
+
+OPERATOR = "http://interopsante.org/fhir/StructureDefinition/FrAppointmentOperator"
+CATEGORY = _NEW + "sas-categorie-orientation"  # guide 1.2.0

@@ -11,11 +11,19 @@ from typing import Any
 
 import orjson
 
-from sandbox.fhir.document import IDENTIFIER_SHAPE, Check, Node, Problems, Shape, check_rest, load_resource
+from sandbox.fhir import nos
+from sandbox.fhir.document import (
+    IDENTIFIER_SHAPE,
+    Check,
+    Node,
+    Problems,
+    Shape,
+    check_rest,
+    check_strings,
+    load_resource,
+)
 from sandbox.fhir.models import check_model
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
-
-PROFILE = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul"
 
 # Which type code goes with which system; other pairs of these are refused (R02: « type ↔ system »).
 TYPE_OF_SYSTEM = {SYSTEM_PERSON: "IDNPS", SYSTEM_SAS: "INTRN"}
@@ -70,6 +78,7 @@ def parse_regulator(body: bytes, *, check: Check = check_model) -> RegulatorAcco
     active = _active(problems, document)
     family, given = _name(problems, document)
     email = _email(problems, document)
+    check_strings(problems, body, document)
     check_rest(problems, document, _SHAPE, check)
     problems.raise_any()
     return RegulatorAccount(identifiers, active, family, given, email)
@@ -161,7 +170,7 @@ def render_regulator(account: RegulatorAccount, *, id: str | None = None) -> byt
     if id is not None:
         document["id"] = id
     document |= {
-        "meta": {"source": SYSTEM_SAS, "profile": [PROFILE]},
+        "meta": {"source": SYSTEM_SAS, "profile": [nos.REGULATOR_PROFILE]},
         "identifier": [render_identifier(identifier) for identifier in account.identifiers],
         "active": account.active,
         "name": [{"family": account.family, "given": [" ".join(account.given)]}],

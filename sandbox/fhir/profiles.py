@@ -1,8 +1,9 @@
 """The rules of the SAS profiles, stated by us as data: what a resource must look like under its `meta.profile`.
 
-From the definitions of `ans.fhir.fr.sas` 1.1.0 and the guide's text; rules that only the text has (`search.mode`,
-dates with exactly three decimals, visibilities present) are marked with their requirement all the same. Where two
-sources disagree both forms are accepted. A resource of an unknown profile is only judged by the general rules.
+From the definitions of `ans.fhir.fr.sas` 1.1.0 and 1.2.0 and the guide's text; rules that only the text has
+(`search.mode`, dates with exactly three decimals, visibilities present) are marked with their requirement all the
+same. Where sources or versions disagree every form is accepted, unless one version is chosen to judge by. A resource
+of an unknown profile is only judged by the general rules.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from sandbox.fhir import nos
 from sandbox.fhir.rules import Finding, Rule, apply, general, one, some, walk
+from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import LOCATION_TYPES, SYSTEM_PERSON, SYSTEM_SAS, SYSTEM_STRUCTURE, TYPES
 
 __all__ = ["BUNDLES", "PROFILES", "Finding", "check"]
@@ -74,6 +76,20 @@ _LOCATION = (
     some("identifier", "R01-37"),
     *_identifier("identifier", "R01-37", _LOCATION_TYPES, "INTRN", "", r".+"),
     *_ADDRESS,
+)
+
+_OFFSET = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+_BOOKING = (
+    one("identifier", "R03-9"),
+    one("identifier.system", "R03-9"),
+    one("identifier.value", "R03-9"),
+    one("status", "R03-9", values=tuple(map(str, AppointmentStatus))),
+    one("start", "R03-9", form=_OFFSET),
+    one("end", "R03-9", form=_OFFSET),
+    Rule("created", "R03-9", most=1),
+    some("participant", "R03-9"),
+    one("participant.status", "R03-9", values=("accepted", "needs-action")),
+    *_identifier("participant.actor.identifier", "R03-9", _PERSON_TYPES, "IDNPS", SYSTEM_PERSON, _PERSON),
 )
 
 # profile -> (resource type, rules)
@@ -149,6 +165,9 @@ PROFILES: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
             *_identifier("identifier", "SOS-6", _LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, r"3\d{14}"),
         ),
     ),
+    nos.APPOINTMENT_PROFILE: ("Appointment", _BOOKING),
+    nos.SOS_APPOINTMENT_PROFILE: ("Appointment", _BOOKING),
+    nos.MARKETPLACE_APPOINTMENT_PROFILE: ("Appointment", _BOOKING),
     nos.REGULATOR_PROFILE: (
         "Practitioner",
         (
@@ -165,6 +184,20 @@ PROFILES: Mapping[str, tuple[str, tuple[Rule, ...]]] = {
         ),
     ),
 }
+
+# What one version of the guide fixes where another admits more: by profile, judged when that version is chosen.
+_BY_VERSION: Mapping[str, Mapping[str, tuple[Rule, ...]]] = {
+    "1.1.0": {nos.APPOINTMENT_PROFILE: (Rule("participant.status", "R03-9", values=("accepted",)),)},
+    "1.2.0": {},
+}
+_TYPES_OF: Mapping[str, tuple[str, str, str]] = {
+    nos.PRACTITIONER_PROFILE: ("identifier", "R01-17", TYPES),
+    nos.ROLE_PROFILE: ("organization.identifier", "R01-20", TYPES),
+    nos.SOS_LOCATION_PROFILE: ("identifier", "R01-37", LOCATION_TYPES),
+    nos.SOS_ORGANIZATION_PROFILE: ("identifier", "SOS-6", LOCATION_TYPES),
+    nos.REGULATOR_PROFILE: ("identifier", "R02-1", TYPES),
+    nos.APPOINTMENT_PROFILE: ("participant.actor.identifier", "R03-9", TYPES),
+}  # profile -> (where its identifier is, requirement, code system of the identifier's type in every version)
 
 # bundle profile -> (types that an answer with slots holds, requirement, profiles of entries by type, only one link)
 _Bundle = tuple[tuple[str, ...], str, Mapping[str, str], bool]
@@ -200,8 +233,11 @@ BUNDLES: Mapping[str, _Bundle] = {
 }
 
 
-def check(resource: Node) -> list[Finding]:
-    """Everything that is wrong with one resource; for a Bundle, with its shell and with every entry."""
+def check(resource: Node, ig: str | None = None) -> list[Finding]:
+    """Everything that is wrong with one resource; for a Bundle, with its shell and with every entry.
+
+    `ig`: the version of the guide to judge by; None: what any version admits is right.
+    """
     kind = str(resource.get("resourceType", "Resource"))
     findings = [*general(resource, kind)]
     profiles = _profiles(resource)
@@ -210,15 +246,27 @@ def check(resource: Node) -> list[Finding]:
         return findings
     profile = profiles[0]
     if profile in BUNDLES:
-        return findings + list(_bundle(resource, *BUNDLES[profile]))
+        return findings + list(_bundle(resource, *BUNDLES[profile], ig))
     expected, rules = PROFILES[profile]
     if kind != expected:
         findings.append(Finding("", kind, f"profile {profile} is one of {expected}"))
-    for rule in rules:
+    for rule in (*rules, *_fixed(profile, ig)):
         findings += apply(resource, kind, rule)
     for more in _MORE.get(kind, ()):
-        findings += more(resource)
+        findings += more(resource, ig)
     return findings
+
+
+def _fixed(profile: str, ig: str | None) -> Iterator[Rule]:
+    """What that version adds to the rules of a profile."""
+    if ig is None:
+        return
+    yield from _BY_VERSION[ig].get(profile, ())
+    if profile in _TYPES_OF:
+        path, requirement, system = _TYPES_OF[profile]
+        yield Rule(f"{path}.type.coding.system", requirement, values=(system,))
+    if profile == nos.CPTS_ORGANIZATION_PROFILE:
+        yield Rule("identifier.type.coding.system", "R04-4", values=(nos.CPTS_ORGANIZATION_TYPES[ig],))
 
 
 def _profiles(resource: Node) -> list[Any]:
@@ -227,7 +275,7 @@ def _profiles(resource: Node) -> list[Any]:
     return profiles if isinstance(profiles, list) else []
 
 
-def _service_types(slot: Node) -> Iterator[Finding]:
+def _service_types(slot: Node, _: str | None) -> Iterator[Finding]:
     """Consultation types are codes, reasons texts; a slot that CPTS see names each CPTS by a HealthcareService."""
     systems = (nos.CONSULTATION, nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
     named = 0
@@ -261,7 +309,7 @@ def _cpts_reference(concept: Any, path: str) -> Iterator[Finding]:
         yield Finding("R04-2", f"{path}.extension", "not exactly one reference to a HealthcareService")
 
 
-def _order(slot: Node) -> Iterator[Finding]:
+def _order(slot: Node, _: str | None) -> Iterator[Finding]:
     """`start` before `end`; a booking URL on every slot that can be booked."""
     start, end = slot.get("start"), slot.get("end")
     same_offset = isinstance(start, str) and isinstance(end, str) and start[-6:] == end[-6:]
@@ -272,7 +320,7 @@ def _order(slot: Node) -> Iterator[Finding]:
         yield Finding("R01-25", "Slot.comment", "missing: the booking URL of a bookable slot")
 
 
-def _contained(role: Node) -> Iterator[Finding]:
+def _contained(role: Node, ig: str | None) -> Iterator[Finding]:
     """The contained Location is the one that is referred to, and meets its own profile."""
     for path, location in walk(role, "PractitionerRole", "contained"):
         if not isinstance(location, Mapping) or location.get("resourceType") != "Location":
@@ -280,17 +328,65 @@ def _contained(role: Node) -> Iterator[Finding]:
             continue
         if f"#{location.get('id')}" not in [key for _, key in walk(role, "", "location.reference")]:
             yield Finding("R01-22", f"{path}.id", "not the Location that location refers to")
-        yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(location))
+        yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(location, ig))
 
 
-_MORE: Mapping[str, tuple[Callable[[Node], Iterable[Finding]], ...]] = {
+def _operator(appointment: Node, _: str | None) -> Iterator[Finding]:
+    """The regulator first, as INT_R02 gave him; SOS and the marketplace admit no other extension."""
+    extensions = [
+        (path, one) for path, one in walk(appointment, "Appointment", "extension") if isinstance(one, Mapping)
+    ]
+    found = [path for path, one in extensions if one.get("url") == nos.OPERATOR]
+    profile = _profiles(appointment)[0]
+    if len(found) != 1 and not (profile == nos.MARKETPLACE_APPOINTMENT_PROFILE and not found):
+        yield Finding("R03-7", "Appointment.extension", f"{len(found)} FrAppointmentOperator, expected one")
+    elif found and found[0] != "Appointment.extension[0]":
+        yield Finding("R03-12", found[0], "FrAppointmentOperator is not the first extension")
+    if profile != nos.APPOINTMENT_PROFILE and len(extensions) > len(found):
+        yield Finding("R03-9", "Appointment.extension", "no extension but FrAppointmentOperator is admitted")
+    for path in found:
+        yield from _operator_identifier(appointment, path)
+
+
+def _operator_identifier(appointment: Node, path: str) -> Iterator[Finding]:
+    row = appointment["extension"][int(path.rpartition("[")[2][:-1])]
+    codes = [code for _, code in walk(row, path, "valueReference.identifier.type.coding.code")]
+    systems = [system for _, system in walk(row, path, "valueReference.identifier.system")]
+    if (codes, systems) not in ((["IDNPS"], [SYSTEM_PERSON]), (["INTRN"], [SYSTEM_SAS])):
+        where = f"{path}.valueReference.identifier"
+        yield Finding("R03-7", where, f"type {codes} of system {systems}: expected IDNPS or INTRN of its own system")
+    if len([*walk(row, path, "valueReference.identifier.value")]) != 1:
+        yield Finding("R03-7", f"{path}.valueReference.identifier.value", "missing")
+
+
+def _sought(appointment: Node, _: str | None) -> Iterator[Finding]:
+    """`needs-action` while pending only; who has no actor is announced as ADM."""
+    for path, participant in walk(appointment, "Appointment", "participant"):
+        if not isinstance(participant, Mapping):
+            continue
+        if participant.get("status") == "needs-action" and appointment.get("status") != AppointmentStatus.PENDING:
+            yield Finding(
+                "R03-11", f"{path}.status", f"needs-action, but the appointment is '{appointment.get('status')}'"
+            )
+        codes = [code for _, code in walk(participant, path, "type.coding.code")]
+        if "actor" not in participant and nos.ADMINISTRATIVE not in codes:
+            yield Finding("R03-9", path, "neither an actor nor type ADM")
+
+
+_MORE: Mapping[str, tuple[Callable[[Node, str | None], Iterable[Finding]], ...]] = {
+    "Appointment": (_operator, _sought),
     "Slot": (_service_types, _order),
     "PractitionerRole": (_contained,),
 }
 
 
 def _bundle(
-    bundle: Node, types: tuple[str, ...], requirement: str, profiles: Mapping[str, str], single: bool
+    bundle: Node,
+    types: tuple[str, ...],
+    requirement: str,
+    profiles: Mapping[str, str],
+    single: bool,
+    ig: str | None,
 ) -> Iterator[Finding]:
     for rule in (one("type", "R01-14", values=("searchset",)), one("total", requirement), some("link", "R01-L")):
         yield from apply(bundle, "Bundle", rule)
@@ -299,7 +395,7 @@ def _bundle(
         yield Finding("R01-L", "Bundle.link", f"relations are {relations}")
     found: set[str] = set()
     for path, entry in walk(bundle, "Bundle", "entry"):
-        yield from _entry(entry, path, requirement, profiles)
+        yield from _entry(entry, path, requirement, profiles, ig)
         found.update(str(kind) for _, kind in walk(entry, path, "resource.resourceType"))
     if bundle.get("total"):
         yield from (Finding(requirement, "Bundle.entry", f"no {kind} in it") for kind in types if kind not in found)
@@ -331,7 +427,7 @@ def _missing(bundle: Node) -> Iterator[Finding]:
                         yield Finding(requirement, where, f"'{reference}' is not in the answer")
 
 
-def _entry(entry: Any, path: str, requirement: str, profiles: Mapping[str, str]) -> Iterator[Finding]:
+def _entry(entry: Any, path: str, requirement: str, profiles: Mapping[str, str], ig: str | None) -> Iterator[Finding]:
     for rule in (
         one("fullUrl", requirement),
         one("resource", requirement),
@@ -346,4 +442,4 @@ def _entry(entry: Any, path: str, requirement: str, profiles: Mapping[str, str])
     kind = str(resource.get("resourceType"))
     if _profiles(resource) != [profiles.get(kind)]:
         yield Finding(requirement, f"{path}.resource.meta.profile", f"not the profile of a {kind} here")
-    yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(resource))
+    yield from (Finding(each.requirement, f"{path}.{each.path}", each.text) for each in check(resource, ig))

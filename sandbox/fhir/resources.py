@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from sandbox.fhir import nos
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.kernel.identifiers import (
     LOCATION_TYPES,
     SYSTEM_PERSON,
@@ -93,14 +94,14 @@ def service_resource(cpts: Cpts) -> bytes:
     )
 
 
-def cpts_resource(cpts: Cpts) -> bytes:
-    """Organization of a CPTS (R04-1..6)."""
+def cpts_resource(cpts: Cpts, ig: str = IG_VERSIONS[0]) -> bytes:
+    """Organization of a CPTS (R04-1..6), valid by that version of the guide."""
     return dumps(
         {
             "resourceType": "Organization",
             "id": cpts.finess,
             "meta": {"profile": [nos.CPTS_ORGANIZATION_PROFILE]},
-            "identifier": [_identifier(LOCATION_TYPES, "IDNST", SYSTEM_STRUCTURE, cpts.finess)],
+            "identifier": [_identifier(nos.CPTS_ORGANIZATION_TYPES[ig], "IDNST", SYSTEM_STRUCTURE, cpts.finess)],
             "name": cpts.name,
             "telecom": _telecom(cpts.phone),
         }

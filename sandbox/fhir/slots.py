@@ -35,6 +35,7 @@ from sandbox.fhir.resources import (
     specialties,
 )
 from sandbox.kernel.bounded import make_room
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
@@ -94,12 +95,14 @@ _KEY = b"\0"  # stands for the schedule id where that is to come: JSON has no su
 
 
 class Renderer:
-    """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID.
+    """Renders for one editor: `base` its public FHIR base, `ui_base` that of its pages, `system` its own OID; valid by
+    version `ig` of the guide.
 
     Entries begin with a comma, as all but the first follow another.
     """
 
-    def __init__(self, base: str, ui_base: str, system: str) -> None:
+    def __init__(self, base: str, ui_base: str, system: str, ig: str = IG_VERSIONS[0]) -> None:
+        self._ig = ig
         self._url = orjson.dumps(base.rstrip("/"))[1:-1]
         self._base, self._ui, self._system = base.rstrip("/"), ui_base.rstrip("/").encode(), system
         self._frames: dict[Candidates, Sequence[bytes]] = {}
@@ -162,7 +165,7 @@ class Renderer:
 
     def cpts(self, cpts: Cpts) -> bytes:
         """Entry of a CPTS's Organization."""
-        return self._entry("Organization", cpts.finess, lambda: cpts_resource(cpts))
+        return self._entry("Organization", cpts.finess, lambda: cpts_resource(cpts, self._ig))
 
     def site_schedule(self, site: ConsultationSite) -> bytes:
         """Entry of a consultation site's Schedule: what an SOS search matches."""

@@ -141,13 +141,13 @@ class MessageLog:
                 return
             if self._compaction is not None:
                 await asyncio.wait([self._compaction])
+            await self._log.close()  # Windows replaces no open file
             try:
                 snapshot = self._records.snapshot()
                 segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
             except OSError as error:
                 _log.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
-            await self._log.close()
             self._log = Log(segment)
             self._records.accepting = True
             _log.warning("hub: messages are kept again")

@@ -5,9 +5,10 @@ crash (the log has every persistent message too), and which end with the last me
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from pathlib import Path
+
+from sandbox.files import read_at, write_at
 
 SEGMENT = 32 * 1024 * 1024  # octets of a file
 
@@ -17,18 +18,17 @@ _log = logging.getLogger(__name__)
 class Segment:
     """One file, filled from its beginning; closed when nobody holds it any more."""
 
-    __slots__ = ("_descriptor", "size")
+    __slots__ = ("_descriptor", "_file", "size")
 
     def __init__(self, directory: Path) -> None:
-        self._descriptor = -1
-        self._descriptor, name = tempfile.mkstemp(prefix="page-", dir=directory)
-        os.unlink(name)
+        self._file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - closed when nobody holds us
+        self._descriptor = self._file.fileno()
         self.size = 0
 
     def append(self, *parts: bytes) -> int:
         """Write; the offset. Raises OSError."""
         offset = self.size
-        written = os.pwritev(self._descriptor, parts, offset)
+        written = write_at(self._descriptor, parts, offset)
         if written != sum(map(len, parts)):
             raise OSError(f"only {written} octets written")
         self.size += written
@@ -36,14 +36,14 @@ class Segment:
 
     def read(self, size: int, offset: int) -> bytes:
         """Raises OSError."""
-        octets = os.pread(self._descriptor, size, offset)
+        octets = read_at(self._descriptor, size, offset)
         if len(octets) != size:
             raise OSError(f"{len(octets)} of {size} octets read")
         return octets
 
     def __del__(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        if hasattr(self, "_file"):
+            self._file.close()
 
 
 class Paged:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+# Versions of the implementation guide `ans.fhir.fr.sas` by which the sandbox can answer; the first is the default.
+IG_VERSIONS = ("1.1.0", "1.2.0")
+
 
 class Flow(StrEnum):
     """One flow. `SOS` has no official code: the guide calls it the search of SOS Médecins slots."""

@@ -168,12 +168,17 @@ class ConsultationSite:
 
 @dataclass(frozen=True, slots=True)
 class SosAssociation:
-    """An association of SOS Médecins: SIRET with prefix, its sites, and the editor that holds its agendas."""
+    """An association of SOS Médecins: SIRET with prefix, its sites, and the editor that holds its agendas.
+
+    `doctors`: those who take turns at its sites, without agendas of their own (`population.duty` says who when, and
+    invents some where there are none).
+    """
 
     siret: str
     name: str
     editor: str
     sites: tuple[ConsultationSite, ...]
+    doctors: tuple[Practitioner, ...] = ()
 
     def __post_init__(self) -> None:
         if not SIRET.fullmatch(self.siret):
@@ -277,8 +282,8 @@ class Appointment:
     """An appointment as INT_R03 carries it, whoever sent it.
 
     `identifier` is the editor's; `operator` the regulator as INT_R02 gave him; `practitioner` prefixed national id,
-    None when SOS does not know it yet; `organization` prefixed structure id when the sender gave one;
-    `category` from the extension `sas-categorie-orientation`, None when absent; `sos` the profile was the SOS one.
+    None while one is still sought; `category` from the extension `sas-categorie-orientation`, None when absent;
+    `sos`, `marketplace`: the profile was that of SOS Médecins, that of the marketplace.
     """
 
     identifier: Identifier
@@ -291,6 +296,7 @@ class Appointment:
     category: OrientationCategory | None = None
     sos: bool = False
     participant_status: str = "accepted"
+    marketplace: bool = False
 
 
 Json = Mapping[str, object]

@@ -177,8 +177,13 @@ async def parse_body(parse: Parser[Parsed], body: bytes) -> Parsed:
 
 def wants_representation(request: Request) -> bool:
     """True when `Prefer: return=representation` asks for the resource in the answer (RFC 7240)."""
+    return prefers(request, "return", "representation")
+
+
+def prefers(request: Request, name: str, value: str) -> bool:
+    """True when the header `Prefer` has that preference with that value, both in lower case (RFC 7240)."""
     prefer = ",".join(request.headers.getlist("prefer")).replace(" ", "").lower()
-    return "return=representation" in prefer.replace(";", ",").split(",")
+    return f"{name}={value}" in prefer.replace(";", ",").split(",")
 
 
 def handling(request: Request) -> str | None:

@@ -21,6 +21,7 @@ from typing import Protocol
 
 import msgspec
 
+from sandbox.files import POSIX
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.journal import Exchange, Journal
 from sandbox.kernel.world import World, WorldView
@@ -165,7 +166,8 @@ class Switchboard:
 
     async def serve(self, sock: socket.socket) -> None:
         """Listen on a bound Unix socket for the roles of other processes."""
-        self._server = await asyncio.start_unix_server(self._converse, sock=sock, limit=LINE_LIMIT)
+        if POSIX:  # elsewhere there are none
+            self._server = await asyncio.start_unix_server(self._converse, sock=sock, limit=LINE_LIMIT)
 
     async def close(self) -> None:
         """Stop listening and cut every line."""

@@ -7,7 +7,6 @@ what was issued to vendors, wherever its files are, and what was revoked. Who wr
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.files import lock
 from sandbox.kernel.errors import UsageError
 
 FILE, LOCK = "manifest.json", "manifest.lock"
@@ -105,9 +105,9 @@ def read_manifest(directory: Path) -> Manifest | None:
 def locked(directory: Path) -> Iterator[None]:
     """Keep other writers of the directory out: a starting sandbox and a command may meet. Raises OSError."""
     private_folder(directory)
-    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor)
         yield
     finally:
         os.close(descriptor)

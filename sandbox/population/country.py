@@ -26,12 +26,13 @@ from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zone
 
 EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
 # How many associations have how many sites, the largest towns first: with the hand-made ones about 150.
-_SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 13), (1, 19))
+_SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 12), (1, 20))
 _CITIES = 700  # the largest towns, where associations are
 _APART = 0.135**2  # 15 km, in degrees, between the homes of two associations, and from home to the farthest site
 
 _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
+_HOME_VISIT = "HH"  # the consultation type that ANS's acceptance kit does not take at SOS Médecins
 _GUARDS = ("Uranie", "Vigie", "Zénith")
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
 
@@ -188,8 +189,9 @@ def _associations(
     personas: Personas, editors: Mapping[str, Editor], towns: Sequence[tuple[Town, int]]
 ) -> dict[str, SosAssociation]:
     """Associations until there are 60, in the largest cities that lie apart and in every overseas département; their
-    weeks and hours are those of the hand-made sites in turn."""
-    patterns = [site for sos in personas.sos.values() for site in sos.sites]
+    weeks and hours are those of the hand-made sites in turn, those of home visits left out."""
+    known = [site for sos in personas.sos.values() for site in sos.sites]
+    patterns = [site for site in known if _HOME_VISIT not in site.agenda.types] or known
     slugs = speaking(editors.values(), Flow.SOS)
     cities = [town for town, _ in towns[:_CITIES] if town.department not in COLLECTIVITIES]
     overseas = {town.department: town for town in reversed(cities) if len(town.department) == 3}

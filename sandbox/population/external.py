@@ -20,7 +20,14 @@ from sandbox.kernel.model import (
     SosAssociation,
     Town,
 )
-from sandbox.partners import ExternalAssociation, ExternalEditor, ExternalPlace, ExternalPractitioner, ExternalSite
+from sandbox.partners import (
+    ExternalAssociation,
+    ExternalDoctor,
+    ExternalEditor,
+    ExternalPlace,
+    ExternalPractitioner,
+    ExternalSite,
+)
 from sandbox.population.people import Personas
 from sandbox.population.procedural import index_of
 
@@ -115,7 +122,16 @@ class _Joining:
         if row.siret in (*(one.siret for one in self._row.sos[:at]), *self._personas.sos):
             self._refuse(f"sos[{at}].siret", f"there is another association '{row.siret}'")
         sites = tuple(self._site(site, row.siret, at, index) for index, site in enumerate(row.sites))
-        return SosAssociation(row.siret, row.name, self._editor.slug, sites)
+        doctors = tuple(self._doctor(doctor, f"sos[{at}].doctors[{index}]") for index, doctor in enumerate(row.doctors))
+        return SosAssociation(row.siret, row.name, self._editor.slug, sites, doctors)
+
+    def _doctor(self, row: ExternalDoctor, path: str) -> Practitioner:
+        known = (*self._personas.practitioners, *(one for sos in self._personas.sos.values() for one in sos.doctors))
+        if index_of(row.id) is not None:
+            self._refuse(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
+        if row.id in (*(one.id for one in known), *(one.id for one in self._row.practitioners)):
+            self._refuse(f"{path}.id", f"there is another practitioner or doctor '{row.id}'")
+        return Practitioner(row.id, row.family, row.given, self._editor.slug, (), stored_id=row.id)
 
     def _site(self, row: ExternalSite, owner: str, at: int, index: int) -> ConsultationSite:
         town = self._town(row, f"sos[{at}].sites[{index}]")

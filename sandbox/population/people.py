@@ -26,6 +26,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.population.duty import doctors_of
 from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
@@ -82,6 +83,22 @@ class Population:
     def practitioner(self, national_id: str) -> Practitioner | None:
         """The practitioner with that RPPS or ADELI, with or without its prefix."""
         return self._made.get(national_id) or self._derived(national_id)
+
+    def doctor(self, national_id: str) -> Practitioner | None:
+        """Whoever an appointment may name: a practitioner with an agenda, or a doctor of an SOS association."""
+        found = self.practitioner(national_id)
+        if found is None and (on_call := self._on_call.get(prefixed_person(national_id))) is not None:
+            found = on_call[0]
+        return found
+
+    def association_of(self, national_id: str) -> SosAssociation | None:
+        """The SOS association one of whose doctors has that RPPS."""
+        on_call = self._on_call.get(prefixed_person(national_id))
+        return on_call[1] if on_call is not None else None
+
+    @cached_property
+    def _on_call(self) -> dict[str, tuple[Practitioner, SosAssociation]]:
+        return {doctor.id: (doctor, sos) for sos in self.sos.values() for doctor in doctors_of(sos)}
 
     def _derive(self, national_id: str) -> Practitioner | None:
         prefixed = prefixed_person(national_id)

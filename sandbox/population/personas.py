@@ -33,6 +33,7 @@ from sandbox.population.procedural import HABITS, Recipe, habits, index_of, spea
 from sandbox.population.schema import (
     AgendaRow,
     CptsRow,
+    DoctorRow,
     EditorRow,
     ExamplesRow,
     PlaceRow,
@@ -96,7 +97,7 @@ def read_personas(
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
     known = replace(known, structures=known.read_structures(_rows(directory, "structures", StructureRow)))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
-    sos = known.read_sos(_rows(directory, "sos", SosRow))
+    sos = known.read_sos(_rows(directory, "sos", SosRow), practitioners)
     holders = {person.id: person.editor for person in practitioners} | {key: each.editor for key, each in sos.items()}
     check_characters(
         editors.rows,
@@ -240,10 +241,11 @@ class _Known:
             raise error(path, f"`line` and `town` are needed: '{row.structure}' is no structure of structures.yaml")
         return self._find(self.towns, row.town, "town", f"{path}.town", error), row.line
 
-    def read_sos(self, rows: _Rows[SosRow]) -> dict[str, SosAssociation]:
+    def read_sos(self, rows: _Rows[SosRow], practitioners: Sequence[Practitioner]) -> dict[str, SosAssociation]:
         """The associations of SOS Médecins."""
         rows.keyed("siret")
         schedules: set[str] = set()
+        taken = {person.id: "practitioner" for person in practitioners}
         found = {}
         for at, row in enumerate(rows.rows):
             self._speaks(row.editor, Flow.SOS, f"$[{at}]", rows.error)
@@ -251,7 +253,11 @@ class _Known:
                 self._site(site, f"$[{at}].sites[{index}]", rows.error, schedules)
                 for index, site in enumerate(row.sites)
             )
-            found[row.siret] = SosAssociation(row.siret, row.name, row.editor, sites)
+            doctors = tuple(
+                _doctor(doctor, row.editor, f"$[{at}].doctors[{index}]", rows.error, taken)
+                for index, doctor in enumerate(row.doctors)
+            )
+            found[row.siret] = SosAssociation(row.siret, row.name, row.editor, sites, doctors)
         return found
 
     def _site(self, row: SiteRow, path: str, error: Error, schedules: set[str]) -> ConsultationSite:
@@ -280,6 +286,15 @@ class _Known:
         if key not in among:
             raise error(path, f"unknown {what} '{key}'")
         return among[key]
+
+
+def _doctor(row: DoctorRow, editor: str, path: str, error: Error, taken: dict[str, str]) -> Practitioner:
+    if index_of(row.id) is not None:
+        raise error(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
+    if row.id in taken:
+        raise error(f"{path}.id", f"there is a {taken[row.id]} '{row.id}' already")
+    taken[row.id] = "doctor"
+    return Practitioner(id=row.id, family=row.family, given=row.given, editor=editor, places=(), stored_id=row.id)
 
 
 def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
@@ -314,6 +329,8 @@ def _examples(
     found: dict[str, object] = {}
     for name in ExamplesRow.__struct_fields__:
         value = getattr(file.value, name)
+        if value is None:
+            continue
         ids = [value] if isinstance(value, str) else list(value)
         among: Mapping[str, Practitioner | SosAssociation] = sos if name.startswith("sos") else practitioners
         for key in ids:

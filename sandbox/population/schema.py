@@ -19,6 +19,7 @@ Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
 PostalCode = Annotated[str, Meta(pattern=r"^[0-9]{5}$")]
 Department = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]?$")]
 Person = Annotated[str, Meta(pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$")]  # RPPS or ADELI
+Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$")]
 Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]  # FINESS, SIRET, RPPS rang
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
@@ -181,13 +182,22 @@ class SiteRow(Row, frozen=True):
     phone: Text | None = None
 
 
+class DoctorRow(Row, frozen=True):
+    """A doctor of an SOS association, without an agenda of his own."""
+
+    id: Rpps
+    family: Text
+    given: Text
+
+
 class SosRow(Row, frozen=True):
-    """An association of SOS Médecins."""
+    """An association of SOS Médecins. `doctors` take turns at its sites; without any, some are invented."""
 
     siret: Siret
     name: Text
     editor: Slug
     sites: Annotated[tuple[SiteRow, ...], Meta(min_length=1)]
+    doctors: tuple[DoctorRow, ...] = ()
 
 
 class RegulatorRow(Row, frozen=True):
@@ -216,3 +226,5 @@ class ExamplesRow(Row, frozen=True):
     practitioner_two_cpts_two_slots: Person
     sos_associations: Annotated[tuple[Siret, ...], Meta(min_length=2)]
     sos_two_sites: Siret
+    sos_one_site: Siret | None = None
+    sos_home_visits: Siret | None = None

@@ -46,11 +46,18 @@ class Mark(_Step, frozen=True, tag="mark"):
     status: Literal["fulfilled", "noshow", "cancelled"]
 
 
+class Take(_Step, frozen=True, tag="take"):
+    """On the editor's page, the doctor on duty takes over an appointment at SOS Médecins; nothing is to be done when
+    the association was faster."""
+
+    appointment: str
+
+
 class Verify(_Step, frozen=True, tag="verify"):
     """Wait until the SAS core shows that status with its message acknowledged, and the LRM shows it too."""
 
     appointment: str
-    status: Literal["booked", "fulfilled", "noshow", "cancelled"]
+    status: Literal["pending", "booked", "fulfilled", "noshow", "cancelled"]
     within_s: float = 10.0
 
 
@@ -60,7 +67,7 @@ class Attach(_Step, frozen=True, tag="attach"):
     appointment: str
 
 
-Step = Login | Search | Book | Mark | Verify | Attach
+Step = Login | Search | Book | Mark | Take | Verify | Attach
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,9 @@ from sandbox.runner.steps import STEPS, title
 JOURNAL_SETTLES_S = 0.15
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 8.0
+# Windows interrupts whole groups of processes, and by Ctrl-Break only those that are not our own.
+OWN_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+INTERRUPT: int = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT)
 
 
 def play(name: str, endpoints: Path, *, out: TextIO, start: tuple[str, ...] | None = None) -> int:
@@ -74,7 +76,7 @@ def own_sandbox(flags: tuple[str, ...]) -> Iterator[Path]:
     ready = directory / "ready.json"
     command = [sys.executable, "-m", "sandbox.cli", "up", "--data-dir", str(directory / "data")]
     command += ["--ready-file", str(ready), *flags]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, creationflags=OWN_GROUP)
     try:
         _wait(process, ready)
         yield ready
@@ -95,7 +97,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Path) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGINT)
+        process.send_signal(INTERRUPT)
     try:
         process.wait(STOP_WITHIN_S)
     except subprocess.TimeoutExpired:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sandbox.kernel.errors import PeerRefused
 from sandbox.runner.browser import Form, Page
-from sandbox.runner.loader import Attach, Book, Login, Mark, Search, Step, Verify
+from sandbox.runner.loader import Attach, Book, Login, Mark, Search, Step, Take, Verify
 from sandbox.runner.stage import Booked, Failed, Stage
 
 POLL_S = 0.05
@@ -21,7 +21,13 @@ T = TypeVar("T")
 MOST_PAGES = 10  # of a booking journey: login, terms, agenda, summary, confirmation
 
 ACTIONS = {"fulfilled": "honorer", "noshow": "absent", "cancelled": "annuler"}
-FRENCH = {"booked": "réservé", "fulfilled": "honoré", "noshow": "non honoré", "cancelled": "annulé"}
+FRENCH = {
+    "pending": "en attente",
+    "booked": "réservé",
+    "fulfilled": "honoré",
+    "noshow": "non honoré",
+    "cancelled": "annulé",
+}
 PATIENT = {
     "family": "FICTIF",
     "given": "Camille",
@@ -117,6 +123,26 @@ async def mark(stage: Stage, step: Mark) -> Sequence[str]:
     return [f"{step.appointment} : {FRENCH[step.status]} chez l'éditeur"]
 
 
+async def take(stage: Stage, step: Take) -> Sequence[str]:
+    """« Prendre en charge » on the page of an appointment at SOS Médecins; then its doctor is known."""
+    booked = _booked(stage, step.appointment)
+    page = await stage.browser.get(f"{stage.editor(booked.editor)['ui']}/rendez-vous/{booked.identifier}")
+    form = next((form for form in page.forms if form.action.endswith("/prendre-en-charge")), None)
+    if form is not None:
+        page = await stage.browser.submit(form)
+    shown = await _until(lambda: _shown(stage, booked), lambda status: status == "booked", 2.0)
+    if shown != "booked":
+        raise Failed(f"l'éditeur montre {shown or page.status}, attendu booked")
+    return [f"{step.appointment} : " + ("pris en charge" if form is not None else "déjà pris en charge")]
+
+
+async def _shown(stage: Stage, booked: Booked) -> str:
+    """The status on the editor's page."""
+    page = await stage.browser.get(f"{stage.editor(booked.editor)['ui']}/rendez-vous/{booked.identifier}")
+    found = page.with_data("appointment")
+    return found[0].attributes.get("data-status", "") if found else ""
+
+
 async def verify(stage: Stage, step: Verify) -> Sequence[str]:
     """The SAS core has the version, the LRM acknowledged its message, and shows the same."""
     booked = _booked(stage, step.appointment)
@@ -168,6 +194,7 @@ STEPS: dict[type[Step], Callable[[Stage, Any], Awaitable[Sequence[str]]]] = {
     Search: search,
     Book: book,
     Mark: mark,
+    Take: take,
     Verify: verify,
     Attach: attach,
 }
@@ -183,6 +210,8 @@ def title(step: Step) -> str:
         return f"Réservation ({step.kind}) : {step.appointment}"
     if isinstance(step, Mark):
         return f"Chez l'éditeur : {step.appointment} {FRENCH[step.status]}"
+    if isinstance(step, Take):
+        return f"Chez SOS Médecins : {step.appointment} pris en charge"
     if isinstance(step, Verify):
         return f"Vérification : {step.appointment} {FRENCH[step.status]} jusqu'au LRM"
     return f"Au LRM : {step.appointment} rattaché à un dossier"

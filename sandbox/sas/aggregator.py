@@ -175,7 +175,7 @@ class Aggregator:
                     "circuit": line.circuit.state,
                     "running": line.running,
                     "calls": dict(line.counts),
-                    "findings": _in_order(line.findings),
+                    "findings": in_order(line.findings),
                 }
                 for slug, line in self._lines.items()
             },
@@ -184,7 +184,7 @@ class Aggregator:
     def editor(self, slug: str) -> EditorHealth:
         """What is known of one editor."""
         line = self._lines[slug]
-        return EditorHealth(line.circuit.state, line.running, line.counts, _in_order(line.findings), line.last)
+        return EditorHealth(line.circuit.state, line.running, line.counts, in_order(line.findings), line.last)
 
     def _settle(self, call: Call, line: _Line, good: bool | None) -> None:
         """Tell the circuit, once, how a call ended; None: nothing that speaks for or against the editor."""
@@ -309,7 +309,8 @@ class Aggregator:
         )
 
 
-def _in_order(findings: Mapping[str, int]) -> dict[str, int]:
+def in_order(findings: Mapping[str, int]) -> dict[str, int]:
+    """Counts by requirement, as people count."""
     return dict(sorted(findings.items(), key=lambda each: natural(each[0])))
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import __version__
 from sandbox.config import SAS_FHIR, SAS_UI
-from sandbox.fhir.appointment import PROFILE, PROFILE_SOS
+from sandbox.fhir import nos
 from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
@@ -77,6 +77,7 @@ class SasCore:
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
+        self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = _fhir(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
         self._listeners = _listeners(context, self.fhir, self.pages)
@@ -131,6 +132,7 @@ class SasCore:
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,
+            "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             **self.aggregator.health(),
         }
 
@@ -202,8 +204,12 @@ def capability(base: str, date: str) -> bytes:
     interactions = [{"code": code} for code in ("read", "create", "update")]
     resource = {
         "type": "Appointment",
-        "profile": PROFILE,
-        "supportedProfile": [PROFILE, PROFILE_SOS],
+        "profile": nos.APPOINTMENT_PROFILE,
+        "supportedProfile": [
+            nos.APPOINTMENT_PROFILE,
+            nos.SOS_APPOINTMENT_PROFILE,
+            nos.MARKETPLACE_APPOINTMENT_PROFILE,
+        ],
         "interaction": interactions,
         "versioning": "versioned",
         "readHistory": False,

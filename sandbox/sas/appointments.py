@@ -12,22 +12,26 @@ identifier's system tells the editor.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.config import SAS_FHIR
-from sandbox.fhir.appointment import OPERATOR, parse_appointment, parse_conditional, render_appointment
+from sandbox.fhir.appointment import parse_conditional, receive_appointment, render_appointment
+from sandbox.fhir.nos import OPERATOR
+from sandbox.fhir.outcome import outcome
+from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
 from sandbox.net.edge import Note
-from sandbox.net.fhir_http import fhir_response, not_found, parse_body, read_body, wants_representation
+from sandbox.net.fhir_http import fhir_response, not_found, parse_body, prefers, read_body, wants_representation
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.lifecycle import Decision, appointment_id, decide, first_version
@@ -37,6 +41,7 @@ from sandbox.store.protocol import Put, Store
 
 TABLE = "appointments"
 BASE_PATH = "/sas/fhir"
+MOST_TOLD = 5  # findings of a body that the journal names
 MOST_LISTED = 200  # newest appointments kept at hand per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
@@ -54,6 +59,8 @@ class Appointments:
         served = self._owners.values()
         sos = (one for one in served if one.speaks(Flow.SOS) and not one.speaks(Flow.INT_R01))
         self._sos_editors = frozenset(one.slug for one in sos)
+        self._findings: dict[str, Counter[str]] = {}
+        self.on_finding: Callable[[], None] | None = None
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
             self._recent[account_in(row)].append(key)
@@ -62,6 +69,18 @@ class Appointments:
     def count(self) -> int:
         """How many appointments there are."""
         return self._store.count(TABLE)
+
+    @property
+    def findings(self) -> Mapping[str, Mapping[str, int]]:
+        """What editors got wrong in what was accepted all the same: counts by slug and requirement, since the start."""
+        return self._findings
+
+    def found(self, editor: str, findings: Sequence[Finding]) -> None:
+        """Count what is wrong in one appointment of an editor."""
+        if findings:
+            self._findings.setdefault(editor, Counter()).update(finding.requirement for finding in findings)
+            if self.on_finding is not None:
+                self.on_finding()
 
     def read(self, id: str) -> AppointmentRecord | None:
         """By the SAS core's own id."""
@@ -138,12 +157,14 @@ class Appointments:
     def _decide(self, wanted: Appointment, editor: str, *, update: bool) -> Decision:
         id = appointment_id(wanted.identifier)
         present = self.read(id)
+        if not wanted.operator.value and present is not None:
+            wanted = replace(wanted, operator=present.regulator)
         account = self._operator(wanted, present)
         if present is not None and present.editor not in ("", editor):
             raise refused(
                 f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
             )
-        practitioner = self._directory.practitioner(wanted.practitioner) if wanted.practitioner else None
+        practitioner = self._directory.doctor(wanted.practitioner) if wanted.practitioner else None
         if practitioner is not None:
             organization = self._directory.organization_of(practitioner)
         else:
@@ -164,6 +185,8 @@ class Appointments:
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
         """Whose appointment it is. A withdrawn account keeps its appointments, and gets no new ones."""
+        if not wanted.operator.value:
+            raise refused("who asks is not said: FrAppointmentOperator is needed at the creation", _OPERATOR_PATH)
         account = self._regulators.named(wanted.operator)
         if account is None:
             raise refused(f"regulator {wanted.operator.key} is not known to the SAS core", _OPERATOR_PATH)
@@ -173,7 +196,11 @@ class Appointments:
 
 
 class AppointmentServer:
-    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS."""
+    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS.
+
+    What is accepted with findings is answered as any other; the journal says them, and the answer when it is asked to
+    (`Prefer: return=OperationOutcome`).
+    """
 
     def __init__(self, context: Context, appointments: Appointments) -> None:
         self._appointments = appointments
@@ -181,20 +208,23 @@ class AppointmentServer:
 
     async def create(self, request: Request, editor: str | None) -> Response:
         """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
-        wanted = await parse_body(parse_appointment, await read_body(request))
-        return self._answer(request, await self._appointments.accept(wanted, editor, update=False))
+        received = await parse_body(receive_appointment, await read_body(request))
+        decision = await self._appointments.accept(received.appointment, editor, update=False)
+        return self._answer(request, decision, received.findings)
 
     async def update(self, request: Request, editor: str | None) -> Response:
         """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
         condition = parse_conditional(request.url.query)
-        wanted = await parse_body(parse_appointment, await read_body(request))
+        received = await parse_body(receive_appointment, await read_body(request))
+        wanted = received.appointment
         if not condition.matches(wanted.identifier):
             detail = (
                 f"the query looks for {condition.system or ''}|{condition.value}, "
                 f"the body carries {wanted.identifier.key}"
             )
             raise RequestError(422, Issue("business-rule", detail, "Appointment.identifier[0]"))
-        return self._answer(request, await self._appointments.accept(wanted, editor, update=True))
+        decision = await self._appointments.accept(wanted, editor, update=True)
+        return self._answer(request, decision, received.findings)
 
     async def read(self, id: str, editor: str | None) -> Response:
         """GET [base]/Appointment/<id>, for the editor that sent it."""
@@ -203,14 +233,28 @@ class AppointmentServer:
             raise not_found(f"no Appointment/{id}")
         return fhir_response(_resource(record), headers={"ETag": f'W/"{record.version}"'})
 
-    def _answer(self, request: Request, decision: Decision) -> Response:
+    def _answer(self, request: Request, decision: Decision, findings: Sequence[Finding]) -> Response:
         record = decision.record
+        self._appointments.found(record.editor, findings)
         note: Note | None = request.scope.get("exchange")
         if note is not None:
             note.ref = record.sender.value
+            note.note = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_TOLD])
         headers = {"Location": self._location + record.id, "ETag": f'W/"{record.version}"'}
-        body = _resource(record) if wants_representation(request) else b""
+        body = b""
+        if wants_representation(request):
+            body = _resource(record)
+        elif prefers(request, "return", "operationoutcome"):
+            body = _told(findings)
         return fhir_response(body, 201 if decision.created else 200, headers)
+
+
+def _told(findings: Sequence[Finding]) -> bytes:
+    """What was accepted though a requirement says otherwise, as warnings (`Prefer: return=OperationOutcome`)."""
+    issues = [Issue("business-rule", each.text, each.path, each.requirement) for each in findings]
+    if not issues:
+        return outcome(Issue("informational", "accepted, nothing to say"), severity="information")
+    return outcome(*issues, severity="warning")
 
 
 def _resource(record: AppointmentRecord) -> bytes:

@@ -53,7 +53,7 @@ class Console:
         self._frame = Frame(context, http, accounts, self._streams, changes)
         self._search = SearchPages(self._frame, directory=directory, aggregator=aggregator, labels=labels)
         self._orientations = OrientationPages(self._frame, directory=directory, appointments=appointments, l02=l02)
-        self._health = HealthPage(self._frame, aggregator=aggregator, accounts=accounts)
+        self._health = HealthPage(self._frame, aggregator=aggregator, accounts=accounts, appointments=appointments)
         self._administration = Administration(self._frame)
         self._messages = MessagePages(self._frame, appointments=appointments, l02=l02)
         self.pages = self._frame.pages

@@ -181,10 +181,18 @@ class Directory:
         """By national id, prefixed or not."""
         return self.population.practitioner(prefixed_person(national_id))
 
+    def doctor(self, national_id: str) -> Practitioner | None:
+        """Whoever an appointment may name: a practitioner, or a doctor of an SOS association. By national id."""
+        return self.population.doctor(national_id)
+
     def organization_of(self, practitioner: Practitioner) -> str | None:
-        """The CPTS that he takes part through, else his structure when he has only one; prefixed IDNST."""
+        """The CPTS that he takes part through, else his structure when he has only one, or his association; prefixed
+        IDNST."""
         if practitioner.cpts:
             return practitioner.cpts[0]
+        if not practitioner.places:
+            association = self.population.association_of(practitioner.id)
+            return association.siret if association is not None else None
         structures = {place.structure for place in practitioner.places}
         return structures.pop() if len(structures) == 1 else None
 

@@ -1,4 +1,5 @@
-"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers, accounts.
+"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers and in their
+appointments, accounts.
 
 The page follows what happens by server-sent events, twice a second at most.
 """
@@ -15,7 +16,8 @@ from starlette.routing import Route
 from sandbox.kernel.model import Regulator
 from sandbox.sas import words
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.aggregator import Aggregator, in_order
+from sandbox.sas.appointments import Appointments
 from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
@@ -26,8 +28,9 @@ PAUSE_S = 0.5
 class HealthPage:
     """« Éditeurs »."""
 
-    def __init__(self, frame: Frame, *, aggregator: Aggregator, accounts: Accounts) -> None:
+    def __init__(self, frame: Frame, *, aggregator: Aggregator, accounts: Accounts, appointments: Appointments) -> None:
         self._frame, self._aggregator, self._accounts = frame, aggregator, accounts
+        self._appointments = appointments
 
     def routes(self) -> list[Route]:
         """Its route, for those who are logged in."""
@@ -56,9 +59,11 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+        health = self._aggregator.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
-            "health": self._aggregator.editor(slug),
+            "health": health,
+            "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
             "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
         }

@@ -64,7 +64,7 @@ def _practitioner(national_id: str | None, population: Population) -> tuple[dict
         return None, ""
     if not L02_RPPS.fullmatch(national_id):
         return None, f"practitioner {national_id} left out: RS-SAS-RDV admits an RPPS (81 and 10 digits) only"
-    person = population.practitioner(national_id)
+    person = population.doctor(national_id)
     if person is None:
         return None, f"practitioner {national_id} left out: the directory does not know the name"
     return _person(national_id, person), ""

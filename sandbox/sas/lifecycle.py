@@ -69,12 +69,13 @@ def category_of(
     structure: Structure | None = None,
     sos_editor: bool = False,
 ) -> OrientationCategory:
-    """The sender's extension decides; else the SOS profile; else how the practitioner takes part: through a CPTS, in
-    a MSP or CDS, or for the association whose agendas are all that this editor holds (`sos_editor`); else PS."""
+    """The sender's extension decides; else the profile of SOS or of the marketplace; else how the practitioner takes
+    part: through a CPTS, in a MSP or CDS, or for the association whose agendas are all that this editor holds
+    (`sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
-    if appointment.sos:
-        return OrientationCategory.SOS
+    if appointment.sos or appointment.marketplace:
+        return OrientationCategory.SOS if appointment.sos else OrientationCategory.PDM
     if practitioner is not None and practitioner.cpts:
         return OrientationCategory.CPTS
     if structure is not None:
@@ -116,6 +117,7 @@ def first_version(
         category_given=wanted.category is not None,
         account=account,
         territory=territory,
+        marketplace=wanted.marketplace,
     )
 
 
@@ -150,6 +152,7 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
         flagged=present.flagged or correction,
         account=new.account,
         territory=present.territory if new.account == present.account else new.territory,
+        marketplace=new.marketplace,
     )
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.flows import AppointmentStatus
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Practitioner, Regulator
 from sandbox.population.agenda import territory_zone
 from sandbox.sas import words
@@ -120,7 +120,7 @@ class OrientationPages:
 
     def _line(self, record: AppointmentRecord) -> dict[str, Any]:
         messages = self._l02.of_appointment(record.id)
-        practitioner = self._directory.practitioner(record.practitioner) if record.practitioner else None
+        practitioner = self._directory.doctor(record.practitioner) if record.practitioner else None
         editor = self._frame.context.population.editors.get(record.editor)
         return {
             "record": record,
@@ -165,4 +165,10 @@ def _day(text: str) -> date | None:
 def _name(practitioner: Practitioner | None, record: AppointmentRecord) -> str:
     if practitioner is not None:
         return f"{practitioner.given} {practitioner.family}"
-    return record.practitioner or "Médecin non connu (SOS Médecins)"
+    return record.practitioner or _UNNAMED.get(record.category, "Médecin pas encore désigné")
+
+
+_UNNAMED = {
+    OrientationCategory.SOS: "Médecin pas encore désigné (SOS Médecins)",
+    OrientationCategory.PDM: "Médecin recherché (place de marché)",
+}

@@ -19,7 +19,7 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     `id`: UUID made by the SAS core (`appointmentId` of L02); `version`: from 1, one more per accepted change;
     `sender`: the editor's identifier (system, value); `editor`: its slug; `regulator`: as INT_R03 gave it;
-    `practitioner`: prefixed national id, None when an SOS association does not know it yet;
+    `practitioner`: prefixed national id, None while one is still sought;
     `organization`: prefixed structure id where the sender or the directory knows one;
     `created`: as sent, else the reception of version 1 (then `created_given` is false);
     `category`: decided by the SAS core, `category_given` when the sender's extension decided it;
@@ -48,6 +48,7 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     flagged: bool = False
     account: str = ""
     territory: str = ""
+    marketplace: bool = False
 
     def appointment(self) -> Appointment:
         """The same version as INT_R03 carried it: what a repeated request is compared with."""
@@ -62,6 +63,7 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
             category=self.category if self.category_given else None,
             sos=self.sos,
             participant_status=self.participant_status,
+            marketplace=self.marketplace,
         )
 
 

@@ -1,16 +1,16 @@
 """A role's directory: made private, held by one process, and files in it replaced atomically.
 
-The lock is an flock on `<directory>/lock`: the kernel releases it when the process ends, however it ends. The file
+The lock is one on the file `<directory>/lock`: the system releases it when the process ends, however it ends. The file
 holds the owner's process id, for the message only.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 
+from sandbox.files import read_at, try_lock, write_at
 from sandbox.kernel.errors import StoreError, StoreLocked
 
 PRIVATE_DIRECTORY = 0o700
@@ -24,29 +24,20 @@ def claim_directory(directory: Path) -> int:
     """
     try:
         directory.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     except OSError as error:
         raise StoreError(f"cannot use the directory '{directory}': {error.strerror}") from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(lock)
         os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        write_at(lock, [str(os.getpid()).encode()], 0)
     except OSError as error:
-        owner = os.pread(lock, 20, 0).decode("ascii", "replace")
+        owner = read_at(lock, 20, 0).decode("ascii", "replace")
         os.close(lock)
         if isinstance(error, BlockingIOError):
             raise StoreLocked(f"'{directory}' is in use by process {owner or 'unknown'}") from error
         raise StoreError(f"cannot use the directory '{directory}': {error.strerror}") from error
     return lock
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames and new files in `directory` durable. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def discard(path: Path) -> None:

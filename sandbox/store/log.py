@@ -24,8 +24,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from sandbox.files import sync_directory
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import discard, sync_directory
+from sandbox.store.directory import discard
 from sandbox.store.frames import Header, head_of
 from sandbox.store.segment import Segment, batches, next_generation, open_segment, replaced, start_segment
 
@@ -91,7 +92,7 @@ class Log:
         still there then."""
         old = self._segment
         try:
-            self._segment = replaced(old.path, records, version=version, checkpoint=checkpoint)
+            self._segment = replaced(old.path, records, version=version, checkpoint=checkpoint, former=old)
         except OSError as error:
             raise StoreError(f"cannot replace '{old.path}': {error.strerror or error}") from error
         old.close()
@@ -351,7 +352,7 @@ class Log:
             if self.failure is not None:
                 raise StoreError(self.failure)
             fresh.copy(old, copied, old.size)
-            fresh.replace(old.path)
+            fresh.replace(old.path, former=old)
         except BaseException:
             fresh.close()
             raise

@@ -14,15 +14,16 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from sandbox.files import BINARY, POSIX, read_at, sync_data, sync_directory, write_at
 from sandbox.kernel.errors import StoreError
-from sandbox.store.directory import PRIVATE_FILE, discard, sync_directory
+from sandbox.store.directory import PRIVATE_FILE, discard
 from sandbox.store.frames import FILE_HEADER_SIZE, Header, Recovery, file_header, frame, head_of, read_records, recover
 
 _log = logging.getLogger(__name__)
 _COPY = 1 << 20  # octets per read when a tail is copied
 _CHUNK = 1 << 20  # octets per frame of a snapshot
 
-sync_file = getattr(os, "fdatasync", os.fsync)
+sync_file = sync_data
 
 
 class Segment:
@@ -66,7 +67,7 @@ class Segment:
     def copy(self, source: Segment, start: int, end: int) -> None:
         """Append the frames of `source` between two offsets (same salt). Raises OSError."""
         while start < end:
-            octets = os.pread(source._descriptor, min(_COPY, end - start), start)
+            octets = read_at(source._descriptor, min(_COPY, end - start), start)
             if not octets:
                 raise OSError(f"'{source.path}' is shorter than what was written to it")
             self._write(octets, self.size)
@@ -77,26 +78,44 @@ class Segment:
         """Have everything written so far on disk. Raises OSError."""
         sync_file(self._descriptor)
 
-    def replace(self, path: Path) -> None:
-        """Synchronise the file and rename it to `path`. Raises OSError; the directory is not synchronised yet."""
+    def replace(self, path: Path, former: Segment | None = None) -> None:
+        """Synchronise the file and rename it to `path`, where `former` is open, if it is.
+
+        Raises OSError; the directory is not synchronised yet.
+        """
         self.sync()
-        self.path.replace(path)
-        self.path = path
+        if POSIX:
+            self.path.replace(path)
+            self.path = path
+        else:
+            self._replace_closed(path, [self] if former is None else [self, former])
+
+    def _replace_closed(self, path: Path, opened: Sequence[Segment]) -> None:
+        """Windows neither renames a file that is open nor replaces one: both are closed for that moment."""
+        for each in opened:
+            each.close()
+        try:
+            self.path.replace(path)
+            self.path = path
+        finally:
+            for each in opened:
+                each._descriptor = os.open(each.path, os.O_RDWR | BINARY)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
     def _write(self, octets: bytes, offset: int) -> None:
         view = memoryview(octets)
         while view:
-            written = os.pwrite(self._descriptor, view, offset)
+            written = write_at(self._descriptor, [view], offset)
             view, offset = view[written:], offset + written
 
 
 def start_segment(path: Path, salt: int | None = None, *, version: int = 0, checkpoint: int = 0) -> Segment:
     """A new file with its header, not yet synchronised. `salt`: that of the log it continues. Raises OSError."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | BINARY
     descriptor = os.open(path, flags, PRIVATE_FILE)
     if salt is None:
         about = os.fstat(descriptor)
@@ -112,13 +131,18 @@ def start_segment(path: Path, salt: int | None = None, *, version: int = 0, chec
     return segment
 
 
-def replaced(path: Path, records: Iterable[bytes], *, version: int, checkpoint: int = 0) -> Segment:
-    """A log of `records` in the place of the one at `path`, durably. Raises OSError: that one is still there then."""
+def replaced(
+    path: Path, records: Iterable[bytes], *, version: int, checkpoint: int = 0, former: Segment | None = None
+) -> Segment:
+    """A log of `records` in the place of the one at `path`, durably. Raises OSError: that one is still there then.
+
+    `former`: the same file where it is still open.
+    """
     segment = start_segment(next_generation(path), version=version, checkpoint=checkpoint)
     try:
         for pieces in batches(records):
             segment.append_unsynced(pieces)
-        segment.replace(path)
+        segment.replace(path, former)
         sync_directory(path.parent)
     except BaseException:
         segment.close()
@@ -179,7 +203,7 @@ def _recovery(path: Path) -> Recovery:
 def _recovered(path: Path, found: Recovery) -> Segment:
     if found.torn:
         _log.warning("%s: cut off %d octets of a write that was never finished", path, found.torn)
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDWR | BINARY)
     if found.torn:
         os.ftruncate(descriptor, found.end)
     os.fsync(descriptor)

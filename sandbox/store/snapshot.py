@@ -22,9 +22,10 @@ from typing import BinaryIO
 import msgspec
 import orjson
 
+from sandbox.files import sync_directory
 from sandbox.kernel.errors import StoreError
 from sandbox.store.commits import CHECKSUMS, OWN_TABLE
-from sandbox.store.directory import PRIVATE_FILE, discard, sync_directory
+from sandbox.store.directory import PRIVATE_FILE, discard
 
 Rows = dict[str, bytes]
 _ROWS_AT_ONCE = 200  # so many that a write is worth it, so few that the event loop gets its turn in between
@@ -42,7 +43,7 @@ def write_snapshot(path: Path, tables: Mapping[str, Mapping[str, bytes]], checkp
     """
     fresh = path.with_name(path.name + ".next")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
         with open(descriptor, "wb") as file:
             size = _write(file, _chunks(tables, checkpoint))
         fresh.replace(path)

@@ -64,13 +64,15 @@ def context(tmp_path: Path, population: Population, clock: Clock, entropy: Entro
 
 @contextlib.asynccontextmanager
 async def opened(context: Context, slug: str, sas: Sas | None = None) -> AsyncIterator[Office]:
-    """An editor in the context's directory, its emitter running."""
+    """An editor in the context's directory, its emitter and its take-overs running."""
     sas, login = sas or Sas(), Login()
     vendor = open_vendor(context, context.population.editors[slug], sas, login)  # type: ignore[arg-type]
     await vendor.emitter.start()
+    await vendor.takeover.start()
     try:
         yield Office(context, vendor, sas, login)
     finally:
+        await vendor.takeover.stop()
         await vendor.emitter.stop()
         await vendor.store.close()
 

@@ -232,20 +232,6 @@ async def test_a_cancelled_slot_is_free_again_after_a_restart(context: Context):
         assert office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
 
 
-@pytest.mark.requirement("R03-9")
-async def test_an_sos_site_is_booked_without_knowing_the_doctor(context: Context):
-    async with opened(context, "garde-plus") as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        slot = office.free("sos-bordeaux-bastide")[0]
-        page = await browser.enter(booking_path(slot))
-        assert page.status_code == 200
-        await browser.book(slot)
-        [(_, _, body)] = await office.sas.reached(1)
-        sent = parse_appointment(body)
-        assert (sent.sos, sent.practitioner, sent.participant_status) == (True, None, "needs-action")
-
-
 async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
     async with opened(context, "rdv-commune") as office:
         await office.vendor.accounts.post(REGULATOR)

@@ -16,6 +16,7 @@ from sandbox.editor.agenda import Agenda
 from sandbox.editor.slots import Desk, answer_schedules, answer_slots
 from sandbox.fhir.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS, Clock
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from tests.actors.editor_slots.stages import COMMUNE, GARDE, Stage
@@ -24,10 +25,10 @@ NOW = datetime(2026, 11, 23, 10, 3, tzinfo=PARIS)
 
 
 class Office:
-    """The editors of one population, and sandbox time."""
+    """The editors of one population, and sandbox time. `ig`: the version of the guide by which they answer."""
 
-    def __init__(self, population: Population, now: datetime = NOW) -> None:
-        self.population, self.now = population, now
+    def __init__(self, population: Population, now: datetime = NOW, ig: str = IG_VERSIONS[0]) -> None:
+        self.population, self.now, self.ig = population, now, ig
         self.clock = Clock(lambda: self.now.timestamp())
         self.desks: dict[str, Desk] = {}
 
@@ -37,7 +38,7 @@ class Office:
             editor = self.population.editors[slug]
             agenda = Agenda(self.population, editor, self.clock)
             fhir, ui = f"https://127.0.0.1:8043/{slug}/fhir", f"http://127.0.0.1:8001/{slug}"
-            self.desks[slug] = Desk(editor, self.population, agenda, self.clock, fhir, ui)
+            self.desks[slug] = Desk(editor, self.population, agenda, self.clock, fhir, ui, ig=self.ig)
         return self.desks[slug]
 
     def example(self, name: str) -> tuple[str, list[str]]:
@@ -90,14 +91,14 @@ def office_of(population: Population) -> Callable[[int, datetime], Office]:
 
 
 @pytest.fixture(scope="session")
-def official(shared: Path) -> Callable[[dict[str, Any]], list[str]]:
-    """`errors(resource)` of the official definitions."""
+def official(shared: Path) -> Callable[..., list[str]]:
+    """`errors(resource, ig)` of the official definitions."""
     spec = importlib.util.spec_from_file_location("profile_check", shared / "tools" / "profile_check.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    errors: Callable[[dict[str, Any]], list[str]] = module.errors
+    errors: Callable[..., list[str]] = module.errors
     return errors
 
 

@@ -373,6 +373,36 @@ def test_sos_slots_are_for_the_public_or_the_snp(sos):
         assert codes <= {"PUBLIC", "SNP"}
 
 
+@pytest.mark.requirement("SOS-11")
+def test_the_kits_cases_of_sos_are_at_hand(office):
+    """ANS's suite: one association with one site, one with two, two with exactly three sites in all."""
+    cases = {"sos_one_site": [1], "sos_two_sites": [2], "sos_associations": [1, 2]}
+    for name, sizes in cases.items():
+        _, sirets = office.example(name)
+        assert sorted(len(office.population.sos[siret].sites) for siret in sirets) == sizes
+        answer = Answer(office.bundle(name))
+        assert len(answer.all("Location")) == len(answer.all("Schedule")) == sum(sizes)
+        for location in answer.all("Location"):
+            assert location["name"]
+            assert all(location["address"][part] for part in ("line", "city", "postalCode"))
+            assert re.fullmatch(r"\+33\d{9}", location["telecom"][0]["value"])
+        assert sos_types(answer) == {"AMB", "VR"}
+        assert all(slot["comment"] for slot in answer.all("Slot"))
+
+
+@pytest.mark.requirement("SOS-11")
+def test_home_visits_have_an_agenda_beside_the_examples_of_the_kit(office):
+    answer = Answer(office.bundle("sos_home_visits"))
+    assert len(answer.all("Location")) == 2
+    assert sos_types(answer) == {"AMB", "VR", "HH"}
+    assert office.example("sos_home_visits")[1][0] not in office.example("sos_associations")[1]
+
+
+def sos_types(answer):
+    concepts = [concept for slot in answer.all("Slot") for concept in slot["serviceType"]]
+    return {coding["code"] for concept in concepts for coding in concept.get("coding", ())}
+
+
 @pytest.mark.requirement("SOS-9")
 def test_several_associations_are_in_one_answer(office):
     answer = Answer(office.bundle("sos_associations"))

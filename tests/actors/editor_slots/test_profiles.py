@@ -12,7 +12,7 @@ import pytest
 from sandbox.editor.slots import answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.search import slot_query
-from tests.actors.editor_slots.answers import thin
+from tests.actors.editor_slots.answers import of, thin
 
 EXAMPLES = [
     "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
@@ -40,21 +40,41 @@ def test_every_example_meets_the_official_profiles(office, official, name):
     assert official(thin(office.bundle(name, 24))) == []
 
 
-@pytest.mark.parametrize("slug", ["agenda-azur", "rdv-commune"])
-def test_procedural_people_meet_the_official_profiles_and_our_own(office, official, slug):
-    ids = [person.id for person in office.population.of_editor(slug)[-8:]]
+def day_of(office, slug, ids):
+    """The answer about a day of these people."""
     query = slot_query(ids, office.now, office.now + timedelta(days=1), cpts=slug == "rdv-commune")
-    bundle = json.loads(answer_slots(office.desk(slug), query))
-    assert bundle["total"] > 0
-    assert check(bundle) == []
-    assert [error for error in official(thin(bundle)) if ALARM not in error] == []
+    return json.loads(answer_slots(office.desk(slug), query))
 
 
-def test_answer_with_slots_that_cpts_see_and_others_meets_the_profiles(office, official):
-    query = slot_query(["819800000077", "819800000119"], office.now, office.now + timedelta(days=1), cpts=True)
-    bundle = json.loads(answer_slots(office.desk("rdv-commune"), query))
-    assert check(bundle) == []
-    assert [error for error in official(thin(bundle)) if ALARM not in error] == []
+@pytest.fixture(params=["agenda-azur", "rdv-commune"])
+def procedural(office, request):
+    """A day of people who are in no persona file."""
+    return day_of(office, request.param, [person.id for person in office.population.of_editor(request.param)[-8:]])
+
+
+@pytest.fixture
+def mixed(office):
+    """A day with slots that a CPTS sees and slots that it does not."""
+    return day_of(office, "rdv-commune", ["819800000077", "819800000119"])
+
+
+def test_procedural_people_meet_our_own_rules(procedural):
+    assert procedural["total"] > 0
+    assert check(procedural) == []
+
+
+def test_procedural_people_meet_the_official_profiles(procedural, official):
+    assert [error for error in official(thin(procedural)) if ALARM not in error] == []
+
+
+def test_answer_with_slots_that_cpts_see_and_others_meets_our_own_rules(mixed):
+    seen = {"CPTS" in {label["code"] for label in slot["meta"]["security"]} for slot in of(mixed, "Slot")}
+    assert seen == {True, False}
+    assert check(mixed) == []
+
+
+def test_answer_with_slots_that_cpts_see_and_others_meets_the_official_profiles(mixed, official):
+    assert [error for error in official(thin(mixed)) if ALARM not in error] == []
 
 
 # (example, resource type, path to spoil, new value or None to remove it, requirement that our finding names)

@@ -156,10 +156,11 @@ async def test_a_doctor_whom_sos_does_not_know_yet_is_told_as_such(core: Core) -
     sos = replace(
         core.appointment(),
         identifier=Identifier(core.editor(association.editor).system, "sos-1"),
+        status=AppointmentStatus.PENDING,
         practitioner=None,
         sos=True,
     )
     async with core.fhir() as editor:
         answer = await editor.post("/Appointment", content=render_appointment(sos), headers=JSON)
     assert answer.status_code == 201, answer.text
-    assert "Médecin non connu (SOS Médecins)" in await listed(core)
+    assert "Médecin pas encore désigné (SOS Médecins)" in await listed(core)

@@ -17,6 +17,7 @@ import orjson
 import pytest
 
 from sandbox.edxl.message import Message
+from sandbox.fhir import nos
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_SAS, Identifier
 from sandbox.net.context import Context
@@ -24,6 +25,7 @@ from sandbox.sas.app import SasCore
 from sandbox.sas.l02 import L02
 from sandbox.sas.regulators import Draft
 from sandbox.store.tables import open_store
+from tests.actors.sas.browsing import logged_in
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
 from tests.actors.sas_l02.hub_peer import HubPeer
 
@@ -248,6 +250,119 @@ async def test_an_sos_appointment_may_name_its_doctor_later(desk: Desk) -> None:
     first, second = [message.appointment or {} for message in await desk.sent(2)]
     assert (first["orientationCategory"], first["status"], "practitioner" in first) == ("SOS", "pending", False)
     assert (second["status"], second["practitioner"]["rppsId"]) == ("booked", doctor)
+
+
+def told_of(desk: Desk) -> list[str]:
+    """What the journal says of the requests so far."""
+    return [exchange.note for exchange in desk.core.context.journal.take() if exchange.flow == "INT_R03"]
+
+
+@pytest.mark.requirement("R03-11")
+async def test_needs_action_in_a_booked_appointment_is_taken_and_said(desk: Desk) -> None:
+    answer = await desk.post(participant_status="needs-action")
+    assert answer.status_code == 201
+    assert await desk.carried(1) == [("CreateAppointment", "booked")]
+    (note,) = told_of(desk)
+    assert note.startswith("R03-11 Appointment.participant[0].status: ")
+    assert desk.core.sas.health()["r03_findings"] == {"agenda-azur": {"R03-11": 1}}
+
+
+async def test_what_is_taken_with_findings_is_on_the_page_of_the_editors(desk: Desk) -> None:
+    for number in range(2):
+        await desk.post(
+            participant_status="needs-action", identifier=Identifier("urn:oid:1.2.250.1.999.1", str(number))
+        )
+    async with logged_in(desk.core) as browser:
+        page = (await browser.get("/sas/editeurs")).text
+    (row,) = [part for part in page.split("<tr ") if part.startswith('data-editor="agenda-azur"')]
+    assert "R03-11 × 2" in row
+
+
+@pytest.mark.requirement("R03-11")
+async def test_a_practitioner_may_be_asked_first(desk: Desk) -> None:
+    asked = {"status": AppointmentStatus.PENDING, "participant_status": "needs-action"}
+    assert (await desk.post(**asked)).json()["participant"][0]["status"] == "needs-action"
+    assert (await desk.put()).status_code == 200
+    assert await desk.carried(2) == [("CreateAppointment", "pending"), ("UpdateAppointment", "booked")]
+    assert told_of(desk) == ["", ""]
+
+
+@pytest.mark.requirement("R03-12")
+async def test_an_operator_that_is_not_the_first_extension_is_taken_and_said_to_who_asks(desk: Desk) -> None:
+    document = desk.document(category=OrientationCategory.PS)
+    document["extension"].reverse()
+    headers = {**JSON, "Prefer": "return=OperationOutcome"}
+    answer = await desk.editor.post("/Appointment", content=orjson.dumps(document), headers=headers)
+    assert answer.status_code == 201
+    (issue,) = answer.json()["issue"]
+    assert (issue["severity"], issue["expression"]) == ("warning", ["Appointment.extension[0]"])
+    assert "R03-12" in issue["diagnostics"]
+    (note,) = told_of(desk)
+    assert note.startswith("R03-12 ")
+    document["extension"].reverse()
+    again = await desk.editor.post("/Appointment", content=orjson.dumps(document), headers=headers)
+    assert [issue["severity"] for issue in again.json()["issue"]] == ["information"]
+
+
+@pytest.mark.requirement("R03-9")
+async def test_a_practitioner_id_of_eight_digits_is_taken_and_said(desk: Desk) -> None:
+    document = desk.document()
+    document["participant"][0]["actor"]["identifier"]["value"] = "81234567"
+    assert (await desk.post_document(document)).status_code == 201
+    (note,) = told_of(desk)
+    assert note.startswith("R03-9 Appointment.participant[0].actor.identifier.value: '81234567'")
+
+
+@pytest.mark.requirement("R03-13")
+@pytest.mark.parametrize("end", [AppointmentStatus.BOOKED, AppointmentStatus.CANCELLED])
+async def test_the_marketplace_seeks_a_doctor_who_accepts_or_cancels(desk: Desk, end: AppointmentStatus) -> None:
+    seeking: dict[str, Any] = {"marketplace": True, "practitioner": None, "participant_status": "needs-action"}
+    assert (await desk.post(status=AppointmentStatus.PENDING, **seeking)).status_code == 201
+    doctor = desk.core.appointment().practitioner if end is AppointmentStatus.BOOKED else None
+    accepted = {**seeking, "practitioner": doctor, "participant_status": "accepted"}
+    answer = await desk.put(status=end, **accepted)
+    assert answer.status_code == 200
+    assert answer.json()["meta"]["profile"] == [nos.MARKETPLACE_APPOINTMENT_PROFILE]
+    first, second = [message.appointment or {} for message in await desk.sent(2)]
+    assert (first["orientationCategory"], first["status"], "practitioner" in first) == ("PDM", "pending", False)
+    assert (second["orientationCategory"], second["status"]) == ("PDM", end)
+    assert second.get("practitioner", {}).get("rppsId") == doctor
+    assert told_of(desk) == ["", ""]
+
+
+@pytest.mark.requirement("R03-13")
+async def test_the_marketplace_names_the_operator_at_the_creation_at_least(desk: Desk) -> None:
+    seeking: dict[str, Any] = {"marketplace": True, "practitioner": None, "participant_status": "needs-action"}
+    nobody = {**seeking, "operator": Identifier("", "")}
+    wrong(await desk.post(status=AppointmentStatus.PENDING, **nobody), 422, "Appointment.extension")
+    await desk.post(status=AppointmentStatus.PENDING, **seeking)
+    changed = await desk.put(status=AppointmentStatus.CANCELLED, **{**nobody, "participant_status": "accepted"})
+    assert changed.status_code == 200
+    assert changed.json()["extension"] == desk.document(**seeking)["extension"]
+
+
+async def test_an_sos_doctor_is_told_with_name_and_association(desk: Desk) -> None:
+    sos = desk.core.population.sos["399900300000018"]
+    doctor = sos.doctors[0]
+    booking: dict[str, Any] = {"sos": True, "practitioner": doctor.id}
+    booking["identifier"] = Identifier(desk.core.editor("garde-plus").system, "sos-2")
+    assert (await desk.post(**booking)).status_code == 201
+    (message,) = await desk.sent(1)
+    content = message.appointment or {}
+    assert content["practitioner"]["lastName"] == doctor.family
+    assert content["organization"] == {"organizationId": sos.siret, "name": sos.name}
+
+
+async def test_what_may_turn_the_meaning_around_and_control_characters_are_refused(desk: Desk) -> None:
+    document = desk.document()
+    wrong(
+        await desk.post_document({**document, "modifierExtension": [{"url": "urn:x", "valueCode": "not"}]}),
+        422,
+        "Appointment.modifierExtension",
+    )
+    document["identifier"][0]["value"] = "a\x00b"
+    wrong(await desk.post_document(document), 400, "Appointment.identifier[0].value")
+    assert desk.core.sas.appointments.count == 0
 
 
 @pytest.mark.requirement("R03-10")

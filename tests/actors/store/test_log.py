@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -13,7 +14,9 @@ import pytest
 
 from sandbox.kernel.errors import StoreError
 from sandbox.store import log as log_module
+from sandbox.store import segment as segment_module
 from sandbox.store.log import Log
+from tests.support.windows import unless_open
 
 if TYPE_CHECKING:
     from conftest import Disk
@@ -320,6 +323,44 @@ async def test_a_rename_that_may_not_last_poisons_the_log(tmp_path: Path, monkey
         await log.append(b"x")
     await log.close()
     assert stored(path) == [b"new"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_file_that_is_open_is_replaced_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    def refusing(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(segment_module, "POSIX", False)
+    monkeypatch.setattr(os, "replace", unless_open(os.replace))
+    path = tmp_path / "log"
+    log, _ = Log.open(path)
+    await log.append(b"old")
+    with monkeypatch.context() as patch:
+        if refused:
+            patch.setattr(os, "replace", refusing)
+        with pytest.raises(StoreError, match="Permission denied") if refused else contextlib.nullcontext():
+            await log.rotate(lambda: [b"new"])
+    await log.append(b"later")
+    await log.close()
+    assert stored(path) == ([b"old", b"later"] if refused else [b"new", b"later"])
+    assert os.listdir(tmp_path) == ["log"]
+
+
+def test_a_log_of_an_earlier_version_is_taken_over_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_module, "POSIX", False)
+    monkeypatch.setattr(os, "replace", unless_open(os.replace))
+    path = tmp_path / "log"
+    log, _ = Log.open(path)
+    log.append_now(b"old")
+    log.upgrade(7, 0, segment_module.stored_records(path))
+    log.append_now(b"later")
+    assert log.header.version == 7
+    log.close_now()
+    assert stored(path) == [b"old", b"later"]
 
 
 def test_a_file_that_cannot_even_take_its_header_is_not_left_behind(

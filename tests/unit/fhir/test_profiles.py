@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.fhir import nos
 from sandbox.fhir.profiles import check
+from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES
 
 SLOT = {
     "resourceType": "Slot",
@@ -144,6 +145,86 @@ def test_empty_cpts_and_sos_answers_are_not_asked_for_entries_and_have_one_link(
         assert check(empty) == []
         twice = [*empty["link"], {"relation": "next", "url": "https://x.example"}]
         assert requirements({**empty, "link": twice}) == {"R01-L"}
+
+
+OPERATOR = {
+    "url": nos.OPERATOR,
+    "valueReference": {
+        "identifier": {"type": {"coding": [{"code": "IDNPS"}]}, "system": SYSTEM_PERSON, "value": "3456780581/1"}
+    },
+}
+DOCTOR = {
+    "type": {"coding": [{"system": TYPES, "code": "IDNPS"}]},
+    "system": SYSTEM_PERSON,
+    "value": "819800000309",
+}
+ADM = [{"coding": [{"system": nos.PARTICIPATION, "code": "ADM"}]}]
+APPOINTMENT = {
+    "resourceType": "Appointment",
+    "meta": {"profile": [nos.APPOINTMENT_PROFILE]},
+    "extension": [OPERATOR],
+    "identifier": [{"system": "urn:oid:1.2.3", "value": "a"}],
+    "status": "booked",
+    "start": "2026-11-23T09:00:00.000+01:00",
+    "end": "2026-11-23T09:15:00.000+01:00",
+    "participant": [{"actor": {"identifier": DOCTOR}, "status": "accepted"}],
+}
+OTHER = {"url": "urn:x", "valueCode": "y"}
+ELSEWHERE = [{"actor": {"identifier": {**DOCTOR, "value": "81234567"}}, "status": "accepted"}]
+NEEDED = [{"actor": {"identifier": DOCTOR}, "status": "needs-action"}]
+SOUGHT = [{"type": ADM, "status": "needs-action"}]
+ODD = {"url": nos.OPERATOR, "valueReference": {"identifier": {"type": {"coding": [{"code": "INTRN"}]},
+       "system": SYSTEM_PERSON}}}  # fmt: skip
+
+
+@pytest.mark.requirement("R03-9", "R03-11", "R03-12")
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, set()),
+        ({"status": "pending", "participant": SOUGHT}, set()),
+        ({"participant": NEEDED}, {"R03-11"}),
+        ({"participant": SOUGHT}, {"R03-11"}),
+        ({"extension": [OTHER, OPERATOR]}, {"R03-12"}),
+        ({"extension": [OPERATOR, OTHER]}, set()),
+        ({"extension": [OTHER]}, {"R03-7"}),
+        ({"extension": [ODD]}, {"R03-7"}),
+        ({"extension": ["x"]}, {"R03-7"}),
+        ({"participant": ELSEWHERE}, {"R03-9"}),
+        ({"participant": [{"status": "accepted"}]}, {"R03-9"}),
+        ({"participant": ["x"]}, {"R03-9"}),
+        ({"participant": [{"actor": {"identifier": DOCTOR}, "status": "declined"}]}, {"R03-9"}),
+        ({"status": "arrived"}, {"R03-9"}),
+        ({"start": "2026-11-23T09:00:00"}, {"R03-9"}),
+        ({"identifier": []}, {"", "R03-9"}),
+    ],
+)
+def test_appointments_are_judged(change, expected):
+    assert requirements({**APPOINTMENT, **change}) == expected
+
+
+@pytest.mark.requirement("R03-13")
+def test_sos_and_the_marketplace_admit_no_other_extension_and_only_the_marketplace_none():
+    for profile in (nos.SOS_APPOINTMENT_PROFILE, nos.MARKETPLACE_APPOINTMENT_PROFILE):
+        stated = {**APPOINTMENT, "meta": {"profile": [profile]}}
+        assert requirements(stated) == set()
+        assert requirements({**stated, "extension": [OPERATOR, OTHER]}) == {"R03-9"}
+        bare = {name: value for name, value in stated.items() if name != "extension"}
+        assert requirements(bare) == ({"R03-7"} if profile == nos.SOS_APPOINTMENT_PROFILE else set())
+
+
+def test_a_version_that_is_chosen_judges_more_narrowly():
+    pending = {**APPOINTMENT, "status": "pending", "participant": NEEDED}
+    assert [check(pending, ig) == [] for ig in (None, "1.1.0", "1.2.0")] == [True, False, True]
+    core = {**DOCTOR, "type": {"coding": [{"system": nos.CORE_TYPES, "code": "IDNPS"}]}}
+    other = {**APPOINTMENT, "participant": [{"actor": {"identifier": core}, "status": "accepted"}]}
+    assert [check(other, ig) == [] for ig in (None, "1.1.0", "1.2.0")] == [True, False, False]
+
+
+@pytest.mark.parametrize(("ig", "folder"), [("1.1.0", "ig-sas-1.1.0"), ("1.2.0", "ig-sas-1.2.0-ci")])
+def test_official_organizations_of_cpts_are_of_their_version(shared, ig, folder):
+    for path in (shared / "reference" / folder / "examples").glob("Organization-*CPTS*.json"):
+        assert check(json.loads(path.read_text(encoding="utf-8")), ig) == []
 
 
 def test_official_examples_agree_with_our_rules(shared):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,17 +11,23 @@ import orjson
 import pytest
 
 from sandbox.fhir.appointment import (
-    CATEGORY,
-    OPERATOR,
-    PROFILE_SOS,
     Conditional,
     parse_appointment,
     parse_conditional,
+    receive_appointment,
     render_appointment,
 )
+from sandbox.fhir.nos import (
+    APPOINTMENT_PROFILE,
+    CATEGORY,
+    MARKETPLACE_APPOINTMENT_PROFILE,
+    OPERATOR,
+    SOS_APPOINTMENT_PROFILE,
+)
+from sandbox.fhir.profiles import check
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError
-from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.flows import IG_VERSIONS, AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 from sandbox.kernel.model import Appointment
 
@@ -55,7 +62,7 @@ def participant(value: str = "810100050075", status: str = "accepted", **changes
 
 
 ADM = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "ADM"}]}
-SOS_META = {"profile": [PROFILE_SOS]}
+SOS_META = {"profile": [SOS_APPOINTMENT_PROFILE]}
 
 # The shape of the guide's example.
 GUIDE: dict[str, Any] = {
@@ -182,7 +189,6 @@ def test_what_is_missing_or_unreadable_is_malformed(changes: dict[str, Any], exp
             {"identifier": [{"system": "urn:x", "value": "1"}, {"system": "urn:y", "value": "2"}]},
             "Appointment.identifier",
         ),
-        ({"participant": [participant(status="needs-action")]}, "Appointment.participant[0].status"),
         ({"participant": [participant(status="declined")]}, "Appointment.participant[0].status"),
         (
             {"participant": [participant(system=SYSTEM_SAS)]},
@@ -225,15 +231,128 @@ def test_all_that_is_wrong_is_told_at_once():
     assert found == {"Appointment.status", "Appointment.start", "Appointment.identifier[0].value"}
 
 
-def test_an_sos_appointment_may_not_know_the_doctor_yet():
-    found = parse_appointment(body(meta=SOS_META, participant=[{"type": [ADM], "status": "needs-action"}]))
-    assert (found.practitioner, found.sos, found.participant_status) == (None, True, "needs-action")
-    assert found.category is OrientationCategory.SOS
+def findings(content: bytes) -> list[tuple[str, str]]:
+    return [(each.requirement, each.path) for each in receive_appointment(content).findings]
 
 
-def test_an_sos_appointment_may_know_the_doctor():
-    found = parse_appointment(body(meta=SOS_META, participant=[participant()]))
-    assert (found.practitioner, found.participant_status) == ("810100050075", "accepted")
+PROFILES = (APPOINTMENT_PROFILE, SOS_APPOINTMENT_PROFILE, MARKETPLACE_APPOINTMENT_PROFILE)
+IMPLIED = dict(zip(PROFILES, (None, OrientationCategory.SOS, OrientationCategory.PDM), strict=True))
+SOUGHT = {"type": [ADM], "status": "needs-action"}
+
+
+@pytest.mark.requirement("R03-11", "R03-13")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_doctor_may_still_be_sought_in_every_profile(profile: str):
+    content = body(meta={"profile": [profile]}, status="pending", participant=[SOUGHT])
+    found = parse_appointment(content)
+    assert (found.practitioner, found.participant_status) == (None, "needs-action")
+    assert (found.sos, found.marketplace) == (profile == PROFILES[1], profile == PROFILES[2])
+    assert found.category is IMPLIED[profile]
+    assert findings(content) == []
+    known = body(meta={"profile": [profile]}, status="pending", participant=[participant(status="needs-action")])
+    assert (parse_appointment(known).practitioner, findings(known)) == ("810100050075", [])
+
+
+@pytest.mark.requirement("R03-11")
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("row", [SOUGHT, participant(status="needs-action")], ids=["unknown", "known"])
+@pytest.mark.parametrize("status", ["booked", "fulfilled", "noshow", "cancelled"])
+def test_needs_action_is_taken_with_a_finding_unless_pending(profile: str, row: dict[str, Any], status: str):
+    content = body(meta={"profile": [profile]}, status=status, participant=[row])
+    assert parse_appointment(content).participant_status == "needs-action"
+    assert findings(content) == [("R03-11", "Appointment.participant[0].status")]
+
+
+def test_every_participant_is_looked_at():
+    rows = [participant(), SOUGHT]
+    assert findings(body(participant=rows)) == [("R03-11", "Appointment.participant[1].status")]
+    assert findings(body(status="pending", participant=rows)) == []
+    assert refusal(body(status="nothing", participant=rows)) == (400, {"Appointment.status"})
+
+
+def test_an_appointment_that_never_had_a_doctor_is_cancelled_without_one():
+    content = body(meta=SOS_META, status="cancelled", participant=[{"type": [ADM], "status": "accepted"}])
+    found = parse_appointment(content)
+    assert (found.practitioner, found.participant_status, findings(content)) == (None, "accepted", [])
+    assert render_appointment(found) == render_appointment(parse_appointment(render_appointment(found)))
+
+
+@pytest.mark.requirement("R03-12")
+def test_the_operator_belongs_in_the_first_place():
+    other = {"url": "http://example.org/x", "valueString": "y"}
+    assert findings(body(extension=[operator(), other])) == []
+    assert findings(body(extension=[other, operator()])) == [("R03-12", "Appointment.extension[0]")]
+    assert findings(body(extension=[category("604"), operator()])) == [("R03-12", "Appointment.extension[0]")]
+
+
+@pytest.mark.parametrize("value", ["81234567", "12345678", "10100050075", "8101000500751", "0123", "x"])
+def test_an_id_that_is_no_prefixed_rpps_or_adeli_is_a_finding(value: str):
+    content = body(participant=[participant(value)])
+    assert findings(content) == [("R03-9", "Appointment.participant[0].actor.identifier.value")]
+
+
+@pytest.mark.parametrize("value", ["810100050075", "0339900015", "02A9900015"])
+def test_a_prefixed_id_is_none(value: str):
+    assert findings(body(participant=[participant(value)])) == []
+
+
+@pytest.mark.requirement("R03-13")
+def test_the_marketplace_may_leave_the_operator_to_the_creation():
+    meta = {"profile": [MARKETPLACE_APPOINTMENT_PROFILE]}
+    found = parse_appointment(body(meta=meta, extension=None))
+    assert found.operator == Identifier("", "")
+    assert "extension" not in orjson.loads(render_appointment(found))
+    assert parse_appointment(body(meta=meta)).operator == REGULATOR
+    assert refusal(body(meta=meta, extension=[operator(), operator()])) == (400, {"Appointment.extension"})
+    assert parse_appointment(body(meta=meta, extension=[category("604")])).category is OrientationCategory.CPTS
+    assert refusal(body(meta=SOS_META, extension=None)) == (400, {"Appointment.extension"})
+
+
+@pytest.mark.parametrize("meta", [SOS_META, {"profile": [MARKETPLACE_APPOINTMENT_PROFILE]}])
+def test_the_category_of_the_extension_decides_over_that_of_the_profile(meta: dict[str, Any]):
+    found = parse_appointment(body(meta=meta, extension=[operator(), category("001")]))
+    assert found.category is OrientationCategory.PS
+    assert parse_appointment(render_appointment(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "expression"),
+    [
+        ({"modifierExtension": [{"url": "urn:x", "valueCode": "not"}]}, "Appointment.modifierExtension[0]"),
+        ({"implicitRules": "urn:x"}, "Appointment.implicitRules"),
+        (
+            {"participant": [{**participant(), "modifierExtension": [{"url": "urn:x", "valueCode": "not"}]}]},
+            "Appointment.participant[0].modifierExtension[0]",
+        ),
+        (
+            {"contained": [{"resourceType": "Location", "id": "a", "implicitRules": "urn:x"}]},
+            "Appointment.contained[0].implicitRules",
+        ),
+    ],
+)
+def test_what_may_turn_the_meaning_around_is_refused(changes: dict[str, Any], expression: str):
+    assert refusal(body(**changes)) == (422, {expression})
+
+
+@pytest.mark.parametrize("octet", ["\x00", "\x07", "\x08", "\x0b", "\x0c", "\x1f"])
+def test_control_characters_are_refused_wherever_they_stand(octet: str):
+    spoilt = body(
+        identifier=[{"system": OWN.system, "value": f"a{octet}b"}],
+        participant=[participant(f"8101{octet}")],
+        description=f"a{octet}",
+    )
+    assert refusal(spoilt) == (
+        400,
+        {
+            "Appointment.identifier[0].value",
+            "Appointment.participant[0].actor.identifier.value",
+            "Appointment.description",
+        },
+    )
+
+
+def test_line_ends_and_tabs_are_admitted():
+    assert parse_appointment(body(description="a\tb\r\nc")).identifier == OWN
 
 
 def test_the_practitioner_is_found_among_several_participants():
@@ -268,34 +387,105 @@ def test_every_category_is_read_back(given: OrientationCategory):
     assert parse_appointment(render_appointment(changed)).category is given
 
 
-def sos_appointment(practitioner: str | None, status: str) -> Appointment:
+def sos_appointment(practitioner: str | None, status: AppointmentStatus) -> Appointment:
+    sought = practitioner is None and status is AppointmentStatus.PENDING
     return Appointment(
         OWN,
         TECHNICAL,
-        AppointmentStatus.BOOKED,
+        status,
         START,
         APPOINTMENT.end,
         practitioner=practitioner,
         category=OrientationCategory.SOS,
         sos=True,
-        participant_status=status,
+        participant_status="needs-action" if sought else "accepted",
     )
 
 
-@pytest.mark.parametrize(("practitioner", "status"), [(None, "needs-action"), ("810100050075", "accepted")])
-def test_sos_is_emitted_with_the_operator_as_only_extension(practitioner: str | None, status: str):
-    appointment = sos_appointment(practitioner, status)
+EMITTED_BY_SOS = [
+    sos_appointment(None, AppointmentStatus.PENDING),
+    sos_appointment("810100050075", AppointmentStatus.BOOKED),
+    sos_appointment(None, AppointmentStatus.CANCELLED),
+]
+MARKETPLACE = replace(
+    EMITTED_BY_SOS[0], operator=REGULATOR, sos=False, marketplace=True, category=OrientationCategory.PDM
+)
+
+
+@pytest.mark.parametrize("appointment", [*EMITTED_BY_SOS, MARKETPLACE])
+def test_sos_and_marketplace_are_emitted_with_the_operator_as_only_extension(appointment: Appointment):
     content = render_appointment(appointment)
     assert [extension["url"] for extension in orjson.loads(content)["extension"]] == [OPERATOR]
     assert parse_appointment(content) == appointment
 
 
+def emitted(*extensions: dict[str, Any], profile: str, who: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The whole document that the profile wants for one of the appointments above, and nothing else."""
+    return {
+        "resourceType": "Appointment",
+        "id": "7",
+        "meta": {"profile": [profile]},
+        "extension": list(extensions),
+        "identifier": [{"system": "urn:oid:1.2.250.1.999.1", "value": "b6e39355-8a61-4556-b340-36f7b95fec6a"}],
+        "status": "booked",
+        "start": "2026-11-23T14:00:00.000+01:00",
+        "end": "2026-11-23T14:15:00.000+01:00",
+        "participant": [who],
+        **more,
+    }
+
+
+ORIENTATION = {
+    "url": "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-categorie-orientation",
+    "valueCodeableConcept": {
+        "coding": [
+            {
+                "system": "https://interop.esante.gouv.fr/ig/fhir/sas/CodeSystem/categorie-orientation-sas-codesystem",
+                "code": "001",
+            }
+        ]
+    },
+}
+PROFILE = "http://sas.fr/fhir/StructureDefinition/FrAppointmentSAS"
+SOS = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/sas-sos-appointment"
+OF_TECHNICAL = operator("INTRN", "urn:oid:1.2.250.1.213.3.6", TECHNICAL.value)
+
+
 @pytest.mark.requirement("R03-9")
 @pytest.mark.parametrize(
-    "appointment", [APPOINTMENT, sos_appointment(None, "needs-action"), sos_appointment("810100050075", "accepted")]
+    ("appointment", "document"),
+    [
+        (
+            APPOINTMENT,
+            emitted(
+                operator(), ORIENTATION, profile=PROFILE, who=participant(), created="2026-11-22T10:00:00.123+01:00"
+            ),
+        ),
+        (EMITTED_BY_SOS[0], emitted(OF_TECHNICAL, profile=SOS, who=SOUGHT, status="pending")),
+        (EMITTED_BY_SOS[1], emitted(OF_TECHNICAL, profile=SOS, who=participant())),
+        (
+            EMITTED_BY_SOS[2],
+            emitted(OF_TECHNICAL, profile=SOS, who={"type": [ADM], "status": "accepted"}, status="cancelled"),
+        ),
+    ],
+    ids=["practitioner", "sos-pending", "sos-practitioner", "sos-cancelled"],
 )
-def test_rendering_meets_the_official_profile(appointment: Appointment, profile_errors: Any):
-    assert profile_errors(orjson.loads(render_appointment(appointment, id="7"))) == []
+def test_emitted_is_what_the_profile_wants_and_nothing_else(appointment: Appointment, document: dict[str, Any]):
+    assert orjson.loads(render_appointment(appointment, id="7")) == document
+
+
+@pytest.mark.requirement("R03-9")
+@pytest.mark.parametrize("ig", IG_VERSIONS)
+@pytest.mark.parametrize("appointment", [APPOINTMENT, *EMITTED_BY_SOS])
+def test_rendering_meets_the_profile_of_both_versions(appointment: Appointment, ig: str):
+    assert check(orjson.loads(render_appointment(appointment, id="7")), ig) == []
+
+
+@pytest.mark.requirement("R03-9")
+@pytest.mark.parametrize("ig", IG_VERSIONS)
+@pytest.mark.parametrize("appointment", [APPOINTMENT, *EMITTED_BY_SOS])
+def test_rendering_meets_the_official_profile(appointment: Appointment, ig: str, profile_errors: Any):
+    assert profile_errors(orjson.loads(render_appointment(appointment, id="7")), ig) == []
 
 
 @pytest.mark.parametrize(
@@ -321,7 +511,16 @@ def test_a_conditional_may_lack_its_system():
 
 @pytest.mark.parametrize(
     "query",
-    ["", "identifier=", "identifier=urn:x|", "identifier=a|b|c", "identifier=a,b", "identifier=a&Identifier=b", "id=3"],
+    [
+        "",
+        "identifier=",
+        "identifier=urn:x|",
+        "identifier=a|b|c",
+        "identifier=a,b",
+        "identifier=a&Identifier=b",
+        "id=3",
+        "identifier=a%00b",
+    ],
 )
 def test_a_conditional_that_names_nobody_is_malformed(query: str):
     with pytest.raises(RequestError) as caught:

@@ -10,7 +10,9 @@ import pytest
 
 from sandbox.fhir import document as document_module
 from sandbox.fhir.practitioner import RegulatorAccount, is_email, parse_regulator, render_regulator
+from sandbox.fhir.profiles import check as check_profile
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 
 NATIONAL = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")
@@ -182,6 +184,44 @@ def test_elements_of_fhir_that_the_profile_does_not_name_are_accepted():
     assert parse_regulator(body(gender="male", language="fr-FR")) == ACCOUNT
 
 
+@pytest.mark.parametrize(
+    ("changes", "expression"),
+    [
+        ({"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}, "Practitioner.modifierExtension[0]"),
+        ({"implicitRules": "urn:x"}, "Practitioner.implicitRules"),
+        (
+            {"contained": [{"resourceType": "Basic", "id": "a", "code": {"text": "x"}, "implicitRules": "urn:x"}]},
+            "Practitioner.contained[0].implicitRules",
+        ),
+    ],
+)
+def test_what_may_turn_the_meaning_around_is_refused(changes: dict[str, Any], expression: str):
+    assert refusal(body(**changes)) == (422, {expression: "not-supported"})
+
+
+@pytest.mark.parametrize("octet", ["\x00", "\x01", "\x0b", "\x1f"])
+def test_control_characters_in_names_and_identifiers_are_refused(octet: str):
+    status, found = refusal(
+        body(
+            name=[{"family": f"Font{octet}anel", "given": [f"Cl{octet}aire"]}],
+            identifier=[coded("IDNPS", SYSTEM_PERSON, f"345{octet}6")],
+            telecom=[{"system": "email", "value": f"a{octet}b@samu33.example"}],
+        )
+    )
+    assert status == 400
+    assert set(found) == {
+        "Practitioner.name[0].family",
+        "Practitioner.name[0].given[0]",
+        "Practitioner.identifier[0].value",
+        "Practitioner.telecom[0].value",
+    }
+
+
+def test_escapes_of_other_characters_are_read():
+    text = body().replace(b"FONTANEL", b"FONT\\u0041NEL")
+    assert parse_regulator(text).family == ACCOUNT.family
+
+
 def test_elements_that_are_no_fhir_are_refused_at_their_place():
     status, found = refusal(body(gender=["male"], colour="blue"))
     assert status == 400
@@ -213,9 +253,41 @@ def test_rendering_is_read_back():
 
 @pytest.mark.requirement("R02-1")
 @pytest.mark.parametrize("identifiers", [(NATIONAL,), (TECHNICAL,), (NATIONAL, TECHNICAL)])
+def test_rendering_is_what_the_profile_wants_and_nothing_else(identifiers: tuple[Identifier, ...]):
+    account = RegulatorAccount(identifiers, False, "Marius", ("Jules", "Jean"), "jules.marius@test.com")
+    document = orjson.loads(render_regulator(account, id="abc"))
+    assert check_profile(document) == []
+    types = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203"
+    systems = {"IDNPS": "urn:oid:1.2.250.1.71.4.2.1", "INTRN": "urn:oid:1.2.250.1.213.3.6"}
+    assert document == {
+        "resourceType": "Practitioner",
+        "id": "abc",
+        "meta": {
+            "source": "urn:oid:1.2.250.1.213.3.6",
+            "profile": ["https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul"],
+        },
+        "identifier": [
+            {
+                "type": {"coding": [{"system": types, "code": identifier.type}]},
+                "system": systems[identifier.type],
+                "value": identifier.value,
+            }
+            for identifier in identifiers
+        ],
+        "active": False,
+        "name": [{"family": "Marius", "given": ["Jules Jean"]}],
+        "telecom": [{"system": "email", "value": "jules.marius@test.com"}],
+    }
+
+
+@pytest.mark.requirement("R02-1")
+@pytest.mark.parametrize("identifiers", [(NATIONAL,), (TECHNICAL,), (NATIONAL, TECHNICAL)])
 def test_rendering_meets_the_official_profile(identifiers: tuple[Identifier, ...], profile_errors: Any):
     account = RegulatorAccount(identifiers, False, "Marius", ("Jules", "Jean"), "jules.marius@test.com")
-    assert profile_errors(orjson.loads(render_regulator(account, id="abc"))) == []
+    document = orjson.loads(render_regulator(account, id="abc"))
+    for ig in IG_VERSIONS:
+        assert profile_errors(document, ig) == []
+        assert check_profile(document, ig) == []
 
 
 def test_several_given_names_are_emitted_as_the_one_that_the_profile_admits():

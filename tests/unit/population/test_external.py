@@ -40,6 +40,8 @@ external_editors:
         name: SOS Dehors
         sites:
           - {name: Centre Dehors, line: 4 rue du Dehors, town: "33063"}
+        doctors:
+          - {id: "819800007726", family: EXTERNE, given: Chloé}
       - siret: "399900300007718"
         name: SOS Plus Loin
         sites:
@@ -70,6 +72,9 @@ def test_external_editor_and_those_whose_agendas_it_holds_live_among_the_others(
     assert population.practitioner("19800007700") == ada
     assert population.association("99900300007700") == population.sos["399900300007700"]
     assert population.sos["399900300007700"].sites[0].name == "Centre Dehors"
+    doctor = population.doctor("819800007726")
+    assert doctor is not None
+    assert (doctor.given, doctor.editor, doctor.places) == ("Chloé", "mon-agenda", ())
     assert not population.editors["agenda-azur"].external
 
 
@@ -104,7 +109,10 @@ def test_certificates_name_the_host_unless_a_cn_is_given(tmp_path: Path) -> None
         ('town: "33063"', 'town: "99999"', 15, "unknown town '99999'"),
         ("INT_R04, SOS", "INT_R04", 8, "an editor that serves SOS associations speaks SOS"),
         ("399900300007700", "399900300000018", 24, "there is another association '399900300000018'"),
-        ("399900300007718", "399900300007700", 28, "there is another association '399900300007700'"),
+        ("819800007726", "819800007700", 29, "there is another practitioner or doctor '819800007700'"),
+        ("819800007726", "819800000309", 29, "there is another practitioner or doctor '819800000309'"),
+        ("819800007726", id_of(1), 29, "belongs to the procedural practitioners"),
+        ("399900300007718", "399900300007700", 30, "there is another association '399900300007700'"),
     ],
 )
 def test_what_does_not_fit_the_population_is_refused_with_file_and_line(

@@ -63,7 +63,7 @@ def test_towns_of_a_departement_lie_together():
             assert math.hypot(town.lat - lat, (town.lon - lon) * math.cos(math.radians(lat))) < 2.6, (code, town)
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not beside this checkout")
+@pytest.mark.skipif(not REFERENCE.exists(), reason="../shared is absent")
 def test_towns_lie_within_the_radius_of_their_departements_barycentre():
     with REFERENCE.open(encoding="utf-8") as file:
         rows = {row["code"].replace("20A", "2A").replace("20B", "2B"): row for row in csv.DictReader(file)}

@@ -76,10 +76,11 @@ def test_every_example_is_someone_of_the_right_kind(population):
     assert {name for name in examples if name != "regulators"} == {
         "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
         "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
-        "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites",
+        "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites", "sos_one_site", "sos_home_visits",
     }  # fmt: skip
-    person = {name: population.practitioner(value["id"]) for name, value in examples.items() if "id" in value}
-    assert all(person[name].editor == examples[name]["editor"] for name in person if name != "sos_two_sites")
+    people = {name: value["id"] for name, value in examples.items() if "id" in value and not name.startswith("sos")}
+    person = {name: population.practitioner(id) for name, id in people.items()}
+    assert all(person[name].editor == examples[name]["editor"] for name in person)
     assert len(person["practitioner_one_site"].places) == 1
     assert len(person["practitioner_two_sites"].places) == 2
     assert person["practitioner_adeli"].id.startswith("0")
@@ -88,6 +89,7 @@ def test_every_example_is_someone_of_the_right_kind(population):
     assert len(person["practitioner_cpts"].cpts) == 1
     assert [len(person[name].cpts) for name in several] == [2, 2]
     assert len(population.sos[examples["sos_two_sites"]["id"]].sites) == 2
+    assert len(population.sos[examples["sos_one_site"]["id"]].sites) == 1
     assert len(examples["sos_associations"]["ids"]) >= 2
     first = examples["regulators"][0]
     assert (first["identifier"], first["territory"]) == ("3456780581/11242343", "SAS-33")
@@ -184,6 +186,10 @@ SPOILT = [
     ("sos", 'closes: "23:30"}]', 'closes: "22:00"}]', "slots outside these opening hours"),
     ("sos", 'opens: "08:00", closes: "23:30"}]', 'opens: "08:00", closes: "07:00"}]', "not after it opens"),
     ("sos", "editor: garde-plus", "editor: rdv-commune", "does not speak SOS"),
+    ("sos", '"819800000309"', '"819900000027"', "procedural"),
+    ("sos", '"819800000309"', '"819800000317"', "there is a doctor '819800000317' already"),
+    ("sos", '"819800000309"', '"819800000010"', "there is a practitioner '819800000010' already"),
+    ("sos", '"819800000309"', '"0339900015"', "Expected `str` matching regex"),
     ("regulators", "karim.berthomieu@samu33.example", "claire.fontanel@samu33.example", "duplicate email"),
     ("regulators", "territory: SAS-35", "territory: SAS-29", "unknown territory 'SAS-29'"),
     ("territories", "fr.health.samu350", "fr.health.samu330", "duplicate samu"),
@@ -205,6 +211,17 @@ def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good
     assert caught.value.file == str(path)
     culprit = text[: text.index(good)].count("\n") + 1
     assert abs(caught.value.line - culprit) <= 8  # the line of the value, or of another in its row
+
+
+def test_files_of_before_lack_the_doctors_and_the_later_examples(personas):
+    later = ("doctors:", "- {id:", "sos_one_site:", "sos_home_visits:")
+    for name in ("sos", "examples"):
+        path = personas / f"{name}.yaml"
+        lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith(later)]
+        path.write_text("\n".join(lines), encoding="utf-8")
+    population = load_population(Settings(personas=str(personas)))
+    assert {"sos_one_site", "sos_home_visits"} & set(population.examples) == set()
+    assert {sos.doctors for sos in population.sos.values()} == {()}
 
 
 def test_duplicate_is_refused_at_its_own_line(personas):

@@ -64,7 +64,7 @@ def test_area_follows_the_departement_and_grows(population: Population) -> None:
     assert area_of(Town("97302", "Cayenne", "97300", "973", 4.9, -52.3)).radius_km == FALLBACK_RADIUS_KM[0]
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not beside this checkout")
+@pytest.mark.skipif(not REFERENCE.exists(), reason="../shared is absent")
 def test_radii_are_those_of_the_platform() -> None:
     with REFERENCE.open(encoding="utf-8") as file:
         rows = {row["code"].replace("20A", "2A").replace("20B", "2B"): row for row in csv.DictReader(file)}

@@ -81,7 +81,7 @@ def test_a_departement_has_a_radius_of_its_own(national: Directory) -> None:
     assert distance_km(overseas.area.lat, overseas.area.lon, -12.8, 45.15) < 30
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not beside this checkout")
+@pytest.mark.skipif(not REFERENCE.exists(), reason="../shared is absent")
 def test_centres_and_radii_of_departements_are_those_of_the_platform() -> None:
     nowhere = [Town("x", "x", "x", "x", 0.0, 0.0)]
     with REFERENCE.open(encoding="utf-8") as file:
