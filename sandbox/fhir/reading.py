@@ -342,7 +342,7 @@ class _Reader:
         for requirement, name, value in (("R01-38", "line", line), ("R01-39", "city", city)):
             if not value:
                 self.told.wrong(requirement, f"{path}.address.{name}", f"an address without {name}")
-        if len(postal_code) != 5 or not postal_code.isdigit():
+        if len(postal_code) != 5 or not (postal_code.isascii() and postal_code.isdigit()):
             cause = "the postal code is {} instead of five digits"
             self.told.wrong("R01-40", f"{path}.address.postalCode", cause, postal_code or None)
         own = next((text_of(identifier, "value") for _, identifier in nodes_of(location, "identifier", path)), "")

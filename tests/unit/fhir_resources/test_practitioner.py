@@ -324,3 +324,10 @@ def test_a_long_value_is_quoted_shortly():
     with pytest.raises(RequestError) as caught:
         parse_regulator(body(resourceType="y" * 100_000))
     assert all(len(issue.detail) < 500 for issue in caught.value.issues)
+
+
+def test_what_is_accepted_with_findings_tells_the_first_fifty():
+    problems = document_module.Problems()
+    for at in range(60):
+        problems.finding("R03-9", f"cause {at}", "x")
+    assert [each.text for each in problems.findings] == [f"cause {at}" for at in range(50)]
