@@ -1,4 +1,5 @@
-"""What `sas-sandbox up` prints once everything answers: who listens where, the accounts, three commands to copy."""
+"""What `sas-sandbox up` prints: what it opens to the network, if anything, and once everything answers who listens
+where, the accounts, three commands to copy."""
 
 from __future__ import annotations
 
@@ -9,6 +10,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from sandbox.config import (
+    AMQP,
+    AMQPS,
+    CONTROL_UI,
+    EDITORS_FHIR,
+    EDITORS_UI,
+    EMBEDDED,
+    LRM_UI,
+    PSC_UI,
+    SAS_FHIR,
+    SAS_UI,
+    Settings,
+    is_loopback,
+)
 from sandbox.files import POSIX
 
 
@@ -24,15 +39,54 @@ def memory_mib(pids: Sequence[int]) -> float | None:
     return total / 1024
 
 
+def opened(settings: Settings, token_file: Path) -> list[str]:
+    """What other machines can reach and what keeps them out, line by line; nothing while this machine is alone."""
+    if not settings.exposed:
+        return []
+    certificate = "certificat client" if settings.mtls else "SANS CONTRÔLE (--no-mtls)"
+    rows = [
+        (SAS_UI, "plateforme SAS, pages et API", "comptes de Pro Santé Connect"),
+        (EDITORS_UI, "éditeurs, pages", "comptes de Pro Santé Connect, ou mot de passe"),
+        (LRM_UI, "LRM, pages et API", "mot de passe du LRM (lrms[].password de endpoints.json)"),
+        (PSC_UI, "Pro Santé Connect", "mot de passe de chaque compte de démonstration"),
+        (CONTROL_UI, "tour de contrôle, __admin, métriques", "jeton d'administration"),
+        (EDITORS_FHIR, "éditeurs, FHIR", certificate),
+        (SAS_FHIR, "plateforme SAS, FHIR", certificate),
+    ]
+    if settings.hub_broker == EMBEDDED:
+        rows.append((AMQPS, "Hub Santé", certificate) if settings.mtls else (AMQP, "Hub Santé", "mot de passe"))
+    lines = [
+        f"  Ouvert au réseau : --host {settings.host} est joignable par d'autres machines.",
+        *(f"    port {settings.port(offset):<6} {what:<38} {guarded}" for offset, what, guarded in rows),
+        f"  Jeton d'administration : {token_file}",
+        "    (Authorization: Bearer <jeton> ; dans un navigateur : n'importe quel nom, le jeton pour mot de passe)",
+        "  Les pages sont en HTTP sans chiffrement : n'ouvrez ces ports qu'à un réseau de confiance.",
+        "  Les mots de passe de démonstration des personnages fournis sont publics.",
+    ]
+    if is_loopback(settings.public_host):
+        lines.append(
+            f"  Les adresses publiées disent {settings.public_host} : donnez --public-host aux autres machines."
+        )
+    return lines
+
+
 def quoted(word: str) -> str:
     """A word of a command as the person's shell wants it."""
     return shlex.quote(word) if POSIX else subprocess.list2cmdline([word])
 
 
 def banner(
-    document: dict[str, Any], data_dir: Path, *, program: str, seconds: float, memory: float | None, processes: int
+    document: dict[str, Any],
+    data_dir: Path,
+    *,
+    program: str,
+    seconds: float,
+    memory: float | None,
+    processes: int,
+    open_to: Sequence[str] = (),
 ) -> str:
-    """The text, from endpoints.json (absolute certificate paths) and what was measured. `program`: how to call us."""
+    """The text, from endpoints.json (absolute certificate paths) and what was measured. `program`: how to call us;
+    `open_to`: what `opened` says."""
     sas, control = document["sas"], document["control"]
     used = "" if memory is None else f", {memory:.0f} Mio (Pss)"
     where = "un processus" if processes == 1 else f"{processes} processus"
@@ -59,6 +113,7 @@ def banner(
         f"    page à ouvrir : {sas['ui']}/",
         f"    {program} scenario run nominal --endpoints {quoted(str(data_dir / 'endpoints.json'))}",
         "",
+        *([*open_to, ""] if open_to else []),
         "  Ctrl-C pour arrêter.",
         "",
     ]

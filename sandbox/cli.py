@@ -125,17 +125,28 @@ SETTING_FLAGS = (
 def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     from sandbox import ecosystem  # the help must not wait for these
-    from sandbox.banner import banner, memory_mib
-    from sandbox.ground import open_lines, prepare
+    from sandbox.banner import banner, memory_mib, opened
+    from sandbox.ground import TOKEN_FILE, open_lines, prepare
 
     settings = settings_of(options, *SETTING_FLAGS)
     ground = prepare(settings, ecosystem.wall)
+    open_to = opened(settings, settings.data / TOKEN_FILE)
+    for line in open_to:
+        print(line, file=sys.stderr, flush=True)
 
     def announce(pids: Sequence[int]) -> None:
         seconds = time.monotonic() - started
         document = _absolute(settings.data)
         memory, program = memory_mib(pids), _program()
-        text = banner(document, settings.data, program=program, seconds=seconds, memory=memory, processes=len(pids))
+        text = banner(
+            document,
+            settings.data,
+            program=program,
+            seconds=seconds,
+            memory=memory,
+            processes=len(pids),
+            open_to=open_to,
+        )
         print(text, flush=True)
 
     try:

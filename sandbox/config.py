@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import msgspec
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import IG_VERSIONS
+from sandbox.kernel.hub_clients import usable_client_id
 from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
@@ -25,11 +27,20 @@ ENV_PREFIX = "SAS_SANDBOX_"
 SAS_UI, EDITORS_UI, LRM_UI, PSC_UI, CONTROL_UI = 0, 1, 2, 3, 10
 EDITORS_FHIR, SAS_FHIR, AMQPS, AMQP = 43, 44, 71, 72
 
+SSO_REALM = "/realms/sas"  # on the port PSC_UI: the platform's own identity provider, where editors send regulators
+
 EMBEDDED = "embedded"  # the broker inside the role `hub`
 
 MOST_TAKE_OVER_S = 86_400
 
 ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
+
+
+_LARGEST = 2**53 - 1  # of the whole numbers that every reader of JSON keeps
+_VHOST = re.compile(r"/|[A-Za-z0-9._-]{1,100}")
+_ORIGIN = re.compile(r"sas(?:-[A-Za-z0-9_-]{1,40})?")
+_TOKEN = re.compile(r"[!-~]{16,200}")
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oidc_clients: tuple[OidcClient, ...] = ()  # further clients of Pro Santé Connect
     external_editors: tuple[ExternalEditor, ...] = ()  # vendors' real servers that take part
     external_lrms: tuple[ExternalLrm, ...] = ()  # vendors' LRMs: queues and certificate only
+    admin_token: str | None = None  # asked for at the control port; None: a derived one where `host` is not loopback
     config: str | None = None  # the YAML file that these settings come from
 
     def __post_init__(self) -> None:
@@ -105,7 +117,33 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         vendors = [row.client_id for row in self.external_lrms]
         _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",
                  vendors, "other client ids than the platform's, each once")  # fmt: skip
+        self._check_names()
+        self._check_numbers()
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
+
+    def _check_names(self) -> None:
+        """Hosts, files and ids: nothing that a URL, a file or a protocol could not carry."""
+        for name in self.__struct_fields__:
+            text = getattr(self, name)
+            if isinstance(text, str) and name != "admin_token":
+                _require(text.isprintable() and text.strip() != "", name, text, "a text without control characters")
+        for name in ("host", "public_host"):
+            _require(_is_host(getattr(self, name)), name, getattr(self, name), "a host name or an IP address")
+        _require(_VHOST.fullmatch(self.vhost), "vhost", self.vhost, "/, or letters, digits, '.', '_' and '-'")
+        _require(_ORIGIN.fullmatch(self.sas_origin), "sas_origin", self.sas_origin, "sas, or sas-<name>")
+        for name, ids in (("platform_client_id", (self.platform_client_id,)), ("spare_clients", self.spare_clients)):
+            for client_id in ids:
+                _require(usable_client_id(client_id), name, client_id, "fr.health.<name>, not the hub's own")
+        _require(self.platform_client_id not in self.spare_clients, "spare_clients", self.platform_client_id,
+                 "other client ids than the platform's")  # fmt: skip
+        token = self.admin_token
+        _require(token is None or _TOKEN.fullmatch(token), "admin_token", "(not shown)",
+                 "16 to 200 visible ASCII characters without spaces")  # fmt: skip
+
+    def _check_numbers(self) -> None:
+        _require(-_LARGEST <= self.seed <= _LARGEST, "seed", self.seed, f"-{_LARGEST} to {_LARGEST}")
+        _require(1 <= self.message_ttl_s <= 4_000_000, "message_ttl_s", self.message_ttl_s, "1 to 4000000")
+        _require(0 < self.session_hours <= 8_760, "session_hours", self.session_hours, "over 0, at most 8760")
 
     def port(self, offset: int) -> int:
         """The port of one of the offsets above."""
@@ -123,6 +161,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def public_name(self) -> str:
         """The public host as a URL writes it: an IPv6 address in brackets."""
         return f"[{self.public_host}]" if ":" in self.public_host else self.public_host
+
+    @property
+    def exposed(self) -> bool:
+        """Do the ports listen to other machines than this one."""
+        return not is_loopback(self.host)
 
     @property
     def hub(self) -> tuple[str, int]:
@@ -164,6 +207,33 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _is_host(text: str) -> bool:
+    """An IP address (no zone: URLs cannot carry it), or a host name."""
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        return len(text) <= 253 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def is_unspecified(host: str) -> bool:
+    """Does that address mean all addresses of this machine: `0.0.0.0`, `::`."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Does that name or address mean this machine alone: `localhost`, `127.…`, `::1`, `::ffff:127.…`."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
 class FieldError(ValueError):
     """A setting's value is not usable; carries the field so that the caller can say where it came from."""
 
@@ -172,7 +242,7 @@ class FieldError(ValueError):
         self.field = field
 
 
-def _require(good: bool, field: str, value: object, expected: str) -> None:
+def _require(good: object, field: str, value: object, expected: str) -> None:
     if not good:
         raise FieldError(field, value, expected)
 
@@ -214,7 +284,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
         settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.ValidationError, FieldError) as error:
         raise _explain(error, origin, document) from None
-    if "public_host" not in layers and settings.host not in ("0.0.0.0", "::"):
+    if "public_host" not in layers and not is_unspecified(settings.host):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
     return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
 
@@ -237,7 +307,11 @@ def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> Usag
     inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
     if document is not None and inside is not None and origin.get(inside[2]) == document.file:
         return document.error(inside[1], text)  # type: ignore[no-any-return]
-    field = next((name for name in Settings.__struct_fields__ if name in text.replace("`", " ").split(":")[0]), "")
+    known = next((each for each in (error, error.__cause__) if isinstance(each, FieldError)), None)
+    field = known.field if known is not None else ""
+    if not field:
+        told = text.replace("`", " ").split(":")[0].split()
+        field = next((name for name in Settings.__struct_fields__ if name in told), "")
     if not field:
         field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")
     if document is not None and field in document.value and origin.get(field) == document.file:

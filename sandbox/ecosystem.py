@@ -26,6 +26,7 @@ from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import World, WorldView
 from sandbox.net.context import Context, Service
+from sandbox.net.http.descriptors import raise_limit
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
 from sandbox.population.load import kept_population
 from sandbox.population.residents import Residents
@@ -60,6 +61,7 @@ def tune_collector() -> None:
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run a coroutine on uvloop, or on asyncio's own loop where uvloop does not exist."""
     allocator.tune()
+    raise_limit()
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:

@@ -29,6 +29,7 @@ from sandbox.config import (
     SAS_FHIR,
     SAS_UI,
     Settings,
+    is_unspecified,
 )
 from sandbox.control import endpoints
 from sandbox.data_stores import require_readable
@@ -37,7 +38,9 @@ from sandbox.hub.clients import client_ids
 from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
+from sandbox.kernel.hub_clients import usable_client_id, why_not
 from sandbox.kernel.world import ClockSetting
+from sandbox.net.context import admin_token
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
@@ -56,6 +59,7 @@ PORT_NAMES = {
     AMQP: "Hub Santé, AMQP",
 }
 LOCK_PATIENCE_S = 4.0  # orphans of a killed supervisor end within 2 s
+TOKEN_FILE = "admin-token"
 SOCKET_PATH_LIMIT = 100  # sun_path is 104 octets on some systems
 
 
@@ -93,6 +97,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     if settings.processes and not POSIX:
         raise UsageError("--processes needs a POSIX system (Linux, macOS): start without it, all roles in one process")
     clock = _clock(settings, wall)
+    _check_ready_file(settings)
     population = load_population(settings)
     registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
     _tell_apart(settings, population)
@@ -110,11 +115,13 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
         os.close(lock)
         raise
     try:
+        master = master_secret(data)
+        write_token(data, admin_token(settings, master))
         return Ground(
             settings=settings,
             population=population,
             pki=make_pki(settings, population, wall) if settings.mtls else None,
-            master_secret=master_secret(data),
+            master_secret=master,
             clock=clock,
             run_id=os.urandom(8).hex(),
             sockets=sockets,
@@ -129,8 +136,35 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
         raise
 
 
+def _check_ready_file(settings: Settings) -> None:
+    """Raises UsageError when `--ready-file` cannot be written, before anything is started."""
+    if settings.ready_file is None:
+        return
+    path = Path(settings.ready_file).absolute()
+    if path.is_dir():
+        raise UsageError(f"ready file {path} is a directory: give the path of a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"ready file {path}: {path.parent} is no directory: make it first, or choose another")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"ready file {path}: {path.parent} cannot be written")
+
+
+def write_token(data: Path, token: str) -> None:
+    """Keep the token of the control plane in `admin-token`, for its owner alone; without one there is no file."""
+    path = data / TOKEN_FILE
+    if not token:
+        path.unlink(missing_ok=True)
+        return
+    temporary = path.with_name(f"{TOKEN_FILE}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="\n") as file:
+        file.write(token + "\n")
+    temporary.replace(path)
+
+
 def _tell_apart(settings: Settings, population: Population) -> None:
     """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
+    _tell_clients_apart(settings, population)
     rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
     taken = {(sas_subject().cn, sas_subject().ou): "sas"}
     for slug, editor in population.editors.items():  # the external ones come last
@@ -138,6 +172,19 @@ def _tell_apart(settings: Settings, population: Population) -> None:
         other = taken.setdefault((subject.cn, subject.ou), slug)
         if other != slug and slug in rows:
             raise settings.error(rows[slug], f"'{other}' has the same CN '{subject.cn}' and OU '{subject.ou}'")
+
+
+def _tell_clients_apart(settings: Settings, population: Population) -> None:
+    """Client ids tell who reads which queue: none is two things. Raises UsageError."""
+    for at, row in enumerate(settings.external_lrms):
+        if not usable_client_id(row.client_id):
+            raise settings.error(f"$.external_lrms[{at}].client_id", why_not(row.client_id))
+    for territory in population.territories.values():
+        lrm = f"'{territory.samu}' is the LRM of territory {territory.code} in the persona files"
+        if territory.samu == settings.platform_client_id:
+            raise settings.error("$.platform_client_id", lrm)
+        if territory.samu in settings.spare_clients:
+            raise settings.error("$.spare_clients", lrm)
 
 
 def _clock(settings: Settings, wall: Callable[[], float]) -> ClockSetting:
@@ -205,6 +252,8 @@ def _bind(settings: Settings, offset: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     if POSIX:  # on Windows this would take the port of somebody who listens
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sock.family == socket.AF_INET6 and is_unspecified(settings.host):
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses: those of IPv4 too
     try:
         sock.bind((settings.host, port))
         sock.listen(2048)

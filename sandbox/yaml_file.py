@@ -13,6 +13,7 @@ import yaml
 from sandbox.kernel.errors import ConfigError
 
 T = TypeVar("T")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -29,8 +30,11 @@ class YamlFile(Generic[T]):
         return ConfigError(self.file, line_of(self.root, path), problem)
 
 
-def load_yaml(path: Path, kind: type[T]) -> YamlFile[T]:
-    """Read one file as `kind` (a msgspec type). Raises ConfigError: unreadable, no YAML, or not of that shape."""
+def load_yaml(path: Path, kind: type[T], *, lines: bool = False) -> YamlFile[T]:
+    """Read one file as `kind` (a msgspec type). `lines`: its texts may have several lines.
+
+    Raises ConfigError: unreadable, no YAML, a text with control characters, or not of that shape.
+    """
     name = str(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,6 +50,9 @@ def load_yaml(path: Path, kind: type[T]) -> YamlFile[T]:
         raise ConfigError(name, 1, "not YAML: far too many levels") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         raise ConfigError(name, 1, f"not YAML: {error}") from None
+    if (strange := _strange(root, lines)) is not None:
+        line, text = strange
+        raise ConfigError(name, line, f"{text[:60]!r} has control characters")
     try:
         value = msgspec.convert({} if raw is None else raw, kind, strict=True)
     except msgspec.ValidationError as error:
@@ -62,6 +69,25 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any]:
         return root, None if root is None else loader.construct_document(root)
     finally:
         loader.dispose()
+
+
+def _strange(root: yaml.Node | None, lines: bool) -> tuple[int, str] | None:
+    """The first text with a control character, and its line. `lines`: the end of a line is none."""
+    waiting, seen = [root] if root is not None else [], set()  # an alias is one node in several places
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            text = node.value.replace("\n", "").replace("\t", "") if lines else node.value
+            if _CONTROL.search(text):
+                return node.start_mark.line + 1, node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [each for pair in reversed(node.value) for each in reversed(pair)]
+        else:
+            waiting += reversed(node.value)
+    return None
 
 
 def line_of(root: yaml.Node | None, path: str) -> int:

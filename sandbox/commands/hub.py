@@ -42,10 +42,10 @@ def add(commands: Commands) -> None:
 
 def _add_client(options: argparse.Namespace) -> int:
     from sandbox.commands.running import Running
-    from sandbox.kernel.hub_clients import usable_client_id
+    from sandbox.kernel.hub_clients import usable_client_id, why_not
 
     if not usable_client_id(options.id):
-        raise UsageError(f"hub: '{options.id}' is no client id (expected fr.health.<name>)")
+        raise UsageError(f"hub: {why_not(options.id)}")
     running = Running(settings_of(options, "data_dir"))
     known = [client["id"] for client in running.get("/hub/clients")["clients"]]
     if options.id in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sandbox.commands.options import Commands, directory_options, settings_of
-from sandbox.config import PSC_UI
+from sandbox.config import PSC_UI, SSO_REALM
 from sandbox.kernel.errors import UsageError
 
 
@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
 def _clients(options: argparse.Namespace) -> int:
     from sandbox.ground import master_secret
     from sandbox.net.context import derived_secret
-    from sandbox.psc.clients import declared_clients
+    from sandbox.psc.clients import REALM_CLIENT, REALM_PURPOSE, declared_clients
 
     settings = settings_of(options, "data_dir", "port_base")
     try:
@@ -35,4 +35,7 @@ def _clients(options: argparse.Namespace) -> int:
         print(f"{client.id} ({client.name})\n  secret : {client.secret}")
         for uri in client.redirect_uris:
             print(f"  retour : {uri}")
+    print(f"realm de la plateforme : {settings.http(PSC_UI, SSO_REALM)}")
+    print(f"{REALM_CLIENT} (pour tous, avec les mêmes adresses de retour)")
+    print(f"  secret : {derived_secret(master, REALM_PURPOSE)}")
     return 0

@@ -29,17 +29,24 @@ class Running:
 
     def get(self, path: str) -> Any:
         """GET of the admin API. Raises NobodyAnswers, UsageError."""
-        return self._ask(urllib.request.Request(self.document["control"]["api"] + path))
+        return self._ask(self._request(path))
 
     def post(self, path: str, body: Any) -> Any:
         """POST of JSON. Raises NobodyAnswers, UsageError with what the control plane says."""
         data = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(self.document["control"]["api"] + path, data, headers))
+        return self._ask(self._request(path, data=data, headers=headers))
 
     def delete(self, path: str) -> Any:
         """DELETE. Raises NobodyAnswers, UsageError with what the control plane says."""
-        return self._ask(urllib.request.Request(self.document["control"]["api"] + path, method="DELETE"))
+        return self._ask(self._request(path, method="DELETE"))
+
+    def _request(self, path: str, **options: Any) -> urllib.request.Request:
+        """A call of the admin API, with its token where it asks for one."""
+        request = urllib.request.Request(self.document["control"]["api"] + path, **options)
+        if token := self.document["control"].get("token"):
+            request.add_header("Authorization", f"Bearer {token}")
+        return request
 
     def _ask(self, request: urllib.request.Request) -> Any:
         try:

@@ -57,6 +57,7 @@ from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import Issue, RequestError, malformed, refused
+from sandbox.kernel.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.net.http_server import Listener
@@ -68,6 +69,14 @@ from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
 
+TOKEN_WANTED = (
+    "Le jeton d'administration est demandé (fichier admin-token du répertoire des données) : "
+    "« Authorization: Bearer <jeton> », ou dans un navigateur comme mot de passe, avec n'importe quel nom."
+)
+TOKEN_NEEDED = (
+    "the admin token is needed: Authorization: Bearer <token>, or Basic with the token as password "
+    "(file admin-token of the data directory, control.token of endpoints.json)"
+)
 RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
 
 
@@ -214,7 +223,16 @@ class Control:
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
-        return console(self.context, pages, routes, role="control", handlers=_error_handlers(pages))
+        token = self.context.admin_token
+        return console(
+            self.context,
+            pages,
+            routes,
+            role="control",
+            handlers=_error_handlers(pages),
+            passwords=(token,) if token else (),
+            wanted=TOKEN_WANTED,
+        )
 
 
 class _Desk:
@@ -239,6 +257,7 @@ class _Desk:
             now=control.context.clock.now(),
             exchanges=exchanges[: -SHOWN - 1 : -1],
             endpoints=control.endpoints(),
+            exposed=control.context.settings.exposed,
         )
 
     async def health(self, request: Request) -> Response:
@@ -366,9 +385,10 @@ class _Desk:
 
 
 def _number(text: str, name: str) -> int:
-    if not text.isdigit() or len(text) > 15:
-        raise malformed(f"'{text}' is not a whole number", name, code="value")
-    return int(text)
+    number = whole_number(text)
+    if number is None:
+        raise malformed(f"'{text[:40]}' is not a whole number of at most 15 digits", name, code="value")
+    return number
 
 
 def _error_handlers(pages: Pages) -> dict[Any, Any]:
@@ -376,7 +396,11 @@ def _error_handlers(pages: Pages) -> dict[Any, Any]:
     on_page = error_handlers(pages)
 
     def request_error(request: Request, error: RequestError) -> Response:
-        return _problem(error.status, error.issues) if _is_admin(request) else on_page[RequestError](request, error)
+        if not _is_admin(request):
+            return on_page[RequestError](request, error)
+        if error.status == 401:
+            return _problem(401, (Issue("login", TOKEN_NEEDED, "Authorization"),))
+        return _problem(error.status, error.issues)
 
     def http_error(request: Request, error: HTTPException) -> Response:
         if not _is_admin(request):
@@ -388,7 +412,7 @@ def _error_handlers(pages: Pages) -> dict[Any, Any]:
 
 
 def _is_admin(request: Request) -> bool:
-    return request.url.path.startswith("/__admin")
+    return request.url.path.startswith(("/__admin", "/metrics"))
 
 
 def _problem(status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> Response:

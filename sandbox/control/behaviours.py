@@ -25,6 +25,7 @@ from sandbox.faults.base import Value
 from sandbox.faults.lrm import LRM_KINDS, MESSAGES, MOMENTS
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.model import Territory
+from sandbox.kernel.numbers import decimal_number, whole_number
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
 from sandbox.net.link import Switchboard
@@ -212,12 +213,19 @@ def _rule(form: Mapping[str, str]) -> RuleRequest:
         params["ack"] = True
     count = form.get("count", "").strip()
     percent = _number(form.get("percent", "100"), "percent")
-    wanted = int(_number(count, "count")) if count else None
+    wanted = _whole(count, "count") if count else None
     return RuleRequest(form.get("kind", ""), percent / 100, wanted, params)
 
 
 def _number(text: str, name: str) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        raise refused(f"« {text} » n'est pas un nombre", name, code="value") from None
+    number = decimal_number(text.strip().replace(",", "."))
+    if number is None:
+        raise refused(f"« {text[:40]} » n'est pas un nombre", name, code="value")
+    return number
+
+
+def _whole(text: str, name: str) -> int:
+    number = whole_number(text)
+    if number is None:
+        raise refused(f"« {text[:40]} » n'est pas un nombre entier", name, code="value")
+    return number

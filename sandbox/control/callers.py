@@ -2,6 +2,8 @@
 
     {"client_id", "territory", "origin", "contextual_call": bool}
 
+ANS's LRM simulator is one of them, though it is no client of the hub and has no territory ("").
+
 Like everything of the World a change is durable, pushed to all roles, and answered once they have it.
 """
 
@@ -13,7 +15,7 @@ from typing import Any
 import msgspec
 
 from sandbox.control.worlds import Worlds
-from sandbox.kernel.calls import may_call, with_calls
+from sandbox.kernel.calls import SIMULATOR, may_call, with_calls
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Territory
 from sandbox.kernel.world import World
@@ -27,8 +29,8 @@ class LrmRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def lrm(population: Population, client_id: str) -> Territory:
-    """The territory whose LRM has that hub client id. Raises RequestError 404."""
-    known = {territory.samu: territory for territory in population.territories.values()}
+    """The territory whose LRM has that hub client id; ANS's simulator by its origin. Raises RequestError 404."""
+    known = {territory.samu: territory for territory in _callers(population)}
     if client_id not in known:
         raise RequestError(404, Issue("not-found", f"no LRM '{client_id}' (known: {', '.join(known)})", "client_id"))
     return known[client_id]
@@ -46,7 +48,12 @@ def document(territory: Territory, worlds: Worlds) -> dict[str, Any]:
 
 def documents(population: Population, worlds: Worlds) -> Iterator[dict[str, Any]]:
     """All of them."""
-    return (document(territory, worlds) for territory in population.territories.values())
+    return (document(territory, worlds) for territory in _callers(population))
+
+
+def _callers(population: Population) -> Iterator[Territory]:
+    yield from population.territories.values()
+    yield SIMULATOR
 
 
 async def put(worlds: Worlds, territory: Territory, wanted: LrmRequest) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.config import CONTROL_UI, EMBEDDED, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI
+from sandbox.config import CONTROL_UI, EMBEDDED, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI, SSO_REALM
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials, Pki
@@ -44,7 +44,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
             }
             for editor in population.editors.values()
         ],
-        "psc": {"issuer": settings.http(PSC_UI, "/psc")},
+        "psc": {"issuer": settings.http(PSC_UI, "/psc"), "realm": settings.http(PSC_UI, SSO_REALM)},
         "hub": _hub(context),
         "lrms": [
             {
@@ -53,6 +53,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
                 "territory": territory.code,
                 "origin": territory.origin,
                 "external": territory.samu in settings.external_lrm_ids,
+                "password": context.lrm_password(territory.samu) or None,
             }
             for territory in population.territories.values()
         ],
@@ -60,6 +61,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
             "ui": settings.http(CONTROL_UI),
             "api": settings.http(CONTROL_UI, "/__admin"),
             "metrics": settings.http(CONTROL_UI, "/metrics"),
+            "token": context.admin_token or None,
         },
         "tls": _tls(context.pki, added, relative_to),
         "examples": {**population.examples, "regulators": _regulators(context)},

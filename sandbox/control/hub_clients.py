@@ -32,6 +32,7 @@ from sandbox.kernel.hub_clients import (
     leaving_switch,
     switch_of,
     usable_client_id,
+    why_not,
 )
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
@@ -101,7 +102,7 @@ class HubClients:
     async def add(self, request: ClientRequest) -> None:
         """Durable, known to the hub, in endpoints.json. Raises RequestError 409, 422, Laggards."""
         if not usable_client_id(request.id):
-            raise refused(f"'{request.id}' is no client id (expected fr.health.<name>)", "id", code="value")
+            raise refused(why_not(request.id), "id", code="value")
         if len(request.software) > LONGEST_NAME:
             raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
         if any(row["id"] == request.id for row in self.listed()):

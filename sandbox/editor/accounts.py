@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from sandbox.fhir.practitioner import RegulatorAccount
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, prefixed_person
+from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, regulator_identifier, regulator_login
 from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "accounts"
@@ -85,8 +85,16 @@ class Index:
 
     def holders(self, wanted: Conditional) -> list[AccountRecord]:
         """Accounts with that identifier: the active one (there is at most one per pair) first, then the latest."""
-        found = [self._by_id[id] for id in self._by_value.get(wanted.value, ())]
-        return _best_first([one for one in found if any(wanted.matches(identifier) for identifier in one.identifiers)])
+        forms = {wanted.value: wanted}
+        if (prefixed := _prefixed(wanted)) is not None:  # an RPPS without its prefix is the same person's
+            forms[prefixed.value] = prefixed
+        found = {
+            id: self._by_id[id]
+            for value, form in forms.items()
+            for id in self._by_value.get(value, ())
+            if any(form.matches(identifier) for identifier in self._by_id[id].identifiers)
+        }
+        return _best_first([*found.values()])
 
     def holder(self, identifier: Identifier) -> AccountRecord | None:
         """The account that holds this pair: the active one, else the one changed last."""
@@ -96,6 +104,12 @@ class Index:
         """The account of that e-mail: the active one, else the one changed last."""
         found = [self._by_id[id] for id in self._by_email.get(email.lower(), ())]
         return next(iter(_best_first(found)), None)
+
+
+def _prefixed(wanted: Conditional) -> Conditional | None:
+    system = SYSTEM_PERSON if wanted.system is None else wanted.system
+    value = regulator_identifier(Identifier(system, wanted.value)).value
+    return Conditional(system, value) if value != wanted.value else None
 
 
 def _best_first(records: list[AccountRecord]) -> list[AccountRecord]:
@@ -179,9 +193,19 @@ def _find(index: Index, wanted: Conditional, account: RegulatorAccount) -> Accou
     return found
 
 
+def _decoded(row: bytes) -> AccountRecord:
+    record = _decoder.decode(row)
+    identifiers = tuple(map(regulator_identifier, record.identifiers))
+    return msgspec.structs.replace(record, identifiers=identifiers)
+
+
 def _released(holder: AccountRecord, identifier: Identifier) -> bool:
     """Only national ids are given to somebody else once their account is inactive."""
     return not holder.active and identifier.system == SYSTEM_PERSON
+
+
+def _anyhow(_: AccountRecord | None) -> None:
+    """Any change may be made."""
 
 
 class Accounts:
@@ -189,7 +213,7 @@ class Accounts:
 
     def __init__(self, store: Store, clock: Clock, entropy: Entropy) -> None:
         self._store, self._clock, self._entropy = store, clock, entropy
-        self._index = Index(_decoder.decode(row) for _, row in store.items(TABLE))
+        self._index = Index(_decoded(row) for _, row in store.items(TABLE))
 
     def __len__(self) -> int:
         return len(self._index)
@@ -205,12 +229,19 @@ class Accounts:
         decide_post(self._index, account)  # again: another request may have come in between
         return await self._create(account, password)
 
-    async def put(self, wanted: Conditional, account: RegulatorAccount) -> tuple[AccountRecord, bool]:
-        """INT_R02 conditional update: (account, True when it was created). Raises RequestError, StoreError."""
+    async def put(
+        self, wanted: Conditional, account: RegulatorAccount, allow: Callable[[AccountRecord | None], None] = _anyhow
+    ) -> tuple[AccountRecord, bool]:
+        """INT_R02 conditional update: (account, True when it was created). Raises RequestError, StoreError.
+
+        `allow` sees the account as it is (None: there is none) and raises RequestError when it must not be changed.
+        """
         decision = decide_put(self._index, wanted, account)
+        allow(decision.target)
         if decision.target is None:
             password = await self._new_password()
             decision = decide_put(self._index, wanted, account)  # again, for the same reason
+            allow(decision.target)
             if decision.target is None:
                 return await self._create(account, password), True
         return await self._update(decision.target, account), False
@@ -220,7 +251,7 @@ class Accounts:
 
         An active account is preferred; an inactive one is returned too, so that the page can say so.
         """
-        ids = dict.fromkeys((national_id, prefixed_person(national_id)))
+        ids = dict.fromkeys((national_id, regulator_login(national_id)))
         candidates = [self._index.holder(Identifier(SYSTEM_PERSON, id)) for id in ids if id]
         candidates.append(self._index.of_email(email) if email else None)
         found = [one for one in candidates if one is not None]

@@ -13,7 +13,7 @@ Each editor has its own store. On the FHIR port only the SAS core comes in (CN a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -61,9 +61,11 @@ from sandbox.net.fhir_http import (
     parse_body,
     query_of,
     read_body,
+    read_response,
     ready_fhir,
     wants_representation,
 )
+from sandbox.net.http.conditions import conditions_of, weak_etag
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
@@ -71,7 +73,8 @@ from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
-from sandbox.web.oidc import RelyingParty
+from sandbox.web.ended import Ended
+from sandbox.web.oidc import AT_PLATFORM, RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
 from sandbox.web.sse import Streams
 
@@ -101,7 +104,7 @@ class Vendor:
 def peers(context: Context, editor: Editor) -> tuple[HttpClient, RelyingParty]:
     """An editor's ways out: its HTTP client (with its own certificate), and its login at Pro Santé Connect."""
     http = HttpClient(context, f"editor:{editor.slug}", editor.slug if context.pki is not None else None)
-    return http, RelyingParty(context, editor.slug, f"{ui_base(context, editor)}/oidc/callback", http)
+    return http, RelyingParty(context, AT_PLATFORM, f"{ui_base(context, editor)}/oidc/callback", http)
 
 
 def open_vendor(context: Context, editor: Editor, http: HttpClient, login: RelyingParty) -> Vendor:
@@ -131,14 +134,17 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
     streams = Streams()
     secret = context.secret(f"resets:{editor.slug}")
+    recovery = Recovery(store, accounts, context.clock, context.entropy, secret)
     routes = [
         *entrance.routes(),
-        *PasswordPages(entrance, accounts, Recovery(store, accounts, context.clock, context.entropy, secret)).routes(),
+        *PasswordPages(entrance, accounts, recovery, context.admin_token).routes(),
         *BookingPages(context, entrance, agenda=agenda, ledger=ledger).routes(),
         *FollowUpPages(context, entrance, agenda=agenda, ledger=ledger, emitter=emitter, streams=streams).routes(),
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
-    pages = console(context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers)
+    pages = console(
+        context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers, ended=Ended(context, store)
+    )
     desk = Desk(
         editor=editor,
         population=context.population,
@@ -263,10 +269,17 @@ async def _account(request: Request, vendor: Vendor) -> Response:
     if wanted is None:
         record, created = await vendor.accounts.post(account), True
     else:
-        record, created = await vendor.accounts.put(wanted, account)
-    headers = {"Location": f"{vendor.desk.fhir_base}/Practitioner/{record.id}"}
-    body = _rendered(record) if wants_representation(request) else b""
+        record, created = await vendor.accounts.put(wanted, account, _condition(request))
+    rendered = _rendered(record)
+    headers = {"Location": f"{vendor.desk.fhir_base}/Practitioner/{record.id}", "ETag": weak_etag(rendered)}
+    body = rendered if wants_representation(request) else b""
     return fhir_response(body, 201 if created else 200, headers)
+
+
+def _condition(request: Request) -> Callable[[AccountRecord | None], None]:
+    """Whether an account may be changed as `If-Match` and `If-None-Match` have it."""
+    conditions = conditions_of(request)
+    return lambda record: conditions.allow_change(weak_etag(_rendered(record)) if record is not None else None)
 
 
 def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
@@ -278,7 +291,7 @@ def _read(request: Request, vendor: Vendor, kind: str, id: str) -> Response:
         body = _rendered(record)
     if body is None:
         raise not_found(f"no {kind} with id '{id}'")
-    return fhir_response(body)
+    return read_response(request, body, weak_etag(body))
 
 
 def _rendered(record: AccountRecord) -> bytes:
@@ -338,11 +351,14 @@ class Editors:
         context = self._context
         port = FhirPort(self._vendors)
         guarded = RequirePeer(port, _is_sas, at_once=port.at_once)
-        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once)
+        names = {(_SAS.cn, _SAS.ou): "sas"}
+        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once, names=names)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        return Listener(edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused, at_once=edge.at_once)
+        return Listener(
+            edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused, at_once=edge.at_once, console=False
+        )
 
     def _pages_listener(self) -> Listener:
         context = self._context

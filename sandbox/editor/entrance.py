@@ -26,7 +26,7 @@ from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
 from sandbox.web.oidc import RelyingParty
 from sandbox.web.pages import Pages, redirect
-from sandbox.web.session import checked_form, local_path, sign_in
+from sandbox.web.session import checked_form, local_path, sign_in, sign_out
 
 PACKAGE = "sandbox.editor"
 BANNER = "BAC À SABLE — données fictives"
@@ -84,9 +84,9 @@ class Entrance:
             return None, False
         return record, through_sas
 
-    def sign_in_by_password(self, request: Request, record: AccountRecord) -> None:
+    async def sign_in_by_password(self, request: Request, record: AccountRecord) -> None:
         """Open an ordinary session: no right of a regulator comes with it."""
-        sign_in(request, account=record.id, via="password", salt=record.password[0])
+        await sign_in(request, account=record.id, via="password", salt=record.password[0])
 
     def origin(self, request: Request) -> str:
         """The value of `origin` with which this session came, for links that lead back to the agenda."""
@@ -147,11 +147,11 @@ class Entrance:
         try:
             active = require_active(record)
         except RequestError as error:
-            request.session.clear()
+            await sign_out(request)
             name = f"{claims.given} {claims.family}".strip()
             reason = error.issues[0].detail
             return self.render(request, "refused.html", 403, name=name, reason=reason)
-        sign_in(request, account=active.id, via="sas")
+        await sign_in(request, account=active.id, via="sas")
         return redirect(local_path(claims.return_to, f"{self.root}/rendez-vous"))
 
     async def terms(self, request: Request) -> Response:
@@ -187,7 +187,7 @@ class Entrance:
     async def logout(self, request: Request) -> Response:
         """End this session; with `psc=1` that of Pro Santé Connect too, so that somebody else can log in."""
         form = await checked_form(request)
-        request.session.clear()
+        await sign_out(request)
         home = f"{self._base}/connexion"
         return redirect(await self._psc.logout_url(home) if form.get("psc") == "1" else home)
 

@@ -33,6 +33,7 @@ from sandbox.editor.venues import Venue, find_venue, kindred, zone_at
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Practitioner, Slot
+from sandbox.kernel.numbers import whole_number
 from sandbox.net.context import Context
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
@@ -262,4 +263,4 @@ def _movable(booking: Booking) -> bool:
 
 def _page(request: Request) -> int:
     text = request.query_params.get("page", "0")
-    return min(int(text), 10_000) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return min(whole_number(text, 5) or 0, 10_000)

@@ -20,20 +20,26 @@ from starlette.routing import Route
 from sandbox.editor.accounts import Accounts
 from sandbox.editor.entrance import Entrance
 from sandbox.editor.recovery import LIFETIME, Recovery, password_errors
-from sandbox.web.attempts import Attempts
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.web.attempts import Attempts, account_name, stranger_name
+from sandbox.web.gate import brings
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, csrf_token, flash
 
+MAILBOX_WANTED = (
+    "La boîte d'envoi est réservée à qui a le jeton d'administration du bac à sable : donnez-le comme mot de passe, "
+    "avec n'importe quel nom."
+)
 _USED_UP = 410  # Gone: the link was good once, or never
 
 
 class PasswordPages:
-    """The pages of one editor where passwords are typed."""
+    """The pages of one editor where passwords are typed. `token`: what « boîte d'envoi » asks for, if anything."""
 
-    def __init__(self, entrance: Entrance, accounts: Accounts, recovery: Recovery) -> None:
+    def __init__(self, entrance: Entrance, accounts: Accounts, recovery: Recovery, token: str = "") -> None:
         self._entrance, self._accounts, self._recovery = entrance, accounts, recovery
         self._root = entrance.root
-        self._attempts = Attempts()
+        self._attempts, self._token = Attempts(), token
 
     def routes(self) -> list[Route]:
         """The routes, below the editor's root."""
@@ -64,7 +70,7 @@ class PasswordPages:
             error = "Adresse électronique ou mot de passe incorrect."
             return self._entrance.render(request, "login.html", 403, email=email, error=error)
         self._attempts.succeeded(*who)
-        self._entrance.sign_in_by_password(request, record)
+        await self._entrance.sign_in_by_password(request, record)
         return redirect(f"{self._root}/")
 
     async def forgotten_page(self, request: Request) -> Response:
@@ -100,7 +106,10 @@ class PasswordPages:
         return redirect(f"{self._root}/connexion")
 
     async def mailbox(self, request: Request) -> Response:
-        """The messages that the editor would have mailed."""
+        """The messages that the editor would have mailed. Their links change passwords: once other machines reach this
+        page, it asks for the administration token."""
+        if self._token and not brings(request.scope, (self._token,)):
+            raise RequestError(401, Issue("login", MAILBOX_WANTED))
         letters = [
             (message, f"{self._root}/mot-de-passe?{urlencode({'jeton': message.token})}")
             for message in self._recovery.messages()
@@ -115,7 +124,10 @@ class PasswordPages:
         )
 
     def _names(self, request: Request, what: str, email: str) -> tuple[str, str]:
-        return f"{what}:{email[:200]}", f"{what}:session:{csrf_token(request)}"
+        """Under which an attempt counts: the account that is meant, and this browser."""
+        record = self._accounts.of_email(email)
+        who = account_name(record.id) if record is not None else stranger_name(email)
+        return f"{what}:{who}", f"{what}:session:{csrf_token(request)}"
 
 
 def _minutes() -> int:

@@ -54,7 +54,7 @@ def number(params: Params, name: str, low: float, high: float, default: float | 
     if isinstance(value, bool | str):
         raise malformed(f"'{name}' must be a number, not {value!r}", where, code="value")
     if not low <= value <= high:
-        raise refused(f"'{name}' must be {low:g} to {high:g}, not {value:g}", where, code="value")
+        raise refused(f"'{name}' must be {low:g} to {high:g}, not {_told(value)}", where, code="value")
     return value
 
 
@@ -64,6 +64,11 @@ def whole(params: Params, name: str, low: int, high: int, default: int | None = 
     if value != int(value):
         raise refused(f"'{name}' must be a whole number, not {value:g}", f"faults.params.{name}", code="value")
     return int(value)
+
+
+def _told(value: float) -> str:
+    """A number for people, however large."""
+    return f"{value:g}" if -1e15 < value < 1e15 else "a number of more than 15 digits"
 
 
 def text(params: Params, name: str) -> str:

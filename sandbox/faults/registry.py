@@ -21,6 +21,8 @@ KINDS: Mapping[str, FaultKind] = MappingProxyType(
     {**EDGE_KINDS, **{kind.name: kind for kind in HUB_KINDS}, **{kind.name: kind for kind in LRM_KINDS}}
 )
 
+MOST_HITS = 1_000_000_000
+
 _TARGET = re.compile(r"sas|hub|psc|editor:[a-z0-9-]+|lrm:[a-z0-9._-]+")
 
 
@@ -44,8 +46,8 @@ def validate_fault(fault: Fault) -> None:
         raise refused(f"unknown flow '{fault.flow}' (known: {', '.join(Flow)})", "faults.flow", code="value")
     if not 0 < fault.probability <= 1:
         raise refused("'probability' must be over 0, at most 1", "faults.probability", code="value")
-    if fault.count is not None and fault.count < 1:
-        raise refused("'count' must be 1 or more", "faults.count", code="value")
+    if fault.count is not None and not 1 <= fault.count <= MOST_HITS:
+        raise refused(f"'count' must be 1 to {MOST_HITS}", "faults.count", code="value")
     for name in fault.params:
         if name not in kind.params:
             raise malformed(

@@ -19,7 +19,6 @@ import orjson
 
 from sandbox.fhir import nos
 from sandbox.fhir.document import (
-    CONTROL,
     IDENTIFIER_SHAPE,
     Check,
     Node,
@@ -33,10 +32,11 @@ from sandbox.fhir.models import check_model
 from sandbox.fhir.nos import CATEGORY, OPERATOR
 from sandbox.fhir.practitioner import check_type, render_identifier
 from sandbox.fhir.rules import Finding
-from sandbox.kernel.clock import fhir_instant, parse_datetime
+from sandbox.fhir.search import unfit_text
+from sandbox.kernel.clock import fhir_instant, parse_datetime, parse_period
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
-from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES, Identifier, prefixed_person
+from sandbox.kernel.identifiers import SYSTEM_PERSON, TYPES, Identifier, prefixed_person, regulator_identifier
 from sandbox.kernel.model import Appointment
 
 # Codes of the extension `sas-categorie-orientation` (guide 1.2.0): its own system, and TRE_R66 for structures.
@@ -178,7 +178,7 @@ def _operator(problems: Problems, row: Node, path: str) -> Identifier:
     check_type(problems, code, system, where)
     if code and code not in ("IDNPS", "INTRN"):
         problems.refused("a regulator is identified by IDNPS or INTRN", f"{where}.type.coding[0].code", "value")
-    return Identifier(system, value, code)
+    return regulator_identifier(Identifier(system, value, code))
 
 
 def _category(problems: Problems, row: Node, path: str) -> OrientationCategory | None:
@@ -248,7 +248,7 @@ def _created(problems: Problems, document: Node) -> datetime | None:
         return None
     text = problems.text(document, "created", "Appointment")
     try:
-        return parse_datetime(text) if text else None
+        return parse_period(text)[0] if text else None  # a dateTime, which may be partial
     except ValueError as error:
         problems.malformed(str(error), "Appointment.created", "value")
         return None
@@ -413,6 +413,8 @@ def parse_conditional(raw_query: str) -> Conditional:
     """
     values = []
     for name, value in parse_qsl(raw_query, keep_blank_values=True):
+        if (unfit := unfit_text(name, value)) is not None:
+            raise RequestError(400, unfit)
         if name.lower() == "identifier":
             values.append(value.strip())
         elif not name.startswith("_"):
@@ -423,7 +425,7 @@ def parse_conditional(raw_query: str) -> Conditional:
     if not pipe:
         system, value = "", system
     value = value.strip()
-    if not value or "|" in value or "," in value or CONTROL.search(values[0]):
+    if not value or "|" in value or "," in value:
         raise _bad_conditional(f"identifier '{values[0]}' is not <system>|<value>")
     return Conditional(system.strip() if pipe else None, value)
 

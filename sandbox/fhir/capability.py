@@ -116,5 +116,6 @@ def _resource(kind: str, profiles: list[str], interactions: tuple[str, ...] = ("
         "supportedProfile": profiles,
         "interaction": [{"code": code} for code in interactions],
         "versioning": "no-version",
+        "conditionalRead": "not-match",
         **more,
     }

@@ -23,7 +23,7 @@ from sandbox.fhir.document import (
     load_resource,
 )
 from sandbox.fhir.models import check_model
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier, regulator_identifier
 
 # Which type code goes with which system; other pairs of these are refused (R02: « type ↔ system »).
 TYPE_OF_SYSTEM = {SYSTEM_PERSON: "IDNPS", SYSTEM_SAS: "INTRN"}
@@ -105,7 +105,7 @@ def _identifier(problems: Problems, row: Node, path: str) -> Identifier:
     system = problems.text(row, "system", path)
     value = problems.text(row, "value", path)
     check_type(problems, code, system, path)
-    return Identifier(system, value, code)
+    return regulator_identifier(Identifier(system, value, code))
 
 
 def check_type(problems: Problems, code: str, system: str, path: str) -> None:

@@ -2,8 +2,8 @@
 
 `GET Slot` (INT_R01, INT_R04) and `GET Schedule` (SOS Médecins), guide « Recherche de créneaux ». Liberal in reading:
 any order, percent-encoded or not (names, pipes, commas, colons), a space after a comma, an offset whose `+` arrived
-as a space, dates with or without offset (then Europe/Paris) and milliseconds. Strict where the guide asks for 400:
-RequestError(400) with one Issue per mistake, `expression` = `http.<parameter>`.
+as a space, dates with or without offset (then Europe/Paris) and milliseconds, partial dates (`ge2026-11`). Strict
+where the guide asks for 400: RequestError(400) with one Issue per mistake, `expression` = `http.<parameter>`.
 
 What an editor does not offer (`offers`: parameters, includes) is refused too, all of it at once, unless the caller
 prefers `handling=lenient` (FHIR R4, 3.1.1.2): then it is ignored and missing in `text`, hence in the link `self`, which
@@ -17,7 +17,7 @@ import re
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
@@ -41,7 +41,7 @@ from sandbox.fhir.offers import (
     slot_offer,
 )
 from sandbox.kernel.bounded import make_room
-from sandbox.kernel.clock import fhir_instant, parse_datetime
+from sandbox.kernel.clock import fhir_instant, parse_period
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
 
@@ -212,6 +212,9 @@ class _Form:
     def __post_init__(self) -> None:
         for part in self.raw.split("&"):
             name, value = _pair(part)
+            if (unfit := unfit_text(name, value)) is not None:
+                self.issues.append(unfit)
+                name = _UNFIT.sub("", name)
             if name and value and not value.isspace():
                 self._values.setdefault(name, []).append(value)
 
@@ -270,9 +273,8 @@ class _Form:
 
     def _instant(self, shown: str, prefix: str, value: str) -> datetime:
         try:
-            instant = parse_datetime(value)
-            if prefix == "le":
-                instant += _precision(value)
+            first, last = parse_period(value)
+            instant = first if prefix == "ge" else last
             instant.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             self.wrong(shown, "value", str(error) or f"'{value}' is not a dateTime")
@@ -308,7 +310,9 @@ class _Form:
         found: dict[str, None] = {}
         for token in tokens:
             before, pipe, after = token.rpartition("|")
-            if not pipe or before == system:
+            if not after.strip():
+                self.wrong(name, "value", f"'{token}' has no value (expected <system>|<value>)")
+            elif not pipe or before == system:
                 found[prefixed(after.strip())] = None
         return found
 
@@ -339,6 +343,19 @@ class _Form:
         return int(text)
 
 
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
+
+
+def unfit_text(name: str, value: str) -> Issue | None:
+    """What is wrong with the characters of a parameter: none of ours has control characters, all are UTF-8."""
+    found = _UNFIT.search(name) or _UNFIT.search(value)
+    if found is None:
+        return None
+    what = "is not UTF-8" if found[0] == "\ufffd" else f"holds the control character U+{ord(found[0]):04X}"
+    plain = _UNFIT.sub("?", name)
+    return Issue("value", f"the parameter '{plain}' {what}", f"http.{plain}")
+
+
 def _pair(part: str) -> tuple[str, str]:
     name, _, value = part.partition("=")
     return _decoded(name), _decoded(value)
@@ -349,7 +366,8 @@ def _plain_tokens(text: str, mark: str) -> list[str]:
     count = text.count(",") + 1
     if " " in text or text.count("|") != count or f",{text}".count(f",{mark}") != count or not text.isprintable():
         return []
-    return text.replace(mark, "").split(",")
+    values = text.replace(mark, "").split(",")
+    return values if all(values) else []
 
 
 def _decoded(text: str) -> str:
@@ -363,11 +381,3 @@ def _decoded(text: str) -> str:
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)  # placeholder beside an issue: never leaves this module
-
-
-def _precision(text: str) -> timedelta:
-    """How much longer than its first instant a partial date lasts: `le2026-11-22` is until the end of that day."""
-    time = text.strip().upper().partition("T")[2]
-    if not time:
-        return timedelta(days=1, microseconds=-1)
-    return timedelta() if time[5:6] == ":" else timedelta(minutes=1, microseconds=-1)

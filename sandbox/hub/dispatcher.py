@@ -19,8 +19,8 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message, MessageError, check, parse, subject, text_at
 from sandbox.hub import checks
 from sandbox.hub.checks import Refusal
+from sandbox.kernel.hub_clients import HUB_ID as HUB_ID
 
-HUB_ID = "fr.health.hub"
 DEAD_LETTERS = "dispatch.dlq"
 SENDER_HEADER = "x-death-original-routing-key"
 DAY_S = 86_400

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sandbox.kernel.model import Territory
+
+# ANS's own simulator of an LRM: it calls with this origin and belongs to no territory.
+SIMULATOR = Territory("", "Simulateur de LRM de l'ANS", "", "TEST-SAMU000", "TEST-SAMU000")
+
 _OFF = "off"
 _INTERFACE = "interface:"
 

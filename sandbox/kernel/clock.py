@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -33,6 +34,11 @@ class Clock:
         setting = self.setting
         return self._wall() + setting.offset if setting.frozen is None else setting.frozen
 
+    def real(self) -> float:
+        """The wall clock's seconds since the epoch: what certificates, tokens and sessions go by, as those who check
+        them elsewhere know no sandbox time."""
+        return self._wall()
+
 
 def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:
     """The setting whose clock shows `instant` when the wall clock shows `wall` (seconds since the epoch).
@@ -58,6 +64,37 @@ def l02_datetime(instant: datetime) -> str:
 _DATETIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+\- ]\d{2}:?\d{2})?)?", re.IGNORECASE
 )
+
+
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
+
+
+def parse_period(text: str, zone: ZoneInfo = PARIS) -> tuple[datetime, datetime]:
+    """First and last instant of a FHIR date or dateTime, which may be partial: `2026`, `2026-11`, `2026-11-22`,
+    `2026-11-22T10:00` (R4, « date », « dateTime »); one with seconds is both. As lenient as `parse_datetime`.
+
+    Raises ValueError with what was expected, also for a date outside EARLIEST to LATEST.
+    """
+    match = _PARTIAL.fullmatch(text.strip())
+    if match is None:
+        first = parse_datetime(text, zone)
+        return first, first + _length(text)
+    year, month = int(match[1]), int(match[2] or 1)
+    try:
+        last_month = month if match[2] else 12
+        day = monthrange(year, last_month)[1]
+        first, last = datetime(year, month, 1, tzinfo=zone), datetime(year, last_month, day, 23, 59, 59, 999_999, zone)
+    except ValueError as error:  # of the calendar: IllegalMonthError is one
+        raise ValueError(f"'{text}' is not a dateTime: {error}") from None
+    return within_calendar(first, text), within_calendar(last, text)
+
+
+def _length(text: str) -> timedelta:
+    """How much longer than its first instant a day or a minute lasts."""
+    time = text.strip().upper().partition("T")[2]
+    if not time:
+        return timedelta(days=1, microseconds=-1)
+    return timedelta() if time[5:6] == ":" else timedelta(minutes=1, microseconds=-1)
 
 
 def parse_datetime(text: str, zone: ZoneInfo = PARIS) -> datetime:

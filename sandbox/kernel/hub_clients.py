@@ -9,18 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+HUB_ID = "fr.health.hub"  # the hub's own, from which its reports come
+RESERVED = (HUB_ID,)
+
 _PREFIX, _LEAVING = "hub:client:", "hub:leaving:"
 _ID = re.compile(r"fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}")
 LONGEST_NAME = 80
 
 
 def usable_client_id(text: str) -> bool:
-    """Can this be the id of a client of the health domain?
+    """Can this be the id of a client of the health domain, and not of the hub itself?
 
     >>> usable_client_id("fr.health.samu750"), usable_client_id("fr.fire.nexsis")
     (True, False)
     """
-    return _ID.fullmatch(text) is not None
+    return _ID.fullmatch(text) is not None and text.lower() not in RESERVED
+
+
+def why_not(text: str) -> str:
+    """What is wrong with an id that is not usable, as the end of a sentence."""
+    if text.lower() in RESERVED:
+        return f"'{text}' belongs to the hub itself"
+    return f"{text!r} is no client id (expected fr.health.<name>)"
 
 
 def switch_of(client_id: str) -> str:

@@ -53,7 +53,7 @@ def luhn_digit(digits: str) -> str:
 
 def has_luhn(digits: str) -> bool:
     """True when the last digit is the Luhn check digit of the others."""
-    return digits[:-1].isdigit() and luhn_digit(digits[:-1]) == digits[-1]
+    return digits.isascii() and digits[:-1].isdigit() and luhn_digit(digits[:-1]) == digits[-1]
 
 
 def prefixed_person(value: str) -> str:
@@ -62,16 +62,40 @@ def prefixed_person(value: str) -> str:
     Anything else is returned as it is: it may already carry its prefix, or be unknown.
     """
     length = len(value)
-    if length == 11 and value.isdigit():
+    if length == 11 and value.isascii() and value.isdigit():
         return "8" + value
-    if length == 9 and value[:2].isalnum():
+    if length == 9 and value.isascii() and value[:2].isalnum():
         return "0" + value
     return value
 
 
+_BARE_RPPS = re.compile(r"[0-9]{11}")
+
+
+def regulator_identifier(identifier: Identifier) -> Identifier:
+    """A regulator's identifier as it is kept and sent: a national RPPS has its prefix, whatever it came without.
+
+    >>> regulator_identifier(Identifier(SYSTEM_PERSON, "19800000903", "IDNPS")).value
+    '819800000903'
+    """
+    if identifier.system != SYSTEM_PERSON or not _BARE_RPPS.fullmatch(identifier.value):
+        return identifier
+    return Identifier(identifier.system, "8" + identifier.value, identifier.type)
+
+
+def regulator_login(text: str) -> str:
+    """What a regulator types or another system tells as his name, with the prefix of an RPPS that has none.
+
+    `text`: `system|value`, the value alone, or anything else, which is left as it is.
+    """
+    system, bar, value = text.strip().rpartition("|")
+    bare = _BARE_RPPS.fullmatch(value) and system in ("", SYSTEM_PERSON)
+    return f"{system}{bar}8{value}" if bare else text
+
+
 def prefixed_structure(value: str) -> str:
     """National id of a structure with its prefix: 9 -> `1…` (FINESS), 14 -> `3…` (SIRET); else as it is."""
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         if len(value) == 9:
             return "1" + value
         if len(value) == 14:

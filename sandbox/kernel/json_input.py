@@ -8,6 +8,7 @@ admits it (then the last one counts). Pure.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from sandbox.kernel.errors import JsonError
 T = TypeVar("T")
 Octets: TypeAlias = "bytes | msgspec.Raw"
 
+SEARCHED = 1 << 16  # octets in which the place of a number is looked for
 LONGEST_PLACE = 200  # characters of a path in an error
 LONGEST_TEXT = 80  # characters of somebody else's text in a message
 _ESCAPED_COLON = rb"\u003"
@@ -106,6 +108,8 @@ def quoted(value: object) -> str:
 def _unreadable(octets: bytes, error: orjson.JSONDecodeError) -> JsonError:
     check_utf8(octets)
     reason, where = error.msg, f"line {error.lineno}, column {error.colno}"
+    if "infinity" in reason:
+        return JsonError("a number that is out of range", _endless(octets) or where)
     for words, ours in _REASONS.items():
         if words in reason:
             return JsonError(ours, where)
@@ -113,10 +117,38 @@ def _unreadable(octets: bytes, error: orjson.JSONDecodeError) -> JsonError:
 
 
 _REASONS = {
-    "infinity": "a number that is out of range",
     "depth limit": "far too many levels of objects and arrays",
     "surrogate": "a string with half a surrogate pair",
 }
+
+
+class _Endless:
+    """In the place of a number that no double holds."""
+
+
+def _number(text: str) -> object:
+    return _Endless() if math.isinf(float(text)) else 0
+
+
+def _endless(octets: bytes) -> str:
+    """Where the first number is that is out of range; "" for a text that is large or is no JSON otherwise."""
+    if len(octets) > SEARCHED:
+        return ""
+    try:
+        value = json.loads(octets, parse_float=_number, parse_int=_number)
+    except (ValueError, RecursionError):
+        return ""
+    return next((path for each, path in _nodes(value) if isinstance(each, _Endless)), "")
+
+
+def _nodes(value: Any) -> Iterator[tuple[Any, str]]:
+    """A value and all that is in it, in the order of the text, each with its place."""
+    waiting: list[tuple[Any, str]] = [(value, "$")]
+    while waiting:
+        node, path = waiting.pop()
+        yield node, path
+        if isinstance(node, dict | list):
+            waiting += [*_steps(node, path)][::-1]
 
 
 def _line(octets: bytes, at: int) -> str:
@@ -189,9 +221,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_repeated(octets: bytes) -> None:
     """Raise JsonError for the first name that is used twice."""
-    waiting: list[tuple[Any, str]] = [(json.loads(octets, object_pairs_hook=_object), "$")]
-    while waiting:
-        node, path = waiting.pop()
+    for node, path in _nodes(json.loads(octets, object_pairs_hook=_object)):
         if isinstance(node, _Repeated):
             raise JsonError(f"the name {quoted(node.name)} is used twice", path)
-        waiting += [(each, where) for each, where in _steps(node, path) if isinstance(each, dict | list)][::-1]

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.kernel.numbers import whole_number
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.records import Orientation
@@ -78,9 +79,8 @@ class Api:
 
 
 def _limit(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit():
-        return MOST_LISTED
-    return max(1, min(int(text[:9]), MOST_JSON))
+    number = whole_number(text) if text is not None else None
+    return MOST_LISTED if number is None else max(1, min(number, MOST_JSON))
 
 
 def _document(orientation: Orientation) -> dict[str, Any]:

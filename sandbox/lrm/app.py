@@ -15,7 +15,7 @@ from starlette.types import Scope
 from sandbox.config import LRM_UI
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Territory
-from sandbox.lrm.console import BANNER, COLOUR, Console
+from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.schema import SCHEMA
@@ -103,7 +103,15 @@ class LrmService:
         async def index(request: Request) -> Response:
             return pages.render(request, "index.html", lrms=[lrm.territory for lrm in self._lrms.values()])
 
-        router = Router(redirect_slashes=False, default=console(self._context, pages, [Route("/", index)], role=ROLE))
+        front = console(
+            self._context,
+            pages,
+            [Route("/", index)],
+            role=ROLE,
+            passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
+            wanted=PASSWORD_WANTED,
+        )
+        router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():
             router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
             router.mount(f"/{slug}", lrm.app)

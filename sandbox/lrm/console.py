@@ -40,6 +40,7 @@ from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, Streams
 
 COLOUR = "#7a2e5d"
+PASSWORD_WANTED = "Le mot de passe de ce LRM est demandé (lrms[].password de endpoints.json), avec n'importe quel nom."
 BANNER = "EXERCICE – logiciel de régulation du bac à sable : appelants et patients sont fictifs"
 MOST_LISTED = 100  # rows of one list of a page
 MOST_WAITING = 30  # orientations that the desk shows: the newest
@@ -89,7 +90,14 @@ class Console:
             *Api(self._ledger, self._consumer).routes(),
         ]
         role = f"lrm-{self._territory.samu}"
-        return console(self._context, self._pages, routes, role=role)
+        return console(
+            self._context,
+            self._pages,
+            routes,
+            role=role,
+            passwords=self._context.lrm_passwords([self._territory.samu]),
+            wanted=PASSWORD_WANTED,
+        )
 
     def stop(self) -> None:
         """End the live views."""

@@ -29,7 +29,7 @@ AtOnce = Callable[[Scope], Ready | None]
 class Opening(Protocol):
     """A listener, as its connections see it."""
 
-    at_once: AtOnce
+    at_once: AtOnce | None
     opening: bytes
 
 
@@ -37,6 +37,7 @@ class _Answered:
     """Stands for the request and answer of uvicorn's protocol when there is nothing left to do."""
 
     response_complete = True
+    keep_alive = True
     message_event = asyncio.Event()
 
 
@@ -50,9 +51,9 @@ class Prompt:
     HTTP/1.1 on a connection that stays.
     """
 
-    listener: Opening
+    listener: Any  # an Opening
     parser: Any
-    transport: asyncio.Transport
+    transport: Any
     flow: Any
     scope: Any
     cycle: Any
@@ -62,14 +63,15 @@ class Prompt:
     on_response_complete: Callable[[], None]
 
     def on_headers_complete(self) -> None:
-        if (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused:
-            ready = self._ready()
+        at_once = self.listener.at_once
+        if at_once is not None and (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused:
+            ready = self._ready(at_once)
             if ready is not None:
                 self._send(ready)
                 return
         super().on_headers_complete()  # type: ignore[misc]
 
-    def _ready(self) -> Ready | None:
+    def _ready(self, at_once: AtOnce) -> Ready | None:
         parser, scope = self.parser, self.scope
         path, _, query = self.url.partition(b"?")
         if parser.get_method() != b"GET" or b"%" in path or b"#" in query or self.expect_100_continue:
@@ -79,7 +81,7 @@ class Prompt:
         scope["method"], scope["path"], scope["query_string"] = "GET", path.decode("latin-1"), query
         scope["peer"] = self.peer
         try:
-            return self.listener.at_once(scope)
+            return at_once(scope)
         except Exception:  # noqa: BLE001 - called as any other it fails again, where failures are logged and answered
             return None
 

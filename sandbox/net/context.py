@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +37,21 @@ class Context:
         """A secret that every role derives alike and that survives restarts (cookie keys, OIDC client secrets)."""
         return derived_secret(self.master_secret, purpose)
 
+    @property
+    def admin_token(self) -> str:
+        """What users of the control plane must show; "" where this machine alone reaches it and none was set."""
+        return admin_token(self.settings, self.master_secret)
+
+    def lrm_password(self, client_id: str) -> str:
+        """What the pages of an LRM ask for once other machines reach them; "" while they do not."""
+        return self.secret(f"lrm-password:{client_id}")[:24] if self.settings.exposed else ""
+
+    def lrm_passwords(self, client_ids: Iterable[str]) -> tuple[str, ...]:
+        """The passwords of these LRMs, and the token that opens everything; none while nothing is asked for."""
+        if not self.settings.exposed:
+            return ()
+        return (*map(self.lrm_password, client_ids), self.admin_token)
+
     def chance(self, purpose: str) -> Callable[[], float]:
         """Numbers in [0, 1) that follow from the seed: what faults draw, so that a run can be played again."""
         return seeded(f"{self.settings.seed}/{purpose}").chance
@@ -53,6 +68,13 @@ class Context:
 def derived_secret(master: bytes, purpose: str) -> str:
     """The secret of a purpose: 64 hexadecimal digits that tell nothing of the master's."""
     return hmac.new(master, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def admin_token(settings: Settings, master: bytes) -> str:
+    """The token of the control plane: the configured one, else a derived one where other machines reach its port."""
+    if settings.admin_token is not None:
+        return settings.admin_token
+    return derived_secret(master, "admin-token") if settings.exposed else ""
 
 
 class Service(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary
@@ -17,21 +17,21 @@ from weakref import WeakKeyDictionary
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.faults.active import ActiveFaults, Hit
-from sandbox.fhir.outcome import operation_outcome
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.at_once import AtOnce, Ready
 from sandbox.net.context import Context
+from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
+from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
 
-LARGEST_BODY = 4 << 20  # octets of a request; each port's own bounds are narrower
 _LONGEST_PATH = 200  # characters of a path that the journal keeps
 
 _FHIR = frozenset((Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS))
 
-_FOR_PEOPLE = {"transient": "panne simulée", "too-long": "demande trop longue"}  # by issue code
+Names = Mapping[tuple[str, str], str]  # CN and OU of a certificate -> whose it is
 
 _active: WeakKeyDictionary[WorldView, ActiveFaults] = WeakKeyDictionary()
 
@@ -49,16 +49,22 @@ def active_faults(context: Context) -> ActiveFaults:
 class Note:
     """What an application adds to the Exchange of its request: correlation, and a remark without patient data.
 
-    `flow`: where only the body tells it; faults and latency go by what the head of the request told.
+    `flow`: where only the body tells it; faults and latency go by what the head of the request told. `peer`: who the
+    other side says it is, where no certificate proves it.
     """
 
     ref: str = ""
     note: str = ""
     flow: str = ""
+    peer: str = ""
 
 
 class Edge:
-    """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`."""
+    """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`.
+
+    `names`: as what the journal knows whom it expects, by CN and OU; others are called by their CN, who shows no
+    certificate by what the application notes, else by the address.
+    """
 
     def __init__(
         self,
@@ -67,8 +73,10 @@ class Edge:
         identify: Callable[[Scope], tuple[str, str]],
         *,
         at_once: AtOnce | None = None,
+        names: Names | None = None,
     ) -> None:
-        self._app, self._identify, self._ready = app, identify, at_once
+        self._app, self._identify, self._ready = HttpRules(app), identify, at_once
+        self._names: Names = names or {}
         self._journal, self._clock = context.journal, context.clock
         self._faults = active_faults(context)
 
@@ -83,18 +91,19 @@ class Edge:
         scope["exchange"] = note = Note()
         hit = self._faults.strike(actor, flow)
         try:
-            if hit is None or not await self._struck(flow, hit, visit):
-                await self._app(scope, _bounded(scope, receive), visit.send)
+            if hit is None or not await self._struck(scope, flow, hit, visit):
+                await self._app(scope, receive, visit.send)
         except RequestError as error:
             if visit.status:
                 visit.crashed(error, note)
                 raise
-            await _refuse(error, flow, visit.send)
+            if isinstance(error, Refusal):
+                note.note = note.note or str(error)
+            await _rendered(error, scope, flow).send(visit.send)
         except Exception as error:
             visit.crashed(error, note)
             raise
         finally:
-            peer: Peer | None = scope.get("peer")
             self._journal.put(
                 Exchange(
                     self._clock.time(),
@@ -102,7 +111,7 @@ class Edge:
                     note.flow or flow,
                     "in",
                     f"{scope['method']} {scope['path'][:_LONGEST_PATH]}",
-                    peer.cn if peer is not None else "",
+                    self._name(scope, note.peer),
                     visit.status,
                     round((time.perf_counter() - began) * 1000, 3),
                     visit.size,
@@ -120,7 +129,6 @@ class Edge:
         began = time.perf_counter()
         ready = self._ready(scope)
         if ready is not None:
-            peer: Peer | None = scope["peer"]
             self._journal.put(
                 Exchange(
                     self._clock.time(),
@@ -128,7 +136,7 @@ class Edge:
                     flow,
                     "in",
                     f"GET {scope['path'][:_LONGEST_PATH]}",
-                    peer.cn if peer is not None else "",
+                    self._name(scope, ""),
                     HTTPStatus.OK,
                     round((time.perf_counter() - began) * 1000, 3),
                     ready.size,
@@ -136,13 +144,24 @@ class Edge:
             )
         return ready
 
-    async def _struck(self, flow: str, hit: Hit, visit: _Visit) -> bool:
+    def answer(self, scope: Scope, error: RequestError) -> Answer:
+        """What this port answers to a request that is refused."""
+        return _rendered(error, scope, self._identify(scope)[1])
+
+    def _name(self, scope: Scope, noted: str) -> str:
+        peer: Peer | None = scope.get("peer")
+        if peer is not None:
+            return self._names.get((peer.cn, peer.ou), peer.cn)
+        client = scope.get("client")
+        return noted or (client[0] if client else "")
+
+    async def _struck(self, scope: Scope, flow: str, hit: Hit, visit: _Visit) -> bool:
         """Wait as long as the faults want; True when they answered in the application's place."""
         if hit.delay:
             await asyncio.sleep(hit.delay)
         if hit.status is None:
             return False
-        await _refuse(_simulated(hit.status), flow, visit.send)
+        await _rendered(_simulated(hit.status), scope, flow).send(visit.send)
         return True
 
 
@@ -191,15 +210,15 @@ class RequirePeer:
         note: Note | None = scope.get("exchange")
         if note is not None:
             note.note = str(error)
-        return _refuse_in_fhir(error, send)
+        return answer_to(error, scope, fhir=True).send(send)
 
 
-def refusals(context: Context, actor: str, flow: str) -> Callable[[str], None]:
+def refusals(context: Context, actor: str, flow: str) -> Callable[[str, str], None]:
     """For `Listener(refused=...)`: journal the TLS handshakes that failed at an actor's port."""
 
-    def journal(why: str) -> None:
+    def journal(why: str, address: str) -> None:
         at = context.clock.now().timestamp()
-        context.journal.put(Exchange(at, actor, flow, "in", "TLS handshake", note=why))
+        context.journal.put(Exchange(at, actor, flow, "in", "TLS handshake", address, note=why))
 
     return journal
 
@@ -212,44 +231,9 @@ def _stranger(peer: Peer | None) -> RequestError:
 
 
 def _simulated(status: int) -> RequestError:
-    return RequestError(status, Issue("transient", f"simulated fault: {status} {_phrase(status)}".rstrip()))
+    return RequestError(status, Issue("transient", f"simulated fault: {status} {phrase(status)}".rstrip()))
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in [*HTTPStatus] else ""
-
-
-async def _refuse(error: RequestError, flow: str, send: Send) -> None:
-    """Answer an error where no application does: in FHIR on a FHIR flow, else one line for a person."""
-    if flow in _FHIR:
-        await _refuse_in_fhir(error, send)
-    else:
-        text = _FOR_PEOPLE.get(error.issues[0].code, "requête refusée")
-        await _answer(error.status, b"text/plain; charset=utf-8", f"Erreur {error.status} : {text}.\n".encode(), send)
-
-
-async def _refuse_in_fhir(error: RequestError, send: Send) -> None:
-    await _answer(error.status, b"application/fhir+json; charset=utf-8", operation_outcome(error), send)
-
-
-async def _answer(status: int, kind: bytes, body: bytes, send: Send) -> None:
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """`receive` that raises RequestError 413 once the body is over LARGEST_BODY; as it is when there is no body."""
-    if scope["method"] in ("GET", "HEAD"):
-        return receive
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
-            raise RequestError(413, Issue("too-long", f"body over {LARGEST_BODY} octets"))
-        return message
-
-    return bounded
+def _rendered(error: RequestError, scope: Scope, flow: str) -> Answer:
+    """The answer to an error where no application gives one."""
+    return answer_to(error, scope, fhir=flow in _FHIR)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
@@ -20,7 +22,10 @@ from starlette.types import Scope
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
+from sandbox.kernel.numbers import whole_number
 from sandbox.net.at_once import Ready
+from sandbox.net.http.conditions import conditions_of
+from sandbox.net.http.preferences import preferences
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +53,7 @@ class FhirResponse(Response):
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
         self.status_code, self.body, self.background = status, body, None
-        self.raw_headers = [(b"content-length", b"%d" % len(body))]
+        self.raw_headers = [] if status == 304 else [(b"content-length", b"%d" % len(body))]
         if body:
             self.raw_headers.append((b"content-type", _CONTENT_TYPE))
         for name, value in (headers or {}).items():
@@ -65,18 +70,40 @@ def error_response(error: RequestError, headers: Mapping[str, str] | None = None
     return fhir_response(operation_outcome(error), error.status, headers)
 
 
+def read_response(request: Request, body: bytes, etag: str) -> Response:
+    """The answer to the read of a resource: 200, or 304 when the client has this one. Raises RequestError 412, 400."""
+    headers = {"ETag": etag}
+    if conditions_of(request).is_fresh(etag):
+        return fhir_response(b"", 304, headers)
+    return fhir_response(body, headers=headers)
+
+
 _PLAINLY = frozenset({b"application/fhir+json", b"application/json+fhir", b"application/json", b"*/*"})
 
 
+_NOT_PLAIN = frozenset({b"prefer", b"expect", b"content-length", b"content-encoding", b"transfer-encoding"})
+_PLAIN_HOST = re.compile(rb"[A-Za-z0-9.:_\[\]-]*")
+
+
+@lru_cache(maxsize=64)
+def _is_plain_host(value: bytes) -> bool:
+    return _PLAIN_HOST.fullmatch(value) is not None
+
+
 def is_plain_get(scope: Scope) -> bool:
-    """True for a GET in whose head nothing asks for anything but FHIR in JSON: `check_accept` would let it pass, and
-    there is no `Prefer`."""
+    """True for a GET in whose head nothing asks for anything but FHIR in JSON: `check_accept` would let it pass, so
+    would HTTP (`net/http/rules.py`), and there is no `Prefer`."""
     if scope["method"] != "GET" or b"_format" in scope["query_string"]:
         return False
+    hosts = 0
     for name, value in scope["headers"]:
-        if (name == b"accept" and value not in _PLAINLY) or name == b"prefer":
+        if name == b"host":
+            hosts += 1
+            if not _is_plain_host(value):
+                return False
+        elif (name == b"accept" and value not in _PLAINLY) or name in _NOT_PLAIN:
             return False
-    return True
+    return hosts == 1
 
 
 def ready_fhir(parts: Sequence[bytes]) -> Ready:
@@ -141,7 +168,7 @@ async def read_body(request: Request, most: int = MOST_OCTETS, *, form: bool = F
         detail = f"Content-Type '{kind}' is not understood (expected {expected})"
         raise RequestError(415, Issue("not-supported", detail, "http.Content-Type"))
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > most:
+    if (whole_number(told) or 0) > most:
         raise _too_large(most)
     return await _collect(request, most)
 
@@ -176,27 +203,20 @@ async def parse_body(parse: Parser[Parsed], body: bytes) -> Parsed:
 
 
 def wants_representation(request: Request) -> bool:
-    """True when `Prefer: return=representation` asks for the resource in the answer (RFC 7240)."""
+    """True when `Prefer: return=representation` asks for the resource in the answer (RFC 7240, 4.2)."""
     return prefers(request, "return", "representation")
 
 
 def prefers(request: Request, name: str, value: str) -> bool:
     """True when the header `Prefer` has that preference with that value, both in lower case (RFC 7240)."""
-    prefer = ",".join(request.headers.getlist("prefer")).replace(" ", "").lower()
-    return f"{name}={value}" in prefer.replace(";", ",").split(",")
+    return preferences(request.headers.getlist("prefer")).get(name) == value
 
 
 def handling(request: Request) -> str | None:
-    """What `Prefer: handling=` asks for in a search (FHIR R4, 3.1.1.2): `strict`, `lenient`; None: no preference.
-
-    Of several only the first counts, an unknown one not at all (RFC 7240, 2).
-    """
+    """What `Prefer: handling=` asks for in a search (FHIR R4, 3.1.1.2): `strict`, `lenient`; None: no preference."""
     texts = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"prefer"]
-    for preference in ",".join(texts).replace(" ", "").replace('"', "").lower().split(",") if texts else ():
-        name, _, value = preference.partition(";")[0].partition("=")
-        if name == "handling":
-            return value if value in ("strict", "lenient") else None
-    return None
+    value = preferences(texts).get("handling") if texts else None
+    return value if value in ("strict", "lenient") else None
 
 
 def not_found(detail: str) -> RequestError:
@@ -209,7 +229,7 @@ class MethodNotAllowed(RequestError):
 
     def __init__(self, detail: str, allow: tuple[str, ...]) -> None:
         super().__init__(405, Issue("not-supported", detail))
-        self.allow = allow
+        self.allow = (*allow, "HEAD") if "GET" in allow and "HEAD" not in allow else allow
 
 
 def not_allowed(method: str, where: str, *allow: str) -> RequestError:
@@ -232,7 +252,7 @@ def answering(handler: Handler) -> Handler:
         except MethodNotAllowed as error:
             return error_response(error, {"Allow": ", ".join(error.allow)})
         except RequestError as error:
-            return error_response(error)
+            return error_response(error, getattr(error, "headers", None))
         except StoreError:
             log.exception("the store refused a write")
             body = outcome(Issue("transient", "the request could not be stored; nothing was accepted"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _PLAIN_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     % len(_HINT)
 ) + _HINT
+
+_TALK = re.compile(rb"[A-Z]{3,10} ")  # how a request of plain HTTP begins; a TLS record never does
 
 _NOBODY = asyncio.Protocol()  # stands in for the inner protocol before and after its life
 
@@ -83,6 +86,7 @@ class _State(Enum):
     HANDSHAKE = auto()
     OPEN = auto()  # the inner protocol exists
     REFUSED = auto()  # the alert is out, the partner may still be talking
+    DEAF = auto()  # so is the last word of the inner protocol, and what the partner still says is thrown away
     CLOSING = auto()
     LOST = auto()
 
@@ -90,8 +94,9 @@ class _State(Enum):
 _STEPS = {
     _State.NEW: (_State.HANDSHAKE,),
     _State.HANDSHAKE: (_State.OPEN, _State.REFUSED, _State.LOST),
-    _State.OPEN: (_State.CLOSING, _State.LOST),
+    _State.OPEN: (_State.CLOSING, _State.DEAF, _State.LOST),
     _State.REFUSED: (_State.LOST,),
+    _State.DEAF: (_State.LOST,),
     _State.CLOSING: (_State.LOST,),
     _State.LOST: (),
 }
@@ -101,7 +106,8 @@ class TlsServer(asyncio.Protocol):
     """One connection of a TLS listener: a protocol for the loop, beneath it the inner one of `factory`.
 
     The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`. `connections`, when
-    given, holds every connection that is not lost yet; `refused` is told why a handshake failed.
+    given, holds every connection that is not lost yet; `refused` is told why a handshake failed, and the partner's
+    address; `plain` answers a request of plain HTTP.
     """
 
     def __init__(
@@ -111,12 +117,14 @@ class TlsServer(asyncio.Protocol):
         *,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
         connections: set[TlsServer] | None = None,
-        refused: Callable[[str], None] | None = None,
+        refused: Callable[[str, str], None] | None = None,
+        plain: bytes = _PLAIN_HTTP,
     ) -> None:
         self.context = context
         self.protocol: asyncio.Protocol = _NOBODY
         self._factory, self._patience = factory, handshake_timeout
-        self._connections, self._refused = connections, refused
+        self._connections, self._refused, self._plain = connections, refused, plain
+        self._first = b""  # octets from the network, while there are few
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.peer: Peer | None = None
@@ -140,6 +148,7 @@ class TlsServer(asyncio.Protocol):
             self._incoming.write(data)
             self._deliver()
         elif self._state is _State.HANDSHAKE:
+            self._first = self._first or data[:16]
             self._incoming.write(data)
             self._shake_hands()
 
@@ -192,6 +201,20 @@ class TlsServer(asyncio.Protocol):
             self.tls.unwrap()
         self._flush()
         self.transport.close()
+
+    def write_eof(self) -> None:
+        """close_notify after what was written; what the partner still sends is thrown away until it hangs up, or until
+        the connection is aborted."""
+        if self._state is not _State.OPEN:
+            return
+        with contextlib.suppress(ssl.SSLError):
+            self.tls.unwrap()
+        self._flush()
+        self._enter(_State.DEAF)
+        if self._paused:
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def abort(self) -> None:
         """Drop the connection, in any state."""
@@ -276,14 +299,15 @@ class TlsServer(asyncio.Protocol):
         why = _why(error)
         _log.info("TLS: handshake of %s refused: %s", self._partner(), why)
         self._flush()
-        if error.reason == "HTTP_REQUEST":
-            self.transport.write(_PLAIN_HTTP)
+        if _TALK.match(self._first):
+            self.transport.write(self._plain)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._stop_timer()
         self._timer = self._loop.call_later(LINGER, self.transport.abort)
         if self._refused is not None:
-            self._refused(why)
+            peername = self.transport.get_extra_info("peername")
+            self._refused(why, str(peername[0]) if peername else "")
 
     def _give_up(self) -> None:
         _log.info("TLS: %s did not finish its handshake within %g s", self._partner(), self._patience)
@@ -322,7 +346,10 @@ class TlsTransport(asyncio.Transport):
         self._connection.write(list_of_data)
 
     def can_write_eof(self) -> bool:
-        return False
+        return True
+
+    def write_eof(self) -> None:
+        self._connection.write_eof()
 
     def close(self) -> None:
         self._connection.close()

@@ -30,6 +30,8 @@ class Subject:
         for name, value in (("CN", self.cn), ("OU", self.ou), ("O", self.o)):
             if not 0 < len(value) <= LONGEST:
                 raise ValueError(f"{name} '{value}' of a certificate must have 1 to {LONGEST} characters")
+            if not value.isprintable():
+                raise ValueError(f"{name} {value!r} of a certificate must have no control characters")
 
 
 def sas_subject() -> Subject:

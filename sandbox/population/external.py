@@ -20,6 +20,7 @@ from sandbox.kernel.model import (
     SosAssociation,
     Town,
 )
+from sandbox.kernel.reserved import why_reserved
 from sandbox.partners import (
     ExternalAssociation,
     ExternalDoctor,
@@ -72,6 +73,8 @@ class _Joining:
 
     def _check_editor(self) -> None:
         mine = self._editor
+        if (reason := why_reserved(mine.slug)) is not None:
+            self._refuse("slug", reason)
         for other in self._personas.editors.values():
             if other.slug == mine.slug:
                 self._refuse("slug", f"there is another editor '{mine.slug}'")

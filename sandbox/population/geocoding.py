@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import unicodedata
 
 from sandbox.kernel.model import Town
+from sandbox.kernel.words import folded
 from sandbox.population.procedural import SPREAD
 
 _STEP = SPREAD / 1000  # degrees from one number to the next: about 1 m, and 2 m to the next on the same side
@@ -22,12 +22,12 @@ def geocode(town: Town, number: str, street: str) -> tuple[float, float]:
 
     Without a street: the centre of the town.
     """
-    name = _folded(street)
+    name = folded(street)
     if not name:
         return town.lat, town.lon
     octets = hashlib.blake2b(f"street/{town.insee}/{name}".encode(), digest_size=6).digest()
     turn = math.tau * octets[4] / 256
-    along = _STEP * min(_LAST, int("".join(filter(str.isdecimal, number))[:4] or 0))
+    along = _STEP * min(_LAST, int("".join(char for char in number if char in "0123456789")[:4] or 0))
     lat = town.lat + _share(octets[0:2]) * SPREAD + along * math.sin(turn)
     lon = town.lon + _share(octets[2:4]) * SPREAD + along * math.cos(turn)
     return round(lat, 5), round(lon, 5)
@@ -36,8 +36,3 @@ def geocode(town: Town, number: str, street: str) -> tuple[float, float]:
 def _share(octets: bytes) -> float:
     """From -0.5 to 0.5."""
     return int.from_bytes(octets, "big") / 65_535 - 0.5
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return " ".join("".join(char if char.isalnum() else " " for char in plain).split())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import overload
 
-from sandbox.kernel.identifiers import prefixed_person, prefixed_structure
+from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
 from sandbox.kernel.model import (
     ConsultationSite,
     Cpts,
@@ -159,8 +159,9 @@ class Population:
         return self._structures.get(prefixed) or self._recipe.structures.find(prefixed)
 
     def regulator(self, key: str) -> Regulator | None:
-        """By `system|value`, by the value alone, or by e-mail (in any case)."""
-        return self._regulators.get(key) or self._regulators.get(key.lower())
+        """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""
+        names = (name for each in (regulator_login(key), key) for name in (each, each.lower()))
+        return next((found for name in names if (found := self._regulators.get(name)) is not None), None)
 
     @cached_property
     def _by_editor(self) -> dict[str, Sequence[int]]:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person
+from sandbox.kernel.hub_clients import usable_client_id, why_not
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person, regulator_identifier
 from sandbox.kernel.model import (
     AgendaTemplate,
     ConsultationSite,
@@ -26,6 +27,7 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.kernel.reserved import why_reserved
 from sandbox.population.characters import character, check_characters
 from sandbox.population.departments import department_of
 from sandbox.population.people import Personas
@@ -94,6 +96,9 @@ def read_personas(
         structures=NOTHING,
     )
     editors.keyed("system")
+    for at, row in enumerate(editors.rows):
+        if (reason := why_reserved(row.slug)) is not None:
+            raise editors.error(f"$[{at}].slug", reason)
     cpts = known.read_cpts(_rows(directory, "cpts", CptsRow))
     known = replace(known, structures=known.read_structures(_rows(directory, "structures", StructureRow)))
     practitioners = known.read_practitioners(_rows(directory, "practitioners", PractitionerRow), cpts)
@@ -142,6 +147,9 @@ def _editor(row: EditorRow, at: int) -> Editor:
 def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     for field in ("samu", "origin"):
         rows.keyed(field)
+    for at, row in enumerate(rows.rows):
+        if not usable_client_id(row.samu):
+            raise rows.error(f"$[{at}].samu", why_not(row.samu))
     return {
         code: Territory(code, row.name, row.department, row.samu, row.origin)
         for code, row in rows.keyed("code").items()
@@ -306,16 +314,33 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:
     rows.keyed("email")
     rows.keyed("value")
+    _tell_people_apart(rows)
     for at, row in enumerate(rows.rows):
         if row.territory not in territories:
             raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'")
     return tuple(
         Regulator(
-            Identifier(_SYSTEMS[row.type], row.value, row.type),
+            _identifier(row),
             row.family, row.given, row.email, row.territory, row.password,
         )
         for row in rows.rows
     )  # fmt: skip
+
+
+def _identifier(row: RegulatorRow) -> Identifier:
+    return regulator_identifier(Identifier(_SYSTEMS[row.type], row.value, row.type))
+
+
+def _tell_people_apart(rows: _Rows[RegulatorRow]) -> None:
+    """An RPPS with and without its prefix is one person's. Raises ConfigError."""
+    seen: set[str] = set()
+    for at, row in enumerate(rows.rows):
+        key = _identifier(row).key
+        if key in seen:
+            raise rows.error(
+                f"$[{at}].value", f"'{row.value}' is a person of this file already: an RPPS has its prefix"
+            )
+        seen.add(key)
 
 
 def _examples(

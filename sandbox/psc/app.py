@@ -1,8 +1,8 @@
 """Pro Santé Connect, the national OpenID provider for health professionals, as a role of the sandbox.
 
-Everything lies under `/psc` on the port PSC_UI: discovery, JWKS, authorize, token, userinfo, logout, and the pages
-where people log in with the password of a demonstration account. Durable: the signing key, and the people
-whom the SAS core made known.
+On the port PSC_UI, under `/psc`: discovery, JWKS, authorize, token, userinfo, logout, and the pages where people log in
+with the password of a demonstration account; the same under `/realms/sas`, with the paths of the platform's own
+identity provider. Durable: the signing key, the people whom the SAS core made known, which sessions were ended.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PscService:
         directory = self._context.store_dir(ROLE)
         signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
         people = People(self._context.population, self._store)
-        self._provider = Provider(self._context, signer, people)
+        self._provider = Provider(self._context, signer, people, self._store)
         app = Edge(self._provider.application(), self._context, _identify)
         self._listener = Listener(app, self._context.sockets[PSC_UI])
         await self._listener.start()
@@ -56,7 +56,7 @@ class PscService:
         return {
             "clients": len(self._provider.clients),
             "accounts": len(self._provider.people.identities.people),
-            "codes": len(self._provider.grants),
+            "codes": sum(len(realm.grants) for realm in self._provider.realms),
         }
 
 

@@ -1,5 +1,6 @@
-"""Who may ask Pro Santé Connect for an identity, with their registered addresses: the SAS core, each editor, and the
-clients that the configuration declares.
+"""Who may ask for an identity, with their registered addresses: the SAS core, each editor, and the clients that the
+configuration declares. At Pro Santé Connect each has an id of its own; in the platform's realm the client `sas` stands
+for all of them, as in life.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from sandbox.config import EDITORS_UI, SAS_UI, Settings
 from sandbox.kernel.model import Editor
 
 Secret: TypeAlias = Callable[[str], str]
+REALM_CLIENT = "sas"
+REALM_PURPOSE = "psc-realm-client:sas"  # of its secret: `psc-client:sas` is the SAS core's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,18 @@ def registered_clients(settings: Settings, editors: Iterable[Editor], secret: Se
     return clients
 
 
+def realm_clients(clients: Mapping[str, Client], secret: Secret) -> Mapping[str, Client]:
+    """The clients of the platform's realm: the same, but `sas` with a secret of its own and the addresses of all."""
+    everybody = Client(
+        id=REALM_CLIENT,
+        name="Plateforme numérique SAS",
+        secret=secret(REALM_PURPOSE),
+        redirect_uris=tuple(uri for client in clients.values() for uri in client.redirect_uris),
+        logout_uris=tuple(uri for client in clients.values() for uri in client.logout_uris),
+    )
+    return {**clients, REALM_CLIENT: everybody}
+
+
 def declared_clients(settings: Settings, secret: Secret) -> list[Client]:
     """The clients of the configuration, in its order; those without a secret are given a derived one."""
     return [
@@ -63,5 +78,5 @@ def _client(client_id: str, name: str, root: str, secret: Secret) -> Client:
         name=name,
         secret=secret(_purpose(client_id)),
         redirect_uris=(f"{root}/oidc/callback",),
-        logout_uris=(root, f"{root}/"),
+        logout_uris=(root, f"{root}/", f"{root}/connexion"),
     )

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlencode
 
@@ -24,7 +24,6 @@ from sandbox.psc.clients import Client
 CODE_LIFETIME_S = 60.0
 TOKEN_LIFETIME_S = 300.0
 CAPACITY = 10_000  # codes, and access tokens, that are kept at most: the oldest go first
-SCOPES = ("openid", "scope_all", "profile", "email", "identity")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256, no padding
@@ -34,10 +33,10 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 class AuthorizeError(SandboxError):
     """An authorization request that its client is told about. `location`: where the browser is sent."""
 
-    def __init__(self, code: str, description: str, redirect_uri: str, state: str) -> None:
+    def __init__(self, code: str, description: str, request: AuthorizeRequest) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
-        self.location = with_query(redirect_uri, {"error": code, "error_description": description, "state": state})
+        self.location = request.answer(error=code, error_description=description)
 
 
 class TokenError(SandboxError):
@@ -50,8 +49,9 @@ class TokenError(SandboxError):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizeRequest:
-    """A valid authorization request. `challenge` "" without PKCE; `max_age` in seconds, None for any."""
+    """A valid authorization request to `issuer`. `challenge` "" without PKCE; `max_age` in seconds, None for any."""
 
+    issuer: str
     client: Client
     redirect_uri: str
     scope: tuple[str, ...]
@@ -63,7 +63,11 @@ class AuthorizeRequest:
 
     def error(self, code: str, description: str) -> AuthorizeError:
         """An error to be told to this request's client."""
-        return AuthorizeError(code, description, self.redirect_uri, self.state)
+        return AuthorizeError(code, description, self)
+
+    def answer(self, **values: str) -> str:
+        """The address that carries `values` back to the client, with `state` and the issuer (RFC 9207)."""
+        return with_query(self.redirect_uri, {**values, "state": self.state, "iss": self.issuer})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,12 @@ def with_query(url: str, values: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
-def read_authorize(
-    values: Mapping[str, str], repeated: frozenset[str], clients: Mapping[str, Client]
-) -> AuthorizeRequest:
-    """Check an authorization request. `repeated`: names that came more than once, which RFC 6749 (3.1) forbids.
+def read_authorize(pairs: Sequence[tuple[str, str]], clients: Mapping[str, Client], issuer: str) -> AuthorizeRequest:
+    """Check an authorization request. A parameter without a value is as if absent, none is repeated (RFC 6749, 3.1).
 
     Raises RequestError 400 (unknown client or address) or AuthorizeError.
     """
+    values, repeated = read_parameters(pairs)
     client = clients.get(values.get("client_id", ""))
     if client is None or "client_id" in repeated:
         raise malformed(
@@ -104,10 +107,11 @@ def read_authorize(
             f"L'adresse de retour n'est pas enregistrée pour le service « {client.name} ».", "http.redirect_uri"
         )
     request = AuthorizeRequest(
+        issuer=issuer,
         client=client,
         redirect_uri=redirect_uri,
         scope=tuple(values.get("scope", "").split()),
-        state=values.get("state", ""),
+        state="" if "state" in repeated else values.get("state", ""),
         nonce=values.get("nonce", ""),
         challenge=values.get("code_challenge", ""),
         prompt=frozenset(values.get("prompt", "").split()),
@@ -152,9 +156,11 @@ def _good_challenge(challenge: str, values: Mapping[str, str]) -> bool:
     return bool(_CHALLENGE.fullmatch(challenge)) and values.get("code_challenge_method") == "S256"
 
 
-def repeated_names(pairs: list[tuple[str, str]]) -> frozenset[str]:
-    """The names that occur more than once."""
-    return frozenset(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+def read_parameters(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], frozenset[str]]:
+    """The parameters that have a value, and the names of those that came more than once (RFC 6749, 3.1 and 3.2)."""
+    present = [(name, value) for name, value in pairs if value]
+    counts = Counter(name for name, _ in present)
+    return dict(present), frozenset(name for name, count in counts.items() if count > 1)
 
 
 def needs_login(request: AuthorizeRequest, auth_time: int | None, now: int) -> bool:
@@ -179,6 +185,12 @@ class Grants:
         """Forget every code and token."""
         self._codes.clear()
         self._tokens.clear()
+
+    def end(self, session: str) -> None:
+        """Forget the codes and tokens of a session that was ended."""
+        for table in (self._codes, self._tokens):
+            for key in [key for key, issued in table.items() if issued.grant.session == session]:
+                del table[key]
 
     def issue(self, code: str, grant: Grant, now: float) -> None:
         """Keep a fresh code for 60 s."""

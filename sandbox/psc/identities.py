@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 
+from sandbox.kernel.identifiers import regulator_login
 from sandbox.kernel.model import Regulator
 
 
@@ -23,9 +24,13 @@ class Identities:
         """The person of an identifier key (`system|value`), as a session holds it."""
         return self._by_key.get(key)
 
+    def named(self, login: str) -> Regulator | None:
+        """Whom somebody means who types this."""
+        return self._by_login.get(_fold(regulator_login(login))) or self._by_login.get(_fold(login))
+
     def authenticate(self, login: str, password: str) -> Regulator | None:
         """The person, if the password is theirs. Takes as long for an unknown login as for a wrong password."""
-        person = self._by_login.get(_fold(login))
+        person = self.named(login)
         expected = person.password if person else "\x00"  # no browser sends it
         good = hmac.compare_digest(expected.encode(), password.encode())
         return person if good and person is not None else None

@@ -6,6 +6,7 @@ platform's own page comes to be able to log in; in life, such people have their 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import msgspec
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.identifiers import regulator_identifier
 from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
 from sandbox.population.people import Population, persona_key
@@ -64,7 +66,8 @@ class People:
         if row == _GONE:
             self._people.pop(id, None)
             return
-        person = msgspec.json.decode(row, type=Regulator)
+        told = msgspec.json.decode(row, type=Regulator)
+        person = dataclasses.replace(told, identifier=regulator_identifier(told.identifier))
         for other in [key for key, held in self._people.items() if held.identifier.key == person.identifier.key]:
             if other != id:  # an identifier is one person's: whoever had it has given it up
                 del self._people[other]

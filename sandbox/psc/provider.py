@@ -1,15 +1,19 @@
-"""The endpoints of Pro Santé Connect: reads requests, calls `flow`, `identities` and `tokens`, and renders.
+"""The endpoints of Pro Santé Connect and of the platform's realm (`realms.py`): reads requests, calls `flow`,
+`identities` and `tokens`, and renders.
 
-One session serves every client (single sign-on). Pages are French; what clients read (JSON, error descriptions) is
-English.
+One session serves every client of both (single sign-on). Times in tokens are real ones, whatever the clock of the
+sandbox shows: those who check them elsewhere know no other. Pages are French; what clients read (JSON, error
+descriptions) is English.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import FormData
@@ -18,7 +22,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.config import PSC_UI
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.model import Regulator
@@ -26,33 +29,34 @@ from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.psc import flow
 from sandbox.psc.clients import Client, registered_clients
-from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, Grants, TokenError
+from sandbox.psc.flow import AuthorizeError, AuthorizeRequest, Grant, TokenError
 from sandbox.psc.people import People, PeopleDesk
-from sandbox.psc.tokens import ACR, ALGORITHM, Signer, id_token_claims, person_claims
-from sandbox.web.attempts import Attempts
+from sandbox.psc.realms import PREFIX, Realm, realms
+from sandbox.psc.tokens import Signer, id_token_claims, person_claims
+from sandbox.store.protocol import Store
+from sandbox.web.attempts import Attempts, account_name, stranger_name
+from sandbox.web.ended import Ended
 from sandbox.web.headers import console_origins
 from sandbox.web.pages import Pages, console, content_policy, redirect
-from sandbox.web.session import check_token, checked_form, csrf_token, read_form, sign_in
+from sandbox.web.session import SESSION, check_token, checked_form, csrf_token, read_form, sign_in, sign_out
 
-PREFIX = "/psc"
-_LOGIN = f"{PREFIX}/login"
 SHOWN_ACCOUNTS = 12  # demonstration accounts that the login page lists
+Handler: TypeAlias = Callable[[Realm, Request], Awaitable[Response]]
 _NOT_KEPT = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
 class Provider:
     """The endpoints of the provider."""
 
-    def __init__(self, context: Context, signer: Signer, people: People) -> None:
-        self._context = context
+    def __init__(self, context: Context, signer: Signer, people: People, store: Store | None = None) -> None:
+        self._context, self._ended = context, Ended(context, store)
         self._signer = signer
-        self.issuer = context.settings.http(PSC_UI, PREFIX)
         self.clients: Mapping[str, Client] = registered_clients(
             context.settings, context.population.editors.values(), context.secret
         )
+        self.realms = realms(context.settings, self.clients, context.secret)
         self.people = people
         self._people_desk = PeopleDesk(people, self.clients)
-        self.grants = Grants()
         self._attempts = Attempts()
         self._epoch = context.world.world.epoch
         self._pages = Pages(
@@ -66,105 +70,104 @@ class Provider:
 
     def application(self) -> ASGIApp:
         """The ASGI application."""
+        psc, platform = self.realms
         routes = [
             Route("/", self.home),
-            Route("/.well-known/openid-configuration", self.discovery),
-            Route("/jwks", self.jwks),
-            Route("/authorize", self.authorize, methods=["GET", "POST"]),
-            Route("/login", self.login_page),
-            Route("/login", self.login, methods=["POST"]),
-            Route("/token", self.token, methods=["POST"]),
-            Route("/userinfo", self.userinfo, methods=["GET", "POST"]),
-            Route("/logout", self.logout, methods=["GET", "POST"]),
+            *self._routes(psc, PREFIX),
             Route("/people/{id}", self._people_desk.put, methods=["PUT"]),
             Route("/people/{id}", self._people_desk.remove, methods=["DELETE"]),
         ]
         handlers = {AuthorizeError: _told_by_redirect, TokenError: _told_as_json}
-        return console(self._context, self._pages, routes, role="psc", prefix=PREFIX, handlers=handlers)
+        return console(
+            self._context,
+            self._pages,
+            routes,
+            role="psc",
+            prefix=PREFIX,
+            beside=self._routes(platform),
+            handlers=handlers,
+            ended=self._ended,
+        )
+
+    def _routes(self, realm: Realm, prefix: str = "") -> list[Route]:
+        """The routes of a realm, below `prefix`."""
+
+        def route(path: str, handler: Handler, *methods: str) -> Route:
+            async def endpoint(request: Request) -> Response:
+                return await handler(realm, request)
+
+            return Route(path.removeprefix(prefix), endpoint, methods=methods)
+
+        return [
+            route(realm.configuration, self.discovery, "GET"),
+            route(realm.keys, self.jwks, "GET"),
+            route(realm.authorize, self.authorize, "GET", "POST"),
+            route(realm.login, self.login_page, "GET"),
+            route(realm.login, self.login, "POST"),
+            route(realm.token, self.token, "POST"),
+            route(realm.userinfo, self.userinfo, "GET", "POST"),
+            route(realm.logout, self.logout, "GET", "POST"),
+        ]
 
     # documents for clients
 
-    async def discovery(self, request: Request) -> Response:
-        """OpenID Connect Discovery 1.0, 3."""
-        return JSONResponse(
-            {
-                "issuer": self.issuer,
-                "authorization_endpoint": f"{self.issuer}/authorize",
-                "token_endpoint": f"{self.issuer}/token",
-                "userinfo_endpoint": f"{self.issuer}/userinfo",
-                "end_session_endpoint": f"{self.issuer}/logout",
-                "jwks_uri": f"{self.issuer}/jwks",
-                "response_types_supported": ["code"],
-                "response_modes_supported": ["query"],
-                "grant_types_supported": ["authorization_code"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": [ALGORITHM],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-                "code_challenge_methods_supported": ["S256"],
-                "scopes_supported": list(flow.SCOPES),
-                "acr_values_supported": [ACR],
-                "prompt_values_supported": sorted(flow.PROMPTS),
-                "claims_supported": [
-                    *("sub", "SubjectNameID", "preferred_username", "family_name", "given_name", "email"),
-                    *("auth_time", "acr", "sid"),
-                ],
-                "claims_parameter_supported": False,
-                "request_parameter_supported": False,
-                "request_uri_parameter_supported": False,
-            }
-        )
+    async def discovery(self, realm: Realm, request: Request) -> Response:
+        """The realm as its clients must know it."""
+        return JSONResponse(realm.document())
 
-    async def jwks(self, request: Request) -> Response:
+    async def jwks(self, realm: Realm, request: Request) -> Response:
         """The key that verifies our tokens."""
         return JSONResponse(self._signer.jwks())
 
     # the browser's way
 
-    async def authorize(self, request: Request) -> Response:
+    async def authorize(self, realm: Realm, request: Request) -> Response:
         """Start of the flow: straight back with a code when a session is good for it, else the login page."""
         pairs = await self._parameters(request)
-        asked = self._asked(pairs)
+        asked = _asked(realm, pairs)
         person = self._person(request)
         auth_time = int(request.session["auth_time"]) if person else None
         if person is not None and not flow.needs_login(asked, auth_time, self._now()):
-            return self._granted(request, asked, person)
+            return self._granted(realm, request, asked, person)
         if "none" in asked.prompt:
             raise asked.error("login_required", "nobody is logged in")
-        return self._login_page(request, asked, flow.with_query(_LOGIN, dict(pairs)))
+        return self._login_page(realm, request, asked, flow.with_query(realm.login, dict(pairs)))
 
-    async def login_page(self, request: Request) -> Response:
+    async def login_page(self, realm: Realm, request: Request) -> Response:
         """Log in without a client: the session then serves all of them."""
         if request.url.query:
-            return redirect(f"{PREFIX}/authorize?{request.url.query}")
-        return self._login_page(request, None, _LOGIN)
+            return redirect(f"{realm.authorize}?{request.url.query}")
+        return self._login_page(realm, request, None, realm.login)
 
-    async def login(self, request: Request) -> Response:
+    async def login(self, realm: Realm, request: Request) -> Response:
         """Check a password; the address's query is the authorization request that the login is for."""
         form = await checked_form(request)
         pairs = _pairs(request.url.query)
-        asked = self._asked(pairs) if pairs else None
+        asked = _asked(realm, pairs) if pairs else None
         login, password = str(form.get("login", "")), str(form.get("password", ""))
-        action = flow.with_query(_LOGIN, dict(pairs))
+        action = flow.with_query(realm.login, dict(pairs))
         person = self._checked_password(request, login, password)
         if not isinstance(person, Regulator):
             status, text = person
-            return self._login_page(request, asked, action, status=status, login=login, error=text)
-        sid = self._context.entropy.token(16)
-        sign_in(request, subject=person.identifier.key, auth_time=self._now(), sid=sid)
-        return self._granted(request, asked, person) if asked else redirect(f"{PREFIX}/")
+            return self._login_page(realm, request, asked, action, status=status, login=login, error=text)
+        await sign_in(request, subject=person.identifier.key, auth_time=self._now())
+        return self._granted(realm, request, asked, person) if asked else redirect(f"{PREFIX}/")
 
     async def home(self, request: Request) -> Response:
         """Who is logged in here, and which services are connected."""
         person = self._person(request)
-        since = datetime.fromtimestamp(request.session["auth_time"], PARIS) if person else None
+        since = self._sandbox_time(request.session["auth_time"]) if person else None
         clients = list(self.clients.values())
         return self._pages.render(request, "home.html", person=person, since=since, clients=clients)
 
-    async def logout(self, request: Request) -> Response:
+    async def logout(self, realm: Realm, request: Request) -> Response:
         """RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0), or by our own button."""
         form = await read_form(request) if request.method == "POST" else FormData()
-        values = {**dict(request.query_params), **{name: str(text) for name, text in form.items()}}
-        client = self.clients.get(values.get("client_id") or self._signer.audience(values.get("id_token_hint", "")))
+        sent = [*_pairs(request.url.query), *((name, str(text)) for name, text in form.multi_items())]
+        values, repeated = flow.read_parameters(sent)
+        if repeated:
+            raise malformed("Un paramètre de la déconnexion est répété.", f"http.{min(repeated)}")
+        client = realm.clients.get(values.get("client_id") or self._signer.audience(values.get("id_token_hint", "")))
         target = values.get("post_logout_redirect_uri", "")
         if target and (client is None or target not in client.logout_uris):
             raise malformed(
@@ -174,21 +177,21 @@ class Provider:
             if request.method == "GET":
                 return redirect(f"{PREFIX}/")
             check_token(request, form)
-        request.session.clear()
+        await self._end_session(request)
         if target:
             return redirect(flow.with_query(target, {"state": values.get("state", "")}))
         return await self.home(request)
 
     # the client's way
 
-    async def token(self, request: Request) -> Response:
+    async def token(self, realm: Realm, request: Request) -> Response:
         """Exchange a code for an id_token and an access token (OpenID Connect Core 1.0, 3.1.3)."""
         form = await _token_form(request)
-        client = flow.authenticate_client(request.headers.get("authorization", ""), form, self.clients)
+        client = flow.authenticate_client(request.headers.get("authorization", ""), form, realm.clients)
         if form.get("grant_type") != "authorization_code":
             raise TokenError(400, "unsupported_grant_type", "only authorization_code")
         access_token = self._context.entropy.token()
-        grant = self.grants.redeem(
+        grant = realm.grants.redeem(
             form.get("code", ""),
             client,
             form.get("redirect_uri", ""),
@@ -200,7 +203,7 @@ class Provider:
             self._grantee(grant),
             grant,
             access_token,
-            issuer=self.issuer,
+            issuer=realm.issuer,
             now=self._now(),
             token_id=self._context.entropy.uuid(),
         )
@@ -213,18 +216,15 @@ class Provider:
         }
         return JSONResponse(answer, headers=_NOT_KEPT)
 
-    async def userinfo(self, request: Request) -> Response:
+    async def userinfo(self, realm: Realm, request: Request) -> Response:
         """What we know about the person (OpenID Connect Core 1.0, 5.3)."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise TokenError(401, "invalid_token", "a Bearer token is expected")
-        grant = self.grants.of_token(token.strip(), _monotonic())
+        grant = realm.grants.of_token(token.strip(), _monotonic())
         return JSONResponse(person_claims(self._grantee(grant)), headers=_NOT_KEPT)
 
     # steps
-
-    def _asked(self, pairs: list[tuple[str, str]]) -> AuthorizeRequest:
-        return flow.read_authorize(dict(pairs), flow.repeated_names(pairs), self.clients)
 
     async def _parameters(self, request: Request) -> list[tuple[str, str]]:
         """Of an authorization request: the query, or the form of a POST (OpenID Connect Core 1.0, 3.1.2.1)."""
@@ -234,8 +234,10 @@ class Provider:
         return _pairs(request.url.query)
 
     def _checked_password(self, request: Request, login: str, password: str) -> Regulator | tuple[int, str]:
-        """The person, or the status and text of the refusal. Failures count for the session and for the name."""
-        who = (f"session:{csrf_token(request)}", f"login:{login[:200]}")
+        """The person, or the status and text of the refusal. Failures count for the session and for the account."""
+        meant = self.people.identities.named(login)
+        name = account_name(meant.identifier.key) if meant is not None else stranger_name(login)
+        who = (f"session:{csrf_token(request)}", name)
         now = _monotonic()
         wait = self._attempts.wait(now, *who)
         if wait > 0:
@@ -247,7 +249,7 @@ class Provider:
         self._attempts.succeeded(*who)
         return person
 
-    def _granted(self, request: Request, asked: AuthorizeRequest, person: Regulator) -> Response:
+    def _granted(self, realm: Realm, request: Request, asked: AuthorizeRequest, person: Regulator) -> Response:
         """Back to the client with a fresh code."""
         code = self._context.entropy.token()
         grant = Grant(
@@ -256,16 +258,23 @@ class Provider:
             subject=person.identifier.key,
             nonce=asked.nonce,
             challenge=asked.challenge,
-            scope=tuple(scope for scope in asked.scope if scope in flow.SCOPES),
+            scope=tuple(scope for scope in asked.scope if scope in realm.scopes),
             auth_time=int(request.session["auth_time"]),
-            session=str(request.session["sid"]),
+            session=_public_name(request),
         )
-        self.grants.issue(code, grant, _monotonic())
-        answer = {"code": code, "state": asked.state, "iss": self.issuer}  # iss: RFC 9207
-        return redirect(flow.with_query(asked.redirect_uri, answer))
+        realm.grants.issue(code, grant, _monotonic())
+        return redirect(asked.answer(code=code))
+
+    async def _end_session(self, request: Request) -> None:
+        """Nobody is logged in any more with this session, nor with a code or token that came of it."""
+        session = _public_name(request)
+        await sign_out(request)
+        for realm in self.realms if session else ():
+            realm.grants.end(session)
 
     def _login_page(
         self,
+        realm: Realm,
         request: Request,
         asked: AuthorizeRequest | None,
         action: str,
@@ -278,11 +287,12 @@ class Provider:
             request,
             "login.html",
             status,
-            client=asked.client if asked else None,
+            service=realm.service(asked) if asked else "",
             action=action,
             login=login,
             error=error,
             accounts=self.people.identities.people[:SHOWN_ACCOUNTS],
+            exposed=self._context.settings.exposed,
         )
         if asked:  # the posted form ends at the client
             back = urlsplit(asked.redirect_uri)
@@ -300,13 +310,30 @@ class Provider:
         return person
 
     def _now(self) -> int:
-        return int(self._context.clock.now().timestamp())
+        """Real time, epoch seconds."""
+        return int(self._context.clock.real())
+
+    def _sandbox_time(self, instant: int) -> datetime:
+        """A moment of the past as the sandbox's clock would show it now."""
+        clock = self._context.clock
+        return datetime.fromtimestamp(instant - clock.real() + clock.time(), PARIS)
 
     def _follow(self, world: World) -> None:
         """A reset forgets codes and tokens."""
         if world.epoch != self._epoch:
             self._epoch = world.epoch
-            self.grants.clear()
+            for realm in self.realms:
+                realm.grants.clear()
+
+
+def _asked(realm: Realm, pairs: list[tuple[str, str]]) -> AuthorizeRequest:
+    return flow.read_authorize(pairs, realm.clients, realm.issuer)
+
+
+def _public_name(request: Request) -> str:
+    """What clients are told as the name of the session (`sid`): it does not tell the session's own."""
+    name = str(request.session.get(SESSION, ""))
+    return hashlib.sha256(name.encode()).hexdigest()[:32] if name else ""
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -323,10 +350,10 @@ async def _token_form(request: Request) -> dict[str, str]:
         form = await read_form(request)
     except RequestError as error:
         raise TokenError(400, "invalid_request", str(error)) from None
-    pairs = [(name, str(value)) for name, value in form.multi_items()]
-    if flow.repeated_names(pairs):
-        raise TokenError(400, "invalid_request", "a parameter is repeated")
-    return dict(pairs)
+    values, repeated = flow.read_parameters((name, str(value)) for name, value in form.multi_items())
+    if repeated:
+        raise TokenError(400, "invalid_request", f"a parameter is repeated: {min(repeated)}")
+    return values
 
 
 def _told_by_redirect(request: Request, error: AuthorizeError) -> Response:

@@ -72,7 +72,7 @@ def person_claims(person: Regulator) -> dict[str, Any]:
 def id_token_claims(
     person: Regulator, grant: Grant, access_token: str, *, issuer: str, now: int, token_id: str
 ) -> dict[str, Any]:
-    """The claims of an id_token (OpenID Connect Core 1.0, 2). `now`: sandbox time, epoch seconds."""
+    """The claims of an id_token (OpenID Connect Core 1.0, 2). `now`: real time, epoch seconds."""
     claims = {
         "iss": issuer,
         "aud": grant.client_id,

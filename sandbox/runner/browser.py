@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -99,10 +100,18 @@ def read_page(page: Page) -> None:
     _Parser(page).feed(page.text)
 
 
+def password_of(url: str, passwords: Mapping[str, str]) -> str:
+    """The password of the site below which a URL lies; "" where none is asked for. `passwords`: by URL."""
+    return next(
+        (word for site, word in passwords.items() if url == site or url.startswith((f"{site}/", f"{site}?"))), ""
+    )
+
+
 class Browser:
     """One person's browser: its cookies go to every port of a host, as in a real one."""
 
-    def __init__(self) -> None:
+    def __init__(self, passwords: Mapping[str, str] | None = None) -> None:
+        self._passwords = passwords or {}  # by the beginning of the URLs that ask for them
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
@@ -134,8 +143,10 @@ class Browser:
     async def _open(
         self, method: str, url: str, data: dict[str, str] | None, params: dict[str, str] | None = None
     ) -> Page:
+        word = password_of(url, self._passwords)
+        headers = {"Authorization": f"Bearer {word}"} if word else {}
         try:
-            async with self._session.request(method, url, data=data, params=params) as answer:
+            async with self._session.request(method, url, data=data, params=params, headers=headers) as answer:
                 page = Page(str(answer.url), answer.status, await answer.text())
         except TimeoutError:
             raise PeerTimeout(url, f"no page within {TIMEOUT_S:.0f} s") from None

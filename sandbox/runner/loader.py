@@ -81,7 +81,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def available() -> Iterator[tuple[str, str]]:
     """Name and title of each scenario of the package."""
     for path in sorted(directory("scenarios").glob("*.yaml")):
-        yield path.stem, load_yaml(path, Scenario).value.title
+        yield path.stem, load_yaml(path, Scenario, lines=True).value.title
 
 
 def find(name: str) -> Scenario:
@@ -92,4 +92,4 @@ def find(name: str) -> Scenario:
     if not path.is_file():
         known = ", ".join(name for name, _ in available())
         raise UsageError(f"no scenario '{name}' (expected the path of a YAML file, or one of: {known})")
-    return load_yaml(path, Scenario).value
+    return load_yaml(path, Scenario, lines=True).value

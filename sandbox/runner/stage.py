@@ -11,7 +11,7 @@ import aiohttp
 
 from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable
 from sandbox.kernel.json_input import Limits, read_json
-from sandbox.runner.browser import TIMEOUT_S, Browser
+from sandbox.runner.browser import TIMEOUT_S, Browser, password_of
 
 ANSWER = Limits(octets=64 << 20, elements=1_000_000)
 
@@ -50,7 +50,7 @@ class Stage:
 
     def __init__(self, endpoints: dict[str, Any]) -> None:
         self.endpoints = endpoints
-        self.browser = Browser()
+        self.browser = Browser(passwords(endpoints))
         self.learnt = Learnt()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
         self._cursor = 0
@@ -68,6 +68,7 @@ class Stage:
         self, method: str, url: str, *, params: dict[str, str] | None = None, json: Any = None, token: str = ""
     ) -> Any:
         """One call of a JSON API. Raises PeerRefused (outside 2xx), PeerUnreachable, PeerTimeout, PeerError."""
+        token = token or password_of(url, passwords(self.endpoints))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             async with self._session.request(method, url, params=params, json=json, headers=headers) as answer:
@@ -118,6 +119,14 @@ class Stage:
             found += answer["exchanges"]
             if answer["next"] >= answer["last"]:
                 return sorted(found, key=lambda exchange: float(exchange["at"]))
+
+
+def passwords(endpoints: dict[str, Any]) -> dict[str, str]:
+    """What the control plane and the LRMs ask for, by the beginning of their URLs; nothing on loopback."""
+    control = endpoints["control"]
+    found = {lrm["ui"]: lrm.get("password") for lrm in endpoints.get("lrms", ())}
+    found[control["api"]] = control.get("token")
+    return {start: word for start, word in found.items() if word}
 
 
 def read_endpoints(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The SAS API: what the console shows, as JSON, for load tests and integrators (`openapi.py` describes it).
 
-`search`, `appointments` (one's own) and `regulator-accounts` need the Bearer token that `login` gives;
-`l02/<distributionID>` and `appointments/<id>` need none on loopback. Failures are `application/problem+json`
+`search`, `appointments` (one's own) and `regulator-accounts` need the Bearer token that `login` gives and `logout`
+ends; `l02/<distributionID>` and `appointments/<id>` need none on loopback. Failures are `application/problem+json`
 (RFC 9457): what is wrong (`detail`), where (`pointer`), what was expected.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -41,6 +42,8 @@ from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
 from sandbox.sas.search import Event, Found, document, flattened, head, read_criteria, run, whole
 from sandbox.sas.tokens import Tokens
+from sandbox.store.protocol import Store
+from sandbox.web.attempts import Attempts, account_name, stranger_name
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,14 @@ class Unauthorized(RequestError):
         super().__init__(401, Issue("login", detail, "http.Authorization"))
 
 
+class TooOften(RequestError):
+    """429: too many failed logins of one account; another try is judged in `wait` seconds."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(429, Issue("throttled", f"too many failed logins: try again in {wait} seconds", "identifier"))
+        self.wait = wait
+
+
 class Api:
     """The handlers. Every one returns JSON or raises RequestError."""
 
@@ -77,11 +88,12 @@ class Api:
         appointments: Appointments,
         l02: L02,
         labels: Mapping[str, str],
+        store: Store,
     ) -> None:
         self._context, self._directory, self._aggregator = context, directory, aggregator
         self._accounts, self._appointments, self._l02 = accounts, appointments, l02
         self._labels = labels
-        self._tokens = Tokens(context)
+        self._tokens, self._attempts = Tokens(context, store), Attempts()
 
     def app(self) -> Starlette:
         """The application, to be mounted at `/api`."""
@@ -89,6 +101,7 @@ class Api:
         routes = [
             *admin.routes(),
             Route("/login", self.login, methods=["POST"]),
+            Route("/logout", self.logout, methods=["POST"]),
             Route("/search", self.search, methods=["GET"]),
             Route("/l02/{distribution_id:path}", self.l02, methods=["GET"]),
             Route("/appointments", self.appointments, methods=["GET"]),
@@ -111,11 +124,17 @@ class Api:
         except JsonError as error:
             raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
         regulator = self._accounts.regulator(asked.identifier)
+        id = self._accounts.id_of(regulator) if regulator is not None else ""
+        name, now = account_name(id) if id else stranger_name(asked.identifier), asyncio.get_running_loop().time()
+        if wait := self._attempts.wait(now, name):
+            raise TooOften(math.ceil(wait))
         secret = regulator.password if regulator is not None else ""
         if regulator is None or not hmac.compare_digest(secret.encode(), asked.password.encode()):
+            self._attempts.failed(now, name)
             raise Unauthorized("unknown identifier or wrong password")
+        self._attempts.succeeded(name)
         await self._accounts.login(regulator)
-        token, ends = self._tokens.give(self._accounts.id_of(regulator))
+        token, ends = self._tokens.give(id)
         return _json(
             {
                 "token": token,
@@ -129,6 +148,12 @@ class Api:
                 },
             }
         )
+
+    async def logout(self, request: Request) -> Response:
+        """204: the token of this call is good no more, wherever a copy of it is."""
+        self._caller(request)
+        await self._tokens.end(_bearer(request))
+        return Response(status_code=204)
 
     async def search(self, request: Request) -> Response:
         """One page of cards; as `application/x-ndjson` the events of the search as they come."""
@@ -192,10 +217,10 @@ class Api:
         return appointment_document(record) | {"l02": self._l02.of_appointment(record.id)}
 
     def _caller(self, request: Request) -> Regulator:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = _bearer(request)
+        if not token:
             raise Unauthorized("no Bearer token: POST login gives one")
-        regulator = self._accounts.holder(self._tokens.account(token.strip()))
+        regulator = self._accounts.holder(self._tokens.account(token))
         if regulator is None:
             raise Unauthorized("unknown or expired token: POST login gives a new one")
         return regulator
@@ -203,6 +228,12 @@ class Api:
     def _caller_or_loopback(self, request: Request) -> None:
         if request.client is None or request.client.host not in _LOOPBACK:
             self._caller(request)
+
+
+def _bearer(request: Request) -> str:
+    """The Bearer token of a request; "" without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 _LINES = msgspec.json.Encoder(enc_hook=list)  # sequences of cards that are drawn as they are looked at
@@ -282,6 +313,8 @@ def _problem(
 
 def _request_error(_: Request, error: RequestError) -> Response:
     headers = _BEARER if error.status == 401 else {"Retry-After": "1"} if error.status == 503 else None
+    if isinstance(error, TooOften):
+        headers = {"Retry-After": str(error.wait)}
     return _problem(error.status, str(error), error.issues, headers)
 
 

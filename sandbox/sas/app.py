@@ -43,6 +43,7 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store
 from sandbox.store.tables import open_store
+from sandbox.web.ended import Ended
 from sandbox.web.pages import console
 from sandbox.web.sse import Channel
 
@@ -91,6 +92,7 @@ class SasCore:
             appointments=self.appointments,
             l02=self._l02,
             labels=SPECIALTIES,
+            store=self.store,
         )
         self.console = Console(
             context,
@@ -105,7 +107,8 @@ class SasCore:
         )
         self.api = api.app()
         routes = [Mount("/api", app=self.api), *self.console.routes()]
-        return Edge(console(context, self.console.pages, routes, role=ROLE), context, _flow_of_page)
+        pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
+        return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
@@ -142,7 +145,7 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
     tls = listener_contexts(context.pki, client_certificate="required" if required else "optional")
     told = refusals(context, ROLE, Flow.INT_R03)
     return [
-        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told),
+        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, console=False),
         Listener(pages, context.sockets[SAS_UI]),
     ]
 
@@ -162,7 +165,7 @@ def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
         for subject in (editor_subject(editor),)
     }
     server = RequirePeer(_FhirServer(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
-    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03))
+    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03), names=slugs)
 
 
 class _FhirServer:
@@ -188,14 +191,14 @@ class _FhirServer:
                 return await self._server.create(request, editor)
             case ["Appointment"] if method == "PUT":
                 return await self._server.update(request, editor)
-            case ["Appointment", id] if method in ("GET", "HEAD"):
-                return await self._server.read(id, editor)
-            case ["metadata"] if method in ("GET", "HEAD"):
+            case ["Appointment", id] if method == "GET":
+                return await self._server.read(request, id, editor)
+            case ["metadata"] if method == "GET":
                 return fhir_response(self._capability)
             case ["Appointment"]:
                 raise not_allowed(method, path, "POST", "PUT")
             case ["Appointment", _] | ["metadata"]:
-                raise not_allowed(method, path, "GET", "HEAD")
+                raise not_allowed(method, path, "GET")
         raise not_found(f"{path} is not served here: POST or PUT [base]/Appointment")
 
 
@@ -213,6 +216,7 @@ def capability(base: str, date: str) -> bytes:
         "interaction": interactions,
         "versioning": "versioned",
         "readHistory": False,
+        "conditionalRead": "not-match",
         "updateCreate": True,
         "conditionalUpdate": True,
         "searchParam": [{"name": "identifier", "type": "token"}],

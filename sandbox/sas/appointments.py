@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.config import SAS_FHIR
-from sandbox.fhir.appointment import parse_conditional, receive_appointment, render_appointment
+from sandbox.fhir.appointment import Received, parse_conditional, receive_appointment, render_appointment
 from sandbox.fhir.nos import OPERATOR
 from sandbox.fhir.outcome import outcome
 from sandbox.fhir.rules import Finding
@@ -31,7 +31,16 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
 from sandbox.net.edge import Note
-from sandbox.net.fhir_http import fhir_response, not_found, parse_body, prefers, read_body, wants_representation
+from sandbox.net.fhir_http import (
+    fhir_response,
+    not_found,
+    parse_body,
+    prefers,
+    read_body,
+    read_response,
+    wants_representation,
+)
+from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
 from sandbox.sas.directory import Directory
 from sandbox.sas.l02 import L02
 from sandbox.sas.lifecycle import Decision, appointment_id, decide, first_version
@@ -119,14 +128,18 @@ class Appointments:
         self._l02.wake()
         return again
 
-    async def accept(self, wanted: Appointment, editor: str | None, *, update: bool) -> Decision:
+    async def accept(
+        self, wanted: Appointment, editor: str | None, *, update: bool, conditions: Conditions = UNCONDITIONAL
+    ) -> Decision:
         """Create or change an appointment; returns once that is durable.
 
         `editor`: slug that the certificate proved, None without mTLS. Raises RequestError 409 (creation of an
-        existing identifier with other content) or 422 (unknown regulator, another editor's identifier, a step that
-        the automaton lacks), StoreError when the disk refuses.
+        existing identifier with other content), 412 (`conditions` do not hold of it) or 422 (unknown regulator, another
+        editor's identifier, a step that the automaton lacks), StoreError when the disk refuses.
         """
-        decision = self._decide(wanted, self._sender(wanted.identifier, editor), update=update)
+        sender = self._sender(wanted.identifier, editor)
+        conditions.allow_change(self._etag(wanted.identifier, sender))
+        decision = self._decide(wanted, sender, update=update)
         record = decision.record
         if not decision.changed:
             await self._store.barrier()
@@ -137,18 +150,28 @@ class Appointments:
         self._l02.wake()
         return decision
 
+    def _etag(self, identifier: Identifier, sender: str) -> str | None:
+        """Of the appointment that this editor knows by that identifier; None when there is none."""
+        present = self.sent_as(identifier)
+        return etag(present) if present is not None and present.editor in ("", sender) else None
+
     def _remember(self, record: AppointmentRecord) -> None:
         recent = self._recent[record.account]
         if record.version == 1 or record.id not in recent:
             recent.append(record.id)
 
-    def _sender(self, identifier: Identifier, editor: str | None) -> str:
+    def known_by(self, identifier: Identifier) -> str:
+        """Slug of the editor whose system the identifier has, "" when it is nobody's."""
         owner = self._owners.get(identifier.system)
+        return owner.slug if owner is not None else ""
+
+    def _sender(self, identifier: Identifier, editor: str | None) -> str:
+        owner = self.known_by(identifier)
         if editor is None:
-            return owner.slug if owner is not None else ""
-        if owner is not None and owner.slug != editor:
+            return owner
+        if owner and owner != editor:
             raise refused(
-                f"the identifier system {identifier.system} is that of editor {owner.slug}, "
+                f"the identifier system {identifier.system} is that of editor {owner}, "
                 f"the certificate is that of {editor}",
                 "Appointment.identifier[0].system",
             )
@@ -208,14 +231,14 @@ class AppointmentServer:
 
     async def create(self, request: Request, editor: str | None) -> Response:
         """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
-        received = await parse_body(receive_appointment, await read_body(request))
+        received = await self._sent(request)
         decision = await self._appointments.accept(received.appointment, editor, update=False)
         return self._answer(request, decision, received.findings)
 
     async def update(self, request: Request, editor: str | None) -> Response:
         """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
         condition = parse_conditional(request.url.query)
-        received = await parse_body(receive_appointment, await read_body(request))
+        received = await self._sent(request)
         wanted = received.appointment
         if not condition.matches(wanted.identifier):
             detail = (
@@ -223,15 +246,24 @@ class AppointmentServer:
                 f"the body carries {wanted.identifier.key}"
             )
             raise RequestError(422, Issue("business-rule", detail, "Appointment.identifier[0]"))
-        decision = await self._appointments.accept(wanted, editor, update=True)
+        conditions = conditions_of(request)
+        decision = await self._appointments.accept(wanted, editor, update=True, conditions=conditions)
         return self._answer(request, decision, received.findings)
 
-    async def read(self, id: str, editor: str | None) -> Response:
+    async def read(self, request: Request, id: str, editor: str | None) -> Response:
         """GET [base]/Appointment/<id>, for the editor that sent it."""
         record = self._appointments.read(id)
         if record is None or (editor is not None and record.editor != editor):
             raise not_found(f"no Appointment/{id}")
-        return fhir_response(_resource(record), headers={"ETag": f'W/"{record.version}"'})
+        return read_response(request, _resource(record), etag(record))
+
+    async def _sent(self, request: Request) -> Received:
+        """The body; where no certificate proves who sends it, the journal names the editor whose identifiers it has."""
+        received = await parse_body(receive_appointment, await read_body(request))
+        note: Note | None = request.scope.get("exchange")
+        if note is not None:
+            note.peer = self._appointments.known_by(received.appointment.identifier)
+        return received
 
     def _answer(self, request: Request, decision: Decision, findings: Sequence[Finding]) -> Response:
         record = decision.record
@@ -240,7 +272,7 @@ class AppointmentServer:
         if note is not None:
             note.ref = record.sender.value
             note.note = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_TOLD])
-        headers = {"Location": self._location + record.id, "ETag": f'W/"{record.version}"'}
+        headers = {"Location": self._location + record.id, "ETag": etag(record)}
         body = b""
         if wants_representation(request):
             body = _resource(record)
@@ -255,6 +287,11 @@ def _told(findings: Sequence[Finding]) -> bytes:
     if not issues:
         return outcome(Issue("informational", "accepted, nothing to say"), severity="information")
     return outcome(*issues, severity="warning")
+
+
+def etag(record: AppointmentRecord) -> str:
+    """The ETag of an appointment: its version (FHIR R4, 3.1.0.1.3)."""
+    return f'W/"{record.version}"'
 
 
 def _resource(record: AppointmentRecord) -> bytes:

@@ -18,8 +18,8 @@ from sandbox.fhir.reading import FreeSlot, SlotPlace
 from sandbox.fhir.rules import Finding, Findings
 from sandbox.kernel.json_input import shortened
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
+from sandbox.kernel.words import folded
 from sandbox.sas.areas import Area, distance_km
-from sandbox.sas.places import folded
 from sandbox.sas.queries import EditorQuery
 
 MOST_SLOTS = 600  # of one card: days of three places, every five minutes

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, PeerError, RequestError
+from sandbox.kernel.identifiers import regulator_login
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.sas.accounts import Accounts
@@ -28,7 +29,7 @@ from sandbox.sas.message_pages import MessagePages
 from sandbox.sas.orientation_pages import OrientationPages
 from sandbox.sas.search_pages import SearchPages, last_search
 from sandbox.web.pages import redirect
-from sandbox.web.session import checked_form, local_path, sign_in
+from sandbox.web.session import checked_form, local_path, sign_in, sign_out
 from sandbox.web.sse import Channel, Streams
 
 
@@ -90,17 +91,17 @@ class Console:
         """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
         claims = await self._frame.psc.callback(request)
         regulator = self._accounts.regulator(claims.national_id)
-        if regulator is None or regulator.identifier.value != claims.national_id:
+        if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):
             detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
-        sign_in(request, regulator=self._accounts.id_of(regulator))
+        await sign_in(request, regulator=self._accounts.id_of(regulator))
         await self._accounts.login(regulator)
         return redirect(claims.return_to)
 
     async def logout(self, request: Request) -> Response:
-        """End the session here, then at Pro Santé Connect."""
+        """End the session here, whoever has a copy of its cookie, then at Pro Santé Connect."""
         await checked_form(request)
-        request.session.clear()
+        await sign_out(request)
         try:
             return redirect(await self._frame.psc.logout_url(self._context.settings.http(SAS_UI, "/")))
         except PeerError:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from sandbox.kernel.identifiers import RPPS, SYSTEM_PERSON
 from sandbox.kernel.model import Practitioner, Territory
-from sandbox.sas.places import ADDRESS, DEPARTMENT, Spot, folded
+from sandbox.kernel.words import folded
+from sandbox.sas.places import ADDRESS, DEPARTMENT, Spot
 
 NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
 
@@ -36,7 +37,7 @@ def lrm_of(origin: str, territories: Iterable[Territory]) -> Territory | None:
     """The territory whose LRM calls: by its assigning authority (with or without `urn:oid:`), by the name under which
     it is registered at the hub, or by the territory's code."""
     wanted = origin.strip().lower()
-    for territory in territories:
+    for territory in territories if wanted else ():
         oid = territory.origin.lower()
         if wanted in (oid, oid.removeprefix("urn:oid:"), territory.samu.lower(), territory.code.lower()):
             return territory

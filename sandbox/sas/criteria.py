@@ -15,10 +15,13 @@ from sandbox.fhir import nos
 from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import malformed
 from sandbox.kernel.model import Town
+from sandbox.kernel.numbers import decimal_number, whole_number
+from sandbox.kernel.words import folded
 from sandbox.population.agenda import zone_of
 from sandbox.sas.areas import Area, area_of
 from sandbox.sas.directory import Directory
-from sandbox.sas.places import ADDRESS, Spot, folded
+from sandbox.sas.place_names import Contradiction
+from sandbox.sas.places import ADDRESS, Spot
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 DAYS = 3
@@ -156,7 +159,10 @@ def _spot(values: Mapping[str, str], directory: Directory) -> Spot:
 
 def _named(values: Mapping[str, str], directory: Directory) -> Spot:
     insee, name = _first(values, "insee", "inseecode"), _first(values, "town", "city")
-    town = directory.town(insee, name)
+    try:
+        town = directory.town(insee, name)
+    except Contradiction as error:
+        raise Contradiction(error.detail, error.french, "http.town") from None
     if town is None:
         told = insee or name
         expected = "expected `insee` (5 characters) or `town` (a name) of a town of the directory"
@@ -168,7 +174,8 @@ def _named(values: Mapping[str, str], directory: Directory) -> Spot:
     number = "".join(char for char in _first(values, "streetnumber") if char in "0123456789")
     if number and not street:
         raise malformed("a `streetnumber` needs its `streetname`", "http.streetnumber")
-    return directory.places.spot_of(town, street, number)
+    spot = directory.places.spot_of(town, street, number)
+    return spot if insee else replace(spot, others=directory.places.others(name))
 
 
 def _specialty(text: str, directory: Directory, specialties: Mapping[str, str]) -> str:
@@ -227,10 +234,9 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 def _point(values: Mapping[str, str]) -> tuple[float, float] | None:
     if "lat" not in values and "lon" not in values:
         return None
-    try:
-        lat, lon = float(values["lat"]), float(values["lon"])
-    except (KeyError, ValueError):
-        raise malformed("`lat` and `lon` must both be decimal degrees", "http.lat") from None
+    lat, lon = (decimal_number(values.get(name, "").strip()) for name in ("lat", "lon"))
+    if lat is None or lon is None:
+        raise malformed("`lat` and `lon` must both be decimal degrees", "http.lat")
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise malformed("`lat` is from -90 to 90, `lon` from -180 to 180", "http.lat")
     return lat, lon
@@ -240,10 +246,7 @@ def _km(values: Mapping[str, str], name: str) -> float | None:
     text = _first(values, name).replace(",", ".")
     if not text:
         return None
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = 0.0
+    distance = decimal_number(text) or 0.0
     if not 0 < distance <= LARGEST_RADIUS_KM:
         raise malformed(f"`{name}` is in kilometres, over 0, at most {LARGEST_RADIUS_KM:g}", f"http.{name}")
     return distance
@@ -266,6 +269,7 @@ def _some_of(values: Mapping[str, str], name: str, known: Collection[str]) -> fr
 def _page(text: str) -> int:
     if not text:
         return 1
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_PAGES:
+    page = whole_number(text)
+    if page is None or not 1 <= page <= MOST_PAGES:
         raise malformed(f"page '{text}' is not a number from 1 to {MOST_PAGES}", "http.page")
-    return int(text)
+    return page

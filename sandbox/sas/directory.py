@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.identifiers import Identifier, prefixed_person
+from sandbox.kernel.identifiers import Identifier, prefixed_person, regulator_identifier
 from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.words import folded
 from sandbox.population.leave import absent, pattern_of
 from sandbox.population.people import Population
 from sandbox.population.procedural import FREE_TEXTS, Settled
 from sandbox.sas import participation
 from sandbox.sas.areas import KM_PER_DEGREE, Area, distance_km
-from sandbox.sas.places import Places, folded
+from sandbox.sas.places import Places
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 CELL_DEGREES = 0.1  # 11 km from south to north
@@ -174,8 +175,9 @@ class Directory:
 
     def regulator(self, identifier: Identifier) -> Regulator | None:
         """The account of exactly that pair (system, value): a value under another system is somebody else."""
-        regulator = self.population.regulator(identifier.key)
-        return regulator if regulator is not None and regulator.identifier.key == identifier.key else None
+        key = regulator_identifier(identifier).key
+        regulator = self.population.regulator(key)
+        return regulator if regulator is not None and regulator.identifier.key == key else None
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """By national id, prefixed or not."""

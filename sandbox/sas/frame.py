@@ -18,7 +18,7 @@ from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.sas.accounts import Accounts
 from sandbox.sas.regulators import Right
-from sandbox.web.oidc import RelyingParty
+from sandbox.web.oidc import RelyingParty, at_psc
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form
 from sandbox.web.sse import Channel, Event, Streams
@@ -38,7 +38,7 @@ class Frame:
         self, context: Context, http: HttpClient, accounts: Accounts, streams: Streams, changes: Channel
     ) -> None:
         self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
-        self.psc = RelyingParty(context, "sas", context.settings.http(SAS_UI, "/oidc/callback"), http)
+        self.psc = RelyingParty(context, at_psc("sas"), context.settings.http(SAS_UI, "/oidc/callback"), http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
 
     def regulator(self, request: Request) -> Regulator | None:

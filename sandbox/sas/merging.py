@@ -15,12 +15,13 @@ import msgspec
 
 from sandbox.fhir.reading import FreeSlot
 from sandbox.kernel.model import SosAssociation
+from sandbox.kernel.words import folded
 from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.cards import Card, CardCpts, Labels, association_card, practitioner_card
 from sandbox.sas.criteria import WITH, Criteria, Filters
 from sandbox.sas.directory import Candidate, Directory
 from sandbox.sas.participation import kinds_of, takes_part
-from sandbox.sas.places import DEPARTMENT, folded
+from sandbox.sas.places import DEPARTMENT
 from sandbox.sas.queries import rank
 
 

@@ -107,7 +107,18 @@ _PATHS: dict[str, Any] = {
                     }
                 },
             },
-            "responses": _answers(_ok(_ref("Token"), "Logged in"), "400", "401", "413", "415"),
+            "responses": _answers(_ok(_ref("Token"), "Logged in"), "400", "401", "413", "415", "429"),
+        }
+    },
+    "/logout": {
+        "post": {
+            "operationId": "logout",
+            "summary": "The token of this call is good no more, nor is any copy of it",
+            "security": _BEARER,
+            "responses": {
+                "204": {"description": "Logged out"},
+                "401": {"$ref": "#/components/responses/401"},
+            },
         }
     },
     "/search": {
@@ -197,7 +208,12 @@ _IDENTIFIER = _object(("system", "value"), system=_text(), value=_text())
 # What is searched, as it was understood.
 _SEARCHED: dict[str, Any] = {
     "specialty": _object(("code", "label"), code=_text(), label=_text()),
-    "place": _object(("kind", "label"), kind={"enum": ["address", "town", "department"]}, label=_text()),
+    "place": _object(
+        ("kind", "label"),
+        kind={"enum": ["address", "town", "department"]},
+        label=_text(),
+        others={**_list(_text()), "description": "what else the text may mean, when it does not say which"},
+    ),
     "town": _object(("insee", "name", "postal_code"), insee=_text(), name=_text(), postal_code=_text()),
     "order": {"enum": ["distance", "shuffled"]},
     "from": _INSTANT,
@@ -212,7 +228,7 @@ _SCHEMAS: dict[str, Any] = {
         ("token", "token_type", "expires_at", "regulator"),
         token=_text(),
         token_type={"const": "Bearer"},
-        expires_at=_INSTANT,
+        expires_at={**_INSTANT, "description": "real time, whatever the clock of the sandbox shows"},
         regulator=_object(
             ("identifier", "family", "given", "territory"),
             identifier=_text("`system|value`"),
@@ -383,6 +399,7 @@ _RESPONSES: dict[str, Any] = {
         "401": "No token, or an unknown one",
         "404": "No such thing",
         **openapi_admin.RESPONSES,
+        "429": "Too many failed logins of that account; Retry-After says in how many seconds",
         "503": "Too many searches run already",
     }.items()
 }

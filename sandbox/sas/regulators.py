@@ -20,7 +20,13 @@ import msgspec
 
 from sandbox.fhir.practitioner import is_email
 from sandbox.kernel.errors import Issue, RequestError, refused
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
+from sandbox.kernel.identifiers import (
+    SYSTEM_PERSON,
+    SYSTEM_SAS,
+    Identifier,
+    regulator_identifier,
+    regulator_login,
+)
 from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.population.people import persona_key
@@ -113,7 +119,7 @@ class Regulators:
 
     def _begin(self) -> None:
         """The accounts of the store, then those of the persona files as they are now."""
-        rows = (_decode(row) for _, row in self._store.items(TABLE))
+        rows = (_prefixed(_decode(row)) for _, row in self._store.items(TABLE))
         self._accounts: dict[str, Account] = {account.id: account for account in rows}
         for regulator in self._context.population.regulators:
             self._settle(_persona(regulator))
@@ -143,7 +149,7 @@ class Regulators:
 
     def named(self, identifier: Identifier) -> Account | None:
         """Whoever this pair (system, value) names, even if he may enter no more; who has it before who had it."""
-        id = self._named.get(identifier.key)
+        id = self._named.get(regulator_identifier(identifier).key)
         return self._accounts[id] if id is not None else None
 
     def person(self, identifier: Identifier) -> Regulator | None:
@@ -153,7 +159,9 @@ class Regulators:
 
     def entering(self, login: str) -> Account | None:
         """Who may enter under that name: `system|value`, the value alone, or the e-mail address in any case."""
-        id = self._named.get(login) or self._logins.get(login.strip().casefold())
+        names = (regulator_login(login), login)  # an id of the SAS core may have eleven digits too
+        found = (self._named.get(name) or self._logins.get(name.strip().casefold()) for name in names)
+        id = next((one for one in found if one), None)
         account = self._accounts[id] if id is not None else None
         return account if account is not None and account.active else None
 
@@ -207,7 +215,7 @@ class Regulators:
         system, value = SYSTEMS.get(draft.type, ""), draft.value.strip()
         if draft.type == "INTRN" and not value:
             value = before.identifier.value if before and before.identifier.system == system else entropy.uuid()
-        identifier = Identifier(system, value, draft.type)
+        identifier = regulator_identifier(Identifier(system, value, draft.type))
         return Account(
             id=before.id if before else entropy.uuid(),
             identifier=identifier,
@@ -277,6 +285,11 @@ class Regulators:
                 self._named.setdefault(identifier.key, account.id)
 
 
+def _prefixed(account: Account) -> Account:
+    former = tuple(map(regulator_identifier, account.former))
+    return msgspec.structs.replace(account, identifier=regulator_identifier(account.identifier), former=former)
+
+
 def _persona(regulator: Regulator) -> Account:
     return Account(
         id=persona_key(regulator),
@@ -301,6 +314,8 @@ def _wrong_fields(account: Account, territories: frozenset[str]) -> Iterator[Iss
     for name, text in (("family", account.family), ("given", account.given), ("email", account.email)):
         if not text:
             yield Issue("required", f"{name} is missing", name)
+        elif not text.isprintable():
+            yield Issue("value", f"{name} has control characters", name)
         elif len(text) > LONGEST:
             yield Issue("value", f"{name} is longer than {LONGEST} characters", name)
     if account.email and not is_email(account.email):

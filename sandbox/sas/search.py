@@ -305,7 +305,11 @@ def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
     town = criteria.town
     return {
         "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
-        "place": {"kind": criteria.spot.kind, "label": criteria.spot.label},
+        "place": {
+            "kind": criteria.spot.kind,
+            "label": criteria.spot.label,
+            **({"others": list(criteria.spot.others)} if criteria.spot.others else {}),
+        },
         "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
         "order": criteria.order,
         "from": criteria.start.isoformat(),

@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.kernel.calls import may_call
+from sandbox.kernel.calls import SIMULATOR, may_call
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.words import folded
 from sandbox.sas.aggregator import Aggregator
 from sandbox.sas.cards import booking_url
 from sandbox.sas.contextual import (
@@ -36,10 +37,12 @@ from sandbox.sas.contextual import (
 )
 from sandbox.sas.directory import Directory
 from sandbox.sas.frame import Frame
-from sandbox.sas.places import folded
+from sandbox.sas.place_names import Contradiction
+from sandbox.sas.places import ADDRESS
 from sandbox.sas.regulators import Right
 from sandbox.sas.results_view import FILTERS, ResultsView
 from sandbox.sas.search import Criteria, Results, flattened, read_criteria, run, whole
+from sandbox.sas.specialties import profession
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event
@@ -135,7 +138,7 @@ class SearchPages:
         """The answer to an LRM that is unknown, or whose calls are disabled."""
         if "origin" not in values:
             return None
-        territory = lrm_of(values["origin"], self._frame.context.population.territories.values())
+        territory = lrm_of(values["origin"], (*self._frame.context.population.territories.values(), SIMULATOR))
         if territory is not None and may_call(territory.samu, self._frame.context.world.world.switches):
             return None
         regulator = self._frame.regulator(request)
@@ -165,10 +168,9 @@ class SearchPages:
         criteria = read_criteria(plain, self._directory, self._labels, self._frame.context.clock.now())
         notices = []
         if specialty and not known:
-            sentence = (
-                f"« {specialty} » n'est ni une spécialité ni un motif connus : consultation de médecine générale."
-            )
-            notices.append(("specialty", sentence))
+            what = profession(values["specialty"])
+            unknown = f"désigne une profession ({what})" if what else "n'est ni une spécialité ni un motif connus"
+            notices.append(("specialty", f"« {specialty} » {unknown} : consultation de médecine générale."))
         wish = read_practitioner(values.get("practitioner", ""))
         preferred, error = await self._preferred(wish, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
@@ -273,6 +275,7 @@ class SearchPages:
             live=f"/sas/recherche/flux?{query}" if running else None,
             whole=f"/sas/recherche?{complete}",
             notices=asked.notices,
+            others=_others(asked),
             problem=None,
             **self._view(asked, results, running=running),
             **self.form({"place": written(asked.criteria.spot), **asked.values}),
@@ -295,11 +298,25 @@ class SearchPages:
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
 
 
+def _others(asked: Asked) -> list[tuple[str, str]]:
+    """What else the place may mean, with the address of the same search there."""
+    spot = asked.criteria.spot
+    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    kept = {name: text for name, text in asked.values.items() if name not in _PLACE}
+    return [(text, "/sas/recherche?" + urlencode({**kept, "place": line + text})) for text in spot.others]
+
+
 def last_search(request: Request) -> Mapping[str, str] | None:
     """Address (`path`) and `label` of the last search of this session."""
     return request.session.get(LAST)
 
 
+_PLACE = frozenset(
+    {
+        *("place", "insee", "town", "inseecode", "city", "streetname", "streetnumber", "lat", "lon"),
+        *("origin", "page", "shuffle"),
+    }
+)
 _WISHES = {
     NOT_FOUND: "Le médecin traitant demandé n'a pas été trouvé : la recherche continue sans lui.",
     NOT_ASKED: "Aucun médecin traitant n'a été transmis.",
@@ -309,6 +326,8 @@ _WISHES = {
 def french(error: RequestError, values: Mapping[str, str]) -> str:
     """What is wrong with a search, for the person who asked for it."""
     place = place_of(values)
+    if isinstance(error, Contradiction):
+        return error.french
     match (error.issues[0].expression or "").removeprefix("http."):
         case "place" | "town" | "insee":
             return (

@@ -1,32 +1,43 @@
-"""Bearer tokens of the SAS API: signed, held nowhere. A restart ends none of them, their time does."""
+"""Bearer tokens of the SAS API: signed. A restart ends none of them; their time does, and so does a logout."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from sandbox.net.context import Context
+from sandbox.store.protocol import Store
+from sandbox.web.ended import Ended
 
 
 class Tokens:
-    """Tokens that say to which account they were given and when they end (`session_hours`), signed by the sandbox."""
+    """Signed tokens that say to which account they were given; good for `session_hours` of real time."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._life = timedelta(hours=context.settings.session_hours)
-        self._signer = URLSafeSerializer(context.secret("tokens:sas-api"))
+    def __init__(self, context: Context, store: Store) -> None:
+        self._life = context.settings.session_hours * 3600
+        self._clock = context.clock
+        self._signer = URLSafeSerializer(context.secret("named-tokens:sas-api"))
+        self._ended = Ended(context, store, "ended.tokens")
 
     def give(self, account: str) -> tuple[str, datetime]:
         """A new token of an account (its id) and when it ends."""
-        ends = self._context.clock.now() + self._life
-        token = self._signer.dumps([account, ends.timestamp()])
+        token = self._signer.dumps([account, self._ended.name()])
+        ends = datetime.fromtimestamp(self._clock.real() + self._life, UTC)
         return token if isinstance(token, str) else token.decode(), ends
 
     def account(self, token: str) -> str:
-        """Whose token it is: the account's id; "" for one that was not given here or has ended."""
+        """Whose token it is: the account's id; "" for one that was not given here or is over."""
+        account, name = self._read(token)
+        return account if not self._ended.over(name) else ""
+
+    async def end(self, token: str) -> None:
+        """The token is over, durably, when this returns. Raises StoreError."""
+        await self._ended.end(self._read(token)[1])
+
+    def _read(self, token: str) -> tuple[str, str]:
         try:
-            account, ends = self._signer.loads(token)
+            account, name = self._signer.loads(token)
         except (BadSignature, UnicodeError):
-            return ""
-        return str(account) if ends > self._context.clock.now().timestamp() else ""
+            return "", ""
+        return str(account), str(name)

@@ -1,4 +1,8 @@
-"""A limit to guessing passwords and to asking for new ones. Pure; times are given (monotonic seconds)."""
+"""A limit to guessing passwords and to asking for new ones. Pure; times are given (monotonic seconds).
+
+What is counted is the account that somebody tries to enter, however he writes its name; `account_name` and
+`stranger_name` make the names to count under.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections import OrderedDict
 
 MOST_FAILURES = 5
 WINDOW_S = 60.0
+_LONGEST = 200  # characters of a name that count
 
 
 class Attempts:
@@ -41,5 +46,15 @@ class Attempts:
         return tuple(at for at in self._failures.get(name, ()) if at + WINDOW_S > now)
 
 
+def account_name(id: str) -> str:
+    """The name of an account that was found, by whatever it was found."""
+    return f"account:{id}"
+
+
+def stranger_name(typed: str) -> str:
+    """The name of what was typed, when there is no such account."""
+    return f"typed:{typed.strip()}"
+
+
 def _fold(name: str) -> str:
-    return name.strip().casefold()
+    return name.strip().casefold()[:_LONGEST]

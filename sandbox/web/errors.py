@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, PeerUnreachable, RequestError
+from sandbox.web.gate import challenging
 
 if TYPE_CHECKING:
     from sandbox.web.pages import Pages
@@ -49,7 +50,8 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
         )
 
     def request_error(request: Request, error: RequestError) -> Response:
-        return page(request, error.status, error.issues)
+        answer = page(request, error.status, error.issues)
+        return challenging(answer) if error.status == 401 else answer
 
     def peer_error(request: Request, error: PeerError) -> Response:
         return page(request, peer_status(error), (Issue("transient", _explain(error)),))

@@ -80,7 +80,8 @@ class TrustedHosts:
         if scope["type"] == "http":
             host = host_name(Headers(scope=scope).get("host", ""))
             if host not in self._hosts:
-                status, text = (421, f"{host} n'est pas un nom de ce bac à sable") if host else (400, "Host absent")
+                unknown = f"{host} n'est pas un nom de ce bac à sable : voyez --public-host"
+                status, text = (421, unknown) if host else (400, "Host absent")
                 answer = PlainTextResponse(f"{text}.\n", status)
                 await answer(scope, receive, send)
                 return

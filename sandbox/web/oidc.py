@@ -2,8 +2,8 @@
 
 Authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636 S256). The session keeps `state` and where to
 return to; the nonce and the code verifier are derived from `state` with a secret of the sandbox, so that the cookie
-(signed, but readable) stays small and does not hold them. Times are checked with the sandbox's clock, which
-the provider uses too.
+(signed, but readable) stays small and does not hold them. Times in tokens are real ones, whatever the sandbox's clock
+shows, and are checked so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -22,7 +22,7 @@ import jwt
 import msgspec
 from starlette.requests import Request
 
-from sandbox.config import PSC_UI
+from sandbox.config import PSC_UI, SSO_REALM
 from sandbox.kernel.errors import Issue, JsonError, PeerError, PeerRefused, RequestError, malformed
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.json_input import read_as, read_json
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sandbox.net.http_client import HttpClient
 
 PEER = "psc"
-SCOPE = "openid scope_all"
 T = TypeVar("T")
 
 ALGORITHMS = ("RS256", "ES256")
@@ -77,15 +76,35 @@ class Claims:
     return_to: str
 
 
-class RelyingParty:
-    """One client of Pro Santé Connect. `redirect_uri` is registered there and leads to `callback`."""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks whom: the client's id and the purpose of its secret, the provider's issuer (a path), the scope."""
 
-    def __init__(self, context: Context, client_id: str, redirect_uri: str, http: HttpClient) -> None:
+    id: str
+    purpose: str
+    issuer: str
+    scope: str
+
+
+def at_psc(client_id: str) -> Client:
+    """A client of Pro Santé Connect."""
+    return Client(client_id, f"psc-client:{client_id}", "/psc", "openid scope_all")
+
+
+# The platform's own realm, where editors send regulators: one client for all of them.
+AT_PLATFORM = Client("sas", "psc-realm-client:sas", SSO_REALM, "openid email profile pro_sante_connect")
+
+
+class RelyingParty:
+    """A client of the provider. `redirect_uri` is registered there and leads to `callback`."""
+
+    def __init__(self, context: Context, client: Client, redirect_uri: str, http: HttpClient) -> None:
         self._context = context
-        self._client_id = client_id
+        self._client_id = client.id
+        self._client = client
         self._redirect_uri = redirect_uri
         self._http = http
-        self._issuer = context.settings.http(PSC_UI, "/psc")
+        self._issuer = context.settings.http(PSC_UI, client.issuer)
         self._provider: Provider | None = None
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._lock = asyncio.Lock()
@@ -110,7 +129,7 @@ class RelyingParty:
             "response_type": "code",
             "client_id": self._client_id,
             "redirect_uri": self._redirect_uri,
-            "scope": SCOPE,
+            "scope": self._client.scope,
             "state": state,
             "nonce": self._derived("nonce", state),
             "code_challenge": challenge(self._derived("verifier", state)),
@@ -122,7 +141,8 @@ class RelyingParty:
     async def callback(self, request: Request) -> Claims:
         """The identity behind a redirect from the provider.
 
-        Raises RequestError 400 (no such attempt in this session) or 403 (the provider refused), and PeerError.
+        Raises RequestError 400 (no such attempt in this session, a parameter twice, another issuer) or 403 (the
+        provider refused), and PeerError.
         """
         state = request.query_params.get("state", "")
         attempts: dict[str, str] = dict(request.session.get("oidc", {}))
@@ -130,6 +150,7 @@ class RelyingParty:
         if return_to is None:
             raise malformed("Cette connexion n'a pas été commencée dans ce navigateur, ou elle a expiré.")
         request.session["oidc"] = attempts
+        self._check_answer(request)
         if error := request.query_params.get("error"):
             detail = f"Pro Santé Connect a refusé la connexion ({error[:60]})."
             raise RequestError(403, Issue("forbidden", detail))
@@ -144,6 +165,14 @@ class RelyingParty:
             raise PeerError(PEER, f"id_token: {error}") from None
         names = (person.family_name, person.given_name, person.email)
         return Claims(person.SubjectNameID, *names, return_to)
+
+    def _check_answer(self, request: Request) -> None:
+        """No parameter twice (RFC 6749, 3.1); `iss` is our provider (RFC 9207: a mix-up of providers is seen)."""
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(names) != len({*names}):
+            raise malformed("La réponse de Pro Santé Connect répète un paramètre.")
+        if request.query_params.get("iss") != self._issuer:
+            raise malformed("La réponse ne vient pas du fournisseur d'identité attendu.", "http.iss")
 
     async def logout_url(self, return_to: str) -> str:
         """Where to send the browser to end the provider's session too; it comes back to the absolute `return_to`."""
@@ -166,7 +195,7 @@ class RelyingParty:
 
     async def _redeem(self, code: str, verifier: str) -> str:
         provider = await self._discover()
-        secret = self._context.secret(f"psc-client:{self._client_id}")
+        secret = self._context.secret(self._client.purpose)
         headers = {
             "authorization": basic_authorization(self._client_id, secret),
             "content-type": "application/x-www-form-urlencoded",
@@ -189,7 +218,7 @@ class RelyingParty:
         key = self._keys.get(kid)
         if key is None:
             raise PeerError(PEER, "id_token: signed with a key that is not published")
-        now = self._context.clock.now()
+        now = datetime.fromtimestamp(self._context.clock.real(), UTC)
         return verify_id_token(token, key, issuer=self._issuer, audience=self._client_id, nonce=nonce, now=now)
 
     async def _get(self, url: str) -> bytes:
@@ -239,8 +268,8 @@ def verify_id_token(
 ) -> dict[str, Any]:
     """The claims of an id_token (OpenID Connect Core 1.0, 3.1.3.7). Raises PeerError saying which rule it breaks.
 
-    `token`: of which `key_id` read the header. PyJWT would compare times with the wall clock; sandbox time may be
-    shifted, so they are compared here.
+    `token`: of which `key_id` read the header. PyJWT would read the wall clock itself; it is given here (`now`), so
+    times are compared here.
     """
     options: Any = {
         "require": ["exp", "iat", "sub", "nonce"],

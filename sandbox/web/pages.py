@@ -8,21 +8,25 @@ filters of `web.filters`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
+from sandbox.kernel.errors import RequestError
 from sandbox.web.assets import package_assets, package_folder, theme_assets
+from sandbox.web.ended import Ended
 from sandbox.web.errors import error_handlers
 from sandbox.web.filters import FILTERS
+from sandbox.web.gate import Gate
 from sandbox.web.headers import content_policy, secure, trusted_hosts
 from sandbox.web.session import csrf_field, session_middleware, take_flashes
 
@@ -68,7 +72,7 @@ class Pages:
     ) -> None:
         self.app_name = app_name
         self._banner = banner
-        self._static_url = static_url.rstrip("/")
+        self.static_url = static_url.rstrip("/")
         self._assets = {**package_assets(_WEB), **package_assets(package), **theme_assets(colour)}
         self._environment = environment(package)
 
@@ -93,7 +97,7 @@ class Pages:
 
     def static(self, name: str) -> str:
         """URL of a static file, with the digest of its content. Raises KeyError for a file that is not there."""
-        return f"{self._static_url}/{self._assets[name].digest}/{name}"
+        return f"{self.static_url}/{self._assets[name].digest}/{name}"
 
     def static_route(self, prefix: str = "/static") -> Route:
         """The route that serves the static files, to be mounted so that `static_url` reaches it."""
@@ -122,18 +126,29 @@ def console(
     *,
     role: str,
     prefix: str = "",
+    beside: Sequence[BaseRoute] = (),
     handlers: Mapping[Any, Any] | None = None,
+    ended: Ended | None = None,
+    passwords: Collection[str] = (),
+    wanted: str = "",
 ) -> ASGIApp:
     """A console's application: `routes` and its static files, sessions, trusted hosts, error pages, headers.
 
     `role` names the session cookie; `handlers` are further exception handlers (they win over the error pages).
-    All routes lie under `prefix` (then `/` leads there), the static files under `<prefix>/static`; both relative
-    to where the application is mounted.
+    All routes lie under `prefix` (then `/` leads there) but those `beside` it, the static files under
+    `<prefix>/static`; all relative to where the application is mounted. `ended`: which sessions are over, where people
+    log in. `passwords`: one of them must be brought (`gate.py`); `wanted` says to people which; none: everybody may in.
     """
     own: list[BaseRoute] = [pages.static_route(), *routes]
+    handling = {**error_handlers(pages), **(handlers or {})}
+    gates = (
+        [Middleware(Gate, passwords=passwords, free=f"{pages.static_url}/", refuse=handling[RequestError], what=wanted)]
+        if passwords
+        else []
+    )
     app = Starlette(
-        routes=[Mount(prefix, routes=own), Route("/", leading_to(prefix + "/"))] if prefix else own,
-        middleware=[trusted_hosts(context), session_middleware(context, role)],
-        exception_handlers={**error_handlers(pages), **(handlers or {})},
+        routes=[Mount(prefix, routes=own), *beside, Route("/", leading_to(prefix + "/"))] if prefix else own,
+        middleware=[trusted_hosts(context), *gates, session_middleware(context, role, ended)],
+        exception_handlers=handling,
     )
     return secure(app, context.settings)

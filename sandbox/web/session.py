@@ -1,7 +1,9 @@
 """Sessions of people in signed cookies, and forms that only our own pages can post.
 
 The cookie is signed, not encrypted: nothing secret and nothing of a patient belongs in it, and it must stay well
-under 4 KB. Its name carries the sandbox and the role, because cookies ignore ports.
+under 4 KB. Its name carries the sandbox and the role, because cookies ignore ports. The session of somebody who is
+logged in has a name (`ended.py`), under which `sign_out` ends it at the server: a copy of the cookie is then worth
+nothing.
 """
 
 from __future__ import annotations
@@ -20,35 +22,49 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.web.ended import Ended
 
 if TYPE_CHECKING:
     from sandbox.net.context import Context
 
+SESSION = "session"  # in the session of somebody who is logged in: its name
 CSRF = "csrf"  # name of the hidden field, and of the token in the session
+SIGNED_FOR = "named-session"  # purpose of the keys: cookies of versions whose sessions had no name are not taken
 FORM_LIMIT = 64 * 1024  # octets of a posted form
 FIELD_LIMIT = 200
 _FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class SignedSession(SessionMiddleware):
-    """Starlette's signed cookie session that also hands the role's entropy to `csrf_field`."""
+    """Starlette's signed cookie session, empty once it was ended; it also hands the role's entropy to `csrf_field`."""
 
-    def __init__(self, app: ASGIApp, entropy: Entropy, key: str, cookie: str, max_age: int) -> None:
-        super().__init__(app, key, session_cookie=cookie, max_age=max_age, same_site="lax")
-        self._entropy = entropy
+    def __init__(self, app: ASGIApp, entropy: Entropy, ended: Ended, key: str, cookie: str, max_age: int) -> None:
+        super().__init__(self._opened, key, session_cookie=cookie, max_age=max_age, same_site="lax")
+        self._inner, self._entropy, self._ended = app, entropy, ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["entropy"] = self._entropy
+        scope["entropy"], scope["ended"] = self._entropy, self._ended
         await super().__call__(scope, receive, send)
 
+    async def _opened(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = scope.get("session", {})
+        name = dict.get(session, SESSION)  # not Starlette's own `get`: the answer does not depend on the cookie yet
+        if name is not None and self._ended.over(str(name)):
+            session.clear()
+        await self._inner(scope, receive, send)
 
-def session_middleware(context: Context, role: str) -> Middleware:
-    """The session of one console. `role`: `sas`, `psc`, `control`, `editor-<slug>`, `lrm-<client id>`."""
+
+def session_middleware(context: Context, role: str, ended: Ended | None = None) -> Middleware:
+    """The session of one console. `role`: `sas`, `psc`, `control`, `editor-<slug>`, `lrm-<client id>`.
+
+    `ended`: which sessions are over, where people log in; they are forgotten with the role without it.
+    """
     name = re.sub(r"[^A-Za-z0-9]", "_", role)
     return Middleware(
         SignedSession,
         entropy=context.entropy,
-        key=context.secret(f"session:{role}"),
+        ended=ended or Ended(context),
+        key=context.secret(f"{SIGNED_FOR}:{role}"),
         cookie=context.cookie(name),
         max_age=int(context.settings.session_hours * 3600),
     )
@@ -104,10 +120,25 @@ def check_token(request: Request, form: FormData) -> None:
         )
 
 
-def sign_in(request: Request, **values: Any) -> None:
-    """Begin a person's session: everything of the earlier one goes, its CSRF token too."""
+async def sign_in(request: Request, **values: Any) -> str:
+    """Begin a person's session: everything of the earlier one goes, its CSRF token too. The new one's name.
+
+    Raises StoreError when the earlier one cannot be ended.
+    """
+    await sign_out(request)
+    ended: Ended = request.scope["ended"]
+    name = ended.name()
+    request.session.update({**values, SESSION: name})
+    return name
+
+
+async def sign_out(request: Request) -> None:
+    """End the session, durably, for every copy of its cookie too. Raises StoreError."""
+    name = request.session.get(SESSION)
     request.session.clear()
-    request.session.update(values)
+    if name is not None:
+        ended: Ended = request.scope["ended"]
+        await ended.end(str(name))
 
 
 def flash(request: Request, text: str, tone: str = "good") -> None:

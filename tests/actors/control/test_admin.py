@@ -112,6 +112,36 @@ async def test_what_is_no_json_or_another_sites_page_is_refused(admin: httpx.Asy
     assert (await admin.get("/__admin/exchanges?since=x")).status_code == 400
 
 
+@pytest.mark.parametrize("text", ["²", "٣", "-1", "1e400", "1_0", "", "9" * 16])
+@pytest.mark.parametrize("name", ["since", "most"])
+async def test_what_is_no_number_is_400_with_its_name(admin: httpx.AsyncClient, name: str, text: str) -> None:
+    answer = await admin.get("/__admin/exchanges", params={name: text})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == name
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 40, "-1", "0", "1.5", "1000000001"])
+async def test_a_count_that_cannot_be_is_refused(control: Control, admin: httpx.AsyncClient, number: str) -> None:
+    headers = {"content-type": "application/json"}
+    fault = f'"kind": "ack-never", "count": {number}'
+    rules = f'{{"rules": [{{{fault}}}]}}'
+    for method, path, body in (
+        ("POST", "/__admin/faults", f'{{{fault}, "target": "lrm:fr.health.samu330"}}'),
+        ("PUT", "/__admin/lrms/fr.health.samu330/behaviour", rules),
+    ):
+        answer = await admin.request(method, path, content=body, headers=headers)
+        assert answer.status_code in (400, 422), path
+        assert "count" in answer.text
+    assert control.worlds.world.faults == ()
+
+
+async def test_a_parameter_however_large_is_refused_with_its_name(admin: httpx.AsyncClient) -> None:
+    body = f'{{"kind": "latency", "target": "sas", "params": {{"ms": {"9" * 400}}}}}'
+    answer = await admin.post("/__admin/faults", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert "ms" in (answer.json()["errors"][0]["pointer"] or answer.text)
+
+
 async def test_a_change_names_the_roles_that_did_not_take_it(control: Control, admin: httpx.AsyncClient) -> None:
     control.switchboard.attach(Line("deaf", 1, lambda world: None))
     answer = await admin.put("/__admin/clock", json={"freeze": True})

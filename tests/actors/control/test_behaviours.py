@@ -122,6 +122,12 @@ async def test_a_rule_that_cannot_be_is_explained_on_the_page(admin: httpx.Async
     assert answer.status_code == 422
     assert "« vite » n&#39;est pas un nombre" in answer.text
     assert (await post(admin, f"{PAGE}/regles", kind="")).status_code == 422
+    for count in ("1e400", "²", "nan", "1.5", "-1", "9" * 40):
+        answer = await post(admin, f"{PAGE}/regles", kind="ack-never", count=count)
+        assert answer.status_code == 422, count
+    for percent in ("1e400", "nan", "²", "0", "101"):
+        answer = await post(admin, f"{PAGE}/regles", kind="ack-never", percent=percent)
+        assert answer.status_code == 422, percent
     assert (await admin.post(f"{PAGE}/regles", data={"kind": "ack-never"})).status_code == 403
 
 

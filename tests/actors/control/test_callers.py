@@ -22,9 +22,8 @@ async def test_an_lrm_is_kept_from_calling_and_let_call_again(control: Control, 
 async def test_every_lrm_is_listed_with_its_origin(control: Control, admin: httpx.AsyncClient) -> None:
     await admin.put(f"/__admin/lrms/{SAMU}", json={"contextual_call": False})
     listed = (await admin.get("/__admin/lrms")).json()["lrms"]
-    assert {each["client_id"] for each in listed} == {
-        each.samu for each in control.context.population.territories.values()
-    }
+    territories = control.context.population.territories.values()
+    assert {each["client_id"] for each in listed} == {"TEST-SAMU000", *(each.samu for each in territories)}
     assert {each["client_id"] for each in listed if not each["contextual_call"]} == {SAMU}
     assert all(each["origin"] for each in listed)
 

@@ -130,6 +130,16 @@ async def test_logging_out_ends_the_session(office: Office, browser: Browser):
     )
 
 
+async def test_a_copied_cookie_is_worth_nothing_after_the_logout(office: Office, browser: Browser):
+    page = await browser.get("/rendez-vous")
+    assert page.status_code == 200
+    copied = dict(browser.client.cookies)
+    await browser.post("/deconnexion")
+    browser.client.cookies.clear()
+    browser.client.cookies.update(copied)
+    assert (await browser.get("/rendez-vous")).headers["location"] == "/agenda-azur/connexion"
+
+
 async def test_a_form_from_elsewhere_is_refused(office: Office, browser: Browser):
     browser.csrf = "0" * 32
     answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slots(office)[3]), **PATIENT})

@@ -150,6 +150,35 @@ async def test_a_put_updates_or_creates_and_echoes_when_asked(office: Office):
     assert parse_regulator(updated.content) == NEW
 
 
+async def test_account_is_changed_from_the_state_that_the_caller_knows_only(office: Office):
+    path = f"/Practitioner?identifier={SYSTEM_PERSON}%7C819800000903"
+    nobody = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-match": "*"})
+    assert (nobody.status_code, len(office.vendor.accounts)) == (412, 1)
+    created = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-none-match": "*"})
+    location = created.headers["location"].partition("/fhir")[2]
+    etag = (await office.call("GET", location)).headers["etag"]
+    assert (created.status_code, created.headers["etag"]) == (201, etag)
+    gone = replace(NEW, active=False)
+    changed = await office.call("PUT", path, content=render_regulator(gone), headers={"if-match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+    stale = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-match": etag})
+    assert stale.status_code == 412
+    assert outcome(stale)[0]["expression"] == ["http.If-Match"]
+
+
+async def test_resource_that_has_not_changed_need_not_be_read_again(office: Office):
+    entries = (await office.call("GET", f"/Slot?{query()}")).json()["entry"]
+    for kind in ("Slot", "Schedule", "Practitioner", "PractitionerRole"):
+        id = next(entry["resource"]["id"] for entry in entries if entry["resource"]["resourceType"] == kind)
+        whole = await office.call("GET", f"/{kind}/{id}")
+        etag = whole.headers["etag"]
+        fresh = await office.call("GET", f"/{kind}/{id}", headers={"if-none-match": f'"other", {etag}'})
+        assert (fresh.status_code, fresh.content, fresh.headers["etag"]) == (304, b"", etag)
+        assert (await office.call("GET", f"/{kind}/{id}", headers={"if-none-match": '"other"'})).status_code == 200
+        assert (await office.call("GET", f"/{kind}/{id}", headers={"if-match": '"other"'})).status_code == 412
+
+
 @pytest.mark.requirement("R02-3")
 @pytest.mark.parametrize(("method", "path"), [("POST", "/Practitioner"), ("PUT", "/Practitioner?identifier=x|1")])
 async def test_a_body_that_breaks_the_rules_changes_nothing(office: Office, method: str, path: str):

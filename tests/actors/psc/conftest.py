@@ -44,10 +44,15 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 
 @pytest.fixture
-def context() -> Context:
+def wall() -> list[float]:
+    """What the wall clock shows; the sandbox is many days behind."""
+    return [1_800_000_000.0]
+
+
+@pytest.fixture
+def context(wall: list[float]) -> Context:
     population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR}, watch=lambda _: None)
-    wall = 1_800_000_000.0
-    clock = Clock(lambda: wall, ClockSetting(offset=-10_000_000))
+    clock = Clock(lambda: wall[0], ClockSetting(offset=-10_000_000))
     return Context(
         settings=Settings(),
         world=WorldView(),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
+
+from sandbox.psc.provider import Provider
 
 LOGIN = "http://127.0.0.1:8003/psc/login"
 ISSUER = "http://127.0.0.1:8003/psc"
@@ -79,6 +83,50 @@ def test_guessing_is_stopped_after_five_failures_even_for_the_right_password(bro
     answer = browser.submit(page, login="lea@sas33.invalid", password="Lea-2026")
     assert answer.status_code == 429
     assert "Trop de tentatives" in answer.text
+
+
+def test_guesses_count_for_the_person_however_the_name_is_written_and_from_wherever(
+    browser: Any, make_browser: Any, provider: Any, runner: Any
+) -> None:
+    names = ("lea@sas33.invalid", " LEA@SAS33.invalid", "3456780581/11242343")
+    names += ("urn:oid:1.2.250.1.71.4.2.1|3456780581/11242343", "LEA@sas33.INVALID")
+    for name in names:
+        fresh = make_browser(runner, {"http://127.0.0.1:8003": provider.application()})
+        assert fresh.submit(fresh.get(LOGIN), login=name, password="guess").status_code == 403
+    answer = browser.submit(browser.get(LOGIN), login="lea@sas33.invalid", password="Lea-2026")
+    assert answer.status_code == 429
+    assert browser.submit(answer, login="ali@sas06.invalid", password="Ali-2026").is_redirect
+
+
+def test_a_copied_cookie_is_worth_nothing_after_the_logout(browser: Any) -> None:
+    browser.submit(browser.get(LOGIN), login="lea@sas33.invalid", password="Lea-2026")
+    page = browser.get(f"{ISSUER}/")
+    assert "Léa Roy" in page.text
+    copied = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
+    browser.submit(page)
+    browser.cookies.clear()
+    again = browser.open(f"{ISSUER}/", headers=copied)
+    assert "pas connecté" in again.text
+    assert "Léa" not in again.text
+
+
+def test_another_login_ends_the_session_before_it(browser: Any) -> None:
+    browser.submit(browser.get(LOGIN), login="lea@sas33.invalid", password="Lea-2026")
+    copied = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
+    browser.submit(browser.get(LOGIN), login="ali@sas06.invalid", password="Ali-2026")
+    assert "Ali Ben" in browser.get(f"{ISSUER}/").text
+    browser.cookies.clear()
+    assert "pas connecté" in browser.open(f"{ISSUER}/", headers=copied).text
+
+
+def test_passwords_are_not_shown_to_the_network(context: Any, signer: Any, people: Any, runner: Any, make_browser: Any):
+    settings = msgspec.structs.replace(context.settings, host="0.0.0.0")
+    provider = Provider(dataclasses.replace(context, settings=settings), signer, people)
+    browser = make_browser(runner, {"http://127.0.0.1:8003": provider.application()})
+    page = browser.get(LOGIN).text
+    assert "Lea-2026" not in page
+    assert "3456780581/11242343" not in page
+    assert "ouvert au réseau" in page
 
 
 def test_forged_form_is_refused(browser: Any) -> None:

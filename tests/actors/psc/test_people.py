@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from sandbox.kernel.errors import RequestError
-from sandbox.kernel.identifiers import SYSTEM_SAS, Identifier
+from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
 from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.population.people import persona_key
@@ -38,6 +39,23 @@ def test_a_person_made_known_can_log_in_until_he_is_removed(browser: Any, contex
     assert "Ana Essai" in browser.get(f"{ISSUER}/").text
     assert tell(browser, context, None).status_code == 204
     assert "Ana Essai" not in browser.get(f"{ISSUER}/").text
+
+
+def test_an_rpps_is_one_persons_with_and_without_its_prefix(browser: Any, context: Context) -> None:
+    bare = Regulator(
+        Identifier(SYSTEM_PERSON, "19811111119", "IDNPS"), "Rpps", "Ida", "ida@x.invalid", "SAS-33", "I-2026"
+    )
+    assert tell(browser, context, bare).status_code == 204
+    for login in ("19811111119", "819811111119", f"{SYSTEM_PERSON}|19811111119"):
+        page = browser.get(f"{ISSUER}/login")
+        assert browser.submit(page, login=login, password="I-2026").status_code == 303
+        page = browser.get(f"{ISSUER}/")
+        assert "Ida Rpps" in page.text
+        browser.submit(page)
+    prefixed = dataclasses.replace(bare, identifier=Identifier(SYSTEM_PERSON, "819811111119", "IDNPS"), password="new")
+    assert tell(browser, context, prefixed, id="y").status_code == 204  # whoever had the identifier has given it up
+    assert browser.submit(browser.get(f"{ISSUER}/login"), login="19811111119", password="I-2026").status_code == 403
+    assert browser.submit(browser.get(f"{ISSUER}/login"), login="19811111119", password="new").status_code == 303
 
 
 def test_only_the_sas_core_tells_of_people(browser: Any, context: Context) -> None:

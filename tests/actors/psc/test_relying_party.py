@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +18,15 @@ from starlette.types import ASGIApp
 
 from sandbox.net.context import Context
 from sandbox.psc.provider import Provider
-from sandbox.web.oidc import RelyingParty
+from sandbox.web.oidc import AT_PLATFORM, Client, RelyingParty, at_psc
 from sandbox.web.pages import Pages, console, redirect
-from sandbox.web.session import sign_in
+from sandbox.web.session import sign_in, sign_out
 
 PSC = "http://127.0.0.1:8003"
 SAS = "http://127.0.0.1:8000"
 EDITOR = "http://127.0.0.1:8001"
+ISSUER = f"{PSC}/psc"
+ISS = urlencode({"iss": ISSUER})
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,12 @@ class Wire:
         return Reply(self.status or answer.status_code, {}, self.spoil(url, answer.content))
 
 
-def site(context: Context, wire: Wire, client_id: str, origin: str, prefix: str) -> ASGIApp:
+def site(
+    context: Context, wire: Wire, client_id: str, origin: str, prefix: str, client: Client | None = None
+) -> ASGIApp:
     """A console whose page `/private` needs a login, as the SAS core and the editors do it."""
     http: Any = wire
-    party = RelyingParty(context, client_id, f"{origin}{prefix}/oidc/callback", http)
+    party = RelyingParty(context, client or at_psc(client_id), f"{origin}{prefix}/oidc/callback", http)
 
     async def private(request: Request) -> Response:
         if "name" in request.session:
@@ -61,11 +66,11 @@ def site(context: Context, wire: Wire, client_id: str, origin: str, prefix: str)
 
     async def callback(request: Request) -> Response:
         claims = await party.callback(request)
-        sign_in(request, name=f"{claims.given} {claims.family} {claims.national_id} {claims.email}")
+        await sign_in(request, name=f"{claims.given} {claims.family} {claims.national_id} {claims.email}")
         return redirect(claims.return_to)
 
     async def logout(request: Request) -> Response:
-        request.session.clear()
+        await sign_out(request)
         return redirect(await party.logout_url(f"{origin}{prefix}/"))
 
     pages = Pages("sandbox.web", app_name=client_id, banner="", colour="#335577", static_url=f"{prefix}/static")
@@ -107,6 +112,27 @@ def test_second_site_needs_no_second_login(browser: Any) -> None:
     assert page.text.endswith("(slot=x&origin=sas)")
 
 
+@pytest.mark.requirement("SSO-2", "SSO-3")
+def test_an_editor_logs_people_in_through_the_realm_of_the_platform(
+    context: Context, wire: Wire, runner: asyncio.Runner, make_browser: Any
+) -> None:
+    sites = {
+        PSC: wire.app,
+        SAS: site(context, wire, "sas", SAS, ""),
+        EDITOR: site(context, wire, "agenda-azur", EDITOR, "/agenda-azur", AT_PLATFORM),
+    }
+    browser = make_browser(runner, sites)
+    page = browser.get(f"{EDITOR}/agenda-azur/private?origin=sas")
+    assert urlsplit(str(page.url)).path == "/realms/sas/protocol/openid-connect/auth"
+    assert "Ministère de la Santé et de la Prévention" in page.text
+    asked = parse_qs(urlsplit(str(page.url)).query)
+    assert (asked["client_id"], asked["scope"]) == (["sas"], ["openid email profile pro_sante_connect"])
+    answer = browser.follow(browser.submit(page, login="lea@sas33.invalid", password="Lea-2026"))
+    assert answer.text.startswith("bonjour Léa Roy")
+    assert browser.get(f"{SAS}/private").text.startswith("bonjour Léa Roy")  # one login for both
+    assert "/realms/sas/protocol/openid-connect/token" in wire.calls
+
+
 @pytest.mark.requirement("SSO-2")
 def test_after_logout_the_login_page_is_back(browser: Any) -> None:
     log_in(browser)
@@ -123,7 +149,7 @@ def test_discovery_and_keys_are_fetched_once(browser: Any, wire: Wire) -> None:
 
 
 def test_state_from_nowhere_is_refused(browser: Any) -> None:
-    answer = browser.get(f"{SAS}/oidc/callback?code=x&state=y")
+    answer = browser.get(f"{SAS}/oidc/callback?code=x&state=y&{ISS}")
     assert answer.status_code == 400
     assert "pas été commencée" in answer.text
 
@@ -137,7 +163,7 @@ def test_state_is_good_once(browser: Any) -> None:
 def test_refusal_of_the_provider_is_a_page(browser: Any) -> None:
     asked = browser.open(f"{SAS}/private").headers["location"]
     state = parse_qs(urlsplit(asked).query)["state"][0]
-    answer = browser.get(f"{SAS}/oidc/callback?" + urlencode({"state": state, "error": "access_denied"}))
+    answer = browser.get(f"{SAS}/oidc/callback?" + urlencode({"state": state, "error": "access_denied", "iss": ISSUER}))
     assert answer.status_code == 403
     assert "access_denied" in answer.text
 
@@ -145,7 +171,7 @@ def test_refusal_of_the_provider_is_a_page(browser: Any) -> None:
 def test_callback_without_a_code_is_a_page(browser: Any) -> None:
     asked = browser.open(f"{SAS}/private").headers["location"]
     state = parse_qs(urlsplit(asked).query)["state"][0]
-    assert browser.get(f"{SAS}/oidc/callback?state={state}").status_code == 400
+    assert browser.get(f"{SAS}/oidc/callback?state={state}&{ISS}").status_code == 400
 
 
 def test_session_keeps_a_bounded_number_of_attempts(browser: Any) -> None:
@@ -153,8 +179,27 @@ def test_session_keeps_a_bounded_number_of_attempts(browser: Any) -> None:
     for _ in range(5):
         asked = browser.open(f"{SAS}/private").headers["location"]
         states.append(parse_qs(urlsplit(asked).query)["state"][0])
-    assert "pas été commencée" in browser.get(f"{SAS}/oidc/callback?state={states[1]}").text
-    assert "pas transmis de code" in browser.get(f"{SAS}/oidc/callback?state={states[2]}").text
+    assert "pas été commencée" in browser.get(f"{SAS}/oidc/callback?state={states[1]}&{ISS}").text
+    assert "pas transmis de code" in browser.get(f"{SAS}/oidc/callback?state={states[2]}&{ISS}").text
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"iss": "http://127.0.0.1:8003/realms/sas"}, "fournisseur d'identité attendu"),
+        ({"iss": ""}, "fournisseur d'identité attendu"),
+        ({"error": ["access_denied", "server_error"]}, "répète un paramètre"),
+    ],
+)
+def test_an_answer_of_another_provider_or_with_a_parameter_twice_is_refused(
+    browser: Any, changed: dict[str, Any], words: str
+) -> None:
+    asked = browser.open(f"{SAS}/private").headers["location"]
+    state = parse_qs(urlsplit(asked).query)["state"][0]
+    answer = {"state": state, "error": "access_denied", "iss": ISSUER, **changed}
+    page = browser.get(f"{SAS}/oidc/callback?" + urlencode(answer, doseq=True))
+    assert page.status_code == 400
+    assert words in html.unescape(page.text)
 
 
 def test_verifier_and_nonce_never_reach_the_cookie(browser: Any) -> None:

@@ -220,6 +220,6 @@ def session_cookie(context: Context, **values: Any) -> dict[str, str]:
     known = context.population.regulator(values.get("regulator", ""))
     if known is not None:
         values["regulator"] = persona_key(known)
-    signer = itsdangerous.TimestampSigner(context.secret("session:sas"))
+    signer = itsdangerous.TimestampSigner(context.secret("named-session:sas"))
     data = signer.sign(base64.b64encode(orjson.dumps(values))).decode()
     return {"Cookie": f"{context.cookie('sas')}={data}"}

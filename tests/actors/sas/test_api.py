@@ -11,7 +11,7 @@ from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.sas.tokens import Tokens
-from tests.actors.sas.sas_core import NOW, Core
+from tests.actors.sas.sas_core import Core
 
 JSON = {"Content-Type": "application/fhir+json"}
 AFAR = ("192.0.2.7", 40000)
@@ -69,12 +69,42 @@ async def test_without_a_good_token_these_are_401(core: Core, path: str, header:
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_token_ends_with_the_session(core: Core) -> None:
+async def test_a_token_ends_with_the_session(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     token = await core.token()
     async with core.browser() as browser:
         assert (await browser.get("/api/appointments", headers=token)).status_code == 200
-        core.context.clock.setting = ClockSetting(frozen=NOW.timestamp() + 12 * 3600 + 1)
+        core.context.clock.setting = ClockSetting(offset=1e7)  # tokens go by real time
+        assert (await browser.get("/api/appointments", headers=token)).status_code == 200
+        later = core.context.clock.real() + 12 * 3600 + 1
+        monkeypatch.setattr(core.context.clock, "real", lambda: later)
         assert_problem(await browser.get("/api/appointments", headers=token), 401)
+
+
+async def test_a_logout_ends_the_token_and_every_copy_of_it(core: Core) -> None:
+    token, other = await core.token(), await core.token()
+    async with core.browser() as browser:
+        assert (await browser.post("/api/logout", headers=token)).status_code == 204
+        assert_problem(await browser.get("/api/appointments", headers=token), 401)
+        assert_problem(await browser.post("/api/logout", headers=token), 401)
+        assert (await browser.get("/api/appointments", headers=other)).status_code == 200
+    ended = token["Authorization"].removeprefix("Bearer ")
+    assert Tokens(core.context, core.sas.store).account(ended) == ""
+
+
+async def test_guesses_count_for_the_account_however_its_name_is_written(core: Core) -> None:
+    regulator, password = core.regulator, core.regulator.password
+    names = [regulator.identifier.value, regulator.identifier.key, regulator.email.upper(), f" {regulator.email}", "x"]
+    async with core.browser() as browser:
+        for name in [*names, regulator.email]:
+            answer = await browser.post("/api/login", json={"identifier": name, "password": "guess"})
+            assert_problem(answer, 401)
+        answer = await browser.post("/api/login", json={"identifier": regulator.email, "password": password})
+        problem = assert_problem(answer, 429)
+        other = core.population.regulators[1]
+        login = {"identifier": other.identifier.value, "password": other.password}
+        assert (await browser.post("/api/login", json=login)).status_code == 200
+    assert problem["errors"][0]["pointer"] == "identifier"
+    assert 0 < int(answer.headers["retry-after"]) <= 60
 
 
 async def test_search_parameters_that_cannot_be_understood_say_where(core: Core) -> None:
@@ -179,16 +209,16 @@ async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monke
 
 async def test_a_token_outlives_the_process_that_gave_it(core: Core) -> None:
     token = (await core.token())["Authorization"].removeprefix("Bearer ")
-    account = Tokens(core.context).account(token)
+    account = Tokens(core.context, core.sas.store).account(token)
     assert account == core.sas._accounts.id_of(core.regulator)
     for wrong in (token[:-1], token.swapcase(), "é", ""):
-        assert Tokens(core.context).account(wrong) == ""
+        assert Tokens(core.context, core.sas.store).account(wrong) == ""
     other = replace(core.context, master_secret=b"y" * 32)
-    assert Tokens(other).account(token) == ""
+    assert Tokens(other, core.sas.store).account(token) == ""
 
 
 async def test_a_token_of_an_account_that_is_gone_opens_nothing(core: Core) -> None:
-    token, _ = Tokens(core.context).give("gone")
+    token, _ = Tokens(core.context, core.sas.store).give("gone")
     async with core.browser() as browser:
         answer = await browser.get("/api/search?town=Bordeaux", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401

@@ -58,6 +58,61 @@ async def test_a_repeated_post_has_the_same_location_and_one_message(core: Core)
     assert [version for _, version in core.messages.due_versions] == [1]
 
 
+async def test_change_is_made_to_the_version_that_it_names_only(core: Core) -> None:
+    async with core.fhir() as editor:
+        created = await editor.post("/Appointment", content=core.body(), headers=JSON)
+        path, changed = conditional(core.appointment()), core.body(status=AppointmentStatus.CANCELLED)
+        assert created.headers["etag"] == 'W/"1"'
+        stale = await editor.put("/" + path, content=changed, headers={**JSON, "If-Match": 'W/"2"'})
+        assert stale.status_code == 412
+        assert stale.json()["issue"][0]["expression"] == ["http.If-Match"]
+        assert len(core.messages.due_versions) == 1
+        answer = await editor.put("/" + path, content=changed, headers={**JSON, "If-Match": 'W/"9", W/"1"'})
+        assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
+
+
+async def test_change_of_nothing_or_creation_of_something_that_exists_may_be_refused(core: Core) -> None:
+    async with core.fhir() as editor:
+        path = "/" + conditional(core.appointment())
+        nothing = await editor.put(path, content=core.body(), headers={**JSON, "If-Match": "*"})
+        assert (nothing.status_code, core.messages.due_versions) == (412, [])
+        fresh = await editor.put(path, content=core.body(), headers={**JSON, "If-None-Match": "*"})
+        assert fresh.status_code == 201
+        again = await editor.put(path, content=core.body(), headers={**JSON, "If-None-Match": "*"})
+        assert again.status_code == 412
+        malformed = await editor.put(path, content=core.body(), headers={**JSON, "If-Match": "1"})
+        assert malformed.status_code == 400
+
+
+async def test_appointment_that_has_not_changed_need_not_be_read_again(core: Core) -> None:
+    async with core.fhir() as editor:
+        created = await editor.post("/Appointment", content=core.body(), headers=JSON)
+        location = created.headers["location"]
+        fresh = await editor.get(location, headers={"If-None-Match": 'W/"1"'})
+        assert (fresh.status_code, fresh.content, fresh.headers["etag"]) == (304, b"", 'W/"1"')
+        assert "content-length" not in fresh.headers
+        assert (await editor.get(location, headers={"If-None-Match": 'W/"2"'})).status_code == 200
+        assert (await editor.get(location, headers={"If-Match": 'W/"2"'})).status_code == 412
+        missing = await editor.get(f"{location}x", headers={"If-None-Match": "*", "If-Match": "*"})
+        assert missing.status_code == 404
+
+
+async def test_journal_names_the_editor_by_its_certificate(core: Core) -> None:
+    async with core.fhir(core.editor()) as editor:
+        await editor.post("/Appointment", content=core.body(), headers=JSON)
+        await editor.get("/Appointment/none")
+    assert [line.peer for line in core.context.journal.take()] == [core.editor().slug] * 2
+
+
+async def test_journal_names_who_sends_without_a_certificate_as_well_as_can_be(core: Core) -> None:
+    async with core.fhir() as editor:
+        await editor.post("/Appointment", content=core.body(), headers=JSON)  # by the system of its identifiers
+        refused = core.body(operator=Identifier(core.regulator.identifier.system, "3456780581/99999999", "IDNPS"))
+        assert (await editor.post("/Appointment", content=refused, headers=JSON)).status_code == 422
+        await editor.get("/metadata")  # by its address
+    assert [line.peer for line in core.context.journal.take()] == [core.editor().slug, core.editor().slug, "127.0.0.1"]
+
+
 async def test_a_post_with_other_content_is_a_conflict(core: Core) -> None:
     async with core.fhir() as editor:
         await editor.post("/Appointment", content=core.body(), headers=JSON)

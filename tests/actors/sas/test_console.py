@@ -8,6 +8,7 @@ import pytest
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.flows import Flow
 from sandbox.net.http_client import Reply
+from sandbox.web.ended import Ended
 from sandbox.web.oidc import Claims, RelyingParty
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core, session_cookie
@@ -168,6 +169,23 @@ async def test_logging_out_needs_the_form_and_ends_the_session(core: Core) -> No
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("http://127.0.0.1:8003/psc/logout")
         assert "/sas/recherche" not in (await browser.get("/")).text
+
+
+async def test_a_copied_cookie_is_worth_nothing_after_the_logout(core: Core) -> None:
+    at_psc(core)
+    name = Ended(core.context).name()
+    copied = session_cookie(core.context, regulator=core.regulator.identifier.key, session=name)
+    async with core.browser() as browser:
+        page = await browser.get("/", headers=copied)
+        assert core.regulator.family in page.text
+        token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
+        cookie = page.headers["set-cookie"].partition(";")[0]
+        await browser.post("/deconnexion", data={"csrf": token}, headers={"Cookie": cookie})
+        for held in (copied["Cookie"], cookie):
+            browser.cookies.clear()
+            page = await browser.get("/", headers={"Cookie": held})
+            assert core.regulator.family not in page.text
+            assert 'href="/connexion"' in page.text
 
 
 async def test_a_session_of_an_account_that_is_gone_is_no_session(core: Core) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,9 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
 from sandbox.population.geocoding import geocode
 from sandbox.sas.areas import distance_km
+from sandbox.sas.criteria import read_criteria
+from sandbox.sas.directory import Directory
+from sandbox.sas.places import Places
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core
 from tests.actors.sas.searching import open_editors
@@ -236,6 +240,85 @@ def session_of(core: Core, cookie: str) -> dict[str, Any]:
     value = cookie.partition("=")[2].partition(".")[0]
     held: dict[str, Any] = json.loads(base64.b64decode(value))
     return held
+
+
+def simulator(**parameters: str) -> dict[str, str]:
+    """The call of ANS's LRM simulator, word for word."""
+    asked = {"specialty": "urn:oid:1.2.250.1.213.2.28|SM54", "streetname": "12 cours de l’Exemple", "city": "Bordeaux"}
+    return {"origin": "TEST-SAMU000", **asked, "affichage": "complet", **parameters}
+
+
+async def simulated(core: Core, status: int = 200, **parameters: str) -> str:
+    open_editors(core)
+    async with logged_in(core) as browser:
+        answer = await browser.get("/sas/recherche", params=simulator(**parameters))
+    assert answer.status_code == status, answer.text
+    return html.unescape(answer.text)
+
+
+@pytest.mark.requirement("L01-2")
+@pytest.mark.parametrize("city", ["Bordeaux", "BORDEAUX CEDEX", "33800 Bordeaux"])
+async def test_the_call_of_the_simulator_of_ans_works_as_it_is(core: Core, city: str) -> None:
+    page = await simulated(core, city=city)
+    assert '<h1>Médecine générale <span class="muted">· 12 cours de l’Exemple, Bordeaux</span></h1>' in page
+    assert 'data-card="' in page
+    assert 'data-notice="specialty"' not in page
+
+
+@pytest.mark.requirement("L01-2")
+async def test_its_call_for_a_nurse_is_one_for_general_medicine_and_says_so(core: Core) -> None:
+    page = await simulated(core, specialty="urn:oid:1.2.250.1.213.2.28|INF")
+    assert "<h1>Médecine générale " in page
+    assert "« INF » désigne une profession (infirmier) : consultation de médecine générale." in page
+    assert 'data-card="' in page
+
+
+@pytest.mark.requirement("L01-2")
+async def test_the_address_of_its_call_is_the_one_that_is_asked_for_in_two_parts(core: Core) -> None:
+    point = geocode(core.population.towns["33063"], "12", "cours de l'Exemple")
+    for parameters in (simulator(), call(core, streetnumber="12", streetname="cours de l'Exemple")):
+        criteria = read_criteria(
+            {**parameters, "specialty": ""}, Directory(core.population), {}, core.context.clock.now()
+        )
+        assert criteria.spot.point == point
+
+
+async def test_the_simulator_is_disabled_like_any_other_lrm(core: Core) -> None:
+    core.context.world.apply(World(revision=1, switches=with_calls({}, "TEST-SAMU000", False)))
+    page = await simulated(core, 403)
+    assert 'data-call-refused="disabled"' in page
+    assert "TEST-SAMU000" in page
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"city": "Bordeaux (69)"}, "Bordeaux est dans le département Gironde (33), le texte dit « Rhône (69) »"),
+        ({"city": "69003 Bordeaux"}, "ce code postal est celui de Lyon"),
+        ({"city": "Lyon 10e arrondissement"}, "Lyon n'a pas de 10e arrondissement."),
+    ],
+)
+async def test_a_town_that_contradicts_itself_leads_back_home_and_is_told(
+    core: Core, parameters: dict[str, str], sentence: str
+) -> None:
+    assert sentence in await home_after(core, inseecode="", **parameters)
+
+
+async def test_what_else_the_place_may_mean_is_offered(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Places, "_besides", lambda self, towns, text: ("Bordeaux (99)", "Bordeaux (98)"))
+    page = await page_of(core, inseecode="", city="Bordeaux", streetname="12 rue du Test", practitioner="Duvallon")
+    assert "« Bordeaux » peut aussi désigner :" in page
+    links = re.findall(r'<a href="(/sas/recherche\?[^"]+)">Bordeaux \(9\d\)</a>', page)
+    asked = [{name: values[0] for name, values in parse_qs(urlsplit(link).query).items()} for link in links]
+    assert [each.pop("place") for each in asked] == ["12 rue du Test, Bordeaux (99)", "12 rue du Test, Bordeaux (98)"]
+    assert asked[0] == {"practitioner": "Duvallon", "affichage": "complet"}
+
+
+@pytest.mark.parametrize("specialty", ["Médecine d’urgence", "médecine d'urgence", "MEDECINE D URGENCE"])
+async def test_a_specialty_is_known_in_any_spelling(core: Core, specialty: str) -> None:
+    page = await page_of(core, specialty=specialty)
+    assert "<h1>Médecine d'urgence " in page
+    assert 'data-notice="specialty"' not in page
 
 
 async def test_a_call_is_served_as_a_shell_at_once_and_the_editors_are_asked_by_its_stream(core: Core) -> None:

@@ -79,7 +79,7 @@ def application(context: Context, pages: Pages) -> ASGIApp:
 
     async def enter(request: Request) -> Response:
         await checked_form(request)
-        sign_in(request, who="léa")
+        await sign_in(request, who="léa")
         return pages.redirect("/form")
 
     routes = [

@@ -135,6 +135,8 @@ def test_identifier_of_another_system_is_found_nowhere():
         ("2026-11-23T03:00:00-05:00", START),
         ("2026-07-23T09:00:00", datetime(2026, 7, 23, 7, tzinfo=UTC)),
         ("2026-11-23", datetime(2026, 11, 23, tzinfo=PARIS)),
+        ("2026-11", datetime(2026, 11, 1, tzinfo=PARIS)),
+        ("2026", datetime(2026, 1, 1, tzinfo=PARIS)),
     ],
 )
 def test_dates_are_read_with_or_without_offset_and_decimals(text, expected):
@@ -146,6 +148,10 @@ def test_upper_bound_without_a_time_lasts_until_the_end_of_that_day():
     assert query.end == datetime(2026, 11, 25, 23, 59, 59, 999999, tzinfo=PARIS)
     minute = parse_slot_query(SLOT.replace("le2026-11-25T20:00:00", "le2026-11-25T20:00"))
     assert minute.end == datetime(2026, 11, 25, 20, 0, 59, 999999, tzinfo=PARIS)
+    month = parse_slot_query(SLOT.replace("le2026-11-25T20:00:00", "le2026-11"))
+    assert month.end == datetime(2026, 11, 30, 23, 59, 59, 999999, tzinfo=PARIS)
+    year = parse_schedule_query(SITES.replace("le2026-11-25T20:00:00", "le2026"))
+    assert year.end == datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=PARIS)
 
 
 def test_includes_are_read_in_any_order_repeated_and_in_any_case():
@@ -260,6 +266,17 @@ def test_up_to_25_practitioners_may_be_asked_for(number):
         (("status=free", "status=free&_include=Slot:other"), [("not-supported", "http._include")]),
         (("status=free", "status=free&_include:iterate=Patient:link"), [("not-supported", "http._include:iterate")]),
         (("status=free", "status=free&_revinclude=Appointment:slot"), [("not-supported", "http._revinclude")]),
+        ((f"{PS}|819800000010", f"{PS}|"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}%7C%20"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|819800000010,{PS}|"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"urn:oid:1.2.3|,{PS}|819800000010"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|8198%0000010"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|8198\x7f00010"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|8198%C2%8500010"), [("value", f"http.{ACTORS}")]),
+        ((f"{PS}|819800000010", f"{PS}|8198%FF00010"), [("value", f"http.{ACTORS}")]),
+        (("status=free", "status=free%0A"), [("value", "http.status")]),
+        (("status=free", "status=free&_count=1%09"), [("value", "http._count")]),
+        (("status=free", "status=free&%00_count=1"), [("value", "http.?_count")]),
         (("status=free", "status=free&_count=ten"), [("value", "http._count")]),
         (("status=free", "status=free&_count=-1"), [("value", "http._count")]),
         (("status=free", "status=free&_count=99999999999999999999"), [("value", "http._count")]),
@@ -268,6 +285,22 @@ def test_up_to_25_practitioners_may_be_asked_for(number):
 def test_what_the_guide_calls_malformed_is_a_400_that_names_the_parameter(change, expected):
     assert change[0] in SLOT
     assert wrong(parse_slot_query, SLOT.replace(*change)) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ((f"{ST}|399900300000018", f"{ST}|"), [("value", f"http.{SIRETS}")]),
+        ((f"{ST}|399900300000018", f"{ST}|3999003%00"), [("value", f"http.{SIRETS}")]),
+        (("status=free", "status=free%0D"), [("value", "http._has:Slot:schedule:status")]),
+    ],
+)
+def test_what_is_malformed_in_a_search_of_associations_is_a_400_too(change, expected):
+    assert wrong(parse_schedule_query, SITES.replace(*change)) == expected
+
+
+def test_lenient_caller_has_no_control_characters_ignored():
+    assert wrong(partial(parse_slot_query, lenient=True), f"{SLOT}&unknown=%00") == [("value", "http.unknown")]
 
 
 def test_more_than_25_practitioners_are_refused():
@@ -312,16 +345,20 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=12).map("".join))
 def test_any_list_of_identifiers_is_read_as_token_by_token(text):
     decoded = unquote_plus(text)
-    expected = {}
-    for token in map(str.strip, decoded.split(",")):
+    expected, at = {}, f"http.{ACTORS}"
+    tokens = [token for token in map(str.strip, decoded.split(",")) if token]
+    issues = [("value", at)] * ("\t" in decoded) + [("required", at)] * (not tokens)
+    for token in tokens:
         before, pipe, value = token.rpartition("|")
-        if token and (not pipe or before == PS):
+        if not value.strip():
+            issues.append(("value", at))
+        elif not pipe or before == PS:
             expected[prefixed_person(value.strip())] = None
     query = SLOT.replace(f"{PS}|819800000010", text)
-    if any(map(str.strip, decoded.split(","))):
-        assert parse_slot_query(query).practitioners == tuple(expected)
+    if issues:
+        assert wrong(parse_slot_query, query) == issues
     else:
-        assert wrong(parse_slot_query, query) == [("required", f"http.{ACTORS}")]
+        assert parse_slot_query(query).practitioners == tuple(expected)
 
 
 def canonical(

@@ -130,6 +130,15 @@ def test_created_is_read_with_or_without_offset(created: str):
     assert found.astimezone(UTC) == datetime(2026, 11, 22, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("created", "first"), [("2030", "2030-01-01"), ("2030-07", "2030-07-01"), ("2030-07-14", "2030-07-14")]
+)
+def test_created_may_be_a_partial_date_as_fhir_allows(created: str, first: str):
+    found = parse_appointment(body(created=created)).created
+    assert found is not None
+    assert found.isoformat()[:19] == f"{first}T00:00:00"
+
+
 @pytest.mark.parametrize("status", ["pending", "booked", "fulfilled", "noshow", "cancelled"])
 def test_statuses(status: str):
     assert parse_appointment(body(status=status)).status == status
@@ -499,6 +508,17 @@ def test_rendering_meets_the_official_profile(appointment: Appointment, ig: str,
 )
 def test_a_conditional_is_read_however_it_is_encoded(query: str):
     assert parse_conditional(query) == Conditional("urn:oid:1.2.3", "abc")
+
+
+@pytest.mark.parametrize(
+    "query", ["identifier=urn:x|a%00b", "identifier=urn:x%09|ab", "_format=%00&identifier=urn:x|a"]
+)
+def test_a_conditional_has_no_control_characters(query: str):
+    with pytest.raises(RequestError) as caught:
+        parse_conditional(query)
+    (issue,) = caught.value.issues
+    assert (caught.value.status, issue.code) == (400, "value")
+    assert issue.expression == f"http.{query.partition('=')[0]}"
 
 
 def test_a_conditional_may_lack_its_system():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.kernel.clock import PARIS, Clock, as_of, fhir_instant, l02_datetime, parse_datetime
+from sandbox.kernel.clock import PARIS, Clock, as_of, fhir_instant, l02_datetime, parse_datetime, parse_period
 from sandbox.kernel.world import ClockSetting
 
 
@@ -61,6 +61,37 @@ def test_a_datetime_is_read_in_every_form_the_guide_shows(text: str, expected: s
 def test_what_is_no_datetime_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a dateTime"):
         parse_datetime(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2026", "2026-01-01T00:00:00+01:00", "2026-12-31T23:59:59.999999+01:00"),
+        ("2026-11", "2026-11-01T00:00:00+01:00", "2026-11-30T23:59:59.999999+01:00"),
+        ("2026-10", "2026-10-01T00:00:00+02:00", "2026-10-31T23:59:59.999999+01:00"),
+        ("2028-02", "2028-02-01T00:00:00+01:00", "2028-02-29T23:59:59.999999+01:00"),
+        ("2099", "2099-01-01T00:00:00+01:00", "2099-12-31T23:59:59.999999+01:00"),
+        ("2026-10-25", "2026-10-25T00:00:00+02:00", "2026-10-25T23:59:59.999999+01:00"),
+        ("2026-11-22T10:00", "2026-11-22T10:00:00+01:00", "2026-11-22T10:00:59.999999+01:00"),
+        ("2026-11-22T10:00Z", "2026-11-22T10:00:00+00:00", "2026-11-22T10:00:59.999999+00:00"),
+        ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00+00:00", "2026-11-22T10:00:00+00:00"),
+    ],
+)
+def test_a_partial_date_is_a_period(text: str, first: str, last: str) -> None:
+    period = parse_period(text)
+    assert tuple(instant.isoformat() for instant in period) == (first, last)
+
+
+@pytest.mark.parametrize("text", ["", "26", "0000", "2026-13", "2026-00", "2026-1", "2026-11-31", "2026-11-22T10"])
+def test_a_partial_date_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a dateTime"):
+        parse_period(text)
+
+
+@pytest.mark.parametrize("text", ["1969", "1970", "2100", "9999-12"])
+def test_a_partial_date_that_no_flow_carries_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not between"):
+        parse_period(text)
 
 
 def test_a_datetime_without_offset_belongs_to_the_zone_that_was_given() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from sandbox.population.departments import COLLECTIVITIES, DEPARTMENTS, department, department_of, phone_of
-from sandbox.population.gazetteer import FILE, french_towns
+from sandbox.population.gazetteer import FILE, POSTAL_CODES, french_towns, postal_codes
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT.parent / "shared" / "reference" / "geo" / "search_radius_by_department.csv"
@@ -90,6 +90,16 @@ def test_a_few_towns_that_everybody_knows():
     assert inhabitants > 2_000_000
     assert towns["97411"][0].name == "Saint-Denis"
     assert towns["2A004"][0].department == "2A"
+
+
+def test_all_postal_codes_of_a_town_are_known_and_the_main_one_is_among_them():
+    towns = {town.insee: town for town, _ in french_towns()}
+    assert {"33800", "33000"} <= set(postal_codes()["33063"])
+    assert "75116" in postal_codes()["75056"]
+    for insee, codes in postal_codes().items():
+        assert len(codes) > 1
+        assert towns[insee].postal_code in codes
+    assert "Licence Ouverte 2.0" in POSTAL_CODES.read_text("utf-8")
 
 
 def test_file_is_small_read_once_and_says_where_it_comes_from():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import pytest
 
@@ -10,13 +11,14 @@ from sandbox.kernel.errors import RequestError
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import (
     AuthorizeError,
+    AuthorizeRequest,
     Grant,
     Grants,
     TokenError,
     authenticate_client,
     needs_login,
     read_authorize,
-    repeated_names,
+    read_parameters,
     verifies,
     with_query,
 )
@@ -30,14 +32,21 @@ GOOD = {"client_id": "a", "redirect_uri": BACK, "response_type": "code", "scope"
 GRANT = Grant("a", BACK, "sys|1", "n", challenge(VERIFIER), ("openid",), 5, "sid")
 
 
+ISSUER = "http://psc.invalid/psc"
+
+
+def read(values: dict[str, str], *further: tuple[str, str]) -> AuthorizeRequest:
+    return read_authorize([*values.items(), *further], CLIENTS, ISSUER)
+
+
 def fault(**changes: str) -> AuthorizeError:
     with pytest.raises(AuthorizeError) as caught:
-        read_authorize({**GOOD, **changes}, frozenset(), CLIENTS)
+        read({**GOOD, **changes})
     return caught.value
 
 
 def test_good_request_is_read() -> None:
-    request = read_authorize({**GOOD, "prompt": "login", "max_age": "30"}, frozenset(), CLIENTS)
+    request = read({**GOOD, "prompt": "login", "max_age": "30"})
     assert request.client is CLIENT
     assert request.scope == ("openid", "x")
     assert request.prompt == {"login"}
@@ -55,19 +64,44 @@ def test_good_request_is_read() -> None:
 )
 def test_unknown_client_or_address_never_redirects(changes: dict[str, str]) -> None:
     with pytest.raises(RequestError) as caught:
-        read_authorize({**GOOD, **changes}, frozenset(), CLIENTS)
+        read({**GOOD, **changes})
     assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_repeated_client_or_address_never_redirects(name: str) -> None:
     with pytest.raises(RequestError):
-        read_authorize(GOOD, frozenset({name}), CLIENTS)
+        read(GOOD, (name, GOOD[name]))
 
 
 def test_other_repeated_parameters_are_told_to_the_client() -> None:
-    with pytest.raises(AuthorizeError, match="repeated"):
-        read_authorize(GOOD, frozenset({"scope"}), CLIENTS)
+    with pytest.raises(AuthorizeError, match="repeated") as caught:
+        read(GOOD, ("scope", "openid"))
+    assert caught.value.location.endswith("&state=s&iss=http%3A%2F%2Fpsc.invalid%2Fpsc")
+
+
+def test_of_two_states_none_is_sent_back() -> None:
+    with pytest.raises(AuthorizeError, match="repeated") as caught:
+        read(GOOD, ("state", "other"))
+    assert "state=" not in caught.value.location
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "response_mode",
+        "request",
+        "request_uri",
+        "prompt",
+        "max_age",
+        "code_challenge",
+        "code_challenge_method",
+        "state",
+    ],
+)
+def test_a_parameter_without_a_value_is_as_if_absent(name: str) -> None:
+    assert read({**GOOD, name: ""}) == read({key: value for key, value in GOOD.items() if key != name})
+    assert read(GOOD, (name, ""), (name, "")) == read(GOOD)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +129,7 @@ def test_faults_are_told_with_their_code(changes: dict[str, str], code: str) -> 
     error = fault(**changes)
     assert error.code == code
     assert error.location.startswith(f"{BACK}?error={code}&error_description=")
-    assert error.location.endswith("&state=s")
+    assert error.location.endswith("&state=s&iss=http%3A%2F%2Fpsc.invalid%2Fpsc")
 
 
 def test_query_is_added_to_one_that_is_there() -> None:
@@ -103,16 +137,31 @@ def test_query_is_added_to_one_that_is_there() -> None:
     assert with_query("http://a/", {"z": ""}) == "http://a/"
 
 
-def test_repeated_names_are_found() -> None:
-    assert repeated_names([("a", "1"), ("b", "1"), ("a", "2")]) == {"a"}
+def test_repeated_names_are_found_and_empty_values_left_out() -> None:
+    pairs = [("a", "1"), ("b", "1"), ("a", "2"), ("c", ""), ("b", ""), ("d", ""), ("d", "")]
+    assert read_parameters(pairs) == ({"a": "2", "b": "1"}, {"a"})
+
+
+def test_an_ended_session_takes_its_codes_and_tokens_with_it() -> None:
+    grants = Grants()
+    other = dataclasses.replace(GRANT, session="other")
+    for code, grant in (("c", GRANT), ("d", GRANT), ("e", other)):
+        grants.issue(code, grant, 0.0)
+    grants.redeem("c", CLIENT, BACK, VERIFIER, "t", 1.0)
+    grants.end("sid")
+    with pytest.raises(TokenError):
+        grants.of_token("t", 2.0)
+    with pytest.raises(TokenError):
+        grants.redeem("d", CLIENT, BACK, VERIFIER, "u", 2.0)
+    assert grants.redeem("e", CLIENT, BACK, VERIFIER, "u", 2.0) is other
 
 
 def test_login_is_needed_without_a_session_on_demand_and_when_too_old() -> None:
-    plain = read_authorize(GOOD, frozenset(), CLIENTS)
+    plain = read(GOOD)
     assert needs_login(plain, None, 100)
     assert not needs_login(plain, 0, 10**6)
-    assert needs_login(read_authorize({**GOOD, "prompt": "select_account"}, frozenset(), CLIENTS), 100, 100)
-    recent = read_authorize({**GOOD, "max_age": "10"}, frozenset(), CLIENTS)
+    assert needs_login(read({**GOOD, "prompt": "select_account"}), 100, 100)
+    recent = read({**GOOD, "max_age": "10"})
     assert not needs_login(recent, 90, 100)
     assert needs_login(recent, 89, 100)
 

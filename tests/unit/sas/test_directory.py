@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Town
+from sandbox.kernel.words import folded
 from sandbox.population.people import Population
 from sandbox.sas.areas import FALLBACK_RADIUS_KM, RADIUS_KM, Area, area_of, distance_km
 from sandbox.sas.directory import Directory
-from sandbox.sas.places import folded
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 BORDEAUX = "33063"

@@ -98,4 +98,6 @@ def test_suggestions_begin_with_what_is_typed_without_accents_and_are_few(nation
     assert national.places.beginning("bordea")[0] == "Bordeaux"
     assert "La Réunion (974)" in national.places.beginning("reunion")
     assert national.places.beginning("33000") == ["Bordeaux"]
+    assert national.places.beginning("lhay") == national.places.beginning("L’Haÿ") == ["L'Haÿ-les-Roses"]
+    assert national.places.beginning("vandœuvre")[0] == "Vandœuvre-lès-Nancy"
     assert len(national.places.beginning("s", 7)) == 7

@@ -29,11 +29,12 @@ from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
-from sandbox.net.tls import Peer, server_context
+from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from tests.support.raw_http import line
 
 REGULATOR = RegulatorAccount(
     (Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS"),), True, "FONTANEL", ("Claire",), "claire@samu33.example"
@@ -89,9 +90,17 @@ def url(context: Context, path: str) -> str:
 
 
 @pytest.mark.requirement("R01-1", "R01-2", "R01-3", "TLS-3", "TLS-4", "TLS-7")
-@pytest.mark.parametrize(("identity", "status"), [("sas", 200), ("agenda-azur", 403), ("wrong-ou", 403), (None, 403)])
+@pytest.mark.parametrize(
+    ("identity", "status", "called"),
+    [
+        ("sas", 200, "sas"),
+        ("agenda-azur", 403, "agenda-azur.bac-a-sable.invalid"),
+        ("wrong-ou", 403, sas_subject().cn),
+        (None, 403, "127.0.0.1"),
+    ],
+)
 async def test_only_the_certificate_of_the_sas_core_comes_in(
-    context: Context, editors: Editors, identity: str | None, status: int
+    context: Context, editors: Editors, identity: str | None, status: int, called: str
 ):
     client = HttpClient(context, "test", identity)
     reply = await client.request("GET", url(context, "/agenda-azur/fhir/metadata"), peer="agenda-azur", flow="INT_R01")
@@ -100,7 +109,45 @@ async def test_only_the_certificate_of_the_sas_core_comes_in(
     kind = "CapabilityStatement" if status == 200 else "OperationOutcome"
     assert msgspec.json.decode(reply.body)["resourceType"] == kind
     served = next(exchange for exchange in context.journal.take() if exchange.direction == "in")
-    assert (served.actor, served.status) == ("editor:agenda-azur", status)
+    assert (served.actor, served.status, served.peer) == ("editor:agenda-azur", status, called)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "more", "status"),
+    [
+        ("GET /agenda-azur/fhir/Slot?{query}", "Host: a", 200),
+        ("HEAD /agenda-azur/fhir/Slot?{query}", "Host: a", 200),
+        ("HEAD /agenda-azur/fhir/metadata", "Host: a", 200),
+        ("GET /agenda-azur/fhir/Slot?{query}", "X: no host", 400),
+        ("GET /agenda-azur/fhir/Slot?{query}", "Host: a\r\nHost: b", 400),
+        ("GET /agenda-azur/fhir/Slot?{query}", "Host: a\r\nExpect: 200-ok", 417),
+        ("GET /agenda-azur/fhir/Slot?{query}", "Host: a\r\nContent-Encoding: gzip", 415),
+        ("GET /agenda-azur/fhir/Nothing", "Host: a", 404),
+        ("DELETE /agenda-azur/fhir/Slot", "Host: a", 405),
+        ("PUT /agenda-azur/fhir/metadata", "Host: a", 405),
+        ("GET /nobody/fhir/Slot", "Host: a", 404),
+        ("BREW /agenda-azur/fhir/Slot", "Host: a", 501),
+    ],
+)
+async def test_what_http_refuses_is_refused_of_what_is_ready_at_once_too(
+    context: Context, editors: Editors, pki: Pki, request_line: str, more: str, status: int
+):
+    azur = context.population.of_editor("agenda-azur")[0]
+    now = context.clock.now()
+    target = request_line.format(query=slot_query([azur.id], now, now + timedelta(days=3), cpts=False))
+    async with line(context.sockets[EDITORS_FHIR].getsockname(), client_context(pki, "sas")) as caller:
+        await caller.say(f"{target} HTTP/1.1\r\n{more}\r\n\r\n".encode())
+        heard = await caller.hear(bodiless=target.startswith("HEAD"))
+    assert heard.status == status
+    assert int(heard.headers["content-length"]) > 0
+    if status != 200:
+        assert heard.json()["resourceType"] == "OperationOutcome"
+    (served,) = context.journal.take()
+    assert (served.actor, served.status, served.peer) == (
+        "editor:" if "nobody" in target else "editor:agenda-azur",
+        status,
+        "sas",
+    )
 
 
 @pytest.mark.parametrize(

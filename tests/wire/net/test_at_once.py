@@ -11,10 +11,10 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from sandbox.kernel.world import Fault, World
-from sandbox.net import http_server
 from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
 from sandbox.net.edge import Edge, RequirePeer
+from sandbox.net.http import connection
 from sandbox.net.http_server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki
@@ -152,7 +152,7 @@ async def test_who_does_not_read_fills_no_memory(sock: socket.socket) -> None:
 async def test_connection_that_was_answered_at_once_is_kept_for_a_while(
     sock: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "KEEP_ALIVE", 0.05)
+    monkeypatch.setattr(connection, "KEEP_ALIVE", 0.05)
     actor = Actor()
     listener = Listener(actor, sock, at_once=actor.at_once)
     await listener.start()

@@ -14,9 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 from sandbox.kernel.errors import PeerUnreachable, RequestError, malformed
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import Fault, World
-from sandbox.net import edge
 from sandbox.net.context import Context
 from sandbox.net.edge import Edge, RequirePeer, refusals
+from sandbox.net.http import rules
 from sandbox.net.http_client import HttpClient, Reply
 from sandbox.net.http_server import Listener
 from sandbox.net.tls import Peer, server_context
@@ -135,7 +135,7 @@ async def test_what_is_no_request_passes(plain_context: Context) -> None:
 
 
 async def test_body_over_the_bound_is_refused(plain_context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "LARGEST_BODY", 10)
+    monkeypatch.setattr(rules, "LARGEST_BODY", 10)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive())["more_body"]:
@@ -144,11 +144,12 @@ async def test_body_over_the_bound_is_refused(plain_context: Context, monkeypatc
 
     outer = Edge(app, plain_context, at_editor("UI"))
     assert (await ask(outer, request("POST"), b"12345", b"67890"))[0] == 201
-    status, _, body = await ask(outer, request("POST"), b"12345", b"67890", b"1")
-    assert (status, body) == (413, b"Erreur 413 : demande trop longue.\n")
+    status, headers, body = await ask(outer, request("POST"), b"12345", b"67890", b"1")
+    assert (status, headers[b"content-type"]) == (413, b"application/problem+json")
+    assert orjson.loads(body)["detail"] == "body over 10 octets"
 
 
-@pytest.mark.parametrize(("flow", "kind"), [("INT_R01", "application/fhir+json"), ("UI", "text/plain")])
+@pytest.mark.parametrize(("flow", "kind"), [("INT_R01", "application/fhir+json"), ("UI", "application/problem+json")])
 async def test_status_fault_answers_in_the_actors_place(plain_context: Context, flow: str, kind: str) -> None:
     outer = Edge(hello, plain_context, at_editor(flow))
     break_it(plain_context, Fault("f1", "status", AZUR, count=1, params={"code": 503}))

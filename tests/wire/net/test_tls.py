@@ -109,7 +109,7 @@ async def serving(
             lambda: (make or Echo)(port),
             handshake_timeout=handshake_timeout,
             connections=port.connections,
-            refused=port.refused.append,
+            refused=lambda why, address: port.refused.append(why),
         )
 
     server = await asyncio.get_running_loop().create_server(connect, sock=sock)
@@ -331,7 +331,7 @@ async def test_transport_tells_what_a_protocol_may_ask(pki: Pki, sock: socket.so
         assert transport.get_extra_info("sockname")[1] == port.number
         assert transport.get_extra_info("peercert")["subject"]
         assert transport.get_extra_info("nothing", 5) == 5
-        assert not transport.can_write_eof()
+        assert transport.can_write_eof()
         transport.set_write_buffer_limits(high=9, low=3)
         assert transport.get_write_buffer_limits() == (3, 9)
         assert transport.get_write_buffer_size() == 0

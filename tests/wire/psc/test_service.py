@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,21 +12,22 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
+import jwt
 import pytest
 from starlette.requests import Request
 
-from sandbox.config import PSC_UI, Settings
+from sandbox.config import PSC_UI, SAS_UI, Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Regulator
-from sandbox.kernel.world import WorldView
+from sandbox.kernel.world import ClockSetting, WorldView
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.psc.app import build
-from sandbox.web.oidc import RelyingParty
+from sandbox.web.oidc import RelyingParty, at_psc
 
 LEA = Regulator(Identifier(SYSTEM_PERSON, "345/1", "IDNPS"), "Roy", "Léa", "lea@x.invalid", "SAS-33", "pass")
 
@@ -82,7 +84,7 @@ def request_to(url: str, session: dict[str, Any]) -> Request:
 
 async def test_person_logs_in_over_the_wire(context: Context, issuer: str, http: HttpClient) -> None:
     root = context.settings.http(0)
-    party = RelyingParty(context, "sas", f"{root}/oidc/callback", http)
+    party = RelyingParty(context, at_psc("sas"), f"{root}/oidc/callback", http)
     session: dict[str, Any] = {}
     url = await party.authorize_url(request_to(f"{root}/x", session), "/x")
     async with httpx.AsyncClient() as browser:
@@ -100,13 +102,47 @@ async def test_person_logs_in_over_the_wire(context: Context, issuer: str, http:
     assert dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"] not in str(exchanges)
 
 
+@pytest.mark.parametrize("setting", [ClockSetting(offset=3e7), ClockSetting(offset=-3e7), ClockSetting(frozen=1e9)])
+async def test_a_client_library_takes_the_tokens_whatever_the_clock_of_the_sandbox_shows(
+    context: Context, setting: ClockSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context.clock, "_wall", time.time)
+    context.clock.setting = setting
+    service = build(context)
+    await service.start()
+    issuer, back = context.settings.http(PSC_UI, "/psc"), context.settings.http(SAS_UI, "/oidc/callback")
+    query = {"response_type": "code", "client_id": "sas", "redirect_uri": back, "scope": "openid", "nonce": "n"}
+    try:
+        async with httpx.AsyncClient() as browser:
+            page = await browser.get(f"{issuer}/authorize?{urlencode(query)}")
+            url, login = filled_in(page)
+            answer = await browser.post(url, data=login)
+            code = dict(parse_qsl(urlsplit(answer.headers["location"]).query))["code"]
+            form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
+            secret = context.secret("psc-client:sas")
+            token = (await browser.post(f"{issuer}/token", data=form, auth=("sas", secret))).json()["id_token"]
+            keys = jwt.PyJWKSet.from_dict((await browser.get(f"{issuer}/jwks")).json())
+        key = keys[jwt.get_unverified_header(token)["kid"]]
+        claims = jwt.decode(token, key, ["RS256"], audience="sas", issuer=issuer)  # checks iat and exp by itself
+        assert abs(claims["iat"] - time.time()) < 60
+    finally:
+        await service.stop()
+
+
+def filled_in(page: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Where the login form of a page goes, and what it sends."""
+    action, token = re.findall(r'action="([^"]*)"|name="csrf" value="([^"]*)"', page.text)
+    url = str(page.url.join(action[0].replace("&amp;", "&")))
+    return url, {"csrf": token[1], "login": "lea@x.invalid", "password": "pass"}
+
+
 async def test_stopped_provider_is_unreachable(context: Context, http: HttpClient) -> None:
     service = build(context)
     await service.stop()
     await service.start()
     await service.stop()
     root = context.settings.http(0)
-    party = RelyingParty(context, "sas", f"{root}/oidc/callback", http)
+    party = RelyingParty(context, at_psc("sas"), f"{root}/oidc/callback", http)
     with pytest.raises(PeerUnreachable):
         await party.authorize_url(request_to(f"{root}/x", {}), "/x")
 

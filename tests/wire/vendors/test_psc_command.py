@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -36,6 +37,13 @@ async def test_secret_that_is_shown_is_the_one_that_the_provider_knows(
         form = {"grant_type": "authorization_code", "client_id": "mon-agenda", "client_secret": secret}
         assert await refusal(token, form) != "invalid_client"
         assert await refusal(token, form | {"client_secret": "wrong"}) == "invalid_client"
+        issuer = document["psc"]["realm"]
+        assert f"realm de la plateforme : {issuer}" in shown.replace(":8003/", f":{urlsplit(issuer).port}/")
+        shared = re.findall(r"secret : (\w+)", shown)[-1]
+        there = {**form, "client_id": "sas", "client_secret": shared}
+        token = f"{issuer}/protocol/openid-connect/token"
+        assert await refusal(token, there) != "invalid_client"
+        assert await refusal(token, there | {"client_secret": secret}) == "invalid_client"
 
 
 async def refusal(url: str, form: dict[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""What an HTTP listener does before and around the applications behind it."""

@@ -1,0 +1,44 @@
+"""File descriptors when they run short: ports for partners leave some to the consoles, those some to files and calls.
+
+The kernel gives the lowest free descriptor, so that of a new connection tells how many are in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from types import ModuleType
+
+resource: ModuleType | None = None
+with contextlib.suppress(ImportError):  # Windows bounds them otherwise
+    import resource
+
+ENOUGH = 65_536
+MOST_CONNECTIONS = 2000  # of one port, however many descriptors there are
+LEFT_BY_PARTNERS = 64  # … of which 24 are left by the consoles; of a small limit less
+LEFT_BY_CONSOLES = 24
+
+
+def raise_limit() -> None:
+    """Let this process have ENOUGH descriptors, or as many as the system allows it."""
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def highest(*, console: bool) -> int:
+    """The first descriptor that a connection of such a port may not have."""
+    if resource is None:
+        return 1 << 30
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 1 << 30
+    left = min(LEFT_BY_CONSOLES, soft // 8) if console else min(LEFT_BY_PARTNERS, soft // 4)
+    return int(soft - left)
+
+
+def most_connections(*, console: bool) -> int:
+    """How many connections one such port may have: a port for partners half of what there is, a console a sixteenth."""
+    return max(4, min(MOST_CONNECTIONS, highest(console=console) // (16 if console else 2)))
