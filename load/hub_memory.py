@@ -23,6 +23,7 @@ from load import amqp
 from load.peers import raw
 from sandbox import ecosystem
 from sandbox.amqp.broker import Broker
+from sandbox.amqp.limits import Limits
 from sandbox.amqp.permissions import External
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
@@ -96,7 +97,7 @@ def _listen(pki: Pki, pipe: Connection) -> None:
 async def _serve(pki: Pki, pipe: Connection) -> int:
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    broker = Broker(os.urandom)
+    broker = Broker(os.urandom, limits=Limits(connections=2 * CONNECTIONS))
     add_virtual_host(broker, amqp.VHOST, (amqp.SAMU,), amqp.TTL_MS)
     rights = Clients((amqp.SAMU,), (amqp.VHOST,)).rights
     tls = listener_contexts(pki, client_certificate="required")

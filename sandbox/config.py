@@ -65,6 +65,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
     queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
+    ack_timeout_s: float = 1800.0  # for the acknowledgement of a delivery; then the hub closes the channel (406)
+    message_limit_mib: int = 16  # the largest message that the hub takes; for a larger one it closes the channel (406)
+    client_connections: int = 200  # open connections of one client of the hub; it refuses the next one (530)
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
     hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
     hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
@@ -113,6 +116,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(self.hub_broker == EMBEDDED or _is_broker(self.hub_broker, self.mtls), "hub_broker",
                  self.hub_broker, expected)  # fmt: skip
         _require(0 <= self.queue_limit <= 10_000_000, "queue_limit", self.queue_limit, "0 to 10000000")
+        _require(1 <= self.ack_timeout_s <= 604_800, "ack_timeout_s", self.ack_timeout_s, "1 to 604800")
+        _require(1 <= self.message_limit_mib <= 64, "message_limit_mib", self.message_limit_mib, "1 to 64")
+        _require(1 <= self.client_connections <= 1000, "client_connections", self.client_connections, "1 to 1000")
         _require(self.hub_topology in ("declare", "assume"), "hub_topology", self.hub_topology, "declare or assume")
         vendors = [row.client_id for row in self.external_lrms]
         _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",

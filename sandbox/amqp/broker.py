@@ -7,10 +7,14 @@ channels of its consumers; the shell brings `records` to disk and calls `tick` n
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.amqp.deadletters import dead_letter, in_cycle
+from sandbox.amqp.errors import ProtocolError
+from sandbox.amqp.limits import Limits, Unfinished
 from sandbox.amqp.message import Message
 from sandbox.amqp.queue import Limit, Load, Queue
 from sandbox.amqp.records import Put, Records
@@ -29,13 +33,19 @@ _PREDECLARED: Mapping[str, ExchangeKind] = {
 
 
 class VirtualHost:
-    """One name space of exchanges and queues."""
+    """One name space of exchanges and queues, under one name or several (`alias`)."""
 
     def __init__(self, name: str, records: Records, load: Load) -> None:
         self.name = name
         self.exchanges = {exchange: Exchange(exchange, kind) for exchange, kind in _PREDECLARED.items()}
         self.queues: dict[str, Queue] = {}
         self._records, self._load = records, load
+
+    def alias(self, name: str) -> VirtualHost:
+        """The same exchanges and queues under another name."""
+        same = VirtualHost(name, self._records, self._load)
+        same.exchanges, same.queues = self.exchanges, self.queues
+        return same
 
     def exchange(self, name: str, kind: ExchangeKind) -> Exchange:
         """Add an exchange."""
@@ -97,7 +107,11 @@ class VirtualHost:
         exchange = self.exchanges.get(queue.dead_letter_exchange or "")
         if exchange is None:
             return
-        letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        try:
+            letter = dead_letter(message, exchange=exchange.name, queue=queue.name, reason=reason, now=now)
+        except OSError as error:
+            log.error("a message that died in queue '%s' is lost: %s", queue.name, error)
+            return
         letter = self._load.settle(letter)
         for target in _targets(exchange, letter):
             if (reason == "rejected" or not in_cycle(letter, target.name)) and not target.refuses(letter):
@@ -114,19 +128,65 @@ def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
 
 @dataclass
 class Broker:
-    """`octets`: source of randomness for the names that a server makes."""
+    """`octets`: source of randomness for the names that a server makes; `elapsed`: seconds of a clock that only goes
+    forward, by which clients' time limits are kept; `on_refusal` is told of every channel or connection that the broker
+    closes: whose it was, and why. `present`, `channels`: open connections and channels by user.
+    """
 
     octets: Callable[[int], bytes]
     records: Records = field(default_factory=Records)
     load: Load = field(default_factory=Load)
+    limits: Limits = field(default_factory=Limits)
+    elapsed: Callable[[], float] = time.monotonic
+    on_refusal: Callable[[str, ProtocolError], None] = lambda user, error: None
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
+    aliases: dict[str, VirtualHost] = field(default_factory=dict)  # further names of them
+    present: Counter[str] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
     reply_addresses: set[str] = field(default_factory=set)  # of the reply consumers that there are
     _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.unfinished = Unfinished(self.limits)
 
     def vhost(self, name: str) -> VirtualHost:
         """Add a virtual host."""
         self.vhosts[name] = made = VirtualHost(name, self.records, self.load)
         return made
+
+    def alias(self, name: str, of: VirtualHost) -> None:
+        """A virtual host can be entered under a further name."""
+        self.aliases[name] = of.alias(name)
+
+    def find_vhost(self, name: str) -> VirtualHost | None:
+        """The virtual host of that name, None when there is none."""
+        return self.vhosts.get(name) or self.aliases.get(name)
+
+    def enter(self, user: str) -> None:
+        """A user's connection opens; `leave` follows. Raises ProtocolError 530 when he has too many."""
+        if self.present[user] >= self.limits.connections:
+            reason = f"user connection limit ({self.limits.connections}) is reached"
+            raise ProtocolError(530, f"connection refused for user '{user}': {reason}")
+        self.present[user] += 1
+
+    def open_channel(self, user: str) -> None:
+        """One of his channels opens; `close_channels` follows. Raises ProtocolError 530 when he has too many."""
+        if self.channels[user] >= self.limits.channels:
+            reason = f"has reached the maximum allowed user limit of ({self.limits.channels})"
+            raise ProtocolError(530, f"number of channels opened for user '{user}' {reason}", (0, 0))
+        self.channels[user] += 1
+
+    def close_channels(self, user: str, count: int) -> None:
+        """So many of them end."""
+        self.channels[user] -= count
+        if not self.channels[user]:
+            del self.channels[user]
+
+    def leave(self, user: str) -> None:
+        """It ends."""
+        self.present[user] -= 1
+        if not self.present[user]:
+            del self.present[user]
 
     def restore(self, alive: dict[int, Put]) -> int:
         """Fill the queues with what a log held; the number of messages whose queue is no longer there.
@@ -136,7 +196,7 @@ class Broker:
         self.records.restore(alive)
         orphans = 0
         for put in alive.values():
-            vhost = self.vhosts.get(put.vhost)
+            vhost = self.find_vhost(put.vhost)
             queue = vhost.queues.get(put.queue) if vhost is not None else None
             if queue is None:
                 orphans += 1

@@ -12,9 +12,9 @@ from sandbox.amqp.errors import ProtocolError
 from sandbox.amqp.message import read_message
 from sandbox.amqp.states import ChannelState, channel_step
 
-MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 CLOSE, CLOSE_OK, PUBLISH, ACK = 0x00140028, 0x00140029, 0x003C0028, 0x003C0050
 _BASIC_PUBLISH = (60, 40)
+_SMALL_PROPERTIES = 1024  # octets; as little as a channel costs anyhow, and not counted as unfinished
 _CONTENT_KIND = 60 << 16  # class id and weight, which is 0
 _WANTED = {
     ChannelState.CONTENT_HEADER: "expected content header for class 60, got non content header frame instead",
@@ -36,8 +36,8 @@ class Channel:
         self._owed: deque[list[int]] = deque()  # [batch, last tag, how many], ascending
         self._address = ("", "", False, False)
         self._properties = b""
-        self._missing = 0
-        self._pieces: list[bytes] = []
+        self._missing = self._unfinished = 0  # octets still to come, and octets that count as begun
+        self._begun = bytearray()
 
     def send(self, value: base.Frame) -> None:
         """Answer with a method."""
@@ -88,11 +88,12 @@ class Channel:
         kind, size, self._properties = codec.decode_content_header(payload)
         if kind != _CONTENT_KIND:
             raise _other_content(kind)
-        if size > MAX_MESSAGE_SIZE:
-            raise ProtocolError(406, f"message size {size} is larger than configured max size {MAX_MESSAGE_SIZE}")
+        self._check_size(size)
         self._missing = size
         if size:
             self.step("header")
+            if len(self._properties) > _SMALL_PROPERTIES:
+                self._hold(len(self._properties))
         else:
             self._complete(b"")
 
@@ -108,13 +109,37 @@ class Channel:
         if self._missing < 0:
             raise ProtocolError(505, "content body is longer than its header says")
         if not self._missing:
-            if self._pieces:
-                self._pieces.append(payload)
-                payload = b"".join(self._pieces)
-                self._pieces.clear()
+            if self._begun:
+                self._begun += payload
+                payload = bytes(self._begun)
+            self._let_go()
             self._complete(payload)
         elif payload:
-            self._pieces.append(payload)
+            self._begun += payload
+            self._hold(len(payload))
+
+    def _check_size(self, size: int) -> None:
+        """Raises ProtocolError 406 for a message that is too large: before it comes, so that it need not be held."""
+        most = self.link.broker.limits.message
+        if size > most:
+            if self._address[3]:
+                raise _immediate()
+            raise ProtocolError(406, f"message size {size} is larger than configured max size {most}")
+
+    def _hold(self, octets: int) -> None:
+        """So many octets more are begun; a connection ends when there are too many."""
+        self._unfinished += octets
+        link = self.link
+        culprit = link.broker.unfinished.add(link, octets)
+        if culprit is not None:
+            culprit.end(ProtocolError(506, "too many octets of unfinished messages", _BASIC_PUBLISH), link.now)
+
+    def _let_go(self) -> None:
+        """The content is complete, or will never be."""
+        if self._unfinished:
+            self.link.broker.unfinished.remove(self.link, self._unfinished)
+            self._unfinished = 0
+            self._begun = bytearray()
 
     # -- publishing
 
@@ -123,7 +148,7 @@ class Channel:
         exchange, key, mandatory, immediate = self._address
         link = self.link
         if immediate:
-            raise ProtocolError(540, "immediate=true")
+            raise _immediate()
         link.rights.publish(link.vhost.name, exchange, key)
         if exchange not in link.vhost.exchanges:
             raise ProtocolError(404, f"no exchange '{exchange}' in vhost '{link.vhost.name}'")
@@ -179,9 +204,20 @@ class Channel:
     def refuse(self, error: ProtocolError) -> None:
         """channel.close for what this client did wrong; everything outstanding goes back to its queue."""
         class_id, method_id = error.method or self.method
+        self.link.broker.on_refusal(self.link.user, error)
         self.step("refuse")
         self.release()
         self.send(commands.Channel.Close(error.code, codec.cut_text(str(error)), class_id, method_id))
+
+    def expire(self) -> None:
+        """Close the channel when a delivery on it was not acknowledged in time; any later ones go back with it."""
+        if self.deliveries.is_overdue():
+            ms = round(self.link.broker.limits.ack_s * 1000)
+            text = (
+                f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {ms} ms. "
+                "This timeout value can be configured, see consumers doc guide to learn more"
+            )
+            self.refuse(ProtocolError(406, text, (0, 0)))
 
     def close(self) -> None:
         """The client's channel.close."""
@@ -201,10 +237,14 @@ class Channel:
     def release(self) -> None:
         """Give everything back."""
         self.expect_replies(None)
-        self._pieces.clear()
+        self._let_go()
         self._owed.clear()
         self.link.broker.records.forget(self)
         self.deliveries.close()
+
+
+def _immediate() -> ProtocolError:
+    return ProtocolError(540, "immediate=true")
 
 
 def _other_content(kind: int) -> ProtocolError:

@@ -22,6 +22,7 @@ class Link(Protocol):
     broker: Broker
     vhost: VirtualHost
     rights: Rights
+    user: str
     frame_max: int
     now: float
 
@@ -37,12 +38,16 @@ class Link(Protocol):
         """Did the client announce it?"""
         ...
 
+    def end(self, error: ProtocolError, now: float) -> None:
+        """connection.close."""
+        ...
+
     def has_room(self) -> bool:
         """False while the client does not read as fast as we write."""
         ...
 
 
-Delivery = tuple[Entry, Queue, Consumer | None]  # without a consumer: by basic.get
+Delivery = tuple[Entry, Queue, Consumer | None, float]  # the time of delivery last; without a consumer: by basic.get
 
 
 class Deliveries:
@@ -70,15 +75,15 @@ class Deliveries:
         return not consumer.limit or consumer.outstanding < consumer.limit
 
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
-        """Send one message to a consumer."""
+        """Send one message to a consumer. Raises OSError when its content cannot be read: nothing was done."""
+        properties, body = entry.message.content()
         self._last_tag = tag = self._last_tag + 1
         if not consumer.no_ack:
-            self.unacked[tag] = (entry, consumer.queue, consumer)
+            self.unacked[tag] = (entry, consumer.queue, consumer, self._link.broker.elapsed())
             consumer.outstanding += 1
             self._outstanding += 1
         message, link = entry.message, self._link
         place = codec.address(message.exchange, message.routing_key)
-        properties, body = message.content()
         link.send(codec.deliver(consumer.head, self._number, tag, entry.redelivered, place))
         link.send(codec.content(self._number, properties, body, link.frame_max))
         if consumer.no_ack:
@@ -89,15 +94,19 @@ class Deliveries:
         entry = queue.take(self._link.now)
         if entry is None:
             return False
+        try:
+            properties, body = entry.message.content()
+        except OSError as error:
+            queue.lose(entry, error)
+            return self.get(queue, no_ack=no_ack)
         self._last_tag = tag = self._last_tag + 1
         if no_ack:
             queue.settle(entry)
         else:
-            self.unacked[tag] = (entry, queue, None)
+            self.unacked[tag] = (entry, queue, None, self._link.broker.elapsed())
         queue.expire(self._link.now)  # what died behind it is not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
-        properties, body = message.content()
         self._link.send(
             codec.get_ok(self._number, tag, entry.redelivered, place, len(queue.ready))
             + codec.content(self._number, properties, body, self._link.frame_max)
@@ -108,7 +117,7 @@ class Deliveries:
 
     def acknowledge(self, tag: int, *, multiple: bool) -> None:
         """Raises ProtocolError 406 for a tag that is not outstanding."""
-        for entry, queue, _ in self._settle(tag, multiple=multiple):
+        for entry, queue, _, _ in self._settle(tag, multiple=multiple):
             queue.settle(entry)
         self.refill()
 
@@ -118,7 +127,7 @@ class Deliveries:
         if requeue:
             self._requeue(settled)
         else:
-            for entry, queue, _ in settled:
+            for entry, queue, _, _ in settled:
                 queue.reject(entry, self._link.now)
         self.refill()
 
@@ -129,6 +138,12 @@ class Deliveries:
         self._requeue(settled)
         self.refill()
 
+    def is_overdue(self) -> bool:
+        """Has the oldest delivery waited longer for its acknowledgement than the broker allows?"""
+        oldest = next(iter(self.unacked.values()), None)
+        broker = self._link.broker
+        return oldest is not None and broker.elapsed() - oldest[3] > broker.limits.ack_s
+
     def _settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
         """Take a delivery, or all up to it (tag 0: all there are), off the books."""
         if multiple and tag == 0:
@@ -138,7 +153,7 @@ class Deliveries:
         else:
             tags = list(takewhile(lambda other: other <= tag, self.unacked)) if multiple else [tag]
         settled = [self.unacked.pop(tag) for tag in tags]
-        for _, _, consumer in settled:
+        for _, _, consumer, _ in settled:
             if consumer is not None:
                 consumer.outstanding -= 1
                 self._outstanding -= 1
@@ -146,7 +161,7 @@ class Deliveries:
 
     def _requeue(self, settled: Iterable[Delivery]) -> None:
         by_queue: dict[Queue, list[Entry]] = {}
-        for entry, queue, _ in settled:
+        for entry, queue, _, _ in settled:
             by_queue.setdefault(queue, []).append(entry)
         for queue, entries in by_queue.items():
             queue.requeue(entries, self._link.now)
@@ -154,11 +169,14 @@ class Deliveries:
     # -- consumers
 
     def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
-        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use). The caller refills."""
+        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.in_exclusive_use(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
+        most = self._link.broker.limits.consumers
+        if len(queue.consumers) >= most:
+            raise ProtocolError(530, f"reached maximum ({most}) of consumers per queue")
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
         consumer.priority = priority
         self.consumers[tag] = consumer

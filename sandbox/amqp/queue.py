@@ -6,6 +6,7 @@ Time comes as `now`, seconds of the broker's clock. Nothing here waits for the d
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Protocol
 from sandbox.amqp.codec import deliver_head
 from sandbox.amqp.message import Entry, Message, Page
 from sandbox.amqp.records import Put, Records
+
+log = logging.getLogger(__name__)
 
 Died = Callable[["Queue", Message, str, float], None]  # queue, message, reason, now
 
@@ -26,7 +29,7 @@ class Outlet(Protocol):
         ...
 
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
-        """Send it."""
+        """Send it. Raises OSError when its content cannot be read."""
         ...
 
     def cancelled(self, consumer: Consumer) -> None:
@@ -201,7 +204,10 @@ class Queue:
 
     def _hand_over(self, consumer: Consumer, entry: Entry) -> None:
         self.unacked += 1
-        consumer.outlet.deliver(consumer, entry)
+        try:
+            consumer.outlet.deliver(consumer, entry)
+        except OSError as error:
+            self.lose(entry, error)
 
     def take(self, now: float) -> Entry | None:
         """The head, now unacknowledged; None when there is none. It is owed settle, requeue or reject."""
@@ -220,6 +226,11 @@ class Queue:
         """Acknowledged: it is gone for good."""
         self.unacked -= 1
         self._discard(entry)
+
+    def lose(self, entry: Entry, error: OSError) -> None:
+        """Its content is where it cannot be read any more: nobody can have it."""
+        log.error("a message of queue '%s' is lost: %s", self.name, error)
+        self.settle(entry)
 
     def reject(self, entry: Entry, now: float) -> None:
         """Refused without requeue: dead-lettered or dropped."""

@@ -51,7 +51,8 @@ SERVER_PROPERTIES: dict[str, Any] = {
 
 
 class Session:
-    """One client's connection (the Link of its channels). `now`: the broker's clock at the present event."""
+    """One client's connection (the Link of its channels). `now`: the broker's clock at the present event; `user`: whose
+    it is, empty until it has come in."""
 
     rights: Rights
     vhost: VirtualHost
@@ -72,7 +73,7 @@ class Session:
         self._unreadable: bytes | None = None  # after a FrameError: the last octets, in search of close-ok
         self._out: list[bytes] = []
         self.waiting = 0  # octets that `take_output` would give
-        self._paused = self._held_back = self._blocked = False
+        self._paused = self._held_back = self._blocked = self._entered = False
 
     # -- what the shell calls
 
@@ -125,6 +126,12 @@ class Session:
             self.lost(self.now)
         elif quiet >= self.heartbeat / 2:
             self.send(codec.HEARTBEAT_FRAME)
+
+    def expire(self, now: float) -> None:
+        """Close the channels whose client owes an acknowledgement for too long (RabbitMQ's consumer_timeout)."""
+        self.now = now
+        for channel in list(self.channels.values()):
+            channel.expire()
 
     def shut_down(self, now: float, why: str = _SHUTDOWN) -> None:
         """The broker stops (or the user is no more): connection.close 320."""
@@ -219,6 +226,7 @@ class Session:
                 methods.handle(channel, value)
             if channel.state is ChannelState.GONE:
                 del self.channels[channel.number]
+                self.broker.close_channels(self.user, 1)
 
     def _take_other(self, kind: int, number: int, payload: bytes, culprit: tuple[int, int]) -> None:
         """Channel 0, a channel that is not open, or a connection that is not running."""
@@ -259,6 +267,7 @@ class Session:
                 f" ({self.channel_max})",
                 (0, 0),
             )
+        self.broker.open_channel(self.user)
         self.channels[number] = Channel(self, number)
         self.send(codec.method(number, commands.Channel.OpenOk()))
 
@@ -301,8 +310,12 @@ class Session:
 
     def _open(self, value: Any) -> None:
         name = value.virtual_host
-        self.rights.enter(name, name in self.broker.vhosts)
-        self.vhost = self.broker.vhosts[name]
+        vhost = self.broker.find_vhost(name)
+        self.rights.enter(name, vhost is not None)
+        assert vhost is not None
+        self.broker.enter(self.user)
+        self._entered = True
+        self.vhost = vhost
         self.state = connection_step(self.state, "open")
         self._send_method(commands.Connection.OpenOk())
 
@@ -316,6 +329,11 @@ class Session:
 
     # -- the end
 
+    def end(self, error: ProtocolError, now: float) -> None:
+        """connection.close for what this client holds."""
+        self.now = now
+        self._refuse(error, (0, 0))
+
     def _refuse(self, error: ProtocolError, culprit: tuple[int, int]) -> None:
         """connection.close, or before the client has come in: a cut without a word."""
         if self.state in (_RUNNING, ConnectionState.OPEN):
@@ -328,6 +346,7 @@ class Session:
         self._release()
         class_id, method_id = error.method or culprit
         text = codec.cut_text(str(error))
+        self.broker.on_refusal(self.user, error)
         self._send_method(commands.Connection.Close(error.code, text, class_id, method_id))
 
     def fail(self, now: float) -> None:
@@ -338,7 +357,11 @@ class Session:
 
     def _release(self) -> None:
         self.broker.forget(self._unblock)
+        if self._entered:
+            self._entered = False
+            self.broker.leave(self.user)
         channels, self.channels = self.channels, {}
+        self.broker.close_channels(self.user, len(channels))
         for channel in channels.values():
             channel.release()
 

@@ -56,12 +56,13 @@ from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
-from sandbox.kernel.errors import Issue, RequestError, malformed, refused
+from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed, refused
 from sandbox.kernel.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.net.http_server import Listener
 from sandbox.net.link import Switchboard
+from sandbox.store.protocol import disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
 from sandbox.web.pages import Pages, console, redirect
@@ -135,8 +136,8 @@ class Control:
         await self._store.close()
 
     def health(self) -> dict[str, object]:
-        """Lines and journal."""
-        return {"lines": len(self.switchboard.lines), "exchanges": self.journal.last}
+        """Disk, lines and journal."""
+        return {"disk": disk_state(self._store), "lines": len(self.switchboard.lines), "exchanges": self.journal.last}
 
     def endpoints(self) -> dict[str, Any]:
         """endpoints.json with absolute paths."""
@@ -408,7 +409,12 @@ def _error_handlers(pages: Pages) -> dict[Any, Any]:
         issue = Issue("not-found", f"{error.detail}: {request.method} {request.url.path}")
         return _problem(error.status_code, (issue,), error.headers)
 
-    return {RequestError: request_error, HTTPException: http_error}
+    def store_error(request: Request, error: StoreError) -> Response:
+        if not _is_admin(request):
+            return on_page[StoreError](request, error)
+        return _problem(503, (Issue("transient", f"nothing can be stored now: {error.reason}"),), {"Retry-After": "5"})
+
+    return {RequestError: request_error, HTTPException: http_error, StoreError: store_error}
 
 
 def _is_admin(request: Request) -> bool:

@@ -172,7 +172,7 @@ class HubDesk:
 
     def _latest(self) -> list[Exchange]:
         recent, _ = self._control.journal.since(max(0, self._control.journal.last - RECENT), actor="hub", most=RECENT)
-        return recent[: -LATEST - 1 : -1]
+        return [each for each in recent if each.direction == "in"][: -LATEST - 1 : -1]
 
 
 def _ages(report: HubReport | None, now: float) -> dict[tuple[str, str], str]:

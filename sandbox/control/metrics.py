@@ -6,7 +6,7 @@ The hub's figures have the names of Hub Santé's own dispatcher, so that a dashb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from sandbox.config import ROLES
 from sandbox.control.journal_view import JournalView
 from sandbox.hub.meters import BOUNDS_S, UNKNOWN, Counts
-from sandbox.hub.report import HubReport
+from sandbox.hub.report import HubReport, RefusalState
 from sandbox.net.link import Switchboard
 
 CIRCUITS = ("closed", "half-open", "open")
@@ -58,6 +58,7 @@ class Metrics(Collector):
         report = self._hub()
         if report is not None:
             yield from _dispatcher(report.counts, self._software())
+            yield _closed(report.refusals)
 
     def _roles(self) -> Iterator[Metric]:
         ready = GaugeMetricFamily("sas_sandbox_role_ready", "1 when the role answers.", labels=["role"])
@@ -105,6 +106,15 @@ class Metrics(Collector):
 def _add_counts(family: CounterMetricFamily, slug: str, counts: Mapping[str, int]) -> None:
     for label, count in sorted(counts.items()):
         family.add_metric([slug, label], count)
+
+
+def _closed(refusals: Iterable[RefusalState]) -> Metric:
+    closed = CounterMetricFamily(
+        "sas_sandbox_hub_closed", "Channels and connections that the hub closed.", labels=["client", "code"]
+    )
+    for each in refusals:
+        closed.add_metric([each.client, str(each.code)], each.count)
+    return closed
 
 
 def _dispatcher(counts: Counts, software: Mapping[str, str]) -> Iterator[Metric]:

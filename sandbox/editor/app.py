@@ -71,7 +71,7 @@ from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.ended import Ended
 from sandbox.web.oidc import AT_PLATFORM, RelyingParty
@@ -356,9 +356,9 @@ class Editors:
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        return Listener(
-            edge, context.sockets[EDITORS_FHIR], tls=tls, refused=refused, at_once=edge.at_once, console=False
-        )
+        of_one = max(1000, 2 * context.settings.editor_concurrency * len(self._vendors))  # the SAS core asks them all
+        sock = context.sockets[EDITORS_FHIR]
+        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, console=False, of_one=of_one)
 
     def _pages_listener(self) -> Listener:
         context = self._context
@@ -387,6 +387,7 @@ class Editors:
         per_editor = {slug: vendor.emitter.health() for slug, vendor in self._vendors.items()}
         listed = ((slug, vendor.emitter.listed(UNSETTLED)) for slug, vendor in self._vendors.items())
         return {
+            "disk": disk_state(*(vendor.store for vendor in self._vendors.values())),
             "editors": len(self._vendors),
             "accounts": sum(len(vendor.accounts) for vendor in self._vendors.values()),
             "appointments": sum(len(vendor.ledger) for vendor in self._vendors.values()),

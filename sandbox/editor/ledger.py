@@ -13,7 +13,7 @@ takes it over on its page, or the association does so by itself at `due` (`takeo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -250,7 +250,7 @@ class Ledger:
         return booking
 
     async def move(self, booking: Booking, slot: Slot, operator: Identifier) -> Booking:
-        """Another slot of the same practitioner or association; the old one is free once that is durable.
+        """Another slot of the same practitioner or association; returns once that is durable.
 
         One commit holds the new time and its INT_R03. Raises SlotTaken, RequestError 409 when the present status
         cannot be moved, 422 when the slot is somebody else's, StoreError. Moving to where it is changes nothing.
@@ -267,18 +267,18 @@ class Ledger:
         if not self._agenda.is_free(id, now):
             raise SlotTaken
         moved = self._named(msgspec.structs.replace(current, **self._where(slot), operator=operator, changed=now))
-        await self._taking(id, moved, first=False)
-        self._agenda.release(current.slot)
+        await self._taking(id, moved, first=False, released=current.slot)
         return moved
 
-    async def _taking(self, slot: str, booking: Booking, *, first: bool) -> None:
+    async def _taking(self, slot: str, booking: Booking, *, first: bool, released: str = "") -> None:
         """Save with the slot taken in the same step of the loop; nothing is taken when nothing could be written."""
         self._agenda.take(slot)
         try:
-            await self._save(booking, first=first)
+            written = self._written(booking, first=first, released=released)
         except StoreError:
             self._agenda.release(slot)
             raise
+        await written
 
     async def act(self, booking: Booking, action: Action, operator: Identifier) -> Booking:
         """One step of the life cycle by a regulator; returns when it is durable and INT_R03 is due.
@@ -290,9 +290,8 @@ class Ledger:
         changed = self._named(msgspec.structs.replace(current, status=status, operator=operator, changed=now))
         if action is Action.TAKE and changed.practitioner is None:
             raise RequestError(409, Issue("conflict", "Ce site n'existe plus : aucun médecin n'y est de garde."))
-        await self._save(changed, first=False)
-        if status is AppointmentStatus.CANCELLED:
-            self._agenda.release(current.slot)
+        cancelled = status is AppointmentStatus.CANCELLED
+        await self._written(changed, first=False, released=current.slot if cancelled else "")
         return changed
 
     async def resend(self, booking: Booking, operator: Identifier) -> Booking:
@@ -301,7 +300,7 @@ class Ledger:
         Raises StoreError.
         """
         changed = msgspec.structs.replace(self.get(booking.id) or booking, operator=operator)
-        await self._save(changed, first=False)
+        await self._written(changed, first=False)
         return changed
 
     def appointment(self, id: str) -> Appointment | None:
@@ -343,15 +342,22 @@ class Ledger:
             "walkin": slot.walkin,
         }
 
-    async def _save(self, booking: Booking, *, first: bool) -> None:
-        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop."""
+    def _written(self, booking: Booking, *, first: bool, released: str = "") -> Awaitable[None]:
+        """One commit: the appointment and its INT_R03. Memory follows in the same step of the loop, the slot that is
+        released too. To be awaited: it is on disk then.
+
+        Raises StoreError when nothing could be changed; from the awaitable when it is durable only once the disk has
+        room again.
+        """
         owed = self._sender.due(booking.appointment(self._editor.system), first=first)
         written = self._store.commit(Put(TABLE, booking.id, _encoder.encode(booking)), *owed)
         if first:
             self._of_account.setdefault(booking.account, []).append(booking.id)
         self._await(booking)
-        await written
+        if released:
+            self._agenda.release(released)
         self._sender.wake()
+        return written
 
 
 def category_of(slot: Slot, place: Place | None) -> OrientationCategory:

@@ -152,8 +152,8 @@ class Emitter:
                 writes += self.due(appointment, first=False)
         try:
             self._store.commit(*writes)  # nobody waits for it here: what is sent waits for the disk
-        except StoreError:
-            _log.exception("%s: what was refused cannot be sent again", slug)
+        except StoreError as error:
+            _log.error("%s: what was refused cannot be sent again: %s", slug, error)
             return
         self.outbox.wake()
         self.outbox.hurry()
@@ -164,7 +164,11 @@ class Emitter:
 
     async def _send(self, entry: Entry) -> None:
         try:
-            judge(await self._request(_decoder.decode(entry.payload), entry.ref))
+            dispatch = _decoder.decode(entry.payload)
+        except msgspec.MsgspecError:  # it would fail each time
+            raise Abandon("l'envoi enregistré n'est pas lisible") from None
+        try:
+            judge(await self._request(dispatch, entry.ref))
         except PeerError as error:
             raise PeerError(error.peer, in_words(error)) from error
         except Abandon:
@@ -192,7 +196,14 @@ class Emitter:
 
 def _transmission(state: str, entry: Entry, behind: int = 0) -> Transmission:
     reason = entry.last_error.removeprefix("sas: ")
-    return Transmission(state, entry.attempts, reason, entry.due, _decoder.decode(entry.payload).method, behind)
+    return Transmission(state, entry.attempts, reason, entry.due, _method(entry), behind)
+
+
+def _method(entry: Entry) -> str:
+    try:
+        return _decoder.decode(entry.payload).method
+    except msgspec.MsgspecError:
+        return ""
 
 
 def in_words(error: PeerError) -> str:

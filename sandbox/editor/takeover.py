@@ -14,6 +14,7 @@ from sandbox.editor.accounts import Accounts
 from sandbox.editor.ledger import Action, Ledger
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import RequestError, StoreError
+from sandbox.kernel.seldom import Seldom
 from sandbox.tasks import keep
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class TakeOver:
 
     def __init__(self, ledger: Ledger, accounts: Accounts, clock: Clock) -> None:
         self._ledger, self._accounts, self._clock = ledger, accounts, clock
-        self._woken = asyncio.Event()
+        self._woken, self._refused = asyncio.Event(), Seldom(_log)
         self._task: asyncio.Task[None] | None = None
         ledger.on_awaited = self.wake
 
@@ -60,8 +61,8 @@ class TakeOver:
         for id in self._ledger.due(self._clock.now()):
             try:
                 await self._take(id)
-            except StoreError:
-                _log.exception("the doctor of appointment %s could not be named yet", id)
+            except StoreError as error:
+                self._refused.error("the doctor of appointment %s could not be named yet: %s", id, error)
                 return LOOK_S
         due = self._ledger.next_due
         if due is None:

@@ -11,16 +11,18 @@ from functools import partial
 import msgspec
 
 from sandbox.amqp.broker import Broker
+from sandbox.amqp.limits import MIB, Limits
 from sandbox.amqp.permissions import Authenticator, External, Plain
-from sandbox.config import AMQP, AMQPS, EMBEDDED
+from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings
 from sandbox.faults.base import number
 from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
-from sandbox.hub.clients import Clients, client_ids, virtual_hosts
+from sandbox.hub.clients import Clients, client_ids, further_names
 from sandbox.hub.feed import Feed
 from sandbox.hub.messages import MessageLog
 from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
 from sandbox.hub.office import Office
+from sandbox.hub.refusals import Refusals
 from sandbox.hub.remote import RemoteHub
 from sandbox.hub.removals import Lost, Removal, Removals
 from sandbox.hub.report import KEY
@@ -45,12 +47,13 @@ class Hub:
     def __init__(self, context: Context) -> None:
         self._context = context
         ids = client_ids(context.settings, context.population)
-        self._ids, vhosts = [*ids], virtual_hosts(context.settings)
-        self._clients = Clients(ids, vhosts)
+        self._ids, self._names = [*ids], further_names(context.settings)
+        self._clients = Clients(ids, (context.settings.vhost, *self._names))
         self._faults = HubFaults(context.chance("faults:hub"))
         meters = Meters()
-        self._offices = {vhost: Office(context, self._faults, vhost, meters) for vhost in vhosts}
-        self._monitor = Monitor(meters, lambda: context.clock.now().timestamp())
+        self._office = Office(context, self._faults, context.settings.vhost, meters)
+        self._refusals = Refusals(context)
+        self._monitor = Monitor(meters, lambda: context.clock.now().timestamp(), self._refusals.latest)
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
         self._running: _Running | None = None
         self._removals = Removals()
@@ -82,8 +85,8 @@ class Hub:
         hits, trouble = dict(self._faults.hits()), "" if disk == "ok" else disk
         return {
             "connections": len(running.server.connections) if running is not None else 0,
-            "routed": sum(office.routed for office in self._offices.values()),
-            "refused": sum(office.refused for office in self._offices.values()),
+            "routed": self._office.routed,
+            "refused": self._office.refused,
             "disk": disk,
             "queues": running.queues() if running is not None else {},
             KEY: self._monitor.report(broker, server, hits, trouble),
@@ -93,22 +96,21 @@ class Hub:
     async def _open(self) -> _Running:
         """A broker with what the disk holds, its dispatcher, its listener."""
         context = self._context
-        broker = Broker(context.entropy.octets)
+        broker = Broker(context.entropy.octets, limits=limits(context.settings), on_refusal=self._refusals.add)
         ttl_ms, most = context.settings.message_ttl_s * 1000, context.settings.queue_limit
         server = self._listener(broker)
         self._removals.resume()
         leaving = self._removals.pending(context.world.world)
         everybody = (*self._ids, *leaving)  # what waits for those who leave is to be counted
-        feeds = [
-            Feed(context, broker, vhost, self._ids, self._offices[vhost.name], server.cut)
-            for vhost in [add_virtual_host(broker, name, everybody, ttl_ms, most=most) for name in self._offices]
-        ]
+        vhost = add_virtual_host(broker, context.settings.vhost, everybody, ttl_ms, most=most)
+        for name in self._names:
+            broker.alias(name, vhost)
+        feed = Feed(context, broker, vhost, self._ids, self._office, server.cut)
         messages = MessageLog.open(context.store_dir("hub"), broker)
         messages.start()
-        for feed in feeds:
-            feed.start()
+        feed.start()
         await server.start()
-        return _Running(broker, feeds, messages, server)
+        return _Running(broker, feed, messages, server)
 
     def _follow(self, world: World) -> None:
         """The clients and faults of the present World; a restart is carried out once."""
@@ -181,7 +183,7 @@ class _Running:
     """A broker at work."""
 
     broker: Broker
-    feeds: list[Feed]
+    feed: Feed
     messages: MessageLog
     server: AmqpServer
 
@@ -189,13 +191,11 @@ class _Running:
         """Queues for one client more."""
         for vhost in self.broker.vhosts.values():
             add_client(vhost, client, ttl_ms, most)
-        for feed in self.feeds:
-            feed.add_client(client)
+        self.feed.add_client(client)
 
     def delete_queues(self, client: str) -> list[Lost]:
         """A client's queues go with what is in them."""
-        for feed in self.feeds:
-            feed.remove_client(client)
+        self.feed.remove_client(client)
         return [
             Lost(vhost.name, *queue) for vhost in self.broker.vhosts.values() for queue in remove_client(vhost, client)
         ]
@@ -207,8 +207,7 @@ class _Running:
 
     def wake(self) -> None:
         """A pause may be over."""
-        for feed in self.feeds:
-            feed.wake()
+        self.feed.wake()
 
     def queues(self) -> dict[str, str]:
         """`ready/unacknowledged` of the queues in use."""
@@ -222,8 +221,7 @@ class _Running:
     async def close(self) -> None:
         """No client, no dispatcher, everything on disk."""
         await self.server.stop()
-        for feed in self.feeds:
-            feed.stop()
+        self.feed.stop()
         await self.messages.stop()
 
 
@@ -240,6 +238,11 @@ class _OnDisk:
             return False
         self.tell()
         return True
+
+
+def limits(settings: Settings) -> Limits:
+    """What the embedded broker allows, by the settings."""
+    return Limits(settings.message_limit_mib * MIB, settings.ack_timeout_s, settings.client_connections)
 
 
 def build(context: Context) -> Service:

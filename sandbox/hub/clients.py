@@ -10,6 +10,7 @@ from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE,
 from sandbox.population.people import Population
 
 DEFAULT_VHOST = "/"
+MODEL_VHOST = "15-15_v2.1"  # of the version of the message model that brought RS-SAS-RDV
 
 
 def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
@@ -20,8 +21,13 @@ def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
 
 
 def virtual_hosts(settings: Settings) -> tuple[str, ...]:
-    """The configured one (one per version of the message model) and `/`; their queues are separate."""
+    """Those of a RabbitMQ: the configured one (one per version of the message model) and `/`, each with its queues."""
     return tuple(dict.fromkeys((settings.vhost, DEFAULT_VHOST)))
+
+
+def further_names(settings: Settings) -> tuple[str, ...]:
+    """Names under which the embedded broker's only virtual host is entered, beside the configured one."""
+    return tuple(name for name in (MODEL_VHOST, DEFAULT_VHOST) if name != settings.vhost)
 
 
 class Clients:

@@ -89,7 +89,12 @@ class Feed:
             self.wake()
 
     def _dispatch(self, queue: Queue, entry: Entry, now: float) -> None:
-        decision = self.office.judge(_arrival(entry.message, queue.name), self._targets.__contains__)
+        try:
+            arrival = _arrival(entry.message, queue.name)
+        except Exception:  # noqa: BLE001 - what cannot even be read (a page of it is gone): settled, told, not repeated
+            decision = self.office.failed(_bare(entry.message, queue.name))
+        else:
+            decision = self.office.judge(arrival, self._targets.__contains__)
         if not decision.hold:
             self._finish(queue, entry, decision, now)
             if self._held:
@@ -114,8 +119,13 @@ class Feed:
             finish()
 
     def _finish(self, queue: Queue, entry: Entry, decision: Decision, now: float) -> None:
-        for publication in decision.result.publications:
-            self._publish(publication, now)
+        try:
+            for publication in decision.result.publications:
+                self._publish(publication, now)
+        except Exception:  # noqa: BLE001 - a defect of ours: the message must not stay half done
+            decision = self.office.failed(_bare(entry.message, queue.name))
+            for publication in decision.result.publications:
+                self._publish(publication, now)
         queue.settle(entry)
         self.office.finished(decision)
         for client in decision.cut:
@@ -130,6 +140,11 @@ class Feed:
         message = Message(DISTRIBUTION, publication.routing_key, raw, publication.body, True, publication.expiration_ms)
         if not self._vhost.publish(message, now)[0]:
             _log.warning("hub: no queue '%s', message dropped", publication.routing_key)
+
+
+def _bare(message: Message, queue: str) -> Arrival:
+    """A message of which nothing but its address is looked at."""
+    return Arrival(message.routing_key, b"", None, None, {}, queue)
 
 
 def _arrival(message: Message, queue: str) -> Arrival:

@@ -21,6 +21,7 @@ from sandbox.amqp.message import Message
 from sandbox.amqp.records import Put, replay
 from sandbox.hub.paging import Paging
 from sandbox.kernel.errors import StoreError
+from sandbox.kernel.seldom import Seldom
 from sandbox.store.directory import claim_directory
 from sandbox.store.log import Log
 from sandbox.store.schema import Schema
@@ -46,7 +47,7 @@ class MessageLog:
     ) -> None:
         self.recovered = recovered  # messages found when the log was opened
         self._records, self._log, self._lock, self._path = broker.records, log, lock, path
-        self._stopping = asyncio.Event()
+        self._stopping, self._still_refused = asyncio.Event(), Seldom(_log)
         self._smallest = self._limit = compact_above
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -146,7 +147,7 @@ class MessageLog:
                 snapshot = self._records.snapshot()
                 segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
             except OSError as error:
-                _log.warning("hub: the disk still refuses: %s", error.strerror or error)
+                self._still_refused.warning("hub: the disk still refuses: %s", error.strerror or error)
                 continue
             self._log = Log(segment)
             self._records.accepting = True

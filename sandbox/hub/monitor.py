@@ -15,7 +15,15 @@ from sandbox.amqp.message import Entry
 from sandbox.amqp.queue import Queue
 from sandbox.amqp.states import ConnectionState as State
 from sandbox.hub.meters import Meters
-from sandbox.hub.report import MOST_CONNECTIONS, MOST_QUEUES, ConnectionState, HubReport, QueueState, plain
+from sandbox.hub.report import (
+    MOST_CONNECTIONS,
+    MOST_QUEUES,
+    ConnectionState,
+    HubReport,
+    QueueState,
+    RefusalState,
+    plain,
+)
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ
 from sandbox.net.amqp_server import AmqpServer, Connection
 
@@ -25,10 +33,12 @@ _TEXT = 80  # characters of what a client calls itself
 
 
 class Monitor:
-    """One broker's watcher. `now`: sandbox time, epoch seconds."""
+    """One broker's watcher. `now`: sandbox time, epoch seconds; `refusals`: what the broker closed."""
 
-    def __init__(self, meters: Meters, now: Callable[[], float]) -> None:
-        self._meters, self._now = meters, now
+    def __init__(
+        self, meters: Meters, now: Callable[[], float], refusals: Callable[[], tuple[RefusalState, ...]] = lambda: ()
+    ) -> None:
+        self._meters, self._now, self._refusals = meters, now, refusals
         self._since: dict[Connection, float] = {}
         self._tails: dict[tuple[str, str], deque[tuple[int, float]]] = {}
         self._last: dict[str, Any] = {}
@@ -50,6 +60,7 @@ class Monitor:
                     unseen_queues=max(0, len(queues) - MOST_QUEUES),
                     connections=tuple(connections[:MOST_CONNECTIONS]),
                     unseen_connections=max(0, len(connections) - MOST_CONNECTIONS),
+                    refusals=self._refusals(),
                     hits=hits,
                     trouble=trouble,
                 )

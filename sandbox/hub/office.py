@@ -11,8 +11,9 @@ import msgspec
 
 from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
+from sandbox.hub.checks import Refusal
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched, dispatch
+from sandbox.hub.dispatcher import DEAD_LETTERS, HUB_ID, Arrival, Dispatched, dispatch, refuse
 from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
@@ -20,6 +21,7 @@ from sandbox.kernel.hub_clients import added_clients
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 
+_FAILED = "the dispatcher failed on this message"
 _NOTE = 500  # characters of an error's cause that the journal gets
 
 _log = logging.getLogger(__name__)
@@ -42,9 +44,22 @@ class Office:
         try:
             decision = self._decide(arrival, exists, now)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
-            _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
-            text = "the dispatcher failed on this message"
-            decision = Decision(Dispatched((), 700, text, arrival.routing_key, ""))
+            return self.failed(arrival)
+        return self._settled(arrival, decision, now, started)
+
+    def failed(self, arrival: Arrival) -> Decision:
+        """We failed on this message, and would again: its sender is told (700), once; call it where that was caught."""
+        _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
+        started, now = time.perf_counter(), self._context.clock.now()
+        if arrival.queue == DEAD_LETTERS:  # nobody waits for it any more
+            result = Dispatched((), HubCode.INTERNAL_CLIENT_ERROR, _FAILED, arrival.routing_key, "")
+        else:
+            refusal = Refusal(HubCode.INTERNAL_CLIENT_ERROR, _FAILED)
+            result = refuse(arrival, refusal, now=now, new_id=self._context.entropy.uuid)
+        return self._settled(arrival, Decision(result), now, started)
+
+    def _settled(self, arrival: Arrival, decision: Decision, now: datetime, started: float) -> Decision:
+        """Counted and journalled."""
         self._count(decision.result)
         self._tell(decision, len(arrival.body), now.timestamp(), (time.perf_counter() - started) * 1000)
         return msgspec.structs.replace(decision, began=started)

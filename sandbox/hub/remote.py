@@ -167,6 +167,7 @@ class RemoteHub:
             allowed=self._allowed,
             # Every queue is taken to be there until the broker returns what was published to it.
             decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True), office),
+            failed=lambda taken: _outgoing(office.failed(_arrival(taken)).result),
             unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken)).result),
         )
         pki = context.pki

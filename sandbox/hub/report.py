@@ -41,8 +41,20 @@ class ConnectionState(msgspec.Struct, frozen=True):
     consumers: int
 
 
+class RefusalState(msgspec.Struct, frozen=True):
+    """Channels and connections of a client (empty: of somebody who was not let in) that the broker closed with one
+    reply code. `text`: of the last one; `last`: sandbox time, epoch seconds."""
+
+    client: str
+    code: int
+    count: int
+    text: str
+    last: float
+
+
 class HubReport(msgspec.Struct, frozen=True):
-    """The whole. `unseen_*`: how many did not fit; `connections` None: the broker does not tell; `hits`: how often each
+    """The whole. `unseen_*`: how many did not fit; `connections` None: the broker does not tell; `refusals`:
+    what the broker closed, the latest first; `hits`: how often each
     fault struck; `trouble`: what is wrong, for people."""
 
     counts: Counts
@@ -50,6 +62,7 @@ class HubReport(msgspec.Struct, frozen=True):
     unseen_queues: int = 0
     connections: tuple[ConnectionState, ...] | None = None
     unseen_connections: int = 0
+    refusals: tuple[RefusalState, ...] = ()
     hits: dict[str, int] = {}
     trouble: str = ""
 

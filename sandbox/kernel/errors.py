@@ -19,6 +19,7 @@ SandboxError
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 
@@ -121,6 +122,14 @@ class PeerRefused(PeerError):
 
 class StoreError(SandboxError):
     """The durable store cannot be used."""
+
+    @property
+    def reason(self) -> str:
+        """Why, without the path of the file: `No space left on device`."""
+        return str(self).rpartition(": ")[2]
+
+
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})  # of an OSError: the disk refuses
 
 
 class StoreLocked(StoreError):

@@ -19,9 +19,10 @@ from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
 from sandbox.kernel.errors import StoreError
+from sandbox.kernel.seldom import Seldom
 from sandbox.lrm.manners import PLAIN, Manner
 from sandbox.net.context import Context
-from sandbox.store.outbox import Entry, Outbox
+from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
 
 OUTBOX, HELD = "answers", "answers.held"
@@ -63,7 +64,8 @@ class Answers:
             store, OUTBOX, send, clock=context.clock, entropy=context.entropy, concurrency=CONCURRENCY
         )
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._releasing: set[asyncio.Task[bool]] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
+        self._refused, self._stopped = Seldom(_log), False
 
     @property
     def waiting(self) -> int:
@@ -80,6 +82,7 @@ class Answers:
 
     async def stop(self) -> None:
         """Finish what is in flight (bounded)."""
+        self._stopped = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -150,11 +153,12 @@ class Answers:
         if row is None:
             return False
         answer = _decode(row)
-        await self._store.commit(
+        written = self._store.commit(
             Delete(HELD, id), *self._outbox.put(answer.key, answer.payload.encode(), ref=answer.ref)
         )
         self._outbox.wake()
         self._changed()
+        await written
         return True
 
     def _at(self, id: str, seconds: float) -> None:
@@ -162,14 +166,18 @@ class Answers:
         self._timers[id] = loop.call_later(max(0.0, seconds), self._due, id)
 
     def _due(self, id: str) -> None:
-        task = asyncio.get_running_loop().create_task(self.release(id), name=f"held answer {id}")
+        task = asyncio.get_running_loop().create_task(self._release_in_time(id), name=f"held answer {id}")
         self._releasing.add(task)
-        task.add_done_callback(self._released)
+        task.add_done_callback(self._releasing.discard)
 
-    def _released(self, task: asyncio.Task[bool]) -> None:
-        self._releasing.discard(task)
-        if not task.cancelled() and isinstance(task.exception(), StoreError):
-            _log.error("%s: an answer that was held stays where it is: %s", self._client_id, task.exception())
+    async def _release_in_time(self, id: str) -> None:
+        """Once it is due; when the store refuses, as soon as it does not."""
+        try:
+            await self.release(id)
+        except StoreError as error:
+            self._refused.error("%s: held answers wait: %s", self._client_id, error)
+            if not self._stopped:
+                self._at(id, STORE_PAUSE)
 
     # ---- inside
 

@@ -24,7 +24,7 @@ from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
 from sandbox.population.agenda import zone_of
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.pages import Pages, console, leading_to
 
@@ -94,8 +94,9 @@ class LrmService:
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))
 
     def health(self) -> dict[str, object]:
-        """Each LRM's own."""
-        return {lrm.territory.samu: lrm.health() for lrm in self._lrms.values()}
+        """The disk of them all, and each LRM's own by its client id."""
+        lrms = self._lrms.values()
+        return {"disk": disk_state(*(lrm.store for lrm in lrms)), **{lrm.territory.samu: lrm.health() for lrm in lrms}}
 
     def _application(self) -> Router:
         pages = Pages("sandbox.lrm", app_name="LRM du bac à sable", banner=BANNER, colour=COLOUR, static_url="/static")

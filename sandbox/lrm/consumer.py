@@ -10,13 +10,14 @@ write is on disk; the outbox is woken after that. What the World makes this LRM 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 
 from sandbox.edxl.codes import HubCode
-from sandbox.edxl.message import Message, MessageError, read, text_at
+from sandbox.edxl.message import Message, MessageError, parse, read, text_at
 from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
-from sandbox.kernel.errors import PeerError
+from sandbox.kernel.errors import PeerError, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
@@ -24,14 +25,14 @@ from sandbox.lrm.answers import Answers, HeldAnswer
 from sandbox.lrm.ledger import ConflictError, Ledger
 from sandbox.lrm.manners import CONSULTED, PLAIN, Manner, kind_of, manner_of
 from sandbox.lrm.records import Orientation
-from sandbox.net.amqp_client import AmqpClient, Delivery, HangUp
+from sandbox.net.amqp_client import SENDER_HEADER, AmqpClient, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Put, Store
 from sandbox.web.sse import Channel
 
-SENDER_HEADER = "x-death-original-routing-key"  # the hub writes the sender's client id there
 UNDER_WAY = 500  # deliveries of the message queue that may be under way at once
+_log = logging.getLogger(__name__)
 MESSAGES, NOTICES = "messages", "notices"  # topics of `changes`
 
 
@@ -87,9 +88,20 @@ class Consumer:
 
     async def _on_message(self, delivery: Delivery) -> None:
         try:
+            await self._judge(delivery)
+        except (HangUp, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the message would come again for ever
+            _log.exception("%s: a message of %s cannot be taken", self._actor, delivery.queue)
+            cause = f"The LRM failed on this message ({type(error).__name__})"
+            document = _document(delivery.body)
+            await self._refuse_unusable(delivery, MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, document))
+
+    async def _judge(self, delivery: Delivery) -> None:
+        try:
             message = read(delivery.body)
         except MessageError as error:
-            await self._refuse_unreadable(delivery, error)
+            await self._refuse_unusable(delivery, error)
             return
         if message.appointment is None:
             reason = f"a message of this queue carries an appointment, this one a {message.content}"
@@ -115,12 +127,17 @@ class Consumer:
             await self._refuse(message, HubCode.CONFLICT, str(conflict), manner)
             return
         self._received(message, note=taken.note, fault=manner.faults)
-        if manner.refusal is not None:
-            answer = self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
-        else:
-            answer = self.answers.acknowledge(message, manner)
-        await self._commit(*taken.writes, *answer, cut=manner.cut)
+        try:
+            await self._commit(*taken.writes, *self._answer(message, manner), cut=manner.cut)
+        except ValueError:  # no row can hold it
+            self._ledger.undo(message.appointment["appointmentId"])
+            raise
         self.changes.tell(MESSAGES)
+
+    def _answer(self, message: Message, manner: Manner) -> tuple[Put, ...]:
+        if manner.refusal is not None:
+            return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
+        return self.answers.acknowledge(message, manner)
 
     async def _refuse(self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN) -> None:
         self._received(message, int(code), note=cause[:200], fault=manner.faults)
@@ -131,7 +148,7 @@ class Consumer:
         await self._commit(*notice, *answer, cut=manner.cut)
         self.changes.tell(NOTICES)
 
-    async def _refuse_unreadable(self, delivery: Delivery, error: MessageError) -> None:
+    async def _refuse_unusable(self, delivery: Delivery, error: MessageError) -> None:
         """Tell the sender as far as he can be known; who cannot be told is a notice on our page."""
         identifier = text_at(error.document, "distributionID")
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
@@ -213,6 +230,14 @@ class Consumer:
         self._context.journal.put(
             Exchange(at, self._actor, flow, direction, action, peer, status, ms, size, note=note, fault=fault, ref=ref)
         )
+
+
+def _document(body: bytes) -> object:
+    """The document of a message, None when there is none."""
+    try:
+        return parse(body)
+    except MessageError:
+        return None
 
 
 def _as_notice(body: bytes) -> tuple[str, str, str, str]:

@@ -47,6 +47,12 @@ class Tally:
         self._of[orientation.appointment_id] = now
         self._days.setdefault(day, Counter())[now[1:]] += 1
 
+    def remove(self, appointment_id: str) -> None:
+        """It is not kept after all."""
+        before = self._of.pop(appointment_id, None)
+        if before is not None:
+            self._days[before[0]][before[1:]] -= 1
+
     def _day(self, at: str) -> str:
         return datetime.fromisoformat(at).astimezone(self._zone).date().isoformat()
 

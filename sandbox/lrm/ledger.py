@@ -82,11 +82,12 @@ class Ledger:
     # ---- messages
 
     def take(self, appointment: dict[str, Any], distribution_id: str, sender: str, now: datetime) -> Taken:
-        """Apply one message. Raises ConflictError for a creation of what exists.
+        """Apply one message. Raises ConflictError for a creation of what exists, StoreError when nothing can be stored.
 
         A redelivery changes nothing; an update of something unknown creates it with the data at hand; an update
         of an attached orientation is written into its case file, without anybody's action.
         """
+        self._store.check()
         key, method = appointment["appointmentId"], appointment["method"]
         change = Change(now.isoformat(timespec="seconds"), distribution_id, method, appointment["status"])
         known = self.orientation(key)
@@ -99,6 +100,12 @@ class Ledger:
         after = taken(known, appointment, change)
         self._tally.put(after)
         return Taken((_put(after), *self._follow(after, change)), f"updated: {appointment['status']}")
+
+    def undo(self, appointment_id: str) -> None:
+        """What `take` gave for a new orientation could not be written, and never will be."""
+        if self.orientation(appointment_id) is None:
+            self._unattached.pop(appointment_id, None)
+            self._tally.remove(appointment_id)
 
     def _create(self, appointment: dict[str, Any], change: Change, sender: str) -> Taken:
         key = appointment["appointmentId"]
@@ -225,6 +232,7 @@ class Ledger:
 
         Raises RequestError 404 for an unknown one of either, 409 when it is attached to another case file.
         """
+        self._store.check()
         orientation, case_file = self.orientation(appointment_id), self.case_file(number)
         if orientation is None or case_file is None:
             what = "Orientation inconnue." if orientation is None else "Dossier inconnu."
@@ -245,6 +253,7 @@ class Ledger:
 
         Raises RequestError 404 for an unknown one of either.
         """
+        self._store.check()
         orientation, case_file = self.orientation(appointment_id), self._known_case_file(number)
         if orientation is None:
             raise RequestError(404, Issue("not-found", "Orientation inconnue."))
@@ -258,7 +267,8 @@ class Ledger:
         return _put(msgspec.structs.replace(orientation, case_file=None)), _put_case_file(file)
 
     def note(self, *, at: datetime, queue: str, sender: str, kind: str, text: str, ref: str) -> tuple[Put, ...]:
-        """The write that keeps a notice; the oldest of 200 makes room."""
+        """The write that keeps a notice; the oldest of 200 makes room. Raises StoreError when nothing can be stored."""
+        self._store.check()
         number = self._notices[-1].number + 1 if self._notices else 0
         notice = Notice(number, at.isoformat(timespec="seconds"), queue, sender, kind, text[:LONGEST_TEXT], ref)
         self._notices = [*self._notices, notice][-MOST_NOTICES:]

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import aiormq
@@ -30,9 +32,14 @@ CONNECT_TIMEOUT = 10.0  # s for a connection and all that is looked for on it
 CONFIRM_TIMEOUT = 30.0  # s for a confirm; beyond, the connection starts afresh
 RECONNECT = (0.2, 5.0)  # s, first and longest pause between attempts
 _GOODBYE = 2.0  # s for connection.close
+_TOO_LARGE = re.compile(r"larger than configured max size (\d+)")  # RabbitMQ's 406
 _FAILURES = (AMQPError, OSError, ConnectionError, TimeoutError, RuntimeError)
 
 _log = logging.getLogger(__name__)
+
+
+class _Unsendable(Exception):
+    """These publications will never be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,8 @@ class Work:
 
     `prepare`: what must be there, looked for or made on a fresh connection (raises PeerUnreachable: what is missing).
     `allowed`: set while messages may be taken. `decide`: what becomes of a message. `unroutable`: what becomes of it
-    when no queue takes the first publication.
+    when no queue takes the first publication. `failed`: what becomes of one whose publications
+    cannot be made, or are such as the broker does not take (called where that was caught).
     """
 
     queues: tuple[str, ...]
@@ -84,6 +92,7 @@ class Work:
     allowed: asyncio.Event
     decide: Callable[[Taken], Carried]
     unroutable: Callable[[Taken], Sequence[Outgoing]]
+    failed: Callable[[Taken], Sequence[Outgoing]]
 
 
 class Carrier:
@@ -97,6 +106,7 @@ class Carrier:
         self._passed = asyncio.Event()
         self._connection: AbstractConnection | None = None
         self._lost = asyncio.Event()
+        self._most = sys.maxsize  # octets of a body that the broker takes, as far as it has said
         self.trouble = "not connected yet"
 
     @property
@@ -214,6 +224,8 @@ class Carrier:
             try:
                 await self._carry(queue, message)
             except _FAILURES as error:
+                if (found := _TOO_LARGE.search(str(error))) is not None:
+                    self._most = int(found[1])  # it comes again, and is settled then
                 _log.warning("hub: a message of %s stays where it is: %s", queue, _why(error))
                 self._lost.set()
             finally:
@@ -228,10 +240,24 @@ class Carrier:
         carried = self._work.decide(taken)
         await self._held_back(carried)
         async with asyncio.timeout(CONFIRM_TIMEOUT):
-            if not await _published(channel, carried.outgoing):
-                await _published(channel, self._work.unroutable(taken))
+            try:
+                if not await self._published(channel, carried.outgoing):
+                    await self._published(channel, self._work.unroutable(taken))
+            except _Unsendable:
+                await _published(channel, self._work.failed(replace(taken, body=b"")))
             await channel.basic_ack(message.delivery_tag or 0, wait=False)
         carried.done()
+
+    async def _published(self, channel: Channel, outgoing: Sequence[Outgoing]) -> bool:
+        """Publish; False when no queue took one of them. Raises _Unsendable for what would fail each time."""
+        if any(len(each.body) > self._most for each in outgoing):
+            raise _Unsendable
+        try:
+            return await _published(channel, outgoing)
+        except _FAILURES:
+            raise
+        except Exception as error:
+            raise _Unsendable from error
 
     async def _held_back(self, carried: Carried) -> None:
         """Return when it is this message's turn; one that is not held lets those go that it was to overtake."""

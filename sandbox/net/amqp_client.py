@@ -23,7 +23,10 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
-from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
+from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.journal import Exchange
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
 from sandbox.net.revocation import Contexts, Following
 from sandbox.net.tls import client_context
@@ -32,10 +35,11 @@ from sandbox.tasks import keep
 PUBLISH_TIMEOUT = 10.0  # s for the publisher's confirm
 CONNECT_TIMEOUT = 10.0  # s for a connection and its channels
 RECONNECT = (0.2, 5.0)  # s, first and longest pause between attempts
-RETRY = (0.2, 30.0)  # s, first and longest pause after a handler failed
-_TRIES = 4  # times that a handler sees a delivery before it goes back to its queue
+STORE_PAUSE = 1.0  # s until a handler whose store refused is tried again
 _HEARTBEAT = 10  # s
 _GOODBYE = 2.0  # s for the hub to answer connection.close
+SENDER_HEADER = "x-death-original-routing-key"  # the hub writes the sender's client id there
+UNUSABLE = 700  # INTERNAL_CLIENT_ERROR of the hub's model
 _EXCHANGE, _HUB = "hubsante", "hub"
 
 _log = logging.getLogger(__name__)
@@ -74,7 +78,7 @@ class AmqpClient:
         self._context, self._actor, self._client_id = context, actor, client_id
         self._subscriptions: list[_Subscription] = []
         self._unheard: frozenset[str] = frozenset()
-        self._failures = 0  # of handlers, since one succeeded
+        self._refused = Seldom(_log)
         self._publishing: tuple[AbstractChannel, AbstractExchange] | None = None
         self._lost: asyncio.Event | None = None  # of the present connection
         self._up = asyncio.Event()
@@ -90,11 +94,12 @@ class AmqpClient:
     def consume(self, queue: str, handler: Handler, *, prefetch: int = 50, together: bool = False) -> None:
         """Give each message of `queue` to `handler`, one after the other; call it before `start`.
 
-        When the handler returns the delivery is acknowledged. When it raises, the same delivery is tried again after
-        a pause (so that order holds); after some tries it goes back to the queue and the next one has its turn.
+        When the handler returns the delivery is acknowledged. When it raises StoreError, the same delivery is tried
+        again after a pause, for as long as it takes (so that order holds). When it raises anything else it would do so
+        for ever: the delivery is rejected, journalled as 700, and the hub tells its sender that it died (500).
 
         `together`: up to `prefetch` deliveries are under way at once. Their handlers begin in the order of delivery:
-        what one does before it first waits is done in order. When one raises, the connection starts afresh after a
+        what one does before it first waits is done in order. After StoreError the connection starts afresh after the
         pause, and everything that is not acknowledged comes again, in order.
         """
         self._subscriptions.append(_Subscription(queue, handler, prefetch, together))
@@ -259,26 +264,27 @@ class AmqpClient:
         if lost.is_set():
             return  # it comes again
         try:
-            await subscription.handler(_delivery(subscription, message))
+            usable = await self._handled(subscription, _delivery(subscription, message))
         except HangUp:
             lost.set()
-        except Exception:  # noqa: BLE001 - whatever the handler lacks, the message must stay with the hub
-            pause = min(RETRY[0] * 4.0 ** min(self._failures, 20), RETRY[1])
-            self._failures += 1
-            _log.exception("%s: a message of %s was not handled, again in %g s", self._actor, subscription.queue, pause)
-            await asyncio.sleep(pause)
+        except StoreError as error:
+            self._wait_for_store(error)
+            await asyncio.sleep(STORE_PAUSE)
             lost.set()
         else:
-            self._failures = 0
-            await self._acknowledge(message, lost)
+            await self._answer(message, usable, lost)
 
-    async def _acknowledge(self, message: AbstractIncomingMessage, lost: asyncio.Event) -> None:
+    async def _answer(self, message: AbstractIncomingMessage, usable: bool, lost: asyncio.Event) -> None:
+        """Acknowledge a delivery, or reject one that cannot be used."""
         if lost.is_set():
             return
         try:
-            await message.ack()
+            if usable:
+                await message.ack()
+            else:
+                await message.reject(requeue=False)
         except CONNECTION_EXCEPTIONS as error:
-            _log.info("%s: a delivery could not be acknowledged (%s)", self._actor, _why(error))
+            _log.info("%s: a delivery could not be answered (%s)", self._actor, _why(error))
             lost.set()
 
     async def _work(
@@ -287,29 +293,46 @@ class AmqpClient:
         """Handle the deliveries of one queue in order. When one cannot be answered the connection starts afresh."""
         while True:
             message = await inbox.get()
-            handled = await self._handle(subscription, _delivery(subscription, message))
             try:
-                if handled:
-                    await message.ack()
-                else:
-                    await message.nack(requeue=True)
-            except CONNECTION_EXCEPTIONS as error:
-                _log.info("%s: a delivery could not be answered (%s)", self._actor, _why(error))
+                usable = await self._handle(subscription, _delivery(subscription, message))
+            except HangUp:
                 lost.set()
+                return
+            await self._answer(message, usable, lost)
+            if lost.is_set():
                 return
 
     async def _handle(self, subscription: _Subscription, delivery: Delivery) -> bool:
-        pause = RETRY[0]
-        for _ in range(_TRIES):
+        """The same, as often as the store refuses."""
+        while True:
             try:
-                await subscription.handler(delivery)
-            except Exception:  # noqa: BLE001 - whatever the handler lacks, the message must stay with the hub
-                _log.exception("%s: a message of %s was not handled, again in %g s", self._actor, delivery.queue, pause)
-                await asyncio.sleep(pause)
-                pause = min(4 * pause, RETRY[1])
-            else:
-                return True
-        return False
+                return await self._handled(subscription, delivery)
+            except StoreError as error:
+                self._wait_for_store(error)
+                await asyncio.sleep(STORE_PAUSE)
+
+    def _wait_for_store(self, error: StoreError) -> None:
+        self._refused.error("%s: deliveries wait for the store: %s", self._actor, error)
+
+    async def _handled(self, subscription: _Subscription, delivery: Delivery) -> bool:
+        """False: the handler failed on it, and would again. Raises HangUp, StoreError."""
+        try:
+            await subscription.handler(delivery)
+        except (HangUp, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the message must not come again and again
+            _log.exception("%s: a message of %s cannot be used", self._actor, delivery.queue)
+            self._journal(delivery, error)
+            return False
+        return True
+
+    def _journal(self, delivery: Delivery, error: Exception) -> None:
+        at, sender = self._context.clock.now().timestamp(), str(delivery.headers.get(SENDER_HEADER) or "")
+        note = f"rejected: the message cannot be used ({type(error).__name__})"
+        action = f"consume {delivery.queue}"
+        self._context.journal.put(
+            Exchange(at, self._actor, Flow.INT_L02, "in", action, sender, UNUSABLE, size=len(delivery.body), note=note)
+        )
 
 
 def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:

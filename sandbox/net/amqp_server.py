@@ -17,6 +17,8 @@ from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator
 from sandbox.amqp.session import Session
 from sandbox.amqp.states import ConnectionState
+from sandbox.kernel.seldom import Seldom
+from sandbox.net.crowd import Crowd
 from sandbox.net.revocation import Contexts
 from sandbox.net.tls import Peer, TlsServer
 from sandbox.tasks import keep
@@ -53,6 +55,9 @@ class AmqpServer:
         self._handshakes: set[TlsServer] = set()
         self._dirty: set[Connection] = set()
         self._all_gone = asyncio.Event()
+        # Those that have come in are counted by the broker, which says so; here, those on their way in or out too.
+        self._crowd = Crowd(2 * broker.limits.connections)
+        self._told = Seldom(_log)
 
     async def start(self) -> None:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
@@ -85,15 +90,16 @@ class AmqpServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._tls is None:
             return Connection(self)
-        return TlsServer(self._tls(), lambda: Connection(self), connections=self._handshakes)
+        return TlsServer(self._tls(), lambda: Connection(self), connections=self._handshakes, crowd=self._crowd)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_TICK)
-            self.broker.tick(self.clock())
+            now = self.clock()
+            self.broker.tick(now)
             for connection in list(self.connections):
-                connection.tick(loop.time())
+                connection.tick(loop.time(), now)
 
     def cut(self, user: str) -> int:
         """End all connections of a user without a word; how many there were."""
@@ -115,7 +121,7 @@ class AmqpServer:
     def admit(self, connection: Connection, peer: Peer | None) -> Session | None:
         """A session for a new connection; None when there are too many."""
         if len(self.connections) >= self._most:
-            _log.warning("AMQP: refused a connection, %d are open", self._most)
+            self._told.warning("AMQP: refused a connection, %d are open", self._most)
             return None
         self.connections.add(connection)
         return Session(self.broker, self._login(peer), lambda: self.changed(connection))
@@ -216,8 +222,8 @@ class Connection(asyncio.Protocol):
         else:
             session.refill(now)
 
-    def tick(self, moment: float) -> None:
-        """Time limits and heartbeats."""
+    def tick(self, moment: float, now: float) -> None:
+        """Time limits and heartbeats. `moment`: of the loop's clock, `now`: of the broker's."""
         state = self.session.state
         limit = _LIMITS.get(state, HANDSHAKE_TIMEOUT)
         if limit != self._limit:
@@ -226,6 +232,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         if state is ConnectionState.RUNNING:
+            self.session.expire(now)
             self.session.beat(moment - self._heard, moment - self._said)
             if self.session.state is ConnectionState.ENDED:
                 _log.info("AMQP: %s is silent, cut", self.session.user)

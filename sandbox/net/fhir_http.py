@@ -23,11 +23,13 @@ from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
 from sandbox.kernel.numbers import whole_number
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.at_once import Ready
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences
 
 log = logging.getLogger(__name__)
+_refused = Seldom(log)  # lines that the store refuses
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
 _CONTENT_TYPE = MEDIA_TYPE.encode()
@@ -240,7 +242,7 @@ def not_allowed(method: str, where: str, *allow: str) -> RequestError:
 def answering(handler: Handler) -> Handler:
     """Wrap `handler`: content negotiation first, and every failure answered with an OperationOutcome.
 
-    RequestError -> its status; StoreError -> 503 (nothing was accepted); anything else -> 500 without detail,
+    RequestError -> its status; StoreError -> 503 (nothing is known to be stored); anything else -> 500 without detail,
     logged with its traceback.
     """
 
@@ -253,9 +255,11 @@ def answering(handler: Handler) -> Handler:
             return error_response(error, {"Allow": ", ".join(error.allow)})
         except RequestError as error:
             return error_response(error, getattr(error, "headers", None))
-        except StoreError:
-            log.exception("the store refused a write")
-            body = outcome(Issue("transient", "the request could not be stored; nothing was accepted"))
+        except StoreError as error:
+            _refused.error("the store refused a write: %s", error)
+            body = outcome(
+                Issue("transient", f"the request cannot be stored now ({error.reason}): send it again later")
+            )
             return fhir_response(body, 503, {"Retry-After": "5"})
         except Exception:  # the last line of defence: the peer must get FHIR, the traceback goes to the log
             log.exception("unexpected failure on %s %s", request.method, request.url.path)

@@ -20,13 +20,14 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.errors import RequestError
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.at_once import AtOnce
+from sandbox.net.crowd import Crowd
 from sandbox.net.edge import Edge
 from sandbox.net.http.connection import Connection
 from sandbox.net.http.descriptors import highest, most_connections
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import REFUSAL, Answered, check_head
-from sandbox.net.http.seldom import Seldom
 from sandbox.net.revocation import Contexts, always
 from sandbox.net.tls import Peer, TlsServer
 from sandbox.tasks import keep
@@ -44,7 +45,8 @@ _log = logging.getLogger(__name__)
 class Listener:
     """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
     told why each failed TLS handshake failed, and from where it came. `at_once` is asked first. `console`: whether
-    people use it; a port for other software leaves them some descriptors when those run short."""
+    people use it; a port for other software leaves them some descriptors when those run short. `of_one`: how many
+    connections one client certificate may have (None: three quarters of all); those beyond are answered 503."""
 
     def __init__(
         self,
@@ -55,9 +57,12 @@ class Listener:
         refused: Callable[[str, str], None] | None = None,
         at_once: AtOnce | None = None,
         console: bool = True,
+        of_one: int | None = None,
     ) -> None:
         self._app = app if isinstance(app, Edge) else Answered(app)
         self._socket, self._refused, self._console = sock, refused, console
+        most = most_connections(console=console)
+        self._crowd = Crowd(of_one or most - most // 4, self._crowded_answer(), refused)
         self.at_once, self.opening = at_once, _OPENING
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
         self._server = uvicorn.Server(_config(app))
@@ -98,6 +103,8 @@ class Listener:
                 await self._drained()
         except TimeoutError:
             await self._cut(grace)
+        for secured in [*self._secured]:  # those that were turned away
+            secured.abort()
 
     async def _accept(self) -> None:
         """Take connections as they come; where descriptors run short, who waits longest goes for who comes."""
@@ -193,6 +200,7 @@ class Listener:
                 connections=self._secured,
                 refused=self._refused,
                 plain=plain,
+                crowd=self._crowd,
             )
 
         return secure
@@ -201,6 +209,12 @@ class Listener:
         """What is said to who speaks plain HTTP to a port of TLS, in the manner of the port."""
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
         refusal = Refusal(400, "invalid", "this port speaks TLS (expected https)")
+        return self._app.answer(scope, refusal).octets()
+
+    def _crowded_answer(self) -> bytes:
+        """What is said to a connection too many of one certificate."""
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        refusal = Refusal(503, "throttled", "too many open connections with this client certificate: close some")
         return self._app.answer(scope, refusal).octets()
 
     # What connections call

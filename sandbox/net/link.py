@@ -106,6 +106,9 @@ class Line:
         return self.trouble
 
 
+_USABLE = ("ok", "closed")  # what a role tells of its disk when it is not refused by it
+
+
 class Switchboard:
     """Control's end: one line per connected role."""
 
@@ -135,8 +138,10 @@ class Switchboard:
         if isinstance(message, Applied):
             line.revision = message.revision
         else:
-            line.said_ready, line.health, line.dropped = message.ready, message.health, message.dropped
-            line.trouble = message.trouble
+            disk = str(message.health.get("disk", "ok"))
+            line.said_ready = message.ready and disk in _USABLE
+            line.health, line.dropped = message.health, message.dropped
+            line.trouble = message.trouble or ("" if disk in _USABLE else disk)
             if message.exchanges:
                 self._sink(line.role, message.exchanges)
         self._stir()

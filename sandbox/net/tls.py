@@ -19,6 +19,7 @@ from enum import Enum, auto
 from typing import Any, Literal, cast
 
 from sandbox.kernel.errors import TransitionError
+from sandbox.net.crowd import Crowd
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
@@ -107,7 +108,8 @@ class TlsServer(asyncio.Protocol):
 
     The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`. `connections`, when
     given, holds every connection that is not lost yet; `refused` is told why a handshake failed, and the partner's
-    address; `plain` answers a request of plain HTTP.
+    address; `plain` answers a request of plain HTTP; `crowd` counts the connections of each certificate and turns away
+    those that are too many.
     """
 
     def __init__(
@@ -119,12 +121,15 @@ class TlsServer(asyncio.Protocol):
         connections: set[TlsServer] | None = None,
         refused: Callable[[str, str], None] | None = None,
         plain: bytes = _PLAIN_HTTP,
+        crowd: Crowd | None = None,
     ) -> None:
         self.context = context
         self.protocol: asyncio.Protocol = _NOBODY
         self._factory, self._patience = factory, handshake_timeout
         self._connections, self._refused, self._plain = connections, refused, plain
         self._first = b""  # octets from the network, while there are few
+        self._crowd = crowd
+        self._counted = ""  # the CN under which the crowd has counted it
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.peer: Peer | None = None
@@ -165,6 +170,8 @@ class TlsServer(asyncio.Protocol):
         self._stop_timer()
         if self._connections is not None:
             self._connections.discard(self)
+        if self._crowd is not None and self._counted:
+            self._crowd.leave(self._counted)
         told.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -266,9 +273,16 @@ class TlsServer(asyncio.Protocol):
         self._enter(_State.OPEN)
         self._stop_timer()
         self.peer = parse_peer(self.tls.getpeercert())
-        self.protocol = self._factory()
+        self.protocol = self._turned_away() or self._factory()
         self.protocol.connection_made(TlsTransport(self))
         self._deliver()
+
+    def _turned_away(self) -> asyncio.Protocol | None:
+        """What deals with a connection too many of this certificate."""
+        if self._crowd is None or self.peer is None or not self.peer.cn:
+            return None
+        self._counted = self.peer.cn
+        return self._crowd.enter(self.peer.cn, self._address())
 
     def _deliver(self) -> None:
         """Hand over what can be decrypted, until the inner protocol pauses or the data ends."""
@@ -306,8 +320,7 @@ class TlsServer(asyncio.Protocol):
         self._stop_timer()
         self._timer = self._loop.call_later(LINGER, self.transport.abort)
         if self._refused is not None:
-            peername = self.transport.get_extra_info("peername")
-            self._refused(why, str(peername[0]) if peername else "")
+            self._refused(why, self._address())
 
     def _give_up(self) -> None:
         _log.info("TLS: %s did not finish its handshake within %g s", self._partner(), self._patience)
@@ -325,6 +338,10 @@ class TlsServer(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _address(self) -> str:
+        peername = self.transport.get_extra_info("peername")
+        return str(peername[0]) if peername else ""
 
     def _partner(self) -> str:
         return str(self.transport.get_extra_info("peername"))

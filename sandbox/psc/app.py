@@ -19,6 +19,7 @@ from sandbox.net.http_server import Listener
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
+from sandbox.store.protocol import disk_state
 from sandbox.store.tables import open_store
 
 ROLE = "psc"
@@ -54,6 +55,7 @@ class PscService:
         if self._provider is None:
             return {"started": False}
         return {
+            "disk": disk_state(self._store),
             "clients": len(self._provider.clients),
             "accounts": len(self._provider.people.identities.people),
             "codes": sum(len(realm.grants) for realm in self._provider.realms),

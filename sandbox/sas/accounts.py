@@ -210,15 +210,15 @@ class Accounts:
             await self._send(account_of(account), before, editor)
         except PeerError as error:
             after = msgspec.structs.replace(after, error=error.detail)
-        except StoreError:
-            log.exception("that %s is called could not be stored: it is not called", editor.slug)
+        except StoreError as error:
+            log.error("that %s is called could not be stored: it is not called: %s", editor.slug, error)
             return
         else:
             after = msgspec.structs.replace(after, known=version_of(account), identifier=account.identifier, error="")
         try:
             await self._store.commit(Put(TABLE, key, msgspec.json.encode(after)))
-        except StoreError:
-            log.exception("the state of an account at %s could not be stored; it stays due", editor.slug)
+        except StoreError as error:
+            log.error("the state of an account at %s could not be stored; it stays due: %s", editor.slug, error)
 
     # ---- withdrawal
 

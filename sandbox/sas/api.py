@@ -29,6 +29,7 @@ from sandbox.kernel.errors import Issue, JsonError, RequestError, StoreError, ma
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
@@ -46,6 +47,7 @@ from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
 
 log = logging.getLogger(__name__)
+_refused = Seldom(log)  # lines that the store refuses
 
 NDJSON = "application/x-ndjson"
 AT_A_STRETCH = 500  # slots of cards that are drawn before others have a turn
@@ -324,8 +326,8 @@ def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _store_error(_: Request, error: StoreError) -> Response:
-    log.error("the store failed under the SAS API: %s", error)
-    return _problem(503, "the store cannot be used", headers={"Retry-After": "5"})
+    _refused.error("the store failed under the SAS API: %s", error)
+    return _problem(503, f"nothing can be stored now: {error.reason}", headers={"Retry-After": "5"})
 
 
 def _unexpected(request: Request, error: Exception) -> Response:

@@ -41,7 +41,7 @@ from sandbox.sas.psc_people import PscPeople
 from sandbox.sas.regulators import Regulators
 from sandbox.sas.schema import SCHEMA
 from sandbox.sas.specialties import SPECIALTIES
-from sandbox.store.protocol import Store
+from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.ended import Ended
 from sandbox.web.pages import console
@@ -132,6 +132,7 @@ class SasCore:
     def health(self) -> dict[str, object]:
         """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""
         return {
+            "disk": disk_state(self.store),
             "appointments": self.appointments.count,
             "l02_waiting": self._l02.waiting,
             "hub_connected": self._l02.connected,

@@ -124,8 +124,8 @@ class Appointments:
             raise RequestError(404, Issue("not-found", f"no L02 message '{distribution_id}'", "distributionID"))
         written = self._store.commit(*self._l02.again(distribution_id, record))
         again = str(self._l02.of_appointment(record.id)[-1]["distributionID"])
-        await written
         self._l02.wake()
+        await written
         return again
 
     async def accept(
@@ -146,8 +146,8 @@ class Appointments:
             return decision
         written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record))
         self._remember(record)
-        await written
         self._l02.wake()
+        await written
         return decision
 
     def _etag(self, identifier: Identifier, sender: str) -> str | None:

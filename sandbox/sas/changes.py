@@ -42,6 +42,15 @@ class Watched:
         """As Store."""
         return self._store.count(table)
 
+    @property
+    def failure(self) -> str | None:
+        """As Store."""
+        return self._store.failure
+
+    def check(self) -> None:
+        """As Store."""
+        self._store.check()
+
     def commit(self, *writes: Put | Delete) -> Awaitable[None]:
         """As Store."""
         written = self._store.commit(*writes)

@@ -11,6 +11,7 @@ Sending again, by hand: what was refused or expired goes out as a new message of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +20,7 @@ from typing import Any
 from sandbox.edxl import build
 from sandbox.edxl.codes import EXPIRIES
 from sandbox.edxl.message import Message, MessageError, read, text_at
-from sandbox.kernel.errors import Issue, PeerError, RequestError, refused
+from sandbox.kernel.errors import Issue, PeerError, RequestError, StoreError, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
@@ -37,6 +38,7 @@ from sandbox.tasks import keep
 OUTBOX = "l02_outbox"
 ACTOR = "sas"
 LONGEST_CAUSE = 4000  # characters of an error's cause that are kept
+LONGEST_ID = 1000  # characters of a distributionID that a row can have; ours are far shorter
 GRACE = timedelta(minutes=1)  # that the hub's own report of an expiry may take
 SWEEP_S = 30.0
 
@@ -169,7 +171,8 @@ class L02:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            await self.sweep()
+            with contextlib.suppress(StoreError):  # the next time will do: the store says why
+                await self.sweep()
 
     def _may_go(self, key: str | None, message: Tracked) -> bool:
         return key is not None and may_go_again(self._ledger.row(key), message)
@@ -198,7 +201,8 @@ class L02:
         key, event = self._verdict(message)
         note = event.step or event.cause or "" if event is not None else f"no verdict in this {message.content}"
         code = event.code if event is not None else None
-        self._journal("in", f"consume {delivery.queue}", message.sender, key, code or 0, note=note[:200])
+        ref = key[:LONGEST_ID]
+        self._journal("in", f"consume {delivery.queue}", message.sender, ref, code or 0, note=note[:200])
         if event is not None and self._is_ours(key):
             await self._advance(key, event)
 
@@ -225,7 +229,8 @@ class L02:
         return text_at(error.get("sourceMessage"), "distributionID") or referenced
 
     def _is_ours(self, distribution_id: str) -> bool:
-        return distribution_id.partition("_")[0] == self._client_id
+        known = distribution_id.partition("_")[0] == self._client_id
+        return known and len(distribution_id) <= LONGEST_ID
 
     async def _advance(self, key: str, event: Event) -> None:
         """Apply an event and return once that is durable; nothing new needs no write."""

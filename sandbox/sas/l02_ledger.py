@@ -79,7 +79,8 @@ class Ledger:
         return (None if message.version is None else key), message
 
     def write(self, key: str, message: Tracked) -> tuple[Put | Delete, ...]:
-        """The writes that file a message as it is now: to be committed at once."""
+        """The writes that file a message as it is now: to be committed at once. Raises StoreError when they cannot."""
+        self._store.check()
         before = self.row(key)
         self._count(before.find(message.distribution_id), message)
         forgotten: tuple[Delete, ...] = ()

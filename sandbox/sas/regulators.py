@@ -257,9 +257,11 @@ class Regulators:
         )
         self._accounts[after.id] = after
         self._index()
-        await written
-        for watcher in self._watchers:
-            watcher(after)
+        try:
+            await written
+        finally:  # refused for now, it is durable as soon as the disk takes it, and nobody comes back to tell them then
+            for watcher in self._watchers:
+                watcher(after)
         return after
 
     def _settle(self, persona: Account) -> None:

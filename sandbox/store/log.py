@@ -4,8 +4,11 @@ Every record submitted in one turn of the event loop, or while the disk was busy
 synchronisation, made by the log's own thread: the loop never waits for the disk. Order on disk is the order of
 submission. The format of the file, and what is recovered from a torn or damaged one, is stated in `frames`.
 
-A write or synchronisation that fails (disk full, I/O error) fails every append that waits and poisons the log: what
-the kernel kept of it is unknown, so nothing more is accepted until the log is opened anew.
+A write or synchronisation that fails (disk full, I/O error) fails every append that waits, and nothing more is
+accepted. With `retry`, what failed is kept and tried again every so many seconds, in its order (in a copy of the file
+when a synchronisation failed: what the kernel kept of it is unknown). Once it is written the log goes on as if nothing
+had happened, and those who were told of the failure have their records on disk after all. Without `retry` it stays so
+until the log is opened anew.
 
 Waiting octets are bounded: `append` waits for room; `submit`, which cannot wait, refuses at a higher bound.
 """
@@ -21,14 +24,23 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from sandbox.files import sync_directory
 from sandbox.kernel.errors import StoreError
+from sandbox.kernel.seldom import Seldom
 from sandbox.store.directory import discard
 from sandbox.store.frames import Header, head_of
-from sandbox.store.segment import Segment, batches, next_generation, open_segment, replaced, start_segment
+from sandbox.store.segment import (
+    Segment,
+    batches,
+    copied_segment,
+    next_generation,
+    open_segment,
+    replaced,
+    start_segment,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -53,10 +65,12 @@ class _Batch:
 class Log:
     """See the module. For one thread: that of the event loop; without a running loop, `append_now` only."""
 
-    def __init__(self, segment: Segment, *, room: int = ROOM, most: int = MOST) -> None:
+    def __init__(self, segment: Segment, *, room: int = ROOM, most: int = MOST, retry: float | None = None) -> None:
         self.failure: str | None = None  # why nothing more is accepted
         self._segment = segment
-        self._room, self._most = room, most
+        self._room, self._most, self._retry = room, most, retry
+        self._unwritten: list[bytes | memoryview] = []  # the thread's: what the disk refused, to be written again
+        self._still_refused = Seldom(_log)
         self._pieces: list[bytes | memoryview] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._pending = 0  # octets not yet handed to the thread
@@ -70,7 +84,9 @@ class Log:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, *, version: int = 0, room: int = ROOM, most: int = MOST) -> tuple[Log, Iterator[bytes]]:
+    def open(
+        cls, path: Path, *, version: int = 0, room: int = ROOM, most: int = MOST, retry: float | None = None
+    ) -> tuple[Log, Iterator[bytes]]:
         """The log at `path` (begun when missing) and its records, oldest first, to be read before it is rotated.
 
         `version` is that of the records: a file of another version is for the caller to judge by `header`, and one
@@ -79,7 +95,7 @@ class Log:
         its last write.
         """
         segment, records = open_segment(path, version)
-        return cls(segment, room=room, most=most), records
+        return cls(segment, room=room, most=most, retry=retry), records
 
     @property
     def header(self) -> Header:
@@ -110,12 +126,10 @@ class Log:
     def submit(self, record: Buffers) -> asyncio.Future[None]:
         """Take a record now; the future resolves when it is on disk, with StoreError when it never will be.
 
-        Needs a running loop; the buffers must not change until then. Raises StoreError at once when the log is
-        closed, has failed or is overloaded.
+        Needs a running loop; the buffers must not change until then (with `retry`: never). Raises StoreError at once
+        when the log is closed, has failed or is overloaded.
         """
-        self._refuse_if_unusable()
-        if self._queued >= self._most:
-            raise StoreError(f"{self._queued >> 20} MiB already wait for the disk")
+        self.check()
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         self._take(record)
@@ -197,6 +211,12 @@ class Log:
         if not self._closed:
             self._closed = True
             self._end()
+
+    def check(self) -> None:
+        """Raises StoreError when `submit` would."""
+        self._refuse_if_unusable()
+        if self._queued >= self._most:
+            raise StoreError(f"{self._queued >> 20} MiB already wait for the disk")
 
     # ---- the loop's side
 
@@ -289,8 +309,17 @@ class Log:
         return outcome
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=self._retry if self.failure is not None else None)
+            except Empty:
+                self._write_again()
+                continue
+            if job is None:
+                break
             job()
+        if self.failure is not None and self._retry is not None:
+            self._write_again()  # once more, at the end
 
     def _write_batch(self, batch: _Batch) -> None:
         error: StoreError | None = None
@@ -298,6 +327,8 @@ class Log:
             self._write(batch.pieces)
         except StoreError as failure:
             error = failure
+            if self._retry is not None:
+                self._unwritten += batch.pieces
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
             batch.loop.call_soon_threadsafe(self._finish, batch, error)
 
@@ -316,6 +347,22 @@ class Log:
         self.failure = f"cannot write '{self._segment.path}': {reason}"
         _log.critical("%s: nothing more is accepted", self.failure)
         return StoreError(self.failure)
+
+    def _write_again(self) -> None:
+        """What the disk refused, once more: where the torn write is, or in a copy of what is known to be there."""
+        if self._rotation is not None and not self._rotation.done():
+            return  # it ends first, in failure
+        try:
+            if self._segment.doubtful:
+                old, self._segment = self._segment, copied_segment(self._segment)
+                old.close()
+            if self._unwritten:
+                self._segment.append(self._unwritten)
+        except (OSError, MemoryError) as error:
+            self._still_refused.warning("'%s': the disk still refuses: %s", self._segment.path, error)
+            return
+        self._unwritten, self.failure = [], None
+        _log.warning("'%s' is written again", self._segment.path)
 
     def _cut(self) -> int:
         """Where the old generation ends for the snapshot: what it contains is on disk, or there is no snapshot."""
@@ -361,6 +408,7 @@ class Log:
         try:
             sync_directory(fresh.path.parent)
         except OSError as error:
+            fresh.doubtful = True
             raise self._poison(error) from error
 
 

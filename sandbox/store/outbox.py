@@ -4,7 +4,8 @@
 together or not at all. `wake`, after that commit, lets the entry be sent as soon as it is on disk. Entries of one
 key go strictly one after the other, at most `concurrency` keys at a time. An entry is deleted once it was sent;
 the delete is not waited for, so after a crash the latest entries may be sent again (in order): receivers must be
-idempotent, as INT_R02, INT_R03 and the Hub's distributionID are.
+idempotent, as INT_R02, INT_R03 and the Hub's distributionID are. While the store refuses, nothing is sent: it could not
+be marked as sent. Sending goes on by itself once the store takes writes again.
 
     waiting ──due──▶ sending ──sent──▶ (deleted)
        ▲                │ ├─Abandon──▶ table `<name>.failed`
@@ -29,12 +30,14 @@ import msgspec
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import PeerError, SandboxError, StoreError
+from sandbox.kernel.seldom import Seldom
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.tasks import keep
 
 _log = logging.getLogger(__name__)
 
 SEQUENCES = "outbox.sequences"
+STORE_PAUSE = 0.5  # s between looks at a store that refuses
 DRAIN_SECONDS = 2.0  # how long `stop` lets what is in flight finish
 _RESERVE = 1_000  # ids reserved at a time
 _SWEEP = 10_000  # every so many entries, those of long ago that were never committed are forgotten
@@ -90,6 +93,7 @@ class _Waiting:
     attempts: int = 0
     last_error: str = ""
     due: datetime | None = None
+    verdict: tuple[Put | Delete, ...] = ()  # what became of it, until the store has taken it: it is not sent again
 
 
 _encode = msgspec.json.Encoder().encode
@@ -127,6 +131,7 @@ class Outbox:
         self._collector: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
         self._reserved = self._next = 0
+        self._refused = Seldom(_log)
         self.depth = 0  # entries not yet sent or abandoned
         self.last_error = ""  # of any entry, or of the store
         self._load()
@@ -282,8 +287,9 @@ class Outbox:
             try:
                 await self._store.barrier()
             except StoreError as error:
-                self._broken(error)
-                return
+                self._woken.set()
+                await self._wait_for_store(error)
+                continue
             for id, key in committed:
                 self._undecided.pop(id, None)
                 self._enqueue(id, key)
@@ -309,14 +315,20 @@ class Outbox:
             self._sending.add(task)
             try:
                 await self._send_first(key)
+                continue
             except StoreError as error:
-                self._broken(error)
-                return
+                refusal = error
             finally:
                 self._sending.discard(task)
+            self._ready.put_nowait(key)  # its first entry is still there
+            await self._wait_for_store(refusal)
 
     async def _send_first(self, key: str) -> None:
         waiting = self._lanes[key][0]
+        self._store.check()
+        if waiting.verdict:
+            self._settle(key, waiting)
+            return
         waiting.attempts += 1
         waiting.due = None
         entry = self._entry(waiting)
@@ -326,16 +338,25 @@ class Outbox:
         try:
             await self._send(entry)
         except Abandon as verdict:
-            self._abandon(entry, verdict.reason)
-            self._done(key)
+            self._abandon(entry, waiting, verdict.reason)
+        except StoreError:
+            raise
         except PeerError as error:
             self._put_off(key, waiting, str(error))
         except Exception as error:  # noqa: BLE001 - a bug met by one entry must not stop the others, nor lose it
-            _log.exception("outbox %s: entry %s", self._name, entry.id)
+            if entry.attempts == 1:
+                _log.exception("outbox %s: entry %s", self._name, entry.id)
             self._put_off(key, waiting, f"{type(error).__name__}: {error}")
         else:
-            self._store.commit(Delete(self._name, entry.id))  # joins the next group commit: nobody waits for it
-            self._done(key)
+            waiting.verdict = (Delete(self._name, entry.id),)
+            self._settle(key, waiting)
+
+    def _settle(self, key: str, waiting: _Waiting) -> None:
+        """Write what became of an entry: it joins the next group commit, nobody waits for it. Raises StoreError."""
+        self._store.commit(*waiting.verdict)
+        if isinstance(waiting.verdict[0], Put):
+            self._failed[key] = [*self._failed_ids(key), waiting.id]
+        self._done(key)
 
     def _done(self, key: str) -> None:
         """The first entry of a key is settled; the next one queues behind the other keys."""
@@ -347,12 +368,12 @@ class Outbox:
         else:
             del self._lanes[key]
 
-    def _abandon(self, entry: Entry, reason: str) -> None:
+    def _abandon(self, entry: Entry, waiting: _Waiting, reason: str) -> None:
         row = _row(entry.key, entry.payload, entry.ref)
         row.reason, row.attempts = reason, entry.attempts
         row.at = self._clock.now().isoformat()
-        self._store.commit(Put(self._graveyard, entry.id, _encode(row)), Delete(self._name, entry.id))
-        self._failed[entry.key] = [*self._failed_ids(entry.key), entry.id]
+        waiting.verdict = (Put(self._graveyard, entry.id, _encode(row)), Delete(self._name, entry.id))
+        self._settle(entry.key, waiting)
         self.last_error = reason
         _log.error("outbox %s: entry %s (%s) abandoned: %s", self._name, entry.id, entry.ref, reason)
 
@@ -370,10 +391,11 @@ class Outbox:
         del self._timers[key]
         self._ready.put_nowait(key)
 
-    def _broken(self, error: StoreError) -> None:
-        """The store accepts nothing more: sending what cannot be marked as sent would repeat it for ever."""
+    async def _wait_for_store(self, error: StoreError) -> None:
+        """The store refuses: sending what cannot be marked as sent would repeat it for ever."""
         self.last_error = str(error)
-        _log.critical("outbox %s stands still: %s", self._name, error)
+        self._refused.error("outbox %s waits for the store: %s", self._name, error)
+        await asyncio.sleep(STORE_PAUSE)
 
 
 def _id(number: int) -> str:

@@ -32,6 +32,11 @@ class Delete:
     key: str
 
 
+def disk_state(*stores: Store) -> str:
+    """For a role's health: `ok`, or why one of its stores refuses."""
+    return next((store.failure for store in stores if store.failure is not None), "ok")
+
+
 class Store(Protocol):
     """A role's durable rows. For one thread: that of the event loop (or of a program without one)."""
 
@@ -47,12 +52,22 @@ class Store(Protocol):
         """How many rows the table has."""
         ...
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be stored now, None while all is well. It passes by itself when the disk has room again."""
+        ...
+
+    def check(self) -> None:
+        """Raises StoreError when a commit would, at once: for those who change something of their own before it."""
+        ...
+
     def commit(self, *writes: Put | Delete) -> Awaitable[None]:
         """Apply `writes` in memory at once, all or none; the awaitable resolves when they are on disk.
 
         Await it before an answer leaves. Need not be awaited to happen (see `barrier`). Raises ValueError for a
         value that is no JSON object by its first and last octet, StoreError at once when the store has failed,
-        is closed or is overloaded (nothing is changed then), and StoreError from the awaitable when the disk fails.
+        is closed or is overloaded (nothing is changed then), and StoreError from the awaitable when the disk fails:
+        the change stays then, is not durable yet, and becomes so when the disk takes it.
         """
         ...
 

@@ -27,12 +27,14 @@ sync_file = sync_data
 
 
 class Segment:
-    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows.
+    """A log file at `path`; after a failed write it is cut back to `size` as far as the disk allows. `doubtful`: a
+    synchronisation failed, so that a later one proves nothing.
 
     One of the first format (`header.format`) is for reading: `upgraded` gives the same in the present one.
     """
 
     def __init__(self, path: Path, descriptor: int, header: Header, size: int) -> None:
+        self.doubtful = False
         self.path, self.header, self.size = path, header, size
         self._descriptor = descriptor
 
@@ -46,7 +48,7 @@ class Segment:
         octets = frame(pieces, self.header.salt)
         try:
             self._write(octets, self.size)
-            sync_file(self._descriptor)
+            self._sync()
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
@@ -77,6 +79,13 @@ class Segment:
     def sync(self) -> None:
         """Have everything written so far on disk. Raises OSError."""
         sync_file(self._descriptor)
+
+    def _sync(self) -> None:
+        try:
+            sync_file(self._descriptor)
+        except OSError:
+            self.doubtful = True
+            raise
 
     def replace(self, path: Path, former: Segment | None = None) -> None:
         """Synchronise the file and rename it to `path`, where `former` is open, if it is.
@@ -129,6 +138,22 @@ def start_segment(path: Path, salt: int | None = None, *, version: int = 0, chec
         raise
     segment.size = FILE_HEADER_SIZE
     return segment
+
+
+def copied_segment(old: Segment) -> Segment:
+    """A copy of a log file, up to its `size`, in its place; the old one is open still. Raises OSError: it stays."""
+    fresh = start_segment(
+        next_generation(old.path), old.header.salt, version=old.header.version, checkpoint=old.header.checkpoint
+    )
+    try:
+        fresh.copy(old, old.header.size, old.size)
+        fresh.replace(old.path, former=old)
+        sync_directory(old.path.parent)
+    except BaseException:
+        fresh.close()
+        discard(next_generation(old.path))
+        raise
+    return fresh
 
 
 def replaced(

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+RETRY = 3.0  # s between attempts to write what the disk refused
 LOG_LIMIT = 64 << 20  # octets of log above which the store compacts while it runs
 _SMALL = 16 << 20  # octets that a clean close always writes out
 _EMPTY: Rows = {}
@@ -78,6 +79,15 @@ class TableStore:
     def tables(self) -> list[str]:
         """The tables that have rows, in order of their first."""
         return [name for name, rows in self._tables.items() if rows]
+
+    @property
+    def failure(self) -> str | None:
+        """See `protocol.Store.failure`."""
+        return self._log.failure
+
+    def check(self) -> None:
+        """See `protocol.Store.check`."""
+        self._log.check()
 
     def commit(self, *writes: Put | Delete) -> Awaitable[None]:
         """See `protocol.Store.commit`."""
@@ -191,7 +201,7 @@ def open_tables(directory: Path, schema: Schema = PLAIN) -> TableStore:
     try:
         discard(directory / "db.json.next")
         _require_log(directory)
-        log, records = Log.open(directory / "log", version=schema.version)
+        log, records = Log.open(directory / "log", version=schema.version, retry=RETRY)
         try:
             found = _load(directory / "db.json", log.header, records)
             _migrate(directory / "log", log, found, schema)

@@ -11,7 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, PeerUnreachable, RequestError
+from sandbox.kernel.errors import (
+    DISK_FAULTS,
+    Issue,
+    PeerError,
+    PeerRefused,
+    PeerTimeout,
+    PeerUnreachable,
+    RequestError,
+    StoreError,
+)
+from sandbox.kernel.seldom import Seldom
 from sandbox.web.gate import challenging
 
 if TYPE_CHECKING:
@@ -37,11 +47,17 @@ _TEXTS: Mapping[int, tuple[str, str]] = {
     504: ("Un autre acteur n'a pas répondu à temps", "Recommencez dans un instant."),
 }
 
+_FULL = (
+    "L'enregistrement est impossible pour l'instant",
+    "Le disque du bac à sable refuse les écritures. Libérez de la place, puis recommencez.",
+)
+
 Handler = Callable[[Request, Any], Response]
 
 
 def error_handlers(pages: Pages) -> dict[Any, Handler]:
     """Exception handlers for Starlette that answer with pages."""
+    refused = Seldom(_log)
 
     def page(request: Request, status: int, details: tuple[Issue, ...] = ()) -> Response:
         what, remedy = _texts(status)
@@ -56,6 +72,19 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
     def peer_error(request: Request, error: PeerError) -> Response:
         return page(request, peer_status(error), (Issue("transient", _explain(error)),))
 
+    def store_error(request: Request, error: StoreError) -> Response:
+        refused.error("%s %s: %s", request.method, request.url.path, error)
+        what, remedy = _FULL
+        details = (Issue("transient", f"Motif donné par le système : {error.reason}."),)
+        answer = pages.render(request, "error.html", 503, error_status=503, what=what, remedy=remedy, details=details)
+        answer.headers["retry-after"] = "5"
+        return answer
+
+    def system_error(request: Request, error: OSError) -> Response:
+        if error.errno in DISK_FAULTS:
+            return store_error(request, StoreError(f"{error.filename or 'disk'}: {error.strerror}"))
+        raise error  # a defect like any other
+
     def http_error(request: Request, error: HTTPException) -> Response:
         answer = page(request, error.status_code)
         answer.headers.update(error.headers or {})
@@ -67,6 +96,8 @@ def error_handlers(pages: Pages) -> dict[Any, Handler]:
 
     return {
         RequestError: request_error,
+        StoreError: store_error,
+        OSError: system_error,
         PeerError: peer_error,
         HTTPException: http_error,
         Exception: unexpected,

@@ -16,7 +16,7 @@ from sandbox.control.hub_page import _duration
 from sandbox.control.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
 from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
-from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plain
+from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
 from sandbox.partners import ExternalLrm
@@ -252,3 +252,32 @@ def test_rates_are_drawn_as_stacked_bars() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert _duration(seconds) == text
+
+
+async def test_whom_the_broker_threw_out_is_shown_and_counted(control: Control, browser: httpx.AsyncClient) -> None:
+    text = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 5000 ms."
+    refusals = (RefusalState(SAMU, 406, 2, text, WALL), RefusalState("", 403, 1, "ACCESS_REFUSED - …", WALL))
+    closed = seen("", 406, action="channel.close", direction="out", note=text)
+    tell(control, HubReport(counts=counted().counts(), refusals=refusals), [closed])
+    page = (await browser.get("/hub")).text
+    assert "Canaux et connexions fermés par le hub" in page
+    assert page.count(text) == 1, "in its table, not among the messages"
+    lines = (await browser.get("/metrics")).text.splitlines()
+    assert f'sas_sandbox_hub_closed_total{{client="{SAMU}",code="406"}} 2.0' in lines
+    told = (await browser.get("/__admin/exchanges?actor=hub")).json()["exchanges"]
+    assert [(each["action"], each["status"]) for each in told] == [("channel.close", 406)]
+
+
+async def test_role_whose_disk_refuses_is_not_ready_and_says_why(control: Control, browser: httpx.AsyncClient) -> None:
+    line: Line = control.switchboard.lines["hub"]
+
+    async def told(disk: str) -> dict[str, Any]:
+        control.switchboard.heard(line, Report(True, {"disk": disk}, [], 0))
+        found: dict[str, Any] = (await browser.get("/__admin/health")).json()["roles"]["hub"]
+        return found
+
+    assert (await told("ok"))["ready"] is True
+    refused = await told("No space left on device")
+    assert (refused["ready"], refused["disk"]) == (False, "No space left on device")
+    assert "No space left on device" in (await browser.get("/")).text
+    assert (await told("ok"))["ready"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 
 import orjson
 import pytest
@@ -14,6 +15,7 @@ from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.net.context import Context
 from sandbox.net.http_client import Reply
+from sandbox.store.protocol import Delete, Put
 from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import (
     NATIONAL,
@@ -273,9 +275,36 @@ async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
 
     monkeypatch.setattr(office.vendor.store, "commit", full)
     answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
-    assert answer.status_code == 500
+    assert answer.status_code == 503
     assert office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
     assert not office.sas.calls
+
+
+async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
+    office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    """The person was told to come again: the slot is his, and the SAS core is told once."""
+    slot = slots(office)[3]
+    await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
+    commit = office.vendor.store.commit
+
+    async def refused(written: Awaitable[None]) -> None:
+        await written
+        raise StoreError("No space left on device")
+
+    def full(*writes: Put | Delete) -> Awaitable[None]:
+        patch.undo()  # the outbox's own writes find room
+        return refused(commit(*writes))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.vendor.store, "commit", full)
+        answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
+        assert answer.status_code == 503
+    assert not office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
+    assert answer.status_code == 303
+    await office.sas.reached(1)
+    assert len(office.vendor.ledger) == 1
 
 
 @pytest.mark.parametrize(

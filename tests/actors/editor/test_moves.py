@@ -130,7 +130,7 @@ async def test_a_move_that_cannot_be_stored_changes_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(office.vendor.store, "commit", full)
-        assert (await browser.post(f"/rendez-vous/{id}/deplacer", {"slot": slot_key(new)})).status_code == 500
+        assert (await browser.post(f"/rendez-vous/{id}/deplacer", {"slot": slot_key(new)})).status_code == 503
     assert is_free(office, new)
     assert not is_free(office, old)
 

@@ -204,7 +204,7 @@ async def test_a_password_that_cannot_be_stored_is_not_changed(
 
     with monkeypatch.context() as patch:
         patch.setattr(office.vendor.store, "commit", full)
-        assert (await use(browser, path)).status_code == 500
+        assert (await use(browser, path)).status_code == 503
     assert (await use(browser, path)).status_code == 303
 
 

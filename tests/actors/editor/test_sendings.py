@@ -202,3 +202,20 @@ async def test_why_it_waits_is_told_in_french(context: Context, failure: PeerErr
         await eventually(lambda: office.vendor.emitter.listed(1))
         assert office.vendor.emitter.listed(1)[0]["reason"] == text
         assert orjson.dumps(office.vendor.emitter.listed(1))
+
+
+async def test_sending_that_can_never_be_made_stays_visible_and_holds_nobody_up(context: Context):
+    """A row of an older time, or one that was edited by hand."""
+    sas = Sas()
+    async with opened(context, "agenda-azur", sas) as office:
+        emitter = office.vendor.emitter
+        await office.vendor.store.commit(*emitter.outbox.put("broken", b"{}", ref="broken"))
+        emitter.wake()
+        await eventually(lambda: emitter.outbox.failed_count == 1)
+        (shown,) = emitter.listed(10)
+        assert (shown["appointment"], shown["state"]) == ("broken", "refused")
+        assert shown["reason"] == "l'envoi enregistré n'est pas lisible"
+        _, id = await refused(context, office)
+        await settled(office)
+        assert [one["appointment"] for one in emitter.listed(10)] == ["broken"]
+        assert emitter.transmission(id).state == "sent"

@@ -7,7 +7,10 @@ import asyncio
 import pytest
 
 from sandbox.amqp import properties as props
+from sandbox.amqp.message import Message
 from sandbox.amqp.records import replay
+from sandbox.edxl.message import read
+from sandbox.hub import feed as feed_module
 from sandbox.hub import office as office_module
 from sandbox.hub.dispatcher import Dispatched, Publication
 
@@ -39,6 +42,12 @@ async def feed(stage, seen):
     made = stage.feed()
     made.start()
     return made
+
+
+def told(stage):
+    """What the platform reads of its errors: (code, cause)."""
+    errors = [read(body).error for body in stage.bodies(f"{PLATFORM}.info")]
+    return [(int(each["errorCode"]["statusCode"]), each["errorCause"]) for each in errors]
 
 
 async def turns(count=20):
@@ -111,8 +120,9 @@ async def test_dispatcher_that_fails_does_not_see_the_message_again(stage, feed,
     await turns()
     assert stage.bodies(f"{SAMU}.message") == [b"good"]
     assert len(seen) == 2
-    assert stage.context.journal.take()[0].status == 700
+    assert [each.status for each in stage.context.journal.take()] == [700, 0]
     assert "the dispatcher failed" in caplog.text
+    assert told(stage) == [(700, "the dispatcher failed on this message")]
 
 
 async def test_publication_to_no_queue_is_dropped_and_said(stage, seen, monkeypatch, caplog):
@@ -140,3 +150,49 @@ async def test_stopped_feed_takes_nothing(stage, feed, seen):
     stage.publish(b"y")
     await turns()
     assert seen == []
+
+
+class LostPage:
+    """Where a message's content was."""
+
+    size = 3
+
+    def read(self):
+        raise OSError("I/O error")
+
+
+async def test_message_whose_content_is_gone_is_settled_and_its_sender_told(stage, feed, seen, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.broker.load, "page_above", 0)
+        patch.setattr(stage.broker.load, "write", lambda properties, body: LostPage())
+        stage.publish(b"abc")
+    stage.publish(b"good")
+    await turns()
+    assert told(stage) == [(700, "the dispatcher failed on this message")]
+    assert stage.bodies("dispatch") == []
+    assert stage.vhost.queues["dispatch"].unacked == 0
+
+
+async def test_message_that_died_and_cannot_be_read_is_settled_in_silence(stage, feed, seen, monkeypatch):
+    monkeypatch.setattr(feed_module, "_arrival", None)
+    stage.vhost.queues["dispatch.dlq"].push(Message("distribution.dlx", f"{SAMU}.message", b"\0\0", b"x", True), 0.0)
+    await turns()
+    assert (told(stage), stage.vhost.queues["dispatch.dlq"].unacked) == ([], 0)
+    assert [each.status for each in stage.context.journal.take()] == [700]
+
+
+async def test_message_whose_publication_cannot_be_made_is_settled_and_its_sender_told(stage, feed, seen, monkeypatch):
+    build, failing = props.build, [True]
+
+    def fails_once(**properties):
+        if failing:
+            failing.pop()
+            raise ValueError("no such header")
+        return build(**properties)
+
+    monkeypatch.setattr(feed_module.props, "build", fails_once)
+    raw = build(content_type="application/json", headers={})
+    stage.vhost.publish(Message("hubsante", PLATFORM, raw, b"x", True), stage.wall)
+    await turns()
+    assert told(stage) == [(700, "the dispatcher failed on this message")]
+    assert (stage.bodies(f"{SAMU}.message"), stage.vhost.queues["dispatch"].unacked) == ([], 0)

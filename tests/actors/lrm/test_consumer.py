@@ -14,7 +14,7 @@ import pytest
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
-from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.lrm.app import Lrm
 from sandbox.lrm.calls import synthetic_call
 from sandbox.net.context import Context
@@ -309,3 +309,57 @@ def test_the_same_call_is_made_again_from_the_same_seed() -> None:
     assert first.city == "Bordeaux"
     assert first.phone.startswith("+3363998")
     assert len(first.phone) == 12
+
+
+# -- messages that cannot be stored, and stores that refuse
+
+
+async def test_message_that_no_row_can_hold_is_refused_once_with_its_reason(
+    lrm: Lrm, context: Context, hub: HubPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that the model admits and the store does not: the message would come again for ever."""
+    await hub.deliver(QUEUE, sent(1, appointment(appointmentId="x" * 70_000)))  # returns: the delivery is acked
+    await hub.deliver(QUEUE, sent(2))
+    refusal, answer = await hub.messages(2)
+    assert refusal.error is not None
+    assert refusal.error["errorCode"] == {"statusCode": 700, "statusString": "INTERNAL_CLIENT_ERROR"}
+    assert refusal.error["errorCause"] == "The LRM failed on this message (ValueError)"
+    assert refusal.error["referencedDistributionID"] == f"{SAS}_1"
+    assert answer.kind == "Ack"
+    assert [notice.kind for notice in lrm.ledger.notices()] == ["invalide"]
+    assert lrm.ledger.counts() == {"orientations": 1, "unattached": 1, "caseFiles": 0}
+    assert lrm.ledger.of_day(NOW.date()).total() == 1
+    assert [each.status for each in exchanges(context) if each.direction == "in" and each.status] == [700]
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+async def test_message_whose_sender_cannot_be_told_is_a_notice(
+    lrm: Lrm, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(body: bytes) -> Message:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("sandbox.lrm.consumer.read", broken)
+    await hub.deliver(QUEUE, b"\xff")
+    assert [notice.text for notice in lrm.ledger.notices()] == ["The LRM failed on this message (RuntimeError)"]
+    assert hub.published == []
+
+
+async def test_store_that_refuses_leaves_no_trace_and_the_message_with_the_hub(
+    lrm: Lrm, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*writes: Any) -> None:
+        raise StoreError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "check", full)
+        patch.setattr(store, "commit", full)
+        for body in (sent(1), b"unreadable"):
+            with pytest.raises(StoreError):
+                await hub.deliver(QUEUE, body)
+        with pytest.raises(StoreError):
+            await hub.deliver(f"{SAMU}.info", sent(1))
+    assert lrm.ledger.counts()["unattached"] == 0
+    assert lrm.ledger.notices() == []
+    await hub.deliver(QUEUE, sent(1))
+    assert codes(await hub.messages(1)) == [0]

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
-from sandbox.kernel.errors import PeerUnreachable
+from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.net.context import Context
 from sandbox.sas.l02 import L02
 from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
@@ -169,3 +169,33 @@ def test_the_life_of_a_message_has_every_step() -> None:
         assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
         once = Tracked("x", DUE).after(Event(event, "t"))
         assert once.after(Event(event, "later")) is once
+
+
+async def test_answer_about_an_id_that_no_row_can_have_is_journalled_and_let_go(
+    l02: L02, context: Context, hub: HubPeer
+) -> None:
+    before = l02.statistics()["states"]
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), f"{SAS}_{'x' * 70_000}", step="INTEGRE"))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, f"{SAS}_{'x' * 70_000}"))
+    assert l02.statistics()["states"] == before
+    noted = [each for each in exchanges(context) if each.action.startswith("consume")]
+    assert [len(each.ref) for each in noted] == [1000, 1000]
+
+
+async def test_answers_wait_for_a_store_that_refuses_and_count_once(
+    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+
+    def full(*writes: object) -> None:
+        raise StoreError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "check", full)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                await hub.deliver(f"{SAS}.ack", build.ack(address(), key, step="INTEGRE"))
+    await hub.deliver(f"{SAS}.ack", build.ack(address(), key, step="INTEGRE"))
+    states = l02.statistics()["states"]
+    assert (states["acknowledged"], states["published"]) == (1, 0)

@@ -17,6 +17,8 @@ from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.kernel.world import ClockSetting
 from sandbox.store import outbox as outbox_module
+from sandbox.store import outbox as outboxes
+from sandbox.store import tables
 from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.store.tables import open_store
@@ -108,19 +110,23 @@ async def test_entries_are_sent_with_their_payload_and_deleted(tmp_path: Path, p
     await store.close()
 
 
-async def test_an_entry_is_not_sent_before_its_commit_is_on_disk(tmp_path: Path, peer: Peer, disk: Disk) -> None:
+async def test_an_entry_is_not_sent_before_its_commit_is_on_disk(
+    tmp_path: Path, peer: Peer, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RETRY", 0.05)
+    monkeypatch.setattr(outboxes, "STORE_PAUSE", 0.02)
     store = open_store(tmp_path)
     outbox = outbox_of(store, peer)
     await outbox.start()
     disk.full = True
-    waiter = store.commit(*outbox.put("k", b"{}", ref="lost"))
+    waiter = store.commit(*outbox.put("k", b"{}", ref="late"))
     outbox.wake()
     (outcome,) = await asyncio.gather(waiter, return_exceptions=True)
     assert outcome is not None
-    assert outbox._collector is not None
-    await asyncio.wait([outbox._collector])
+    await eventually(lambda: "No space left" in outbox.last_error)
     assert peer.calls == 0
-    assert "No space left" in outbox.last_error
+    disk.full = False
+    await peer.until(lambda: peer.refs() == ["late"])
     await outbox.stop()
     await store.close()
 
@@ -400,9 +406,11 @@ async def test_entries_that_a_reset_removed_are_not_sent(tmp_path: Path, peer: P
     await store.close()
 
 
-async def test_a_store_that_fails_while_sending_stops_the_outbox_visibly(
-    tmp_path: Path, peer: Peer, disk: Disk
+async def test_a_store_that_fails_while_sending_stops_the_outbox_visibly_until_it_takes_writes_again(
+    tmp_path: Path, peer: Peer, disk: Disk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tables, "RETRY", 0.05)
+    monkeypatch.setattr(outboxes, "STORE_PAUSE", 0.02)
     store = open_store(tmp_path)
     outbox = outbox_of(store, peer, concurrency=1)
     await outbox.start()
@@ -414,13 +422,49 @@ async def test_a_store_that_fails_while_sending_stops_the_outbox_visibly(
     with pytest.raises(StoreError):
         await store.barrier()
     peer.gate.set()
-    await asyncio.wait(outbox._workers, timeout=20)
-    assert "No space left" in outbox.last_error
+    await eventually(lambda: "No space left" in outbox.last_error)
+    await asyncio.sleep(0.2)  # many looks at the store
+    assert (peer.calls, outbox.depth) == (1, 1)
+    assert len([record for record in caplog.records if "waits for the store" in record.message]) == 1
+    assert not [record for record in caplog.records if record.exc_info]
+    disk.full = False
+    await eventually(lambda: outbox.depth == 0)
+    await add(store, outbox, "a", "next")
+    await peer.until(lambda: peer.refs() == ["sent, but not marked so", "next"])
     await outbox.stop()
     await store.close()
-    disk.full = False
     store = open_store(tmp_path)
-    assert [entry.ref for entry in outbox_of(store, peer).pending()] == ["sent, but not marked so"]
+    assert outbox_of(store, peer).pending() == []
+    await store.close()
+
+
+async def test_what_was_abandoned_while_the_store_refused_is_kept_aside_later(
+    tmp_path: Path, peer: Peer, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RETRY", 0.05)
+    monkeypatch.setattr(outboxes, "STORE_PAUSE", 0.02)
+
+    def refuse(entry: Entry) -> None:
+        raise Abandon("no")
+
+    store = open_store(tmp_path)
+    outbox = outbox_of(store, peer)
+    peer.behave = refuse
+    await outbox.start()
+    peer.gate.clear()
+    await add(store, outbox, "a", "never")
+    await peer.until(lambda: peer.calls == 1)
+    disk.full = True
+    store.table("t").insert({})
+    with pytest.raises(StoreError):
+        await store.barrier()
+    peer.gate.set()
+    await eventually(lambda: outbox.last_error)
+    assert outbox.failed_count == 0
+    disk.full = False
+    await eventually(lambda: outbox.failed_count == 1)
+    assert (peer.calls, [entry.ref for entry in outbox.failed_of("a")]) == (1, ["never"])
+    await outbox.stop()
     await store.close()
 
 

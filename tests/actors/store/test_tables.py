@@ -317,6 +317,7 @@ async def test_a_full_disk_fails_every_waiter_and_the_store_refuses_from_then_on
     assert store.get("t", "late") is None
     with pytest.raises(StoreError):
         await store.barrier()
+    disk.full = True
     await store.close()
     assert await reopened(tmp_path) == {"t": {"kept": b"{}"}}
 

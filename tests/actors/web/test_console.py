@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
-from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, malformed
+from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError, malformed
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
@@ -55,6 +56,9 @@ ERRORS = {
     "timeout": PeerTimeout("agenda-azur", "7 s"),
     "refused": PeerRefused("agenda-azur", 418, b"secret body"),
     "peer": PeerError("agenda-azur", "secret detail"),
+    "store": StoreError("cannot write '/secret/log': No space left on device"),
+    "disk": OSError(errno.ENOSPC, "No space left on device", "/secret/file"),
+    "system": OSError(errno.EBADF, "secret detail"),
     "bug": ZeroDivisionError("secret detail"),
 }
 
@@ -111,6 +115,9 @@ def token_of(page: httpx.Response) -> str:
         ("timeout", 504, "« agenda-azur » n&#39;a pas répondu dans le délai."),
         ("refused", 502, "« agenda-azur » a répondu 418."),
         ("peer", 502, "n&#39;est pas exploitable"),
+        ("store", 503, "Motif donné par le système : No space left on device."),
+        ("disk", 503, "Le disque du bac à sable refuse les écritures."),
+        ("system", 500, "Erreur interne"),
         ("bug", 500, "Erreur interne"),
         ("../nowhere", 404, "Page introuvable"),
     ],

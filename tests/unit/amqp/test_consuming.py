@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pamqp import body, commands, frame, header
 
+from sandbox.amqp.message import Message
 from sandbox.amqp.session import OUTPUT_HIGH
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
@@ -277,3 +278,33 @@ def test_requeued_messages_are_announced_to_who_takes_them_inside_the_broker(con
     queue.on_ready = lambda: told.append(len(queue.ready))
     consumer.send(Basic.Nack(1, requeue=True))
     assert told == [1]
+
+
+class _LostPage:
+    """Where a content was that the disk gives back no more."""
+
+    size = 1
+
+    def read(self) -> tuple[bytes, bytes]:
+        raise OSError("I/O error")
+
+
+def test_message_whose_content_cannot_be_read_is_lost_alone(broker, connect, stock, caplog):
+    queue = broker.vhosts["15-15_v2.0"].queues[QUEUE]
+    lost = Message("distribution", QUEUE, b"", b"", persistent=False, page=_LostPage())
+    queue.push(lost, 1_000_000.0)
+    stock(QUEUE, b"good")
+    consumer = connect(SAMU)
+    consumer.send(Basic.Get(0, QUEUE))
+    assert type(consumer.read()[0]) is Basic.GetOk
+    consumer.send(Basic.Ack(1)).send(Basic.Consume(0, QUEUE, "c")).read()
+    queue.push(lost, 1_000_000.0)
+    stock(QUEUE, b"next")
+    assert type(consumer.read()[0]) is Basic.Deliver
+    assert (queue.unacked, len(queue.ready)) == (1, 0)
+    assert caplog.text.count("is lost: I/O error") == 2
+    consumer.send(Basic.Cancel("c"))
+    queue.push(lost, 1_000_000.0)
+    broker.tick(2_000_000.0)  # beyond its time to live: it cannot even be buried
+    assert (len(queue.ready), len(broker.vhosts["15-15_v2.0"].queues["dispatch.dlq"].ready)) == (0, 0)
+    assert caplog.text.count("is lost: I/O error") == 3

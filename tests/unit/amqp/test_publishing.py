@@ -6,7 +6,7 @@ import pytest
 from pamqp import body, commands, header
 
 from sandbox.amqp import properties as props
-from sandbox.amqp.channel import MAX_MESSAGE_SIZE
+from sandbox.amqp.limits import Limits
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
 ME = "fr.health.test.ptfsas"
@@ -145,7 +145,7 @@ def test_body_before_its_header_is_505(connect):
 
 def test_message_too_large_is_406_and_its_body_is_ignored(connect):
     wire = connect().send(Basic.Publish(0, "hubsante", ME))
-    close = wire.call(header.ContentHeader(0, MAX_MESSAGE_SIZE + 1, Basic.Properties()), Channel.Close)
+    close = wire.call(header.ContentHeader(0, Limits().message + 1, Basic.Properties()), Channel.Close)
     assert (close.reply_code, close.class_id, close.method_id) == (406, 60, 40)
     assert wire.send(body.ContentBody(b"abc")).send(header.ContentHeader(0, 2)).read() == []
 

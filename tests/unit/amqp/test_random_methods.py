@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pamqp import commands
+from pamqp import body, commands, header
 
 from sandbox.amqp.message import Message
 from sandbox.amqp.queue import Queue
@@ -48,6 +48,8 @@ steps = st.lists(
         st.tuples(st.just("say"), st.integers(0, 1), st.integers(1, 2), methods),
         st.tuples(st.just("say"), st.integers(0, 1), st.integers(1, 2), methods),
         st.tuples(st.just("publish"), st.integers(0, 1), st.integers(1, 2), st.binary(max_size=8)),
+        st.tuples(st.just("begin"), st.integers(0, 1), st.integers(1, 2), st.integers(1, 9)),
+        st.tuples(st.just("wait"), st.floats(0, 1000)),
         st.tuples(st.just("ask"), st.integers(0, 1), st.integers(1, 2)),
         st.tuples(st.just("delete"), queues),
         st.tuples(st.just("arrive"), queues, st.sampled_from([None, 0, 500]), st.binary(max_size=8)),
@@ -70,6 +72,8 @@ class Scene:
         self.wires = [connect(ME).channel(2), connect(ME).channel(2)]
         self.vhost = broker.vhosts["15-15_v2.0"]
         self.now = self.wires[0].now
+        self.moment = 0.0
+        broker.elapsed = lambda: self.moment
         self.gone: list[Queue] = []  # what was deleted: it may still have messages out
 
     def do(self, step: tuple[Any, ...]) -> None:
@@ -85,11 +89,24 @@ class Scene:
     def say(self, index: int, channel: int, method: Any) -> None:
         self.wire(index).send(method, channel)
 
-    def publish(self, index: int, channel: int, body: bytes) -> None:
-        self.wire(index).publish(body, channel=channel)
+    def publish(self, index: int, channel: int, octets: bytes) -> None:
+        self.wire(index).publish(octets, channel=channel)
 
     def ask(self, index: int, channel: int) -> None:
         self.wire(index).publish(b"?", channel=channel, reply_to=REPLY_TO)
+
+    def begin(self, index: int, channel: int, octets: int) -> None:
+        """A publication whose last octet may be missing."""
+        wire = self.wire(index)
+        wire.send(Basic.Publish(0, "hubsante", ME), channel)
+        wire.send(header.ContentHeader(0, 9, Basic.Properties()), channel)
+        wire.send(body.ContentBody(b"x" * octets), channel)
+
+    def wait(self, seconds: float) -> None:
+        """Acknowledgements may be overdue."""
+        self.moment += seconds
+        for wire in self.wires:
+            wire.session.expire(self.now)
 
     def delete(self, queue: str) -> None:
         """It goes, and another takes its place at once."""
@@ -97,8 +114,8 @@ class Scene:
         self.vhost.delete(queue)
         add_client(self.vhost, ME, TTL_MS)
 
-    def arrive(self, queue: str, expiration: int | None, body: bytes) -> None:
-        message = Message("distribution", queue, b"\0\0", body, True, expiration)
+    def arrive(self, queue: str, expiration: int | None, octets: bytes) -> None:
+        message = Message("distribution", queue, b"\0\0", octets, True, expiration)
         assert self.vhost.publish(message, self.now) == (1, 0)
 
     def settle(self, safe: bool) -> None:
@@ -133,9 +150,13 @@ class Scene:
         held = dict.fromkeys(everything, 0)
         for wire in self.wires:
             for channel in wire.session.channels.values():
-                for _, queue, _ in channel.deliveries.unacked.values():
+                for _, queue, *_ in channel.deliveries.unacked.values():
                     held[queue] += 1
         channels = [channel for wire in self.wires for channel in wire.session.channels.values()]
+        assert self.broker.unfinished.octets == sum(len(channel._begun) for channel in channels)
+        running = [wire for wire in self.wires if wire.session.state is ConnectionState.RUNNING]
+        assert self.broker.present.total() == len(running)
+        assert self.broker.channels.total() == len(channels)
         replies = {channel.replies.address for channel in channels if channel.replies is not None}
         assert self.broker.reply_addresses == replies
         assert not any(queue.ready or queue.consumers for queue in self.gone)
@@ -159,6 +180,7 @@ def test_valid_methods_in_any_order(broker: Any, connect: Any, script: list[tupl
         wire.session.lost(scene.now)
     everything = [*scene.vhost.queues.values(), *scene.gone]
     assert all((queue.unacked, len(queue.consumers)) == (0, 0) for queue in everything)
+    assert (broker.unfinished.octets, broker.present, broker.channels) == (0, {}, {})
     assert scene.broker.load.octets == sum(entry.message.size for queue in everything for entry in queue.ready)
     alive = {entry.position for queue in everything for entry in queue.ready if entry.journalled}
     others = [queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()]

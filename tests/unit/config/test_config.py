@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from sandbox import yaml_file
+from sandbox.amqp.limits import Limits
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
 from sandbox.ground import prepare
+from sandbox.hub.app import limits
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.yaml_file import line_of, load_yaml
 
@@ -180,3 +182,23 @@ def test_a_clock_that_no_sandbox_can_show_is_one_line(tmp_path: Path) -> None:
     ):
         prepare(settings, lambda: 0.0)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ack_timeout_s", 0.5, "1 to 604800"),
+        ("message_limit_mib", 65, "1 to 64"),
+        ("client_connections", 0, "1 to 1000"),
+    ],
+)
+def test_limits_of_the_hub_are_checked_with_their_line(tmp_path: Path, name: str, value: float, expected: str) -> None:
+    file = write(tmp_path / "c.yaml", f"port_base: 8000\n{name}: {value}\n")
+    with pytest.raises(ConfigError, match=rf"c\.yaml:2: .*{name}.*expected {expected}"):
+        load_settings({}, {}, file)
+
+
+def test_limits_of_the_hub_reach_its_broker() -> None:
+    settings = load_settings({"ack_timeout_s": 5, "message_limit_mib": 2, "client_connections": 3}, {})
+    assert limits(settings) == Limits(message=2 * 1024 * 1024, ack_s=5.0, connections=3)
+    assert limits(load_settings({}, {})) == Limits()

@@ -158,13 +158,13 @@ class Raw:
                 return await self.reader.read(1) == b""
             return True
 
-    async def login(self, heartbeat: int = 0, capabilities: dict[str, bool] | None = None) -> None:
+    async def login(self, heartbeat: int = 0, capabilities: dict[str, bool] | None = None, vhost: str = VHOST) -> None:
         self.writer.write(b"AMQP\x00\x00\x09\x01")
         assert isinstance(await self.read(), commands.Connection.Start)
         self.send(commands.Connection.StartOk({"capabilities": capabilities or {}}, "EXTERNAL", "", "en_US"))
         assert isinstance(await self.read(), commands.Connection.Tune)
         self.send(commands.Connection.TuneOk(2047, 131_072, heartbeat))
-        self.send(commands.Connection.Open(VHOST))
+        self.send(commands.Connection.Open(vhost))
         assert isinstance(await self.read(), commands.Connection.OpenOk)
 
     async def close(self) -> None:

@@ -138,6 +138,12 @@ class Node:
         done = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60)
         return done.stdout
 
+    def limit(self, ack_s: float, octets: int) -> None:
+        """Seconds for acknowledgements, looked at five times a second, and octets of a message, for new channels."""
+        wanted = {"consumer_timeout": round(ack_s * 1000), "channel_tick_interval": 200, "max_message_size": octets}
+        calls = [f"application:set_env(rabbit, {name}, {value})" for name, value in wanted.items()]
+        self.control("eval", ", ".join(calls) + ".")
+
     def stop(self) -> None:
         """End node and port mapper; the directory stays."""
         for process in (self.process, self.mapper):

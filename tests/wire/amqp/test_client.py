@@ -12,7 +12,7 @@ import pytest
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from yarl import URL
 
-from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
+from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
 from sandbox.net import amqp_client
 from sandbox.net.amqp_client import AmqpClient
 
@@ -29,7 +29,7 @@ class Box:
     async def __call__(self, delivery):
         if self.failing:
             self.failing -= 1
-            raise ValueError("not yet")
+            raise StoreError("not yet")
         self.seen.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
         if len({*self.seen}) >= self.wanted:
             self.full.set()
@@ -38,7 +38,7 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "RETRY", (0.01, 0.02))
+    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture

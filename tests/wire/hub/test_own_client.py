@@ -7,11 +7,12 @@ import asyncio
 import orjson
 import pytest
 
+from sandbox.kernel.errors import StoreError
 from sandbox.net import amqp_client
 from sandbox.net.amqp_client import AmqpClient, HangUp
 from tests.sandboxes import eventually
 from tests.wire.amqp.conftest import l02 as message
-from tests.wire.hub.brokers import BROKERS, SPARE
+from tests.wire.hub.brokers import BROKERS, SPARE, error_of
 from tests.wire.hub.messages import depth, emptied
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
@@ -28,7 +29,7 @@ class Box:
     async def __call__(self, delivery):
         if self.failing:
             self.failing -= 1
-            raise ValueError("not yet")
+            raise StoreError("not yet")
         self.seen.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
         if len(self.seen) >= self.wanted:
             self.full.set()
@@ -37,7 +38,7 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "RETRY", (0.01, 0.02))
+    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture(params=BROKERS)
@@ -81,7 +82,7 @@ async def test_message_crosses_the_hub_in_order(place, data, clients):
     assert lrm.connected
 
 
-async def test_failing_handler_sees_the_same_message_again_in_order(place, data, clients):
+async def test_handler_whose_store_refuses_sees_the_same_message_again_in_order(place, data, clients):
     box = Box(wanted=3, failing=2)
     lrm, sas = clients(SAMU, INBOX, box), clients(PLATFORM)
     await sas.start()
@@ -92,26 +93,35 @@ async def test_failing_handler_sees_the_same_message_again_in_order(place, data,
     assert box.seen == ["0", "1", "2"]
 
 
-async def test_message_that_never_works_goes_back_and_others_have_their_turn(place, data, clients):
-    done = asyncio.Event()
-    calls = []
+@pytest.mark.parametrize("together", [False, True])
+async def test_message_that_never_works_is_rejected_once_told_to_its_sender_and_journalled(
+    place, data, clients, together
+):
+    calls, told = [], []
 
     async def handler(delivery):
-        calls.append(delivery.redelivered)
-        if b'_bad"' in delivery.body:
+        calls.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
+        if calls[-1] == "bad":
             raise ValueError("never")
-        done.set()
 
-    sas, lrm = clients(PLATFORM), clients(SAMU, INBOX, handler)
+    async def notice(delivery):
+        told.append(error_of(orjson.loads(delivery.body)))
+
+    await emptied(data, place, PLATFORM)
+    sas, lrm = clients(PLATFORM, f"{PLATFORM}.info", notice), clients(SAMU, INBOX, handler, together=together)
     await sas.start()
     await sas.publish(message(PLATFORM, SAMU, "bad"))
     await sas.publish(message(PLATFORM, SAMU, "good"))
     await lrm.start()
-    async with asyncio.timeout(10):
-        await done.wait()
-    assert calls[:4] == [False] * 4
+    await eventually(lambda: told)
+    assert (calls, told[0]["errorCode"]["statusCode"]) == (["bad", "good"], 500)
+    assert told[0]["errorCause"].endswith(f"was dead-lettered from queue '{INBOX}' (rejected)")
+    refused = [each for each in place.context.journal.take() if each.status == 700]
+    assert [(each.actor, each.action, each.peer) for each in refused] == [
+        (f"test:{SAMU}", f"consume {INBOX}", PLATFORM)
+    ]
     await lrm.stop()
-    assert await depth(data, place, INBOX) == 1
+    assert await depth(data, place, INBOX) == 0
 
 
 async def test_delivery_being_handled_when_the_client_stops_stays_with_the_hub(place, data, clients):
@@ -177,7 +187,7 @@ async def test_deliveries_under_way_together_begin_in_order_and_share_their_wait
     assert await depth(data, place, INBOX) == 0
 
 
-@pytest.mark.parametrize("error", [HangUp(), ValueError("not yet")])
+@pytest.mark.parametrize("error", [HangUp(), StoreError("not yet")])
 async def test_what_one_handler_among_many_cannot_take_comes_again_in_order(place, data, clients, error):
     taken, failing = [], [error, error]
 

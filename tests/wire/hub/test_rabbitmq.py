@@ -25,7 +25,7 @@ from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
 from tests.sandboxes import command, eventually
 from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher
+from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
 from tests.wire.hub.brokers import connected as client
 from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
@@ -61,6 +61,23 @@ async def test_a_cut_connection_comes_back_and_nothing_is_lost(data: Path, node:
         found = await receive(spare, f"{SPARE}.ack", 50)
         await eventually(lambda: hub.health()["trouble"] == {})
     assert {message["distributionID"] for message in found} == {f"{SPARE}_after-{number}" for number in range(50)}
+
+
+async def test_report_that_the_broker_finds_too_large_is_made_without_the_message(
+    data: Path, node: rabbit.Node
+) -> None:
+    """The message was small enough, the error that quotes it is not: it must not come again for ever."""
+    await asyncio.to_thread(node.limit, 1800, 2000)
+    try:
+        async with dispatcher(data, node.port), client(data, node, SPARE) as spare:
+            wrong = json.dumps({"distributionID": f"{SPARE}_large", "note": "x" * 1900}).encode()
+            await publish(spare, SPARE, wrong, acknowledgement(SPARE, SPARE, "after-it"))
+            (error,) = await receive(spare, f"{SPARE}.info", 1)
+            await receive(spare, f"{SPARE}.ack", 1)
+    finally:
+        await asyncio.to_thread(node.limit, 1800, 134_217_728)
+    assert error_of(error)["errorCode"] == {"statusCode": 700, "statusString": "INTERNAL_CLIENT_ERROR"}
+    assert "sourceMessage" not in error_of(error)
 
 
 async def test_depths_counts_and_times_are_told(data: Path, node: rabbit.Node) -> None:

@@ -7,7 +7,6 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
 from starlette.requests import Request
@@ -19,7 +18,6 @@ from sandbox.net.context import Context
 from sandbox.net.edge import Edge
 from sandbox.net.fhir_http import answering, fhir_response, read_body
 from sandbox.net.http import connection
-from sandbox.net.http.seldom import Seldom
 from sandbox.net.http_server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
@@ -166,16 +164,6 @@ async def test_what_is_no_http_is_told_with_port_and_peer_but_seldom(
     await listener.stop()
     (told,) = [message for message in caplog.messages if "HTTP" in message]
     assert told.startswith(f"port {port}: 127.0.0.1:{callers[0]}: 400, this is no HTTP request")
-
-
-def test_lines_that_were_left_out_are_counted(caplog: pytest.LogCaptureFixture) -> None:
-    now = [100.0]
-    elapsed: Callable[[], float] = lambda: now[0]  # noqa: E731
-    seldom = Seldom(logging.getLogger("seldom"), 10.0, elapsed)
-    for second in (0, 1, 9, 10, 25):
-        now[0] = 100.0 + second
-        seldom.warning("%s came", second)
-    assert caplog.messages == ["0 came", "10 came (2 more were not told)", "25 came"]
 
 
 async def test_at_most_so_many_connections_and_who_waits_longest_goes_first(

@@ -13,6 +13,7 @@ import pytest_asyncio
 from pamqp import commands
 
 from sandbox.amqp.broker import Broker as Embedded
+from sandbox.amqp.limits import Limits
 from sandbox.amqp.permissions import External
 from sandbox.amqp.queue import Limit, Load
 from sandbox.hub.clients import Clients
@@ -82,9 +83,18 @@ async def broker(request: pytest.FixtureRequest, observed_pki: Pki, tmp_path: Pa
             wanted = "0.000001" if on else "0.4"
             await asyncio.to_thread(node.control, "set_vm_memory_high_watermark", wanted)
 
-        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop, starve)
+        narrowed = False
+
+        async def allow(seconds: float, octets: int) -> None:
+            nonlocal narrowed
+            narrowed = True
+            await asyncio.to_thread(node.limit, seconds, octets)
+
+        made = Broker("rabbitmq", node.port, observed_pki, asyncio.sleep, node.directory, stop, starve, allow)
         await _empty(made)
         yield made
+        if narrowed:
+            await allow(1800, 134_217_728)
         if stopped:
             await asyncio.to_thread(node.control, "start_app")
     else:
@@ -100,7 +110,7 @@ class _embedded:  # noqa: N801 - a context manager
         self._now = datetime.now(UTC).timestamp()
 
     async def __aenter__(self) -> Broker:
-        broker = Embedded(os.urandom)
+        broker = Embedded(os.urandom, elapsed=lambda: self._now)
         for vhost in VHOSTS:
             add_virtual_host(broker, vhost, CLIENTS, TTL_MS, LIMITS)
         clients = Clients(CLIENTS, VHOSTS, dispatcher=DISPATCHER)
@@ -116,9 +126,8 @@ class _embedded:  # noqa: N801 - a context manager
         )
         await self._server.start()
         self._broker = broker
-        return Broker(
-            "embedded", sock.getsockname()[1], self._pki, self._pass, self._data, self._server.stop, self._starve
-        )
+        port, stop = sock.getsockname()[1], self._server.stop
+        return Broker("embedded", port, self._pki, self._pass, self._data, stop, self._starve, self._allow)
 
     async def _pass(self, seconds: float) -> None:
         self._now += seconds
@@ -126,6 +135,9 @@ class _embedded:  # noqa: N801 - a context manager
 
     async def _starve(self, on: bool) -> None:
         self._broker.load.most = 0 if on else Load().most
+
+    async def _allow(self, seconds: float, octets: int) -> None:
+        self._broker.limits = Limits(message=octets, ack_s=seconds)
 
     async def __aexit__(self, *_: object) -> None:
         await self._server.stop(0)

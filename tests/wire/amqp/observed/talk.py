@@ -296,7 +296,8 @@ def _shown(value: Any) -> str:
 @dataclass
 class Broker:
     """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order;
-    `starve`: take its memory away, or give it back."""
+    `starve`: take its memory away, or give it back; `allow`: so many seconds for acknowledgements and octets of a
+    message, on channels that are opened from now on."""
 
     name: str
     port: int
@@ -305,6 +306,7 @@ class Broker:
     data: Path
     stop: Callable[[], Awaitable[object]]
     starve: Callable[[bool], Awaitable[object]]
+    allow: Callable[[float, int], Awaitable[object]]
 
     async def connect(self, user: str) -> Talk:
         context = client_context(self.pki, user)

@@ -19,7 +19,7 @@ import javax.net.ssl.TrustManagerFactory;
 
 /** An LRM's round trip with RabbitMQ's Java client, as its vendor writes it. Arguments: see `test_vendors.py`. */
 public final class Lrm {
-    private static SSLContext tls(String ca, String p12) throws Exception {
+    static SSLContext tls(String ca, String p12) throws Exception {
         char[] password = "sandbox".toCharArray();
         KeyStore own = KeyStore.getInstance("PKCS12");
         try (InputStream file = new FileInputStream(p12)) {
