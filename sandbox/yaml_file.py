@@ -49,6 +49,8 @@ def load_yaml(path: Path, kind: type[T], *, lines: bool = False) -> YamlFile[T]:
     except yaml.MarkedYAMLError as error:
         mark = error.context_mark or error.problem_mark  # where the broken construct begins
         raise ConfigError(name, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
+    except RecursionError:
+        raise ConfigError(name, 1, "not YAML: far too many levels") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         raise ConfigError(name, 1, f"not YAML: {error}") from None
     if twice is not None:

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import orjson
 
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.validation import SchemaIssue, cause, instant, known_contents, message_of, validate
-from sandbox.kernel.errors import SandboxError
+from sandbox.kernel.errors import JsonError, SandboxError
+from sandbox.kernel.json_input import Limits, read_json
 
+MESSAGE = Limits(octets=64 << 20, elements=50_000)  # how large a message may be is the broker's to say
 LONGEST_SUBJECT = 200  # characters; what is longer is nobody's id
 
 
@@ -48,11 +49,11 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def parse(body: bytes) -> object:
-    """The document in `body`. Raises MessageError (102)."""
+    """The document in `body`; of a name that is used twice the last value counts. Raises MessageError (102)."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        reason = f"The message is not JSON: {error}"
+        return read_json(body, MESSAGE, repeated=True)
+    except JsonError as error:
+        reason = f"The message cannot be read as JSON: {error}"
         raise MessageError(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, reason) from None
 
 

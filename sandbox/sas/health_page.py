@@ -16,7 +16,7 @@ from starlette.routing import Route
 from sandbox.kernel.model import Regulator
 from sandbox.sas import words
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.aggregator import Aggregator, in_order
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
@@ -65,7 +65,7 @@ class HealthPage:
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": health,
-            "findings": {**health.findings, **self._appointments.findings.get(slug, {})},
+            "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
             "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
             "search": search_url(at) if at else None,

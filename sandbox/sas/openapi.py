@@ -286,7 +286,7 @@ _SCHEMAS: dict[str, Any] = {
         ("slug", "name", "state"),
         slug=_text(),
         name=_text(),
-        state={"enum": ["answered", "failed"]},
+        state={"enum": ["answered", "partial", "failed"]},
         reason=_text("in French"),
         code={"enum": [*REASONS]},
         slots=_COUNT,

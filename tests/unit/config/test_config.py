@@ -4,7 +4,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
+from sandbox import yaml_file
 from sandbox.amqp.limits import Limits
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
 from sandbox.ground import prepare
@@ -171,6 +173,15 @@ def test_a_vendors_lrm_has_a_client_id_of_its_own(tmp_path: Path, rows: str, exp
 def test_vendors_lrms_are_known_by_their_ids(tmp_path: Path) -> None:
     file = write(tmp_path / "c.yaml", "external_lrms:\n  - client_id: fr.health.samu750\n    software: X\n")
     assert load_settings({}, {}, file).external_lrm_ids == {"fr.health.samu750"}
+
+
+def test_levels_without_end_are_told_by_the_parser_in_python_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
+    deep = write(tmp_path / "deep.yaml", "seed: " + "[" * 3000 + "]" * 3000)
+    with pytest.raises(ConfigError, match="far too many levels"):
+        load_yaml(deep, Settings)
 
 
 def test_a_clock_that_no_sandbox_can_show_is_one_line(tmp_path: Path) -> None:
