@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SECONDS ?= 60
 SIDE_BY_SIDE ?= -n auto --dist loadfile
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check bench load schema conformite lock clean
+.PHONY: help sandbox test check bench load fuzz schema conformite lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ bench: $(VENV)/.dev ## measure the hot paths against their limits, as ratios in 
 
 load: $(VENV)/.dev ## searches by locust on the running sandbox (options: make load ARGS="-u 50 -r 10 -t 60s")
 	@$(BIN)/locust -f load/locustfile.py --headless $(or $(ARGS),-u 20 -r 5 -t 30s)
+
+fuzz: $(VENV)/.dev ## send anything to every entrance (options: make fuzz SECONDS=600 SEED=7)
+	@$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)
 
 schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types of the persona files
 	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.published import write; write(Path("docs/personas.schema.json"))'

@@ -1,5 +1,6 @@
 """The console script `sas-sandbox`: `up` starts everything, `scenario` plays a scripted day against it, `pki` issues
-certificates to vendors, `psc` shows the clients of Pro Santé Connect, `doctor` examines and repairs a data directory.
+certificates to vendors, `psc` shows the clients of Pro Santé Connect, `init` writes what a vendor needs to begin,
+`doctor` examines and repairs a data directory.
 
 Exit codes: 0 good, 1 failed (a scenario step, a drain cut short), 2 usage, 3 nobody answers, 130 interrupted.
 """
@@ -10,7 +11,6 @@ import argparse
 import io
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import doctor, hub, l02, pki, psc
-from sandbox.commands.options import config_option, settings_of
+from sandbox.commands import doctor, hub, init, l02, pki, psc
+from sandbox.commands.options import config_option, program, settings_of
 from sandbox.config import PRESETS
 from sandbox.files import POSIX
 from sandbox.kernel.errors import NobodyAnswers, SandboxError, UsageError
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_scenario_run)
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
+    init.add(commands)
     doctor.add(commands)
     hub.add(commands)
     l02.add(commands)
@@ -137,11 +138,11 @@ def _up(options: argparse.Namespace) -> int:
     def announce(pids: Sequence[int]) -> None:
         seconds = time.monotonic() - started
         document = _absolute(settings.data)
-        memory, program = memory_mib(pids), _program()
+        memory = memory_mib(pids)
         text = banner(
             document,
             settings.data,
-            program=program,
+            program=program(),
             seconds=seconds,
             memory=memory,
             processes=len(pids),
@@ -160,23 +161,13 @@ def _up(options: argparse.Namespace) -> int:
         ground.close()
 
 
-def _program() -> str:
-    """This command as the person can type it again."""
-    from sandbox.banner import quoted
-
-    called = Path(sys.argv[0])
-    if called.stem == "sas-sandbox":
-        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else quoted(str(called))
-    return f"{quoted(sys.executable)} -m sandbox.cli"
-
-
 def _absolute(data: Path) -> dict[str, Any]:
     """endpoints.json with absolute certificate paths."""
     document: dict[str, Any] = orjson.loads((data / "endpoints.json").read_bytes())
     tls = document["tls"]
     for group in ("clients", "servers", "bad"):
         for files in tls[group].values():
-            files.update({name: str(data / path) for name, path in files.items()})
+            files.update({name: str(data / files[name]) for name in ("cert", "key", "p12")})
     for name in ("ca", "crl"):
         tls[name] = str(data / tls[name]) if tls[name] else None
     return document

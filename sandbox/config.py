@@ -15,11 +15,12 @@ from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.kernel.hub_clients import usable_client_id
+from sandbox.kernel.shapes import explained, meant
 from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 
 if TYPE_CHECKING:
-    from sandbox.kernel.model import Editor
+    from sandbox.kernel.model import Editor, Territory
 
 ENV_PREFIX = "SAS_SANDBOX_"
 
@@ -196,6 +197,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Public URL of an editor's pages."""
         return editor.ui or self.http(EDITORS_UI, f"/{editor.slug}")
 
+    def lrm_ui(self, territory: Territory) -> str:
+        """Public URL of a LRM's pages: a vendor's own when they are declared, else the sandbox's."""
+        declared = (row.ui for row in self.external_lrms if row.client_id == territory.samu and row.ui)
+        return next(declared, self.http(LRM_UI, f"/{territory.lrm_slug}"))
+
     def error(self, path: str, problem: str) -> UsageError:
         """What is wrong with the value at `path` (`$.oidc_clients[0].id`): with file and line when it has any."""
         if self.config is None:
@@ -291,7 +297,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], file: Pa
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.ValidationError, FieldError) as error:
-        raise _explain(error, origin, document) from None
+        raise _explain(error, values, origin, document) from None
     if "public_host" not in layers and not is_unspecified(settings.host):
         settings = msgspec.structs.replace(settings, public_host=settings.host)
     return msgspec.structs.replace(settings, config=str(file) if file is not None else None)
@@ -304,24 +310,23 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
         field = name.removeprefix(ENV_PREFIX).lower()
         if name.startswith(ENV_PREFIX) and field != "config":
             if field not in known:
-                raise UsageError(f"environment: {name} is no setting (expected one of: {', '.join(known)})")
+                names = {ENV_PREFIX + each.upper(): "" for each in known}
+                raise UsageError(f"environment: {name} is no setting{meant(name, names)}")
             found[field] = value
     return found
 
 
-def _explain(error: Exception, origin: Mapping[str, str], document: Any) -> UsageError:
+def _explain(
+    error: msgspec.ValidationError | FieldError, values: Mapping[str, Any], origin: Mapping[str, str], document: Any
+) -> UsageError:
     """Say which source held the bad value; for YAML with file and line."""
-    text = str(error.__cause__ or error) if isinstance(error.__cause__, FieldError) else str(error)
-    inside = re.search(r" - at `(\$\.(\w+)[.\[][^`]*)`", text)  # something within a list or an object
-    if document is not None and inside is not None and origin.get(inside[2]) == document.file:
-        return document.error(inside[1], text)  # type: ignore[no-any-return]
-    known = next((each for each in (error, error.__cause__) if isinstance(each, FieldError)), None)
-    field = known.field if known is not None else ""
-    if not field:
-        told = text.replace("`", " ").split(":")[0].split()
-        field = next((name for name in Settings.__struct_fields__ if name in told), "")
-    if not field:
-        field = next((name for name in [*origin] if f"`{name}`" in text or f"$.{name}" in text), "")
-    if document is not None and field in document.value and origin.get(field) == document.file:
-        return document.error(f"$.{field}", text)  # type: ignore[no-any-return]
-    return UsageError(f"{origin.get(field, 'settings')}: {text}")
+    cause = error if isinstance(error, FieldError) else error.__cause__
+    if isinstance(cause, FieldError):
+        where, problem = f"$.{cause.field}", str(cause)
+    else:
+        assert isinstance(error, msgspec.ValidationError)
+        where, problem = explained(error, Settings, values)
+    field = where.removeprefix("$.").partition(".")[0].partition("[")[0]
+    if document is not None and origin.get(field) == document.file:
+        return document.error(where, problem)  # type: ignore[no-any-return]
+    return UsageError(f"{origin.get(field, 'settings')}: {problem}")

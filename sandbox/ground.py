@@ -35,10 +35,9 @@ from sandbox.control import endpoints
 from sandbox.data_stores import require_readable
 from sandbox.files import POSIX, read_at, try_lock, write_at
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import HUB_ID
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.kernel.hub_clients import usable_client_id, why_not
+from sandbox.kernel.hub_clients import HUB_ID, usable_client_id, why_not
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import admin_token
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
@@ -100,7 +99,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     _check_ready_file(settings)
     population = load_population(settings)
     registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
-    _tell_apart(settings, population)
+    tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
     try:
@@ -162,7 +161,7 @@ def write_token(data: Path, token: str) -> None:
     temporary.replace(path)
 
 
-def _tell_apart(settings: Settings, population: Population) -> None:
+def tell_apart(settings: Settings, population: Population) -> None:
     """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
     _tell_clients_apart(settings, population)
     rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}

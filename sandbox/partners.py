@@ -11,25 +11,85 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
-ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Url = Annotated[str, Meta(pattern=r"^https?://[^/?#\s@]+(/[^#\s]*)?$", max_length=500)]
-Secret = Annotated[str, Meta(pattern=r"^[!-~]{8,200}$")]
+ClientId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="at most 100 letters, digits, '.', '_' or '-', of which the first is a letter or a digit",
+    ),
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^/?#\s@]+(/[^#\s]*)?$",
+        max_length=500,
+        description="an address such as https://agenda.exemple/retour, without '#' or a password",
+    ),
+]
+Secret = Annotated[
+    str, Meta(pattern=r"^[!-~]{8,200}$", description="8 to 200 characters of ASCII that can be seen, no spaces")
+]
 
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-SecureUrl = Annotated[str, Meta(pattern=rf"^https://{_HOST}(:[0-9]{{1,5}})?(/[^?#\s]*)?$", max_length=500)]
-HubClientId = Annotated[str, Meta(pattern=r"^fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}$")]
-Name = Annotated[str, Meta(min_length=1, max_length=64)]  # of a certificate
-System = Annotated[str, Meta(pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$", max_length=200)]
-Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
-Person = Annotated[str, Meta(pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$")]  # RPPS or ADELI
-Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$")]
-Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]  # FINESS, SIRET, RPPS rang
-Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
-Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
-Specialty = Annotated[str, Meta(pattern=r"^[A-Z]{1,4}[0-9]{1,3}$")]
+Slug = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        max_length=40,
+        description="at most 40 lower-case letters, digits and single hyphens, such as mon-agenda",
+    ),
+]
+SecureUrl = Annotated[
+    str,
+    Meta(
+        pattern=rf"^https://{_HOST}(:[0-9]{{1,5}})?(/[^?#\s]*)?$",
+        max_length=500,
+        description="an https address such as https://agenda.exemple:9443/fhir, without '?' or '#'",
+    ),
+]
+HubClientId = Annotated[
+    str,
+    Meta(
+        pattern=r"^fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}$",
+        description="a client id of the hub such as fr.health.samu330",
+    ),
+]
+CommonName = Annotated[str, Meta(min_length=1, max_length=64, description="a common name of 1 to 64 characters")]
+Ou = Annotated[
+    str,
+    Meta(
+        pattern=r"^(3[0-9]{14}|1[0-9]{9})$",
+        description="the OU of a certificate: 3 and the 14 digits of a SIRET, or 1 and the 9 digits of a FINESS",
+    ),
+]
+System = Annotated[
+    str,
+    Meta(
+        pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$",
+        max_length=200,
+        description="an OID or a URL such as urn:oid:1.2.250.1.999.77",
+    ),
+]
+Person = Annotated[
+    str,
+    Meta(
+        pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$",
+        description="a national id with its prefix: 8 and 11 digits (RPPS), or 0 and 9 characters (ADELI)",
+    ),
+]
+Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$", description="8 and the 11 digits of a RPPS")]
+Structure = Annotated[
+    str,
+    Meta(
+        pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$",
+        description="a structure with its prefix: 1 and the 9 digits of a FINESS, 3 and the 14 of a SIRET, "
+        "or 4 and the 14 of a RPPS rang",
+    ),
+]
+Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$", description="1 and the 9 digits of a FINESS")]
+Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$", description="3 and the 14 digits of a SIRET")]
 Format = Literal["json", "xml"]  # of messages of the hub
 Spoken = Literal["INT_R01", "INT_R04", "SOS", "INT_R02", "INT_R03"]
 
@@ -51,13 +111,14 @@ class OidcClient(Declared, frozen=True):
 class ExternalLrm(Declared, frozen=True):
     """A vendor's LRM: the sandbox makes its queues and its certificate, and runs none under that client id.
 
-    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one. `format`: in which form
-    it receives messages.
+    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one; `ui`: its own pages;
+    `format`: in which form it receives messages.
     """
 
     client_id: HubClientId
     software: Annotated[str, Meta(max_length=80)] = ""
     format: Format = "json"
+    ui: Url | None = None
 
 
 class ExternalPlace(Declared, frozen=True):
@@ -65,17 +126,18 @@ class ExternalPlace(Declared, frozen=True):
 
     structure: Structure
     line: Text
-    town: Insee
+    town: Text
 
 
 class ExternalPractitioner(Declared, frozen=True):
-    """A practitioner whose agenda the editor holds. `id`: RPPS or ADELI with its prefix; `cpts`: FINESS."""
+    """A practitioner whose agenda the editor holds. `id`: RPPS or ADELI with its prefix; `cpts`: FINESS;
+    `specialty`: R38 code."""
 
     id: Person
     family: Text
     given: Text
     places: Annotated[tuple[ExternalPlace, ...], Meta(min_length=1)]
-    specialty: Specialty = "SM54"
+    specialty: Text = "SM54"
     cpts: tuple[Finess, ...] = ()
 
 
@@ -84,7 +146,7 @@ class ExternalSite(Declared, frozen=True):
 
     name: Text
     line: Text
-    town: Insee
+    town: Text
 
 
 class ExternalDoctor(Declared, frozen=True):
@@ -114,15 +176,18 @@ class ExternalEditor(Declared, frozen=True):
     name: Text
     system: System
     base_url: SecureUrl
-    ou: Name
+    ou: Ou
     flows: Annotated[tuple[Spoken, ...], Meta(min_length=1)]
-    cn: Name | None = None
+    cn: CommonName | None = None
     ui: Url | None = None
     practitioners: tuple[ExternalPractitioner, ...] = ()
     sos: tuple[ExternalAssociation, ...] = ()
 
     def __post_init__(self) -> None:
-        _ = urlsplit(self.base_url).port  # raises ValueError for a port or an address that is none
+        try:
+            _ = urlsplit(self.base_url).port
+        except ValueError as error:
+            raise ValueError(f"base_url: {self.base_url!r} is not usable ({error})") from None
 
     @property
     def host(self) -> str:

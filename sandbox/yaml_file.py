@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,8 +12,10 @@ import msgspec
 import yaml
 
 from sandbox.kernel.errors import ConfigError
+from sandbox.kernel.shapes import explained
 
 T = TypeVar("T")
+_MERGE = "tag:yaml.org,2002:merge"  # `<<`, which may come several times
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -42,31 +45,65 @@ def load_yaml(path: Path, kind: type[T], *, lines: bool = False) -> YamlFile[T]:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(name, 1, f"cannot be read ({reason})") from None
     try:
-        root, raw = _parse(text)
+        root, raw, twice = _parse(text)
     except yaml.MarkedYAMLError as error:
         mark = error.context_mark or error.problem_mark  # where the broken construct begins
         raise ConfigError(name, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
+    except RecursionError:
+        raise ConfigError(name, 1, "not YAML: far too many levels") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         raise ConfigError(name, 1, f"not YAML: {error}") from None
+    if twice is not None:
+        raise ConfigError(name, twice.start_mark.line + 1, f"`{twice.value}` is given twice")
     if (strange := _strange(root, lines)) is not None:
         line, text = strange
         raise ConfigError(name, line, f"{text[:60]!r} has control characters")
     try:
         value = msgspec.convert({} if raw is None else raw, kind, strict=True)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        raise ConfigError(name, line_of(root, where.strip("`") or "$"), f"{problem} (at {where or '$'})") from None
+        where, problem = explained(error, kind, {} if raw is None else raw)
+        raise ConfigError(name, line_of(root, where), problem) from None
     return YamlFile(name, value, root)
 
 
-def _parse(text: str) -> tuple[yaml.Node | None, Any]:
-    """The tree of nodes and the plain values, from one pass (by libyaml where PyYAML has it: ten times faster)."""
+def _parse(text: str) -> tuple[yaml.Node | None, Any, yaml.Node | None]:
+    """The tree of nodes, the plain values, and a key that is given twice, from one pass (by libyaml where PyYAML has
+    it: ten times faster)."""
     loader = _LOADER(text)
     try:
         root = loader.get_single_node()
-        return root, None if root is None else loader.construct_document(root)
+        twice = _repeated(root)  # before merges (`<<`) are made part of their mapping
+        return root, None if root is None else loader.construct_document(root), twice
     finally:
         loader.dispose()
+
+
+def _repeated(root: yaml.Node | None) -> yaml.Node | None:
+    """A key that stands a second time in one mapping: YAML forbids it, and PyYAML would silently take the last."""
+    waiting, met = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in met:  # an alias, perhaps of what it stands in
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            if (twice := _second(key for key, _ in node.value)) is not None:
+                return twice
+            waiting += [value for _, value in node.value]
+    return None
+
+
+def _second(keys: Iterable[yaml.Node]) -> yaml.Node | None:
+    """The first key that was there before."""
+    seen: set[str] = set()
+    for key in keys:
+        if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+            if key.value in seen:
+                return key
+            seen.add(key.value)
+    return None
 
 
 def _strange(root: yaml.Node | None, lines: bool) -> tuple[int, str] | None:

@@ -43,7 +43,7 @@ def endpoints(data: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((data / "endpoints.json").read_text("utf-8"))
     for group in ("clients", "servers", "bad"):
         for files in document["tls"][group].values():
-            files.update({name: str(data / path) for name, path in files.items()})
+            files.update({name: str(data / files[name]) for name in ("cert", "key", "p12")})
     for name in ("ca", "crl"):
         if document["tls"][name]:
             document["tls"][name] = str(data / document["tls"][name])

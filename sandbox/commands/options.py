@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +31,13 @@ def settings_of(options: argparse.Namespace, *flags: str) -> Settings:
     """The settings of a command: its flags, the environment, the file. Raises UsageError."""
     file = options.config or (Path(os.environ["SAS_SANDBOX_CONFIG"]) if "SAS_SANDBOX_CONFIG" in os.environ else None)
     return load_settings({name: getattr(options, name) for name in flags}, os.environ, file)
+
+
+def program() -> str:
+    """This command as the person can type it again."""
+    from sandbox.banner import quoted
+
+    called = Path(sys.argv[0])
+    if called.stem == "sas-sandbox":
+        return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else quoted(str(called))
+    return f"{quoted(sys.executable)} -m sandbox.cli"

@@ -8,9 +8,11 @@ import urllib.request
 from typing import Any
 
 from sandbox.config import Settings
-from sandbox.kernel.errors import NobodyAnswers, UsageError
+from sandbox.kernel.errors import JsonError, NobodyAnswers, UsageError
+from sandbox.kernel.json_input import Limits, read_json
 
 _TIMEOUT = 10.0  # s
+_ANSWER = Limits(octets=64 << 20, elements=1_000_000)
 
 
 class Running:
@@ -19,10 +21,10 @@ class Running:
     def __init__(self, settings: Settings) -> None:
         path = settings.data / "endpoints.json"
         try:
-            self.document: dict[str, Any] = json.loads(path.read_bytes())
+            self.document: dict[str, Any] = read_json(path.read_bytes(), _ANSWER)
         except FileNotFoundError:
             raise NobodyAnswers(f"no sandbox runs on {settings.data}: start it first (sas-sandbox up)") from None
-        except (OSError, ValueError) as error:
+        except (OSError, JsonError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from None
 
     def get(self, path: str) -> Any:
@@ -49,9 +51,11 @@ class Running:
     def _ask(self, request: urllib.request.Request) -> Any:
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-                return json.loads(answer.read())
+                return read_json(answer.read(), _ANSWER)
         except urllib.error.HTTPError as error:
             raise UsageError(_title(error)) from None
+        except JsonError as error:
+            raise UsageError(f"{request.full_url} does not answer as a sandbox does: {error}") from None
         except OSError as error:
             url = self.document["control"]["api"]
             raise NobodyAnswers(f"nobody answers at {url}: {getattr(error, 'reason', error)}") from None
@@ -59,6 +63,6 @@ class Running:
 
 def _title(error: urllib.error.HTTPError) -> str:
     try:
-        return str(json.loads(error.read())["title"])
-    except (ValueError, KeyError, OSError):
+        return str(read_json(error.read(), _ANSWER)["title"])
+    except (JsonError, LookupError, TypeError, OSError):
         return f"the control plane answers {error.code} {error.reason}"

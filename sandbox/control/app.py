@@ -1,5 +1,6 @@
 """The control plane: owner of the World, the journal of everybody, `__admin`, metrics and one page to see it all.
 
+    GET    /__admin                   which paths there are
     GET    /__admin/health            every role: ready, revision, health
     GET    /__admin/endpoints         endpoints.json with absolute paths
     GET    /__admin/clock             PUT {"as_of": dateTime | null, "freeze": bool}
@@ -224,6 +225,7 @@ class Control:
             Route("/__admin/exchanges", desk.exchanges),
             Route("/metrics", desk.metrics),
         ]
+        routes.append(Route("/__admin", _index(routes)))
         token = self.context.admin_token
         return console(
             self.context,
@@ -234,6 +236,16 @@ class Control:
             passwords=(token,) if token else (),
             wanted=TOKEN_WANTED,
         )
+
+
+def _index(routes: Sequence[Route]) -> Callable[[Request], Response]:
+    """What `__admin` itself answers: {"paths": {path: [method, …]}}."""
+    paths: dict[str, set[str]] = {}
+    for route in routes:
+        if route.path.startswith("/__admin/"):
+            paths.setdefault(route.path, set()).update(route.methods or ())
+    listed = {path: sorted(methods - {"HEAD"}) for path, methods in paths.items()}
+    return lambda _: JSONResponse({"paths": listed})
 
 
 class _Desk:

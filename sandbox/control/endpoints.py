@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.config import CONTROL_UI, EMBEDDED, LRM_UI, PSC_UI, SAS_FHIR, SAS_UI, SSO_REALM
+from sandbox.config import CONTROL_UI, EMBEDDED, PSC_UI, SAS_FHIR, SAS_UI, SSO_REALM
 from sandbox.kernel.identifiers import SYSTEM_PERSON
 from sandbox.net.context import Context
-from sandbox.pki.authority import Credentials, Pki
+from sandbox.pki.authority import Credentials
+from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject, server_subject
 
 FILE = "endpoints.json"
 Added = Mapping[str, Mapping[str, str]]  # certificate files (absolute paths) of clients that were added, by name
@@ -49,7 +50,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
         "lrms": [
             {
                 "client_id": territory.samu,
-                "ui": settings.http(LRM_UI, f"/{territory.lrm_slug}"),
+                "ui": settings.lrm_ui(territory),
                 "territory": territory.code,
                 "origin": territory.origin,
                 "external": territory.samu in settings.external_lrm_ids,
@@ -63,7 +64,7 @@ def document(context: Context, added: Added, *, relative_to: Path | None = None)
             "metrics": settings.http(CONTROL_UI, "/metrics"),
             "token": context.admin_token or None,
         },
-        "tls": _tls(context.pki, added, relative_to),
+        "tls": _tls(context, added, relative_to),
         "examples": {**population.examples, "regulators": _regulators(context)},
     }
 
@@ -86,9 +87,11 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _tls(pki: Pki | None, added: Added, base: Path | None) -> dict[str, Any]:
+def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
+    """Files, and beside those of clients and servers the CN and OU that their peers check."""
+    pki, settings = context.pki, context.settings
     if pki is None:
-        return {"ca": None, "crl": None, "clients": {}, "servers": {}, "bad": {}}
+        return {"ca": None, "crl": None, "server": None, "clients": {}, "servers": {}, "bad": {}}
 
     def show(path: Path) -> str:
         return path.relative_to(base).as_posix() if base is not None else str(path)
@@ -96,13 +99,30 @@ def _tls(pki: Pki | None, added: Added, base: Path | None) -> dict[str, Any]:
     def entry(credentials: Credentials) -> dict[str, str]:
         return {"cert": show(credentials.cert), "key": show(credentials.key), "p12": show(credentials.p12)}
 
+    def named(name: str, files: Mapping[str, str]) -> dict[str, str]:
+        return {**files, **_names(_subject(context, name))}
+
+    clients = {**{name: entry(credentials) for name, credentials in pki.clients.items()}, **added}
     return {
         "ca": show(pki.ca),
         "crl": show(pki.crl),
-        "clients": {**{name: entry(credentials) for name, credentials in pki.clients.items()}, **added},
-        "servers": {name: entry(credentials) for name, credentials in pki.servers.items()},
+        "server": {"cert": show(pki.server.cert), **_names(server_subject(settings.public_host))},
+        "clients": {name: named(name, files) for name, files in clients.items()},
+        "servers": {name: named(name, entry(credentials)) for name, credentials in pki.servers.items()},
         "bad": {name: entry(credentials) for name, credentials in pki.bad.items()},
     }
+
+
+def _subject(context: Context, name: str) -> Subject:
+    """Whom the certificate of that name names."""
+    if name == "sas":
+        return sas_subject()
+    editor = context.population.editors.get(name)
+    return editor_subject(editor) if editor is not None else hub_client_subject(name)
+
+
+def _names(subject: Subject) -> dict[str, str]:
+    return {"cn": subject.cn, "ou": subject.ou}
 
 
 def _regulators(context: Context) -> list[dict[str, str]]:

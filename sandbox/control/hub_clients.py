@@ -23,10 +23,10 @@ import msgspec
 from sandbox.control import endpoints
 from sandbox.control.worlds import Worlds
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import HUB_ID
 from sandbox.hub.removals import Removal, counted, told
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.hub_clients import (
+    HUB_ID,
     LONGEST_NAME,
     added_clients,
     added_xml_clients,

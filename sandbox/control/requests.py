@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import msgspec
 from starlette.requests import Request
 
-from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.json_input import read_as
 
 T = TypeVar("T")
 
@@ -25,12 +25,11 @@ async def body_as(request: Request, kind: type[T]) -> T:
         if len(octets) > BODY_LIMIT:
             raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets").issues)
     try:
-        return msgspec.json.decode(octets, type=kind)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        raise malformed(problem, where.strip("`").removeprefix("$.") or None) from None
-    except msgspec.DecodeError as error:
-        raise malformed(f"the body is not JSON: {error}") from None
+        return read_as(octets, kind)
+    except JsonError as error:
+        if error.where.startswith("$."):
+            raise malformed(error.reason, error.where.removeprefix("$.")) from None
+        raise malformed(f"the body cannot be read: {error}") from None
 
 
 def refuse_foreign_page(request: Request) -> None:

@@ -63,6 +63,7 @@ from sandbox.net.fhir_http import (
     read_body,
     read_response,
     ready_fhir,
+    to_metadata,
     wants_representation,
 )
 from sandbox.net.http.conditions import conditions_of, weak_etag
@@ -202,6 +203,8 @@ class FhirPort:
         match [part for part in rest if part]:
             case ["metadata"]:
                 return _metadata(request, vendor)
+            case [] if request.method == "GET":
+                return to_metadata(request.scope["path"])
             case ["Slot" | "Schedule" as kind]:
                 return _search(request, vendor, kind, query_of(request))
             case ["Slot" | "Schedule" as kind, "_search"]:

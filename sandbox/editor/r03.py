@@ -17,12 +17,12 @@ from itertools import islice
 from urllib.parse import quote
 
 import msgspec
-import orjson
 
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
-from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
+from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.json_input import read_json
 from sandbox.kernel.model import Appointment
 from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.world import World
@@ -229,9 +229,9 @@ def judge(reply: Reply) -> None:
 def explain(body: bytes) -> str:
     """The texts of an OperationOutcome in one line, at most 300 characters; what else the body is, shortly."""
     try:
-        issues = orjson.loads(body)["issue"]
+        issues = read_json(body)["issue"]
         texts = [issue.get("details", {}).get("text") or issue.get("diagnostics", "") for issue in issues]
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (JsonError, KeyError, TypeError, AttributeError):
         return "réponse sans OperationOutcome"
     return "; ".join(str(text) for text in texts if text)[:300] or "OperationOutcome sans texte"
 

@@ -27,10 +27,12 @@ from sandbox.edxl.validation import (
     messages_of,
     validate,
 )
-from sandbox.kernel.errors import SandboxError
+from sandbox.kernel.errors import JsonError, SandboxError
+from sandbox.kernel.json_input import Limits, read_json
 
 LARGEST = 4 * 1024 * 1024  # octets of a JSON message that is read
 MOST_VALUES = 20_000  # of one JSON message
+_LIMITS = Limits(octets=LARGEST, elements=MOST_VALUES)
 LONGEST_SUBJECT = 200  # characters; what is longer is nobody's id
 
 _IN_JSON = re.compile(rb'"distributionID"\s*:\s*("(?:[^"\\]|\\.){1,1023}")')
@@ -87,13 +89,16 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def parse(body: bytes) -> object:
-    """The JSON document in `body`. Raises MessageError (102, or 300 when it is too large)."""
+    """The JSON document in `body`; of a name that is used twice the last value counts.
+
+    Raises MessageError (102, or 300 when it is too large).
+    """
     if len(body) > MOST_VALUES:
         _bound(body)
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        reason = f"The message is not JSON: {error}"
+        return read_json(body, _LIMITS, repeated=True)
+    except JsonError as error:
+        reason = f"The message cannot be read as JSON: {error}"
         raise MessageError(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, reason) from None
 
 

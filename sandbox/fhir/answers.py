@@ -48,12 +48,20 @@ class FreeSlot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """An answer understood. `total` as it says, None when it does not or is no Bundle; `following`: its `next` link."""
+    """An answer understood. `total` as it says, None when it does not or is no Bundle; `following`: its `next` link;
+    `matches`: Slots in it, the bad ones too; `schedules` in it."""
 
     slots: list[FreeSlot]
     findings: list[Finding]
     total: int | None = None
     following: str | None = None
+    matches: int = 0
+    schedules: int = 0
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """What `total` may be. ⚠ For SOS it may count the Schedules instead of the Slots: both are right."""
+        return self.matches, self.schedules
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):

@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-import orjson
-
 from sandbox.fhir.models import check_model
 from sandbox.fhir.nos import CORE_TYPES
 from sandbox.fhir.rules import Finding
-from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.errors import Issue, JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import TYPES
+from sandbox.kernel.json_input import Limits, quoted, read_json, shortened
 
 Node: TypeAlias = Mapping[str, Any]
 Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"
@@ -37,10 +36,16 @@ IDENTIFIER_SHAPE: Shape = {
 }
 
 
+BODY = Limits()  # of INT_R02 and INT_R03: a hundred times what the guide's largest example holds
+MOST_PROBLEMS = 50  # told of one body: it is judged no further then
+LONGEST_DETAIL = 400  # characters of one
+
+
 class Problems:
     """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
 
-    `findings`: what is accepted all the same, though a requirement says otherwise.
+    `findings`: what is accepted all the same, though a requirement says otherwise. Judging ends with
+    RequestError at the problem numbered MOST_PROBLEMS.
     """
 
     def __init__(self) -> None:
@@ -51,15 +56,22 @@ class Problems:
     def malformed(self, detail: str, path: str, code: str = "invalid") -> None:
         """Something mandatory is missing or unreadable."""
         self._status = 400
-        self.issues.append(Issue(code, detail, path))
+        self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
 
     def refused(self, detail: str, path: str, code: str = "business-rule") -> None:
         """Readable, but a rule refuses it."""
-        self.issues.append(Issue(code, detail, path))
+        self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
+
+    def _note(self, issue: Issue) -> None:
+        self.issues.append(issue)
+        if len(self.issues) == MOST_PROBLEMS:
+            self.issues.append(Issue("too-costly", f"judging ended after {MOST_PROBLEMS} problems"))
+            self.raise_any()
 
     def finding(self, requirement: str, detail: str, path: str) -> None:
-        """A deviation that refuses nothing."""
-        self.findings.append(Finding(requirement, path, detail))
+        """A deviation that refuses nothing; the first MOST_PROBLEMS are kept."""
+        if len(self.findings) < MOST_PROBLEMS:
+            self.findings.append(Finding(requirement, path, shortened(detail, LONGEST_DETAIL)))
 
     def raise_any(self) -> None:
         """Raise one RequestError with everything found so far, if there is anything."""
@@ -126,14 +138,16 @@ class Problems:
 def load_resource(body: bytes, resource_type: str) -> dict[str, Any]:
     """The JSON object in `body`, of that `resourceType`. Raises RequestError 400."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise malformed(f"the body is not JSON: {error}", code="structure") from None
+        document = read_json(body, BODY)
+    except JsonError as error:
+        raise malformed(
+            f"the body cannot be read: {error}", error.expression(resource_type), code="structure"
+        ) from None
     if not isinstance(document, dict):
         raise malformed("the body is not a JSON object", code="structure")
     found = document.get("resourceType")
     if found != resource_type:
-        raise malformed(f"resourceType is {found!r}, expected '{resource_type}'", "resourceType", code="value")
+        raise malformed(f"resourceType is {quoted(found)}, expected '{resource_type}'", "resourceType", code="value")
     return document
 
 

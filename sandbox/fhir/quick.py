@@ -1,22 +1,35 @@
 """The quick way through an answer: resources decoded by type, nothing judged. Pure.
 
 An answer has few kinds of slots and many slots: what a slot does not share with others are its id, its times, its
-Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again.
+Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again. What is kept
+is bounded by octets. Large answers are read in a thread: whatever is shared changes in one step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Any, Protocol, Union
+from threading import Lock
+from typing import Annotated, Any, Protocol, Union
 
 import msgspec
-import orjson
 
 from sandbox.fhir.answers import Agenda, FreeSlot, Reading, Terms
 from sandbox.fhir.nodes import Node
-from sandbox.fhir.rules import Finding
+from sandbox.fhir.rules import Findings
+from sandbox.kernel.bounded import Kept
+from sandbox.kernel.clock import within_calendar
+from sandbox.kernel.errors import JsonError
+from sandbox.kernel.json_input import Limits, check_utf8, read_json
+
+RESOURCE = Limits(octets=64 << 20)
+MOST_ENTRIES = 20_000  # of one page
+_UNREADABLE = (ValueError, RecursionError)  # msgspec's own, UnicodeDecodeError, nesting
+_INSTANT = Annotated[str, msgspec.Meta(max_length=29)]
+_ID = Annotated[str, msgspec.Meta(max_length=64)]
+_TOTAL = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
+_URL = Annotated[str, msgspec.Meta(max_length=2048)]
 
 _EMPTY = msgspec.Raw(b"null")
 _PAGES = ("http://", "https://")
@@ -24,18 +37,18 @@ _RAW = ("meta", "serviceType", "specialty", "appointmentType")
 
 
 class _Reference(msgspec.Struct, gc=False):
-    reference: str
+    reference: _URL
 
 
 class QuickSlot(msgspec.Struct, tag_field="resourceType", tag="Slot", gc=False):
     """A Slot. What is raw is as it came, `null` when it did not."""
 
-    id: str
+    id: _ID
     status: str
-    start: str
-    end: str
+    start: _INSTANT
+    end: _INSTANT
     schedule: _Reference
-    comment: str = ""
+    comment: _URL = ""
     meta: msgspec.Raw = _EMPTY
     serviceType: msgspec.Raw = _EMPTY  # noqa: N815 - FHIR's name
     specialty: msgspec.Raw = _EMPTY
@@ -60,7 +73,7 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
     """The Bundle."""
 
     type: str
-    total: int | None = None
+    total: _TOTAL | None = None
     link: list[QuickLink] = []
     entry: list[QuickEntry] = []
 
@@ -92,7 +105,7 @@ _USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
 class Detailed(Protocol):
     """What reads a resource in detail and tells what is wrong with it (`reading.py`)."""
 
-    findings: list[Finding]
+    told: Findings
 
     def sort(self, entries: Iterable[tuple[str, str, object]]) -> list[Node]: ...
     def slot(self, slot: Node) -> FreeSlot | None: ...
@@ -103,16 +116,51 @@ class Detailed(Protocol):
 
 _BUNDLE = msgspec.json.Decoder(QuickBundle)
 _SLOT = msgspec.json.Decoder(QuickSlot)
-_KEPT = 4096  # kinds of slots that are known again
-_TERMS: dict[bytes, Terms] = {}
+_TERMS = Kept[Terms](4 << 20, 1 << 16)  # kinds of slots that are known again
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def quick_bundle(body: bytes) -> QuickBundle | None:
     """The Bundle, when it has the form that all have that nothing is wrong with."""
     try:
         return _BUNDLE.decode(body)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
+
+
+def envelope_of(body: bytes) -> Node:
+    """A Bundle whose entries are still octets, or any other object. Raises JsonError when it is none."""
+    try:
+        held = _OBJECT.decode(body)
+    except RecursionError:
+        raise JsonError("far too many levels of objects and arrays") from None
+    except msgspec.ValidationError:
+        raise JsonError("not an object") from None
+    except ValueError as error:
+        raise JsonError(f"not JSON ({error})") from None
+    return {key: raw if key == "entry" else read_json(raw, RESOURCE, repeated=True) for key, raw in held.items()}
+
+
+def entries_of(bundle: Node, told: Findings) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Path and octets of each entry of what `envelope_of` gave. Raises JsonError when they are too many."""
+    octets = bundle.get("entry")
+    if octets is None:
+        return
+    try:
+        entries = _LIST.decode(octets)
+    except msgspec.ValidationError:
+        cause = "entry is {} instead of a list"
+        told.wrong("R01-13", "Bundle.entry", cause, read_json(octets, RESOURCE, repeated=True))
+        return
+    _count(len(entries))
+    for at, entry in enumerate(entries):
+        yield f"Bundle.entry[{at}]", entry
+
+
+def _count(entries: int) -> None:
+    if entries > MOST_ENTRIES:
+        raise JsonError(f"{entries} entries (at most {MOST_ENTRIES})", "$.entry")
 
 
 class _Company(msgspec.Struct):
@@ -122,22 +170,24 @@ class _Company(msgspec.Struct):
     terms: dict[bytes, Terms | None]
 
 
-_COMPANIES: dict[bytes, _Company] = {}
-_MOST_COMPANIES = 256  # that are known again: the same practitioners are asked about all day
+_COMPANIES = Kept[_Company](16 << 20, 1 << 20)  # that are known again: the same people are asked about all day
+_KEEPING = Lock()
 _Others = list[tuple[str, str, msgspec.Raw]]
 
 
 def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
     """The answer understood: of its Slots only the unusual ones are looked at in detail, by what `make` gives. None
-    when it has not the form of a Bundle."""
+    when it has not the form of a Bundle. Raises JsonError."""
     typed = _typed(body)
     if typed is not None:
+        _count(len(typed.entry))
         key, slots = _parted(typed)
         if (known := _again(typed, slots, key)) is not None:
             return known
     bundle = quick_bundle(body)
     if bundle is None:
         return None
+    check_utf8(body)
     slots, others = _sorted(bundle)
     if typed is None:
         key = b"\n".join([resource for _, _, resource in others])
@@ -146,17 +196,25 @@ def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
     company = _Company({}, {})
     reading = _in_detail(bundle, slots, others, company, make())
     if not reading.findings:
-        if len(_COMPANIES) >= _MOST_COMPANIES:
-            _COMPANIES.clear()
-        _COMPANIES[key] = company
+        with _KEEPING:
+            _COMPANIES.keep(key, company, _size(key, company))
     return reading
+
+
+def _size(key: bytes, company: _Company) -> int:
+    """Octets that a company takes, roughly: what is said is there as octets and as texts."""
+    return 3 * len(key) + sum(_taken(shape) for shape in company.terms) + 1000 * len(company.agendas)
+
+
+def _taken(shape: bytes) -> int:
+    return 3 * len(shape) + 1000
 
 
 def _typed(body: bytes) -> Any:
     """The Bundle read at one go, when its resources have no other elements than those that we know of."""
     try:
         return _USUAL.decode(body)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
 
 
@@ -186,7 +244,7 @@ def _again(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -> Readi
     if usual is None:
         return None
     following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
-    return Reading(usual, [], bundle.total, following or None)
+    return Reading(usual, [], bundle.total, following or None, len(slots))
 
 
 def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | None:
@@ -213,7 +271,7 @@ def _in_detail(
     bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, company: _Company, detailed: Detailed
 ) -> Reading:
     """The same, told what is wrong; `company` learns."""
-    unusual = detailed.sort((path, url, orjson.loads(memoryview(resource))) for path, url, resource in others)
+    unusual = detailed.sort((path, url, read_json(octets, RESOURCE, repeated=True)) for path, url, octets in others)
     agendas, terms = company.agendas, company.terms
     found: list[FreeSlot | None] = []
     for slot in slots:
@@ -237,13 +295,14 @@ def _in_detail(
 
 def _sorted(bundle: QuickBundle) -> tuple[list[QuickSlot], _Others]:
     """The Slots, and the path, fullUrl and octets of whatever else there is."""
+    _count(len(bundle.entry))
     slots: list[QuickSlot] = []
     others: _Others = []
     decode = _SLOT.decode
     for at, entry in enumerate(bundle.entry):
         try:
             slots.append(decode(entry.resource))
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             others.append((f"Bundle.entry[{at}]", entry.fullUrl.strip(), entry.resource))
     return slots, others
 
@@ -263,9 +322,8 @@ def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, deta
     they do in this one only."""
     found = terms[shape] = detailed.terms(_as_node(slot))
     if found is not None and not found.cpts:
-        if len(_TERMS) >= _KEPT:
-            _TERMS.clear()
-        _TERMS[shape] = found
+        with _KEEPING:
+            _TERMS.keep(shape, found, _taken(shape))
     return found
 
 
@@ -276,7 +334,7 @@ def _shape(slot: QuickSlot) -> bytes:
 
 def _as_node(slot: QuickSlot) -> Node:
     """The Slot as it came."""
-    raw = {name: orjson.loads(memoryview(getattr(slot, name))) for name in _RAW}
+    raw = {name: read_json(getattr(slot, name), RESOURCE, repeated=True) for name in _RAW}
     return {
         "resourceType": "Slot", "id": slot.id, "status": slot.status, "start": slot.start, "end": slot.end,
         "schedule": {"reference": slot.schedule.reference}, "comment": slot.comment, **raw,
@@ -289,11 +347,12 @@ def _is_bookable(comment: str | None, walkin: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def exact_instant(text: str) -> datetime | None:
-    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form. Slots of many agendas begin at the same times."""
+    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and for years that no page shows. Slots of many
+    agendas begin at the same times."""
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
-        instant = datetime.fromisoformat(text)
+        instant = within_calendar(datetime.fromisoformat(text))
     except ValueError:
         return None
     return instant.replace(tzinfo=_offset(text[23:], instant.tzinfo))

@@ -4,17 +4,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from sandbox.kernel.json_input import quoted
+
+MOST_FINDINGS = 50  # causes that are told of one answer; what was told goes on being counted
+_PARTS = re.compile(r"\d+|\D+")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes."""
+    """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes, of
+    the first place; `count` of the places; `cause`: what they have in common, "" where each is told for itself."""
 
     requirement: str
     path: str
     text: str
+    count: int = 1
+    cause: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        times = f" ({self.count} places)" if self.count > 1 else ""
+        return f"{self.requirement} {self.path}: {self.text}{times}"
+
+
+class Findings:
+    """What is wrong with one answer: a cause is one finding, however many places it has."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def wrong(self, requirement: str, path: str, cause: str, *values: object) -> None:
+        """One place. `cause`: what is wrong, with `{}` for each of the values found there."""
+        known = self._found.get((requirement, cause))
+        if known is None:
+            self.add(Finding(requirement, path, cause.format(*map(quoted, values)), cause=cause))
+        else:
+            self._found[requirement, cause] = replace(known, count=known.count + 1)
+
+    def add(self, finding: Finding) -> None:
+        """A finding of a part of the answer: it joins that of the same cause."""
+        key = finding.requirement, finding.cause or finding.text
+        known = self._found.get(key)
+        if known is not None:
+            self._found[key] = replace(known, count=known.count + finding.count)
+        elif len(self._found) < MOST_FINDINGS:
+            self._found[key] = finding
+
+    def all(self) -> list[Finding]:
+        """In the order of their requirements."""
+        if not self._found:
+            return []
+        return sorted(self._found.values(), key=lambda each: natural(each.requirement))
+
+
+def natural(id: str) -> tuple[tuple[int, int | str], ...]:
+    """Sort key of a requirement's id: R01-5 before R01-49, numbers before letters."""
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in _PARTS.findall(id))
 
 
 @dataclass(frozen=True, slots=True)

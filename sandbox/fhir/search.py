@@ -198,6 +198,9 @@ def self_text(raw_query: str) -> str:
     return raw_query if fit else quote(raw_query, safe=_URL_SAFE)
 
 
+MOST_MISTAKES = 50  # of one query
+
+
 @dataclass(slots=True)
 class _Form:
     """The decoded parameters of one request, and what is wrong with them so far."""
@@ -213,7 +216,7 @@ class _Form:
         for part in self.raw.split("&"):
             name, value = _pair(part)
             if (unfit := unfit_text(name, value)) is not None:
-                self.issues.append(unfit)
+                self._note(unfit)
                 name = _UNFIT.sub("", name)
             if name and value and not value.isspace():
                 self._values.setdefault(name, []).append(value)
@@ -228,7 +231,14 @@ class _Form:
 
     def wrong(self, name: str, code: str, detail: str) -> None:
         """Note a mistake."""
-        self.issues.append(Issue(code, detail, f"http.{name}"))
+        self._note(Issue(code, detail, f"http.{name}"))
+
+    def _note(self, issue: Issue) -> None:
+        """The first MOST_MISTAKES are told."""
+        if len(self.issues) < MOST_MISTAKES:
+            self.issues.append(issue)
+        elif len(self.issues) == MOST_MISTAKES:
+            self.issues.append(Issue("too-costly", f"more than {MOST_MISTAKES} mistakes: the others are not told"))
 
     def finish(self) -> str:
         """What was processed, fit for the link `self`. Raises RequestError 400 if anything was wrong."""

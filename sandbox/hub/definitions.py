@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from sandbox.hub.dispatcher import HUB_ID
 from sandbox.hub.topology import DEAD_LETTER, EXCHANGES, HUBSANTE, SUFFIXES, bindings, client_queues
+from sandbox.kernel.hub_clients import HUB_ID
 
 _HASHING = "rabbit_password_hashing_sha256"
 _NOTHING, _ALL = "^$", ".*"

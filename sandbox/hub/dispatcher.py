@@ -27,7 +27,7 @@ from sandbox.edxl.xml import Inexpressible, expressible
 from sandbox.edxl.xml import write as write_xml
 from sandbox.hub import checks
 from sandbox.hub.checks import Refusal
-from sandbox.kernel.hub_clients import HUB_ID as HUB_ID
+from sandbox.kernel.hub_clients import HUB_ID
 
 DEAD_LETTERS = "dispatch.dlq"
 SENDER_HEADER = "x-death-original-routing-key"

@@ -13,11 +13,11 @@ from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.checks import Refusal
 from sandbox.hub.clients import client_ids
-from sandbox.hub.dispatcher import DEAD_LETTERS, HUB_ID, Arrival, Dispatched, dispatch, refuse
+from sandbox.hub.dispatcher import DEAD_LETTERS, Arrival, Dispatched, dispatch, refuse
 from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.hub_clients import added_clients, added_xml_clients
+from sandbox.kernel.hub_clients import HUB_ID, added_clients, added_xml_clients
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.net.context import Context

@@ -17,7 +17,7 @@ from yarl import URL
 
 from sandbox.faults.hub import HubFaults
 from sandbox.hub.clients import client_ids, virtual_hosts
-from sandbox.hub.dispatcher import HUB_ID, Arrival, Dispatched
+from sandbox.hub.dispatcher import Arrival, Dispatched
 from sandbox.hub.meters import Meters
 from sandbox.hub.mishaps import Decision
 from sandbox.hub.office import Office
@@ -33,7 +33,7 @@ from sandbox.hub.topology import (
     queue_arguments,
 )
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.hub_clients import HUB_ID, added_clients
 from sandbox.kernel.world import World
 from sandbox.net.amqp_carrier import Carried, Carrier, Outgoing, Taken, Work, exchange_exists, queue_exists
 from sandbox.net.context import Context

@@ -10,6 +10,7 @@ SandboxError
 │   ├── PeerTimeout           no complete answer within the time-out
 │   ├── PeerTooLarge          an answer larger than is read
 │   └── PeerRefused           an answer outside 2xx: its status and body are kept
+├── JsonError             octets from outside hold no JSON that is read: whoever reads them says whose fault it is
 ├── NobodyAnswers         a command needs a running sandbox, and there is none: exit code 3
 ├── StoreError            the disk is at fault; what was being written is not accepted
 │   └── StoreLocked           another process holds this store
@@ -73,6 +74,18 @@ def malformed(detail: str, expression: str | None = None, *, code: str = "invali
 def refused(detail: str, expression: str | None = None, *, code: str = "business-rule") -> RequestError:
     """422: the request is readable, a rule refuses it."""
     return RequestError(422, Issue(code, detail, expression))
+
+
+class JsonError(SandboxError):
+    """What is wrong with JSON from outside, and `where`: a path from `$`, a line and column, or "" for all of it."""
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(f"{reason} at {where}" if where else reason)
+        self.reason, self.where = reason, where
+
+    def expression(self, root: str) -> str | None:
+        """The place as a FHIRPath from the resource type `root`; None when it is a line or all of it."""
+        return self.where.replace("$", root, 1) if self.where.startswith("$") else None
 
 
 class PeerError(SandboxError):

@@ -1,4 +1,5 @@
-"""Clients of the hub that were added while it runs, or are taken away again, as switches of the World.
+"""Clients of the hub: its own id as one, and those that were added while it runs, or are taken away again, as
+switches of the World.
 
 hub:client:<client id>     name of the software behind it, may be empty
 hub:format:<client id>     `xml`: it receives XML; there is none for those that receive JSON

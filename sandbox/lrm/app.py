@@ -1,18 +1,21 @@
 """The dispatch software of every SAMU of the configuration: one LRM per territory, each with its own store.
 
-Pages and JSON on port LRM_UI under `/<slug>/` (see `console`), INT_L02 on the hub (see `consumer`).
+Pages and JSON on port LRM_UI under `/<slug>/` (see `console`), INT_L02 on the hub (see `consumer`). Where a vendor's
+LRM takes a territory's place, a page says so.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Scope
 
-from sandbox.config import LRM_UI
+from sandbox.config import CONTROL_UI, LRM_UI
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Territory
 from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
@@ -23,6 +26,7 @@ from sandbox.net.amqp_client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge
 from sandbox.net.http_server import Listener
+from sandbox.partners import ExternalLrm
 from sandbox.population.agenda import zone_of
 from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
@@ -102,12 +106,14 @@ class LrmService:
         pages = Pages("sandbox.lrm", app_name="LRM du bac à sable", banner=BANNER, colour=COLOUR, static_url="/static")
 
         async def index(request: Request) -> Response:
-            return pages.render(request, "index.html", lrms=[lrm.territory for lrm in self._lrms.values()])
+            lrms = [(each, self._external(each)) for each in self._context.population.territories.values()]
+            return pages.render(request, "index.html", lrms=lrms)
 
+        routes = [Route("/", index), *self._elsewhere(pages)]
         front = console(
             self._context,
             pages,
-            [Route("/", index)],
+            routes,
             role=ROLE,
             passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
             wanted=PASSWORD_WANTED,
@@ -117,6 +123,22 @@ class LrmService:
             router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
             router.mount(f"/{slug}", lrm.app)
         return router
+
+    def _external(self, territory: Territory) -> ExternalLrm | None:
+        rows = self._context.settings.external_lrms
+        return next((row for row in rows if row.client_id == territory.samu), None)
+
+    def _elsewhere(self, pages: Pages) -> Iterator[Route]:
+        """A page for each LRM that a vendor runs: it says so, where its own would be."""
+        for territory in self._context.population.territories.values():
+            if (row := self._external(territory)) is not None:
+                endpoint = partial(self._told, pages=pages, territory=territory, row=row)
+                for path in (f"/{territory.lrm_slug}", f"/{territory.lrm_slug}/"):
+                    yield Route(path, endpoint)
+
+    async def _told(self, request: Request, *, pages: Pages, territory: Territory, row: ExternalLrm) -> Response:
+        monitor = self._context.settings.http(CONTROL_UI, "/hub")
+        return pages.render(request, "elsewhere.html", territory=territory, row=row, monitor=monitor)
 
     def _identify(self, scope: Scope) -> tuple[str, str]:
         """(`lrm:<client id>`, UI or API) by the path."""

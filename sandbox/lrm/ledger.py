@@ -306,6 +306,7 @@ class Ledger:
         appointments: tuple[str, ...] = (),
     ) -> tuple[Put, ...]:
         """The write that keeps a line of the history; the oldest of 1,000 makes room."""
+        self._store.check()
         number = self._received[-1].number + 1 if self._received else 0
         row = Received(
             number=number,

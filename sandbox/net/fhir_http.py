@@ -226,6 +226,11 @@ def not_found(detail: str) -> RequestError:
     return RequestError(404, Issue("not-found", detail))
 
 
+def to_metadata(base: str) -> Response:
+    """307 from a FHIR base, which is no resource, to what says which resources it has."""
+    return Response(status_code=307, headers={"Location": f"{base.rstrip('/')}/metadata"})
+
+
 class MethodNotAllowed(RequestError):
     """405; `allow` are the methods that the path has (header Allow, RFC 9110, 15.5.6)."""
 

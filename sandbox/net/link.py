@@ -194,7 +194,7 @@ class Switchboard:
                     self.attach(line)
                 elif line is not None:
                     self.heard(line, message)
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.warning("link of %s cut: %s", line.role if line else "an unknown role", error)
         finally:
             if line is not None:
@@ -332,7 +332,7 @@ class SocketLink(_Reporter):
                     if self._applied(_down.decode(octets).world):
                         writer.write(_encode(Applied(self._world.world.revision)) + b"\n")
                         self._first.set()
-            except (OSError, ValueError, msgspec.MsgspecError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 log.debug("%s: control is away: %s", self.role, error)
             finally:
                 if self._writer is not None:

@@ -6,6 +6,7 @@ here: their server tells. Every refusal carries file and line of the configurati
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -21,6 +22,7 @@ from sandbox.kernel.model import (
     Town,
 )
 from sandbox.kernel.reserved import why_reserved
+from sandbox.kernel.shapes import meant
 from sandbox.partners import (
     ExternalAssociation,
     ExternalDoctor,
@@ -29,7 +31,9 @@ from sandbox.partners import (
     ExternalPractitioner,
     ExternalSite,
 )
+from sandbox.population.geocoding import geocode_line
 from sandbox.population.people import Personas
+from sandbox.population.personas import check_specialty
 from sandbox.population.procedural import index_of
 
 _SEARCHES = (Flow.INT_R01, Flow.INT_R04)
@@ -89,7 +93,9 @@ class _Joining:
             self._refuse(f"{path}.cpts", "an editor with slots of CPTS speaks INT_R04")
         for index, finess in enumerate(row.cpts):
             if finess not in self._personas.cpts:
-                self._refuse(f"{path}.cpts[{index}]", f"unknown CPTS '{finess}'")
+                near = meant(finess, {key: each.name for key, each in self._personas.cpts.items()})
+                self._refuse(f"{path}.cpts[{index}]", f"unknown CPTS '{finess}'{near}")
+        check_specialty(row.specialty, f"{self._path}.{path}.specialty", self._settings.error)
         earlier = [one.id for one in self._row.practitioners[:at]]
         if index_of(row.id) is not None:
             self._refuse(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…)")
@@ -108,6 +114,7 @@ class _Joining:
 
     def _place(self, row: ExternalPlace, owner: str, path: str, at: int) -> Place:
         town = self._town(row, f"{path}.places[{at}]")
+        lat, lon = geocode_line(town, row.line)  # where a search at this address looks
         return Place(
             id=f"{self._editor.slug}-{owner}-{at + 1}",
             structure=row.structure,
@@ -115,8 +122,8 @@ class _Joining:
             postal_code=town.postal_code,
             city=town.name,
             insee=town.insee,
-            lat=town.lat,
-            lon=town.lon,
+            lat=lat,
+            lon=lon,
         )
 
     def _association(self, row: ExternalAssociation, at: int) -> SosAssociation:
@@ -138,6 +145,7 @@ class _Joining:
 
     def _site(self, row: ExternalSite, owner: str, at: int, index: int) -> ConsultationSite:
         town = self._town(row, f"sos[{at}].sites[{index}]")
+        lat, lon = geocode_line(town, row.line)
         return ConsultationSite(
             id=f"{self._editor.slug}-{owner}-{index + 1}",
             name=row.name,
@@ -146,8 +154,8 @@ class _Joining:
             postal_code=town.postal_code,
             city=town.name,
             insee=town.insee,
-            lat=town.lat,
-            lon=town.lon,
+            lat=lat,
+            lon=lon,
             hours=(),
             agenda=AgendaTemplate(),
         )
@@ -155,8 +163,19 @@ class _Joining:
     def _town(self, row: ExternalPlace | ExternalSite, path: str) -> Town:
         towns = self._personas.towns
         if row.town not in towns:
-            self._refuse(f"{path}.town", f"unknown town '{row.town}'")
+            self._refuse(f"{path}.town", f"unknown town '{row.town}'{_towns_meant(row.town, towns)}")
         return towns[row.town]
 
     def _refuse(self, field: str, problem: str) -> NoReturn:
         raise self._settings.error(f"{self._path}.{field}", problem)
+
+
+def _towns_meant(word: str, towns: Mapping[str, Town]) -> str:
+    """The end of a sentence about an unknown town: which were meant, or what is expected of one."""
+    same = {insee: town.name for insee, town in towns.items() if word in (town.postal_code, town.name)}
+    near = meant(word, same or {insee: town.name for insee, town in towns.items()})
+    if near.endswith("?"):
+        return near
+    first = next(iter(towns.values()), None)
+    such = f", such as {first.insee} ({first.name})" if first is not None else ""
+    return f" (expected the INSEE code of a town of towns.yaml{such}; `scope: france` knows all of France)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 
 from sandbox.kernel.model import Town
 from sandbox.kernel.words import folded
@@ -15,6 +16,7 @@ from sandbox.population.procedural import SPREAD
 
 _STEP = SPREAD / 1000  # degrees from one number to the next: about 1 m, and 2 m to the next on the same side
 _LAST = 400  # numbers beyond it are as far along
+_NUMBERED = re.compile(r"\s*([0-9]+)\s*(?:bis|ter|quater|[a-d](?![a-z]))?[\s,]+(.+)", re.IGNORECASE)
 
 
 def geocode(town: Town, number: str, street: str) -> tuple[float, float]:
@@ -31,6 +33,21 @@ def geocode(town: Town, number: str, street: str) -> tuple[float, float]:
     lat = town.lat + _share(octets[0:2]) * SPREAD + along * math.sin(turn)
     lon = town.lon + _share(octets[2:4]) * SPREAD + along * math.cos(turn)
     return round(lat, 5), round(lon, 5)
+
+
+def split_number(line: str) -> tuple[str, str]:
+    """Number and street of a line as people write it; no number where it begins with none.
+
+    >>> split_number("12 bis, rue de l'Exemple"), split_number("place des Essais")
+    (('12', "rue de l'Exemple"), ('', 'place des Essais'))
+    """
+    numbered = _NUMBERED.fullmatch(line)
+    return (numbered[1], numbered[2].strip(" ,")) if numbered else ("", line)
+
+
+def geocode_line(town: Town, line: str) -> tuple[float, float]:
+    """Where a search for this line in this town looks: latitude and longitude in degrees."""
+    return geocode(town, *split_number(line))
 
 
 def _share(octets: bytes) -> float:

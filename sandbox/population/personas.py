@@ -5,15 +5,23 @@ Every refusal is a ConfigError with the file and the line of the culprit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub_clients import usable_client_id, why_not
-from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier, prefixed_person, regulator_identifier
+from sandbox.kernel.identifiers import (
+    SYSTEM_PERSON,
+    SYSTEM_SAS,
+    Identifier,
+    national_phone,
+    prefixed_person,
+    regulator_identifier,
+)
 from sandbox.kernel.model import (
     AgendaTemplate,
     ConsultationSite,
@@ -28,8 +36,10 @@ from sandbox.kernel.model import (
     Town,
 )
 from sandbox.kernel.reserved import why_reserved
+from sandbox.kernel.shapes import meant
+from sandbox.kernel.specialties import SPECIALTIES
 from sandbox.population.characters import character, check_characters
-from sandbox.population.departments import department_of
+from sandbox.population.departments import DEPARTMENTS, department_of
 from sandbox.population.people import Personas
 from sandbox.population.procedural import HABITS, Recipe, habits, index_of, speaking, zones
 from sandbox.population.schema import (
@@ -148,6 +158,9 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     for field in ("samu", "origin"):
         rows.keyed(field)
     for at, row in enumerate(rows.rows):
+        if row.department not in DEPARTMENTS:
+            near = meant(row.department, {code: each.name for code, each in DEPARTMENTS.items()})
+            raise rows.error(f"$[{at}].department", f"unknown département '{row.department}'{near}")
         if not usable_client_id(row.samu):
             raise rows.error(f"$[{at}].samu", why_not(row.samu))
     return {
@@ -184,6 +197,7 @@ class _Known:
     def read_cpts(self, rows: _Rows[CptsRow]) -> dict[str, Cpts]:
         """The CPTS, their towns known."""
         for at, row in enumerate(rows.rows):
+            check_phone(row.phone, f"$[{at}].phone", rows.error)
             for index, insee in enumerate(row.zone):
                 self._find(self.towns, insee, "town", f"$[{at}].zone[{index}]", rows.error)
         return {key: Cpts(key, row.name, row.phone, row.zone) for key, row in rows.keyed("finess").items()}
@@ -201,6 +215,8 @@ class _Known:
     ) -> Practitioner:
         if index_of(row.id) is not None:
             raise error(f"{path}.id", f"'{row.id}' belongs to the procedural practitioners (8199…, 099…)")
+        check_specialty(row.specialty, f"{path}.specialty", error)
+        check_phone(row.phone, f"{path}.phone", error)
         stored = row.stored_id or row.id
         if prefixed_person(stored) != row.id:
             raise error(f"{path}.stored_id", f"'{stored}' is not '{row.id}' with or without its prefix")
@@ -270,6 +286,7 @@ class _Known:
 
     def _site(self, row: SiteRow, path: str, error: Error, schedules: set[str]) -> ConsultationSite:
         _once(schedules, row.id, path, error)
+        check_phone(row.phone, f"{path}.phone", error)
         town = self._find(self.towns, row.town, "town", f"{path}.town", error)
         template = self._find(self.agendas, row.agenda, "agenda", f"{path}.agenda", error)
         if any(code not in ("PUBLIC", "SNP") for combination in template.visibilities for code in combination):
@@ -292,8 +309,21 @@ class _Known:
     @staticmethod
     def _find(among: Mapping[str, T], key: str, what: str, path: str, error: Error) -> T:
         if key not in among:
-            raise error(path, f"unknown {what} '{key}'")
+            names = {known: str(getattr(each, "name", "")) for known, each in among.items()}
+            raise error(path, f"unknown {what} '{key}'{meant(key, names)}")
         return among[key]
+
+
+def check_specialty(code: str | None, path: str, error: Callable[[str, str], UsageError]) -> None:
+    """Raise what `error` makes for a code that is none of R38's."""
+    if code is not None and code not in SPECIALTIES:
+        raise error(path, f"unknown specialty '{code}'{meant(code, SPECIALTIES)}")
+
+
+def check_phone(text: str | None, path: str, error: Error) -> None:
+    """Raise what `error` makes for what is no French telephone number."""
+    if text is not None and national_phone(text) is None:
+        raise error(path, f"'{text}' is no telephone number (expected one such as 05 36 49 00 01 or +33536490001)")
 
 
 def _doctor(row: DoctorRow, editor: str, path: str, error: Error, taken: dict[str, str]) -> Practitioner:
@@ -317,7 +347,9 @@ def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory])
     _tell_people_apart(rows)
     for at, row in enumerate(rows.rows):
         if row.territory not in territories:
-            raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'")
+            names = {code: each.name for code, each in territories.items()}
+            near = meant(row.territory, names)
+            raise rows.error(f"$[{at}].territory", f"unknown territory '{row.territory}'{near}")
     return tuple(
         Regulator(
             _identifier(row),

@@ -11,22 +11,23 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sandbox.kernel.flows import Flow
-from sandbox.partners import Format
+from sandbox.partners import Finess, Format, Ou, Person, Rpps, Siret, Slug, Structure, System, Text
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-FhirId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,47}$")]  # 64 less `.` and the instant of a slot id
-Insee = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$")]
-PostalCode = Annotated[str, Meta(pattern=r"^[0-9]{5}$")]
-Department = Annotated[str, Meta(pattern=r"^[0-9][0-9AB][0-9]?$")]
-Person = Annotated[str, Meta(pattern=r"^(8[0-9]{11}|0[0-9A-Za-z]{9})$")]  # RPPS or ADELI
-Rpps = Annotated[str, Meta(pattern=r"^8[0-9]{11}$")]
-Structure = Annotated[str, Meta(pattern=r"^(1[0-9]{9}|3[0-9]{14}|4[0-9]{14})$")]  # FINESS, SIRET, RPPS rang
-Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$")]
-Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$")]
-Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")]
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
-TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+FhirId = Annotated[  # 64 less `.` and the instant of a slot id
+    str,
+    Meta(pattern=r"^[A-Za-z0-9.-]{1,47}$", description="an id of 1 to 47 letters, digits, '.' or '-'"),
+]
+Insee = Annotated[
+    str, Meta(pattern=r"^[0-9][0-9AB][0-9]{3}$", description="the INSEE code of a town, five characters such as 33063")
+]
+PostalCode = Annotated[str, Meta(pattern=r"^[0-9]{5}$", description="a postal code of 5 digits")]
+Department = Annotated[
+    str,
+    Meta(pattern=r"^[0-9][0-9AB][0-9]?$", description="the code of a département such as 33, 2A or 974"),
+]
+Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", description="an e-mail address")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$", description="a colour such as #1f5fa8")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time of day such as 09:00")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Day = Annotated[int, Meta(ge=0, le=6)]
 Visibility = Literal["PUBLIC", "PRO", "SNP", "CPTS"]
@@ -39,10 +40,16 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
 class TerritoryRow(Row, frozen=True):
     """A SAS territory and its SAMU."""
 
-    code: Annotated[str, Meta(pattern=r"^SAS-[0-9A-Z]+$")]
+    code: Annotated[str, Meta(pattern=r"^SAS-[0-9A-Z]+$", description="the code of a territory such as SAS-33")]
     name: Text
     department: Department
-    samu: Annotated[str, Meta(pattern=r"^fr\.health(\.[a-z0-9-]+)+$")]
+    samu: Annotated[
+        str,
+        Meta(
+            pattern=r"^fr\.health(\.[a-z0-9-]+)+$",
+            description="a client id of the hub in lower case such as fr.health.samu330",
+        ),
+    ]
     origin: Text
     format: Format = "json"
 
@@ -80,8 +87,8 @@ class EditorRow(Row, frozen=True):
 
     slug: Slug
     name: Text
-    system: Annotated[str, Meta(pattern=r"^(urn:oid:[0-9.]+|https?://\S+)$")]
-    ou: Text
+    system: System
+    ou: Ou
     flows: Annotated[tuple[Flow, ...], Meta(min_length=1)]
     colour: Colour = "#335577"
     quirks: tuple[Text | QuirkRow, ...] = ()
@@ -165,7 +172,7 @@ class PractitionerRow(Row, frozen=True):
     given: Text
     editor: Slug
     places: Annotated[tuple[PlaceRow, ...], Meta(min_length=1)]
-    specialty: Annotated[str, Meta(pattern=r"^[A-Z]{1,4}[0-9]{1,3}$")] | None = "SM54"
+    specialty: Text | None = "SM54"
     specialty_text: Text | None = None
     phone: Text | None = None
     stored_id: Text | None = None

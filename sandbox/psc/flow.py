@@ -24,6 +24,7 @@ from sandbox.psc.clients import Client
 CODE_LIFETIME_S = 60.0
 TOKEN_LIFETIME_S = 300.0
 CAPACITY = 10_000  # codes, and access tokens, that are kept at most: the oldest go first
+LONGEST_TOLD = 200  # characters of a wrong parameter that an error repeats
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256, no padding
@@ -98,13 +99,20 @@ def read_authorize(pairs: Sequence[tuple[str, str]], clients: Mapping[str, Clien
     values, repeated = read_parameters(pairs)
     client = clients.get(values.get("client_id", ""))
     if client is None or "client_id" in repeated:
+        asked = values.get("client_id", "")[:LONGEST_TOLD]
         raise malformed(
-            "Le service qui demande la connexion n'est pas enregistré auprès de Pro Santé Connect.", "http.client_id"
+            f"Le service « {asked} » n'est pas enregistré auprès de Pro Santé Connect. Déclarez-le dans le fichier de "
+            "configuration du bac à sable (--config), sous oidc_clients (id, name, redirect_uris), puis redémarrez. "
+            f"Services enregistrés : {', '.join(clients)}.",
+            "http.client_id",
         )
     redirect_uri = values.get("redirect_uri", "")
     if redirect_uri not in client.redirect_uris or "redirect_uri" in repeated:
         raise malformed(
-            f"L'adresse de retour n'est pas enregistrée pour le service « {client.name} ».", "http.redirect_uri"
+            f"L'adresse de retour « {redirect_uri[:LONGEST_TOLD]} » n'est pas enregistrée pour le service "
+            f"« {client.name} ». Elle doit être, au caractère près, une de celles de redirect_uris sous oidc_clients : "
+            f"{', '.join(client.redirect_uris)}.",
+            "http.redirect_uri",
         )
     request = AuthorizeRequest(
         issuer=issuer,

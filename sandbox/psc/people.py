@@ -13,8 +13,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.errors import JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import regulator_identifier
+from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
 from sandbox.population.people import Population, persona_key
 from sandbox.psc.clients import Client
@@ -84,8 +85,8 @@ class PeopleDesk:
         self._require_sas(request)
         body = await _body(request)
         try:
-            person = msgspec.json.decode(body, type=Regulator)
-        except msgspec.MsgspecError as error:
+            person = read_as(body, Regulator)
+        except JsonError as error:
             raise malformed(f"the body is no person: {error}", "body") from None
         await self._people.put(request.path_params["id"], person)
         return Response(status_code=204)

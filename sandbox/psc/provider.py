@@ -37,7 +37,7 @@ from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
 from sandbox.web.ended import Ended
 from sandbox.web.headers import console_origins
-from sandbox.web.pages import Pages, console, content_policy, redirect
+from sandbox.web.pages import Pages, console, content_policy, leading_to, redirect
 from sandbox.web.session import SESSION, check_token, checked_form, csrf_token, read_form, sign_in, sign_out
 
 SHOWN_ACCOUNTS = 12  # demonstration accounts that the login page lists
@@ -84,7 +84,7 @@ class Provider:
             routes,
             role="psc",
             prefix=PREFIX,
-            beside=self._routes(platform),
+            beside=[*self._routes(platform), Route(platform.root, leading_to(platform.configuration))],
             handlers=handlers,
             ended=self._ended,
         )
@@ -171,7 +171,9 @@ class Provider:
         target = values.get("post_logout_redirect_uri", "")
         if target and (client is None or target not in client.logout_uris):
             raise malformed(
-                "L'adresse de retour après déconnexion n'est pas enregistrée.", "http.post_logout_redirect_uri"
+                "L'adresse de retour après déconnexion n'est pas enregistrée. Celles d'un service se déclarent dans le "
+                "fichier de configuration du bac à sable, sous oidc_clients : logout_uris.",
+                "http.post_logout_redirect_uri",
             )
         if client is None:
             if request.method == "GET":

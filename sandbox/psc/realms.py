@@ -15,21 +15,11 @@ from sandbox.config import PSC_UI, SSO_REALM, Settings
 from sandbox.psc import flow
 from sandbox.psc.clients import Client, realm_clients
 from sandbox.psc.flow import AuthorizeRequest, Grants
-from sandbox.psc.tokens import ACR, ALGORITHM
+from sandbox.psc.tokens import ACR, ALGORITHM, CLAIMS
 
 PREFIX = "/psc"
+SCOPES = ("openid", "scope_all", "profile", "email", "identity")  # of Pro Santé Connect
 _KEYCLOAK = f"{SSO_REALM}/protocol/openid-connect"
-_CLAIMS = (
-    "sub",
-    "SubjectNameID",
-    "preferred_username",
-    "family_name",
-    "given_name",
-    "email",
-    "auth_time",
-    "acr",
-    "sid",
-)
 
 
 @dataclass(frozen=True)
@@ -83,7 +73,7 @@ class Realm:
             "scopes_supported": list(self.scopes),
             "acr_values_supported": [ACR],
             "prompt_values_supported": sorted(flow.PROMPTS),
-            "claims_supported": list(_CLAIMS),
+            "claims_supported": list(CLAIMS),
             "claims_parameter_supported": False,
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
@@ -103,7 +93,7 @@ def realms(settings: Settings, clients: Mapping[str, Client], secret: Callable[[
         logout=f"{PREFIX}/logout",
         keys=f"{PREFIX}/jwks",
         login=f"{PREFIX}/login",
-        scopes=("openid", "scope_all", "profile", "email", "identity"),
+        scopes=SCOPES,
         clients=clients,
     )
     platform = Realm(

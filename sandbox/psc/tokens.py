@@ -25,6 +25,11 @@ from sandbox.psc.flow import Grant
 ALGORITHM = "RS256"
 ID_TOKEN_LIFETIME_S = 300
 ACR = "eidas1"  # the only level of assurance of Pro Santé Connect
+PERSON = ("sub", "SubjectNameID", "preferred_username", "family_name", "given_name", "email")
+CLAIMS = (
+    *("iss", "aud", "azp", "exp", "iat", "auth_time", "nonce", "jti", "typ", "acr", "sid", "at_hash"),
+    *PERSON,
+)  # all that an id_token may have; whatever the scopes, userinfo has those of the person
 KEY_FILE = "signing-key.pem"
 
 
@@ -59,7 +64,7 @@ class Signer:
 def person_claims(person: Regulator) -> dict[str, Any]:
     """What Pro Santé Connect says about a person, in id_token and userinfo alike."""
     value = person.identifier.value
-    return {
+    return {  # PERSON
         "sub": f"f:sas-sandbox:{value}",
         "SubjectNameID": value,
         "preferred_username": value,

@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-import orjson
 
-from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable
+from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable
+from sandbox.kernel.json_input import Limits, read_json
 from sandbox.runner.browser import TIMEOUT_S, Browser, password_of
+
+ANSWER = Limits(octets=64 << 20, elements=1_000_000)
 
 
 class Failed(Exception):
@@ -65,7 +67,7 @@ class Stage:
     async def call(
         self, method: str, url: str, *, params: dict[str, str] | None = None, json: Any = None, token: str = ""
     ) -> Any:
-        """One call of a JSON API. Raises PeerRefused (outside 2xx), PeerUnreachable, PeerTimeout."""
+        """One call of a JSON API. Raises PeerRefused (outside 2xx), PeerUnreachable, PeerTimeout, PeerError."""
         token = token or password_of(url, passwords(self.endpoints))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
@@ -77,7 +79,10 @@ class Stage:
             raise PeerUnreachable(url, str(error) or type(error).__name__) from None
         if not answer.ok:
             raise PeerRefused(url, answer.status, body)
-        return orjson.loads(body) if body else None
+        try:
+            return read_json(body, ANSWER) if body else None
+        except JsonError as error:
+            raise PeerError(url, f"the answer cannot be read: {error}") from None
 
     async def sas(self, path: str, **params: str) -> Any:
         """GET on the SAS API as the regulator who is logged in."""
@@ -127,11 +132,11 @@ def passwords(endpoints: dict[str, Any]) -> dict[str, str]:
 def read_endpoints(path: Path) -> dict[str, Any]:
     """endpoints.json. Raises Unreachable."""
     try:
-        document: dict[str, Any] = orjson.loads(path.read_bytes())
+        document: dict[str, Any] = read_json(path.read_bytes(), ANSWER)
     except OSError as error:
         raise Unreachable(f"{path}: {error.strerror} (is the sandbox running?)") from None
-    except orjson.JSONDecodeError as error:
-        raise Unreachable(f"{path}: not JSON: {error}") from None
+    except JsonError as error:
+        raise Unreachable(f"{path}: {error}") from None
     if not isinstance(document, dict) or "sas" not in document or "control" not in document:
         raise Unreachable(f"{path}: not an endpoints.json")
     return document

@@ -2,48 +2,58 @@
 
 What stands between a search and the editors: how many calls an editor bears at once, the circuit breaker, the largest
 answer that is read, the time-out. An answer that comes after its search gave it up is counted and thrown away. Of a
-bad answer the bad slots are lost, each told as a finding: counted by requirement, journalled with its path.
+bad answer the bad slots are lost, each cause told as a finding: counted by requirement, journalled with its path. A
+large answer is read in a thread. However a call ends, even by an error of ours, its editor alone is concerned and its
+circuit is told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sandbox.fhir.profiles import Finding
-from sandbox.fhir.reading import FreeSlot, read_bundle
+from sandbox.fhir.reading import FreeSlot
+from sandbox.fhir.rules import natural
 from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, RequestError
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 from sandbox.net.http_client import HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas import breaker
+from sandbox.sas.answer import Answer
 from sandbox.sas.breaker import Circuit, Policy
-from sandbox.sas.cards import admissible
 from sandbox.sas.criteria import Criteria
 from sandbox.sas.directory import Directory
-from sandbox.sas.events import LATE, OK, OPEN_CIRCUIT, Source
+from sandbox.sas.events import FAILED, LATE, OK, OPEN_CIRCUIT, PARTIAL, Source
 from sandbox.sas.queries import EditorQuery
 from sandbox.sas.reasons import is_the_editors, reason_of, told
 
+log = logging.getLogger(__name__)
+
 MOST_SEARCHES = 256  # at once: beyond it a search is refused rather than queued
-MOST_PAGES = 20  # of one answer
+LARGE = 128 * 1024  # octets of a page: from here on it would hold up everybody else
 MOST_FINDINGS_TOLD = 5  # per answer, in the journal
 MOST_LATE = 256  # calls that are awaited after their search gave them up
 
 
 @dataclass(slots=True)
 class Call:
-    """One query under way. `slots` once it ended well; `given_up`: its search does not wait for it any more."""
+    """One query under way. `slots` once it ended well; `given_up`: its search does not wait for it any more; `probe`:
+    it tries an editor after failures; `settled`: the circuit knows how it ended."""
 
     query: EditorQuery
     begun: float
     deadline: float
     slots: Sequence[FreeSlot] = ()
     given_up: bool = False
+    probe: bool = False
+    settled: bool = False
 
 
 @dataclass(slots=True)
@@ -91,6 +101,7 @@ class Aggregator:
         self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
         self._lines: dict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(settings.editor_concurrency)))
         self._late: set[asyncio.Task[Source]] = set()
+        self._reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop
         self.running = 0
         self.findings: Counter[str] = Counter()  # by requirement id, since the start
 
@@ -117,34 +128,27 @@ class Aggregator:
         if not admitted:
             line.counts[OPEN_CIRCUIT] += 1
             return self._source(call, OPEN_CIRCUIT, told(OPEN_CIRCUIT), OPEN_CIRCUIT)
+        call.probe = line.circuit.probing
         line.running += 1
-        self._changed()
         try:
+            self._changed()
             async with line.room:
-                slots, findings = await self._read(call, criteria)
+                answer = await self._read(call, criteria)
+            return self._answered(call, line, answer)
         except PeerError as error:
             return self._failed(call, line, error)
-        except asyncio.CancelledError:
-            line.circuit = breaker.abandoned(line.circuit)
-            raise
+        except Exception as error:  # ours: the other editors are shown all the same
+            log.exception("the answer of %s could not be handled", call.query.editor.slug)
+            return self._broken(call, line, error)
         finally:
             line.running -= 1
-        if call.given_up:
-            return self._too_late(call, line)
-        line.circuit = breaker.after(line.circuit, True, loop.time(), self._policy)
-        line.counts[OK] += 1
-        self._tell(call.query, findings)
-        call.slots = slots
-        return self._source(call, OK, slots=len(slots), findings=len(findings))
+            self._settle(call, line, None)
 
     def give_up(self, call: Call, task: asyncio.Task[Source], code: str) -> Source:
         """The search waits no longer: the call counts as failed, its answer will be counted and thrown away."""
         line = self._lines[call.query.editor.slug]
         call.given_up = True
-        if code == "timeout":
-            line.circuit = breaker.after(line.circuit, False, asyncio.get_running_loop().time(), self._policy)
-        else:
-            line.circuit = breaker.abandoned(line.circuit)
+        self._settle(call, line, False if code == "timeout" else None)
         line.counts[code] += 1
         if len(self._late) < MOST_LATE:
             self._late.add(task)
@@ -159,6 +163,7 @@ class Aggregator:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     def health(self) -> dict[str, object]:
         """What the health page shows: searches under way; by editor the circuit, calls under way and ended."""
@@ -170,7 +175,7 @@ class Aggregator:
                     "circuit": line.circuit.state,
                     "running": line.running,
                     "calls": dict(line.counts),
-                    "findings": dict(line.findings),
+                    "findings": in_order(line.findings),
                 }
                 for slug, line in self._lines.items()
             },
@@ -179,13 +184,40 @@ class Aggregator:
     def editor(self, slug: str) -> EditorHealth:
         """What is known of one editor."""
         line = self._lines[slug]
-        return EditorHealth(line.circuit.state, line.running, line.counts, line.findings, line.last)
+        return EditorHealth(line.circuit.state, line.running, line.counts, in_order(line.findings), line.last)
 
-    def _failed(self, call: Call, line: _Line, error: PeerError) -> Source:
-        now = asyncio.get_running_loop().time()
+    def _settle(self, call: Call, line: _Line, good: bool | None) -> None:
+        """Tell the circuit, once, how a call ended; None: nothing that speaks for or against the editor."""
+        if call.settled:
+            return
+        call.settled = True
+        if good is not None:
+            line.circuit = breaker.after(line.circuit, good, asyncio.get_running_loop().time(), self._policy)
+        elif call.probe:
+            line.circuit = breaker.abandoned(line.circuit)
+
+    def _answered(self, call: Call, line: _Line, answer: Answer) -> Source:
+        if call.given_up:
+            return self._too_late(call, line)
+        self._settle(call, line, True)
+        line.counts[OK] += 1
+        findings = answer.findings
+        self._tell(call.query, findings)
+        call.slots = answer.slots
+        state, reason = (PARTIAL, told(answer.short)) if answer.short else (OK, "")
+        return self._source(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
+
+    def _broken(self, call: Call, line: _Line, error: Exception) -> Source:
+        self._journal(call.query, f"could not be handled: {type(error).__name__}")
         if call.given_up:
             return self._source(call, LATE)
-        line.circuit = breaker.after(line.circuit, not is_the_editors(error), now, self._policy)
+        line.counts["internal"] += 1
+        return self._source(call, FAILED, told("internal"), "internal")
+
+    def _failed(self, call: Call, line: _Line, error: PeerError) -> Source:
+        if call.given_up:
+            return self._source(call, LATE)
+        self._settle(call, line, not is_the_editors(error))
         state, reason, code = reason_of(error, self.timeout)
         line.counts[code] += 1
         return self._source(call, state, reason, code)
@@ -214,27 +246,23 @@ class Aggregator:
         self._changed()
         return source
 
-    async def _read(self, call: Call, criteria: Criteria) -> tuple[list[FreeSlot], list[Finding]]:
+    async def _read(self, call: Call, criteria: Criteria) -> Answer:
         """Ask and understand, all pages within one time-out. Raises PeerError."""
         query = call.query
-        kept: list[FreeSlot] = []
-        findings: list[Finding] = []
-        base = self._context.settings.editor_fhir(query.editor) + "/"
-        url = base + query.path
-        for page in range(MOST_PAGES):
-            reading = read_bundle(await self._get(call, url))
-            if any(finding.path == "Bundle" for finding in reading.findings):
-                self._tell(query, reading.findings)
-                raise PeerError(query.editor.slug, "the answer is no Bundle")
-            slots, strange = admissible(reading.slots, query, criteria.start, criteria.end)
-            kept += slots
-            # `total` counts the slots of all pages: a further page cannot be judged by it alone.
-            findings += [each for each in reading.findings if not (page and each.path == "Bundle.total")]
-            findings += strange
-            if reading.following is None or not reading.following.startswith(base):  # elsewhere is nobody we know
-                break
-            url = reading.following
-        return kept, findings
+        answer = Answer(query, criteria)
+        url: str | None = f"{self._context.settings.editor_fhir(query.editor)}/{query.path}"
+        while url is not None:
+            url = await self._take(answer, await self._get(call, url), url)
+        if not answer.readable:
+            if not call.given_up:
+                self._tell(query, answer.findings)
+            raise PeerError(query.editor.slug, "the answer is no Bundle")
+        return answer
+
+    async def _take(self, answer: Answer, body: bytes, url: str) -> str | None:
+        if len(body) < LARGE:
+            return answer.take(body, url)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, answer.take, body, url)
 
     async def _get(self, call: Call, url: str) -> bytes:
         editor = call.query.editor
@@ -262,7 +290,7 @@ class Aggregator:
             return
         self.findings.update(finding.requirement for finding in findings)
         self._lines[query.editor.slug].findings.update(finding.requirement for finding in findings)
-        first = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_FINDINGS_TOLD])
+        first = "; ".join(str(each) for each in findings[:MOST_FINDINGS_TOLD])
         more = len(findings) - MOST_FINDINGS_TOLD
         self._journal(query, first + (f"; and {more} more" if more > 0 else ""))
 
@@ -279,6 +307,11 @@ class Aggregator:
                 note=note,
             )
         )
+
+
+def in_order(findings: Mapping[str, int]) -> dict[str, int]:
+    """Counts by requirement, as people count."""
+    return dict(sorted(findings.items(), key=lambda each: natural(each[0])))
 
 
 _HEADERS = {"Accept": "application/json+fhir"}

@@ -25,8 +25,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.config import SAS_UI
-from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed
+from sandbox.kernel.errors import Issue, JsonError, RequestError, StoreError, malformed
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
@@ -40,7 +41,7 @@ from sandbox.sas.l02 import L02
 from sandbox.sas.openapi import description
 from sandbox.sas.records import AppointmentRecord
 from sandbox.sas.regulators import Right
-from sandbox.sas.search import Event, document, flattened, head, read_criteria, run, whole
+from sandbox.sas.search import Event, Found, document, flattened, head, read_criteria, run, whole
 from sandbox.sas.tokens import Tokens
 from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 _refused = Seldom(log)  # lines that the store refuses
 
 NDJSON = "application/x-ndjson"
+AT_A_STRETCH = 500  # slots of cards that are drawn before others have a turn
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 _BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
 
@@ -120,8 +122,8 @@ class Api:
     async def login(self, request: Request) -> Response:
         """A token for a demonstration account; counts as a login (INT_R02)."""
         try:
-            asked = msgspec.json.decode(await read_body(request, 65_536), type=Login)
-        except msgspec.MsgspecError as error:
+            asked = read_as(await read_body(request, 65_536), Login)
+        except JsonError as error:
             raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
         regulator = self._accounts.regulator(asked.identifier)
         id = self._accounts.id_of(regulator) if regulator is not None else ""
@@ -245,7 +247,21 @@ async def _lines(told: Mapping[str, Any], first: Event, events: AsyncGenerator[E
         yield _LINES.encode({"event": "search", **told}) + b"\n"
         yield _LINES.encode(first) + b"\n"
         async for event in events:
-            yield _LINES.encode(event) + b"\n"
+            yield _LINES.encode(await _drawn(event)) + b"\n"
+
+
+async def _drawn(event: Event) -> Event:
+    """The event with its cards drawn; after each AT_A_STRETCH slots everybody else has a turn."""
+    if not isinstance(event, Found):
+        return event
+    cards, slots = [], 0
+    for card in event.cards:
+        cards.append(card)
+        slots += sum(len(place.slots) for place in card.places)
+        if slots > AT_A_STRETCH:
+            slots = 0
+            await asyncio.sleep(0)
+    return msgspec.structs.replace(event, cards=cards)
 
 
 def appointment_document(record: AppointmentRecord) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
 from sandbox.net.fhir_http import read_body
 from sandbox.sas.accounts import Accounts
@@ -124,8 +125,8 @@ async def _draft(request: Request) -> Draft:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
     try:
-        return msgspec.json.decode(await read_body(request, BODY_LIMIT), type=Draft)
-    except msgspec.MsgspecError as error:
+        return read_as(await read_body(request, BODY_LIMIT), Draft)
+    except JsonError as error:
         raise malformed(f"the body is no account: {error}", "body") from None
 
 

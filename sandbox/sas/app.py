@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import __version__
@@ -23,7 +23,7 @@ from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
 from sandbox.net.edge import Edge, RequirePeer, refusals
-from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found
+from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
 from sandbox.net.http_client import HttpClient
 from sandbox.net.http_server import Listener
 from sandbox.net.revocation import listener_contexts
@@ -44,7 +44,7 @@ from sandbox.sas.specialties import SPECIALTIES
 from sandbox.store.protocol import Store, disk_state
 from sandbox.store.tables import open_store
 from sandbox.web.ended import Ended
-from sandbox.web.pages import console
+from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -106,7 +106,8 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        routes = [Mount("/api", app=self.api), *self.console.routes()]
+        described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
+        routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
         return Edge(pages, context, _flow_of_page)
 
@@ -196,6 +197,8 @@ class _FhirServer:
                 return await self._server.read(request, id, editor)
             case ["metadata"] if method == "GET":
                 return fhir_response(self._capability)
+            case [""] if method == "GET":
+                return to_metadata(path)
             case ["Appointment"]:
                 raise not_allowed(method, path, "POST", "PUT")
             case ["Appointment", _] | ["metadata"]:

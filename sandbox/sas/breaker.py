@@ -90,7 +90,7 @@ def after(circuit: Circuit, good: bool, now: float, policy: Policy) -> Circuit:
 
 
 def abandoned(circuit: Circuit) -> Circuit:
-    """The circuit once a call was given up for a reason that is not the editor's."""
+    """The circuit once its probe was given up for a reason that is not the editor's."""
     return replace(circuit, probing=False) if circuit.probing else circuit
 
 

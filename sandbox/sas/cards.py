@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
+from itertools import islice
+from typing import TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sandbox.fhir.profiles import Finding
-from sandbox.fhir.reading import FreeSlot
+from sandbox.fhir.reading import FreeSlot, SlotPlace
+from sandbox.fhir.rules import Finding, Findings
+from sandbox.kernel.json_input import shortened
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
+from sandbox.kernel.words import folded
 from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.queries import EditorQuery
 
-MOST_SLOTS = 1000  # of one place: what an editor has never been asked for more of
+MOST_SLOTS = 600  # of one card: days of three places, every five minutes
+MOST_PLACES = 20  # of one card, that the directory does not know
+MOST_SCHEDULES = 100  # of one card, that the directory does not know and whose addresses are compared
+LONGEST_LINE = 200  # characters of an address that are compared
+Known = TypeVar("Known", Place, ConsultationSite)
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
@@ -66,9 +73,9 @@ class CardCpts(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
 
-    `kind`: `practitioner`, `sos`, or `cpts`: the one card `through` which these CPTS are shown. `member_of`: FINESS of
-    the CPTS that he takes part through; `cpts`: those that some of the slots are offered to. `extra`: he would take a
-    patient beside his agenda.
+    `external`: that editor is a vendor's real server. `kind`: `practitioner`, `sos`, or `cpts`: the one card `through`
+    which these CPTS are shown. `member_of`: FINESS of the CPTS that he takes part through; `cpts`: those that some of
+    the slots are offered to. `extra`: he would take a patient beside his agenda.
     """
 
     kind: str
@@ -77,6 +84,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     editor: str
     editor_name: str
     distance_km: float
+    external: bool = False
     specialty: str | None = None
     specialty_label: str | None = None
     phone: str | None = None
@@ -95,19 +103,20 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 def admissible(
     slots: Iterable[FreeSlot], query: EditorQuery, start: datetime, end: datetime
 ) -> tuple[list[FreeSlot], list[Finding]]:
-    """The slots that answer the query, and a finding for each of the others.
+    """The slots that answer the query, and what is wrong with the others.
 
     Dropped: a practitioner or association that was not asked about, a slot outside the window (so a past one too:
-    the window never starts before now).
+    the window never starts before now), a slot of nobody, whose cause was told when the answer was read.
     """
     kept: list[FreeSlot] = []
-    findings: list[Finding] = []
+    told = Findings()
     first, last, offset = start, end, None
     expected = query.asked
     for slot in slots:
         asked = slot.practitioner if slot.sos is None else slot.sos[0]
         if asked not in expected:
-            findings.append(Finding("R01-16", f"Slot/{slot.slot_id}", f"'{asked}' was not asked about"))
+            if asked is not None:
+                told.wrong("R01-16", f"Slot/{shortened(slot.slot_id)}", "{} was not asked about", asked)
             continue
         begin = slot.start
         if begin.tzinfo is not offset:  # within one offset instants are compared at once
@@ -116,8 +125,11 @@ def admissible(
         if first <= begin <= last:
             kept.append(slot)
         else:
-            findings.append(Finding("R01-5", f"Slot/{slot.slot_id}", "starts outside the window"))
-    return kept, findings
+            requirement, side = ("R01-5", "before") if begin < first else ("R01-6", "after")
+            told.wrong(
+                requirement, f"Slot/{shortened(slot.slot_id)}.start", f"{{}} is {side} the window", begin.isoformat()
+            )
+    return kept, told.all()
 
 
 def practitioner_card(
@@ -132,21 +144,21 @@ def practitioner_card(
     """One practitioner: the directory says who he is, the editor where and when he is free.
 
     Places that have no slot in the window keep their line; a place that the directory does not know is added. Of
-    an external editor the directory knows no Schedules: its places are told by their structure.
+    an external editor the directory knows no Schedules: its places are told by their structure, else by their address.
     """
     slots = list(slots)
     held = _by_schedule(slots)
     marks = _marks(held, lambda slot: slot.structure) if editor.external else {}
-    places = [
-        _known_place(place, _taken(held, marks.get(place.structure, [place.id])), area) for place in practitioner.places
-    ]
-    places += [_unknown_place(schedule, some) for schedule, some in held.items()]
+    found = [(place, _taken(held, marks.get(place.structure, [place.id]))) for place in practitioner.places]
+    found, unknown = _completed(found, held, editor)
+    places = [_known_place(place, some, area) for place, some in found] + unknown
     return Card(
         kind="practitioner",
         id=practitioner.id,
         name=f"{practitioner.given} {practitioner.family}",
         editor=editor.slug,
         editor_name=editor.name,
+        external=editor.external,
         distance_km=_nearest(places),
         specialty=practitioner.specialty,
         specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
@@ -161,19 +173,21 @@ def practitioner_card(
 def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, editor: Editor, area: Area) -> Card:
     """One SOS association: its sites in the area, and those that offer slots anyway.
 
-    Of an external editor the directory knows no Schedules: its sites are told by their names.
+    Of an external editor the directory knows no Schedules: its sites are told by their names, else by their address.
     """
     held = _by_schedule(slots)
     marks = _marks(held, lambda slot: slot.site) if editor.external else {}
     found = [(site, _taken(held, marks.get(site.name, [site.id]))) for site in association.sites]
+    found, unknown = _completed(found, held, editor)
     places = [_site(site, some, area) for site, some in found if some or _distance(site, area) <= area.radius_km]
-    places += [_unknown_place(schedule, some) for schedule, some in held.items()]
+    places += unknown
     return Card(
         kind="sos",
         id=association.siret,
         name=association.name,
         editor=editor.slug,
         editor_name=editor.name,
+        external=editor.external,
         distance_km=_nearest(places),
         places=_in_order(places),
     )
@@ -206,6 +220,30 @@ def _marks(
 def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[FreeSlot]:
     """Take the slots of some Schedules out of `held`."""
     return [slot for schedule in schedules for slot in held.pop(schedule, ())]
+
+
+def _completed(
+    found: list[tuple[Known, list[FreeSlot]]], held: dict[str, list[FreeSlot]], editor: Editor
+) -> tuple[list[tuple[Known, list[FreeSlot]]], list[CardPlace]]:
+    """The known places with the slots that are `held` for their address, and places for the rest of these.
+
+    A known place of an external editor that then has no slot is left out when there is such a rest: it may be one of
+    those, under another structure or name than the directory has.
+    """
+    held = dict(islice(held.items(), MOST_SCHEDULES))
+    addresses = _marks(held, lambda slot: _address(slot.place) if slot.place else None)
+    found = [(place, some or _taken(held, addresses.get(_address(place), ()))) for place, some in found]
+    rest: dict[str | None, list[str]] = _marks(
+        held, lambda slot: f"{slot.site} {_address(slot.place)}" if slot.place else slot.schedule
+    )
+    unknown = [_unknown_place(some[0], _taken(held, some)) for some in [*rest.values()][:MOST_PLACES]]
+    if editor.external and unknown:
+        found = [(place, some) for place, some in found if some]
+    return found, unknown
+
+
+def _address(place: Place | ConsultationSite | SlotPlace) -> str:
+    return folded(f"{place.line[:LONGEST_LINE]} {place.postal_code[:5]}")
 
 
 def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
@@ -275,8 +313,12 @@ def _nearest(places: Iterable[CardPlace]) -> float:
 
 
 def _in_order(places: Iterable[CardPlace]) -> tuple[CardPlace, ...]:
-    """Places with slots first, then the nearest."""
-    return tuple(sorted(places, key=lambda place: (not place.slots, place.distance_km or 0.0, place.id)))
+    """Places with slots first, then the nearest; MOST_SLOTS in all."""
+    found, room = [], MOST_SLOTS
+    for place in sorted(places, key=lambda place: (not place.slots, place.distance_km or 0.0, place.id)):
+        found.append(place if len(place.slots) <= room else msgspec.structs.replace(place, slots=place.slots[:room]))
+        room = max(0, room - len(place.slots))
+    return tuple(found)
 
 
 def _cpts(slots: Iterable[FreeSlot]) -> tuple[CardCpts, ...]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier, prefixed_person, regulator_identifier
-from sandbox.kernel.model import Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.model import ConsultationSite, Place, Practitioner, Regulator, SosAssociation, Town
 from sandbox.kernel.words import folded
 from sandbox.population.leave import absent, pattern_of
 from sandbox.population.people import Population
@@ -26,6 +26,7 @@ from sandbox.sas.places import Places
 from sandbox.sas.specialties import GENERAL_MEDICINE
 
 CELL_DEGREES = 0.1  # 11 km from south to north
+GENERAL = "SM54"
 UNCODED = ""  # group of those whose specialty has no code
 
 _Key = tuple[int, int]  # row and column of a cell
@@ -33,7 +34,8 @@ _Key = tuple[int, int]  # row and column of a cell
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A practitioner whom an editor can be asked about; `distance_km` is that of the nearest place.
+    """A practitioner whom an editor can be asked about; `distance_km` is that of the nearest place, `external` whether
+    his editor is a vendor's real server.
 
     Of the thousands around a city few are ever asked, so the person behind the id is looked up when needed.
     """
@@ -41,6 +43,7 @@ class Candidate:
     id: str
     distance_km: float
     population: Population = field(repr=False, compare=False)
+    external: bool = False
 
     @property
     def practitioner(self) -> Practitioner:
@@ -76,6 +79,9 @@ class Directory:
         self.work = 0  # places that searches have looked at
         self._cells: dict[str, dict[_Key, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
         self._unread = dict(population.departments)
+        editors = population.editors
+        self._external = {person.id for person in handmade if editors[person.editor].external}
+        self._addresses = dict(_addresses(handmade, population))
         texts = [*(person.specialty_text or "" for person in handmade), *(FREE_TEXTS if population.count else ())]
         self._texts = {folded(text): text for text in texts if text}
         for person in handmade:
@@ -125,12 +131,15 @@ class Directory:
         for cell in _cells_of(area):
             if (held := cells.get(cell)) is not None:
                 self.work += _gather(found, held, area)
-        candidates = [Candidate(id, distance, self.population) for id, distance in found.items() if id not in besides]
+        candidates = [self._candidate(id, distance) for id, distance in found.items() if id not in besides]
         if not coded:
             candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
         if off := self.disabled():
             candidates = [each for each in candidates if each.practitioner.editor not in off]
         return candidates
+
+    def _candidate(self, id: str, distance: float) -> Candidate:
+        return Candidate(id, distance, self.population, id in self._external)
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """Is he on leave on all these days, wherever he consults; of a vendor's real server nobody knows."""
@@ -143,8 +152,8 @@ class Directory:
         )
 
     def accepts_extra(self, person: Practitioner) -> bool:
-        """Would he take a patient beside his agenda."""
-        return participation.accepts_extra(person, self.population.seed)
+        """Would he take a patient beside his agenda; of a vendor's real server nobody knows."""
+        return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
     def candidate(self, id: str, area: Area) -> Candidate | None:
         """A practitioner wherever he is, for a search around another place; None when no editor of his can be asked."""
@@ -152,7 +161,7 @@ class Directory:
         if person is None or not self._is_interfaced(person.editor) or person.editor in self.disabled():
             return None
         distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
-        return Candidate(id, min(distances, default=0.0), self.population)
+        return self._candidate(id, min(distances, default=0.0))
 
     def associations(self, area: Area) -> list[SosAssociation]:
         """SOS associations with a consultation site in the area whose editor speaks the SOS search."""
@@ -183,6 +192,13 @@ class Directory:
         """By national id, prefixed or not."""
         return self.population.practitioner(prefixed_person(national_id))
 
+    def search_at(self, editor: str) -> dict[str, str] | None:
+        """Parameters of a search at the address of an external editor's first place: what it has is on the first page.
+
+        None for the sandbox's own editors, for one that is disabled, and for one that holds nobody.
+        """
+        return None if editor in self.disabled() else self._addresses.get(editor)
+
     def doctor(self, national_id: str) -> Practitioner | None:
         """Whoever an appointment may name: a practitioner, or a doctor of an SOS association. By national id."""
         return self.population.doctor(national_id)
@@ -204,8 +220,18 @@ class Directory:
         return served[0] if len(served) == 1 else None
 
 
+def _addresses(people: Iterable[Practitioner], population: Population) -> Iterator[tuple[str, dict[str, str]]]:
+    """Of each external editor: where a search finds it, the first of its practitioners stronger than its sites."""
+    wheres: list[tuple[str, Place | ConsultationSite, str]]
+    wheres = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
+    wheres += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]
+    for slug, at, specialty in wheres:
+        if population.editors[slug].external:
+            yield slug, {"place": f"{at.line}, {at.postal_code} {at.city}", "specialty": specialty}
+
+
 def _group(specialty: str) -> str:
-    return "SM54" if specialty in GENERAL_MEDICINE else specialty
+    return GENERAL if specialty in GENERAL_MEDICINE else specialty
 
 
 def _cell(lat: float, lon: float) -> _Key:

@@ -22,12 +22,15 @@ from sandbox.sas.criteria import Criteria
 
 CARDS_PER_PAGE = 5
 
-OK, LATE, FAILED, OPEN_CIRCUIT = "ok", "late", "failed", "open-circuit"
-STATES = (OK, LATE, FAILED, OPEN_CIRCUIT)
+OK, PARTIAL, LATE, FAILED, OPEN_CIRCUIT = "ok", "partial", "late", "failed", "open-circuit"
+STATES = (OK, PARTIAL, LATE, FAILED, OPEN_CIRCUIT)
+_STATE_OF_EDITOR = {OK: "answered", PARTIAL: "partial"}  # any other: failed
+_WORSE = ("answered", "partial", "failed")
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="event", tag="source"):
-    """How one query to one editor ended. `state`: of STATES; `reason` in French, `code` for programs; `ms` it took."""
+    """How one query to one editor ended. `state`: of STATES (`partial`: slots of it are missing); `reason` in French,
+    `code` for programs; `ms` it took."""
 
     editor: str
     name: str
@@ -60,8 +63,8 @@ Event: TypeAlias = Source | Found | Done
 
 
 class EditorState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How one editor took part. `state`: `answered` or `failed`; `reason` in French, `code` for programs; `ms` of its
-    slowest answer."""
+    """How one editor took part. `state`: `answered`, `partial` or `failed`; `reason` in French, `code` for programs;
+    `ms` of its slowest answer."""
 
     slug: str
     name: str
@@ -98,14 +101,15 @@ class Results:
             self.complete = event.complete
 
     def _note(self, source: Source) -> None:
-        """Join the outcome of one query to what is known of its editor; a failure stays."""
-        before = self.states.get(source.editor)
-        had_failed = before is not None and before.state == "failed"
-        told = before if before is not None and had_failed else source
+        """Join the outcome of one query to what is known of its editor; what is worse stays."""
+        before, state = self.states.get(source.editor), _STATE_OF_EDITOR.get(source.state, "failed")
+        told: Source | EditorState = source
+        if before is not None and _WORSE.index(before.state) >= _WORSE.index(state):
+            told, state = before, before.state
         self.states[source.editor] = EditorState(
             slug=source.editor,
             name=source.name,
-            state="failed" if had_failed or source.state != OK else "answered",
+            state=state,
             reason=told.reason,
             code=told.code,
             slots=source.slots + (before.slots if before else 0),
@@ -147,6 +151,11 @@ class Results:
         return [editor for editor in self.editors if editor.state == "failed"]
 
     @property
+    def gaps(self) -> list[EditorState]:
+        """The editors whose slots are not all there."""
+        return [editor for editor in self.editors if editor.state != "answered"]
+
+    @property
     def partial(self) -> bool:
         """True when somebody's slots may be missing."""
-        return not self.complete or bool(self.failures)
+        return not self.complete or bool(self.gaps)

@@ -16,11 +16,12 @@ from starlette.routing import Route
 from sandbox.kernel.model import Regulator
 from sandbox.sas import words
 from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator
+from sandbox.sas.aggregator import Aggregator, in_order
 from sandbox.sas.appointments import Appointments
 from sandbox.sas.changes import EDITORS
 from sandbox.sas.frame import Frame
 from sandbox.sas.reasons import LABELS
+from sandbox.sas.search_pages import search_url
 
 PAUSE_S = 0.5
 
@@ -59,11 +60,13 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+        at = self._aggregator.directory.search_at(slug)
         health = self._aggregator.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": health,
-            "findings": {**health.findings, **self._appointments.findings.get(slug, {})},
+            "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
             "disabled": slug in self._aggregator.directory.disabled(),
             "account": accounts.get(slug),
+            "search": search_url(at) if at else None,
         }

@@ -4,7 +4,8 @@ Sending: `due` gives the rows (message, outbox entry) that join the appointment'
 the hub, in order per appointment, until the publisher confirm has come. A retry carries the same distributionID.
 Following: `.ack` and `.info` of the platform's client id are consumed; a change of state is durable before the
 delivery is acknowledged to the hub. A message that nobody answered before it expired is expired. Others may publish
-under the platform's client id: what answers a message that is not ours gets a row too, so that `state` knows it.
+under the platform's client id: what answers a message that is not ours gets a row too, so that `state` knows it, and
+the journal says that its reference is unknown. Only the recipient of a message, and the hub, decide about it.
 Sending again, by hand: what was refused or expired goes out as a new message of the same version (`again`).
 """
 
@@ -18,10 +19,11 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.edxl import build
-from sandbox.edxl.codes import EXPIRIES
+from sandbox.edxl.codes import EXPIRIES, NO_DISTRIBUTION_ID
 from sandbox.edxl.message import Message, MessageError, read, text_at
 from sandbox.kernel.errors import Issue, PeerError, RequestError, StoreError, refused
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.hub_clients import HUB_ID
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Regulator
@@ -41,6 +43,10 @@ LONGEST_CAUSE = 4000  # characters of an error's cause that are kept
 LONGEST_ID = 1000  # characters of a distributionID that a row can have; ours are far shorter
 GRACE = timedelta(minutes=1)  # that the hub's own report of an expiry may take
 SWEEP_S = 30.0
+_UNKNOWN = "answers an unknown message: nothing was sent under this distributionID"
+_FOREIGN = "answers a message of another client"
+_NAMELESS = "names no message"
+_MEDDLING = "ignored, as the message was sent to somebody else"
 
 _log = logging.getLogger(__name__)
 
@@ -204,12 +210,23 @@ class L02:
     async def _take_answer(self, queue: str, message: Message) -> None:
         """What one content item of a message says."""
         key, event = self._verdict(message)
-        note = event.step or event.cause or "" if event is not None else f"no verdict in this {message.content}"
+        said = event.step or event.cause or "" if event is not None else f"no verdict in this {message.content}"
+        problem = self._problem(message.sender, key) if event is not None else None
+        note = said if problem is None else f"{problem}: {said}".removesuffix(": ")
         code = event.code if event is not None else None
         ref = key[:LONGEST_ID]
         self._journal("in", f"consume {queue}", message.sender, ref, code or 0, note=note[:200])
-        if event is not None and self._is_ours(key):
+        if event is not None and self._is_ours(key) and problem != _MEDDLING:
             await self._advance(key, event)
+
+    def _problem(self, sender: str, key: str) -> str | None:
+        """Why an answer is none to a message of ours; None when it is: its recipient answers, or the hub."""
+        if not self._is_ours(key):
+            return _NAMELESS if key == NO_DISTRIBUTION_ID else _FOREIGN
+        found = self._ledger.find(key)
+        if found is None or found[1].version is None:
+            return _UNKNOWN
+        return None if sender in (found[1].recipient, HUB_ID) else _MEDDLING
 
     def _verdict(self, message: Message) -> tuple[str, Event | None]:
         """(distributionID that is answered, what the answer says); no event when it says nothing of a message."""

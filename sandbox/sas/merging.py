@@ -18,7 +18,7 @@ from sandbox.kernel.model import SosAssociation
 from sandbox.kernel.words import folded
 from sandbox.sas.areas import Area, distance_km
 from sandbox.sas.cards import Card, CardCpts, Labels, association_card, practitioner_card
-from sandbox.sas.criteria import WITH, Criteria
+from sandbox.sas.criteria import WITH, Criteria, Filters
 from sandbox.sas.directory import Candidate, Directory
 from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.places import DEPARTMENT
@@ -42,29 +42,36 @@ class Lot:
 class Answers:
     """What editors said so far: free slots by owner (prefixed national id or SIRET); `known`: who was answered for."""
 
-    criteria: Criteria
     slots: dict[str, list[FreeSlot]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
 
     def add(self, asked: Iterable[str], slots: Iterable[FreeSlot]) -> None:
-        """One answer about `asked`; only what passes the filters is kept."""
+        """One answer about `asked`: what passes the filters (`narrowed`)."""
         self.known.update(asked)
         held = self.slots
-        for slot in slots if not _narrows(self.criteria) else filter(self._passes, slots):
+        for slot in slots:
             owner = slot.sos[0] if slot.sos is not None else slot.practitioner or ""
             if owner in held:
                 held[owner].append(slot)
             else:
                 held[owner] = [slot]
 
-    def _passes(self, slot: FreeSlot) -> bool:
-        filters, reason = self.criteria.filters, folded(self.criteria.reason)
-        return (
-            (not filters.visibilities or not filters.visibilities.isdisjoint(slot.visibilities))
-            and (not filters.types or not filters.types.isdisjoint(slot.types))
-            and (not filters.booking or slot.walkin == (filters.booking != WITH))
-            and (not reason or any(reason in folded(each) for each in slot.reasons))
-        )
+
+def narrowed(slots: Sequence[FreeSlot], criteria: Criteria) -> Sequence[FreeSlot]:
+    """The slots that pass the filters of a search."""
+    if not _narrows(criteria):
+        return slots
+    reason = folded(criteria.reason)
+    return [slot for slot in slots if _passes(slot, criteria.filters, reason)]
+
+
+def _passes(slot: FreeSlot, filters: Filters, reason: str) -> bool:
+    return (
+        (not filters.visibilities or not filters.visibilities.isdisjoint(slot.visibilities))
+        and (not filters.types or not filters.types.isdisjoint(slot.types))
+        and (not filters.booking or slot.walkin == (filters.booking != WITH))
+        and (not reason or any(reason in folded(each) for each in slot.reasons))
+    )
 
 
 def _narrows(criteria: Criteria) -> bool:
@@ -79,7 +86,7 @@ class Outline:
 
     owner: Candidate | SosAssociation
     id: str
-    key: tuple[bool, bool, float, bytes]
+    key: tuple[bool, bool, float, bool, bytes]
     area: Area
     member_of: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
@@ -177,8 +184,14 @@ class Merger:
             return None
         if filters.kinds and filters.kinds.isdisjoint(kinds):
             return None
-        key = (id != self._criteria.preferred, not takes_part(kinds), *rank(id, away, self._criteria))
+        place = rank(id, away, self._criteria, external=self._is_external(owner))
+        key = (id != self._criteria.preferred, not takes_part(kinds), *place)
         return Outline(owner, id, key, area, tuple(each for each in member_of if each in self._cpts))
+
+    def _is_external(self, owner: Candidate | SosAssociation) -> bool:
+        if isinstance(owner, SosAssociation):
+            return self._directory.population.editors[owner.editor].external
+        return owner.external
 
     def _through_cpts(self, outline: Outline, represented: set[str]) -> Outline | None:
         """The outline as it is shown; None for a further member of CPTS that have their card."""

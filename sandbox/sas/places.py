@@ -17,7 +17,7 @@ from sandbox.kernel.model import Town
 from sandbox.kernel.words import folded
 from sandbox.population.departments import DEPARTMENTS
 from sandbox.population.gazetteer import postal_codes
-from sandbox.population.geocoding import geocode
+from sandbox.population.geocoding import geocode, split_number
 from sandbox.sas.areas import Area, area_of, area_of_department
 from sandbox.sas.place_names import (
     CITY_CODES,
@@ -35,7 +35,6 @@ from sandbox.sas.place_names import (
 ADDRESS, TOWN, DEPARTMENT = "address", "town", "department"
 
 _POSTAL_CODE = re.compile(r"(?<![0-9])[0-9]{5}(?![0-9])")
-_NUMBERED = re.compile(r"\s*([0-9]+)\s*(?:bis|ter|quater|[a-d](?![a-z]))?[\s,]+(.+)", re.IGNORECASE)
 _DEPARTMENT = re.compile(r"(?:departement\s+)?([0-9][0-9ab][0-9]?)")
 _ABOUT = re.compile(r"^departement (?:de la |de l |des |du |de |d )?")
 _COUNTRY = re.compile(r"[\s,(]+france\)?\s*$", re.IGNORECASE)
@@ -58,16 +57,6 @@ class Spot:
     area: Area
     point: tuple[float, float] | None = None
     others: tuple[str, ...] = ()
-
-
-def split_number(line: str) -> tuple[str, str]:
-    """Number and street of a line as people write it; no number where it begins with none.
-
-    >>> split_number("12 bis, rue de l'Exemple"), split_number("place des Essais")
-    (('12', "rue de l'Exemple"), ('', 'place des Essais'))
-    """
-    numbered = _NUMBERED.fullmatch(line)
-    return (numbered[1], numbered[2].strip(" ,")) if numbered else ("", line)
 
 
 class Places:

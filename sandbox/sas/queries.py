@@ -34,12 +34,16 @@ class EditorQuery:
     asked: frozenset[str]
 
 
-def rank(id: str, distance_km: float, criteria: Criteria) -> tuple[float, bytes]:
-    """Sort key: nearest first, or shuffled, so that nobody is always first."""
+def rank(id: str, distance_km: float, criteria: Criteria, *, external: bool) -> tuple[float, bool, bytes]:
+    """Sort key: nearest first, or shuffled, so that nobody is always first.
+
+    Of those who are equally near, people of `external` editors come first, so that a vendor finds his own at their
+    address.
+    """
     if criteria.order == DISTANCE:
-        return distance_km, id.encode()
+        return distance_km, not external, id.encode()
     seed = criteria.shuffle.encode()[:64]
-    return 0.0, hashlib.blake2b(id.encode(), key=seed, digest_size=8).digest()
+    return 0.0, True, hashlib.blake2b(id.encode(), key=seed, digest_size=8).digest()
 
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
@@ -48,7 +52,7 @@ def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candida
         candidates,
         key=lambda candidate: (
             candidate.id != criteria.preferred,
-            *rank(candidate.id, candidate.distance_km, criteria),
+            *rank(candidate.id, candidate.distance_km, criteria, external=candidate.external),
         ),
     )
 

@@ -22,6 +22,11 @@ REASONS = {
     "too-large": "réponse trop volumineuse",
     "unreadable": "réponse illisible",
     "open-circuit": "écarté un moment après des échecs répétés",
+    "internal": "erreur du bac à sable à la lecture de sa réponse",
+    "next-elsewhere": "réponse incomplète, la page suivante n'est pas à l'adresse de l'éditeur",
+    "next-repeats": "réponse incomplète, la page suivante a déjà été lue",
+    "next-many": "réponse incomplète, trop de pages",
+    "slots-many": "réponse incomplète, trop de créneaux",
 }
 
 # The same for a table of counts.
@@ -34,6 +39,7 @@ LABELS = {
     "too-large": "trop volumineuse",
     "unreadable": "illisible",
     "open-circuit": "non appelé",
+    "internal": "erreur interne",
     "late": "réponse tardive",
 }
 

@@ -24,7 +24,7 @@ from sandbox.net.alarm import Alarm
 from sandbox.sas.aggregator import Aggregator, Call
 from sandbox.sas.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
 from sandbox.sas.directory import Candidate
-from sandbox.sas.events import CARDS_PER_PAGE, OK, Done, EditorState, Event, Found, Results, Source
+from sandbox.sas.events import CARDS_PER_PAGE, OK, PARTIAL, Done, EditorState, Event, Found, Results, Source
 from sandbox.sas.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
 from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.queries import association_queries, lots, ordered, practitioner_queries
@@ -105,7 +105,7 @@ class _Search:
     complete: bool = True
 
     def __post_init__(self) -> None:
-        self.answers = Answers(self.criteria)
+        self.answers = Answers()
         self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
         self.area = self.criteria.area
         self.enlarged = False
@@ -237,7 +237,8 @@ class _Search:
         call, wave = self.calls.pop(task)
         wave.waiting.discard(task)
         source = task.result()
-        if source.state == OK:
+        self.partial = self.partial or source.state == PARTIAL
+        if source.state in (OK, PARTIAL):
             wave.answered += 1
             wave.slowest = max(wave.slowest, source.ms / 1000)
             self.answers.add(call.query.asked, call.slots)

@@ -180,7 +180,7 @@ class SearchPages:
     def _remember(self, request: Request, asked: Asked) -> None:
         """Keep the search, so that one comes back to it; no contextual call is made a second time."""
         values = {name: text for name, text in asked.values.items() if name not in ("origin", *WHOLE)}
-        path = f"/sas/recherche?{urlencode(values)}"
+        path = search_url(values)
         if len(path) <= LONGEST_LAST:
             label = self._labels.get(asked.criteria.specialty, asked.criteria.specialty)
             request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.spot.label}"}
@@ -289,13 +289,25 @@ class SearchPages:
             "label": self._labels.get(asked.criteria.specialty, asked.criteria.specialty),
             "link": lambda url: booking_url(url, context.settings.sas_origin),
             "next_url": self._further(asked, page + 1) if results.next else None,
+            "external": self._external(),
             "previous_url": self._further(asked, page - 1) if page > 1 else None,
         }
+
+    def _external(self) -> dict[str, dict[str, str]]:
+        """Of each external editor that has an address: its name, and a search there (`url`)."""
+        editors = self._frame.context.population.editors
+        found = {slug: self._directory.search_at(slug) for slug, editor in editors.items() if editor.external}
+        return {slug: {"name": editors[slug].name, "url": search_url(at)} for slug, at in found.items() if at}
 
     def _further(self, asked: Asked, page: int) -> str:
         """Another page of the same search, in the same order; it is no contextual call any more."""
         values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
+
+
+def search_url(values: Mapping[str, str]) -> str:
+    """The results page of a search with these parameters."""
+    return f"/sas/recherche?{urlencode(values)}"
 
 
 def _others(asked: Asked) -> list[tuple[str, str]]:

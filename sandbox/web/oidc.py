@@ -23,8 +23,9 @@ import msgspec
 from starlette.requests import Request
 
 from sandbox.config import PSC_UI, SSO_REALM
-from sandbox.kernel.errors import Issue, PeerError, PeerRefused, RequestError, malformed
+from sandbox.kernel.errors import Issue, JsonError, PeerError, PeerRefused, RequestError, malformed
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.json_input import read_as, read_json
 from sandbox.web.session import local_path
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ ALGORITHMS = ("RS256", "ES256")
 ATTEMPTS = 3  # logins that one session may have begun (several tabs)
 RETURN_LIMIT = 700  # characters of a path to return to: three of them still fit into the cookie
 LEEWAY_S = 30
+LAST_DATE = 1 << 53  # seconds since 1970; integers from there on are no exact numbers of JSON (RFC 8259, 6)
+_UNUSABLE = (ValueError, TypeError, KeyError, AttributeError)  # of PyJWT, when a key is not made as keys are
 TIMEOUT_S = 5.0
 
 
@@ -247,12 +250,13 @@ def read_keys(body: bytes) -> dict[str, jwt.PyJWK]:
     document = _decode(body, dict[str, Any])
     try:
         return {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(document).keys}
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, *_UNUSABLE) as error:
         raise PeerError(PEER, f"jwks: {error}") from None
 
 
 def key_id(token: str) -> str:
     """The key id in a token's header, "" for none. Raises PeerError when it is no token."""
+    _check_parts(token)
     try:
         return str(jwt.get_unverified_header(token).get("kid", ""))
     except jwt.PyJWTError as error:
@@ -264,7 +268,8 @@ def verify_id_token(
 ) -> dict[str, Any]:
     """The claims of an id_token (OpenID Connect Core 1.0, 3.1.3.7). Raises PeerError saying which rule it breaks.
 
-    PyJWT would read the wall clock itself; it is given here (`now`), so times are compared here.
+    `token`: of which `key_id` read the header. PyJWT would read the wall clock itself; it is given here (`now`), so
+    times are compared here.
     """
     options: Any = {
         "require": ["exp", "iat", "sub", "nonce"],
@@ -274,7 +279,7 @@ def verify_id_token(
     }
     try:
         claims = jwt.decode(token, key, algorithms=list(ALGORITHMS), issuer=issuer, audience=audience, options=options)
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, *_UNUSABLE) as error:
         raise PeerError(PEER, f"id_token: {error}") from None
     if not hmac.compare_digest(str(claims["nonce"]).encode(), nonce.encode()):
         raise PeerError(PEER, "id_token: nonce is not that of the request")
@@ -286,15 +291,25 @@ def verify_id_token(
     return dict(claims)
 
 
+def _check_parts(token: str) -> None:
+    """Raise PeerError unless header and claims are JSON within our limits: PyJWT reads them without any."""
+    try:
+        for part in token.split(".")[:2]:
+            read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (JsonError, ValueError) as error:
+        raise PeerError(PEER, f"id_token: {error}") from None
+
+
 def _number(value: object) -> float:
     """A NumericDate; what is none compares false with everything."""
-    return float(value) if isinstance(value, int | float) else float("nan")
+    usable = isinstance(value, int | float) and abs(value) < LAST_DATE
+    return float(value) if usable else float("nan")  # type: ignore[arg-type]
 
 
 def _decode(body: bytes, shape: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as error:
+        return read_as(body, shape)
+    except JsonError as error:
         raise PeerError(PEER, f"unreadable answer: {error}") from None
 
 

@@ -13,6 +13,8 @@ from sandbox.config import ENV_PREFIX, Settings
 from sandbox.faults import KINDS
 from sandbox.ground import PORT_NAMES
 from sandbox.kernel.character import QUIRKS
+from sandbox.psc.realms import SCOPES
+from sandbox.psc.tokens import ACR, CLAIMS, PERSON
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,6 +51,8 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("hub", "add-client"),
         ("hub", "remove-client"),
         ("l02", "send"),
+        ("init", "editor"),
+        ("init", "lrm"),
         ("doctor",),
     ):
         texts += help_of(*command)
@@ -140,3 +144,12 @@ def test_python_blocks_of_the_docs_are_python() -> None:
     assert blocks
     for block in blocks:
         compile(block, "docs", "exec")
+
+
+def test_the_scopes_and_claims_of_the_provider_are_those_of_the_guide() -> None:
+    (section,) = re.findall(r"^## Vous identifiez les régulateurs(.*?)^## ", FOR_USERS, re.MULTILINE | re.DOTALL)
+    rows = dict(re.findall(r"^\| (`id_token`(?: et `userinfo`)?) \| (.*) \|$", section, re.MULTILINE))
+    told = {where: set(re.findall(r"`(\w+)`", text)) - {ACR} for where, text in rows.items()}
+    assert told == {"`id_token` et `userinfo`": set(PERSON), "`id_token`": set(CLAIMS) - set(PERSON)}
+    (scopes,) = re.findall(r"^`scope` contient(.*?) sont acceptés", section, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", scopes)) == set(SCOPES)

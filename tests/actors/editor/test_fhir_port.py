@@ -91,10 +91,18 @@ async def test_the_format_parameter_overrules_the_header(office: Office, format:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("path", ["", "/"])
+async def test_the_base_leads_to_what_says_what_is_offered(office: Office, path: str):
+    answer = await office.call("GET", path)
+    assert answer.status_code == 307
+    assert answer.headers["location"].endswith("/fhir/metadata")
+    assert "//" not in answer.headers["location"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "", 404),
+        ("POST", "", 404),
         ("GET", "/Patient", 404),
         ("GET", "/Patient/1", 404),
         ("GET", "/Slot/unknown", 404),

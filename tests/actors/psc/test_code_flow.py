@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -14,6 +15,7 @@ from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.population.people import persona_key
 from sandbox.psc.provider import Provider
+from sandbox.psc.tokens import PERSON
 from sandbox.web.oidc import basic_authorization, challenge
 
 ISSUER = "http://127.0.0.1:8003/psc"
@@ -212,6 +214,28 @@ def test_unregistered_redirect_address_is_a_page_and_no_redirect(browser: Any) -
         assert answer.status_code == 400
         assert "enregistré" in answer.text
         assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_page_says_how_a_service_and_its_addresses_are_registered(browser: Any) -> None:
+    unknown = html.unescape(browser.open(authorize(client_id="<mon-agenda>")).text)
+    assert "Le service « <mon-agenda> » n'est pas enregistré" in unknown
+    assert "sous oidc_clients (id, name, redirect_uris), puis redémarrez" in unknown
+    assert "Services enregistrés : sas, agenda-azur." in unknown
+    elsewhere = html.unescape(browser.open(authorize(redirect_uri=CALLBACK + "/")).text)
+    assert f"L'adresse de retour « {CALLBACK}/ » n'est pas enregistrée" in elsewhere
+    assert f"redirect_uris sous oidc_clients : {CALLBACK}." in elsewhere
+    left = html.unescape(browser.open(f"{ISSUER}/logout?post_logout_redirect_uri=http://x.invalid/").text)
+    assert "logout_uris" in left
+
+
+def test_discovery_lists_every_claim_that_there_is(browser: Any, context: Context) -> None:
+    document = browser.get(f"{ISSUER}/.well-known/openid-configuration").json()
+    answer = redeem(browser, context, query(log_in(browser))["code"]).json()
+    claims = jwt.decode(answer["id_token"], options={"verify_signature": False})
+    assert sorted(document["claims_supported"]) == sorted(claims)
+    headers = {"authorization": f"Bearer {answer['access_token']}"}
+    person = browser.open(f"{ISSUER}/userinfo", headers=headers).json()
+    assert set(person) == set(PERSON) <= set(claims)
 
 
 def test_other_faults_are_told_to_the_client_by_redirect(browser: Any) -> None:

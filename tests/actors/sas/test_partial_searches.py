@@ -50,7 +50,15 @@ async def test_a_failing_editor_is_told_and_the_others_are_shown(
     assert page["cards"]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"resourceType":"OperationOutcome"}', b"null"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"<html>", b"[]", b'{"resourceType":"OperationOutcome"}', b"null",
+        '{"resourceType":"Bundle","x":"é"}'.encode("latin-1"), b"[" * 2000 + b"]" * 2000,
+        b'{"resourceType":"Bundle","type":"searchset","total":1e99999}',
+        b'{"resourceType":"Bundle","type":"searchset","total":' + b"9" * 400 + b"}",
+    ],
+)  # fmt: skip
 async def test_garbage_with_200_is_a_failure_of_that_editor_only(core: Core, body: bytes) -> None:
     async def garbage(method: str, path: str, _: bytes | None) -> Reply:
         return reply(body) if path.startswith("Slot") else reply({}, 201)
@@ -59,7 +67,8 @@ async def test_garbage_with_200_is_a_failure_of_that_editor_only(core: Core, bod
     core.editors.answers["rdv-commune"] = garbage
     page = await search(core)
     states = {editor["slug"]: editor for editor in page["editors"]}
-    assert states["rdv-commune"]["state"] == "failed" or states["rdv-commune"]["findings"]
+    assert (states["rdv-commune"]["state"], states["rdv-commune"]["reason"]) == ("failed", "réponse illisible")
+    assert core.sas.aggregator.findings["R01-13"] == 1
     assert page["cards"]
 
 
@@ -140,7 +149,7 @@ async def test_answers_in_several_pages_are_read_to_the_end(core: Core) -> None:
     assert states["agenda-azur"]["slots"] == 2
 
 
-async def test_a_next_page_elsewhere_is_not_followed(core: Core) -> None:
+async def test_a_next_page_elsewhere_is_not_followed_and_it_is_said(core: Core) -> None:
     async def leads_away(method: str, path: str, _: bytes | None) -> Reply:
         if not path.startswith("Slot"):
             return reply({}, 201)
@@ -153,7 +162,11 @@ async def test_a_next_page_elsewhere_is_not_followed(core: Core) -> None:
     core.editors.answers["agenda-azur"] = leads_away
     page = await search(core)
     states = {editor["slug"]: editor for editor in page["editors"]}
-    assert (states["agenda-azur"]["state"], states["agenda-azur"]["slots"]) == ("answered", 2)
+    assert (states["agenda-azur"]["state"], states["agenda-azur"]["slots"]) == ("partial", 2)
+    assert states["agenda-azur"]["code"] == "next-elsewhere"
+    assert page["partial"] is True
+    assert any(card["editor"] == "agenda-azur" for card in page["cards"])
+    assert core.sas.aggregator.findings["R01-13"] == 1
     assert len([1 for peer, _, path in core.editors.flows(Flow.INT_R01) if peer == "agenda-azur"]) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -144,7 +145,53 @@ async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l
 async def test_answers_to_what_was_never_the_platforms_make_no_record(l02: L02, context: Context, hub: HubPeer) -> None:
     await hub.deliver(f"{SAS}.ack", build.ack(address(), "somebody.else_1"))
     assert l02.state("somebody.else_1") is None
-    assert [exchange.ref for exchange in exchanges(context)] == ["somebody.else_1"]
+    (exchange,) = exchanges(context)
+    assert (exchange.ref, exchange.note) == ("somebody.else_1", "answers a message of another client")
+
+
+UNKNOWN = "answers an unknown message: nothing was sent under this distributionID"
+
+
+@pytest.mark.parametrize("unknown", [f"{SAS}_b6f1.1", f"{SAS}_{RECORD.id}.9", f"{SAS}_{RECORD.id}.1.3"])
+async def test_answers_to_unknown_messages_are_journalled_as_such(
+    l02: L02, context: Context, store: Store, hub: HubPeer, unknown: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    exchanges(context)
+    await hub.deliver(f"{SAS}.ack", build.ack(address("1"), unknown, step="INTEGRE"))
+    await hub.deliver(f"{SAS}.ack", build.ack(address("2"), unknown))
+    await hub.deliver(f"{SAS}.info", error(HubCode.CONFLICT, unknown))
+    assert [(each.ref, each.status, each.note) for each in exchanges(context)] == [
+        (unknown, 0, f"{UNKNOWN}: INTEGRE"),
+        (unknown, 0, UNKNOWN),
+        (unknown, 409, f"{UNKNOWN}: why"),
+    ]
+    assert (l02.state(key) or {})["state"] == "published"
+
+
+async def test_an_error_that_has_no_id_is_journalled_as_one_that_names_nothing(
+    l02: L02, context: Context, hub: HubPeer
+) -> None:
+    await hub.deliver(f"{SAS}.info", error(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, ""))
+    (exchange,) = exchanges(context)
+    assert (exchange.status, exchange.note) == (102, "names no message: why")
+
+
+@pytest.mark.parametrize("queue", ["ack", "info"])
+async def test_nobody_but_its_recipient_decides_about_a_message(
+    l02: L02, context: Context, store: Store, hub: HubPeer, queue: str
+) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    exchanges(context)
+    other = build.Address("fr.health.samu999_1", "fr.health.samu999", SAS, NOW, NOW + timedelta(hours=1))
+    refused = build.error(other, HubCode.CONFLICT, "why", source=None, referenced=key)
+    await hub.deliver(f"{SAS}.{queue}", build.ack(other, key, step="INTEGRE") if queue == "ack" else refused)
+    (exchange,) = exchanges(context)
+    assert exchange.note.startswith("ignored, as the message was sent to somebody else: ")
+    assert exchange.peer == "fr.health.samu999"
+    assert (l02.state(key) or {})["state"] == "published"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff"])

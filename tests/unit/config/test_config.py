@@ -4,7 +4,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
+from sandbox import yaml_file
 from sandbox.amqp.limits import Limits
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
 from sandbox.ground import prepare
@@ -67,9 +69,11 @@ def test_listening_everywhere_does_not_change_the_public_name() -> None:
             {},
             "command line: as_of: 'hier' is not usable (expected YYYY-MM-DDThh:mm:ss[+hh:mm], 2000 to 2098)",
         ),
-        ({"preset": 3}, {}, "command line: Expected `str`, got `int` - at `$.preset`"),
-        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: Expected `int`, got `str` - at `$.seed`"),
-        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting"),
+        ({"preset": 3}, {}, "command line: preset: 3 is not usable (expected a text, in quotes)"),
+        ({}, {"SAS_SANDBOX_SEED": "zéro"}, "environment: seed: 'zéro' is not usable (expected a whole number)"),
+        ({}, {"SAS_SANDBOX_SEAD": "1"}, "environment: SAS_SANDBOX_SEAD is no setting: did you mean SAS_SANDBOX_SEED"),
+        ({"host": "http://here"}, {}, "command line: host: 'http://here' is not usable (expected a host name or an IP"),
+        ({}, {"SAS_SANDBOX_PUBLIC_HOST": "[::1]"}, "environment: public_host: '[::1]' is not usable (expected a host"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
@@ -85,10 +89,17 @@ def test_a_bad_setting_is_one_line_that_says_where_it_came_from(
     ("text", "expected"),
     [
         ("seed: 1\npreset: nope\n", ":2: preset: 'nope' is not usable (expected minimal or demo or national)"),
-        ("seed: 1\n\nport_base: abc\n", ":3: Expected `int`, got `str` - at `$.port_base`"),
-        ("seed: 1\nsead: 2\n", ":2: Object contains unknown field `sead`"),
+        ("seed: 1\n\nport_base: abc\n", ":3: port_base: 'abc' is not usable (expected a whole number)"),
+        ("seed: 1\nsead: 2\n", ":2: unknown field `sead`: did you mean seed?"),
         ("seed: [1\n", ":1: not YAML: "),
-        ("- seed\n", ":1: Expected `object`, got `array` (at $)"),
+        ("seed: 1\nhost: x\nseed: 2\n", ":3: `seed` is given twice"),
+        ("oidc_clients:\n  - {id: a,\n     id: b}\n", ":3: `id` is given twice"),
+        (
+            "oidc_clients:\n  - {id: a, <<: {name: b}, <<: {name: c}}\n",
+            ":2: oidc_clients[0]: the field `redirect_uris`",
+        ),
+        ("oidc_clients: &a\n  - *a\n", ":1: oidc_clients[0]: "),
+        ("- seed\n", ":1: ['seed'] is not usable (expected a mapping)"),
     ],
 )
 def test_a_bad_configuration_file_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
@@ -170,6 +181,15 @@ def test_the_platform_speaks_json_or_xml(tmp_path: Path) -> None:
     assert load_settings({}, {}, file).platform_format == "xml"
     with pytest.raises(UsageError, match=r"platform_format: 'yaml' is not usable \(expected json or xml\)"):
         load_settings({"platform_format": "yaml"}, {})
+
+
+def test_levels_without_end_are_told_by_the_parser_in_python_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
+    deep = write(tmp_path / "deep.yaml", "seed: " + "[" * 3000 + "]" * 3000)
+    with pytest.raises(ConfigError, match="far too many levels"):
+        load_yaml(deep, Settings)
 
 
 def test_a_clock_that_no_sandbox_can_show_is_one_line(tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_total_may_count_schedules_for_sos_but_not_anything_else():
 
 def test_bundle_of_another_type_and_entries_without_resource_are_told():
     reading = read_bundle(BODY.replace(b'"searchset"', b'"collection"').replace(b'"entry":[', b'"entry":[{},'))
-    assert [finding.requirement for finding in reading.findings] == ["R01-14", "R01-13"]
+    assert [finding.requirement for finding in reading.findings] == ["R01-13", "R01-14"]
     assert len(reading.slots) == 2
 
 

@@ -426,3 +426,11 @@ def test_too_many_practitioners_are_refused_however_the_query_is_written():
         with pytest.raises(RequestError) as caught:
             parse_slot_query(canonical(ids))
         assert caught.value.issues[0].code == "too-costly"
+
+
+def test_the_first_fifty_mistakes_of_a_query_are_told():
+    query = "&".join(f"p{at}=%01" for at in range(60)) + "&schedule.actor:Practitioner.identifier=" + "x|," * 60
+    with pytest.raises(RequestError) as caught:
+        parse_slot_query(query)
+    assert len(caught.value.issues) == 51
+    assert caught.value.issues[-1].code == "too-costly"

@@ -295,3 +295,39 @@ def test_several_given_names_are_emitted_as_the_one_that_the_profile_admits():
     document = orjson.loads(render_regulator(account))
     assert document["name"] == [{"family": "Marius", "given": ["Jules Jean"]}]
     assert "id" not in document
+
+
+def test_judging_ends_at_the_fiftieth_problem():
+    with pytest.raises(RequestError) as caught:
+        parse_regulator(body(identifier=[{}] * 500))
+    assert len(caught.value.issues) == 51
+    assert (caught.value.status, caught.value.issues[-1].code) == (400, "too-costly")
+    assert caught.value.issues[-1].detail == "judging ended after 50 problems"
+
+
+def test_a_name_that_is_used_twice_is_told_with_its_place():
+    twice = body().replace(b'"family":', b'"family":"X","family":', 1)
+    assert refusal(twice) == (400, {"Practitioner.name[0]": "structure"})
+
+
+@pytest.mark.parametrize("octets", ['{"a":"é"}'.encode("latin-1"), b"[" * 2000, b'{"a":1e99999}', b"{}" * 3000, b"x"])
+def test_what_cannot_be_read_is_400_and_says_why(octets: bytes):
+    with pytest.raises(RequestError, match="the body cannot be read: ") as caught:
+        parse_regulator(octets)
+    assert caught.value.status == 400
+
+
+def test_a_long_value_is_quoted_shortly():
+    with pytest.raises(RequestError) as caught:
+        parse_regulator(body(telecom=[{"system": "email", "value": "x" * 100_000}]))
+    assert all(len(issue.detail) < 500 for issue in caught.value.issues)
+    with pytest.raises(RequestError) as caught:
+        parse_regulator(body(resourceType="y" * 100_000))
+    assert all(len(issue.detail) < 500 for issue in caught.value.issues)
+
+
+def test_what_is_accepted_with_findings_tells_the_first_fifty():
+    problems = document_module.Problems()
+    for at in range(60):
+        problems.finding("R03-9", f"cause {at}", "x")
+    assert [each.text for each in problems.findings] == [f"cause {at}" for at in range(50)]

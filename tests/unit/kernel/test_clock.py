@@ -109,8 +109,8 @@ def test_the_guides_formats() -> None:
 @given(st.datetimes(timezones=st.just(UTC)).filter(lambda instant: 1970 < instant.year < 2100))
 def test_a_written_instant_reads_back_the_same(instant: datetime) -> None:
     local = instant.astimezone(PARIS).replace(microsecond=0)
-    assert parse_datetime(fhir_instant(local)) == local
-    assert parse_datetime(l02_datetime(local)) == local
+    for written in (fhir_instant(local), l02_datetime(local)):
+        assert parse_datetime(written).timestamp() == local.timestamp()  # times in a repeated hour equal no other
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2100-01-01T00:00:00Z", "9999-12-31"])

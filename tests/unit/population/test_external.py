@@ -12,6 +12,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.pki.subjects import agreed_server, editor_subject
 from sandbox.population.load import load_population
 from sandbox.population.procedural import id_of
+from sandbox.sas.places import Places
 
 CONFIG = """preset: minimal
 external_editors:
@@ -67,7 +68,10 @@ def test_external_editor_and_those_whose_agendas_it_holds_live_among_the_others(
     assert editor.flows == (Flow.INT_R01, Flow.INT_R04, Flow.SOS, Flow.INT_R02, Flow.INT_R03)
     ada, bob = population.of_editor("mon-agenda")
     assert [place.structure for place in ada.places] == ["1339907700", "399900200007700"]
-    assert (ada.places[1].city, ada.places[1].lat) == (population.towns["33281"].name, population.towns["33281"].lat)
+    assert ada.places[1].city == population.towns["33281"].name
+    spot = Places(population.towns).spot(f"{ada.places[1].line}, {ada.places[1].city}")
+    assert spot is not None
+    assert spot.point == (ada.places[1].lat, ada.places[1].lon)  # a search at the address looks just there
     assert (ada.cpts, ada.specialty, bob.specialty) == (("1339900011",), "SM54", "SM26")
     assert population.practitioner("19800007700") == ada
     assert population.association("99900300007700") == population.sos["399900300007700"]
@@ -106,7 +110,22 @@ def test_certificates_name_the_host_unless_a_cn_is_given(tmp_path: Path) -> None
         ("819800007700", "819800000010", 10, "there is another practitioner '819800000010'"),
         ("819800007718", "819800007700", 17, "there is another practitioner '819800007700'"),
         ("819800007700", id_of(1), 10, "belongs to the procedural practitioners"),
-        ('town: "33063"', 'town: "99999"', 15, "unknown town '99999'"),
+        (
+            'town: "33063"',
+            'town: "99999"',
+            15,
+            "unknown town '99999' (expected the INSEE code of a town of towns.yaml, su",
+        ),
+        ('town: "33063"', "town: Bordeaux", 15, "unknown town 'Bordeaux': did you mean 33063 (Bordeaux)?"),
+        ('town: "33063"', "town: bordaux", 15, "unknown town 'bordaux': did you mean 33063 (Bordeaux)?"),
+        ('town: "33063"', 'town: "33000"', 15, "unknown town '33000': did you mean 33063 (Bordeaux)?"),
+        ("specialty: SM26", "specialty: SM999", 20, "unknown specialty 'SM999'"),
+        (
+            "specialty: SM26",
+            "specialty: pédiatrie",
+            20,
+            "unknown specialty 'pédiatrie': did you mean SM40 (Pédiatrie)?",
+        ),
         ("INT_R04, SOS", "INT_R04", 8, "an editor that serves SOS associations speaks SOS"),
         ("399900300007700", "399900300000018", 24, "there is another association '399900300000018'"),
         ("819800007726", "819800007700", 29, "there is another practitioner or doctor '819800007700'"),
@@ -133,7 +152,9 @@ def test_what_does_not_fit_the_population_is_refused_with_file_and_line(
         ("https://agenda.exemple:9443/fhir/", "https://agenda.exemple:99999/fhir", 3),
         ("INT_R04, SOS", "INT_L02", 8),
         ('structure: "1339907700"', 'structure: "X"', 15),
-        ("family: EXTERNE", "famille: EXTERNE", 10),
+        ("family: EXTERNE", "famille: EXTERNE", 11),
+        ('ou: "399900100000093"', 'ou: "99900100000093"', 7),
+        ('ou: "399900100000093"', "ou: 399900100000093", 7),
     ],
 )
 def test_badly_written_external_editor_is_refused_with_file_and_line(

@@ -94,7 +94,7 @@ def test_editors_and_territories_need_one_and_the_line_says_which(before, person
 
 
 def test_what_is_new_has_its_line_and_what_is_gone_the_first(before, personas):
-    row = "- {slug: neuf, name: Neuf, system: 'urn:oid:1.2.250.1.999.7', ou: '1', flows: [INT_R01]}\n"
+    row = "- {slug: neuf, name: Neuf, system: 'urn:oid:1.2.250.1.999.7', ou: '399900100000077', flows: [INT_R01]}\n"
     path = personas / "editors.yaml"
     lines = path.read_text("utf-8").count("\n")
     path.write_text(path.read_text("utf-8") + row, "utf-8")

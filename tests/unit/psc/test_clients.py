@@ -60,12 +60,17 @@ def test_taken_id_without_a_file_is_refused_too() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "line", "reason"),
     [
-        ("name: Mon Agenda", "nom: Mon Agenda", 3, "unknown field `nom`"),
-        ("http://localhost:3000/retour", "/retour", 10, "matching regex"),
-        ("http://localhost:3000/retour", "http://localhost:3000/#x", 10, "matching regex"),
-        ("un-secret-choisi", "court", 11, "matching regex"),
-        ("      - http://localhost:3000/retour", "      []", 10, "length >= 1"),
-        ("id: autre", "id: 7", 7, "Expected `str`, got `int`"),
+        ("name: Mon Agenda", "nom: Mon Agenda", 4, "oidc_clients[0]: unknown field `nom`"),
+        ("http://localhost:3000/retour", "/retour", 10, "'/retour' is not usable (expected an address such as"),
+        (
+            "http://localhost:3000/retour",
+            "http://localhost:3000/#x",
+            10,
+            "/retour, without '#'",
+        ),
+        ("un-secret-choisi", "court", 11, "secret: this value is not usable (expected 8 to 200 characters"),
+        ("      - http://localhost:3000/retour", "      []", 10, "(expected a list of at least 1 entries)"),
+        ("id: autre", "id: 7", 7, "id: 7 is not usable (expected at most 100 letters, digits"),
     ],
 )
 def test_badly_declared_client_is_refused_with_file_and_line(
@@ -76,6 +81,7 @@ def test_badly_declared_client_is_refused_with_file_and_line(
         load_settings({}, {}, file)
     assert str(caught.value).startswith(f"{file}:{line}: ")
     assert reason in str(caught.value)
+    assert "court" not in str(caught.value)  # a secret is not told
 
 
 def test_a_configuration_file_names_no_other(tmp_path: Path) -> None:

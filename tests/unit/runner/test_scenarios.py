@@ -33,9 +33,15 @@ def test_an_unknown_scenario_is_a_usage_error_that_lists_the_known_ones() -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("title: x\nsteps:\n  - do: book\n    appointment: a\n    kind: XX\n", ":5: "),
-        ("title: x\nsteps:\n  - do: dance\n", ":3: "),
-        ("steps: []\n", ":1: Object missing required field `title`"),
+        (
+            "title: x\nsteps:\n  - do: book\n    appointment: a\n    kind: XX\n",
+            ":5: steps[0].kind: 'XX' is not usable (expected CPTS or PS or SOS)",
+        ),
+        (
+            "title: x\nsteps:\n  - do: dance\n",
+            ":3: steps[0].do: 'dance' is not usable (expected login or search or book",
+        ),
+        ("steps: []\n", ":1: the field `title` is missing: a text"),
     ],
 )
 def test_a_broken_scenario_is_named_with_its_line(tmp_path: Path, text: str, expected: str) -> None:

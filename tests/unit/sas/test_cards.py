@@ -106,14 +106,16 @@ def test_what_was_not_asked_for_is_dropped_and_told(person: Practitioner, popula
     assert [finding.requirement for finding in findings] == ["R01-16"]
 
 
-@pytest.mark.parametrize("shift", [timedelta(minutes=-1), timedelta(days=3, minutes=1)])
-def test_past_slots_and_slots_beyond_the_window_are_dropped_and_told(
-    person: Practitioner, population: Population, shift: timedelta
+@pytest.mark.parametrize(
+    ("shift", "requirement"), [(timedelta(minutes=-1), "R01-5"), (timedelta(days=3, minutes=1), "R01-6")]
+)
+def test_slots_before_and_after_the_window_are_dropped_and_told(
+    person: Practitioner, population: Population, shift: timedelta, requirement: str
 ) -> None:
     slots = read_bundle(practitioner_bundle((person, [NOW + shift]))).slots
     kept, findings = admissible(slots, query(population, person, person.id), NOW, NOW + timedelta(days=3))
     assert kept == []
-    assert [finding.requirement for finding in findings] == ["R01-5"]
+    assert [finding.requirement for finding in findings] == [requirement]
 
 
 @pytest.mark.parametrize(
@@ -151,3 +153,71 @@ def test_sites_of_an_external_editor_are_told_by_their_names(population: Populat
     outside = replace(population.editors[association.editor], base_url="https://agenda.exemple/fhir")
     card = association_card(replace(association, sites=sites), read, editor=outside, area=AREA)
     assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
+
+
+@pytest.mark.parametrize("spelt", ["same", "loosely"])
+def test_a_place_whose_structure_is_unknown_is_told_by_its_address(
+    person: Practitioner, population: Population, spelt: str
+) -> None:
+    """Two places, two Schedules: the card has no twins, and the distance is the directory's."""
+    known = tuple(replace(place, id=f"known-{at}") for at, place in enumerate(person.places[:2]))
+    theirs = [replace(place, id=f"x{at}", structure=f"188888888{at}") for at, place in enumerate(known)]
+    if spelt == "loosely":
+        theirs = [replace(place, line=place.line.upper().replace(" ", "-")) for place in theirs]
+    slots = [slot(place.id, NOW + timedelta(hours=1)) for place in theirs]
+    read = read_bundle(bundle(slots, practitioner_resources(person, theirs))).slots
+    outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
+    card = practitioner_card(replace(person, places=known), read, editor=outside, area=AREA, labels=SPECIALTIES)
+    assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
+    assert all(place.distance_km is not None for place in card.places)
+
+
+def test_places_that_the_directory_does_not_know_have_no_empty_twins(
+    person: Practitioner, population: Population
+) -> None:
+    known = tuple(replace(place, id=f"known-{at}") for at, place in enumerate(person.places[:2]))
+    theirs = [
+        replace(place, id=f"x{at}", structure=f"188888888{at}", line=f"{at} quai Inconnu")
+        for at, place in enumerate(known)
+    ]
+    again = replace(theirs[0], id="x9")  # a second Schedule of the same place
+    slots = [slot(place.id, NOW + timedelta(hours=1)) for place in [*theirs, again]]
+    read = read_bundle(bundle(slots, practitioner_resources(person, [*theirs, again]))).slots
+    outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
+    card = practitioner_card(replace(person, places=known), read, editor=outside, area=AREA, labels=SPECIALTIES)
+    assert sorted(place.line for place in card.places) == ["0 quai Inconnu", "1 quai Inconnu"]
+    inside = practitioner_card(
+        replace(person, places=known), read, editor=population.editors[person.editor], area=AREA, labels=SPECIALTIES
+    )
+    assert len(inside.places) == 4  # of an editor of ours the directory knows the Schedules
+
+
+def test_a_site_whose_name_is_unknown_is_told_by_its_address(population: Population) -> None:
+    association = next(each for each in population.sos.values() if len(each.sites) == 2)
+    renamed = replace(association, sites=tuple(replace(site, name="Autre nom") for site in association.sites))
+    read = read_bundle(sos_bundle(renamed, [NOW])).slots
+    sites = tuple(replace(site, id=f"known-{at}") for at, site in enumerate(association.sites))
+    outside = replace(population.editors[association.editor], base_url="https://agenda.exemple/fhir")
+    card = association_card(replace(association, sites=sites), read, editor=outside, area=AREA)
+    assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
+
+
+def test_a_card_holds_so_many_slots_and_places_and_no_more(person: Practitioner, population: Population) -> None:
+    places = [replace(person.places[0], id=f"s{at}", line=f"{at} rue") for at in range(60)]
+    slots = [slot(place.id, NOW + timedelta(minutes=at)) for place in places for at in range(20)]
+    read = read_bundle(bundle(slots, practitioner_resources(person, places))).slots
+    card = card_of(person, population, read)
+    assert sum(len(place.slots) for place in card.places) == 400
+    assert len([place for place in card.places if place.slots]) == 20
+    many = [slot(person.places[0].id, NOW + timedelta(seconds=at), id=f"m{at}") for at in range(700)]
+    card = card_of(person, population, read_bundle(bundle(many, practitioner_resources(person))).slots)
+    assert sum(len(place.slots) for place in card.places) == 600
+
+
+def test_a_slot_of_nobody_is_dropped_without_a_second_finding(person: Practitioner, population: Population) -> None:
+    reading = read_bundle(bundle([slot("lost", NOW), slot("lost", NOW + timedelta(hours=1))], []))
+    assert [str(each) for each in reading.findings] == [
+        "R01-12 Schedule/lost: the Schedule is not in the answer",
+    ]
+    end = NOW + timedelta(days=3)
+    assert admissible(reading.slots, query(population, person, person.id), NOW, end) == ([], [])

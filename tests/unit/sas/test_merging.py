@@ -12,7 +12,7 @@ from sandbox.kernel.model import Practitioner, Structure
 from sandbox.population.people import Population
 from sandbox.sas.criteria import Filters, read_criteria
 from sandbox.sas.directory import Candidate, Directory
-from sandbox.sas.merging import Answers, Lot, Merger
+from sandbox.sas.merging import Answers, Lot, Merger, narrowed
 from sandbox.sas.participation import kinds_of, takes_part
 from sandbox.sas.specialties import SPECIALTIES
 
@@ -25,7 +25,7 @@ class Table:
     def __init__(self, directory: Directory, **changes: object) -> None:
         made = read_criteria({"town": "Bordeaux", "order": "distance"}, directory, SPECIALTIES, NOW)
         self.directory, self.criteria = directory, replace(made, **changes)  # type: ignore[arg-type]
-        self.answers = Answers(self.criteria)
+        self.answers = Answers()
         self.merger = Merger(self.criteria, directory, SPECIALTIES, self.answers)
         self.everybody = [each.practitioner for each in directory.candidates("SM54", self.criteria.area)]
 
@@ -34,7 +34,7 @@ class Table:
         return Lot(self.criteria.area, candidates, ())
 
     def answered(self, person: Practitioner, *slots: FreeSlot) -> None:
-        self.answers.add([person.id], slots)
+        self.answers.add([person.id], narrowed(slots, self.criteria))
 
     def shown(self, *lots: Lot) -> list[list[tuple[str, str]]]:
         """(kind, id) of the cards with slots, by lot."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,8 @@ def test_a_little_clock_difference_is_forgiven() -> None:
         ({"exp": STAMP - 60}, "expired"),
         ({"exp": "soon"}, "id_token"),
         ({"iat": STAMP + 60}, "future"),
+        ({"exp": int("9" * 400)}, "expired"),
+        ({"iat": 1e300}, "future"),
         ({"sub": None}, "sub"),
     ],
 )
@@ -70,15 +73,46 @@ def test_key_of_another_algorithm_is_refused() -> None:
         verify(jwt.encode(CLAIMS, key, "RS256"))
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{"kty": "XX"}]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"keys": []}',
+        b'{"keys": [{"kty": "XX"}]}',
+        b'{"keys":5}',
+        b'{"keys":[5]}',
+        b'{"keys":[{"kty":"RSA","n":7,"e":"AQAB"}]}',
+        b"\xff",
+        b"[" * 2000,
+    ],
+)
 def test_unusable_key_sets_are_refused(body: bytes) -> None:
     with pytest.raises(PeerError):
         read_keys(body)
 
 
+@pytest.mark.parametrize(
+    ("header", "claims"),
+    [
+        (b"x", b"{}"),
+        (b'{"kid":' + b"[" * 5000 + b"]" * 5000 + b"}", b"{}"),
+        (b'{"kid":"1"}', b'{"exp":' + b"9" * 400 + b"}"),
+        (b'{"kid":"1"}', b'{"exp":1e99999}'),
+        (b'{"kid":"1"}', b"\xe9"),
+    ],
+)
+def test_a_token_whose_parts_cannot_be_read_is_refused(header: bytes, claims: bytes) -> None:
+    token = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, claims, b"x"))
+    with pytest.raises(PeerError, match="id_token"):
+        key_id(token.decode())
+
+
 def test_text_that_is_no_token_is_refused() -> None:
-    with pytest.raises(PeerError):
-        key_id("x")
+    for text in ("x", "é.é.é", ""):
+        with pytest.raises(PeerError):
+            key_id(text)
 
 
 def test_client_credentials_are_form_encoded_first() -> None:

@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from load.ports import free_base
-from tests.sandboxes import command, endpoints
-from tests.wire.vendors.guide import GUIDE, PRACTITIONER, STRUCTURE, as_run, blocks, write_files
-from tests.wire.vendors.stand_in import stand_in
+from tests.sandboxes import command
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = (sys.executable, "-m", "sandbox.cli", "scenario", "run", "nominal")
@@ -78,35 +76,6 @@ def test_the_wheel_alone_runs_the_sandbox_and_its_scenario(tmp_path: Path) -> No
         env=environ,
     )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
-
-
-def test_the_guides_commands_and_its_program_work_as_written(tmp_path: Path) -> None:
-    data, base = tmp_path / ".sandbox", free_base()
-    port = base + 50  # the sandbox uses none of its base but those of the table
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with (
-        command(data, "--preset", "minimal", "--config", str(write_files(tmp_path, port)), base=base) as running,
-        stand_in(document := endpoints(data), port, PRACTITIONER, STRUCTURE),
-    ):
-        for block in blocks("sh"):
-            if "make " in block:
-                continue
-            script = as_run(block.replace("curl ", "curl -sf "), base, port)
-            done = subprocess.run(
-                ["sh", "-ec", script], capture_output=True, text=True, timeout=20, cwd=tmp_path, env=environ
-            )
-            assert done.returncode == 0, block + done.stderr
-        (program,) = blocks("python")
-        done = subprocess.run(
-            [sys.executable, "-c", as_run(program, base, port)],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            cwd=tmp_path,
-        )
-        assert (done.returncode, done.stdout.strip()) == (0, "None"), done.stderr
-        assert document["hub"]["spare_clients"][0] in GUIDE
-        assert running.end()[0] == 0
 
 
 def test_the_load_profile_searches_without_a_failure(tmp_path: Path) -> None:

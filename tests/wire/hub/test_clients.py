@@ -15,6 +15,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aiormq.exceptions import ConnectionClosed
+from cryptography import x509
 
 from load.ports import free_base
 from sandbox.cli import main
@@ -88,6 +89,12 @@ async def test_client_is_added_at_run_time_and_survives_a_restart(tmp_path: Path
         assert await round_trip(endpoints(data)) == f"{SPARE}_trial"
 
 
+def assert_named(entry: dict[str, str]) -> None:
+    """CN and OU beside a certificate are those that it has."""
+    subject = x509.load_pem_x509_certificate(Path(entry["cert"]).read_bytes()).subject.rfc4514_string()
+    assert {f"CN={entry['cn']}", f"OU={entry['ou']}"} <= set(subject.split(","))
+
+
 def remove(data: Path, client: str = NEW) -> int:
     return main(["hub", "remove-client", client, "--data-dir", str(data)])
 
@@ -106,6 +113,7 @@ async def test_client_is_removed_with_what_it_had_and_may_be_added_again(
     with command(data, "--preset", "minimal", *flags, base=base) as running:
         assert add(data) == 0
         before = endpoints(data)
+        assert_named(before["tls"]["clients"][NEW])
         assert await round_trip(before) == f"{SPARE}_trial"
         await sent(before)
         async with await connect(before, NEW) as client:

@@ -15,11 +15,10 @@ from load.ports import free_base
 from sandbox.cli import main
 from sandbox.hub import remote
 from sandbox.hub.app import build as build_hub
-from sandbox.hub.dispatcher import HUB_ID
 from sandbox.hub.removals import Removal, told
 from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.hub_clients import leaving_switch, switch_of
+from sandbox.kernel.hub_clients import HUB_ID, leaving_switch, switch_of
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play

@@ -1,0 +1,27 @@
+"""All roles in one process, for what strangers send them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.entrances import Town, town
+
+
+class Reached:
+    """The town and the loop that it lives on."""
+
+    def __init__(self, runner: asyncio.Runner, made: Town) -> None:
+        self.run, self.town = runner.run, made
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
+    stack = contextlib.AsyncExitStack()
+    with asyncio.Runner() as runner:
+        made = runner.run(stack.enter_async_context(town(tmp_path_factory.mktemp("town"))))
+        yield Reached(runner, made)
+        runner.run(stack.aclose())

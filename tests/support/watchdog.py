@@ -1,0 +1,45 @@
+"""How long an event loop stands still while something is done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+TICK_S = 0.001
+
+
+class Stall(NamedTuple):
+    """The longest time between two turns of a loop, in seconds: by the clock, and of the processor that this process
+    used (by all its threads: a busy machine makes it no longer)."""
+
+    wall: float
+    cpu: float
+
+
+async def longest_stall(work: Awaitable[object]) -> Stall:
+    """What it is until `work` is done."""
+    longest, done = Stall(0.0, 0.0), asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal longest
+        before = _now()
+        while not done.is_set():
+            await asyncio.sleep(TICK_S)
+            now = _now()
+            longest = Stall(*map(max, longest, (now.wall - before.wall, now.cpu - before.cpu)))
+            before = now
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(TICK_S)
+    try:
+        await work
+    finally:
+        done.set()
+        await watching
+    return longest
+
+
+def _now() -> Stall:
+    return Stall(time.perf_counter(), time.process_time())
