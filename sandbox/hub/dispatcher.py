@@ -21,7 +21,17 @@ import orjson
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import JSON, XML, HubCode
-from sandbox.edxl.message import Message, MessageError, check, converted, document_of, id_in_text, subject, text_at
+from sandbox.edxl.message import (
+    Message,
+    MessageError,
+    check,
+    converted,
+    document_of,
+    id_in_text,
+    parse,
+    subject,
+    text_at,
+)
 from sandbox.edxl.validation import messages_of
 from sandbox.edxl.xml import Inexpressible, expressible
 from sandbox.edxl.xml import write as write_xml
@@ -191,13 +201,16 @@ def _reported(recipient: str, refused: _Refused, desk: _Desk) -> Dispatched:
 
 
 def _report(recipient: str, refused: _Refused, desk: _Desk) -> bytes:
-    return build.error(
-        build.error_address(HUB_ID, desk.new_id(), _utf8(recipient), desk.now),
-        refused.refusal.code,
-        _utf8(refused.refusal.cause),
-        source=refused.document,
-        referenced=_utf8(refused.distribution_id),
-    )
+    """What quotes its source may be too much for who reads it: then it quotes nothing."""
+    address = build.error_address(HUB_ID, desk.new_id(), _utf8(recipient), desk.now)
+    code, cause = refused.refusal.code, _utf8(refused.refusal.cause)
+    referenced = _utf8(refused.distribution_id)
+    body = build.error(address, code, cause, source=refused.document, referenced=referenced)
+    try:
+        parse(body)
+    except MessageError:
+        return build.error(address, code, cause, source=None, referenced=referenced)
+    return body
 
 
 def _as_xml(report: bytes) -> bytes:

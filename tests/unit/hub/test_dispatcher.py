@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
-from sandbox.edxl.message import Message, read
+from sandbox.edxl.message import MOST_VALUES, Message, read
 from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
 from sandbox.kernel.clock import PARIS
 
@@ -178,6 +178,18 @@ def test_a_message_with_several_items_is_routed_whole_and_its_faults_are_told_it
     document["content"].append({"jsonContent": {"embeddedJsonContent": {"message": {}}}})
     cause = run(arrival(orjson.dumps(document))).reason
     assert cause.startswith("Issues found on the $.content[2].jsonContent.embeddedJsonContent.message header:")
+
+
+@pytest.mark.parametrize("extra", [b"[" * 60 + b"]" * 60, b"["], ids=["deep", "wide"])
+def test_a_report_that_could_not_be_read_with_its_quotation_quotes_nothing(extra: bytes) -> None:
+    head = build.report(address(), APPOINTMENT)[:-1] + b',"more":'
+    if extra == b"[":  # as many values as are just read
+        extra += b"1," * (MOST_VALUES - sum(map(head.count, (b",", b"[", b"{"))) - 2) + b"1]"
+    body = head + extra + b"}"
+    message = reported(run(arrival(body)), f"{SAS}.info", HubCode.INVALID_MESSAGE)
+    assert message.error is not None
+    assert "sourceMessage" not in message.error
+    assert message.error["referencedDistributionID"] == f"{SAS}_1"
 
 
 def test_a_content_of_another_use_case_is_routed_unread_and_noted() -> None:
