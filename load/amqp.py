@@ -222,7 +222,7 @@ class Bare:
 
 
 def _hub(directory: str, sock: socket.socket) -> Hub:
-    population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU)})
+    population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
     return Hub(
         Context(
             settings=Settings(data_dir=directory, mtls=False, vhost=VHOST),

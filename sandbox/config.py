@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: str = "territories"  # where everybody lives: the persona files' `territories`, or all of `france`
     vhost: str = "15-15_v2.0"
     platform_client_id: str = "fr.health.test.ptfsas"
+    platform_format: str = "json"  # in which form the SAS core speaks to the hub and is spoken to: json or xml
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
     queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
@@ -121,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(1 <= self.message_limit_mib <= 64, "message_limit_mib", self.message_limit_mib, "1 to 64")
         _require(1 <= self.client_connections <= 1000, "client_connections", self.client_connections, "1 to 1000")
         _require(self.hub_topology in ("declare", "assume"), "hub_topology", self.hub_topology, "declare or assume")
+        _require(self.platform_format in ("json", "xml"), "platform_format", self.platform_format, "json or xml")
         vendors = [row.client_id for row in self.external_lrms]
         _require(self.platform_client_id not in vendors and len(vendors) == len({*vendors}), "external_lrms",
                  vendors, "other client ids than the platform's, each once")  # fmt: skip

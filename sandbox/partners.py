@@ -90,6 +90,7 @@ Structure = Annotated[
 ]
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$", description="1 and the 9 digits of a FINESS")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$", description="3 and the 14 digits of a SIRET")]
+Format = Literal["json", "xml"]  # of messages of the hub
 Spoken = Literal["INT_R01", "INT_R04", "SOS", "INT_R02", "INT_R03"]
 
 
@@ -110,11 +111,13 @@ class OidcClient(Declared, frozen=True):
 class ExternalLrm(Declared, frozen=True):
     """A vendor's LRM: the sandbox makes its queues and its certificate, and runs none under that client id.
 
-    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one; `ui`: its own pages.
+    `client_id`: that of a territory's SAMU, whose orientations it then receives, or a new one; `ui`: its own pages;
+    `format`: in which form it receives messages.
     """
 
     client_id: HubClientId
     software: Annotated[str, Meta(max_length=80)] = ""
+    format: Format = "json"
     ui: Url | None = None
 
 

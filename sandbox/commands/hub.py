@@ -31,6 +31,9 @@ def add(commands: Commands) -> None:
     directory_options(parser)
     parser.add_argument("id", metavar="ID", help="client id: fr.health.<name>")
     parser.add_argument("--software", default="", metavar="NAME", help="name of the software behind it")
+    parser.add_argument(
+        "--format", choices=("json", "xml"), default="json", help="in which form it receives messages (json)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where its certificate goes (pki/issued)")
     parser.set_defaults(run=_add_client)
     text = "take a client away that was added: queues, certificate, rights, connections"
@@ -51,7 +54,8 @@ def _add_client(options: argparse.Namespace) -> int:
     if options.id in known:
         raise UsageError(f"hub: '{options.id}' is a client of the hub already")
     files = _certificate(options) if running.document["tls"]["ca"] else None
-    added = running.post("/hub/clients", {"id": options.id, "software": options.software, "files": files})
+    wanted = {"id": options.id, "software": options.software, "format": options.format, "files": files}
+    added = running.post("/hub/clients", wanted)
     for name in (*(files or {}).values(), *added["queues"]):
         sys.stdout.write(f"{name}\n")
     return 0

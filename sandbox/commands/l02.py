@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--to", required=True, metavar="ID", help="client id of the LRM")
     parser.add_argument("--case", required=True, choices=CASES, help="what to send")
     parser.add_argument("--as", dest="sender", metavar="ID", help="client id that sends (the first spare client)")
+    parser.add_argument("--format", choices=("json", "xml"), default="json", help="form of what is sent (json)")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help="how long to wait for answers")
     parser.set_defaults(run=_send)
 
@@ -55,16 +56,19 @@ def _send(options: argparse.Namespace) -> int:
 
 async def _try(options: argparse.Namespace, where: Access, now: str) -> int:
     """0 when every message was answered as the guide wants it."""
+    from sandbox.edxl.codes import FORMS
+    from sandbox.edxl.message import written
     from sandbox.edxl.trials import Correspondents, trial
     from sandbox.kernel.clock import parse_datetime
     from sandbox.kernel.entropy import Entropy
     from sandbox.net.amqp_visitor import visiting
 
     between = Correspondents(where.client_id, options.to, parse_datetime(now), Entropy(os.urandom).uuid)
-    good = True
+    good, form = True, FORMS[options.format]
     async with visiting(where) as visitor:
         for message in trial(options.case, between):
-            await visitor.publish(message.body, message.distribution_id)
+            body = written(message.body, form)
+            await visitor.publish(body, message.distribution_id, content_type=form)
             _say(f"→ {message.title} {message.distribution_id} : confirmée par le Hub")
             found = await visitor.answers(1, options.timeout)
             for answer in found:

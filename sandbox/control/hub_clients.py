@@ -1,7 +1,8 @@
 """Further clients of the hub, while the sandbox runs: what `__admin/hub/clients` reads, adds and takes away.
 
-    GET          → {"clients": [{"id", "software", "added"}]}
-    POST         {"id", "software"?, "files"?: {"cert", "key", "p12"}} → 201, its queues are there
+    GET          → {"clients": [{"id", "software", "added", "format"}]}
+    POST         {"id", "software"?, "format"?: "json" | "xml", "files"?: {"cert", "key", "p12"}} → 201, its queues
+                 are there
     DELETE /<id> → 200 {"id", "queues": [{"vhost", "queue", "ready", "unacked"}], "messages", "connections",
                  "certificates", "told"}: its queues are gone, with that many messages
 
@@ -28,6 +29,8 @@ from sandbox.kernel.hub_clients import (
     HUB_ID,
     LONGEST_NAME,
     added_clients,
+    added_xml_clients,
+    format_switch,
     leaving_clients,
     leaving_switch,
     switch_of,
@@ -36,7 +39,9 @@ from sandbox.kernel.hub_clients import (
 )
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
+from sandbox.net.hub_forms import xml_clients
 from sandbox.net.link import Switchboard
+from sandbox.partners import Format
 from sandbox.pki.desk import Desk
 from sandbox.pki.manifest import locked
 from sandbox.store.protocol import Delete, Put, Store
@@ -61,6 +66,7 @@ class ClientRequest(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     software: str = ""
     files: Files | None = None
+    format: Format = "json"
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -80,15 +86,16 @@ class HubClients:
         self._switchboard, self._wall = switchboard, wall
         self._removing = asyncio.Lock()
         self.configured = client_ids(context.settings, context.population)
+        self._xml_clients = xml_clients(context.settings, context.population)
 
     def listed(self) -> list[dict[str, Any]]:
         """All clients: the configured ones, then those that were added."""
         added = added_clients(self._worlds.world.switches)
         vendors = {row.client_id: row.software for row in self._context.settings.external_lrms}
-        rows: list[dict[str, Any]] = [
-            {"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured
-        ]
-        return rows + [{"id": each, "software": name, "added": True} for each, name in added.items()]
+        in_xml = self._xml_clients | added_xml_clients(self._worlds.world.switches)
+        rows = [{"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured]
+        rows += [{"id": each, "software": name, "added": True} for each, name in added.items()]
+        return [{**row, "format": "xml" if row["id"] in in_xml else "json"} for row in rows]
 
     def software(self) -> dict[str, str]:
         """Name of the software behind each client; the hub's own reports are ours too."""
@@ -115,8 +122,7 @@ class HubClients:
             raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
 
         def revised(world: World) -> World:
-            switches = {**world.switches, switch_of(request.id): request.software}
-            return msgspec.structs.replace(world, switches=switches)
+            return msgspec.structs.replace(world, switches={**world.switches, **_switches(request)})
 
         await self._store.commit(Put(_TABLE, request.id, msgspec.json.encode(request)))
         try:
@@ -157,7 +163,7 @@ class HubClients:
         row = Leaving(self._context.entropy.token(8), certificates)
 
         def revised(world: World) -> World:
-            kept = _without(world, switch_of(client_id))
+            kept = _without(_without(world, switch_of(client_id)), format_switch(client_id))
             return msgspec.structs.replace(kept, switches={**kept.switches, leaving_switch(client_id): row.word})
 
         await self._store.commit(Delete(_TABLE, client_id), Put(_LEAVING, client_id, msgspec.json.encode(row)))
@@ -202,6 +208,12 @@ class HubClients:
         if client_id in settings.spare_clients:
             return "configured (hub.spare_clients)"
         return "the LRM of a territory (persona files)"
+
+
+def _switches(client: ClientRequest) -> dict[str, str]:
+    """What says in the World that there is such a client."""
+    form = {format_switch(client.id): client.format} if client.format != "json" else {}
+    return {switch_of(client.id): client.software, **form}
 
 
 def _without(world: World, switch: str) -> World:
@@ -250,6 +262,6 @@ def first_clients(store: Store) -> dict[str, str]:
     """Their switches, and of those who are still being taken away, for the World that a run begins with."""
     leaving = [(key, msgspec.json.decode(row, type=Leaving)) for key, row in store.items(_LEAVING)]
     return {
-        **{switch_of(row.id): row.software for row in stored(store)},
+        **{key: value for row in stored(store) for key, value in _switches(row).items()},
         **{leaving_switch(client): row.word for client, row in leaving},
     }

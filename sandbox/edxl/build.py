@@ -17,6 +17,7 @@ from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.kernel.clock import l02_datetime
 
 ERROR_LIFE = timedelta(days=1)
+LARGEST_REPORT = 1024 * 1024  # octets of an error report that quotes its source
 SCHEME = "hubex"  # the guide's table writes `Hubex`, every example and the hub `hubex`
 
 
@@ -58,8 +59,9 @@ def ack(address: Address, acknowledged: str, *, step: str | None = None, refused
 def error(address: Address, code: HubCode, cause: str, *, source: object, referenced: str) -> bytes:
     """An error report (RS-ERROR), without RC-DE header as the hub and the guide send it.
 
-    `source` is the document that is reported, quoted when it was a JSON object (one that is nested too deep to be
-    written again is left out). `referenced` is its distributionID, empty when unknown.
+    `source` is the document that is reported, quoted when it was an object (one that is nested too deep to be written
+    again, or is so large that the report would be too, is left out). `referenced` is its distributionID, empty when
+    unknown.
     """
     content: dict[str, Any] = {
         "errorCode": {"statusCode": int(code), "statusString": code.name},
@@ -68,9 +70,11 @@ def error(address: Address, code: HubCode, cause: str, *, source: object, refere
     }
     if isinstance(source, dict):
         try:
-            return _envelope(address, "Error", {"error": {**content, "sourceMessage": source}})
+            report = _envelope(address, "Error", {"error": {**content, "sourceMessage": source}})
         except TypeError:  # orjson.JSONEncodeError: nested deeper than 254 levels
-            pass
+            report = b""
+        if 0 < len(report) <= LARGEST_REPORT:
+            return report
     return _envelope(address, "Error", {"error": content})
 
 

@@ -1,8 +1,13 @@
-"""The error codes of Hub Santé, once: number and official name (message model, « RS-ERROR »; guide, INT_L02)."""
+"""What Hub Santé knows a message and its faults by: content types; error codes, number and official name (message
+model, « RS-ERROR »; guide, INT_L02)."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+JSON, XML = "application/json", "application/xml"
+FORMS = {"json": JSON, "xml": XML}
+"""The content type by the name that settings and commands have for it."""
 
 
 class HubCode(IntEnum):

@@ -1,7 +1,7 @@
 """What provokes each error of Hub Santé: one message per cause, sent by a client of the hub to itself.
 
-Codes 100 to 501 are the hub's answer to the message; 301, 409 and 600 to 704 are those that only a client sends: there
-the message is such an error, which the hub carries to its recipient.
+Codes 100 to 501 and 600 are the hub's answer to the message; 301, 409 and 700 to 704 are those that only a client
+sends: there the message is such an error, which the hub carries to its recipient.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 
 import orjson
 
-from sandbox.edxl import build
-from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
+from sandbox.edxl import build, xml
+from sandbox.edxl.codes import JSON, NO_DISTRIBUTION_ID, XML, HubCode
 from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import l02_datetime
 
-JSON = "application/json"
 SHORT_LIFE = timedelta(seconds=2)  # of a message that nobody is to read: dates have no fractions of a second
 NOBODY, STRANGER = "fr.health.inconnu", "fr.fire.nexsis"
 
@@ -47,8 +46,8 @@ class Provocation:
 
 MEANINGS: Mapping[HubCode, str] = {
     HubCode.DELIVERY_MODE_INCONSISTENCY: "Le message n'est pas persistant : il ne survivrait pas au hub.",
-    HubCode.NOT_ALLOWED_CONTENT_TYPE: "Le type de contenu n'est pas exactement application/json.",
-    HubCode.UNRECOGNIZED_MESSAGE_FORMAT: "Le corps du message n'est pas du JSON.",
+    HubCode.NOT_ALLOWED_CONTENT_TYPE: "Le type de contenu n'est exactement ni application/json ni application/xml.",
+    HubCode.UNRECOGNIZED_MESSAGE_FORMAT: "Le corps du message n'est ni du JSON ni du XML, selon le type annoncé.",
     HubCode.SENDER_INCONSISTENCY: "L'expéditeur écrit dans le message n'est pas le client qui l'a publié.",
     HubCode.INVALID_MESSAGE: "Le message ne suit pas le modèle ; la cause nomme chaque écart et son chemin.",
     HubCode.SCHEMA_NOT_FOUND: "Pas de schéma pour ce contenu. Le hub répond ici 102, comme le guide le veut.",
@@ -56,7 +55,7 @@ MEANINGS: Mapping[HubCode, str] = {
     HubCode.CONFLICT: "Le LRM a déjà le rendez-vous à créer. Un hub strict refuse ce code, par 102.",
     HubCode.DEAD_LETTER_QUEUED: "Personne n'a lu le message à temps, ou son destinataire l'a rejeté.",
     HubCode.UNROUTABLE_MESSAGE: "Le destinataire n'a pas de file, ou personne n'est du domaine de la santé.",
-    HubCode.MESSAGE_CONVERSION_ERROR: "Un convertisseur n'a pas su traduire le message.",
+    HubCode.MESSAGE_CONVERSION_ERROR: "Le message ne peut pas être réécrit dans la forme de son destinataire.",
     HubCode.INTERNAL_CLIENT_ERROR: "Le client a eu un problème en traitant le message.",
     HubCode.CASE_ALREADY_EXISTS: "Le client a déjà ce dossier.",
     HubCode.WRONG_MESSAGE_SEQUENCE: "Le message arrive avant celui qu'il suppose.",
@@ -88,8 +87,10 @@ def _typed(content_type: str | None, between: Correspondents) -> Shot:
     return replace(_shot(_good(between)), content_type=content_type)
 
 
-def _xml(between: Correspondents) -> Shot:
-    return Shot(b"<edxlDistribution/>", NO_DISTRIBUTION_ID, "application/xml")
+def _xml(between: Correspondents, old: bytes, new: bytes) -> Shot:
+    """A creation in XML in which something is replaced."""
+    document = _good(between)
+    return Shot(xml.write(document).replace(old, new, 1), str(document["distributionID"]), XML)
 
 
 def _no_json(between: Correspondents) -> Shot:
@@ -169,8 +170,19 @@ PROVOCATIONS: tuple[Provocation, ...] = (
         partial(_typed, "application/json; charset=utf-8"),
     ),
     Provocation("untyped", HubCode.NOT_ALLOWED_CONTENT_TYPE, "sans type de contenu", partial(_typed, None)),
-    Provocation("xml", HubCode.NOT_ALLOWED_CONTENT_TYPE, "un message XML", _xml),
     Provocation("no-json", HubCode.UNRECOGNIZED_MESSAGE_FORMAT, "un corps qui n'est pas du JSON", _no_json),
+    Provocation(
+        "no-xml",
+        HubCode.UNRECOGNIZED_MESSAGE_FORMAT,
+        "un document XML dont une balise n'est pas fermée",
+        partial(_xml, old=b"</senderID>", new=b""),
+    ),
+    Provocation(
+        "doctype",
+        HubCode.UNRECOGNIZED_MESSAGE_FORMAT,
+        "un document XML avec une déclaration DOCTYPE",
+        partial(_xml, old=b"<edxlDistribution", new=b"<!DOCTYPE edxlDistribution []><edxlDistribution"),
+    ),
     Provocation("impostor", HubCode.SENDER_INCONSISTENCY, "senderID d'un autre client", _in_anothers_name),
     Provocation(
         "value",
@@ -186,6 +198,12 @@ PROVOCATIONS: tuple[Provocation, ...] = (
         "trois écarts dans un message",
         partial(_changed, {"status": "parti", "created": "hier", **_FREE}),
     ),
+    Provocation(
+        "xml",
+        HubCode.INVALID_MESSAGE,
+        "un message XML dont un élément n'est pas du modèle",
+        partial(_xml, old=b"<status>booked", new=b"<statut>booked</statut><status>booked"),
+    ),
     Provocation("envelope", HubCode.INVALID_MESSAGE, "une enveloppe sans descriptor", _no_envelope),
     Provocation("foreign-id", HubCode.INVALID_MESSAGE, "distributionID d'un autre client", _foreign_id),
     Provocation("late", HubCode.EXPIRED_MESSAGE_BEFORE_ROUTING, "dateTimeExpires déjà passé", _late),
@@ -196,6 +214,12 @@ PROVOCATIONS: tuple[Provocation, ...] = (
         HubCode.UNROUTABLE_MESSAGE,
         "ni expéditeur ni destinataire de la santé",
         partial(_addressed, STRANGER, STRANGER),
+    ),
+    Provocation(
+        "conversion",
+        HubCode.MESSAGE_CONVERSION_ERROR,
+        "un message XML au statut Test, que le JSON ne connaît pas",
+        partial(_xml, old=b"<distributionStatus>Actual", new=b"<distributionStatus>Test"),
     ),
     *(
         Provocation(

@@ -2,8 +2,8 @@
 
 Envelope: EDXL-DE as Hub Santé takes it. Header: RC-DE, whose properties stand beside the content in `message` (other
 properties are admitted there). Contents: RS-SAS-RDV (`appointment`), RC-REF (`reference`), RS-ERROR (`error`), which
-admit no property that they do not name. Values that JSON Schema cannot say (the id prefix, the routing) are checked
-by `hub.checks`.
+admit no property that they do not name; contents of other use cases are known by name only. Values that JSON Schema
+cannot say (the id prefix, the routing) are checked by `hub.checks`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ METHODS = ("CreateAppointment", "UpdateAppointment")
 STATUSES = ("pending", "booked", "fulfilled", "noshow", "cancelled")
 CATEGORIES = ("CPTS", "MSP", "CDS", "SOS", "PS", "PDM")
 STEPS = ("RECU", "ERREUR", "INTEGRE", "CONSULTE", "SUPPRIME")
+MOST_ITEMS = 100  # of one array; the published model sets no maximum, and what is judged has one
 
 
 def _one_of(*values: str) -> Schema:
@@ -65,7 +66,7 @@ ENVELOPE: Schema = _closed(
         "content": {
             "type": "array",
             "minItems": 1,
-            "maxItems": 1,  # receivers read the first only: a second one would be lost without a word
+            "maxItems": MOST_ITEMS,
             "items": _closed({"jsonContent": _closed({"embeddedJsonContent": _open({"message": {"type": "object"}})})}),
         },
     }
@@ -78,7 +79,7 @@ HEADER: Mapping[str, Schema] = {
     "sentAt": L02_INSTANT,
     "kind": _one_of(*KINDS),
     "status": _one_of("Actual", "Exercise", "System"),
-    "recipient": {"type": "array", "minItems": 1, "items": _PARTY},
+    "recipient": {"type": "array", "minItems": 1, "maxItems": MOST_ITEMS, "items": _PARTY},
 }
 
 APPOINTMENT: Schema = _closed(
@@ -122,9 +123,16 @@ ERROR: Schema = _closed(
     {"sourceMessage": {"type": "object"}},
 )
 
-MESSAGES: Mapping[str, Schema] = {
-    "appointment": _open({**HEADER, "appointment": APPOINTMENT}),
-    "reference": _open({**HEADER, "reference": REFERENCE}),
-    "error": _open({"error": ERROR}),  # error reports carry no RC-DE header
-}
-"""What `message` must be, by the one known content it holds."""
+CONTENTS: Mapping[str, Schema] = {"appointment": APPOINTMENT, "reference": REFERENCE, "error": ERROR}
+"""The contents that are read, by their name in `message`."""
+
+UNREAD = (
+    *("createCase", "createCaseHealth", "createCaseHealthUpdate", "emsi", "resourcesInfo", "resourcesInfoCisu"),
+    *("resourcesEngagement", "resourcesStatus", "resourcesRequest", "resourcesResponse", "rpis", "interventionReport"),
+    *("documentLink", "geoPositionsUpdate", "geoResourcesRequest", "geoResourcesDetails"),
+    *("technical", "technicalNoreq", "customContent"),
+)
+"""Contents of other use cases, an LRM's ordinary traffic: the model knows them, here they are not looked into."""
+
+WITHOUT_HEADER = frozenset(("error", "technicalNoreq", "customContent"))
+"""Contents beside which there is no RC-DE header."""

@@ -1,6 +1,7 @@
 """Does a document obey the message model, and if not, where and why — in the words the real hub uses.
 
-Schemas are compiled once (4 µs per message); an invalid message is walked a second time to list its issues.
+Schemas are compiled once (4 µs per message); an invalid message is walked a second time to list its issues, up to the
+fiftieth.
 """
 
 from __future__ import annotations
@@ -8,92 +9,130 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
-from jsonschema_rs import Draft7Validator, ValidationError
+from jsonschema_rs import Draft7Validator
 
-from sandbox.edxl.schemas import ENVELOPE, MESSAGES
+from sandbox.edxl.issues import issues_of
+from sandbox.edxl.schemas import CONTENTS, ENVELOPE, HEADER, MOST_ITEMS, UNREAD, WITHOUT_HEADER, Schema
 from sandbox.kernel.clock import within_calendar
 
-MESSAGE = "$.content[0].jsonContent.embeddedJsonContent.message"
 MOST_ISSUES = 50
+ENVELOPE_ROOT = "$"
+_LONGEST = 400  # characters of a path, and of what is wrong there
 _SHOWN = ("created", "start", "end")  # dates of an appointment
+_KNOWN = (*CONTENTS, *UNREAD)
+_EXPECTED = f"{', '.join(CONTENTS)} or a content of another use case"
+_HEADER: Schema = {"type": "object", "required": list(HEADER), "properties": HEADER}
+
+
+def _whole(name: str) -> Draft7Validator:
+    """Of a `message` with that content; one of another use case may be anything."""
+    header = {} if name in WITHOUT_HEADER else HEADER
+    properties = {**header, name: CONTENTS.get(name, {})}
+    return Draft7Validator({"type": "object", "required": list(properties), "properties": properties})
+
 
 _ENVELOPE = Draft7Validator(dict(ENVELOPE))
-_MESSAGES = {name: Draft7Validator(dict(schema)) for name, schema in MESSAGES.items()}
+_MESSAGES = {name: _whole(name) for name in _KNOWN}
+
+
+def message_root(at: int) -> str:
+    """Where the message of a content item is."""
+    return f"$.content[{at}].jsonContent.embeddedJsonContent.message"
+
+
+MESSAGE = message_root(0)
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaIssue:
     """One violation: `path` from `root` (`appointment.regulator`; empty: the root itself), `text` what is wrong.
 
-    `root` is `$` for the envelope and `MESSAGE` for what is in it.
+    `root` is that of the envelope or of the message of a content item; `part` of that: `header` (RC-DE) or `content`.
     """
 
     path: str
     text: str
     root: str = MESSAGE
+    part: str = "content"
 
 
 def validate(document: object) -> list[SchemaIssue]:
     """The violations of a parsed message, at most `MOST_ISSUES`; an empty list means that it is valid.
 
-    Valid is: an EDXL-DE envelope around exactly one message that holds exactly one known content (`appointment`,
-    `reference` or `error`), with the RC-DE header beside it unless it is an error.
+    Valid is: an EDXL-DE envelope around messages that hold exactly one known content each, with the RC-DE header
+    beside it unless it is one that has none. Contents of other use cases are not looked into.
     """
-    try:
-        return _validate(document)
-    except ValueError:  # the validator gives up on a wrong value that is nested deeper than 255 levels
-        return [SchemaIssue("", "holds a value that is nested too deep to be judged", "$")]
+    if _is_valid(document):
+        return []
+    return list(islice(_issues(document), MOST_ISSUES))
 
 
-def _validate(document: object) -> list[SchemaIssue]:
-    if not _ENVELOPE.is_valid(document):
-        return list(islice(_issues(_ENVELOPE, document, "$"), MOST_ISSUES))
-    assert isinstance(document, dict)
-    message = message_of(document)
-    found = known_contents(message)
-    if len(found) != 1:
-        return [SchemaIssue("", _not_exactly_one(found))]
-    validator = _MESSAGES[found[0]]
-    if not validator.is_valid(message):
-        return list(islice(_issues(validator, message, MESSAGE), MOST_ISSUES))
-    return [] if _dates_are_readable(document, message) else list(_unreadable_dates(document, message))
-
-
-def message_of(document: dict[str, Any]) -> dict[str, Any]:
-    """The `message` of a document whose envelope is valid."""
-    message: dict[str, Any] = document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
-    return message
+def messages_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The `message` of each content item of a document whose envelope is valid."""
+    return [item["jsonContent"]["embeddedJsonContent"]["message"] for item in document["content"]]
 
 
 def known_contents(message: dict[str, Any]) -> list[str]:
     """Names of the contents of the model that the message holds."""
-    return [name for name in MESSAGES if name in message]
+    return [name for name in message if name in _MESSAGES]
 
 
 def instant(text: str) -> datetime:
     """A valid date-time as an aware datetime. Raises ValueError (a leap second, year 0)."""
-    return datetime.fromisoformat(text.upper())
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(text.upper())  # RFC 3339 admits `z`
 
 
 def cause(issues: Sequence[SchemaIssue]) -> str:
-    """`errorCause` of a 300, as the hub writes it: where it looked, then each issue with its path."""
-    root = issues[0].root if issues else MESSAGE
-    lines = "".join(f" - {issue.path or root}: {issue.text}" for issue in issues)
-    return f"Issues found on the {root} content:{lines}"
+    """`errorCause` of a 300, as the hub writes it: a line for each place that was looked at, with its issues."""
+    lines = [
+        f"Issues found on the {root} {part}:" + "".join(_told(issue) for issue in group)
+        for (root, part), group in groupby(issues, lambda issue: (issue.root, issue.part))
+    ]
+    if len(issues) >= MOST_ISSUES:
+        lines.append(f"These are the first {MOST_ISSUES} issues: nothing was judged beyond them.")
+    return "\n".join(lines)
 
 
-def _not_exactly_one(found: list[str]) -> str:
-    names = ", ".join(MESSAGES)
+def _told(issue: SchemaIssue) -> str:
+    """Names are the sender's own, of any length."""
+    return f" - {issue.path[:_LONGEST] or issue.root}: {issue.text[:_LONGEST]}"
+
+
+def not_exactly_one(found: Sequence[str]) -> str:
+    """What is wrong with a message that holds none or several of the known contents."""
     if not found:
-        return f"holds no known content (one of {names} is expected)"
-    return f"holds {len(found)} known contents ({', '.join(found)}), exactly one of {names} is expected"
+        return f"holds no known content (one of {_EXPECTED} is expected)"
+    return f"holds {len(found)} known contents ({', '.join(found)}), exactly one of {_EXPECTED} is expected"
+
+
+def unreadable(text: str) -> str:
+    """Why no calendar holds a date and time of the right form; empty when one does."""
+    try:
+        instant(text)
+    except ValueError as error:
+        return f"is not a date and time ({error})"
+    return ""
+
+
+def _is_valid(document: object) -> bool:
+    if not _ENVELOPE.is_valid(document):
+        return False
+    assert isinstance(document, dict)
+    for message in messages_of(document):
+        found = known_contents(message)
+        if len(found) != 1 or not _MESSAGES[found[0]].is_valid(message) or not _dates_are_readable(document, message):
+            return False
+    return True
 
 
 def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bool:
-    """Has `_unreadable_dates` nothing to say? It is slower."""
+    """Have `_envelope_dates` and `_appointment_dates` nothing to say? They are slower."""
     try:
         instant(document["dateTimeSent"])
         instant(document["dateTimeExpires"])
@@ -106,63 +145,61 @@ def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bo
     return True
 
 
-def _unreadable_dates(document: dict[str, Any], message: dict[str, Any]) -> Iterator[SchemaIssue]:
-    """Date-times that RFC 3339 admits but no calendar holds: they could be neither judged nor shown.
+def _issues(document: object) -> Iterator[SchemaIssue]:
+    wrong = False
+    for path, text in issues_of(ENVELOPE, document):
+        wrong = True
+        yield SchemaIssue(path, text, ENVELOPE_ROOT)
+    if not wrong:
+        assert isinstance(document, dict)
+        yield from _envelope_dates(document)
+    for at, message in _reachable(document):
+        yield from _message_issues(message, message_root(at))
 
-    Those of an appointment lie within the sandbox's calendar, as in every other flow; an expiry in 9999 is fine.
-    """
+
+def _reachable(document: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The messages that there are, whatever is wrong around them."""
+    items = document.get("content") if isinstance(document, dict) else None
+    for at, item in enumerate(items[:MOST_ITEMS] if isinstance(items, list) else ()):
+        for name in ("jsonContent", "embeddedJsonContent", "message"):
+            item = item.get(name) if isinstance(item, dict) else None
+        if isinstance(item, dict):
+            yield at, item
+
+
+def _message_issues(message: dict[str, Any], root: str) -> Iterator[SchemaIssue]:
+    found = known_contents(message)
+    if not found or not WITHOUT_HEADER.issuperset(found):
+        for path, text in issues_of(_HEADER, message):
+            yield SchemaIssue(path, text, root, "header")
+    if len(found) != 1:
+        yield SchemaIssue("", not_exactly_one(found), root)
+    elif found[0] in CONTENTS:
+        yield from _content_issues(found[0], message[found[0]], root)
+
+
+def _content_issues(name: str, content: object, root: str) -> Iterator[SchemaIssue]:
+    wrong = False
+    for path, text in issues_of(CONTENTS[name], content, name):
+        wrong = True
+        yield SchemaIssue(path, text, root)
+    if name == "appointment" and not wrong:
+        assert isinstance(content, dict)
+        yield from _appointment_dates(content, root)
+
+
+def _envelope_dates(document: dict[str, Any]) -> Iterator[SchemaIssue]:
+    """Date-times that RFC 3339 admits but no calendar holds: they could not be judged."""
     for name in ("dateTimeSent", "dateTimeExpires"):
-        try:
-            instant(document[name])
-        except ValueError as error:
-            yield SchemaIssue(name, f"is not a date and time ({error})", "$")
-    appointment = message.get("appointment", {})
+        if text := unreadable(document[name]):
+            yield SchemaIssue(name, text, ENVELOPE_ROOT)
+
+
+def _appointment_dates(appointment: dict[str, Any], root: str) -> Iterator[SchemaIssue]:
+    """Those of an appointment lie within the sandbox's calendar, as in every other flow; an expiry in 9999 is fine."""
     for name in _SHOWN:
         try:
             if name in appointment:
                 within_calendar(instant(appointment[name]), appointment[name])
         except ValueError as error:
-            yield SchemaIssue(f"appointment.{name}", f"is no date and time that can be shown ({error})")
-
-
-def _issues(validator: Draft7Validator, document: object, root: str) -> Iterator[SchemaIssue]:
-    for error in validator.iter_errors(document):
-        path = _path(error.instance_path)
-        kind, detail = error.kind.name, error.kind.as_dict()
-        if kind == "additionalProperties":
-            for name in detail["unexpected"]:
-                yield SchemaIssue(_join(path, name), _TEXTS[kind], root)
-        elif kind == "required":
-            yield SchemaIssue(_join(path, detail["property"]), _TEXTS[kind], root)
-        else:
-            yield SchemaIssue(path, _text(error), root)
-
-
-_TEXTS = {
-    "required": "is missing but it is required",
-    "additionalProperties": "is not defined in the schema and the schema does not allow additional properties",
-    "enum": "does not have a value in the enumeration [{}]",
-    "type": "is not of the expected type {}",
-    "pattern": "does not match the regex pattern {}",
-    "format": "does not match the {} format",
-    "minItems": "must have a minimum of {} items in the array",
-    "maxItems": "must have a maximum of {} items in the array",
-}
-
-
-def _text(error: ValidationError) -> str:
-    value = error.kind.value
-    if isinstance(value, list):
-        value = ", ".join(map(str, value))
-    return _TEXTS[error.kind.name].format(value)
-
-
-def _path(steps: Sequence[str | int]) -> str:
-    path = ""
-    for step in steps:
-        path = f"{path}[{step}]" if isinstance(step, int) else _join(path, step)
-    return path
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+            yield SchemaIssue(f"appointment.{name}", f"is no date and time that can be shown ({error})", root)

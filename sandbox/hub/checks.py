@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sandbox.edxl.codes import HubCode
+from sandbox.edxl.codes import JSON, XML, HubCode
 from sandbox.edxl.message import Message
 
-JSON, XML = "application/json", "application/xml"
 HEALTH = "fr.health"
 PERSISTENT = 2
 SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # of the recipient's queue; every other kind: `.message`
@@ -27,22 +26,23 @@ class Refusal:
 
 
 def content_type(value: str | None) -> Refusal | None:
-    """101: compared exactly, so that `application/json; charset=utf-8` is refused too. The real hub also takes XML."""
-    if value == JSON:
+    """101: compared exactly, so that `application/json; charset=utf-8` is refused too."""
+    if value in (JSON, XML):
         return None
-    if value == XML:
-        cause = f"Content type '{XML}' is not supported: this hub takes JSON only ('{JSON}')"
-    else:
-        cause = f"Content type '{value or ''}' is not '{JSON}'"
+    cause = f"Content type '{value or ''}' is neither '{JSON}' nor '{XML}'"
     return Refusal(HubCode.NOT_ALLOWED_CONTENT_TYPE, cause)
 
 
 def published_code(message: Message, *, strict: bool) -> Refusal | None:
     """102, `strict` only: the guide wants 409 of an LRM, the published model does not know it."""
-    if not strict or message.error is None or message.error["errorCode"]["statusCode"] != HubCode.CONFLICT:
+    if not strict or not any(map(_is_conflict, message.each())):
         return None
     cause = f"statusCode {HubCode.CONFLICT:d} of message {message.distribution_id} is not in the published model"
     return Refusal(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, cause)
+
+
+def _is_conflict(message: Message) -> bool:
+    return message.error is not None and message.error["errorCode"]["statusCode"] == HubCode.CONFLICT
 
 
 def health_party(message: Message) -> Refusal | None:
@@ -51,7 +51,8 @@ def health_party(message: Message) -> Refusal | None:
         return None
     return Refusal(
         HubCode.UNROUTABLE_MESSAGE,
-        f"Neither sender '{message.sender}' nor recipient '{message.recipient}' starts with '{HEALTH}'",
+        f"Neither sender '{message.sender}' nor recipient '{message.recipient}' of message {message.distribution_id} "
+        f"starts with '{HEALTH}'",
     )
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,14 +14,14 @@ import msgspec
 from msgspec.structs import replace
 
 from sandbox.edxl.codes import HubCode
-from sandbox.edxl.message import MessageError, parse, text_at
 from sandbox.faults.base import number, text, whole
 from sandbox.faults.hub import LONGEST, MOST_COPIES, SWAP_MS, HubFaults, Passing
 from sandbox.hub.checks import Refusal
-from sandbox.hub.dispatcher import Arrival, Dispatched, refuse
+from sandbox.hub.dispatcher import NOBODY, Arrival, Dispatched, refuse
 from sandbox.kernel.world import Fault
 
 _KINDS = {".ack": "ack", ".info": "error"}  # by the suffix of the queue
+_UPDATES = (b'"UpdateAppointment"', b">UpdateAppointment<")  # in JSON, in XML
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -43,17 +43,24 @@ class _Moment:
     now: datetime
     new_id: Callable[[], str]
     chance: Callable[[], float]
+    xml_clients: Container[str]
 
 
 def disturb(
-    arrival: Arrival, result: Dispatched, faults: HubFaults, *, now: datetime, new_id: Callable[[], str]
+    arrival: Arrival,
+    result: Dispatched,
+    faults: HubFaults,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+    xml_clients: Container[str] = NOBODY,
 ) -> Decision:
-    """Let the faults strike; a message that was refused anyway is left alone."""
+    """Let the faults strike; a message that was refused anyway is left alone. `xml_clients`: who is told in XML."""
     if result.code or not result.publications or not faults:
         return Decision(result)
     struck = faults.strike(_passing(arrival, result))
     decision = Decision(result, faults=",".join(fault.id for fault in struck))
-    moment = _Moment(arrival, now, new_id, faults.chance)
+    moment = _Moment(arrival, now, new_id, faults.chance, xml_clients)
     for fault in struck:
         decision = _EFFECTS[fault.kind](decision, fault, moment)
     return decision
@@ -62,7 +69,8 @@ def disturb(
 def _passing(arrival: Arrival, result: Dispatched) -> Passing:
     queue = result.publications[0].routing_key
     recipient, dot, suffix = queue.rpartition(".")
-    kind = _KINDS.get(dot + suffix) or ("update" if b'"UpdateAppointment"' in arrival.body else "create")
+    updates = any(word in arrival.body for word in _UPDATES)
+    kind = _KINDS.get(dot + suffix) or ("update" if updates else "create")
     return Passing(frozenset((result.sender, recipient)), kind)
 
 
@@ -76,7 +84,7 @@ def _duplicate(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
 
 
 def _corrupt(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
-    """Each body ends somewhere within: no JSON any more."""
+    """Each body ends somewhere within: neither JSON nor XML any more."""
     broken = tuple(
         replace(each, body=each.body[: 1 + int(moment.chance() * (len(each.body) - 1))])
         for each in decision.result.publications
@@ -96,19 +104,26 @@ def _reorder(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
 def _expire(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
     """As if it had waited unread in the recipient's queue until its end."""
     queue = _queue(decision)
-    cause = f"Message {_id(moment.arrival)} was dead-lettered from queue '{queue}' (expired, simulated fault)"
+    cause = (
+        f"Message {decision.result.distribution_id} was dead-lettered from queue '{queue}' (expired, simulated fault)"
+    )
     return _refused(decision, HubCode.DEAD_LETTER_QUEUED, cause, moment)
 
 
 def _refuse(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
     code = HubCode(whole(fault.params, "code", 100, 704))
     given = "cause" in fault.params
-    cause = text(fault.params, "cause") if given else f"Message {_id(moment.arrival)} is refused (simulated fault)"
+    cause = (
+        text(fault.params, "cause")
+        if given
+        else f"Message {decision.result.distribution_id} is refused (simulated fault)"
+    )
     return _refused(decision, code, cause, moment)
 
 
 def _refused(decision: Decision, code: HubCode, cause: str, moment: _Moment) -> Decision:
-    result = refuse(moment.arrival, Refusal(code, cause), now=moment.now, new_id=moment.new_id)
+    refusal = Refusal(code, cause)
+    result = refuse(moment.arrival, refusal, now=moment.now, new_id=moment.new_id, xml_clients=moment.xml_clients)
     return replace(decision, result=result)
 
 
@@ -119,13 +134,6 @@ def _disconnect(decision: Decision, fault: Fault, moment: _Moment) -> Decision:
 def _queue(decision: Decision) -> str:
     publications = decision.result.publications
     return publications[0].routing_key if publications else ""
-
-
-def _id(arrival: Arrival) -> str:
-    try:
-        return text_at(parse(arrival.body), "distributionID")
-    except MessageError:
-        return ""
 
 
 _EFFECTS: Mapping[str, Callable[[Decision, Fault, _Moment], Decision]] = {

@@ -17,9 +17,11 @@ from sandbox.hub.dispatcher import DEAD_LETTERS, Arrival, Dispatched, dispatch, 
 from sandbox.hub.meters import UNKNOWN, Meters
 from sandbox.hub.mishaps import Decision, disturb
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.hub_clients import HUB_ID, added_clients
+from sandbox.kernel.hub_clients import HUB_ID, added_clients, added_xml_clients
 from sandbox.kernel.journal import Exchange
+from sandbox.kernel.world import World
 from sandbox.net.context import Context
+from sandbox.net.hub_forms import xml_clients
 
 _FAILED = "the dispatcher failed on this message"
 _NOTE = 500  # characters of an error's cause that the journal gets
@@ -37,6 +39,8 @@ class Office:
         self.routed = self.refused = 0
         self._context, self.faults, self._vhost, self._meters = context, faults, vhost, meters
         self._clients = frozenset((HUB_ID, *client_ids(context.settings, context.population)))
+        self._configured = self._xml_clients = xml_clients(context.settings, context.population)
+        context.world.watch(self._follow)
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
         """What to do with a message, and one Exchange for the journal; never raises, whatever the message."""
@@ -55,7 +59,7 @@ class Office:
             result = Dispatched((), HubCode.INTERNAL_CLIENT_ERROR, _FAILED, arrival.routing_key, "")
         else:
             refusal = Refusal(HubCode.INTERNAL_CLIENT_ERROR, _FAILED)
-            result = refuse(arrival, refusal, now=now, new_id=self._context.entropy.uuid)
+            result = refuse(arrival, refusal, now=now, new_id=self._context.entropy.uuid, xml_clients=self._xml_clients)
         return self._settled(arrival, Decision(result), now, started)
 
     def _settled(self, arrival: Arrival, decision: Decision, now: datetime, started: float) -> Decision:
@@ -83,8 +87,14 @@ class Office:
             new_id=new_id,
             message_ttl_s=settings.message_ttl_s,
             strict=settings.hub_strict,
+            xml_clients=self._xml_clients,
         )
-        return disturb(arrival, result, self.faults, now=now, new_id=new_id) if self.faults else Decision(result)
+        if not self.faults:
+            return Decision(result)
+        return disturb(arrival, result, self.faults, now=now, new_id=new_id, xml_clients=self._xml_clients)
+
+    def _follow(self, world: World) -> None:
+        self._xml_clients = self._configured | added_xml_clients(world.switches)
 
     def _count(self, result: Dispatched) -> None:
         if not result.code:
@@ -114,9 +124,14 @@ class Office:
                 status=result.code,
                 ms=ms,
                 size=size,
-                note=(result.reason or queue)[:_NOTE],
+                note=_note(result, queue)[:_NOTE],
                 fault=decision.faults,
                 ref=result.distribution_id,
                 about=result.about,
             )
         )
+
+
+def _note(result: Dispatched, queue: str) -> str:
+    unread = f"; content of another use case, not read: {result.noted}" if result.noted else ""
+    return result.reason or f"{queue}{unread}"

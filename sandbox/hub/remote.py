@@ -212,7 +212,7 @@ def _carried(decision: Decision, office: Office) -> Carried:
 
 def _outgoing(result: Dispatched) -> list[Outgoing]:
     return [
-        Outgoing(DISTRIBUTION, each.routing_key, each.body, each.headers, each.expiration_ms)
+        Outgoing(DISTRIBUTION, each.routing_key, each.body, each.headers, each.expiration_ms, each.content_type)
         for each in result.publications
     ]
 

@@ -2,6 +2,7 @@
 switches of the World.
 
 hub:client:<client id>     name of the software behind it, may be empty
+hub:format:<client id>     `xml`: it receives XML; there is none for those that receive JSON
 hub:leaving:<client id>    a word that is new each time: its queues are to go, and the hub tells under it how that went
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 HUB_ID = "fr.health.hub"  # the hub's own, from which its reports come
 RESERVED = (HUB_ID,)
 
-_PREFIX, _LEAVING = "hub:client:", "hub:leaving:"
+_PREFIX, _LEAVING, _FORMAT = "hub:client:", "hub:leaving:", "hub:format:"
 _ID = re.compile(r"fr\.health(\.[A-Za-z0-9-]{1,40}){1,4}")
 LONGEST_NAME = 80
 
@@ -39,6 +40,11 @@ def switch_of(client_id: str) -> str:
     return _PREFIX + client_id
 
 
+def format_switch(client_id: str) -> str:
+    """The switch that says in which form this client receives messages."""
+    return _FORMAT + client_id
+
+
 def leaving_switch(client_id: str) -> str:
     """The switch that says that this client is to be taken away."""
     return _LEAVING + client_id
@@ -52,3 +58,10 @@ def leaving_clients(switches: Mapping[str, str]) -> dict[str, str]:
 def added_clients(switches: Mapping[str, str]) -> dict[str, str]:
     """Name of the software by client id."""
     return {key.removeprefix(_PREFIX): value for key, value in switches.items() if key.startswith(_PREFIX)}
+
+
+def added_xml_clients(switches: Mapping[str, str]) -> frozenset[str]:
+    """Those of the added clients that receive XML."""
+    return frozenset(
+        key.removeprefix(_FORMAT) for key, value in switches.items() if key.startswith(_FORMAT) and value == "xml"
+    )

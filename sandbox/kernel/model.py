@@ -206,6 +206,7 @@ class Territory:
     department: str
     samu: str
     origin: str  # the LRM's assigning authority in INT_L01
+    format: str = "json"  # in which form its LRM speaks to the hub and is spoken to: json or xml
 
     @property
     def lrm_slug(self) -> str:

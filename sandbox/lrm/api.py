@@ -3,6 +3,8 @@
 - `GET orientations?attached=true|false&limit=n` -> {"orientations": […], "count", "unattached"}, newest first
 - `GET orientations/<appointmentId>` -> {appointmentId, appointment, sender, history, caseFile, distributionIDs}
 - `GET case-files` -> {"caseFiles": […]}, newest first (synthetic people)
+- `GET received?limit=n` -> {"received": [{number, at, sender, distributionID, what, done, answer, appointments}]}: the
+  history of the messages received and of what became of each, newest first
 - `GET notices` -> {"notices": […]}: what came to `.ack` and `.info`, and what was refused, newest first
 - `GET held` -> {"held": [{id, ref, due}]}: acknowledgements that wait for their moment or for a person, oldest first
 """
@@ -40,6 +42,7 @@ class Api:
             Route("/api/case-files", self.case_files),
             Route("/api/notices", self.notices),
             Route("/api/held", self.held),
+            Route("/api/received", self.received),
         ]
 
     async def orientations(self, request: Request) -> Response:
@@ -71,6 +74,10 @@ class Api:
     async def notices(self, request: Request) -> Response:
         """GET /api/notices."""
         return _json({"notices": self._ledger.notices()})
+
+    async def received(self, request: Request) -> Response:
+        """GET /api/received."""
+        return _json({"received": self._ledger.history(_limit(request.query_params.get("limit")))})
 
     async def held(self, request: Request) -> Response:
         """GET /api/held."""

@@ -3,7 +3,7 @@
     /                     the desk: the day in numbers, orientations that wait, case files to attach them to; live
     /orientations         all of them; /orientations/<appointmentId> one, its messages, where it may belong
     /dossiers             case files, searched; /dossiers/<number> one: call, contextual call, orientations; live
-    /messages             what came to `.ack` and `.info`, what is held back, how the LRM behaves; live
+    /messages             the history of what was received, `.ack` and `.info`, what is held back, how it behaves; live
 
 What changes something is a posted form, so that every page works by keyboard and without script; the script only adds
 drag and drop and the live view.
@@ -239,7 +239,7 @@ class Console:
     # ---- messages of the hub
 
     async def messages(self, request: Request) -> Response:
-        """GET /messages: `.ack` and `.info`, what was refused, what is held back, how the LRM behaves."""
+        """GET /messages: what was received, `.ack` and `.info`, what is held back, how the LRM behaves."""
         return self._render(request, "messages.html", **self._messages())
 
     async def messages_live(self, request: Request) -> Any:
@@ -250,6 +250,8 @@ class Console:
         target = f"lrm:{self._territory.samu}"
         faults = self._context.world.world.faults
         return {
+            "received": self._ledger.history(MOST_LISTED),
+            "most_listed": MOST_LISTED,
             "notices": self._ledger.notices(),
             "held": self._consumer.held()[:MOST_LISTED],
             "rules": [fault for fault in faults if fault.target == target and fault.kind in KINDS],

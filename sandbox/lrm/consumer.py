@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sandbox.edxl.codes import HubCode
-from sandbox.edxl.message import Message, MessageError, parse, read, text_at
+from sandbox.edxl.message import Message, MessageError, document_of, read, text_at
+from sandbox.edxl.schemas import CONTENTS
 from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
 from sandbox.kernel.errors import PeerError, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.lrm.answers import Answers, HeldAnswer
-from sandbox.lrm.ledger import ConflictError, Ledger
+from sandbox.lrm.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.manners import CONSULTED, PLAIN, Manner, kind_of, manner_of
 from sandbox.lrm.records import Orientation
 from sandbox.net.amqp_client import SENDER_HEADER, AmqpClient, Delivery, HangUp
@@ -94,18 +95,17 @@ class Consumer:
         except Exception as error:  # noqa: BLE001 - a defect of ours: the message would come again for ever
             _log.exception("%s: a message of %s cannot be taken", self._actor, delivery.queue)
             cause = f"The LRM failed on this message ({type(error).__name__})"
-            document = _document(delivery.body)
-            await self._refuse_unusable(delivery, MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, document))
+            await self._refuse_unusable(delivery, _failed(delivery, cause))
 
     async def _judge(self, delivery: Delivery) -> None:
         try:
-            message = read(delivery.body)
+            message = read(delivery.body, delivery.content_type)
         except MessageError as error:
             await self._refuse_unusable(delivery, error)
             return
-        if message.appointment is None:
-            reason = f"a message of this queue carries an appointment, this one a {message.content}"
-            await self._refuse(message, HubCode.INVALID_MESSAGE, reason)
+        unusable = _unusable(message)
+        if unusable is not None:
+            await self._refuse(message, *unusable)
             return
         await self._take(message, self._manner(message))
 
@@ -120,43 +120,86 @@ class Consumer:
         if manner.refusal is not None and not manner.stores:
             await self._refuse(message, manner.refusal.code, manner.refusal.cause, manner)
             return
-        assert message.appointment is not None
-        try:
-            taken = self._ledger.take(dict(message.appointment), message.distribution_id, message.sender, self._now())
-        except ConflictError as conflict:
-            await self._refuse(message, HubCode.CONFLICT, str(conflict), manner)
+        taken, conflicts = self._apply(message)
+        writes = [write for each in taken for write in each.writes]
+        if conflicts:
+            await self._refuse(message, HubCode.CONFLICT, "; ".join(conflicts), manner, writes)
             return
-        self._received(message, note=taken.note, fault=manner.faults)
+        self._received(message, note="; ".join(each.note for each in taken), fault=manner.faults)
+        answer = self._answer(message, manner)
+        history = self._remember(message, ", ".join(each.done for each in taken), _answered(manner))
         try:
-            await self._commit(*taken.writes, *self._answer(message, manner), cut=manner.cut)
+            await self._commit(*writes, *history, *answer, cut=manner.cut)
         except ValueError:  # no row can hold it
-            self._ledger.undo(message.appointment["appointmentId"])
+            self._undo(message)
             raise
         self.changes.tell(MESSAGES)
+        self.changes.tell(NOTICES)
+
+    def _apply(self, message: Message) -> tuple[list[Taken], list[str]]:
+        """Each of its appointments, in order: what that did, and why it could not be done."""
+        taken: list[Taken] = []
+        conflicts: list[str] = []
+        for each in message.each():
+            assert each.appointment is not None
+            try:
+                found = self._ledger.take(dict(each.appointment), message.distribution_id, message.sender, self._now())
+            except ConflictError as conflict:
+                conflicts.append(str(conflict))
+            else:
+                taken.append(found)
+        return taken, conflicts
+
+    def _undo(self, message: Message) -> None:
+        self._ledger.forget(message.distribution_id)
+        for each in message.each():
+            if each.appointment is not None:
+                self._ledger.undo(each.appointment["appointmentId"])
 
     def _answer(self, message: Message, manner: Manner) -> tuple[Put, ...]:
         if manner.refusal is not None:
             return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
         return self.answers.acknowledge(message, manner)
 
-    async def _refuse(self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN) -> None:
+    async def _refuse(
+        self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN, writes: Sequence[Put] = ()
+    ) -> None:
+        """`writes`: of those of its appointments that were taken all the same."""
         self._received(message, int(code), note=cause[:200], fault=manner.faults)
         identifier = message.distribution_id
         notice = self._note(self._queue, message.sender, "refusé", f"{int(code)} {code.name} : {cause}", identifier)
+        history = self._remember(message, "refusé", f"erreur {int(code)} {code.name}")
         acknowledged = manner.refusal is not None and manner.refusal.acknowledged
         answer = self.answers.refuse(message, code, cause, acknowledged=acknowledged)
-        await self._commit(*notice, *answer, cut=manner.cut)
+        await self._commit(*writes, *notice, *history, *answer, cut=manner.cut)
         self.changes.tell(NOTICES)
 
     async def _refuse_unusable(self, delivery: Delivery, error: MessageError) -> None:
         """Tell the sender as far as he can be known; who cannot be told is a notice on our page."""
-        identifier = text_at(error.document, "distributionID")
+        identifier = error.distribution_id
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
         self._journal("in", f"consume {self._queue}", sender, identifier, int(error.code), note=error.cause[:200])
         notice = self._note(delivery.queue, sender, "invalide", error.cause, identifier)
+        answered = f"erreur {int(error.code)} {error.code.name}" if sender else ""
+        history = self._ledger.received(
+            at=self._now(), sender=sender, distribution_id=identifier, what="illisible", done="refusé", answer=answered
+        )
         answer = self.answers.error(sender, error.code, error.cause, error.document, identifier) if sender else ()
-        await self._commit(*notice, *answer)
+        await self._commit(*notice, *history, *answer)
         self.changes.tell(NOTICES)
+
+    def _remember(self, message: Message, done: str, answer: str) -> tuple[Put, ...]:
+        """The line of the history of what was received (requirement L02-13)."""
+        ids = [each.appointment["appointmentId"] for each in message.each() if each.appointment is not None]
+        return self._ledger.received(
+            at=self._now(),
+            sender=message.sender,
+            distribution_id=message.distribution_id,
+            what=_KINDS[kind_of(message)] if message.appointment is not None else message.content,
+            done=done,
+            answer=answer,
+            appointments=tuple(ids),
+        )
 
     async def consult(self, orientation: Orientation) -> None:
         """A regulator has opened an orientation: the platform is told, once for each message, if that is wanted."""
@@ -175,7 +218,7 @@ class Consumer:
     # ---- .ack and .info: shown to people, answered to nobody
 
     async def _on_notice(self, delivery: Delivery) -> None:
-        sender, kind, text, ref = _as_notice(delivery.body)
+        sender, kind, text, ref = _as_notice(delivery.body, delivery.content_type)
         self._journal("in", f"consume {delivery.queue}", sender, ref, note=text[:200])
         await self._store.commit(*self._note(delivery.queue, sender, kind, text, ref))
         self.changes.tell(NOTICES)
@@ -232,18 +275,50 @@ class Consumer:
         )
 
 
-def _document(body: bytes) -> object:
-    """The document of a message, None when there is none."""
+_KINDS = {"create": "création", "update": "mise à jour", "cancel": "annulation"}
+
+
+def _unusable(message: Message) -> tuple[HubCode, str] | None:
+    """Why the queue of business messages is no place for a message; None when it is."""
+    ids: set[str] = set()
+    for each in message.each():
+        if each.content not in CONTENTS:
+            return HubCode.SCHEMA_NOT_FOUND, f"this LRM reads appointments only, this message carries a {each.content}"
+        if each.appointment is None:
+            return (
+                HubCode.INVALID_MESSAGE,
+                f"a message of this queue carries an appointment, this one a {each.content}",
+            )
+        key = each.appointment["appointmentId"]
+        if key in ids:
+            return HubCode.INVALID_MESSAGE, f"appointment {key} stands in this message twice"
+        ids.add(key)
+    return None
+
+
+def _answered(manner: Manner) -> str:
+    """What answers a message that was taken, for people."""
+    if manner.refusal is not None:
+        return f"erreur {manner.refusal.code:d} {manner.refusal.code.name}"
+    if not manner.steps:
+        return ""
+    steps = ", ".join(step or "sans étape" for step in manner.steps)
+    return f"acquittement {steps}{' (retenu)' if manner.held or manner.delay else ''}"
+
+
+def _failed(delivery: Delivery, cause: str) -> MessageError:
+    """A message on which we failed, with as much of it as can be read."""
     try:
-        return parse(body)
-    except MessageError:
-        return None
+        document = document_of(delivery.body, delivery.content_type)
+    except MessageError as error:
+        return MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, None, error.distribution_id)
+    return MessageError(HubCode.INTERNAL_CLIENT_ERROR, cause, document, text_at(document, "distributionID"))
 
 
-def _as_notice(body: bytes) -> tuple[str, str, str, str]:
+def _as_notice(body: bytes, form: str | None) -> tuple[str, str, str, str]:
     """(sender, kind, text for people, distributionID it is about) of a message of `.ack` or `.info`."""
     try:
-        message = read(body)
+        message = read(body, form)
     except MessageError as error:
         return text_at(error.document, "senderID"), "invalide", error.cause, ""
     if message.error is not None:

@@ -6,9 +6,11 @@ with them. What stands in memory beside the store is an index of the orientation
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -25,18 +27,21 @@ from sandbox.lrm.records import (
     Notice,
     Operator,
     Orientation,
+    Received,
     case_file_decoder,
     encode,
     noted,
     notice_decoder,
     orientation_decoder,
+    received_decoder,
     taken,
 )
 from sandbox.store.protocol import Put, Store
 
-ORIENTATIONS, CASE_FILES, NOTICES = "orientations", "case_files", "notices"
+ORIENTATIONS, CASE_FILES, NOTICES, RECEIVED = "orientations", "case_files", "notices", "received"
 MOST_CASE_FILES = 20_000
 MOST_NOTICES = 200
+MOST_RECEIVED = 1_000  # lines of the history of messages
 LONGEST_TEXT = 500  # characters of a notice
 MOST_REGULATORS = 200  # whom orientations named
 
@@ -55,10 +60,11 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a message did: the writes (none for a redelivery) and a word for the journal."""
+    """What a message did: the writes (none for a redelivery), a word for the journal, the same for people."""
 
     writes: tuple[Put, ...]
     note: str
+    done: str
 
 
 class Ledger:
@@ -78,6 +84,10 @@ class Ledger:
                 self._unattached[key] = None
         notices = (notice_decoder.decode(row) for _, row in store.items(NOTICES))
         self._notices = sorted(notices, key=lambda notice: notice.number)
+        rows = sorted(
+            map(received_decoder.decode, (row for _, row in store.items(RECEIVED))), key=lambda row: row.number
+        )
+        self._received = deque(rows, MOST_RECEIVED)
 
     # ---- messages
 
@@ -94,12 +104,13 @@ class Ledger:
         if known is None:
             return self._create(appointment, change, sender)
         if known.has_taken(distribution_id):
-            return Taken((), "redelivered: nothing changed")
+            return Taken((), "redelivered: nothing changed", "déjà reçu, rien de changé")
         if method == "CreateAppointment":
             raise ConflictError(f"appointment {key} already exists, created by {known.history[0].distribution_id}")
         after = taken(known, appointment, change)
         self._tally.put(after)
-        return Taken((_put(after), *self._follow(after, change)), f"updated: {appointment['status']}")
+        writes = (_put(after), *self._follow(after, change))
+        return Taken(writes, f"updated: {appointment['status']}", "orientation mise à jour")
 
     def undo(self, appointment_id: str) -> None:
         """What `take` gave for a new orientation could not be written, and never will be."""
@@ -109,15 +120,15 @@ class Ledger:
 
     def _create(self, appointment: dict[str, Any], change: Change, sender: str) -> Taken:
         key = appointment["appointmentId"]
-        note = "created"
+        note, done = "created", "orientation créée"
         if change.method == "UpdateAppointment":
-            note = "created by an update of an unknown appointment"
+            note, done = "created by an update of an unknown appointment", "orientation créée : elle était inconnue"
             change = msgspec.structs.replace(change, note="créé par une mise à jour d'un rendez-vous inconnu")
         orientation = Orientation(key, appointment, sender, (change,))
         self._unattached[key] = None
         self._meet(orientation)
         self._tally.put(orientation)
-        return Taken((_put(orientation),), note)
+        return Taken((_put(orientation),), note, done)
 
     def _meet(self, orientation: Orientation) -> None:
         """Remember the regulator, whoever made his account."""
@@ -184,6 +195,15 @@ class Ledger:
     def notices(self) -> list[Notice]:
         """What came to `.ack` and `.info`, the newest first."""
         return self._notices[::-1]
+
+    def history(self, most: int) -> list[Received]:
+        """The messages received and what became of them, the newest first, at most `most`."""
+        return list(islice(reversed(self._received), most))
+
+    def forget(self, distribution_id: str) -> None:
+        """The line about a message could not be written, and never will be."""
+        if self._received and self._received[-1].distribution_id == distribution_id:
+            self._received.pop()
 
     # ---- what people do
 
@@ -273,6 +293,33 @@ class Ledger:
         notice = Notice(number, at.isoformat(timespec="seconds"), queue, sender, kind, text[:LONGEST_TEXT], ref)
         self._notices = [*self._notices, notice][-MOST_NOTICES:]
         return (Put(NOTICES, str(number % MOST_NOTICES), encode(notice)),)
+
+    def received(
+        self,
+        *,
+        at: datetime,
+        sender: str,
+        distribution_id: str,
+        what: str,
+        done: str,
+        answer: str,
+        appointments: tuple[str, ...] = (),
+    ) -> tuple[Put, ...]:
+        """The write that keeps a line of the history; the oldest of 1,000 makes room."""
+        self._store.check()
+        number = self._received[-1].number + 1 if self._received else 0
+        row = Received(
+            number=number,
+            at=at.isoformat(timespec="seconds"),
+            sender=sender,
+            distribution_id=distribution_id,
+            what=what,
+            done=done,
+            answer=answer,
+            appointments=appointments,
+        )
+        self._received.append(row)
+        return (Put(RECEIVED, str(number % MOST_RECEIVED), encode(row)),)
 
 
 def summary(appointment: dict[str, Any], zone: tzinfo = PARIS) -> str:

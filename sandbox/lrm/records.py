@@ -104,10 +104,28 @@ class Notice(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     ref: str = ""
 
 
+class Received(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A message that came to the LRM's `.message` queue, and what became of it (requirement L02-13).
+
+    `number` counts them; `at`: ISO 8601; `what`: création, mise à jour, annulation, or what else it holds; `done`: what
+    the LRM did with it; `answer`: what it answers, empty: nothing. `done` and `answer` are in French.
+    """
+
+    number: int
+    at: str
+    sender: str
+    distribution_id: str = msgspec.field(name="distributionID")
+    what: str
+    done: str
+    answer: str = ""
+    appointments: tuple[str, ...] = ()
+
+
 encode = msgspec.json.Encoder().encode
 orientation_decoder = msgspec.json.Decoder(Orientation)
 case_file_decoder = msgspec.json.Decoder(CaseFile)
 notice_decoder = msgspec.json.Decoder(Notice)
+received_decoder = msgspec.json.Decoder(Received)
 
 
 def taken(orientation: Orientation, appointment: dict[str, Any], change: Change) -> Orientation:

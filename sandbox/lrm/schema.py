@@ -15,6 +15,7 @@ READERS = {
     ledger.ORIENTATIONS: records.orientation_decoder.decode,
     ledger.CASE_FILES: records.case_file_decoder.decode,
     ledger.NOTICES: records.notice_decoder.decode,
+    ledger.RECEIVED: records.received_decoder.decode,
     answers.HELD: msgspec.json.Decoder(answers.HeldAnswer).decode,
 }
 

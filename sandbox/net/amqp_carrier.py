@@ -56,13 +56,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to publish to `exchange`: persistent JSON. `expiration_ms` None: as long as its queue keeps it."""
+    """A message to publish to `exchange`, persistent. `expiration_ms` None: as long as its queue keeps it."""
 
     exchange: str
     routing_key: str
     body: bytes
     headers: Mapping[str, Any]
     expiration_ms: int | None
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ async def _published(channel: Channel, outgoing: Sequence[Outgoing]) -> bool:
     """Publish and wait for the confirms; False when no queue took one of them."""
     for each in outgoing:
         properties = aiormq.spec.Basic.Properties(
-            content_type="application/json",
+            content_type=each.content_type,
             delivery_mode=2,
             headers=dict(each.headers),
             expiration=None if each.expiration_ms is None else str(each.expiration_ms),

@@ -23,11 +23,15 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
+from sandbox.edxl.codes import JSON, XML
+from sandbox.edxl.message import written
+from sandbox.edxl.xml import Inexpressible
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
+from sandbox.net.hub_forms import xml_clients
 from sandbox.net.revocation import Contexts, Following
 from sandbox.net.tls import client_context
 from sandbox.tasks import keep
@@ -54,6 +58,7 @@ class Delivery:
     body: bytes
     headers: dict[str, Any]
     redelivered: bool
+    content_type: str | None = JSON
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
@@ -72,7 +77,8 @@ class _Subscription:
 
 
 class AmqpClient:
-    """Consumers and a publisher under one client id. `actor` is for the logs."""
+    """Consumers and a publisher under one client id. `actor` is for the logs. It speaks JSON, or XML when it is
+    registered so."""
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
@@ -125,15 +131,18 @@ class AmqpClient:
             await asyncio.wait([task], timeout=2 * _GOODBYE)
 
     async def publish(self, body: bytes, *, headers: dict[str, Any] | None = None) -> None:
-        """Publish to `hubsante` under our own id: persistent JSON. Returns once the hub has confirmed it.
+        """Publish to `hubsante` under our own id: persistent. Returns once the hub has confirmed it.
+
+        `body` is JSON; it leaves in the client's form, except that what XML cannot say stays JSON.
 
         Raises PeerUnreachable (no connection, lost meanwhile, refused by the hub), PeerTimeout (no confirm in
         10 s): the message may have been taken nevertheless, publish it again with the same distributionID.
         """
+        body, form = _in_form(body, self._form)
         message = aio_pika.Message(
             body,
             headers=dict(headers or {}),
-            content_type="application/json",
+            content_type=form,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             priority=0,
         )
@@ -157,6 +166,11 @@ class AmqpClient:
             if _is_cancelled():
                 raise
             raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
+
+    @functools.cached_property
+    def _form(self) -> str:
+        """The content type in which it speaks."""
+        return XML if self._client_id in xml_clients(self._context.settings, self._context.population) else JSON
 
     async def _publisher(self) -> AbstractExchange:
         """The exchange of a living channel, as soon as there is one."""
@@ -336,7 +350,17 @@ class AmqpClient:
 
 
 def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:
-    return Delivery(subscription.queue, message.body, dict(message.headers or {}), bool(message.redelivered))
+    headers, again = dict(message.headers or {}), bool(message.redelivered)
+    return Delivery(subscription.queue, message.body, headers, again, message.content_type)
+
+
+def _in_form(body: bytes, form: str) -> tuple[bytes, str]:
+    """A JSON message as it leaves, and its content type."""
+    try:
+        return written(body, form), form
+    except Inexpressible as error:
+        _log.info("a message stays JSON: %s", error)
+        return body, JSON
 
 
 async def connected(url: URL, tls: ssl.SSLContext | None, timeout: float) -> AbstractConnection:

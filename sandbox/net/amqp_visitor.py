@@ -99,7 +99,7 @@ class Visitor:
     async def take(self, message: AbstractIncomingMessage) -> None:
         """An answer to us is taken from its queue; anything else goes back there when we leave."""
         try:
-            found = read(message.body)
+            found = read(message.body, message.content_type)
         except MessageError:
             return
         if referenced(found) in self._ours:

@@ -164,7 +164,7 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
         if not usable_client_id(row.samu):
             raise rows.error(f"$[{at}].samu", why_not(row.samu))
     return {
-        code: Territory(code, row.name, row.department, row.samu, row.origin)
+        code: Territory(code, row.name, row.department, row.samu, row.origin, row.format)
         for code, row in rows.keyed("code").items()
     }
 

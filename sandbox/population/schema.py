@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sandbox.kernel.flows import Flow
-from sandbox.partners import Finess, Ou, Person, Rpps, Siret, Slug, Structure, System, Text
+from sandbox.partners import Finess, Format, Ou, Person, Rpps, Siret, Slug, Structure, System, Text
 
 FhirId = Annotated[  # 64 less `.` and the instant of a slot id
     str,
@@ -51,6 +51,7 @@ class TerritoryRow(Row, frozen=True):
         ),
     ]
     origin: Text
+    format: Format = "json"
 
 
 class TownRow(Row, frozen=True):

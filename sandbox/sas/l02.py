@@ -199,18 +199,23 @@ class L02:
     async def _on_answer(self, delivery: Delivery) -> None:
         """One message of `.ack` or `.info`. What cannot be used is journalled and let go: it would come for ever."""
         try:
-            message = read(delivery.body)
+            message = read(delivery.body, delivery.content_type)
         except MessageError as error:
             _log.warning("%s: unusable message: %s", delivery.queue, error.cause[:200])
             self._journal("in", f"consume {delivery.queue}", "", "", int(error.code), note=error.cause[:200])
             return
+        for each in message.each():
+            await self._take_answer(delivery.queue, each)
+
+    async def _take_answer(self, queue: str, message: Message) -> None:
+        """What one content item of a message says."""
         key, event = self._verdict(message)
         said = event.step or event.cause or "" if event is not None else f"no verdict in this {message.content}"
         problem = self._problem(message.sender, key) if event is not None else None
         note = said if problem is None else f"{problem}: {said}".removesuffix(": ")
         code = event.code if event is not None else None
         ref = key[:LONGEST_ID]
-        self._journal("in", f"consume {delivery.queue}", message.sender, ref, code or 0, note=note[:200])
+        self._journal("in", f"consume {queue}", message.sender, ref, code or 0, note=note[:200])
         if event is not None and self._is_ours(key) and problem != _MEDDLING:
             await self._advance(key, event)
 

@@ -18,7 +18,7 @@ from sandbox.hub.meters import Meters
 from sandbox.hub.removals import KEY as REMOVED
 from sandbox.hub.removals import Lost, Removal
 from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plain
-from sandbox.kernel.hub_clients import leaving_clients
+from sandbox.kernel.hub_clients import added_xml_clients, leaving_clients
 from sandbox.kernel.world import World
 from sandbox.net.link import Applied, Line, Report
 from tests.actors.control.controls import WALL, make_control, obedient
@@ -203,3 +203,26 @@ async def test_page_says_what_goes_before_the_button_does_it(hub: Hub, browser: 
     done = await browser.post(f"/hub/clients/{NEW}/retirer", data={"csrf": token[1]})
     assert "n&#39;est plus client du hub : 3 messages perdus" in done.text
     assert await listed(browser) == []
+
+
+async def test_a_client_has_a_form_which_goes_with_it(control: Control, hub: Hub, browser: httpx.AsyncClient) -> None:
+    async def forms() -> dict[str, str]:
+        rows = (await browser.get("/__admin/hub/clients")).json()["clients"]
+        return {row["id"]: row["format"] for row in rows}
+
+    answer = await browser.post("/__admin/hub/clients", json={"id": NEW, "format": "xml"})
+    assert answer.status_code == 201
+    assert {client for client, form in (await forms()).items() if form == "xml"} == {NEW}
+    assert added_xml_clients(hub_clients.first_clients(control._store)) == {NEW}
+    assert "XML" in (await browser.get("/hub")).text
+    await browser.delete(PATH)
+    assert not any("hub:" in switch for switch in control.worlds.world.switches)
+    await add(browser)
+    assert (await forms())[NEW] == "json"
+
+
+async def test_a_form_that_there_is_not_is_refused(browser: httpx.AsyncClient) -> None:
+    answer = await browser.post("/__admin/hub/clients", json={"id": NEW, "format": "yaml"})
+    assert answer.status_code == 400
+    assert "'yaml'" in answer.text
+    assert "format" in answer.text

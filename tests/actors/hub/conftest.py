@@ -35,7 +35,7 @@ class Stage:
 
     def __init__(self, tmp_path: Any) -> None:
         self.wall = START
-        population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU)})
+        population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
         self.context = Context(
             settings=Settings(data_dir=str(tmp_path), spare_clients=()),
             world=WorldView(),

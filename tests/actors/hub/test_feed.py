@@ -22,7 +22,7 @@ def seen(monkeypatch):
     """A dispatcher that sends everything to the SAMU, and what it saw."""
     arrivals = []
 
-    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict):
+    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict, xml_clients):
         arrivals.append(arrival)
         assert exists(f"{SAMU}.message")
         assert not exists("dispatch")
@@ -150,6 +150,16 @@ async def test_stopped_feed_takes_nothing(stage, feed, seen):
     stage.publish(b"y")
     await turns()
     assert seen == []
+
+
+async def test_a_turn_ends_early_when_messages_are_long(stage, feed, seen, monkeypatch):
+    monkeypatch.setattr("sandbox.hub.feed._TURN_S", 0.0)
+    for number in range(3):
+        stage.publish(b"%d" % number)
+    await asyncio.sleep(0)
+    assert len(seen) == 1
+    await turns()
+    assert len(seen) == 3
 
 
 class LostPage:

@@ -8,8 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from sandbox.edxl import build
+from sandbox.amqp import properties as props
+from sandbox.amqp.message import Message
+from sandbox.edxl import build, xml
+from sandbox.edxl.codes import XML
+from sandbox.edxl.message import read
+from sandbox.kernel.hub_clients import format_switch
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
 from tests.sandboxes import eventually
@@ -188,3 +194,51 @@ async def test_dropped_then_expired_message_names_no_queue(stage: Any, feed: Any
     stage.publish(message(stage))
     await turns()
     assert report(stage)["errorCode"]["statusCode"] == 500
+
+
+def add_xml_client(stage: Any, client: str) -> None:
+    world = stage.context.world.world
+    switches = {**world.switches, format_switch(client): "xml"}
+    stage.context.world.apply(replace(world, revision=world.revision + 1, switches=switches))
+
+
+@pytest.mark.parametrize("kind", ["refuse", "expire"])
+async def test_who_speaks_xml_is_told_of_a_fault_in_xml(stage: Any, feed: Any, kind: str) -> None:
+    apply(stage.context, (kind, {"code": 703} if kind == "refuse" else {}))
+    add_xml_client(stage, PLATFORM)
+    stage.publish(message(stage))
+    await turns()
+    (body,) = stage.bodies(REPORTS)
+    found = read(body, XML)
+    assert found.error is not None
+    assert found.error["referencedDistributionID"] == f"{PLATFORM}_1"
+
+
+async def test_an_update_in_xml_is_known_as_one(stage: Any, feed: Any) -> None:
+    apply(stage.context, ("drop", {"message": "update"}))
+    for method in ("CreateAppointment", "UpdateAppointment"):
+        body = xml.write(json.loads(message(stage, method, method)))
+        raw = props.build(content_type=XML, headers={})
+        stage.vhost.publish(Message("hubsante", PLATFORM, raw, body, True), stage.wall)
+    await turns()
+    assert [json.loads(body)["distributionID"] for body in stage.bodies(INBOX)] == [f"{PLATFORM}_CreateAppointment"]
+
+
+async def test_a_client_that_was_added_with_xml_receives_xml(stage: Any, feed: Any) -> None:
+    add_xml_client(stage, SAMU)
+    stage.publish(message(stage))
+    await turns()
+    (entry,) = stage.vhost.queues[INBOX].ready
+    fields = props.read(entry.message.content()[0])
+    assert props.text(fields, props.CONTENT_TYPE) == XML
+    assert read(entry.message.body, XML).document == json.loads(message(stage))
+
+
+async def test_the_journal_says_that_a_content_of_another_use_case_was_not_read(stage: Any, feed: Any) -> None:
+    document = json.loads(message(stage))
+    content = document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
+    content["resourcesInfo"] = content.pop("appointment")
+    stage.publish(json.dumps(document).encode())
+    await turns()
+    (exchange,) = stage.context.journal.take()
+    assert (exchange.status, exchange.note) == (0, f"{INBOX}; content of another use case, not read: resourcesInfo")

@@ -336,7 +336,7 @@ async def test_message_that_no_row_can_hold_is_refused_once_with_its_reason(
 async def test_message_whose_sender_cannot_be_told_is_a_notice(
     lrm: Lrm, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(body: bytes) -> Message:
+    def broken(*_: object) -> Message:
         raise RuntimeError("a defect")
 
     monkeypatch.setattr("sandbox.lrm.consumer.read", broken)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+import orjson
 import pytest
 
-from sandbox.edxl import build
-from sandbox.edxl.codes import HubCode
+from sandbox.edxl import build, xml
+from sandbox.edxl.codes import XML, HubCode
 from sandbox.kernel.errors import PeerUnreachable, StoreError
+from sandbox.net.amqp_client import Delivery
 from sandbox.net.context import Context
 from sandbox.sas.l02 import L02
 from sandbox.sas.l02_life import DUE, TRANSITIONS, Event, State, Tracked
@@ -216,6 +218,26 @@ def test_the_life_of_a_message_has_every_step() -> None:
         assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
         once = Tracked("x", DUE).after(Event(event, "t"))
         assert once.after(Event(event, "later")) is once
+
+
+@pytest.mark.requirement("L02-14")
+async def test_an_acknowledgement_in_xml_is_read_as_xml(l02: L02, store: Store, hub: HubPeer) -> None:
+    key = await book(l02, store)
+    await until(l02, store, key, "published")
+    queue = f"{SAS}.ack"
+    body = xml.write(orjson.loads(build.ack(address(), key, step="INTEGRE")))
+    await hub.handlers[queue](Delivery(queue, body, {}, False, XML))
+    assert (l02.state(key) or {})["state"] == "acknowledged"
+
+
+async def test_each_acknowledgement_of_a_message_counts(l02: L02, store: Store, hub: HubPeer) -> None:
+    keys = [await book(l02, store, changed(version=version)) for version in (1, 2)]
+    for key in keys:
+        await until(l02, store, key, "published")
+    documents = [orjson.loads(build.ack(address(), key)) for key in keys]
+    both = {**documents[0], "content": [each["content"][0] for each in documents]}
+    await hub.deliver(f"{SAS}.ack", orjson.dumps(both))
+    assert [(l02.state(key) or {})["state"] for key in keys] == ["acknowledged"] * 2
 
 
 async def test_answer_about_an_id_that_no_row_can_have_is_journalled_and_let_go(

@@ -161,6 +161,7 @@ def test_bounds_of_the_aggregators_settings(name: str, value: float, expected: s
         ("  - client_id: fr.health.samu750\n  - client_id: fr.health.samu750\n", "each once"),
         ("  - client_id: mon-lrm\n", "external_lrms"),
         ("  - client_id: fr.health.samu750\n    colour: red\n", "colour"),
+        ("  - client_id: fr.health.samu750\n    format: yaml\n", "format"),
     ],
 )
 def test_a_vendors_lrm_has_a_client_id_of_its_own(tmp_path: Path, rows: str, expected: str) -> None:
@@ -173,6 +174,13 @@ def test_a_vendors_lrm_has_a_client_id_of_its_own(tmp_path: Path, rows: str, exp
 def test_vendors_lrms_are_known_by_their_ids(tmp_path: Path) -> None:
     file = write(tmp_path / "c.yaml", "external_lrms:\n  - client_id: fr.health.samu750\n    software: X\n")
     assert load_settings({}, {}, file).external_lrm_ids == {"fr.health.samu750"}
+
+
+def test_the_platform_speaks_json_or_xml(tmp_path: Path) -> None:
+    file = write(tmp_path / "c.yaml", "platform_format: xml\n")
+    assert load_settings({}, {}, file).platform_format == "xml"
+    with pytest.raises(UsageError, match=r"platform_format: 'yaml' is not usable \(expected json or xml\)"):
+        load_settings({"platform_format": "yaml"}, {})
 
 
 def test_levels_without_end_are_told_by_the_parser_in_python_too(

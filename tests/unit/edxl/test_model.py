@@ -3,7 +3,7 @@
 The published schemas are asked the same in `test_official_model.py`, where they are at hand; this proves the same
 rules without them. A row is a path and what may stand there: `text`, `flag`, `number`, `rpps`, `instant` (RFC 3339),
 `local` (with an offset and no decimals), the values of a list joined by `|`, or `anything` (an object of any content).
-`?` after a step: it may be missing. `[1]`: a list of exactly one, `[+]`: of at least one. `*` after a step: an object
+`?` after a step: it may be missing. `[+]`: a list of at least one. `*` after a step: an object
 that may hold more than what the table names.
 """
 
@@ -82,11 +82,11 @@ distributionKind                                    Report|Update|Cancel|Ack|Err
 descriptor.language                                 text
 descriptor.explicitAddress.explicitAddressScheme    text
 descriptor.explicitAddress.explicitAddressValue     text
-content[1].jsonContent.embeddedJsonContent*.message anything
+content[+].jsonContent.embeddedJsonContent*.message anything
 """
 CONTENTS = {"appointment": HEADER + APPOINTMENT, "reference": HEADER + REFERENCE, "error": ERROR}
 
-STEP = re.compile(r"(?P<name>\w+)(?P<list>\[[1+]\])?(?P<open>\*)?(?P<optional>\?)?")
+STEP = re.compile(r"(?P<name>\w+)(?P<list>\[\+\])?(?P<open>\*)?(?P<optional>\?)?")
 
 
 def is_instant(value: Any) -> bool:
@@ -134,7 +134,7 @@ def _object(rows: list[tuple[list[str], str]], value: dict[str, Any], more: bool
 
 def _member(step: re.Match[str], rows: list[tuple[list[str], str]], value: Any) -> bool:
     if step["list"]:
-        if not isinstance(value, list) or not value or (step["list"] == "[1]" and len(value) > 1):
+        if not isinstance(value, list) or not value:
             return False
         return all(_single(step, rows, each) for each in value)
     return _single(step, rows, value)
@@ -149,10 +149,13 @@ def _single(step: re.Match[str], rows: list[tuple[list[str], str]], value: Any) 
 
 
 def accepts(document: Any) -> bool:
-    """The verdict of the tables: an envelope around a message with one of the three contents."""
-    if not meets(ENVELOPE, document):
-        return False
-    message = document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
+    """The verdict of the tables: an envelope around messages with one of the three contents each."""
+    return meets(ENVELOPE, document) and all(
+        accepts_message(item["jsonContent"]["embeddedJsonContent"]["message"]) for item in document["content"]
+    )
+
+
+def accepts_message(message: dict[str, Any]) -> bool:
     held = [name for name in CONTENTS if name in message]
     return len(held) == 1 and meets(CONTENTS[held[0]], message, more=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.edxl.schemas import MOST_ITEMS, UNREAD
 from sandbox.edxl.validation import MESSAGE, MOST_ISSUES, SchemaIssue, cause, validate
 from tests.unit.edxl.corpus import APPOINTMENT, HEADER, appointment, envelope, error, parent, places, reference
 
@@ -39,7 +40,7 @@ def test_every_property_of_the_envelope_is_required(name: str) -> None:
 def test_every_property_of_the_header_is_required_beside_an_appointment(name: str) -> None:
     document = appointment()
     del at(document, name)[name]
-    assert validate(document) == [SchemaIssue(name, "is missing but it is required")]
+    assert validate(document) == [SchemaIssue(name, "is missing but it is required", part="header")]
 
 
 @pytest.mark.parametrize("name", sorted(HEADER))
@@ -170,12 +171,58 @@ def test_the_cause_lists_every_issue() -> None:
     assert text.count(" - appointment.") == 3
 
 
-def test_a_message_without_a_known_content_is_refused() -> None:
-    document = envelope({**HEADER, "createCase": {}})
-    assert validate(document) == [
-        SchemaIssue("", "holds no known content (one of appointment, reference, error is expected)")
-    ]
+@pytest.mark.parametrize("more", [{}, {"createCases": {}}])
+def test_a_message_without_a_known_content_is_refused(more: dict[str, Any]) -> None:
+    document = envelope({**HEADER, **more})
+    (issue,) = validate(document)
+    assert (issue.path, issue.root) == ("", MESSAGE)
+    assert issue.text.startswith("holds no known content (one of appointment, reference, error or ")
     assert cause(validate(document)).startswith(f"Issues found on the {MESSAGE} content: - {MESSAGE}: ")
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_the_content_of_another_use_case_is_not_looked_into_but_its_envelope_and_header_are(name: str) -> None:
+    document = envelope({**HEADER, name: {"anything": ["at", "all"]}})
+    assert validate(document) == []
+    del at(document, "sentAt")["sentAt"]
+    has_header = name not in {"technicalNoreq", "customContent"}
+    assert [(issue.path, issue.part) for issue in validate(document)] == [("sentAt", "header")] * has_header
+    del document["senderID"]
+    assert SchemaIssue("senderID", "is missing but it is required", "$") in validate(document)
+
+
+def test_faults_of_envelope_header_and_content_are_told_apart_each_under_its_line() -> None:
+    document = appointment()
+    del document["senderID"]
+    at(document, "sentAt").update(sentAt="hier", kind="Fax")
+    at(document, "appointment", "x").update(status="gone")
+    lines = cause(validate(document)).split("\n")
+    assert [line.partition(": - ")[0] for line in lines] == [
+        "Issues found on the $ content",
+        f"Issues found on the {MESSAGE} header",
+        f"Issues found on the {MESSAGE} content",
+    ]
+    assert " - kind: does not have a value in the enumeration [Report, Update, Cancel, Ack, Error]" in lines[1]
+
+
+@pytest.mark.parametrize("content", [{}, {"unheardOf": 1}])
+def test_a_missing_or_unknown_content_does_not_hide_the_faults_of_the_header(content: dict[str, Any]) -> None:
+    header = {name: value for name, value in HEADER.items() if name != "sender"}
+    header_line, content_line = cause(validate(envelope({**header, **content}))).split("\n")
+    assert header_line == f"Issues found on the {MESSAGE} header: - sender: is missing but it is required"
+    assert content_line.startswith(f"Issues found on the {MESSAGE} content: - {MESSAGE}: holds no known content")
+
+
+@pytest.mark.parametrize("holder", ["content", "jsonContent", "embeddedJsonContent", "message"])
+def test_an_envelope_that_ends_early_is_judged_as_far_as_it_goes(holder: str) -> None:
+    document: dict[str, Any] = envelope({})
+    place: Any = document
+    for step in ("content", 0, "jsonContent", "embeddedJsonContent", "message"):
+        if step == holder:
+            place[step] = "nothing"
+            break
+        place = place[step]
+    assert [issue.root for issue in validate(document)] == ["$"]
 
 
 def test_a_message_with_two_contents_is_refused() -> None:
@@ -185,10 +232,43 @@ def test_a_message_with_two_contents_is_refused() -> None:
     assert "2 known contents (appointment, reference)" in issue.text
 
 
-def test_two_messages_in_one_envelope_are_refused() -> None:
+def test_each_message_of_an_envelope_is_judged() -> None:
     document = appointment()
-    document["content"] *= 2
-    assert validate(document) == [SchemaIssue("content", "must have a maximum of 1 items in the array", "$")]
+    document["content"] += reference()["content"]
+    assert validate(document) == []
+    at(document, "recipient")["recipient"] = []
+    document["content"] += error()["content"]
+    del document["content"][2]["jsonContent"]["embeddedJsonContent"]["message"]["error"]["errorCause"]
+    third = MESSAGE.replace("[0]", "[2]")
+    assert validate(document) == [
+        SchemaIssue("recipient", "must have a minimum of 1 items in the array", part="header"),
+        SchemaIssue("error.errorCause", "is missing but it is required", third),
+    ]
+
+
+@pytest.mark.parametrize("name", ["content", "recipient"])
+def test_an_array_has_a_maximum(name: str) -> None:
+    document = appointment()
+    holder = document if name == "content" else at(document, name)
+    holder[name] *= MOST_ITEMS
+    assert validate(document) == []
+    holder[name] *= 2
+    assert [(issue.path, issue.text) for issue in validate(document)] == [
+        (name, f"must have a maximum of {MOST_ITEMS} items in the array")
+    ]
+
+
+def test_nothing_is_judged_beyond_the_fiftieth_issue_and_the_cause_says_so() -> None:
+    document = appointment()
+    document["content"] = [{} for _ in range(MOST_ITEMS)]
+    text = cause(validate(document))
+    assert text.count(": is missing but it is required") == MOST_ISSUES
+    assert text.endswith("These are the first 50 issues: nothing was judged beyond them.")
+
+
+def test_names_of_any_length_make_no_cause_of_any_length() -> None:
+    document = appointment() | {"x" * 100_000: 1}
+    assert len(cause(validate(document))) < 1_000
 
 
 @pytest.mark.parametrize("document", [None, 1, "x", [], {}, [{}]])
@@ -209,4 +289,4 @@ def test_a_message_may_be_nested_very_deep_where_anything_is_admitted_but_not_in
     at(document, "anything")["anything"] = deep
     assert validate(document) == []
     at(document, "appointment", "status")["status"] = deep
-    assert [issue.text for issue in validate(document)] == ["holds a value that is nested too deep to be judged"]
+    assert [issue.text for issue in validate(document)] == ["is not of the expected type string"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox.edxl import build
 from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
-from sandbox.edxl.message import Message, read
+from sandbox.edxl.message import MOST_VALUES, Message, read
 from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
 from sandbox.kernel.clock import PARIS
 
@@ -112,7 +112,10 @@ def test_the_queues_ttl_is_a_setting() -> None:
     assert run(arrival(body), message_ttl_s=1800).publications[0].expiration_ms is None
 
 
-@pytest.mark.parametrize("value", [None, "", "application/json; charset=utf-8", "Application/JSON", "text/plain"])
+@pytest.mark.parametrize(
+    "value",
+    [None, "", "application/json; charset=utf-8", "Application/JSON", "application/xml; charset=utf-8", "text/xml"],
+)
 def test_101_content_type_is_compared_exactly(value: str | None) -> None:
     result = run(arrival(build.report(address(), APPOINTMENT), content_type=value))
     message = reported(result, f"{SAS}.info", HubCode.NOT_ALLOWED_CONTENT_TYPE)
@@ -121,21 +124,82 @@ def test_101_content_type_is_compared_exactly(value: str | None) -> None:
     assert message.error["sourceMessage"]["senderID"] == SAS
 
 
-@pytest.mark.parametrize("body", [b"<a/>", build.report(address(), APPOINTMENT)])
-def test_101_xml_is_told_that_this_hub_takes_json_only(body: bytes) -> None:
-    message = reported(
-        run(arrival(body, content_type="application/xml")), f"{SAS}.info", HubCode.NOT_ALLOWED_CONTENT_TYPE
-    )
-    assert message.error is not None
-    assert "this hub takes JSON only" in message.error["errorCause"]
-
-
 @pytest.mark.parametrize("body", [b"{", b"", b"<a/>"])
 def test_102_what_is_not_json(body: bytes) -> None:
     message = reported(run(arrival(body)), f"{SAS}.info", HubCode.UNRECOGNIZED_MESSAGE_FORMAT)
     assert message.error is not None
     assert "sourceMessage" not in message.error
     assert message.error["referencedDistributionID"] == NO_DISTRIBUTION_ID
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"content": [], "distributionID" : "%b", ', "application/json"),
+        (b'[{"distributionID":"%b"}]', "application/json"),
+        (b'{"content": [], "distributionID": "%b"}', "application/json"),
+        (b"<a><distributionID>\n %b </distributionID>", "application/xml"),
+        (b"<x:a xmlns:x='y'><x:distributionID>%b</x:distributionID></x:a>", "application/xml"),
+        (b"<distributionID>%b</distributionID>", "application/json"),
+        (b'"distributionID": "%b"', "text/plain"),
+    ],
+)
+def test_the_id_of_a_message_that_cannot_be_parsed_or_whose_envelope_fails_is_taken_from_its_text(
+    body: bytes, content_type: str
+) -> None:
+    result = run(arrival(body % f"{SAS}_17".encode(), content_type=content_type))
+    error = read(result.publications[0].body).error
+    assert error is not None
+    assert error["referencedDistributionID"] == result.distribution_id == f"{SAS}_17"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (rb'{"distributionID": "a\u0062\"c"', 'ab"c'),
+        (rb'{"distributionID": "a\x"', r"a\x"),
+        (b"<distributionID>a&amp;b</distributionID>", "a&b"),
+        (b'{"distributionID": 3, "distributionID": "second"', "second"),
+        (b'{"distributionID": ""', ""),
+        (b'{"distributionID": "' + b"x" * 2000 + b'"', ""),
+        (b" " * 300_000 + b'{"distributionID": "far"', ""),
+        (b"\xff", ""),
+    ],
+)
+def test_an_id_in_a_text_is_read_as_its_form_writes_it_and_looked_for_within_bounds(body: bytes, found: str) -> None:
+    assert run(arrival(body)).distribution_id == found
+
+
+def test_a_message_with_several_items_is_routed_whole_and_its_faults_are_told_item_by_item() -> None:
+    document = orjson.loads(build.report(address(), APPOINTMENT))
+    document["content"] *= 2
+    body = orjson.dumps(document)
+    assert run(arrival(body)).publications[0].body == body
+    document["content"].append({"jsonContent": {"embeddedJsonContent": {"message": {}}}})
+    cause = run(arrival(orjson.dumps(document))).reason
+    assert cause.startswith("Issues found on the $.content[2].jsonContent.embeddedJsonContent.message header:")
+
+
+@pytest.mark.parametrize("extra", [b"[" * 60 + b"]" * 60, b"["], ids=["deep", "wide"])
+def test_a_report_that_could_not_be_read_with_its_quotation_quotes_nothing(extra: bytes) -> None:
+    head = build.report(address(), APPOINTMENT)[:-1] + b',"more":'
+    if extra == b"[":  # as many values as are just read
+        extra += b"1," * (MOST_VALUES - sum(map(head.count, (b",", b"[", b"{"))) - 2) + b"1]"
+    body = head + extra + b"}"
+    message = reported(run(arrival(body)), f"{SAS}.info", HubCode.INVALID_MESSAGE)
+    assert message.error is not None
+    assert "sourceMessage" not in message.error
+    assert message.error["referencedDistributionID"] == f"{SAS}_1"
+
+
+def test_a_content_of_another_use_case_is_routed_unread_and_noted() -> None:
+    document = orjson.loads(build.report(address(), APPOINTMENT))
+    message = document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
+    message["createCase"] = {"whatever": [message.pop("appointment")]}
+    body = orjson.dumps(document)
+    result = run(arrival(body))
+    assert (result.code, result.noted, result.publications[0].body) == (0, "createCase", body)
+    assert run(arrival(build.report(address(), APPOINTMENT))).noted == ""
 
 
 @pytest.mark.parametrize(("code", "strict", "expected"), [(409, False, 0), (409, True, 102), (701, True, 0)])
@@ -160,6 +224,7 @@ def test_501_nobody_of_the_health_domain() -> None:
     body = build.report(address("fr.fire.sis033", "fr.fire.sis064"), APPOINTMENT)
     result = run(arrival(body, routing_key=SAS))
     reported(result, f"{SAS}.info", HubCode.UNROUTABLE_MESSAGE)
+    assert "of message fr.fire.sis033_1 " in result.reason
 
 
 def test_a_sender_of_another_domain_may_use_any_routing_key() -> None:
@@ -275,9 +340,10 @@ VALID = orjson.loads(build.report(address(), APPOINTMENT))
     delivery_mode=st.none() | st.integers(0, 255),
     headers=st.dictionaries(st.sampled_from(["x-death-original-routing-key", "x"]), st.text(max_size=4) | st.none()),
     queue=st.sampled_from(["dispatch", "dispatch.dlq"]),
+    xml_clients=st.sampled_from([frozenset(), frozenset({SAS, SAMU})]),
 )
-def test_never_raises_and_every_report_is_a_valid_message(**fields: Any) -> None:
-    result = run(Arrival(**fields))
+def test_never_raises_and_every_report_is_a_valid_message(xml_clients: frozenset[str], **fields: Any) -> None:
+    result = run(Arrival(**fields), xml_clients=xml_clients)
     for publication in result.publications:
         if result.code:
-            read(publication.body)
+            read(publication.body, publication.content_type)

@@ -203,6 +203,7 @@ SPOILT = [
     ("regulators", "karim.berthomieu@samu33.example", "claire.fontanel@samu33.example", "duplicate email"),
     ("regulators", "territory: SAS-35", "territory: SAS-29", "unknown territory 'SAS-29': did you mean SAS-"),
     ("territories", "fr.health.samu350", "fr.health.samu330", "duplicate samu"),
+    ("territories", "fr.health.samu350", "fr.health.samu350, format: yaml", "(expected json or xml)"),
     ("examples", 'practitioner_cpts: "819800000077"', 'practitioner_cpts: "819800000999"', "unknown id"),
     ("examples", '["819800000036", "819800000044"]', '["819800000036", "819800000077"]', "several editors"),
     ("examples", "practitioner_cpts:", "practitioner_other:", "unknown field `practitioner_other`"),

@@ -32,7 +32,7 @@ from sandbox.pki.subjects import hub_client_subject
 
 VHOST = "15-15_v2.0"
 PLATFORM, SAMU, SPARE = "fr.health.test.ptfsas", "fr.health.samu330", "fr.health.samu999"
-POPULATION: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU)})
+POPULATION: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
 
 APPOINTMENT = {
     "appointmentId": "11111111-2222-4333-8444-555555555555",

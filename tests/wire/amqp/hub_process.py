@@ -23,7 +23,7 @@ async def main(port: int, data_dir: str) -> None:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
-    population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu="fr.health.samu330")})
+    population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu="fr.health.samu330", format="json")})
     context = Context(
         settings=Settings(port_base=port - AMQP, data_dir=data_dir, mtls=False),
         world=WorldView(),

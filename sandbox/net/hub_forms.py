@@ -1,0 +1,14 @@
+"""Which clients of the hub speak XML: the dispatcher writes to them so, and the sandbox's own write so."""
+
+from __future__ import annotations
+
+from sandbox.config import Settings
+from sandbox.population.people import Population
+
+
+def xml_clients(settings: Settings, population: Population) -> frozenset[str]:
+    """Those who receive XML, by the configuration: what it says of a vendor's LRM wins over its territory."""
+    vendors = {row.client_id: row.format for row in settings.external_lrms}
+    samus = {territory.samu: territory.format for territory in population.territories.values()}
+    forms = {settings.platform_client_id: settings.platform_format, **samus, **vendors}
+    return frozenset(client for client, form in forms.items() if form == "xml")
