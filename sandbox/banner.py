@@ -96,8 +96,11 @@ def banner(
         f"  heure du bac à sable : {document['now']}    graine : {document['seed']}",
         "",
         _row("Plateforme SAS", sas["ui"], f"FHIR {sas['fhir']}"),
-        *(_row(editor["name"], editor["ui"], f"FHIR {editor['fhir']}") for editor in document["editors"]),
-        *(_row(f"LRM {lrm['territory']}", lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
+        *(
+            _row(_whose(editor, editor["name"]), editor["ui"], f"FHIR {editor['fhir']}")
+            for editor in document["editors"]
+        ),
+        *(_row(_whose(lrm, f"LRM {lrm['territory']}"), lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
         _row("Pro Santé Connect", document["psc"]["issuer"], ""),
         _row("Hub Santé", document["hub"]["amqp"], f"moniteur {control['ui']}/hub"),
         _row("Tour de contrôle", control["ui"], f"API {control['api']}"),
@@ -118,6 +121,10 @@ def banner(
         "",
     ]
     return "\n".join(lines)
+
+
+def _whose(entry: dict[str, Any], name: str) -> str:
+    return f"{name} (externe)" if entry["external"] else name
 
 
 def _row(name: str, url: str, more: str) -> str:

@@ -70,7 +70,10 @@ def test_lrm_gets_configuration_certificate_sheet_and_three_commands(
     options = ["--data-dir", "d a/ta", "--port-base", "9100", "--title", 'Régul "+"', "--out", "x/y z"]
     assert main(["init", "lrm", "regul-plus", "--client-id", "fr.health.samu690", *options]) == 0
     out = capsys.readouterr().out
-    assert [shlex.split(line)[1] for line in out.splitlines() if line.startswith("  ")] == ["up", "lrm.py", "l02"]
+    commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  ")]
+    assert [command[1] for command in commands] == ["up", "lrm.py", "l02"]
+    assert Path(commands[1][0]).is_file()  # a Python
+    assert out.endswith(f"(il lui faut pika : {shlex.quote(commands[1][0])} -m pip install pika).\n")
     settings = load_settings({}, {}, here / "x" / "y z" / "regul-plus.yaml")
     assert (settings.port_base, settings.data) == (9100, here / "d a" / "ta")
     assert [(row.client_id, row.software) for row in settings.external_lrms] == [("fr.health.samu690", 'Régul "+"')]
