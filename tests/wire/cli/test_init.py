@@ -104,6 +104,13 @@ def test_the_same_name_gives_the_same_files_and_another_one_others(here: Path) -
     assert not ids[0] & ids[1]
 
 
+def test_an_option_that_does_not_exist_is_not_taken_for_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["init", "editor", "x", "--ou", "399929934988181"])
+    assert (ended.value.code, [*here.iterdir()]) == (2, [])
+    assert "unrecognized arguments: --ou 399929934988181" in capsys.readouterr().err
+
+
 def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "mon-agenda").mkdir()
     (here / "mon-agenda" / "LISEZMOI.md").write_text("à moi", "utf-8")
