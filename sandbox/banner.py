@@ -132,7 +132,7 @@ def _row(name: str, url: str, more: str) -> str:
 
 
 def _curl(document: dict[str, Any]) -> str:
-    """A slot search on the first editor with the SAS core's certificate."""
+    """A slot search on the first editor with the SAS core's certificate, quoted as every shell takes it."""
     example = document["examples"]["practitioner_one_site"]
     editor = next(editor for editor in document["editors"] if editor["slug"] == example["editor"])
     day = date.fromisoformat(document["now"][:10])
@@ -143,10 +143,10 @@ def _curl(document: dict[str, Any]) -> str:
     )
     tls = document["tls"]
     if not tls["clients"]:
-        return f"curl '{editor['fhir']}/Slot?{query}'"
+        return f'curl "{editor["fhir"]}/Slot?{query}"'
     sas = tls["clients"]["sas"]
     files = " ".join(f"{flag} {quoted(path)}" for flag, path in _curl_files(tls["ca"], sas))
-    return f"curl {files} '{editor['fhir']}/Slot?{query}'"
+    return f'curl {files} "{editor["fhir"]}/Slot?{query}"'
 
 
 def _curl_files(ca: str, credentials: dict[str, str]) -> list[tuple[str, str]]:

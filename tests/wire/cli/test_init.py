@@ -42,6 +42,7 @@ def test_editor_gets_configuration_certificates_sheet_appointment_and_three_comm
     lines = capsys.readouterr().out.splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  ")]
     assert [command[1] for command in commands] == ["up", "--cacert", "-i"]
+    assert [line for line in lines if line.startswith("  ") and "'" in line] == []  # no quotation to Windows
     for command in commands:
         named = [word.removeprefix("@") for word in command if word.startswith((".sandbox", "agenda-neuf", "@"))]
         assert named
