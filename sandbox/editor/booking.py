@@ -35,7 +35,7 @@ from sandbox.net.context import Context
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 
-_PENDING = "La demande est enregistrée : l'association va désigner le médecin."
+_PENDING = "La demande est enregistrée."  # what became of it is below, and changes while it is read
 DRAFTS = 500  # regulators whose typed patient is kept
 
 

@@ -27,13 +27,13 @@ from sandbox.kernel.seldom import Seldom
 from sandbox.net.at_once import Ready
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences
+from sandbox.net.http.rules import LARGEST_BODY
 
 log = logging.getLogger(__name__)
 _refused = Seldom(log)  # lines that the store refuses
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
 _CONTENT_TYPE = MEDIA_TYPE.encode()
-MOST_OCTETS = 1 << 20
 
 _JSON = frozenset({"application/fhir+json", "application/json+fhir", "application/json", "text/json"})
 _ACCEPTED = _JSON | {"*/*", "application/*"}
@@ -157,7 +157,7 @@ def _admits(part: str) -> bool:
     return _bare(part) in _ACCEPTED and not (quality and quality.strip("0.") == "")
 
 
-async def read_body(request: Request, most: int = MOST_OCTETS, *, form: bool = False) -> bytes:
+async def read_body(request: Request, most: int = LARGEST_BODY, *, form: bool = False) -> bytes:
     """The whole body, at most `most` octets.
 
     Raises RequestError: 413 when it is larger (told by Content-Length, or seen while reading), 415 when its
@@ -190,7 +190,7 @@ async def _collect(request: Request, most: int) -> bytes:
 
 
 def _too_large(most: int) -> RequestError:
-    return RequestError(413, Issue("too-costly", f"the body is larger than {most} octets"))
+    return RequestError(413, Issue("too-long", f"body over {most} octets"))
 
 
 async def parse_body(parse: Parser[Parsed], body: bytes) -> Parsed:

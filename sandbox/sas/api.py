@@ -25,6 +25,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.config import SAS_UI
+from sandbox.fhir.search import unfit_text
 from sandbox.kernel.errors import Issue, JsonError, RequestError, StoreError, malformed
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.json_input import read_as
@@ -184,7 +185,7 @@ class Api:
         `identifier=system|value` finds it however old it is, `identifier=value` among the newest.
         """
         regulator = self._caller(request).identifier
-        system, _, value = request.query_params.get("identifier", "").rpartition("|")
+        system, value = _token(request)
         if system:
             one = self._appointments.sent_as(Identifier(system, value))
             found = [one] if one is not None and self._appointments.is_of(one, regulator) else []
@@ -282,6 +283,19 @@ def appointment_document(record: AppointmentRecord) -> dict[str, Any]:
         "orientationCategory": record.category,
         "flagged": record.flagged,
     }
+
+
+def _token(request: Request) -> tuple[str, str]:
+    """System and value that `identifier` asks for, empty where not given. Raises RequestError 400."""
+    text = request.query_params.get("identifier")
+    if text is None:
+        return "", ""
+    if unfit := unfit_text("identifier", text):
+        raise RequestError(400, unfit)
+    system, _, value = text.rpartition("|")
+    if not value.strip():
+        raise malformed(f"'{text}' has no value (expected <system>|<value>)", "http.identifier")
+    return system, value
 
 
 def _identifier(identifier: Identifier) -> dict[str, str]:

@@ -170,7 +170,7 @@ _PATHS: dict[str, Any] = {
             "security": _BEARER,
             "parameters": [_query("identifier", "Only the one with this `[system|]value` of the editor's")],
             "responses": _answers(
-                _ok(_object(("appointments",), appointments=_list(_ref("Appointment"))), "The list"), "401"
+                _ok(_object(("appointments",), appointments=_list(_ref("Appointment"))), "The list"), "400", "401"
             ),
         }
     },

@@ -65,6 +65,7 @@ async def test_a_doctor_is_named_and_every_page_follows(tmp_path: Path) -> None:
 
         await at(document, "2026-11-23T10:00:20+01:00")
         await expect(article).to_have_attribute("data-status", "booked", timeout=15_000)  # nobody reloads
+        assert await page.get_by_text("désign").count() == 0  # the page says nothing any more of what was to come
         doctor = (await article.locator("dd", has_text="Dr ").inner_text()).removeprefix("Dr ")
         await seen(page, "sos-reserve")
         await expect(attached.get_by_text("réservé")).to_be_visible()

@@ -211,7 +211,7 @@ class Connection(Prompt, HttpToolsProtocol):
         elif self.cycle.response_complete:
             if self._octets > MOST_THROWN_AWAY:
                 self.end()
-        elif self._octets > 2 * LARGEST_BODY:  # what carries it (chunks, a trailer) counts too
+        elif self._octets > 8 * LARGEST_BODY:  # what carries it (chunks, a trailer) counts too
             self._refuse(too_large())
 
     def _refuse(self, error: RequestError, line: bytes = b"") -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandbox.kernel.errors import RequestError
 from sandbox.net.http.refusals import Answer, Refusal, answer_to, waits_for_leave
 
-LARGEST_BODY = 4 << 20  # octets of a request; each port's own bounds are narrower
+LARGEST_BODY = 1 << 20  # octets of a request, at every port; forms are smaller
 REFUSAL = "refusal"  # key of a scope: the RequestError that the listener found
 
 

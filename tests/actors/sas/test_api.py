@@ -134,6 +134,15 @@ async def test_one_sees_ones_own_appointments_newest_first(core: Core) -> None:
     assert shown[0]["l02"][0]["state"] == "due"
 
 
+@pytest.mark.parametrize("identifier", ["", "|", "urn:oid:1.2.250.1.999.1|", "urn:x| ", "a\x00b", "urn:x|a\x1fb"])
+async def test_an_identifier_without_a_value_or_with_control_characters_is_refused(core: Core, identifier: str) -> None:
+    token = await core.token()
+    async with core.browser() as browser:
+        answer = await browser.get("/api/appointments", params={"identifier": identifier}, headers=token)
+    assert_problem(answer, 400)
+    assert answer.json()["errors"][0]["pointer"] == "http.identifier"
+
+
 async def test_an_appointment_that_passes_to_a_colleague_is_listed_with_him(core: Core) -> None:
     colleague = core.population.regulators[1]
     async with core.fhir() as editor:

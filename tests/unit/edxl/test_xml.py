@@ -191,6 +191,15 @@ def test_any_encoding_that_the_document_declares_is_read(encoding: str) -> None:
     assert read(body, XML).document == appointment()
 
 
+@pytest.mark.parametrize("name", ["dateTimeSent", "sentAt", "created", "start", "end"])
+def test_space_around_an_instant_says_nothing(name: str) -> None:
+    body = xml.write(appointment())
+    start, end = f"<{name}>".encode(), f"</{name}>".encode()
+    spaced = body.replace(start, start + b"\n\t ", 1).replace(end, b" \r\n" + end, 1)
+    assert spaced != body
+    assert xml.read(spaced) == xml.read(body)
+
+
 def test_comments_instructions_white_space_and_prefixes_say_nothing() -> None:
     body = text(appointment()).replace("><", ">\n  <!-- c --><?p i?> <")
     body = body.replace("<message xmlns=", "<e:message xmlns:e=").replace("</message>", "</e:message>")

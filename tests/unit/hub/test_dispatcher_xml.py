@@ -72,6 +72,15 @@ def test_an_error_reaches_its_recipient_in_its_form_too(body: bytes, form: str, 
     assert (message.error["referencedDistributionID"] == f"{SAS}_1") is known
 
 
+def test_a_content_of_another_use_case_passes_unread_between_clients_that_speak_xml() -> None:
+    start, end = IN_XML.index(b"<appointment"), IN_XML.index(b"</appointment>") + len(b"</appointment>")
+    other = b'<emsi xmlns="urn:emergency:eda:1.9:emsi"><anything at="1">all</anything></emsi>'
+    body = IN_XML[:start] + other + IN_XML[end:]
+    result = sent(body, XML, frozenset({SAMU}))
+    assert (result.code, result.noted, result.publications[0].body) == (0, "emsi", body)
+    reported(sent(body, XML, NO_XML), HubCode.MESSAGE_CONVERSION_ERROR, JSON)
+
+
 def test_100_applies_to_xml_too() -> None:
     reported(sent(IN_XML, XML, NO_XML, delivery_mode=1), HubCode.DELIVERY_MODE_INCONSISTENCY, JSON)
 
