@@ -30,7 +30,8 @@ def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
         for _ in range(TRIES):
             idle = reached.run(longest_stall(asyncio.sleep(0.05)))
             stall = reached.run(longest_stall(entrance(body)))
-            if stall.cpu < LIMIT_S and stall.wall < max(LIMIT_S, TIMES_IDLE * idle.wall):
+            waited = stall.wall - stall.cpu  # for somebody or something else: what we do ourselves is judged by itself
+            if stall.cpu < LIMIT_S and waited < max(LIMIT_S, TIMES_IDLE * idle.wall):
                 break
         else:
             worst[what] = stall, idle
