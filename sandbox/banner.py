@@ -96,8 +96,11 @@ def banner(
         f"  heure du bac à sable : {document['now']}    graine : {document['seed']}",
         "",
         _row("Plateforme SAS", sas["ui"], f"FHIR {sas['fhir']}"),
-        *(_row(editor["name"], editor["ui"], f"FHIR {editor['fhir']}") for editor in document["editors"]),
-        *(_row(f"LRM {lrm['territory']}", lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
+        *(
+            _row(_whose(editor, editor["name"]), editor["ui"], f"FHIR {editor['fhir']}")
+            for editor in document["editors"]
+        ),
+        *(_row(_whose(lrm, f"LRM {lrm['territory']}"), lrm["ui"], lrm["client_id"]) for lrm in document["lrms"]),
         _row("Pro Santé Connect", document["psc"]["issuer"], ""),
         _row("Hub Santé", document["hub"]["amqp"], f"moniteur {control['ui']}/hub"),
         _row("Tour de contrôle", control["ui"], f"API {control['api']}"),
@@ -120,12 +123,16 @@ def banner(
     return "\n".join(lines)
 
 
+def _whose(entry: dict[str, Any], name: str) -> str:
+    return f"{name} (externe)" if entry["external"] else name
+
+
 def _row(name: str, url: str, more: str) -> str:
     return f"    {name:<24} {url:<44} {more}".rstrip()
 
 
 def _curl(document: dict[str, Any]) -> str:
-    """A slot search on the first editor with the SAS core's certificate."""
+    """A slot search on the first editor with the SAS core's certificate, quoted as every shell takes it."""
     example = document["examples"]["practitioner_one_site"]
     editor = next(editor for editor in document["editors"] if editor["slug"] == example["editor"])
     day = date.fromisoformat(document["now"][:10])
@@ -136,10 +143,10 @@ def _curl(document: dict[str, Any]) -> str:
     )
     tls = document["tls"]
     if not tls["clients"]:
-        return f"curl '{editor['fhir']}/Slot?{query}'"
+        return f'curl "{editor["fhir"]}/Slot?{query}"'
     sas = tls["clients"]["sas"]
     files = " ".join(f"{flag} {quoted(path)}" for flag, path in _curl_files(tls["ca"], sas))
-    return f"curl {files} '{editor['fhir']}/Slot?{query}'"
+    return f'curl {files} "{editor["fhir"]}/Slot?{query}"'
 
 
 def _curl_files(ca: str, credentials: dict[str, str]) -> list[tuple[str, str]]:

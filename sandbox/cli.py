@@ -73,7 +73,7 @@ def _is_unread() -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sas-sandbox", description=__doc__, formatter_class=_Formatter)
+    parser = _Parser(prog="sas-sandbox", description=__doc__, formatter_class=_Formatter)
     parser.add_argument("--debug", action="store_true", help="log what happens inside, tracebacks included")
     parser.add_argument("--version", action="version", version=f"sas-sandbox {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -97,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     pki.add(commands)
     psc.add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Of every command: options in full, so that one that does not exist is not taken for another (--ou for --out)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -117,8 +117,8 @@ class ExternalLrm(Declared, frozen=True):
 
     client_id: HubClientId
     software: Annotated[str, Meta(max_length=80)] = ""
-    format: Format = "json"
     ui: Url | None = None
+    format: Format = "json"
 
 
 class ExternalPlace(Declared, frozen=True):

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sandbox.banner import quoted
-from sandbox.commands.options import Commands, program
+from sandbox.commands.options import Commands, program, python
 from sandbox.config import Settings, load_settings
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.identifiers import luhn_digit
@@ -93,6 +93,7 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
         "data_dir": data,
         "port_base": options.port_base,
         "program": program(),
+        "python": python(),
     }
 
 

@@ -41,3 +41,11 @@ def program() -> str:
     if called.stem == "sas-sandbox":
         return "sas-sandbox" if shutil.which("sas-sandbox") == str(called) else quoted(str(called))
     return f"{quoted(sys.executable)} -m sandbox.cli"
+
+
+def python() -> str:
+    """The Python that this command runs on, as the person can type it."""
+    from sandbox.banner import quoted
+
+    beside = Path(sys.argv[0]).with_name(Path(sys.executable).name)
+    return quoted(str(beside) if beside.exists() else sys.executable)

@@ -177,7 +177,8 @@ class _Reader:
         unknown = [code for code in codes if code not in nos.VISIBILITIES]
         if unknown or not codes:
             requirement = "R01-46" if unknown else "R01-23"
-            self.told.wrong(requirement, f"{path}.meta.security", "its visibilities are {}", ", ".join(codes) or None)
+            cause = "{} instead of " + ", ".join(nos.VISIBILITIES)
+            self.told.wrong(requirement, f"{path}.meta.security", cause, ", ".join(codes) or None)
         return tuple(code for code in codes if code in nos.VISIBILITIES)
 
     def _types(self, slot: Node, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -209,7 +210,8 @@ class _Reader:
         codes = [text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "appointmentType"), "coding", path)]
         comment = text_of(slot, "comment") or None
         if not set(codes) & {nos.ROUTINE, nos.WALKIN}:
-            self.told.wrong("R01-49", f"{path}.appointmentType", "its codes are {}", ", ".join(codes) or None)
+            cause = f"{{}} instead of {nos.ROUTINE} or {nos.WALKIN}"
+            self.told.wrong("R01-49", f"{path}.appointmentType", cause, ", ".join(codes) or None)
         walkin = nos.WALKIN in codes or (nos.ROUTINE not in codes and comment is None)
         if comment is None and not walkin:
             self.told.wrong("R01-25", f"{path}.comment", "a bookable slot without its booking URL")
@@ -273,9 +275,17 @@ class _Reader:
         kinds: dict[str, Node] = {}
         for actor in actors:
             kinds.setdefault(str(actor.get("resourceType")), actor)
-        if "Location" in kinds:
+        if "Location" in kinds and self._is_site(kinds, key):
             return self._site(kinds["Location"])
         return self._person(kinds.get("Practitioner", NOTHING), kinds.get("PractitionerRole", NOTHING), key)
+
+    def _is_site(self, kinds: dict[str, Node], key: str) -> bool:
+        """Is the Location the actor: it is that of an association, or there is no person beside it."""
+        person = kinds.keys() & {"Practitioner", "PractitionerRole"}
+        if not person or reference_of(kinds["Location"].get("managingOrganization")):
+            return True
+        self.told.wrong("R01-42", f"{key}.actor", "a Location beside the person: its place is in the PractitionerRole")
+        return False
 
     def _person(self, practitioner: Node, role: Node, key: str) -> Agenda:
         for requirement, kind, actor in (
@@ -290,7 +300,7 @@ class _Reader:
         given = name.get("given")
         organization = node_of(node_of(role, "organization"), "identifier")
         structure = None
-        if organization:
+        if role:
             where = f"{self._name(role)}.organization"
             structure = self._structure({"identifier": [organization]}, where, "R01-20")
         return Agenda(

@@ -66,13 +66,16 @@ def meant(word: str, known: Mapping[str, str]) -> str:
 
     >>> meant("Bordaux", {"33063": "Bordeaux", "69123": "Lyon"})
     ': did you mean 33063 (Bordeaux)?'
+    >>> meant("sm54", {"SM54": "Médecine générale", "SM53": "Spécialiste en Médecine générale"})[:23]
+    ': did you mean SM54 (Mé'
     >>> meant("x", {"a": "", "b": ""})
     ' (known: a, b)'
     """
     wanted, names = _folded(word), {key: _folded(name) for key, name in known.items()}
     close = {*difflib.get_close_matches(wanted, [name for name in names.values() if name], MOST_MEANT)}
     alike = [key for key, name in names.items() if name == wanted] or [key for key in known if names[key] in close]
-    alike = alike or difflib.get_close_matches(word, known, MOST_MEANT)
+    keys = {_folded(key): key for key in known}
+    alike = alike or [keys[each] for each in difflib.get_close_matches(wanted, keys, MOST_MEANT)]
     if alike:
         return f": did you mean {' or '.join(_named(key, known[key]) for key in alike[:MOST_MEANT])}?"
     return f" (known: {', '.join(known)})" if 0 < len(known) <= MOST_LISTED else ""

@@ -302,7 +302,7 @@ class Aggregator:
                 flow=query.flow,
                 direction="in",
                 action="read answer",
-                peer=f"editor:{query.editor.slug}",
+                peer=query.editor.slug,
                 status=200,
                 note=note,
             )

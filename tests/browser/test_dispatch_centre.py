@@ -96,7 +96,7 @@ async def not_honoured(document: dict[str, Any], lrm: str, editor: str) -> None:
 
 async def test_the_regulators_day(tmp_path: Path) -> None:
     complaints: list[str] = []
-    async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
+    async with sandbox_here(tmp_path, preset="minimal", sos_take_over_s=0) as document, chromium() as browser:
         lrm = lrm_of(document)
         account = next(each for each in document["examples"]["regulators"] if each["territory"] == "SAS-33")
         context = await browser.new_context(viewport={"width": 1280, "height": 900})

@@ -65,7 +65,7 @@ async def test_every_mark_is_reached_by_the_tabulator_in_the_order_of_the_cards(
 
 async def test_who_has_slots_and_who_has_none_are_told_apart_on_the_map(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
-        await page.goto(f"{document['sas']['ui']}/sas/recherche?place=Gironde&type=HH")
+        await page.goto(f"{document['sas']['ui']}/sas/recherche?place=Rhône&type=HH")
         await searched(page)
         without = page.locator("#carte-dessin .others circle")
         assert await page.locator("#carte-dessin .free a").count() >= 1

@@ -67,6 +67,19 @@ def test_a_command_that_the_text_names_exists(page: str) -> None:
             parser = choices[0][word]
 
 
+def test_a_command_that_a_page_shows_can_be_typed() -> None:
+    shown = [
+        each
+        for page in (ROOT / "sandbox").rglob("templates/*.html")
+        for each in re.findall(r"<code>([^<]*sas-sandbox [^<]*)</code>", page.read_text("utf-8"))
+    ]
+    assert len(shown) > 1
+    for command in shown:
+        words = shlex.split(re.sub(r"\{\{.*?\}\}", "x", command))
+        assert words[0] == OURS, command
+        _parser().parse_args(words[1:])
+
+
 def test_every_file_that_a_command_or_the_text_names_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SAS_SANDBOX_DATA_DIR", raising=False)

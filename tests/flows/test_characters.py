@@ -54,7 +54,7 @@ async def test_what_one_editor_gets_wrong_is_counted_and_what_remains_is_shown(t
         assert slots(found, "rdv-commune") == slots(correct, "rdv-commune")
         assert slots(found, "garde-plus") == slots(correct, "garde-plus")
         told = await _journalled(document, "read answer", "R01-10")
-        assert told["peer"] == "editor:agenda-azur"
+        assert told["peer"] == "agenda-azur"
         assert (await _journalled(document, "GET /agenda-azur", "quirks: busy-slots"))["status"] == 200
         findings = 'sas_sandbox_editor_findings_total{editor="agenda-azur",requirement="R01-10"}'
         assert await _metric(document, findings) > 0

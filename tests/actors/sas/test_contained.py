@@ -130,9 +130,7 @@ async def test_a_mistake_of_ours_is_told_and_journalled(core: Core, caplog: pyte
     assert (state["state"], state["code"]) == ("failed", "internal")
     assert state["reason"] == "erreur du bac à sable à la lecture de sa réponse"
     assert page["partial"] is True
-    assert [line.peer for line in core.context.journal.take() if line.note.startswith("could not be")] == [
-        f"editor:{BAD}"
-    ]
+    assert [line.peer for line in core.context.journal.take() if line.note.startswith("could not be")] == [BAD]
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -102,7 +102,7 @@ async def test_a_bad_slot_loses_only_itself_and_is_journalled(core: Core) -> Non
     states = {editor["slug"]: editor for editor in page["editors"]}
     assert (states["agenda-azur"]["slots"], states["agenda-azur"]["findings"]) == (2, 1)
     told = [line for line in core.context.journal.take() if line.action == "read answer"]
-    assert [(line.peer, line.flow) for line in told] == [("editor:agenda-azur", "INT_R01")]
+    assert [(line.peer, line.flow) for line in told] == [("agenda-azur", "INT_R01")]
     assert told[0].note.startswith("R01-5 ")
     assert core.sas.health()["findings"] == 1
 

@@ -33,6 +33,8 @@ def updated(**more: Any) -> Any:
          f"R01-20 {ROLE}.organization.identifier.value: '330000018' instead of the prefixed id of a structure"),
         (BODY, "PractitionerRole", lambda one: one["organization"]["identifier"].pop("value"),
          f"R01-20 {ROLE}.organization.identifier.value: nothing instead of the prefixed id of a structure"),
+        (BODY, "PractitionerRole", lambda one: one.pop("organization"),
+         f"R01-20 {ROLE}.organization.identifier.value: nothing instead of the prefixed id of a structure"),
         (BODY, "PractitionerRole", lambda one: one["telecom"][0].update(value="01 99 00 12 34"),
          f"R01-35 {ROLE}.telecom[0].value: '01 99 00 12 34' has not the form +33…"),
         (BODY, "PractitionerRole", lambda one: one["contained"][0]["address"].pop("postalCode"),
@@ -47,6 +49,10 @@ def updated(**more: Any) -> Any:
          "SOS-6 Organization/399900300000018.identifier.value: nothing instead of the prefixed id of a structure"),
         (BODY, "Slot", lambda one: one.pop("status"),
          "R01-10 Slot/p-1.20261123T0800Z.status: nothing instead of free"),
+        (BODY, "Slot", lambda one: one.pop("appointmentType"),
+         "R01-49 Slot/p-1.20261123T0800Z.appointmentType: nothing instead of ROUTINE or WALKIN"),
+        (BODY, "Slot", lambda one: one["meta"].pop("security"),
+         "R01-23 Slot/p-1.20261123T0800Z.meta.security: nothing instead of PUBLIC, PRO, SNP, CPTS"),
         (BODY, "Slot", lambda one: one.pop("start"),
          "R01-11 Slot/p-1.20261123T0800Z.start: start is nothing instead of an instant"),
         (BODY, "Slot", updated(id=""), None),
@@ -56,6 +62,22 @@ def test_the_path_names_the_resource_in_which_the_fault_is(
     body: bytes, kind: str, change: Any, expected: str | None
 ) -> None:
     assert told(spoilt(body, kind, change)) == ([] if expected is None else [expected])
+
+
+def test_a_location_beside_the_person_does_not_make_a_site_of_his_agenda() -> None:
+    bundle = json.loads(BODY)
+    place = {"resourceType": "Location", "id": "l-1", "name": "Cabinet", "address": {"city": "Bordeaux"}}
+    bundle["entry"].append({"resource": place, "search": {"mode": "include"}})
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Schedule":
+            entry["resource"]["actor"].append({"reference": "Location/l-1"})
+    reading = read_bundle(json.dumps(bundle).encode())
+    assert [str(finding) for finding in reading.findings] == [
+        "R01-42 Schedule/p-1.actor: a Location beside the person: its place is in the PractitionerRole"
+    ]
+    assert [(slot.practitioner, slot.sos, slot.site) for slot in reading.slots] == [
+        (slot.practitioner, None, None) for slot in read_bundle(BODY).slots
+    ]
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ CURED = [
         "structure",
         "1330000018",
     ),
-    ("PractitionerRole", without("organization"), None, "structure", None),
+    ("PractitionerRole", without("organization"), "R01-20", "structure", None),
     ("Schedule", update(actor=[{"reference": "PractitionerRole/p-1"}]), "R01-15", "practitioner", "819800000010"),
     ("Schedule", update(actor=[{"reference": "Practitioner/819800000010"}]), "R01-19", "place", None),
     ("Schedule", update(id="other"), "R01-12", "practitioner", None),

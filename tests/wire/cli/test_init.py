@@ -42,6 +42,7 @@ def test_editor_gets_configuration_certificates_sheet_appointment_and_three_comm
     lines = capsys.readouterr().out.splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  ")]
     assert [command[1] for command in commands] == ["up", "--cacert", "-i"]
+    assert [line for line in lines if line.startswith("  ") and "'" in line] == []  # no quotation to Windows
     for command in commands:
         named = [word.removeprefix("@") for word in command if word.startswith((".sandbox", "agenda-neuf", "@"))]
         assert named
@@ -70,7 +71,10 @@ def test_lrm_gets_configuration_certificate_sheet_and_three_commands(
     options = ["--data-dir", "d a/ta", "--port-base", "9100", "--title", 'Régul "+"', "--out", "x/y z"]
     assert main(["init", "lrm", "regul-plus", "--client-id", "fr.health.samu690", *options]) == 0
     out = capsys.readouterr().out
-    assert [shlex.split(line)[1] for line in out.splitlines() if line.startswith("  ")] == ["up", "lrm.py", "l02"]
+    commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  ")]
+    assert [command[1] for command in commands] == ["up", "lrm.py", "l02"]
+    assert Path(commands[1][0]).is_file()  # a Python
+    assert out.endswith(f"(il lui faut pika : {shlex.quote(commands[1][0])} -m pip install pika).\n")
     settings = load_settings({}, {}, here / "x" / "y z" / "regul-plus.yaml")
     assert (settings.port_base, settings.data) == (9100, here / "d a" / "ta")
     assert [(row.client_id, row.software) for row in settings.external_lrms] == [("fr.health.samu690", 'Régul "+"')]
@@ -99,6 +103,13 @@ def test_the_same_name_gives_the_same_files_and_another_one_others(here: Path) -
     ids = [set(re.findall(r'"(\d{10,15}|urn:oid:[\d.]+)"', each.read_text("utf-8"))) for each in (config, other)]
     assert len(ids[0]) == len(ids[1]) == 4
     assert not ids[0] & ids[1]
+
+
+def test_an_option_that_does_not_exist_is_not_taken_for_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["init", "editor", "x", "--ou", "399929934988181"])
+    assert (ended.value.code, [*here.iterdir()]) == (2, [])
+    assert "unrecognized arguments: --ou 399929934988181" in capsys.readouterr().err
 
 
 def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

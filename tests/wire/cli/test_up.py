@@ -68,6 +68,7 @@ def test_the_printed_commands_work_as_they_are(tmp_path: Path) -> None:
             lines.append(running.process.stdout.readline())
         assert json.loads((tmp_path / "ready.json").read_text("utf-8"))["tls"]["ca"].startswith("/")
         curl = next(line for line in lines if line.strip().startswith("curl "))
+        assert "'" not in curl  # no quotation to Windows
         done = subprocess.run(["sh", "-c", curl.strip() + " -s -f"], capture_output=True, text=True, timeout=10)
         scenario = next(line for line in lines if "scenario run" in line)
         played = subprocess.run(["sh", "-c", scenario], capture_output=True, text=True, timeout=60, cwd=ROOT)

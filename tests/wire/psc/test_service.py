@@ -56,7 +56,7 @@ async def issuer(context: Context) -> AsyncIterator[str]:
     service = build(context)
     assert service.health() == {"started": False}
     await service.start()
-    assert service.health() == {"clients": 1, "accounts": 1, "codes": 0}
+    assert service.health() == {"clients": 1, "accounts": 1, "codes": 0, "disk": "ok"}
     yield context.settings.http(PSC_UI, "/psc")
     await service.stop()
 

@@ -247,7 +247,7 @@ async def test_slots_of_somebody_else_are_dropped_and_told(tmp_path: Path, popul
         assert at.aggregator.findings["R01-16"] == 1
         assert not results.partial
         (told,) = [line for line in at.journal.take() if line.action == "read answer"]
-        assert told.peer == f"editor:{BAD}"
+        assert told.peer == BAD
         assert told.note.startswith("R01-16 Slot/")
         assert told.note.endswith("(2 places)")
 

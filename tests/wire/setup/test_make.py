@@ -56,7 +56,8 @@ class Checkout:
 
     def make(self) -> tuple[int, str, str]:
         """`make` of what runs: exit code, standard output, standard error without make's own line."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "COV"))}
+        kept = ("PIP_", "COV", "MAKE", "MFLAGS")  # `make test` is a make of its own
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
         environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
         environ |= {"PYTHONPATH": str(ROOT)}
         command = ["make", f"PYTHON={sys.executable}", ".venv/.runtime"]

@@ -100,7 +100,8 @@ async def test_from_init_to_the_first_acknowledged_orientation(tmp_path: Path) -
             (program,) = blocks("python")
             assert shell.run(f"{sys.executable} -c {shlex.quote(program)}").strip() == "None"
         assert document["hub"]["spare_clients"][0] in GUIDE
-        assert running.end()[0] == 0
+        code, shown, _ = running.end()
+        assert (code, re.findall(r"^ +(.+) \(externe\)", shown, re.MULTILINE)) == (0, ["Mon Agenda", "LRM SAS-33"])
 
 
 def both(directory: Path) -> Path:
