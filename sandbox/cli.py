@@ -11,6 +11,7 @@ import argparse
 import io
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level = logging.DEBUG if options.debug else logging.WARNING
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         code: int = options.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except UsageError as error:
@@ -50,10 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sas-sandbox: {error}", file=sys.stderr)
         return 1
     except Exception as error:  # the last resort: a defect of ours is one line too
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return 1
         log.debug("unexpected", exc_info=True)
         print(f"sas-sandbox: internal error: {type(error).__name__}: {error} (--debug shows where)", file=sys.stderr)
         return 1
     return code
+
+
+def _is_unread() -> bool:
+    """Has whoever read our output left (`| head`)? Then nothing more is written to it."""
+    if not POSIX:
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if not output.poll(0):  # it was another pipe, or a connection
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

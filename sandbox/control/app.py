@@ -57,7 +57,7 @@ from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
-from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed, refused
+from sandbox.kernel.errors import DISK_FAULTS, Issue, RequestError, StoreError, malformed, refused
 from sandbox.kernel.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
@@ -80,6 +80,8 @@ TOKEN_NEEDED = (
     "(file admin-token of the data directory, control.token of endpoints.json)"
 )
 RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
+
+_log = logging.getLogger(__name__)
 
 
 class Control:
@@ -408,25 +410,48 @@ def _error_handlers(pages: Pages) -> dict[Any, Any]:
     """RFC 9457 problems for programs (`__admin`), pages for people."""
     on_page = error_handlers(pages)
 
-    def request_error(request: Request, error: RequestError) -> Response:
-        if not _is_admin(request):
-            return on_page[RequestError](request, error)
-        if error.status == 401:
-            return _problem(401, (Issue("login", TOKEN_NEEDED, "Authorization"),))
-        return _problem(error.status, error.issues)
+    def either(kind: Any, problem: Callable[[Request, Any], Response]) -> Callable[[Request, Any], Response]:
+        def answer(request: Request, error: Any) -> Response:
+            return problem(request, error) if _is_admin(request) else on_page[kind](request, error)
 
-    def http_error(request: Request, error: HTTPException) -> Response:
-        if not _is_admin(request):
-            return on_page[HTTPException](request, error)
-        issue = Issue("not-found", f"{error.detail}: {request.method} {request.url.path}")
-        return _problem(error.status_code, (issue,), error.headers)
+        return answer
 
-    def store_error(request: Request, error: StoreError) -> Response:
-        if not _is_admin(request):
-            return on_page[StoreError](request, error)
-        return _problem(503, (Issue("transient", f"nothing can be stored now: {error.reason}"),), {"Retry-After": "5"})
+    return {kind: either(kind, problem) for kind, problem in _PROBLEMS.items()}
 
-    return {RequestError: request_error, HTTPException: http_error, StoreError: store_error}
+
+def _refused(_: Request, error: RequestError) -> Response:
+    if error.status == 401:
+        return _problem(401, (Issue("login", TOKEN_NEEDED, "Authorization"),))
+    return _problem(error.status, error.issues)
+
+
+def _not_here(request: Request, error: HTTPException) -> Response:
+    issue = Issue("not-found", f"{error.detail}: {request.method} {request.url.path}")
+    return _problem(error.status_code, (issue,), error.headers)
+
+
+def _not_stored(_: Request, error: StoreError) -> Response:
+    return _problem(503, (Issue("transient", f"nothing can be stored now: {error.reason}"),), {"Retry-After": "5"})
+
+
+def _system_refuses(request: Request, error: OSError) -> Response:
+    if error.errno not in DISK_FAULTS:
+        raise error  # a defect like any other
+    return _not_stored(request, StoreError(f"{error.filename or 'disk'}: {error.strerror}"))
+
+
+def _defect(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__)
+    return _problem(500, (Issue("exception", "internal error"),))
+
+
+_PROBLEMS: Mapping[Any, Callable[[Request, Any], Response]] = {
+    RequestError: _refused,
+    HTTPException: _not_here,
+    StoreError: _not_stored,
+    OSError: _system_refuses,
+    Exception: _defect,
+}
 
 
 def _is_admin(request: Request) -> bool:

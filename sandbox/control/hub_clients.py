@@ -112,8 +112,9 @@ class HubClients:
             raise refused(why_not(request.id), "id", code="value")
         if len(request.software) > LONGEST_NAME:
             raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
-        if any(row["id"] == request.id for row in self.listed()):
-            raise RequestError(409, Issue("duplicate", f"'{request.id}' is a client of the hub already", "id"))
+        known = {row["id"].lower(): row["id"] for row in self.listed()}.get(request.id.lower())
+        if known is not None:  # in whatever case: a client's certificate files have its name
+            raise RequestError(409, Issue("duplicate", f"'{known}' is a client of the hub already", "id"))
         if request.id in self._leaving():
             raise RequestError(
                 409, Issue("conflict", f"'{request.id}' is still being taken away: DELETE it again", "id")

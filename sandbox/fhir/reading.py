@@ -97,11 +97,12 @@ class _Reader:
             self.told.wrong("R01-13", path, f"{_element(path)} is {{}} instead of {wanted}", value)
         if bundle.get("type") != "searchset":
             self.told.wrong("R01-14", "Bundle.type", "{} instead of searchset", bundle.get("type"))
-        following = next((text_of(link, "url") for _, link in nodes_of(bundle, "link", "") if _is_next(link)), None)
+        further = (text_of(link, "url") for _, link in nodes_of(bundle, "link", "") if _is_next(link))
+        following = next(further, None) or None  # an empty URL leads nowhere
         total = bundle.get("total")
         whole = total if isinstance(total, int) and not isinstance(total, bool) else None
         found = [slot for slot in slots if slot is not None]
-        reading = Reading(found, [], whole, following or None, len(slots), self._count_schedules())
+        reading = Reading(found, [], whole, following, len(slots), self._count_schedules())
         if following is None and total not in reading.totals:
             self.told.wrong("R01-13", "Bundle.total", f"{{}}, but there are {len(slots)} slots", total)
         reading.findings.extend(self.told.all())

@@ -118,6 +118,7 @@ def _unreadable(octets: bytes, error: orjson.JSONDecodeError) -> JsonError:
 
 _REASONS = {
     "depth limit": "far too many levels of objects and arrays",
+    "allocate": "far too many levels of objects and arrays",  # orjson's words when they are not closed
     "surrogate": "a string with half a surrogate pair",
 }
 

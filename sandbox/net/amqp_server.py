@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from sandbox.amqp.broker import Broker
 from sandbox.amqp.permissions import Authenticator
@@ -19,6 +19,7 @@ from sandbox.amqp.session import Session
 from sandbox.amqp.states import ConnectionState
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.crowd import Crowd
+from sandbox.net.http.descriptors import highest
 from sandbox.net.revocation import Contexts
 from sandbox.net.tls import Peer, TlsServer
 from sandbox.tasks import keep
@@ -26,6 +27,8 @@ from sandbox.tasks import keep
 MAX_CONNECTIONS = 2000
 HANDSHAKE_TIMEOUT = 10.0  # s from the transport's start to connection.open
 CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to hang up (RabbitMQ's)
+_BACKLOG = 1024
+_BACK_OFF = 0.1  # s before the next try when the system has no descriptor left
 _TICK = 0.25  # s between looks at heartbeats, time limits and message TTLs
 _FLUSHED = 5.0  # s for the last octets to leave
 _OUTPUT_MOST = 1024 * 1024  # octets that a client does not read, above which it is not read from
@@ -50,7 +53,8 @@ class AmqpServer:
         self.broker, self.clock = broker, clock
         self.connections: set[Connection] = set()
         self._socket, self._login, self._tls, self._most = sock, login, tls, max_connections
-        self._server: asyncio.Server | None = None
+        self._door: asyncio.Task[None] | None = None
+        self._coming: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._handshakes: set[TlsServer] = set()
         self._dirty: set[Connection] = set()
@@ -61,17 +65,20 @@ class AmqpServer:
 
     async def start(self) -> None:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, sock=self._socket, backlog=1024)
+        self._socket.setblocking(False)
+        self._socket.listen(_BACKLOG)
+        self._door = keep(self._accept, "AMQP door")
         self._ticker = keep(self._tick, "AMQP clock")
 
     async def stop(self, grace: float = 2.0) -> None:
         """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""
-        if self._server is None or self._ticker is None:
+        if self._door is None or self._ticker is None:
             self._socket.close()
             return
-        self._server.close()
+        self._door.cancel()
         self._ticker.cancel()
+        await asyncio.wait([self._door, *self._coming])
+        self._socket.close()
         now = self.clock()
         for connection in list(self.connections):
             connection.session.shut_down(now)
@@ -86,6 +93,37 @@ class AmqpServer:
             connection.transport.abort()
         for handshake in list(self._handshakes):
             handshake.abort()
+
+    async def _accept(self) -> None:
+        """Take connections as they come, but leave some file descriptors to the consoles when those run short."""
+        loop, limit = asyncio.get_running_loop(), highest(console=False)
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(self._socket)
+            except OSError as error:
+                self._told.warning("AMQP: no connection can be taken: %s", error)
+                await asyncio.sleep(_BACK_OFF)
+                continue
+            if sock.fileno() >= limit:
+                self._told.warning("AMQP: file descriptors run short, those who come are turned away")
+                self._abandon_a_handshake()
+                sock.close()
+            else:
+                coming = asyncio.create_task(loop.connect_accepted_socket(self._protocol, sock))
+                self._coming.add(coming)
+                coming.add_done_callback(self._came)
+            await asyncio.sleep(0)
+
+    def _came(self, coming: asyncio.Task[Any]) -> None:
+        self._coming.discard(coming)
+        if not coming.cancelled() and coming.exception() is not None:
+            _log.info("AMQP: a connection was gone before it began: %s", coming.exception())
+
+    def _abandon_a_handshake(self) -> None:
+        """Whoever has not shown a certificate yet makes room for who comes next."""
+        unfinished = (one for one in self._handshakes if not one.is_open and not one.transport.is_closing())
+        if (leaving := next(unfinished, None)) is not None:
+            leaving.abort()
 
     def _protocol(self) -> asyncio.Protocol:
         if self._tls is None:

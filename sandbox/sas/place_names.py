@@ -2,15 +2,16 @@
 
 L’Haÿ‑les‑Roses · Bouscat (Le) · Villefranche s/ Saône     the name, in any spelling
 33800 Bordeaux · 33076 Bordeaux Cedex 9                    one of its postal codes, or that of a CEDEX
-Lyon 3e arrondissement · Paris 16 · Paris XVIe arr.         an arrondissement, which is searched as its city
-Vienne (38) · Saint-Denis, La Réunion · Ajaccio 2A          the département, which tells towns of one name apart
+33 000 Bordeaux                                             a postal code with a space in it
+Lyon 3e arrondissement · Paris 16 · Paris XVIe arr. · Lyon troisième     an arrondissement: its city is searched
+Vienne (38) · Vienne Isère · Saint-Denis, La Réunion · Ajaccio 2A        the département: tells namesakes apart
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Town
@@ -35,6 +36,14 @@ _ORDINAL = re.compile(f"([0-9]{{1,2}})(?:{'|'.join(_SUFFIXES)})")
 _NUMERALS = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx"
 _ROMAN = {numeral: at for at, numeral in enumerate(_NUMERALS.split(), 1)}
 _ROMAN_ORDINAL = re.compile(r"([ivx]+)(?:er|e|eme)?")
+_WORDS = (
+    *("premier", "deuxieme", "troisieme", "quatrieme", "cinquieme", "sixieme", "septieme", "huitieme", "neuvieme"),
+    *("dixieme", "onzieme", "douzieme", "treizieme", "quatorzieme", "quinzieme", "seizieme"),
+    *("dix septieme", "dix huitieme", "dix neuvieme", "vingtieme"),
+)
+_IN_WORDS = {words: at for at, words in enumerate(_WORDS, 1)}
+_APART = re.compile(r"(?<![0-9])([0-9]{2})[ \u00a0\u202f]([0-9]{3})(?![0-9])")
+_LINKS = frozenset({"de", "du", "en", "dans"})  # before the name of a département
 _DISTRICT = frozenset({"arrondissement", "arrdt", "ardt", "arr"})
 _ARTICLES = frozenset({"le", "la", "les", "l"})
 
@@ -62,6 +71,16 @@ class TownName:
         """The name without its spaces: `L'Haÿ`, `L Hay` and `LHay` are one."""
         return letters_of(self.name)
 
+    def apart(self) -> TownName | None:
+        """Town and département, when the name ends with that of one (`Vienne Isère`); None when it does not."""
+        words = self.name.split()
+        for at in range(1, len(words)):  # the longest name of a département first
+            code = DEPARTMENT_NAMES.get(" ".join(words[at:]))
+            if code is not None:
+                end = at - 1 if at > 1 and words[at - 1] in _LINKS else at
+                return replace(self, name=" ".join(words[:end]), codes=(*self.codes, code.lower()))
+        return None
+
 
 def letters_of(words: str) -> str:
     """A folded name as it is compared: no spaces, no difference between `lès` and `lez`, `s/` and `sur`."""
@@ -70,7 +89,7 @@ def letters_of(words: str) -> str:
 
 def read_town(text: str) -> TownName:
     """Take a text apart. What it names need not exist."""
-    body, code = _with_department(text)
+    body, code = _with_department(joined(text))
     words = folded(body).split()
     cedex = "cedex" in words
     if cedex:
@@ -79,6 +98,11 @@ def read_town(text: str) -> TownName:
     codes = tuple(word for word in words if word[0].isdigit())
     name = " ".join(word for word in words if not word[0].isdigit())
     return TownName(name, (*codes, *((code,) if code else ())), district, cedex)
+
+
+def joined(text: str) -> str:
+    """The text with its postal codes in one piece: `33 000 Bordeaux`."""
+    return _APART.sub(r"\1\2", text)
 
 
 def _with_department(text: str) -> tuple[str, str]:
@@ -102,6 +126,7 @@ def _without_cedex(words: list[str]) -> list[str]:
 
 def _district(words: list[str]) -> tuple[list[str], int | None]:
     """Without the arrondissement, and its number: an ordinal, or whatever number stands before the word itself."""
+    words = _ordinals(words)
     for at, word in enumerate(words):
         if word in _DISTRICT:
             begins = at - 2 if words[at - 1] in _SUFFIXES else at - 1  # `16 e arrondissement`
@@ -112,6 +137,18 @@ def _district(words: list[str]) -> tuple[list[str], int | None]:
         if at and (match := _ORDINAL.fullmatch(word)):
             return words[:at] + words[at + 1 :], int(match[1])
     return words, None
+
+
+def _ordinals(words: list[str]) -> list[str]:
+    """With digits for the ordinals that are written in words, unless the text begins with them."""
+    found: list[str] = []
+    for word in words:
+        two = f"{found[-1]} {word}" if len(found) > 1 else ""
+        if two in _IN_WORDS:
+            found[-1:] = [f"{_IN_WORDS[two]}e"]
+        else:
+            found.append(f"{_IN_WORDS[word]}e" if found and word in _IN_WORDS else word)
+    return found
 
 
 def _number(word: str) -> int | None:

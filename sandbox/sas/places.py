@@ -27,6 +27,7 @@ from sandbox.sas.place_names import (
     TownName,
     contradiction,
     fits,
+    joined,
     letters_of,
     nearly_fits,
     read_town,
@@ -120,6 +121,10 @@ class Places:
 
     def _named(self, said: TownName) -> list[Town]:
         """The towns that are meant, the first of the dataset first. Raises Contradiction: none fits what is said."""
+        apart = said.apart()
+        return self._exactly(said) or (self._exactly(apart) if apart else [])
+
+    def _exactly(self, said: TownName) -> list[Town]:
         named, alike = self._by_name.get(said.name, []), self._by_letters.get(said.letters, [])
         fitting = self._fitting(named, said) or self._fitting(alike, said)
         if alike and not fitting:
@@ -150,7 +155,7 @@ class Places:
         `Bordeaux` · `33800` · `12 rue du Modèle, 33000 Bordeaux` · `33`, `Gironde` or `Gironde (33)`: a town is
         stronger than a département of the same name.
         """
-        text = _COUNTRY.sub("", text).strip()
+        text = joined(_COUNTRY.sub("", text).strip())
         if not text:
             return None
         try:

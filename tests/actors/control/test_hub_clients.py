@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -226,3 +228,36 @@ async def test_a_form_that_there_is_not_is_refused(browser: httpx.AsyncClient) -
     assert answer.status_code == 400
     assert "'yaml'" in answer.text
     assert "format" in answer.text
+
+
+async def test_names_that_differ_in_case_only_are_one(hub: Hub, browser: httpx.AsyncClient) -> None:
+    """Their certificate files would be one where file systems ignore case."""
+    await add(browser)
+    answer = await browser.post("/__admin/hub/clients", json={"id": NEW.replace("samu", "SAMU")})
+    assert (answer.status_code, await listed(browser)) == (409, [NEW])
+    assert f"'{NEW}' is a client of the hub already" in answer.text
+
+
+async def test_a_disk_that_refuses_a_file_is_told_to_programs_as_a_problem(
+    hub: Hub, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(hub_clients.endpoints, "write", full)
+    answer = await add(browser)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "No space left on device" in answer.json()["title"]
+
+
+async def test_a_defect_is_told_to_programs_as_a_problem_without_detail(
+    control: Control, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("of ours")
+
+    monkeypatch.setattr(hub_clients.endpoints, "write", broken)
+    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
+        answer = await add(client)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json()["title"] == "internal error"

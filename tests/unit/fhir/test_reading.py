@@ -115,6 +115,17 @@ def test_empty_bundle_is_fine_and_next_link_is_told():
     assert (reading.slots, reading.findings, reading.following) == ([], [], "https://x")
 
 
+@pytest.mark.parametrize("url", ["", "  ", None])
+def test_a_next_link_that_leads_nowhere_hides_no_wrong_total(url):
+    bundle = json.loads(BODY)
+    bundle["link"] = [*bundle.get("link", ()), {"relation": "next", "url": url}]
+    assert "Bundle.total" not in {finding.path for finding in read_bundle(json.dumps(bundle).encode()).findings}
+    bundle["total"] += 5
+    reading = read_bundle(json.dumps(bundle).encode())
+    assert reading.following is None
+    assert "Bundle.total" in {finding.path for finding in reading.findings}
+
+
 def update(**more):
     return lambda resource: resource.update(more)
 

@@ -45,6 +45,7 @@ REFUSED = [
     (b"[" + b"9" * 70_000 + b"]", "a number that is out of range", "line 1, column 2"),
     (rb'"\ud800"', "a string with half a surrogate pair", "line 1, column 2"),
     (b"[" * 2000 + b"]" * 2000, "far too many levels", "line 1, column 1026"),
+    (b'{"a":' + b"[" * 500, "far too many levels", "line 1, column 464"),
     (nested(66), "more than 64 levels", "$" + ".a[0]" * 32),
     (b"[" + nested(64) + b"]", "more than 64 levels", "$[0]" + ".a[0]" * 31 + ".a"),
     (b"[" + b"{}," * 10_000 + b"{}]", "about 20002 elements (at most 5000)", ""),

@@ -80,6 +80,16 @@ def test_every_namesake_is_offered_with_what_tells_it_apart(national: Directory)
         ("Paris 16 e arr.", "75056"),
         ("Paris, XVIe arrondissement", "75056"),
         ("75111 Paris", "75056"),
+        ("33 000 Bordeaux", "33063"),
+        ("69 003 Lyon", "69123"),
+        ("33 800", "33063"),
+        ("Lyon troisième arrondissement", "69123"),
+        ("Paris dix-septième", "75056"),
+        ("Marseille premier arrondissement", "13055"),
+        ("Vienne Isère", "38544"),
+        ("Bordeaux Gironde", "33063"),
+        ("Saint-Denis de La Réunion", "97411"),
+        ("Neuilly-sur-Marne", "93050"),  # not a Neuilly-sur in Marne
         ("Bouscat (Le)", "33069"),
         ("Chalon s/ Saône", "71076"),
         ("Castelnau-le-Lès", "34057"),
@@ -128,6 +138,7 @@ def test_an_address_in_it(national: Directory, text: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("text", "french"),
     [
+        ("Lyon Isère", "Lyon est dans le département Rhône (69), le texte dit « Isère (38) »"),
         ("Bordeaux (69)", "Bordeaux est dans le département Gironde (33), le texte dit « Rhône (69) »"),
         ("33000 Lyon", "le texte dit « 33000 » ; ce code postal est celui de Bordeaux"),
         ("33700 Bordeaux", "ce code postal est celui de Mérignac"),

@@ -5,6 +5,7 @@ see them are played on both brokers in `observed/test_connections.py`."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 
@@ -236,3 +237,53 @@ async def test_connection_that_broke_down_is_written_nothing_more():
     assert connection.session.waiting > 0, "it was not to be written, and was"
     connection.connection_lost(None)
     await server.stop()
+
+
+async def knocks(port, count):
+    """That many strangers who say nothing; how many of them were hung up on within a second."""
+
+    async def hung_up(reader):
+        try:
+            async with asyncio.timeout(1):
+                return await reader.read(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
+    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
+    ends = await asyncio.gather(*(hung_up(reader) for reader, _ in pairs))
+    for _, writer in pairs:
+        writer.close()
+    return sum(ends)
+
+
+async def test_strangers_leave_some_descriptors_to_the_consoles(house, raw, monkeypatch):
+    with socket.socket() as next_one:
+        limit = next_one.fileno() + 50
+    monkeypatch.setattr(amqp_server, "highest", lambda *, console: limit)
+    hub = house.hub()
+    await hub.start()
+    turned_away = await knocks(house.port, 40)
+    assert 2 <= turned_away < 40, "the last ones, and those before whose handshake was unfinished"
+    wire = await raw()  # they are gone: whoever comes is let in
+    await wire.login()
+    await wire.close()
+    await hub.stop()
+
+
+async def test_a_system_without_descriptors_is_waited_for(plain_house, raw_type, monkeypatch):
+    made, accepted = Plainly(plain_house._first), asyncio.get_running_loop().sock_accept
+    fails = [OSError(errno.EMFILE, "Too many open files")]
+
+    async def accept(sock):
+        if fails:
+            raise fails.pop()
+        return await accepted(sock)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", accept, raising=False)
+    await made.server.start()
+    wire = await enter(raw_type, plain_house.port)
+    await wire.close()
+    await made.server.stop(0.1)
+    assert fails == []
