@@ -72,6 +72,15 @@ class Manifest(msgspec.Struct):
             return False
         return all(_digest(directory / file) == digest for file, digest in entry.files.items())
 
+    def damaged(self, directory: Path, name: str, now: datetime) -> Path | None:
+        """A file of an entry within its window that is not as it was written; None: there is none. A file that is gone
+        was taken away on purpose."""
+        entry = self.entries.get(name)
+        if entry is None or not entry.since <= now < entry.until:
+            return None
+        wrong = (file for file, digest in entry.files.items() if _digest(directory / file) not in (None, digest))
+        return next((directory / file for file in wrong), None)
+
     def write(
         self, directory: Path, name: str, wanted: str, window: tuple[datetime, datetime], files: Mapping[str, bytes]
     ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.kernel.errors import UsageError
 from sandbox.pki.issuing import (
     CA_LIFE,
     CRL_LIFE,
@@ -88,8 +89,16 @@ class Workshop:
         ).decode()
 
     def _authority(self) -> tuple[Pair, Pair]:
-        """Root and intermediate, from their files, or fresh when they do not hold."""
+        """Root and intermediate, from their files, or fresh when they do not hold (their files are gone, say).
+
+        Raises UsageError when a file of theirs is damaged: another authority would end every certificate that was
+        issued, without a word.
+        """
         folder = self.directory / "authority"
+        if (damaged := self.manifest.damaged(self.directory, "authority", self.now)) is not None:
+            raise UsageError(
+                f"'{damaged}' is damaged: put it back, or remove it to have all certificates made anew"
+            )
         if self.manifest.holds(self.directory, "authority", "", self.now):
             pems = [(folder / f"{name}{end}").read_bytes() for name in ("root", "issuer") for end in (".pem", ".key")]
             return read_pair(*pems[:2]), read_pair(*pems[2:])

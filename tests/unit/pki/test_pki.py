@@ -221,6 +221,18 @@ def test_a_damaged_manifest_is_refused_since_what_was_issued_and_revoked_is_nowh
     assert make().client("sas").key.is_file()
 
 
+@pytest.mark.parametrize("name", ["authority/root.key", "authority/issuer.pem", "ca.pem"])
+def test_a_damaged_authority_is_refused_since_all_that_was_issued_hangs_on_it(make: Make, name: str) -> None:
+    path = make().directory / name
+    kept = path.read_bytes()
+    for octets in (b"", kept.replace(b"A", b"B", 1)):
+        path.write_bytes(octets)
+        with pytest.raises(UsageError, match=rf"{name}' is damaged: put it back, or remove it"):
+            make()
+    path.write_bytes(kept)
+    assert make().client("sas").key.is_file()
+
+
 def test_a_leftover_of_a_crash_does_not_stop_the_start(make: Make) -> None:
     pki = make()
     (pki.directory / ".sas.key.new").write_bytes(b"half")
