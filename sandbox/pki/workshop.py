@@ -96,9 +96,7 @@ class Workshop:
         """
         folder = self.directory / "authority"
         if (damaged := self.manifest.damaged(self.directory, "authority", self.now)) is not None:
-            raise UsageError(
-                f"'{damaged}' is damaged: put it back, or remove it to have all certificates made anew"
-            )
+            raise UsageError(f"'{damaged}' is damaged: put it back, or remove it to have all certificates made anew")
         if self.manifest.holds(self.directory, "authority", "", self.now):
             pems = [(folder / f"{name}{end}").read_bytes() for name in ("root", "issuer") for end in (".pem", ".key")]
             return read_pair(*pems[:2]), read_pair(*pems[2:])
