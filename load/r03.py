@@ -74,6 +74,12 @@ class MemoryStore:
                 rows.pop(write.key, None)
         return _done()
 
+    @property
+    def failure(self) -> str | None:
+        return None
+
+    def check(self) -> None: ...
+
     async def barrier(self) -> None: ...
 
     async def close(self) -> None: ...
