@@ -19,7 +19,7 @@ from tests.support.watchdog import longest_stall
 
 LIMIT_S = 0.1
 TIMES_IDLE = 20  # by the clock, where the machine is so busy that an idle loop stands still for over 5 ms
-TRIES = 5
+TRIES = 15  # what is dear is so each time, what a busy machine adds is not
 
 
 def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
@@ -30,8 +30,7 @@ def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
         for _ in range(TRIES):
             idle = reached.run(longest_stall(asyncio.sleep(0.05)))
             stall = reached.run(longest_stall(entrance(body)))
-            waited = stall.wall - stall.cpu  # for somebody or something else: what we do ourselves is judged by itself
-            if stall.cpu < LIMIT_S and waited < max(LIMIT_S, TIMES_IDLE * idle.wall):
+            if stall.cpu < LIMIT_S and stall.wall < max(LIMIT_S, TIMES_IDLE * idle.wall):
                 break
         else:
             worst[what] = stall, idle
