@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import NamedTuple
 
 TICK_S = 0.001
@@ -16,6 +18,17 @@ class Stall(NamedTuple):
 
     wall: float
     cpu: float
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Without whoever traces each line (coverage), who makes it several times slower than it is for its users."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
 
 
 async def longest_stall(work: Awaitable[object]) -> Stall:
