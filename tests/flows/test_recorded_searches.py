@@ -12,6 +12,7 @@ from tests.support.searches import RECORDINGS
 MOST_TOLD = 20
 
 
+@pytest.mark.timeout(600)  # half a minute where nothing else runs and nothing is traced
 @pytest.mark.parametrize("name", RECORDINGS)
 async def test_searches_are_answered_as_they_were_recorded(name: str, tmp_path: Path) -> None:
     now, then = await played(name, tmp_path), recorded(name)

@@ -192,7 +192,7 @@ def _numbered(body: bytes) -> bytes:
     """Editors draw the identifiers of appointments at random, and the SAS core's follow from them: numbers instead, in
     the order in which they appear. The regulators' accounts have the same form and are not among them."""
     found: dict[bytes, bytes] = {}
-    form = rb"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+    form = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
     return re.sub(form, lambda m: found.setdefault(m[0], b"id-%d" % len(found)), body)
 
 
