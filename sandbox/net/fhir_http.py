@@ -22,8 +22,8 @@ from starlette.types import Scope
 from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
-from sandbox.kernel.numbers import whole_number
 from sandbox.kernel.seldom import Seldom
+from sandbox.kernel.text.numbers import whole_number
 from sandbox.net.at_once import Ready
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences

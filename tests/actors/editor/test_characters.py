@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sandbox.editor.flows import identify_fhir
+from sandbox.editor.fhir.identify import identify_fhir
 from sandbox.kernel.character import EVERYBODY, Character, Delay, switches_of
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World

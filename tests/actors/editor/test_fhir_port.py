@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from sandbox.editor.app import FhirPort, _is_sas
-from sandbox.editor.flows import identify_fhir, identify_page
-from sandbox.editor.venues import find_venue
+from sandbox.editor.appointments.venues import find_venue
+from sandbox.editor.fhir.identify import identify_fhir, identify_page
 from sandbox.fhir.practitioner import RegulatorAccount, parse_regulator, render_regulator
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.config import load_settings
 from sandbox.editor.app import READABLE
-from sandbox.editor.flows import identify_fhir
+from sandbox.editor.fhir.identify import identify_fhir
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, Identifier
 from sandbox.net.context import Context
