@@ -47,10 +47,12 @@ from sandbox.fhir.practitioner import parse_regulator, render_regulator
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
-from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge, Note, RequirePeer, refusals
-from sandbox.net.fhir_http import (
+from sandbox.net.http.at_once import Ready
+from sandbox.net.http.client import HttpClient
+from sandbox.net.http.conditions import conditions_of, weak_etag
+from sandbox.net.http.edge import Edge, Note, RequirePeer, refusals
+from sandbox.net.http.fhir_http import (
     answering,
     check_accept,
     fhir_response,
@@ -66,8 +68,6 @@ from sandbox.net.fhir_http import (
     to_metadata,
     wants_representation,
 )
-from sandbox.net.http.client import HttpClient
-from sandbox.net.http.conditions import conditions_of, weak_etag
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer

@@ -24,7 +24,7 @@ from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.schema import SCHEMA
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge
+from sandbox.net.http.edge import Edge
 from sandbox.net.http.server import Listener
 from sandbox.partners import ExternalLrm
 from sandbox.population.agendas.agenda import zone_of

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from sandbox.config import PSC_UI
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge
+from sandbox.net.http.edge import Edge
 from sandbox.net.http.server import Listener
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider

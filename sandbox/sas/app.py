@@ -22,9 +22,9 @@ from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge, RequirePeer, refusals
-from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
 from sandbox.net.http.client import HttpClient
+from sandbox.net.http.edge import Edge, RequirePeer, refusals
+from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer

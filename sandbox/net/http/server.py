@@ -21,11 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.seldom import Seldom
-from sandbox.net.at_once import AtOnce
 from sandbox.net.crowd import Crowd
 from sandbox.net.descriptors import highest, most_connections
-from sandbox.net.edge import Edge
+from sandbox.net.http.at_once import AtOnce
 from sandbox.net.http.connection import Connection
+from sandbox.net.http.edge import Edge
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import REFUSAL, Answered, check_head
 from sandbox.net.revocation import Contexts, always

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from sandbox.kernel.errors import JsonError, RequestError, malformed
 from sandbox.kernel.model import Regulator
 from sandbox.kernel.text.json_input import read_as
-from sandbox.net.fhir_http import read_body
+from sandbox.net.http.fhir_http import read_body
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Account, Draft, Right

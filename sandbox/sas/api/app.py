@@ -32,7 +32,7 @@ from sandbox.kernel.model import Regulator
 from sandbox.kernel.seldom import Seldom
 from sandbox.kernel.text.json_input import read_as
 from sandbox.net.context import Context
-from sandbox.net.fhir_http import read_body
+from sandbox.net.http.fhir_http import read_body
 from sandbox.sas.api.admin import AdminApi
 from sandbox.sas.api.openapi import description
 from sandbox.sas.api.tokens import Tokens

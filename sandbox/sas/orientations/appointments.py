@@ -30,8 +30,9 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
-from sandbox.net.edge import Note
-from sandbox.net.fhir_http import (
+from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
+from sandbox.net.http.edge import Note
+from sandbox.net.http.fhir_http import (
     fhir_response,
     not_found,
     parse_body,
@@ -40,7 +41,6 @@ from sandbox.net.fhir_http import (
     read_response,
     wants_representation,
 )
-from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.lifecycle import Decision, appointment_id, decide, first_version

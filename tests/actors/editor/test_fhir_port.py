@@ -18,7 +18,7 @@ from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.net.context import Context
-from sandbox.net.edge import RequirePeer
+from sandbox.net.http.edge import RequirePeer
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from tests.actors.editor.conftest import opened

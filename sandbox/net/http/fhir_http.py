@@ -24,7 +24,7 @@ from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
 from sandbox.kernel.seldom import Seldom
 from sandbox.kernel.text.numbers import whole_number
-from sandbox.net.at_once import Ready
+from sandbox.net.http.at_once import Ready
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.preferences import preferences
 from sandbox.net.http.rules import LARGEST_BODY

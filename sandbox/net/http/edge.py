@@ -21,8 +21,8 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
-from sandbox.net.at_once import AtOnce, Ready
 from sandbox.net.context import Context
+from sandbox.net.http.at_once import AtOnce, Ready
 from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
 from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
