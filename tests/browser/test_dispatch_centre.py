@@ -13,10 +13,10 @@ from playwright.async_api import Page, expect
 
 from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import parse_datetime
-from sandbox.net.amqp_visitor import access, visiting
+from sandbox.net.amqp.one_shot_client import access, visiting
 from tests.browser.axe import barriers
 from tests.browser.people import CHROMIUM, accept_terms, chromium, no_sideways_scroll, picture, searched
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
