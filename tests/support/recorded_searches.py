@@ -31,7 +31,7 @@ import aiohttp
 from sandbox.runner.loader import Book, Login, Search, Verify
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import book, login, search, verify
-from sandbox.sas import search as searching
+from sandbox.sas.search import run as searching
 from tests.support.sandboxes import sandbox_here
 from tests.support.searches import ALWAYS, RECORDINGS, Call, Part, Recording
 
