@@ -42,7 +42,7 @@ fuzz: $(VENV)/.dev ## send anything to every entrance (options: make fuzz SECOND
 	@$(BIN)/python -m tests.fuzz $(SECONDS) $(SEED)
 
 schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types of the persona files
-	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.published import write; write(Path("docs/personas.schema.json"))'
+	@$(BIN)/python -c 'from pathlib import Path; from sandbox.population.personas.published import write; write(Path("docs/personas.schema.json"))'
 
 conformite: $(VENV)/.dev ## write docs/conformite.md again from the marks of the tests
 	@$(BIN)/python -m tests.requirements

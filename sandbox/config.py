@@ -14,8 +14,8 @@ import msgspec
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.flows import IG_VERSIONS
-from sandbox.kernel.hub_clients import usable_client_id
-from sandbox.kernel.shapes import explained, meant
+from sandbox.kernel.hub.clients import usable_client_id
+from sandbox.kernel.text.shapes import explained, meant
 from sandbox.partners import ExternalEditor, ExternalLrm, OidcClient
 from sandbox.yaml_file import load_yaml
 

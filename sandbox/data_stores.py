@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.editor import schema as editor
-from sandbox.hub import messages
+from sandbox.hub.embedded import messages
 from sandbox.kernel.errors import StoreError, UsageError
 from sandbox.lrm import schema as lrm
 from sandbox.sas import schema as sas
-from sandbox.store.frames import read_header
-from sandbox.store.repair import Examination, examine_log, examine_tables, repair_log, repair_tables
+from sandbox.store.embedded.frames import read_header
+from sandbox.store.embedded.repair import Examination, examine_log, examine_tables, repair_log, repair_tables
+from sandbox.store.embedded.tables import PLAIN
 from sandbox.store.schema import Schema
-from sandbox.store.tables import PLAIN
 
 
 @dataclass(frozen=True, slots=True)

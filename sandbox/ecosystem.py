@@ -26,7 +26,7 @@ from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import World, WorldView
 from sandbox.net.context import Context, Service
-from sandbox.net.http.descriptors import raise_limit
+from sandbox.net.descriptors import raise_limit
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
 from sandbox.population.load import kept_population
 from sandbox.population.residents import Residents

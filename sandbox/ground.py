@@ -31,13 +31,13 @@ from sandbox.config import (
     Settings,
     is_unspecified,
 )
-from sandbox.control import endpoints
+from sandbox.control.observability import endpoints
 from sandbox.data_stores import require_readable
 from sandbox.files import POSIX, read_at, try_lock, write_at
 from sandbox.hub.clients import client_ids
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
-from sandbox.kernel.hub_clients import HUB_ID, usable_client_id, why_not
+from sandbox.kernel.hub.clients import HUB_ID, usable_client_id, why_not
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import admin_token
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from sandbox import ecosystem
 from sandbox.config import ROLES
-from sandbox.control import endpoints
+from sandbox.control.observability import endpoints
 from sandbox.files import POSIX
 from sandbox.ground import Ground
 from sandbox.kernel.errors import SandboxError

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from sandbox.kernel.errors import ConfigError
-from sandbox.kernel.shapes import explained
+from sandbox.kernel.text.shapes import explained
 
 T = TypeVar("T")
 _MERGE = "tag:yaml.org,2002:merge"  # `<<`, which may come several times

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import ecosystem
-from sandbox.net.http_server import Listener
+from sandbox.net.http.server import Listener
 
 
 async def serve(port: int, body: bytes) -> int:

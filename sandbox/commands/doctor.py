@@ -18,7 +18,7 @@ from sandbox.kernel.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from sandbox.data_stores import StoreFiles
-    from sandbox.store.repair import Examination
+    from sandbox.store.embedded.repair import Examination
 
 
 def add(commands: Commands) -> None:
@@ -87,7 +87,7 @@ def _show(data: Path, place: StoreFiles, found: Examination) -> None:
 @contextmanager
 def _held(directories: Sequence[Path]) -> Iterator[None]:
     """Hold the directories, so that no sandbox starts meanwhile. Raises UsageError when one runs."""
-    from sandbox.store.directory import claim_directory
+    from sandbox.store.embedded.directory import claim_directory
 
     with ExitStack() as stack:
         try:

@@ -45,7 +45,7 @@ def add(commands: Commands) -> None:
 
 def _add_client(options: argparse.Namespace) -> int:
     from sandbox.commands.running import Running
-    from sandbox.kernel.hub_clients import usable_client_id, why_not
+    from sandbox.kernel.hub.clients import usable_client_id, why_not
 
     if not usable_client_id(options.id):
         raise UsageError(f"hub: {why_not(options.id)}")
@@ -87,7 +87,7 @@ def _certificate(options: argparse.Namespace) -> dict[str, str]:
 def _definitions(options: argparse.Namespace) -> int:
     from sandbox.ground import master_secret
     from sandbox.hub.clients import client_ids, virtual_hosts
-    from sandbox.hub.definitions import definitions
+    from sandbox.hub.rabbitmq.definitions import definitions
     from sandbox.net.context import derived_secret
     from sandbox.population.load import load_population
 

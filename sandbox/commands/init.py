@@ -25,7 +25,7 @@ from sandbox.commands.options import Commands, program, python
 from sandbox.config import Settings, load_settings
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.identifiers import luhn_digit
-from sandbox.kernel.shapes import explained
+from sandbox.kernel.text.shapes import explained
 from sandbox.partners import HubClientId, SecureUrl, Slug, Text
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from sandbox.kernel.errors import UsageError
 if TYPE_CHECKING:
     from sandbox.edxl.message import Message
     from sandbox.edxl.trials import TrialMessage
-    from sandbox.net.amqp_visitor import Access
+    from sandbox.net.amqp.one_shot_client import Access
 
 TIMEOUT_S = 10.0
 
@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
 
 def _send(options: argparse.Namespace) -> int:
     from sandbox.commands.running import Running
-    from sandbox.net.amqp_visitor import access
+    from sandbox.net.amqp.one_shot_client import access
 
     running = Running(settings_of(options, "data_dir"))
     document = running.get("/endpoints")
@@ -61,7 +61,7 @@ async def _try(options: argparse.Namespace, where: Access, now: str) -> int:
     from sandbox.edxl.trials import Correspondents, trial
     from sandbox.kernel.clock import parse_datetime
     from sandbox.kernel.entropy import Entropy
-    from sandbox.net.amqp_visitor import visiting
+    from sandbox.net.amqp.one_shot_client import visiting
 
     between = Correspondents(where.client_id, options.to, parse_datetime(now), Entropy(os.urandom).uuid)
     good, form = True, FORMS[options.format]

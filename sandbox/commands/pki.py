@@ -17,7 +17,7 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from sandbox.pki.desk import Desk
+    from sandbox.pki.desk import CertificateService
 
 _ORGANIZATION = "Éditeur (bac à sable)"
 _STATES = {
@@ -58,10 +58,10 @@ def _command(
 
 
 @contextmanager
-def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[Desk]:
+def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[CertificateService]:
     """The desk of the data directory, under lock. `make`: a directory without a PKI is given one, else refused."""
     from sandbox.pki.authority import load_pki
-    from sandbox.pki.desk import Desk
+    from sandbox.pki.desk import CertificateService
     from sandbox.pki.manifest import FILE, locked
 
     settings = settings_of(options, "data_dir")
@@ -71,7 +71,7 @@ def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[Desk]:
             _make(settings)
         load_pki(directory)  # raises UsageError when there is none
         with locked(directory):
-            yield Desk(directory, _now())
+            yield CertificateService(directory, _now())
     except OSError as error:
         raise UsageError(f"pki: {error.filename or directory}: {error.strerror}") from error
 

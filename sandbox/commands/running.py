@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.config import Settings
 from sandbox.kernel.errors import JsonError, NobodyAnswers, UsageError
-from sandbox.kernel.json_input import Limits, read_json
+from sandbox.kernel.text.json_input import Limits, read_json
 
 _TIMEOUT = 10.0  # s
 _ANSWER = Limits(octets=64 << 20, elements=1_000_000)

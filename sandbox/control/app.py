@@ -39,32 +39,33 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, EMBEDDED, ROLES
-from sandbox.control import callers, endpoints, interfaces
-from sandbox.control.behaviours import BehaviourDesk, Behaviours
-from sandbox.control.characters import CharacterRequest, Characters, first_switches
-from sandbox.control.hub_clients import HubClients, first_clients
-from sandbox.control.hub_clients_desk import HubClientDesk
-from sandbox.control.hub_page import HubDesk
-from sandbox.control.journal_view import JournalView
-from sandbox.control.metrics import Metrics
-from sandbox.control.outbox import Outboxes
-from sandbox.control.reload import Reload
+from sandbox.control.admin.hub_clients import HubClientHandlers
+from sandbox.control.console.hub import HubPages
+from sandbox.control.observability import endpoints
+from sandbox.control.observability.journal import JournalView
+from sandbox.control.observability.metrics import Metrics
 from sandbox.control.requests import body_as as _body
 from sandbox.control.requests import refuse_foreign_page as _refuse_foreign_page
-from sandbox.control.worlds import ClockRequest, FaultRequest, Worlds, first_world
+from sandbox.control.world import contextual_calls, enabled_editors
+from sandbox.control.world.behaviours import BehaviourDesk, Behaviours
+from sandbox.control.world.characters import CharacterRequest, Characters, first_switches
+from sandbox.control.world.hub_clients import HubClients, first_clients
+from sandbox.control.world.outbox import Outboxes
+from sandbox.control.world.reload import Reload
+from sandbox.control.world.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import DISK_FAULTS, Issue, RequestError, StoreError, malformed, refused
-from sandbox.kernel.numbers import whole_number
+from sandbox.kernel.text.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
-from sandbox.net.http_server import Listener
+from sandbox.net.http.server import Listener
 from sandbox.net.link import Switchboard
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import disk_state
-from sandbox.store.tables import open_store
 from sandbox.web.errors import error_handlers
 from sandbox.web.pages import Pages, console, redirect
 from sandbox.web.session import checked_form, flash
@@ -196,7 +197,7 @@ class Control:
             static_url="/static",
         )
         desk = _Desk(self, pages)
-        self._hub_desk = HubDesk(self, pages)
+        self._hub_desk = HubPages(self, pages)
         routes = [
             Route("/", desk.page),
             Route("/personnages", desk.reload_by_page, methods=["POST"]),
@@ -212,7 +213,7 @@ class Control:
             Route("/__admin/editors/{slug}", desk.editor, methods=["GET"]),
             Route("/__admin/editors/{slug}", desk.set_editor, methods=["PUT"]),
             Route("/__admin/editors/{slug}", desk.reset_editor, methods=["DELETE"]),
-            *HubClientDesk(self, pages).routes(),
+            *HubClientHandlers(self, pages).routes(),
             Route("/__admin/outbox", desk.outboxes),
             Route("/__admin/outbox/{slug}", desk.outbox, methods=["GET"]),
             Route("/__admin/outbox/{slug}/resend", desk.resend, methods=["POST"]),
@@ -366,22 +367,24 @@ class _Desk:
         return self._pages.redirect("/")
 
     async def lrms(self, request: Request) -> Response:
-        return JSONResponse({"lrms": [*callers.documents(self._control.context.population, self._control.worlds)]})
+        return JSONResponse(
+            {"lrms": [*contextual_calls.documents(self._control.context.population, self._control.worlds)]}
+        )
 
     async def set_lrm(self, request: Request) -> Response:
-        territory = callers.lrm(self._control.context.population, request.path_params["client_id"])
-        wanted = await _body(request, callers.LrmRequest)
-        await callers.put(self._control.worlds, territory, wanted)
-        return JSONResponse(callers.document(territory, self._control.worlds))
+        territory = contextual_calls.lrm(self._control.context.population, request.path_params["client_id"])
+        wanted = await _body(request, contextual_calls.LrmRequest)
+        await contextual_calls.put(self._control.worlds, territory, wanted)
+        return JSONResponse(contextual_calls.document(territory, self._control.worlds))
 
     async def interfaces(self, request: Request) -> Response:
-        listed = interfaces.documents(self._control.context.population, self._control.worlds)
+        listed = enabled_editors.documents(self._control.context.population, self._control.worlds)
         return JSONResponse({"editors": [*listed]})
 
     async def set_interface(self, request: Request) -> Response:
-        editor = interfaces.editor(self._control.context.population, request.path_params["slug"])
-        await interfaces.put(self._control.worlds, editor, await _body(request, interfaces.InterfaceRequest))
-        return JSONResponse(interfaces.document(editor, self._control.worlds))
+        editor = enabled_editors.editor(self._control.context.population, request.path_params["slug"])
+        await enabled_editors.put(self._control.worlds, editor, await _body(request, enabled_editors.InterfaceRequest))
+        return JSONResponse(enabled_editors.document(editor, self._control.worlds))
 
     async def exchanges(self, request: Request) -> Response:
         query = request.query_params

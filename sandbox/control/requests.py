@@ -7,7 +7,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from sandbox.kernel.errors import JsonError, RequestError, malformed
-from sandbox.kernel.json_input import read_as
+from sandbox.kernel.text.json_input import read_as
 
 T = TypeVar("T")
 

@@ -19,10 +19,10 @@ import msgspec
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Slot
-from sandbox.population.agenda import Columns, Planned, Rhythm, as_slot, rhythm, slot_id, split_slot_id
-from sandbox.population.calendar import region_of
-from sandbox.population.lanes import Lanes, Pace
-from sandbox.population.leave import pattern_of
+from sandbox.population.agendas.agenda import Columns, Planned, SlotPattern, as_slot, rhythm, slot_id, split_slot_id
+from sandbox.population.agendas.calendar import region_of
+from sandbox.population.agendas.leave import pattern_of
+from sandbox.population.agendas.slot_mask import SlotMask, Timetable
 from sandbox.population.people import Population
 
 HORIZON = timedelta(days=30)  # how far ahead an agenda is open
@@ -36,7 +36,7 @@ class Week(NamedTuple):
     """One schedule and the week that repeats in it."""
 
     schedule: str
-    rhythm: Rhythm
+    rhythm: SlotPattern
 
     @property
     def zone(self) -> ZoneInfo:
@@ -49,11 +49,11 @@ def week_of(where: Place | ConsultationSite) -> Week:
     return Week(where.id, rhythm(where.agenda, region_of(where.insee)))
 
 
-class Share(msgspec.Struct, eq=False, gc=False):
+class FreeSlots(msgspec.Struct, eq=False, gc=False):
     """What a schedule drew for the days asked, and which of it is free: `flags`, in [since, until[ (epoch seconds)."""
 
     week: Week
-    lanes: Lanes
+    lanes: SlotMask
     drawn: bytes
     flags: int
     since: float
@@ -81,21 +81,21 @@ class Share(msgspec.Struct, eq=False, gc=False):
         """The kind of each free slot."""
         return tuple(compress(self.all_codes(), self.marks))
 
-    def cut(self, first: int, end: int) -> Share:
+    def cut(self, first: int, end: int) -> FreeSlots:
         """Only the free slots [first, end[ of it."""
         kept = [*self.lanes.flagged(self.flags)][first:end]
-        return Share(
+        return FreeSlots(
             self.week, self.lanes, self.drawn, sum(0x8000 << 16 * lane for lane in kept), self.since, self.until
         )
 
 
-class Window(dict[Pace, Lanes]):
+class Window(dict[Timetable, SlotMask]):
     """The candidates of each pace that start in [first, last], epoch seconds. Nobody changes it but by looking."""
 
     def __init__(self, first: float, last: float) -> None:
         self.first, self.last = first, last
 
-    def __missing__(self, pace: Pace) -> Lanes:
+    def __missing__(self, pace: Timetable) -> SlotMask:
         lanes = self[pace] = pace.between(self.first, self.last)
         return lanes
 
@@ -133,7 +133,7 @@ class Agenda:
             found = self._windows[first, last] = Window(first, last)
         return found
 
-    def look(self, week: Week, window: Window, now: float, last: Share | None = None) -> Share:
+    def look(self, week: Week, window: Window, now: float, last: FreeSlots | None = None) -> FreeSlots:
         """What is free of a schedule at `now`. `last`: what was found of the same schedule before, if anything."""
         lanes = window[week.rhythm.pace]
         if last is not None and last.lanes is lanes:
@@ -146,7 +146,7 @@ class Agenda:
         booked = self._taken.get(week.schedule)
         if booked:
             flags &= ~lanes.flags_of(booked)
-        return Share(week, lanes, drawn, flags, since, until)
+        return FreeSlots(week, lanes, drawn, flags, since, until)
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""

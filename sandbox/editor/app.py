@@ -25,32 +25,34 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.config import EDITORS_FHIR, EDITORS_UI
-from sandbox.editor.accounts import AccountRecord, Accounts
+from sandbox.editor.accounts.accounts import AccountRecord, Accounts
+from sandbox.editor.accounts.recovery import Recovery
 from sandbox.editor.agenda import Agenda
-from sandbox.editor.booking import BookingPages
-from sandbox.editor.entrance import BANNER, PACKAGE, Entrance, Redirected, ui_base
-from sandbox.editor.flows import asks_for_cpts, identify_fhir, identify_page, searched
-from sandbox.editor.followup import FollowUpPages
-from sandbox.editor.ledger import Ledger
-from sandbox.editor.manners import Manners
-from sandbox.editor.password_pages import PasswordPages
-from sandbox.editor.quirks import play, play_read, scene_of
-from sandbox.editor.r03 import Emitter
-from sandbox.editor.recovery import Recovery
+from sandbox.editor.appointments.ledger import Ledger
+from sandbox.editor.appointments.r03 import Emitter
+from sandbox.editor.appointments.takeover import TakeOver
+from sandbox.editor.fhir.agenda_cache import OCTETS
+from sandbox.editor.fhir.identify import asks_for_cpts, identify_fhir, identify_page, searched
+from sandbox.editor.fhir.quirks import play, play_read, scene_of
+from sandbox.editor.fhir.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
+from sandbox.editor.pages.booking import BookingPages
+from sandbox.editor.pages.entrance import BANNER, PACKAGE, Entrance, Redirected, ui_base
+from sandbox.editor.pages.followup import FollowUpPages
+from sandbox.editor.pages.passwords import PasswordPages
 from sandbox.editor.schema import SCHEMA
-from sandbox.editor.shelf import OCTETS
-from sandbox.editor.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
-from sandbox.editor.takeover import TakeOver
+from sandbox.editor.switches import EditorSwitches
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
-from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge, Note, RequirePeer, refusals
-from sandbox.net.fhir_http import (
+from sandbox.net.http.at_once import Ready
+from sandbox.net.http.client import HttpClient
+from sandbox.net.http.conditions import conditions_of, weak_etag
+from sandbox.net.http.edge import Edge, Note, RequirePeer, refusals
+from sandbox.net.http.fhir_http import (
     answering,
     check_accept,
     fhir_response,
@@ -66,14 +68,12 @@ from sandbox.net.fhir_http import (
     to_metadata,
     wants_representation,
 )
-from sandbox.net.http.conditions import conditions_of, weak_etag
-from sandbox.net.http_client import HttpClient
-from sandbox.net.http_server import Listener
+from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.store.tables import open_store
 from sandbox.web.ended import Ended
 from sandbox.web.oidc import AT_PLATFORM, RelyingParty
 from sandbox.web.pages import Pages, console, leading_to
@@ -130,7 +130,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     takeover = TakeOver(ledger, accounts, context.clock)
     context.world.watch(lambda _: takeover.wake())
     entrance = Entrance(context, editor, accounts, login)
-    manners = Manners(editor.slug)
+    manners = EditorSwitches(editor.slug)
     context.world.watch(manners.follow)
     context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
     streams = Streams()

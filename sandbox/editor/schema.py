@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sandbox.editor import accounts, ledger, r03, recovery
+from sandbox.editor.accounts import accounts, recovery
+from sandbox.editor.appointments import ledger, r03
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known

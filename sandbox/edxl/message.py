@@ -28,7 +28,7 @@ from sandbox.edxl.validation import (
     validate,
 )
 from sandbox.kernel.errors import JsonError, SandboxError
-from sandbox.kernel.json_input import Limits, read_json
+from sandbox.kernel.text.json_input import Limits, read_json
 
 LARGEST = 4 * 1024 * 1024  # octets of a JSON message that is read
 MOST_VALUES = 20_000  # of one JSON message

@@ -1,4 +1,4 @@
-"""Faults: what can be made to go wrong at the edge of an actor. Pure; `net.edge` carries them out."""
+"""Faults: what can be made to go wrong at the edge of an actor. Pure; `net.http.edge` carries them out."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ from sandbox.fhir.document import (
 from sandbox.fhir.models import check_model
 from sandbox.fhir.nos import CATEGORY, OPERATOR
 from sandbox.fhir.practitioner import check_type, render_identifier
+from sandbox.fhir.queries.search import unfit_text
 from sandbox.fhir.rules import Finding
-from sandbox.fhir.search import unfit_text
 from sandbox.kernel.clock import fhir_instant, parse_datetime, parse_period
 from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from sandbox.fhir import nos
-from sandbox.fhir.offers import SCHEDULE_OFFER, Offer, slot_offer
+from sandbox.fhir.queries.offers import SCHEDULE_OFFER, Offer, slot_offer
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor

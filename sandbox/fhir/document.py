@@ -16,7 +16,7 @@ from sandbox.fhir.nos import CORE_TYPES
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import TYPES
-from sandbox.kernel.json_input import Limits, quoted, read_json, shortened
+from sandbox.kernel.text.json_input import Limits, quoted, read_json, shortened
 
 Node: TypeAlias = Mapping[str, Any]
 Shape: TypeAlias = "type | list[type] | Mapping[str, Shape]"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.kernel.json_input import quoted
+from sandbox.kernel.text.json_input import quoted
 
 MOST_FINDINGS = 50  # causes that are told of one answer; what was told goes on being counted
 _PARTS = re.compile(r"\d+|\D+")

@@ -10,27 +10,27 @@ from functools import partial
 
 import msgspec
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.limits import MIB, Limits
-from sandbox.amqp.permissions import Authenticator, External, Plain
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.limits import MIB, Limits
+from sandbox.amqp.broker.permissions import Authenticator, External, Plain
 from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings
 from sandbox.faults.base import number
 from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
 from sandbox.hub.clients import Clients, client_ids, further_names
-from sandbox.hub.feed import Feed
-from sandbox.hub.messages import MessageLog
+from sandbox.hub.dispatching.judge import Judge
+from sandbox.hub.embedded.feed import Feed
+from sandbox.hub.embedded.messages import MessageLog
+from sandbox.hub.embedded.refusals import Refusals
 from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
-from sandbox.hub.office import Office
-from sandbox.hub.refusals import Refusals
-from sandbox.hub.remote import RemoteHub
+from sandbox.hub.rabbitmq.remote import RemoteHub
 from sandbox.hub.removals import Lost, Removal, Removals
 from sandbox.hub.report import KEY
 from sandbox.hub.topology import add_client, add_virtual_host, remove_client
 from sandbox.kernel.errors import StoreError
-from sandbox.kernel.hub_clients import added_clients
+from sandbox.kernel.hub.clients import added_clients
 from sandbox.kernel.world import World
-from sandbox.net.amqp_server import AmqpServer
+from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
@@ -51,7 +51,7 @@ class Hub:
         self._clients = Clients(ids, (context.settings.vhost, *self._names))
         self._faults = HubFaults(context.chance("faults:hub"))
         meters = Meters()
-        self._office = Office(context, self._faults, context.settings.vhost, meters)
+        self._office = Judge(context, self._faults, context.settings.vhost, meters)
         self._refusals = Refusals(context)
         self._monitor = Monitor(meters, lambda: context.clock.now().timestamp(), self._refusals.latest)
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]

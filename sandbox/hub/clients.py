@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sandbox.amqp.permissions import Rights
+from sandbox.amqp.broker.permissions import Rights
 from sandbox.config import Settings
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 from sandbox.population.people import Population

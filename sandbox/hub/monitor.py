@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.message import Entry
-from sandbox.amqp.queue import Queue
-from sandbox.amqp.states import ConnectionState as State
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.message import Entry
+from sandbox.amqp.broker.queue import Queue
+from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.hub.meters import Meters
 from sandbox.hub.report import (
     MOST_CONNECTIONS,
@@ -25,7 +25,7 @@ from sandbox.hub.report import (
     plain,
 )
 from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ
-from sandbox.net.amqp_server import AmqpServer, Connection
+from sandbox.net.amqp.server import AmqpServer, Connection
 
 EVERY_S = 1.0
 _LOOKS = 3600  # tails that are remembered per queue without expiry

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.kernel.hub_clients import leaving_clients
+from sandbox.kernel.hub.clients import leaving_clients
 from sandbox.kernel.world import World
 
 KEY = "removed"  # in the health line

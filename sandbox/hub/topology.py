@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.amqp.broker import Broker, VirtualHost
-from sandbox.amqp.queue import Limit
-from sandbox.amqp.routing import ExchangeKind
+from sandbox.amqp.broker.broker import Broker, VirtualHost
+from sandbox.amqp.broker.queue import Limit
+from sandbox.amqp.broker.routing import ExchangeKind
 
 HUBSANTE, DISTRIBUTION, DEAD_LETTER = "hubsante", "distribution", "distribution.dlx"
 DISPATCH, DISPATCH_DLQ = "dispatch", "dispatch.dlq"

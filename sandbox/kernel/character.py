@@ -5,7 +5,7 @@
     editor:<slug>:page_size        slots on one page of an INT_R01 answer
 
 A switch that is absent is off. The persona files say how a run begins, `__admin/editors` changes it while it runs.
-Quirks are ANS's list of what real editors get wrong; `sandbox.editor.quirks` plays them.
+Quirks are ANS's list of what real editors get wrong; `sandbox.editor.fhir.quirks` plays them.
 """
 
 from __future__ import annotations

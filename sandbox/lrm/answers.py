@@ -20,7 +20,7 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.lrm.manners import PLAIN, Manner
+from sandbox.lrm.handling import PLAIN, Handling
 from sandbox.net.context import Context
 from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
@@ -96,7 +96,7 @@ class Answers:
 
     # ---- making
 
-    def acknowledge(self, message: Message, manner: Manner = PLAIN) -> tuple[Put, ...]:
+    def acknowledge(self, message: Message, manner: Handling = PLAIN) -> tuple[Put, ...]:
         """The acknowledgements of a message that was taken, one for each step."""
         assert message.appointment is not None
         key = message.appointment["appointmentId"]
@@ -129,7 +129,7 @@ class Answers:
         body = build.ack(self._fresh_address(sender, status), distribution_id, step="CONSULTE")
         return self._outbox.put(appointment_id, body, ref=distribution_id)
 
-    def _answer(self, key: str, body: bytes, ref: str, manner: Manner) -> tuple[Put, ...]:
+    def _answer(self, key: str, body: bytes, ref: str, manner: Handling) -> tuple[Put, ...]:
         if not (manner.held or manner.delay) or self._store.count(HELD) >= MOST_HELD:
             return self._outbox.put(key, body, ref=ref)
         due = "" if manner.held else (self._now() + timedelta(seconds=manner.delay)).isoformat()

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.kernel.numbers import whole_number
+from sandbox.kernel.text.numbers import whole_number
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.records import Orientation

@@ -22,14 +22,14 @@ from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
 from sandbox.lrm.consumer import Consumer
 from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.schema import SCHEMA
-from sandbox.net.amqp_client import AmqpClient
+from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge
-from sandbox.net.http_server import Listener
+from sandbox.net.http.edge import Edge
+from sandbox.net.http.server import Listener
 from sandbox.partners import ExternalLrm
-from sandbox.population.agenda import zone_of
+from sandbox.population.agendas.agenda import zone_of
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.store.tables import open_store
 from sandbox.web.pages import Pages, console, leading_to
 
 ROLE = "lrm"

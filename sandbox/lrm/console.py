@@ -33,7 +33,7 @@ from sandbox.lrm.ledger import Ledger
 from sandbox.lrm.records import CaseFile, Operator, Orientation
 from sandbox.lrm.suggestions import Suggestion, suggestions
 from sandbox.net.context import Context
-from sandbox.population.agenda import zone_of
+from sandbox.population.agendas.agenda import zone_of
 from sandbox.store.protocol import Put, Store
 from sandbox.web.pages import Pages, console
 from sandbox.web.session import checked_form, flash

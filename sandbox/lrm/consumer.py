@@ -23,10 +23,10 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.lrm.answers import Answers, HeldAnswer
+from sandbox.lrm.handling import CONSULTED, PLAIN, Handling, kind_of, manner_of
 from sandbox.lrm.ledger import ConflictError, Ledger, Taken
-from sandbox.lrm.manners import CONSULTED, PLAIN, Manner, kind_of, manner_of
 from sandbox.lrm.records import Orientation
-from sandbox.net.amqp_client import SENDER_HEADER, AmqpClient, Delivery, HangUp
+from sandbox.net.amqp.client import SENDER_HEADER, AmqpClient, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Put, Store
@@ -109,11 +109,11 @@ class Consumer:
             return
         await self._take(message, self._manner(message))
 
-    def _manner(self, message: Message) -> Manner:
+    def _manner(self, message: Message) -> Handling:
         struck = self._faults.strike(kind_of(message))
         return manner_of(struck, self._faults.chance) if struck else PLAIN
 
-    async def _take(self, message: Message, manner: Manner) -> None:
+    async def _take(self, message: Message, manner: Handling) -> None:
         if manner.cut == BEFORE:
             self._received(message, note="disconnected before storing", fault=manner.faults)
             raise HangUp
@@ -156,13 +156,13 @@ class Consumer:
             if each.appointment is not None:
                 self._ledger.undo(each.appointment["appointmentId"])
 
-    def _answer(self, message: Message, manner: Manner) -> tuple[Put, ...]:
+    def _answer(self, message: Message, manner: Handling) -> tuple[Put, ...]:
         if manner.refusal is not None:
             return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
         return self.answers.acknowledge(message, manner)
 
     async def _refuse(
-        self, message: Message, code: HubCode, cause: str, manner: Manner = PLAIN, writes: Sequence[Put] = ()
+        self, message: Message, code: HubCode, cause: str, manner: Handling = PLAIN, writes: Sequence[Put] = ()
     ) -> None:
         """`writes`: of those of its appointments that were taken all the same."""
         self._received(message, int(code), note=cause[:200], fault=manner.faults)
@@ -296,7 +296,7 @@ def _unusable(message: Message) -> tuple[HubCode, str] | None:
     return None
 
 
-def _answered(manner: Manner) -> str:
+def _answered(manner: Handling) -> str:
     """What answers a message that was taken, for people."""
     if manner.refusal is not None:
         return f"erreur {manner.refusal.code:d} {manner.refusal.code.name}"

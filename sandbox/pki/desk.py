@@ -43,7 +43,7 @@ class Line:
     until: datetime
 
 
-class Desk(Workshop):
+class CertificateService(Workshop):
     """The desk, open at one instant."""
 
     def issue(self, name: str, subject: Subject, hosts: tuple[str, ...], out: Path | None) -> tuple[Issued, Path]:

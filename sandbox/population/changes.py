@@ -15,7 +15,7 @@ from sandbox.kernel.character import PLAIN
 from sandbox.kernel.errors import ConfigError
 from sandbox.kernel.model import Editor
 from sandbox.population.people import Population
-from sandbox.population.schema import EditorRow, RegulatorRow, TerritoryRow
+from sandbox.population.personas.schema import EditorRow, RegulatorRow, TerritoryRow
 from sandbox.yaml_file import YamlFile, load_yaml
 
 _Where = tuple[str, Any, str]  # a file, the type of its rows, and the field that names what is looked for

@@ -18,8 +18,8 @@ from heapq import heapify, heapreplace
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier, luhn_digit
 from sandbox.kernel.model import ConsultationSite, Cpts, Editor, Regulator, SosAssociation, Territory, Town
-from sandbox.population.departments import COLLECTIVITIES, DEPARTMENTS, Department, department, phone_of
-from sandbox.population.gazetteer import french_towns
+from sandbox.population.geography.departments import COLLECTIVITIES, DEPARTMENTS, Department, department, phone_of
+from sandbox.population.geography.gazetteer import french_towns
 from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
 from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zones

@@ -22,7 +22,7 @@ from sandbox.kernel.model import (
     Town,
 )
 from sandbox.kernel.reserved import why_reserved
-from sandbox.kernel.shapes import meant
+from sandbox.kernel.text.shapes import meant
 from sandbox.partners import (
     ExternalAssociation,
     ExternalDoctor,
@@ -33,7 +33,7 @@ from sandbox.partners import (
 )
 from sandbox.population.geocoding import geocode_line
 from sandbox.population.people import Personas
-from sandbox.population.personas import check_specialty
+from sandbox.population.personas.personas import check_specialty
 from sandbox.population.procedural import index_of
 
 _SEARCHES = (Flow.INT_R01, Flow.INT_R04)

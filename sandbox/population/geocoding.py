@@ -11,7 +11,7 @@ import math
 import re
 
 from sandbox.kernel.model import Town
-from sandbox.kernel.words import folded
+from sandbox.kernel.text.words import folded
 from sandbox.population.procedural import SPREAD
 
 _STEP = SPREAD / 1000  # degrees from one number to the next: about 1 m, and 2 m to the next on the same side

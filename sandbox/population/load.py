@@ -9,9 +9,9 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
 from sandbox.population.country import territories, whole_country
 from sandbox.population.external import with_external
-from sandbox.population.gazetteer import french_towns
+from sandbox.population.geography.gazetteer import french_towns
 from sandbox.population.people import Population
-from sandbox.population.personas import read_personas
+from sandbox.population.personas.personas import read_personas
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -18,9 +18,9 @@ from typing import Literal, NamedTuple
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, luhn_digit
 from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Structure, Town
-from sandbox.population.departments import department, phone_of
+from sandbox.population.geography.departments import department, phone_of
+from sandbox.population.geography.settling import DRAWS, draw, numbers_in
 from sandbox.population.names import family_names, given_names
-from sandbox.population.settling import DRAWS, draw, numbers_in
 from sandbox.population.structures import NAMES, STREETS, Structures
 
 MOST = 10_000_000  # numbers have seven digits

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from sandbox.kernel.model import Structure, Town
-from sandbox.population.departments import department
+from sandbox.population.geography.departments import department
 
 STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
 NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",

@@ -14,13 +14,13 @@ from starlette.types import Scope
 from sandbox.config import PSC_UI
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge
-from sandbox.net.http_server import Listener
+from sandbox.net.http.edge import Edge
+from sandbox.net.http.server import Listener
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import disk_state
-from sandbox.store.tables import open_store
 
 ROLE = "psc"
 

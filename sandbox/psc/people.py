@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 from sandbox.kernel.errors import JsonError, RequestError, malformed
 from sandbox.kernel.identifiers import regulator_identifier
-from sandbox.kernel.json_input import read_as
 from sandbox.kernel.model import Regulator
+from sandbox.kernel.text.json_input import read_as
 from sandbox.population.people import Population, persona_key
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import authenticate_client

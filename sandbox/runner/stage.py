@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable
-from sandbox.kernel.json_input import Limits, read_json
+from sandbox.kernel.text.json_input import Limits, read_json
 from sandbox.runner.browser import TIMEOUT_S, Browser, password_of
 
 ANSWER = Limits(octets=64 << 20, elements=1_000_000)

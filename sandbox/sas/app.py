@@ -22,27 +22,27 @@ from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
-from sandbox.net.edge import Edge, RequirePeer, refusals
-from sandbox.net.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
-from sandbox.net.http_client import HttpClient
-from sandbox.net.http_server import Listener
+from sandbox.net.http.client import HttpClient
+from sandbox.net.http.edge import Edge, RequirePeer, refusals
+from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
+from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
-from sandbox.sas.accounts import Accounts
-from sandbox.sas.aggregator import Aggregator
-from sandbox.sas.api import Api
-from sandbox.sas.appointments import BASE_PATH, Appointments, AppointmentServer
-from sandbox.sas.changes import EDITORS, watched
-from sandbox.sas.console import Console
-from sandbox.sas.directory import Directory
-from sandbox.sas.l02 import L02
-from sandbox.sas.psc_people import PscPeople
-from sandbox.sas.regulators import Regulators
+from sandbox.sas.api.app import Api
+from sandbox.sas.console.app import Console
+from sandbox.sas.console.changes import EDITORS, watched
+from sandbox.sas.directory.directory import Directory
+from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.orientations.appointments import BASE_PATH, Appointments, AppointmentServer
+from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.regulators.accounts import RegulatorAccounts
+from sandbox.sas.regulators.psc_people import PscPeople
+from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.schema import SCHEMA
-from sandbox.sas.specialties import SPECIALTIES
+from sandbox.sas.search.editors import Aggregator
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.store.tables import open_store
 from sandbox.web.ended import Ended
 from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
@@ -71,10 +71,10 @@ class SasCore:
         self._http = http or HttpClient(context, ROLE, ROLE)
         directory = Directory(context.population, lambda: disabled_editors(context.world.world.switches))
         self._people = PscPeople(context, store, self._http)
-        self.regulators = Regulators(context, store, self._people.due)
+        self.regulators = RegulatorAccounts(context, store, self._people.due)
         self.regulators.watch(self._people.wake)
         self._l02 = l02 or L02(context, store, self.regulators.person)
-        self._accounts = Accounts(context, store, self._http, self.regulators)
+        self._accounts = AccountSync(context, store, self._http, self.regulators)
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self._l02, directory, self.regulators)

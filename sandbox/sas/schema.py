@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sandbox.sas import accounts, appointments, l02, l02_ledger, psc_people, records, regulators
+from sandbox.sas.orientations import appointments, records
+from sandbox.sas.orientations.l02 import emitter, ledger
+from sandbox.sas.regulators import accounts, psc_people, sync_to_editors
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known
@@ -21,12 +23,12 @@ def _l02_row(row: bytes) -> object:
 
 READERS = {
     appointments.TABLE: records.decode,
-    l02_ledger.TABLE: _l02_row,
-    accounts.TABLE: msgspec.json.Decoder(accounts.AccountState).decode,
-    regulators.TABLE: msgspec.json.Decoder(regulators.Account).decode,
-    regulators.HISTORY: msgspec.json.Decoder(regulators.Change).decode,
+    ledger.TABLE: _l02_row,
+    sync_to_editors.TABLE: msgspec.json.Decoder(sync_to_editors.AccountState).decode,
+    accounts.TABLE: msgspec.json.Decoder(accounts.Account).decode,
+    accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,
 }
-OUTBOXES = outbox_tables(l02.OUTBOX) | outbox_tables(psc_people.OUTBOX)
+OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX)
 
 
 def _unversioned(tables: Tables) -> Iterable[Put | Delete]:

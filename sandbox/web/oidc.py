@@ -25,12 +25,12 @@ from starlette.requests import Request
 from sandbox.config import PSC_UI, SSO_REALM
 from sandbox.kernel.errors import Issue, JsonError, PeerError, PeerRefused, RequestError, malformed
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.json_input import read_as, read_json
+from sandbox.kernel.text.json_input import read_as, read_json
 from sandbox.web.session import local_path
 
 if TYPE_CHECKING:
     from sandbox.net.context import Context
-    from sandbox.net.http_client import HttpClient
+    from sandbox.net.http.client import HttpClient
 
 PEER = "psc"
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +63,34 @@ async def searched(page: Page) -> None:
     await expect(page.locator("#resultats")).to_have_attribute("data-live-state", "done", timeout=25_000)
 
 
+async def accept_terms(page: Page, look: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Wait for the booking form after a click on a slot, past the terms of use when they come first.
+
+    A click does not wait for the page that it asks for, so nothing may be counted before one of the two is there."""
+    terms, form = page.locator("[name=accept]"), page.locator("[name=family]")
+    await expect(terms.or_(form)).to_be_visible()
+    if await terms.count():
+        if look:
+            await look()
+        await terms.check()
+        await page.get_by_role("button", name="Accepter").click()
+    await expect(form).to_be_visible()
+
+
 async def book(page: Page, width: str) -> str:
     """From a results page to the confirmation; the appointment's identifier at the editor."""
     await page.locator("a.slot:visible").last.click()
-    if await page.locator("[name=accept]").count():
-        await picture(page, f"cgu-{width}")
-        await page.check("[name=accept]")
-        await page.get_by_role("button", name="Accepter").click()
+    await accept_terms(page, lambda: picture(page, f"cgu-{width}"))
     await picture(page, f"agenda-{width}")
     await page.fill("[name=family]", "FICTIF")
     await page.fill("[name=given]", "Camille")
     await page.fill("[name=birth_date]", "31/01/1980")
     await page.fill("[name=phone]", "06 00 00 00 00")
     await page.get_by_role("button", name="Vérifier").click()
+    confirm = page.locator("form[action$='/rdv/confirmer'] button")
+    await expect(confirm).to_be_visible()
     await picture(page, f"resume-{width}")
-    await page.locator("form[action$='/rdv/confirmer'] button").click()
+    await confirm.click()
     made = page.locator("[data-appointment]")
     await expect(made).to_be_visible()
     await picture(page, f"confirmation-{width}")

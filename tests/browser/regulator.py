@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.axe import barriers
 from tests.browser.people import chromium, log_in, no_sideways_scroll, picture
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 
 @contextlib.asynccontextmanager

@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.axe import barriers
-from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture, searched
-from tests.sandboxes import sandbox_here
+from tests.browser.people import CHROMIUM, accept_terms, chromium, log_in, no_sideways_scroll, picture, searched
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -75,7 +75,8 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
     await page.goto(ui + "/sas/orientations")
     await expect(page.locator("[data-l02=acknowledged]").first).to_be_visible()
     await look("orientations")
-    await page.locator("[data-appointment] a").first.click()
+    async with page.expect_navigation():
+        await page.locator("[data-appointment] a").first.click()
     await look("orientation")
     for name, path in (
         ("editors", "/sas/editeurs"),
@@ -86,24 +87,23 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
         await page.goto(ui + path)
         await look(name)
     await page.goto(ui + "/administration/regulateurs")
-    await page.locator("main a[href^='/administration/regulateurs/']:not([href$='/nouveau'])").first.click()
+    async with page.expect_navigation():
+        await page.locator("main a[href^='/administration/regulateurs/']:not([href$='/nouveau'])").first.click()
     await look("account")
 
 
 async def through_a_booking(page: Page, look: Look) -> None:
     await page.locator("a.slot:visible").first.click()
-    await page.wait_for_load_state()
-    if await page.locator("[name=accept]").count():
-        await look("terms")
-        await page.check("[name=accept]")
-        await page.get_by_role("button", name="Accepter").click()
+    await accept_terms(page, lambda: look("terms"))
     await look("agenda")
     values = {"family": "FICTIF", "given": "Camille", "birth_date": "31/01/1980", "phone": "06 00 00 00 00"}
     for name, value in values.items():
         await page.fill(f"[name={name}]", value)
     await page.get_by_role("button", name="Vérifier").click()
+    confirm = page.locator("form[action$='/rdv/confirmer'] button")
+    await expect(confirm).to_be_visible()
     await look("summary")
-    await page.locator("form[action$='/rdv/confirmer'] button").click()
+    await confirm.click()
     await expect(page.locator("[data-appointment]")).to_be_visible()
     await look("confirmation")
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.people import CHROMIUM, chromium, log_in, no_sideways_scroll, picture
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -20,7 +20,8 @@ async def look(page: Page, name: str) -> None:
 
 
 async def create(page: Page, width: int) -> None:
-    await page.get_by_role("link", name="Comptes").click()
+    async with page.expect_navigation():
+        await page.get_by_role("link", name="Comptes").click()
     await look(page, f"comptes-{width}")
     await page.get_by_role("link", name="Créer un compte").click()
     await page.get_by_label("Prénom").fill("Ana")
@@ -57,7 +58,8 @@ async def test_an_account_from_its_making_to_its_end(tmp_path: Path, width: int)
         await look(page, f"compte-retire-{width}")
         await owner.goto(document["sas"]["ui"] + "/")
         await expect(owner.locator("#connexion")).to_be_visible()
-        await page.get_by_role("link", name="Messages").click()
+        async with page.expect_navigation():
+            await page.get_by_role("link", name="Messages").click()
         await look(page, f"messages-{width}")
         await page.goto(document["sas"]["ui"] + "/administration/regulateurs")
         await look(page, f"comptes-retire-{width}")

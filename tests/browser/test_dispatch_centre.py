@@ -13,10 +13,10 @@ from playwright.async_api import Page, expect
 
 from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import parse_datetime
-from sandbox.net.amqp_visitor import access, visiting
+from sandbox.net.amqp.one_shot_client import access, visiting
 from tests.browser.axe import barriers
-from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture, searched
-from tests.sandboxes import sandbox_here
+from tests.browser.people import CHROMIUM, accept_terms, chromium, no_sideways_scroll, picture, searched
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -59,10 +59,7 @@ async def book(page: Page) -> str:
     """From the results of a search to the confirmation; the appointment's identifier at the editor."""
     await searched(page)
     await page.locator("a.slot:visible").first.click()
-    await page.wait_for_load_state()
-    if await page.locator("[name=accept]").count():
-        await page.check("[name=accept]")
-        await page.get_by_role("button", name="Accepter").click()
+    await accept_terms(page)
     values = {"family": "FICTIF", "given": "Camille", "birth_date": "31/01/1980", "phone": "06 00 00 00 00"}
     for name, value in values.items():
         await page.fill(f"[name={name}]", value)

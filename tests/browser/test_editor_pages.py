@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.people import no_sideways_scroll
-from tests.sandboxes import eventually, sandbox_here
+from tests.browser.people import accept_terms, no_sideways_scroll
+from tests.support.sandboxes import eventually, sandbox_here
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -72,10 +72,7 @@ class Visit:
     async def open(self, url: str) -> None:
         """The agenda at a slot, past the terms of use."""
         await self.page.goto(url)
-        if await self.page.locator("[name=accept]").count():
-            await self.seen("cgu")
-            await self.page.check("[name=accept]")
-            await self.page.get_by_role("button", name="Accepter").click()
+        await accept_terms(self.page, lambda: self.seen("cgu"))
 
     async def book(self) -> str:
         """An invented patient into the open form, to the confirmation; the appointment's identifier."""

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from sandbox.cli import main
 from tests.browser.axe import barriers
 from tests.browser.people import CHROMIUM, chromium, no_sideways_scroll, picture
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 

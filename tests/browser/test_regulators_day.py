@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.people import CHROMIUM, book, chromium, log_in, no_sideways_scroll, picture, searched
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = {"shared", "official", "profile_errors"}
 ABSENT = "../shared is absent"
 
-SLOTS = "tests/actors/editor_slots"
+SLOTS = "tests/actors/editor/slots"
 MODEL = "tests/unit/edxl/test_official_model.py"
 OURS = "tests/unit/edxl/test_model.py"
 SCHEMAS, IN_XML = "tests/unit/edxl/test_xml_schemas.py", "tests/unit/edxl/test_xml.py"
@@ -32,10 +32,10 @@ INSIDE = {
         f"{SLOTS}/test_profiles.py::test_answer_with_slots_that_cpts_see_and_others_meets_our_own_rules",
     f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_refused_by_the_official_profiles_too":
         f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_found_by_our_rules_with_its_requirement",
-    f"{SLOTS}/test_quirks_seen.py::test_official_profiles_see_what_they_can_see":
-        f"{SLOTS}/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
-    f"{SLOTS}/test_quirks_seen.py::test_well_formed_defect_is_still_well_formed_for_the_official_profiles":
-        f"{SLOTS}/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
+    f"{SLOTS}/quirks/test_quirks_seen.py::test_official_profiles_see_what_they_can_see":
+        f"{SLOTS}/quirks/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
+    f"{SLOTS}/quirks/test_quirks_seen.py::test_well_formed_defect_is_still_well_formed_for_the_official_profiles":
+        f"{SLOTS}/quirks/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
     "tests/unit/fhir/test_profiles.py::test_official_organizations_of_cpts_are_of_their_version":
         f"{SLOTS}/test_every_editor.py::test_the_type_of_a_cpts_identifier_is_that_of_the_version",
     "tests/unit/fhir/test_profiles.py::test_official_examples_agree_with_our_rules":
@@ -70,12 +70,12 @@ INSIDE = {
         f"{IN_XML}::test_each_known_content_is_in_its_namespace_and_those_of_other_use_cases_are_not_looked_into",
     "tests/actors/lrm/test_messages.py::test_the_published_schemas_say_the_same":
         "tests/actors/lrm/test_messages.py::test_what_is_sent_is_valid_but_where_it_is_to_be_invalid",
-    "tests/unit/sas/test_directory.py::test_radii_are_those_of_the_platform":
-        "tests/unit/sas/test_areas.py::test_the_table_is_the_one_that_was_compared_with_the_platforms",
-    "tests/unit/sas/test_places.py::test_centres_and_radii_of_departements_are_those_of_the_platform":
-        "tests/unit/sas/test_areas.py::test_the_table_is_the_one_that_was_compared_with_the_platforms",
+    "tests/unit/sas/directory/test_directory.py::test_radii_are_those_of_the_platform":
+        "tests/unit/sas/directory/test_areas.py::test_the_table_is_the_one_that_was_compared_with_the_platforms",
+    "tests/unit/sas/directory/test_places.py::test_centres_and_radii_of_departements_are_those_of_the_platform":
+        "tests/unit/sas/directory/test_areas.py::test_the_table_is_the_one_that_was_compared_with_the_platforms",
     "tests/unit/population/test_gazetteer.py::test_towns_lie_within_the_radius_of_their_departements_barycentre":
-        "tests/unit/sas/test_areas.py::test_towns_lie_within_the_area_of_their_departement",
+        "tests/unit/sas/directory/test_areas.py::test_towns_lie_within_the_area_of_their_departement",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from sandbox.partners import ExternalEditor, ExternalLrm
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 ELSEWHERE = "https://127.0.0.1:9443"  # of the vendor, who is not there
 DECLARED = {

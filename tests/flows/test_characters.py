@@ -13,7 +13,7 @@ from sandbox.population.load import personas_directory
 from sandbox.runner.loader import Login
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import login
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 SEARCH = {"specialty": "SM54", "insee": "33063"}
 EDITORS = {"agenda-azur", "rdv-commune", "garde-plus"}

@@ -21,18 +21,19 @@ from aio_pika.exceptions import DeliveryError
 
 from sandbox.edxl.build import Address, report
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
-from sandbox.hub import messages
+from sandbox.hub.embedded import messages
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.net import amqp_client
+from sandbox.net.amqp import client as amqp_client
 from sandbox.runner.loader import Login, find
 from sandbox.runner.report import Report
 from sandbox.runner.run import _play
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import login
-from sandbox.store import outbox, tables
-from sandbox.store.segment import Segment
-from tests.sandboxes import eventually, sandbox_here
+from sandbox.store import outbox
+from sandbox.store.embedded import tables
+from sandbox.store.embedded.segment import Segment
+from tests.support.sandboxes import eventually, sandbox_here
 
 FULL = "No space left on device"
 

@@ -20,8 +20,8 @@ from sandbox.cli import main
 from sandbox.edxl.message import Message
 from sandbox.edxl.trials import Correspondents, TrialMessage, trial
 from sandbox.kernel.clock import parse_datetime
-from sandbox.net.amqp_visitor import Visitor, access, referenced, visiting
-from tests.sandboxes import eventually, sandbox_here
+from sandbox.net.amqp.one_shot_client import OneShotClient, access, referenced, visiting
+from tests.support.sandboxes import eventually, sandbox_here
 from tests.wire.amqp import rabbit
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu999"
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 class Bench:
     """A sender, the LRM that answers it, and who changes its behaviour."""
 
-    def __init__(self, document: dict[str, Any], visitor: Visitor, session: aiohttp.ClientSession) -> None:
+    def __init__(self, document: dict[str, Any], visitor: OneShotClient, session: aiohttp.ClientSession) -> None:
         self.document, self.visitor, self.session = document, visitor, session
         self.admin = f"{document['control']['api']}/lrms/{SAMU}/behaviour"
         self.lrm = next(lrm["ui"] for lrm in document["lrms"] if lrm["client_id"] == SAMU)

@@ -12,7 +12,7 @@ import pytest
 from sandbox.runner.loader import Book, Login, Search
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import book, login, search
-from tests.sandboxes import eventually, sandbox_here
+from tests.support.sandboxes import eventually, sandbox_here
 
 
 @pytest.mark.requirement("R03-2")

@@ -17,7 +17,7 @@ from sandbox.runner.loader import Login
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import login
 from sandbox.web.session import CSRF
-from tests.sandboxes import endpoints, sandbox_here
+from tests.support.sandboxes import endpoints, sandbox_here
 
 SEARCH = {"specialty": "SM54", "insee": "33063"}
 

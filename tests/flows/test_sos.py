@@ -19,7 +19,7 @@ from sandbox.runner.report import Report
 from sandbox.runner.run import _play
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import attach, book, login, search, verify
-from tests.sandboxes import eventually, sandbox_here
+from tests.support.sandboxes import eventually, sandbox_here
 
 BORDEAUX = "33063"
 

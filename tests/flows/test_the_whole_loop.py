@@ -17,7 +17,7 @@ from sandbox.runner.report import Report
 from sandbox.runner.run import _play
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import login
-from tests.sandboxes import eventually, sandbox_here
+from tests.support.sandboxes import eventually, sandbox_here
 
 
 @pytest.mark.parametrize("flags", [{}, {"mtls": False}], ids=["mtls", "no-mtls"])

@@ -15,7 +15,7 @@ from sandbox.package_data import directory
 from sandbox.runner.loader import find
 from sandbox.runner.report import Report
 from sandbox.runner.run import _play
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 SAMU, ADDED = "fr.health.samu330", "fr.health.samu750"
 

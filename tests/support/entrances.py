@@ -20,14 +20,14 @@ import httpx
 import orjson
 from starlette.types import ASGIApp
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.permissions import External
-from sandbox.amqp.session import Session
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.session.session import Session
 from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
-from sandbox.editor.r03 import explain
+from sandbox.editor.appointments.r03 import explain
 from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
-from sandbox.hub.dispatcher import Arrival, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, dispatch
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import Entropy, seeded
@@ -35,13 +35,13 @@ from sandbox.kernel.errors import PeerError
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http_client import Reply
+from sandbox.net.http.client import Reply
 from sandbox.population.load import load_population
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
 from sandbox.sas.app import SasCore
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import Provider as Discovery
 from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended

@@ -9,8 +9,8 @@ from datetime import timedelta
 from sandbox.kernel.model import Practitioner
 from tests.actors.sas.sas_core import NOW
 from tests.unit.fhir.test_reading import BODY
-from tests.unit.sas.bundles import bundle as bundle_of
-from tests.unit.sas.bundles import practitioner_resources, slot
+from tests.unit.sas.search.bundles import bundle as bundle_of
+from tests.unit.sas.search.bundles import practitioner_resources, slot
 
 
 def _filled(before: bytes, piece: bytes, after: bytes, size: int) -> bytes:

@@ -31,8 +31,8 @@ import aiohttp
 from sandbox.runner.loader import Book, Login, Search, Verify
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps import book, login, search, verify
-from sandbox.sas import search as searching
-from tests.sandboxes import sandbox_here
+from sandbox.sas.search import run as searching
+from tests.support.sandboxes import sandbox_here
 from tests.support.searches import ALWAYS, RECORDINGS, Call, Part, Recording
 
 RECORDED = Path(__file__).parent.parent / "data" / "searches"

@@ -17,7 +17,7 @@ from tests.actors.editor.office import REGULATOR
 from tests.actors.sas.sas_core import NOW
 from tests.support.entrances import BAD, SAMU, Town
 from tests.unit.fhir.test_reading import BODY, SITES
-from tests.unit.sas.bundles import practitioner_bundle
+from tests.unit.sas.search.bundles import practitioner_bundle
 
 PIECES = (
     b"{}", b"[]", b"null", b'"x"', b"1e99999", b"9" * 400, b'"\xe9"', b'"\\ud800"', b"true", b"-1", b"[" * 80, b",",

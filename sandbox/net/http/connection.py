@@ -17,7 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sandbox.kernel.errors import RequestError
-from sandbox.net.at_once import AtOnce, Prompt
+from sandbox.net.http.at_once import AtOnce, Prompt
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import LARGEST_BODY, REFUSAL, too_large
 

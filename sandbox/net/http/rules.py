@@ -45,7 +45,7 @@ class HttpRules:
 
 
 class Answered:
-    """ASGI application around one that has no edge (`net/edge.py`): the same rules, answered but not journalled."""
+    """ASGI application around one without an edge (`net/http/edge.py`): the same rules, answered but not journalled."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = HttpRules(app)

@@ -99,11 +99,17 @@
     }
   };
   // A page that scrolls under a pointer at rest enters other nodes too: that is not what somebody points at.
+  // It may also take the results away from under the pointer, which then moves without ever leaving them.
   let rest = "";
+  let pointed = false;
   const where = (event) => `${event.screenX} ${event.screenY}`;
-  found.addEventListener("pointerover", (event) => { if (where(event) !== rest) light(event.target); });
-  document.addEventListener("pointermove", (event) => { rest = where(event); });
-  found.addEventListener("pointerleave", (event) => { if (where(event) !== rest) light(null); });
+  const point = (node) => { pointed = node !== null; light(node); };
+  found.addEventListener("pointerover", (event) => { if (where(event) !== rest) point(event.target); });
+  document.addEventListener("pointermove", (event) => {
+    rest = where(event);
+    if (pointed && !found.contains(event.target)) point(null);
+  });
+  found.addEventListener("pointerleave", (event) => { if (where(event) !== rest) point(null); });
   found.addEventListener("focusin", (event) => light(event.target));
   found.addEventListener("focusout", (event) => { if (!found.contains(event.relatedTarget)) light(null); });
   found.addEventListener("click", (event) => {

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.config import CONTROL_UI
 from sandbox.control.app import Control
-from sandbox.control.characters import first_switches
+from sandbox.control.world.characters import first_switches
 from sandbox.kernel.character import EVERYBODY, QUIRKS, Character, Delay, switches_of
 from sandbox.kernel.flows import Flow
 from sandbox.net.link import Line

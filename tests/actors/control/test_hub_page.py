@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
-from sandbox.control.hub_page import _duration
-from sandbox.control.rates import HEIGHT, draw
+from sandbox.control.console.hub import _duration
+from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
 from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
 from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain

@@ -18,8 +18,8 @@ from sandbox.kernel.world import ClockSetting, WorldView
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from sandbox.store.tables import open_store
 from tests.actors.editor.office import REGULATOR, Browser, Login, Office, Sas, booking_path, slots
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=PARIS)  # a Monday

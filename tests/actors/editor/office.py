@@ -14,13 +14,13 @@ import httpx
 from starlette.requests import Request
 
 from sandbox.editor.app import FhirPort, Vendor, pages_app
-from sandbox.editor.ledger import slot_key
+from sandbox.editor.appointments.ledger import slot_key
 from sandbox.fhir.practitioner import RegulatorAccount
 from sandbox.kernel.errors import PeerError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.kernel.model import Slot
 from sandbox.net.context import Context
-from sandbox.net.http_client import Reply
+from sandbox.net.http.client import Reply
 from sandbox.web.oidc import Claims
 
 NATIONAL = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sandbox.editor.flows import identify_fhir
+from sandbox.editor.fhir.identify import identify_fhir
 from sandbox.kernel.character import EVERYBODY, Character, Delay, switches_of
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
-from sandbox.net.edge import Edge
+from sandbox.net.http.edge import Edge
 from tests.actors.editor.office import NATIONAL, Office
 from tests.actors.editor.test_fhir_port import query
 

@@ -11,14 +11,14 @@ import orjson
 import pytest
 
 from sandbox.editor.app import FhirPort, _is_sas
-from sandbox.editor.flows import identify_fhir, identify_page
-from sandbox.editor.venues import find_venue
+from sandbox.editor.appointments.venues import find_venue
+from sandbox.editor.fhir.identify import identify_fhir, identify_page
 from sandbox.fhir.practitioner import RegulatorAccount, parse_regulator, render_regulator
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.net.context import Context
-from sandbox.net.edge import RequirePeer
+from sandbox.net.http.edge import RequirePeer
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from tests.actors.editor.conftest import opened

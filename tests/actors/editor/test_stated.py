@@ -13,11 +13,11 @@ import pytest
 
 from sandbox.config import load_settings
 from sandbox.editor.app import READABLE
-from sandbox.editor.flows import identify_fhir
+from sandbox.editor.fhir.identify import identify_fhir
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, Identifier
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge
+from sandbox.net.http.edge import Edge
 from sandbox.population.load import load_population
 from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import Office

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from sandbox.fhir.search import parse_slot_query
+from sandbox.fhir.queries.search import parse_slot_query
 from sandbox.kernel.model import Practitioner
 from tests.actors.entrances.conftest import Reached
 from tests.support.entrances import BAD

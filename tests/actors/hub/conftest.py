@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.message import Message
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.encoding import properties as props
 from sandbox.config import Settings
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.feed import Feed
+from sandbox.hub.dispatching.judge import Judge
+from sandbox.hub.embedded.feed import Feed
 from sandbox.hub.meters import Meters
-from sandbox.hub.office import Office
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
@@ -61,7 +61,7 @@ class Stage:
         """The dispatcher at work; `cut` are the clients whose connections were cut."""
         faults = HubFaults(self.context.entropy.chance)
         self.context.world.watch(faults.update)
-        office = Office(self.context, faults, VHOST, self.meters)
+        office = Judge(self.context, faults, VHOST, self.meters)
         return Feed(self.context, self.broker, self.vhost, (PLATFORM, SAMU), office, self.cut.append)
 
     def publish(self, body: bytes, key: str = PLATFORM, **headers: Any) -> None:

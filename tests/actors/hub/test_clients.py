@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.amqp.broker.permissions import Rights
 from sandbox.amqp.errors import ProtocolError
-from sandbox.amqp.permissions import Rights
 from sandbox.config import Settings
 from sandbox.hub.clients import Clients, client_ids, virtual_hosts
 

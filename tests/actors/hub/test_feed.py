@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.message import Message
-from sandbox.amqp.records import replay
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.records import replay
+from sandbox.amqp.encoding import properties as props
 from sandbox.edxl.message import read
-from sandbox.hub import feed as feed_module
-from sandbox.hub import office as office_module
-from sandbox.hub.dispatcher import Dispatched, Publication
+from sandbox.hub.dispatching import judge as office_module
+from sandbox.hub.dispatching.dispatcher import Dispatched, Publication
+from sandbox.hub.embedded import feed as feed_module
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 
@@ -153,7 +153,7 @@ async def test_stopped_feed_takes_nothing(stage, feed, seen):
 
 
 async def test_a_turn_ends_early_when_messages_are_long(stage, feed, seen, monkeypatch):
-    monkeypatch.setattr("sandbox.hub.feed._TURN_S", 0.0)
+    monkeypatch.setattr("sandbox.hub.embedded.feed._TURN_S", 0.0)
     for number in range(3):
         stage.publish(b"%d" % number)
     await asyncio.sleep(0)

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from sandbox.hub.messages import MessageLog
+from sandbox.hub.embedded.messages import MessageLog
 from sandbox.kernel.errors import StoreError, StoreLocked
-from sandbox.store.log import Log
+from sandbox.store.embedded.log import Log
 
 
 class Publisher:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from sandbox.amqp.queue import Consumer
-from sandbox.amqp.states import ConnectionState as State
+from sandbox.amqp.broker.queue import Consumer
+from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.edxl.provocations import BY_NAME
 from sandbox.edxl.trials import Correspondents
 from sandbox.hub import monitor as monitor_module

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.message import Message
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.encoding import properties as props
 from sandbox.edxl import build, xml
 from sandbox.edxl.codes import XML
 from sandbox.edxl.message import read
-from sandbox.kernel.hub_clients import format_switch
+from sandbox.kernel.hub.clients import format_switch
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.unit.edxl.corpus import APPOINTMENT
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from sandbox.amqp.message import Message
-from sandbox.amqp.queue import Load
-from sandbox.hub import paging
-from sandbox.hub.messages import MessageLog
-from sandbox.hub.paging import Paging
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.queue import Load
+from sandbox.hub.embedded import paging
+from sandbox.hub.embedded.messages import MessageLog
+from sandbox.hub.embedded.paging import Paging
 
 
 def bodies(queue):

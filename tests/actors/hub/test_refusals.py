@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.amqp.errors import ProtocolError
-from sandbox.hub.refusals import MOST, Refusals
+from sandbox.hub.embedded.refusals import MOST, Refusals
 
 SAMU, PLATFORM = "fr.health.samu330", "fr.health.test.ptfsas"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from sandbox.config import Settings
-from sandbox.net.amqp_client import AmqpClient
+from sandbox.net.amqp.client import AmqpClient
 from sandbox.pki.authority import ensure_pki
 from sandbox.pki.subjects import hub_client_subject
 

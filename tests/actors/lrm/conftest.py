@@ -12,7 +12,7 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.lrm.app import LrmService, build
 from sandbox.net.context import Context
-from tests.actors.sas_l02.hub_peer import HubPeer, make_context
+from tests.actors.sas.l02.hub_peer import HubPeer, make_context
 
 
 @pytest.fixture

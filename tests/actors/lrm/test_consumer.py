@@ -18,9 +18,9 @@ from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.lrm.app import Lrm
 from sandbox.lrm.calls import synthetic_call
 from sandbox.net.context import Context
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from sandbox.store.tables import open_store
-from tests.actors.sas_l02.hub_peer import NOW, POPULATION, SAMU, SAS, HubPeer, exchanges, make_context
+from tests.actors.sas.l02.hub_peer import NOW, POPULATION, SAMU, SAS, HubPeer, exchanges, make_context
 
 QUEUE = f"{SAMU}.message"
 ID = "3f0c6a52-0a61-4e6e-a62c-4a1f6f3f3f01"

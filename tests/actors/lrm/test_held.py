@@ -10,7 +10,7 @@ from sandbox.lrm import app as module
 from sandbox.lrm.app import Lrm, LrmService
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import QUEUE, appointment, sent
-from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer
+from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer
 
 
 async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restart(

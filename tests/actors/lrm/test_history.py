@@ -15,11 +15,11 @@ from sandbox.kernel.world import Fault, World
 from sandbox.lrm import ledger as ledger_module
 from sandbox.lrm.app import Lrm, LrmService
 from sandbox.lrm.ledger import Ledger
-from sandbox.net.amqp_client import Delivery
+from sandbox.net.amqp.client import Delivery
 from sandbox.net.context import Context
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, NOW, QUEUE, address, appointment, sent, update
-from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer
+from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer
 
 OTHER_ID = "3f0c6a52-0a61-4e6e-a62c-4a1f6f3f3f02"
 

@@ -12,12 +12,12 @@ import pytest
 from sandbox.edxl.validation import validate
 from sandbox.kernel.world import Fault, World
 from sandbox.lrm.app import Lrm
-from sandbox.net.amqp_client import HangUp
+from sandbox.net.amqp.client import HangUp
 from sandbox.net.context import Context
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas_l02.hub_peer import POPULATION, SAMU, SAS, HubPeer, make_context
-from tests.sandboxes import eventually
+from tests.actors.sas.l02.hub_peer import POPULATION, SAMU, SAS, HubPeer, make_context
+from tests.support.sandboxes import eventually
 from tests.unit.edxl.test_official_model import REFERENCE, Official
 
 BEHAVIOURS: dict[str, dict[str, Any]] = {

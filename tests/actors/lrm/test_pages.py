@@ -17,7 +17,7 @@ from sandbox.lrm.app import LrmService
 from sandbox.lrm.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas_l02.hub_peer import SAMU, SAS, HubPeer, exchanges
+from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer, exchanges
 
 
 def token(page: httpx.Response) -> str:

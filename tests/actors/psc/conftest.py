@@ -25,7 +25,7 @@ from sandbox.net.context import Context
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import Signer, load_signer
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 
 PSC = "http://127.0.0.1:8003"
 ISSUER = f"{PSC}/psc"

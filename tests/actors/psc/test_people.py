@@ -17,7 +17,7 @@ from sandbox.net.context import Context
 from sandbox.population.people import persona_key
 from sandbox.psc import people as module
 from sandbox.psc.people import People
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import basic_authorization
 from tests.actors.psc.test_code_flow import ISSUER
 

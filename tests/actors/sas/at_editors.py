@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
-from sandbox.sas.accounts import Accounts
-from sandbox.sas.regulators import Account, Draft, Regulators
+from sandbox.sas.regulators.accounts import Account, Draft, RegulatorAccounts
+from sandbox.sas.regulators.sync_to_editors import AccountSync
 from tests.actors.sas.sas_core import Editors
 
 ALL = ["agenda-azur", "garde-plus", "rdv-commune"]
@@ -31,14 +31,14 @@ def drafted(account: Account, **fields: Any) -> Draft:
     return Draft(**{**values, **fields})
 
 
-async def changed(regulators: Regulators, regulator: Regulator, **fields: Any) -> Account:
+async def changed(regulators: RegulatorAccounts, regulator: Regulator, **fields: Any) -> Account:
     """That regulator's account after a change by the administrator."""
     account = regulators.named(regulator.identifier)
     assert account is not None
     return await regulators.change(account.id, drafted(account, **fields), "the test")
 
 
-def words(accounts: Accounts, context: Context) -> dict[str, object]:
+def words(accounts: AccountSync, context: Context) -> dict[str, object]:
     return {str(line["editor"]): line["state"] for line in accounts.states(context.population.regulators[0])}
 
 
@@ -59,5 +59,5 @@ async def calls_until(editors: Editors, count: int) -> list[tuple[str, str]]:
     return puts(editors)
 
 
-async def settled(accounts: Accounts, regulator: Regulator, word: str) -> None:
+async def settled(accounts: AccountSync, regulator: Regulator, word: str) -> None:
     await eventually(lambda: all(line["state"] == word for line in accounts.states(regulator)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from sandbox.net.http_client import Reply
+from sandbox.net.http.client import Reply
 from tests.actors.sas.sas_core import Core, reply, session_cookie
 
 

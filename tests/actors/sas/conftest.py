@@ -17,11 +17,11 @@ from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from sandbox.sas.accounts import Accounts
 from sandbox.sas.app import SasCore
-from sandbox.sas.regulators import Regulators
+from sandbox.sas.regulators.accounts import RegulatorAccounts
+from sandbox.sas.regulators.sync_to_editors import AccountSync
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from sandbox.store.tables import open_store
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
 
 
@@ -72,12 +72,14 @@ async def store(context: Context) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def regulators(context: Context, store: Store) -> Regulators:
-    return Regulators(context, store, lambda account: ())
+def regulators(context: Context, store: Store) -> RegulatorAccounts:
+    return RegulatorAccounts(context, store, lambda account: ())
 
 
 @pytest.fixture
-async def accounts(context: Context, store: Store, editors: Editors, regulators: Regulators) -> AsyncIterator[Accounts]:
-    made = Accounts(context, store, editors, regulators, backoff_s=(0.001, 0.002))  # type: ignore[arg-type]
+async def accounts(
+    context: Context, store: Store, editors: Editors, regulators: RegulatorAccounts
+) -> AsyncIterator[AccountSync]:
+    made = AccountSync(context, store, editors, regulators, backoff_s=(0.001, 0.002))  # type: ignore[arg-type]
     yield made
     await made.stop()

@@ -19,12 +19,12 @@ from sandbox.kernel.flows import AppointmentStatus, Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Regulator
 from sandbox.net.context import Context
-from sandbox.net.http_client import Reply
+from sandbox.net.http.client import Reply
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.population.people import Population, persona_key
 from sandbox.sas.app import SasCore
-from sandbox.sas.records import AppointmentRecord
+from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.store.protocol import Put
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sandbox.fhir.search import parse_schedule_query, parse_slot_query
+from sandbox.fhir.queries.search import parse_schedule_query, parse_slot_query
 from sandbox.kernel.model import Practitioner
-from sandbox.net.http_client import Reply
+from sandbox.net.http.client import Reply
 from tests.actors.sas.sas_core import NOW, Core, reply
-from tests.unit.sas.bundles import bundle, practitioner_bundle, sos_bundle
+from tests.unit.sas.search.bundles import bundle, practitioner_bundle, sos_bundle
 
 SOON = [NOW + timedelta(hours=1), NOW + timedelta(hours=26)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sandbox.store import segment
+from sandbox.store.embedded import segment
 
 
 class Disk:

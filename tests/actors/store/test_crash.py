@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.kernel.errors import StoreLocked
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from sandbox.store import tables
+from sandbox.store.embedded import tables
 from sandbox.store.protocol import Put
 tables.LOG_LIMIT = 200_000
 out = sys.stdout
@@ -48,7 +48,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from sandbox.kernel.errors import StoreError
 from sandbox.store.protocol import Put
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, most))
 
@@ -74,7 +74,7 @@ import asyncio, sys
 from pathlib import Path
 import orjson
 from sandbox.store.protocol import Put
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

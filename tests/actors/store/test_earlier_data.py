@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 
 from sandbox.data_stores import require_readable, stores_in
-from sandbox.editor import ledger as editor_ledger
 from sandbox.editor import schema as editor_schema
+from sandbox.editor.appointments import ledger as editor_ledger
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import UsageError
 from sandbox.lrm import ledger as lrm_ledger
 from sandbox.lrm import schema as lrm_schema
-from sandbox.sas import appointments
 from sandbox.sas import schema as sas_schema
-from sandbox.sas.l02_ledger import Ledger
-from sandbox.sas.records import decode
-from sandbox.store.frames import read_header
-from sandbox.store.tables import open_tables
+from sandbox.sas.orientations import appointments
+from sandbox.sas.orientations.l02.ledger import Ledger
+from sandbox.sas.orientations.records import decode
+from sandbox.store.embedded.frames import read_header
+from sandbox.store.embedded.tables import open_tables
 
 EARLIER = Path(__file__).parents[2] / "data" / "earlier"
 READABLE = ("2026-11-22T2350-killed", "2026-11-23T0133", "2026-11-23T0514-killed")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store import log as log_module
-from sandbox.store import segment as segment_module
-from sandbox.store.log import Log
+from sandbox.store.embedded import log as log_module
+from sandbox.store.embedded import segment as segment_module
+from sandbox.store.embedded.log import Log
 from tests.support.windows import unless_open
 
 if TYPE_CHECKING:

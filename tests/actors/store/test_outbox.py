@@ -18,11 +18,11 @@ from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.kernel.world import ClockSetting
 from sandbox.store import outbox as outbox_module
 from sandbox.store import outbox as outboxes
-from sandbox.store import tables
+from sandbox.store.embedded import tables
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
-from sandbox.store.tables import open_store
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 
 if TYPE_CHECKING:
     from conftest import Disk

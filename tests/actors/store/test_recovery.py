@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store import segment, tables
-from sandbox.store.log import Log
+from sandbox.store.embedded import segment, tables
+from sandbox.store.embedded.log import Log
+from sandbox.store.embedded.segment import Segment
+from sandbox.store.embedded.tables import TableStore, open_tables
 from sandbox.store.protocol import Put
-from sandbox.store.segment import Segment
-from sandbox.store.tables import TableStore, open_tables
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 
 if TYPE_CHECKING:
     from conftest import Disk
@@ -127,7 +127,7 @@ async def test_rename_that_may_not_last_is_made_sure_of(tmp_path: Path, monkeypa
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     real = segment.sync_directory
-    monkeypatch.setattr("sandbox.store.log.sync_directory", fails)
+    monkeypatch.setattr("sandbox.store.embedded.log.sync_directory", fails)
     monkeypatch.setattr(segment, "sync_directory", fails)
     with pytest.raises(StoreError):
         await log.rotate(lambda: [b"snapshot"])

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store.log import Log
+from sandbox.store.embedded.log import Log
+from sandbox.store.embedded.repair import examine_log, examine_tables, repair_log, repair_tables
+from sandbox.store.embedded.tables import PLAIN, TableStore, open_tables
 from sandbox.store.protocol import Delete, Put
-from sandbox.store.repair import examine_log, examine_tables, repair_log, repair_tables
 from sandbox.store.schema import Schema
-from sandbox.store.tables import PLAIN, TableStore, open_tables
 
 Content = dict[str, dict[str, bytes]]
 

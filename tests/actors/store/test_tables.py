@@ -21,10 +21,10 @@ from tinydb import Query, TinyDB
 from tinydb.table import Table
 
 from sandbox.kernel.errors import StoreError, StoreLocked
-from sandbox.store import snapshot, tables
-from sandbox.store.frames import FILE_HEADER_SIZE
+from sandbox.store.embedded import snapshot, tables
+from sandbox.store.embedded.frames import FILE_HEADER_SIZE
+from sandbox.store.embedded.tables import TableStore, open_store, open_tables
 from sandbox.store.protocol import Delete, Put
-from sandbox.store.tables import TableStore, open_store, open_tables
 
 if TYPE_CHECKING:
     from conftest import Disk

@@ -10,9 +10,9 @@ from tinydb import Query, TinyDB, where
 from tinydb.operations import increment
 from tinydb.table import Document
 
+from sandbox.store.embedded.tables import TableStore, open_tables
+from sandbox.store.embedded.tinydb_view import RowStorage
 from sandbox.store.protocol import Delete, Put
-from sandbox.store.tables import TableStore, open_tables
-from sandbox.store.tinydb_view import RowStorage
 
 
 @pytest.fixture

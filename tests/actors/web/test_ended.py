@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
-from sandbox.store.tables import open_store
+from sandbox.store.embedded.tables import open_store
 from sandbox.web.ended import Ended
 
 HOUR = 3600.0

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pamqp import body, commands, frame, header
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.permissions import External
-from sandbox.amqp.session import Session
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.session.session import Session
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
 
@@ -124,8 +124,8 @@ def connect(broker: Broker) -> Callable[..., Wire]:
 @pytest.fixture
 def stock(broker: Broker) -> Callable[..., None]:
     """Put messages into a client's queue, as the dispatcher would."""
-    from sandbox.amqp import properties as props
-    from sandbox.amqp.message import Message
+    from sandbox.amqp.broker.message import Message
+    from sandbox.amqp.encoding import properties as props
 
     def put(queue: str, *bodies: bytes, now: float = 1_000_000.0, expiration: int | None = None) -> None:
         raw = props.build(content_type="application/json", headers={}, expiration_ms=expiration)

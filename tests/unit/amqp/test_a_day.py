@@ -7,10 +7,10 @@ from collections import Counter
 from pamqp import body, commands
 from pamqp.heartbeat import Heartbeat
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.message import Message
-from sandbox.amqp.states import ConnectionState
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.encoding import properties as props
+from sandbox.amqp.session.states import ConnectionState
 from sandbox.hub.topology import add_virtual_host
 from tests.unit.amqp.conftest import SAMU, VHOST, Wire
 

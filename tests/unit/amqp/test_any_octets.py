@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp import commands, frame
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.codec import FrameReader
-from sandbox.amqp.codec import frame as make_frame
+from sandbox.amqp.encoding import properties as props
+from sandbox.amqp.encoding.codec import FrameReader
+from sandbox.amqp.encoding.codec import frame as make_frame
 from sandbox.amqp.errors import FrameError
-from sandbox.amqp.states import ConnectionState
+from sandbox.amqp.session.states import ConnectionState
 
 ANYTHING = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 METHODS = sorted(commands.INDEX_MAPPING)

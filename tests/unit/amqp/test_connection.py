@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pamqp import body, commands, frame, header, heartbeat
 
-from sandbox.amqp.codec import PROTOCOL_HEADER
-from sandbox.amqp.codec import frame as make_frame
-from sandbox.amqp.states import ChannelState, ConnectionState, channel_step, connection_step
+from sandbox.amqp.encoding.codec import PROTOCOL_HEADER
+from sandbox.amqp.encoding.codec import frame as make_frame
+from sandbox.amqp.session.states import ChannelState, ConnectionState, channel_step, connection_step
 from sandbox.kernel.errors import TransitionError
 
 Basic, Channel, Connection = commands.Basic, commands.Channel, commands.Connection

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pamqp import body, commands, frame, header
 
-from sandbox.amqp.message import Message
-from sandbox.amqp.session import OUTPUT_HIGH
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.session.session import OUTPUT_HIGH
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
 SAMU = "fr.health.samu330"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pamqp import commands
 
-from sandbox.amqp.message import Message
-from sandbox.amqp.records import replay
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.records import replay
 
 Basic, Queue, Channel = commands.Basic, commands.Queue, commands.Channel
 SAMU, VHOST, NOW = "fr.health.samu330", "15-15_v2.0", 1_000_000.0

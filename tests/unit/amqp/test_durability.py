@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pamqp import commands
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.message import Message
-from sandbox.amqp.records import Records, replay
-from sandbox.amqp.routing import Exchange, topic_matches
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.records import Records, replay
+from sandbox.amqp.broker.routing import Exchange, topic_matches
 from sandbox.hub.topology import add_virtual_host
 
 Basic = commands.Basic

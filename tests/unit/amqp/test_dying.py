@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from pamqp import commands, header
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.deadletters import dead_letter, in_cycle
-from sandbox.amqp.message import Message
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.deadletters import dead_letter, in_cycle
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.encoding import properties as props
 
 Basic = commands.Basic
 SAMU = "fr.health.samu330"

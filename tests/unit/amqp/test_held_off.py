@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pamqp import commands
 
-from sandbox.amqp.message import Message
-from sandbox.amqp.records import Gone, Put, encode_records, replay
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.records import Gone, Put, encode_records, replay
 
 Basic, Connection = commands.Basic, commands.Connection
 KNOWS = {"connection.blocked": True}

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pamqp import body, commands, header
 
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.limits import Limits
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.limits import Limits
 from sandbox.hub.topology import add_virtual_host
 from tests.unit.amqp.conftest import CLIENTS, PLATFORM, SAMU, TTL_MS, VHOST, Wire
 

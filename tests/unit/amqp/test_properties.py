@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.amqp import properties as props
+from sandbox.amqp.encoding import properties as props
 from sandbox.amqp.errors import FrameError
 
 LONG = "x" * 300

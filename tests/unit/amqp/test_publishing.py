@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pamqp import body, commands, header
 
-from sandbox.amqp import properties as props
-from sandbox.amqp.limits import Limits
+from sandbox.amqp.broker.limits import Limits
+from sandbox.amqp.encoding import properties as props
 
 Basic, Channel, Confirm, Connection = commands.Basic, commands.Channel, commands.Confirm, commands.Connection
 ME = "fr.health.test.ptfsas"
@@ -97,7 +97,7 @@ def test_mandatory_to_hubsante_is_never_returned(publisher, broker):
 
 
 def test_mandatory_without_a_queue_is_returned_then_confirmed(publisher, broker):
-    from sandbox.amqp.routing import Exchange
+    from sandbox.amqp.broker.routing import Exchange
 
     broker.vhosts["15-15_v2.0"].exchanges["hubsante"] = Exchange("hubsante", "topic")
     publisher.publish(b"lost", mandatory=True)

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp import body, commands, header
 
-from sandbox.amqp.message import Message
-from sandbox.amqp.queue import Queue
-from sandbox.amqp.replies import REPLY_TO
-from sandbox.amqp.states import ConnectionState
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.queue import Queue
+from sandbox.amqp.encoding.replies import REPLY_TO
+from sandbox.amqp.session.states import ConnectionState
 from sandbox.hub.topology import add_client
 
 Basic, Channel = commands.Basic, commands.Channel

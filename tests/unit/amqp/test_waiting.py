@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sandbox.amqp.records import Records
+from sandbox.amqp.broker.records import Records
 
 
 def test_one_who_waits_while_nothing_was_written_is_told_with_the_next_batch() -> None:

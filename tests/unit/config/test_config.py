@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sandbox import yaml_file
-from sandbox.amqp.limits import Limits
+from sandbox.amqp.broker.limits import Limits
 from sandbox.config import EDITORS_FHIR, SAS_UI, Settings, load_settings
 from sandbox.ground import prepare
 from sandbox.hub.app import limits

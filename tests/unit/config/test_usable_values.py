@@ -9,9 +9,9 @@ import pytest
 from sandbox.cli import main
 from sandbox.config import is_loopback, load_settings
 from sandbox.ground import prepare
-from sandbox.hub.dispatcher import HUB_ID
+from sandbox.hub.dispatching.dispatcher import HUB_ID
 from sandbox.kernel.errors import ConfigError, UsageError
-from sandbox.kernel.hub_clients import RESERVED
+from sandbox.kernel.hub.clients import RESERVED
 from sandbox.kernel.reserved import SLUGS, why_reserved
 from sandbox.package_data import directory
 from sandbox.population.load import load_population

@@ -12,7 +12,7 @@ from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.edxl.message import LONGEST_SUBJECT, subject
 from sandbox.edxl.provocations import BY_NAME, MEANINGS, PROVOCATIONS, Provocation
 from sandbox.edxl.trials import Correspondents, trial
-from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched, dispatch
 
 SPARE = "fr.health.samu998"
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

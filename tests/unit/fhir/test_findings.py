@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.fhir import quick
-from sandbox.fhir.reading import read_bundle
+from sandbox.fhir.reader import quick
+from sandbox.fhir.reader.reading import read_bundle
 from sandbox.fhir.rules import MOST_FINDINGS, Finding, Findings, natural
 from tests.unit.fhir.test_reading import BODY, SITES, spoilt
 

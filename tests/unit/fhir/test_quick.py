@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.fhir import quick, reading
-from sandbox.fhir.quick import exact_instant, quick_bundle
-from sandbox.fhir.reading import Reading, read_bundle
+from sandbox.fhir.reader import quick, reading
+from sandbox.fhir.reader.quick import exact_instant, quick_bundle
+from sandbox.fhir.reader.reading import Reading, read_bundle
 from tests.unit.fhir.test_reading import BODY, SITES, spoilt
 
 

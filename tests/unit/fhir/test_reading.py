@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.fhir import nos
-from sandbox.fhir.reading import SlotPlace, read_bundle
+from sandbox.fhir.reader.reading import SlotPlace, read_bundle
 from sandbox.fhir.slots import R04, SOS, Renderer, kinds
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import (

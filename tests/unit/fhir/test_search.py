@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.fhir import search as module
-from sandbox.fhir.search import (
+from sandbox.fhir.queries import search as module
+from sandbox.fhir.queries.search import (
     ACTOR,
     SCHEDULE,
     SERVICE,

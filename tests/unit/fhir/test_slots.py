@@ -29,8 +29,8 @@ from sandbox.kernel.model import (
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agenda import Planned, rhythm, zone_of
-from sandbox.population.calendar import Region
+from sandbox.population.agendas.agenda import Planned, rhythm, zone_of
+from sandbox.population.agendas.calendar import Region
 
 KIND = SlotKind(("PUBLIC", "PRO"), ("AMB", "VR"), 'Fièvre à 100 % "forte"', False)
 PLACE = Place("p-1", "330000018", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.5, local_id="9")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox.cli import main
-from sandbox.hub.definitions import definitions
+from sandbox.hub.rabbitmq.definitions import definitions
 
 CLIENTS, VHOSTS = ("fr.health.samu330", "fr.health.samuA"), ("15-15_v2.0", "/")
 

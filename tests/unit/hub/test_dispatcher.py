@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sandbox.edxl import build
 from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.edxl.message import MOST_VALUES, Message, read
-from sandbox.hub.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched, dispatch
 from sandbox.kernel.clock import PARIS
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)

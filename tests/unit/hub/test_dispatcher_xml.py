@@ -11,7 +11,7 @@ import pytest
 from sandbox.edxl import build, xml
 from sandbox.edxl.codes import JSON, XML, HubCode
 from sandbox.edxl.message import LARGEST, Message, read
-from sandbox.hub.dispatcher import Dispatched
+from sandbox.hub.dispatching.dispatcher import Dispatched
 from tests.unit.hub.test_dispatcher import APPOINTMENT, SAMU, SAS, address, arrival, run
 
 NO_XML: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.kernel.hub_clients import usable_client_id, why_not
+from sandbox.kernel.hub.clients import usable_client_id, why_not
 
 
 @pytest.mark.parametrize("client_id", ["fr.health.samu750", "fr.health.test.ptfsas", "fr.health.hub.essai"])

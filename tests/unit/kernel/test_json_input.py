@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kernel.errors import JsonError
-from sandbox.kernel.json_input import Limits, check_utf8, quoted, read_as, read_json, shortened
+from sandbox.kernel.text.json_input import Limits, check_utf8, quoted, read_as, read_json, shortened
 
 SMALL = Limits(octets=100, depth=3, elements=10)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.kernel.numbers import decimal_number, whole_number
+from sandbox.kernel.text.numbers import decimal_number, whole_number
 
 STRANGE = ["", " ", "²", "٣", "1_0", "0x1", "nan", "inf", "1e3", "1e400", "1,5", "--1", "1.2.3", "9" * 16, "."]
 

@@ -10,8 +10,8 @@ import pytest
 from msgspec import Meta
 
 from sandbox.config import Settings
-from sandbox.kernel.shapes import explained, meant
-from sandbox.population.published import FILES
+from sandbox.kernel.text.shapes import explained, meant
+from sandbox.population.personas.published import FILES
 from sandbox.runner.loader import Scenario
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.kernel.words import folded
+from sandbox.kernel.text.words import folded
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.world import Fault
 from sandbox.lrm.contextual import search_link
 from sandbox.lrm.dashboard import STATUSES, WIDTH, Tally, drawn
-from sandbox.lrm.manners import PLAIN, Manner, Refusal, kind_of, manner_of
+from sandbox.lrm.handling import PLAIN, Handling, Refusal, kind_of, manner_of
 from sandbox.lrm.records import Call, CaseFile, Change, Operator, Orientation
 from sandbox.lrm.suggestions import suggestions
 
@@ -75,19 +75,19 @@ def fault(kind: str, **params: Any) -> Fault:
 @pytest.mark.parametrize(
     ("struck", "manner"),
     [
-        (fault("ack-by-hand"), Manner(held=True)),
-        (fault("ack-never"), Manner(steps=())),
-        (fault("ack-refused", code=703), Manner(stores=False)),
-        (fault("ack-conflict"), Manner()),
-        (fault("ack-wrong-reference"), Manner(right_reference=False)),
-        (fault("ack-twice"), Manner(steps=("INTEGRE", "INTEGRE"))),
-        (fault("ack-invalid"), Manner(valid=False)),
-        (fault("ack-steps", steps="none"), Manner(steps=(None,))),
-        (fault("ack-steps", steps="RECU,CONSULTE"), Manner(steps=("RECU",))),
-        (fault("lrm-disconnect", when="after"), Manner(cut="after")),
+        (fault("ack-by-hand"), Handling(held=True)),
+        (fault("ack-never"), Handling(steps=())),
+        (fault("ack-refused", code=703), Handling(stores=False)),
+        (fault("ack-conflict"), Handling()),
+        (fault("ack-wrong-reference"), Handling(right_reference=False)),
+        (fault("ack-twice"), Handling(steps=("INTEGRE", "INTEGRE"))),
+        (fault("ack-invalid"), Handling(valid=False)),
+        (fault("ack-steps", steps="none"), Handling(steps=(None,))),
+        (fault("ack-steps", steps="RECU,CONSULTE"), Handling(steps=("RECU",))),
+        (fault("lrm-disconnect", when="after"), Handling(cut="after")),
     ],
 )
-def test_what_each_behaviour_means_for_a_message(struck: Fault, manner: Manner) -> None:
+def test_what_each_behaviour_means_for_a_message(struck: Fault, manner: Handling) -> None:
     found = manner_of([struck], lambda: 0.5)
     assert found.faults == struck.kind
     for name in ("stores", "steps", "held", "right_reference", "valid", "cut", "delay"):

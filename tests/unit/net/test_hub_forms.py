@@ -11,10 +11,10 @@ import pytest
 from sandbox.config import Settings
 from sandbox.edxl.codes import FORMS, JSON
 from sandbox.edxl.message import read
-from sandbox.net.amqp_client import AmqpClient
-from sandbox.net.hub_forms import xml_clients
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.partners import ExternalLrm
-from tests.actors.sas_l02.hub_peer import POPULATION, SAMU, SAS, make_context
+from tests.actors.sas.l02.hub_peer import POPULATION, SAMU, SAS, make_context
 from tests.unit.edxl.corpus import appointment, envelope
 
 NEW = "fr.health.samu750"

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.kernel.errors import UsageError
 from sandbox.pki.authority import Pki, ensure_pki
-from sandbox.pki.desk import Desk, name_of
+from sandbox.pki.desk import CertificateService, name_of
 from sandbox.pki.kit import export_kit
 from sandbox.pki.manifest import locked, read_manifest
 from sandbox.pki.names import usable_host
@@ -35,8 +35,8 @@ def pki(tmp_path: Path) -> Pki:
     return make(tmp_path)
 
 
-def desk(pki: Pki, now: datetime = NOW) -> Desk:
-    return Desk(pki.directory, now)
+def desk(pki: Pki, now: datetime = NOW) -> CertificateService:
+    return CertificateService(pki.directory, now)
 
 
 def revoked_serials(path: Path) -> set[int]:

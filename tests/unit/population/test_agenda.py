@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import AgendaTemplate, OpenRange
-from sandbox.population.agenda import Planned, day_plan, day_slots, rhythm, slot_id, split_slot_id, zone_of
-from sandbox.population.calendar import METROPOLE, is_public_holiday, region_of
-from sandbox.population.leave import MOST, PATTERNS, absent, pattern_of
+from sandbox.population.agendas.agenda import Planned, day_plan, day_slots, rhythm, slot_id, split_slot_id, zone_of
+from sandbox.population.agendas.calendar import METROPOLE, is_public_holiday, region_of
+from sandbox.population.agendas.leave import MOST, PATTERNS, absent, pattern_of
 
 MONDAY = date(2026, 11, 23)
 OPEN = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), occupation=0.0, own_patients=0.0)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.population.calendar import (
+from sandbox.population.agendas.calendar import (
     easter,
     is_late,
     is_public_holiday,
@@ -15,7 +15,7 @@ from sandbox.population.calendar import (
     public_holidays,
     region_of,
 )
-from sandbox.population.departments import DEPARTMENTS
+from sandbox.population.geography.departments import DEPARTMENTS
 
 OF_2026 = {(1, 1), (4, 6), (5, 1), (5, 8), (5, 14), (5, 25), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)}
 

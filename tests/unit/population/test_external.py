@@ -12,7 +12,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.pki.subjects import agreed_server, editor_subject
 from sandbox.population.load import load_population
 from sandbox.population.procedural import id_of
-from sandbox.sas.places import Places
+from sandbox.sas.directory.places import Places
 
 CONFIG = """preset: minimal
 external_editors:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-from sandbox.population.departments import COLLECTIVITIES, DEPARTMENTS, department, department_of, phone_of
-from sandbox.population.gazetteer import FILE, POSTAL_CODES, french_towns, postal_codes
+from sandbox.population.geography.departments import COLLECTIVITIES, DEPARTMENTS, department, department_of, phone_of
+from sandbox.population.geography.gazetteer import FILE, POSTAL_CODES, french_towns, postal_codes
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT.parent / "shared" / "reference" / "geo" / "search_radius_by_department.csv"
@@ -112,7 +112,8 @@ def test_file_is_small_read_once_and_says_where_it_comes_from():
 
 def test_nothing_is_read_before_somebody_asks():
     code = (
-        "from sandbox.population import gazetteer, load; from sandbox.config import Settings;"
+        "from sandbox.config import Settings; from sandbox.population import load;"
+        "from sandbox.population.geography import gazetteer;"
         "load.load_population(Settings(practitioners=5));"
         "raise SystemExit(gazetteer.french_towns.cache_info().currsize)"
     )

@@ -11,7 +11,7 @@ import yaml
 
 from sandbox.config import Settings
 from sandbox.population.load import personas_directory
-from sandbox.population.published import FILES, personas_schema, write
+from sandbox.population.personas.published import FILES, personas_schema, write
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED = ROOT / "docs" / "personas.schema.json"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sandbox.population.settling import DRAWS, draw, numbers_in
+from sandbox.population.geography.settling import DRAWS, draw, numbers_in
 
 bounds = st.integers(0, DRAWS)
 

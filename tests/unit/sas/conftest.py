@@ -7,7 +7,7 @@ import pytest
 from sandbox.config import Settings, load_settings
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from sandbox.sas.directory import Directory
+from sandbox.sas.directory.directory import Directory
 
 
 @pytest.fixture(scope="session")

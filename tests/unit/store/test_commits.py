@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store.commits import checkpoint_number, decode, encode, encode_checkpoint
+from sandbox.store.embedded.commits import checkpoint_number, decode, encode, encode_checkpoint
 from sandbox.store.protocol import Delete, Put
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda name: name != "_store")

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store.frames import FILE_HEADER_SIZE, MARKER, file_header, frame, head_of, read_records, recover, salvage
+from sandbox.store.embedded.frames import (
+    FILE_HEADER_SIZE,
+    MARKER,
+    file_header,
+    frame,
+    head_of,
+    read_records,
+    recover,
+    salvage,
+)
 
 SALT = 0x5EED
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.population.agenda import zone_of
+from sandbox.population.agendas.agenda import zone_of
 from sandbox.web.filters import (
     day_date,
     exact_time,

@@ -13,8 +13,8 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from yarl import URL
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
-from sandbox.net import amqp_client
-from sandbox.net.amqp_client import AmqpClient
+from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp.client import AmqpClient
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 

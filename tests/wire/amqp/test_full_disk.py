@@ -10,8 +10,8 @@ import pytest
 from pamqp import body as content
 from pamqp import commands, header
 
-from sandbox.hub import messages
-from sandbox.store.segment import Segment
+from sandbox.hub.embedded import messages
+from sandbox.store.embedded.segment import Segment
 
 VHOST, PLATFORM, SAMU = "15-15_v2.0", "fr.health.test.ptfsas", "fr.health.samu330"
 Basic, Connection = commands.Basic, commands.Connection

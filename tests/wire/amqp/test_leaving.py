@@ -11,10 +11,10 @@ import pytest
 from pamqp import commands
 
 from sandbox.hub.removals import Removal, told
-from sandbox.kernel.hub_clients import leaving_switch, switch_of
+from sandbox.kernel.hub.clients import leaving_switch, switch_of
 from sandbox.kernel.world import Fault, World
-from sandbox.net.amqp_client import AmqpClient
-from tests.sandboxes import eventually
+from sandbox.net.amqp.client import AmqpClient
+from tests.support.sandboxes import eventually
 from tests.wire.amqp.conftest import PLATFORM, VHOST, l02
 
 NEW = "fr.health.samu750"

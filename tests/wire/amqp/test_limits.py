@@ -10,7 +10,7 @@ import pytest
 from pamqp import body, commands, header
 
 from sandbox.hub.report import read
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.wire.amqp.test_full_disk import drain, enter, publish
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"

@@ -12,14 +12,14 @@ import ssl
 import pytest
 from pamqp import body, commands, frame, header
 
-from sandbox.amqp import methods
-from sandbox.amqp.broker import Broker
-from sandbox.amqp.message import Message
-from sandbox.amqp.permissions import Plain
+from sandbox.amqp.broker.broker import Broker
+from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.permissions import Plain
+from sandbox.amqp.session import methods
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
-from sandbox.net import amqp_server
-from sandbox.net.amqp_server import AmqpServer
+from sandbox.net.amqp import server as amqp_server
+from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.tls import client_context
 
 Basic, Connection = commands.Basic, commands.Connection

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cli import main
-from sandbox.store.tables import open_tables
+from sandbox.store.embedded.tables import open_tables
 
 EARLIER = Path(__file__).parents[2] / "data" / "earlier" / "2026-11-23T0514-killed.zip"
 

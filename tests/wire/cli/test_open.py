@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from sandbox.ground import write_token
-from tests.sandboxes import command
+from tests.support.sandboxes import command
 
 
 def test_a_sandbox_that_is_open_to_the_network_says_so_and_asks_for_its_token(tmp_path: Path) -> None:

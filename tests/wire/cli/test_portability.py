@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from load.ports import free_base
-from tests.sandboxes import command
+from tests.support.sandboxes import command
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = (sys.executable, "-m", "sandbox.cli", "scenario", "run", "nominal")

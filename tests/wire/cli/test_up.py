@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from load.ports import free_base
-from tests.sandboxes import Command, command
+from tests.support.sandboxes import Command, command
 
 ROOT = Path(__file__).resolve().parents[3]
 

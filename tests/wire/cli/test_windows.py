@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.runner.run import play
-from tests.sandboxes import Command
+from tests.support.sandboxes import Command
 
 ROOT = Path(__file__).resolve().parents[3]
 AS_ON_WINDOWS = ["-m", "tests.support.windows"]

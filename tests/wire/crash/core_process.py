@@ -32,15 +32,15 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
 from sandbox.kernel.world import WorldView
-from sandbox.net.amqp_client import Delivery
+from sandbox.net.amqp.client import Delivery
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
-from sandbox.sas.appointments import Appointments
-from sandbox.sas.directory import Directory
-from sandbox.sas.l02 import L02
-from sandbox.sas.regulators import Regulators
+from sandbox.sas.directory.directory import Directory
+from sandbox.sas.orientations.appointments import Appointments
+from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.regulators.accounts import RegulatorAccounts
+from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Delete, Put, Store
-from sandbox.store.tables import open_store
 
 INSTANTS = ("storing", "answered", "published", "confirmed", "acknowledging", "acknowledged")
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
@@ -64,7 +64,7 @@ def core_on(store: Store, hub: Any) -> tuple[Appointments, L02]:
         population=PEOPLE,
         **values,
     )
-    regulators = Regulators(context, store, lambda account: ())
+    regulators = RegulatorAccounts(context, store, lambda account: ())
     l02 = L02(context, store, regulators.person, hub=hub)
     return Appointments(context, store, l02, Directory(PEOPLE), regulators), l02
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.edxl.message import read
-from sandbox.store.tables import open_store
-from tests.actors.sas_l02.hub_peer import HubPeer
+from sandbox.store.embedded.tables import open_store
+from tests.actors.sas.l02.hub_peer import HubPeer
 from tests.wire.crash.core_process import INSTANTS, PLATFORM, acknowledgement, booking, core_on
 
 ROOT = Path(__file__).parents[3]

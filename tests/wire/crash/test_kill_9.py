@@ -21,7 +21,7 @@ from sandbox.kernel.errors import PeerError
 from sandbox.runner.loader import Login, Search
 from sandbox.runner.stage import Failed, Stage
 from sandbox.runner.steps import PATIENT, login, next_page, search
-from tests.sandboxes import Command, command, endpoints
+from tests.support.sandboxes import Command, command, endpoints
 
 DIRECT, ON_PAGES = 100, 100
 CALM = aiohttp.ClientTimeout(total=5)

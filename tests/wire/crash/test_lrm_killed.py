@@ -24,8 +24,8 @@ from sandbox.cli import main
 from sandbox.edxl import build
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import NobodyAnswers
-from sandbox.net.amqp_visitor import access, referenced, visiting
-from tests.sandboxes import command, endpoints, eventually
+from sandbox.net.amqp.one_shot_client import access, referenced, visiting
+from tests.support.sandboxes import command, endpoints, eventually
 from tests.wire.amqp import rabbit
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu999"

@@ -15,11 +15,11 @@ import pytest
 
 from load.ports import free_base
 from sandbox.config import load_settings
-from sandbox.fhir.search import schedule_query, slot_query
+from sandbox.fhir.queries.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import Flow
 from sandbox.population.load import load_population
-from tests.sandboxes import command, endpoints
+from tests.support.sandboxes import command, endpoints
 
 AS_OF = datetime(2026, 3, 27, 12, tzinfo=PARIS)  # the clocks change within the window
 FLAGS = ("--preset", "national", "--seed", "42", "--as-of", "2026-03-27T12:00:00", "--freeze")

@@ -16,10 +16,10 @@ import pytest
 
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, SAS_FHIR, Settings
 from sandbox.editor.app import Editors, build
-from sandbox.editor.patients import check_patient, typed
+from sandbox.editor.appointments.patients import check_patient, typed
 from sandbox.fhir.appointment import parse_appointment
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
-from sandbox.fhir.search import slot_query
+from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
@@ -27,8 +27,8 @@ from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http_client import HttpClient
-from sandbox.net.http_server import Listener
+from sandbox.net.http.client import HttpClient
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject

@@ -22,8 +22,8 @@ from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings, load_settings
 from sandbox.hub.app import Hub
 from sandbox.hub.app import build as build_hub
 from sandbox.hub.clients import client_ids, virtual_hosts
-from sandbox.hub.definitions import definitions
-from sandbox.hub.remote import RemoteHub
+from sandbox.hub.rabbitmq.definitions import definitions
+from sandbox.hub.rabbitmq.remote import RemoteHub
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.hub.report import read
-from sandbox.net import amqp_client
-from sandbox.net.amqp_client import AmqpClient, Delivery
+from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp.client import AmqpClient, Delivery
 from sandbox.pki.authority import load_pki
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.wire.hub.brokers import BROKERS, EMBEDDED, PLATFORM, SPARE, VHOST, Place
 from tests.wire.hub.conftest import Opened
 from tests.wire.hub.messages import depth, emptied

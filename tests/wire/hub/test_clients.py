@@ -20,7 +20,7 @@ from cryptography import x509
 from load.ports import free_base
 from sandbox.cli import main
 from sandbox.edxl import build
-from tests.sandboxes import command, endpoints, eventually
+from tests.support.sandboxes import command, endpoints, eventually
 
 NEW, SPARE = "fr.health.samu750", "fr.health.samu999"
 VHOST = "15-15_v2.0"

@@ -13,9 +13,9 @@ from aio_pika.abc import AbstractConnection
 
 from sandbox.hub.removals import counted, told
 from sandbox.hub.report import read
-from sandbox.kernel.hub_clients import leaving_switch, switch_of
+from sandbox.kernel.hub.clients import leaving_switch, switch_of
 from sandbox.kernel.world import Fault
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
 from tests.wire.hub.messages import acknowledgement, depth, exists, publish, receive, taken

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest_asyncio
 
-from tests.sandboxes import eventually, sandbox_here
+from tests.support.sandboxes import eventually, sandbox_here
 
 SAMU = "fr.health.samu330"
 

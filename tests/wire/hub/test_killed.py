@@ -24,7 +24,7 @@ from yarl import URL
 
 import sandbox
 from sandbox.config import EMBEDDED
-from sandbox.net.amqp_client import connected
+from sandbox.net.amqp.client import connected
 from sandbox.net.context import derived_secret
 from tests.wire.amqp import rabbit
 from tests.wire.amqp.conftest import bound

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.sandboxes import command, endpoints, eventually
+from tests.support.sandboxes import command, endpoints, eventually
 
 
 async def test_an_error_is_provoked_counted_and_shown_with_a_process_per_role(tmp_path: Path) -> None:

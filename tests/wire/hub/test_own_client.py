@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from sandbox.kernel.errors import StoreError
-from sandbox.net import amqp_client
-from sandbox.net.amqp_client import AmqpClient, HangUp
-from tests.sandboxes import eventually
+from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp.client import AmqpClient, HangUp
+from tests.support.sandboxes import eventually
 from tests.wire.amqp.conftest import l02 as message
 from tests.wire.hub.brokers import BROKERS, SPARE, error_of
 from tests.wire.hub.messages import depth, emptied

@@ -13,7 +13,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from pika.credentials import ExternalCredentials
 
 from sandbox.net.tls import client_context
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.wire.amqp.conftest import l02 as message
 from tests.wire.hub.brokers import BROKERS
 from tests.wire.hub.messages import emptied, taken

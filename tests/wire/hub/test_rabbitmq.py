@@ -13,16 +13,16 @@ import pytest
 
 from load.ports import free_base
 from sandbox.cli import main
-from sandbox.hub import remote
 from sandbox.hub.app import build as build_hub
+from sandbox.hub.rabbitmq import remote
 from sandbox.hub.removals import Removal, told
 from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
-from sandbox.kernel.hub_clients import HUB_ID, leaving_switch, switch_of
+from sandbox.kernel.hub.clients import HUB_ID, leaving_switch, switch_of
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
-from tests.sandboxes import command, eventually
+from tests.support.sandboxes import command, eventually
 from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
 from tests.wire.hub.brokers import connected as client

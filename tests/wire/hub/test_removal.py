@@ -17,10 +17,10 @@ from pamqp.commands import Basic
 
 from sandbox.config import EMBEDDED
 from sandbox.hub.removals import Removal, counted, told
-from sandbox.kernel.hub_clients import leaving_switch, switch_of
+from sandbox.kernel.hub.clients import leaving_switch, switch_of
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki
-from tests.sandboxes import eventually
+from tests.support.sandboxes import eventually
 from tests.wire.amqp import rabbit
 from tests.wire.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
@@ -62,12 +62,12 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
     from datetime import UTC, datetime
 
     from sandbox.ecosystem import wall
-    from sandbox.pki.desk import Desk
+    from sandbox.pki.desk import CertificateService
     from sandbox.pki.manifest import locked
     from sandbox.pki.subjects import hub_client_subject
 
     with locked(pki.directory):
-        desk = Desk(pki.directory, datetime.fromtimestamp(wall(), UTC))
+        desk = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
         desk.issue(NEW, hub_client_subject(NEW), (), None)
     folder = pki.directory / "issued"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from load import side_by_side
+from load.bench import side_by_side
 from load.peers.mockoon import environment
-from sandbox.fhir.search import parse_slot_query
+from sandbox.fhir.queries.search import parse_slot_query
 
 
 @pytest.fixture(autouse=True)

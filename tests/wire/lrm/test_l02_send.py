@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.cli import main
 from sandbox.edxl.trials import CASES
-from tests.sandboxes import Command, command
+from tests.support.sandboxes import Command, command
 
 SAMU = "fr.health.samu330"
 

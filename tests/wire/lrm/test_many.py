@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from load import lrm
+from load.bench import lrm
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def cores() -> Iterator[None]:
 
 
 def test_messages_of_many_appointments_are_each_taken_once_in_order_and_acknowledged_once() -> None:
-    """`load.lrm` verifies it after its run; `make bench` does the same with 20,000."""
+    """`load.bench.lrm` verifies it after its run; `make bench` does the same with 20,000."""
     by_the_clock, by_its_own_time = lrm.once("lrm", 2_000)
     assert by_the_clock > 0
     assert by_its_own_time > 0

@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.cli import main
 from sandbox.faults.lrm import LRM_KINDS
-from tests.sandboxes import Command, command, endpoints
+from tests.support.sandboxes import Command, command, endpoints
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "integrators-lrm.md").read_text("utf-8")

@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.net.context import Context
-from sandbox.net.http_client import HttpClient
-from sandbox.net.http_server import Listener
+from sandbox.net.http.client import HttpClient
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki
 from sandbox.pki.subjects import Subject, server_subject

@@ -11,11 +11,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from sandbox.kernel.world import Fault, World
-from sandbox.net.at_once import Ready
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge, RequirePeer
 from sandbox.net.http import connection
-from sandbox.net.http_server import Listener
+from sandbox.net.http.at_once import Ready
+from sandbox.net.http.edge import Edge, RequirePeer
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki
 from sandbox.pki.subjects import sas_subject

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from sandbox.net.http_server import Listener
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
 

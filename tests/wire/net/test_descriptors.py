@@ -8,12 +8,12 @@ import textwrap
 
 import pytest
 
-from sandbox.net.http import descriptors
+from sandbox.net import descriptors
 
 SCRIPT = """
 import asyncio, importlib, resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
-from sandbox.net.http_server import Listener
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 
 async def hello(scope, receive, send):

@@ -15,10 +15,10 @@ from sandbox.kernel.errors import PeerUnreachable, RequestError, malformed
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge, RequirePeer, refusals
 from sandbox.net.http import rules
-from sandbox.net.http_client import HttpClient, Reply
-from sandbox.net.http_server import Listener
+from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.edge import Edge, RequirePeer, refusals
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, server_context
 from sandbox.pki.authority import Credentials, Pki
 from sandbox.pki.subjects import BAD_KINDS, sas_subject

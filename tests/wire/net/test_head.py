@@ -13,8 +13,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge
-from sandbox.net.http_server import Listener
+from sandbox.net.http.edge import Edge
+from sandbox.net.http.server import Listener
 from sandbox.web.sse import Event, Streams
 from tests.support.raw_http import line
 

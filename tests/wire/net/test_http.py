@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
 from sandbox.kernel.journal import Exchange
-from sandbox.net import http_client
 from sandbox.net.context import Context
+from sandbox.net.http import client as http_client
 from sandbox.net.http import connection
-from sandbox.net.http_client import HttpClient, Reply
-from sandbox.net.http_server import Listener
+from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki
 from sandbox.pki.subjects import sas_subject

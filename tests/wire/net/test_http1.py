@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerTooLarge, PeerUnreachable
-from sandbox.net import http1, http_client
 from sandbox.net.context import Context
-from sandbox.net.http1 import Answer, CallFailed, Connection
-from sandbox.net.http_client import HttpClient, Reply
+from sandbox.net.http import client as http_client
+from sandbox.net.http import http1
+from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.http1 import Answer, CallFailed, Connection
 
 BODY = b'{"resourceType": "Bundle"}'
 LARGEST = 1000

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.net import http_server
 from sandbox.net.context import Context
-from sandbox.net.edge import Edge
-from sandbox.net.fhir_http import answering, fhir_response, read_body
 from sandbox.net.http import connection
-from sandbox.net.http_server import Listener
+from sandbox.net.http import server as http_server
+from sandbox.net.http.edge import Edge
+from sandbox.net.http.fhir_http import answering, fhir_response, read_body
+from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
 from tests.support.raw_http import Line, line

@@ -11,7 +11,7 @@ import pytest
 from sandbox.net.revocation import Following, listener_contexts
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki, ensure_pki
-from sandbox.pki.desk import Desk
+from sandbox.pki.desk import CertificateService
 from sandbox.pki.subjects import sas_subject
 
 
@@ -29,7 +29,7 @@ def test_context_is_kept_while_the_list_is_the_same_and_made_again_once_when_it_
     contexts = following(own)
     first = contexts()
     assert contexts() is first
-    Desk(own.directory, datetime.now(UTC)).revoke("sas")
+    CertificateService(own.directory, datetime.now(UTC)).revoke("sas")
     second = contexts()
     assert second is not first
     assert contexts() is second

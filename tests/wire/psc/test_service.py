@@ -25,7 +25,7 @@ from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Regulator
 from sandbox.kernel.world import ClockSetting, WorldView
 from sandbox.net.context import Context
-from sandbox.net.http_client import HttpClient
+from sandbox.net.http.client import HttpClient
 from sandbox.psc.app import build
 from sandbox.web.oidc import RelyingParty, at_psc
 

@@ -12,7 +12,7 @@ import httpx
 
 from sandbox.config import Settings
 from sandbox.population.load import personas_directory
-from tests.sandboxes import command, endpoints, eventually
+from tests.support.sandboxes import command, endpoints, eventually
 
 
 async def found(document: dict[str, Any], http: httpx.AsyncClient) -> str:

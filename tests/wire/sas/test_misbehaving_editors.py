@@ -15,26 +15,26 @@ from pathlib import Path
 import pytest
 
 from sandbox.config import EDITORS_FHIR, Settings
-from sandbox.fhir.search import parse_slot_query
+from sandbox.fhir.queries.search import parse_slot_query
 from sandbox.kernel.clock import PARIS, Clock, as_of
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http_client import HttpClient
+from sandbox.net.http.client import HttpClient
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from sandbox.sas.aggregator import Aggregator
-from sandbox.sas.breaker import State
-from sandbox.sas.cards import Card
-from sandbox.sas.criteria import Criteria, read_criteria
-from sandbox.sas.directory import Directory
-from sandbox.sas.events import EditorState, Found, Results, Source
-from sandbox.sas.search import run, whole
-from sandbox.sas.specialties import SPECIALTIES
-from tests.unit.sas.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
+from sandbox.sas.directory.directory import Directory
+from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.search.breaker import State
+from sandbox.sas.search.cards import Card
+from sandbox.sas.search.criteria import Criteria, read_criteria
+from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.events import EditorState, Found, Results, Source
+from sandbox.sas.search.run import run, whole
+from tests.unit.sas.search.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
 SOON = [NOW + timedelta(hours=1), NOW + timedelta(hours=26)]

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from sandbox.cli import main
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 OU = "399900100000010"  # that of agenda-azur
 

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.cli import main
 from sandbox.config import load_settings
-from tests.sandboxes import sandbox_here
+from tests.support.sandboxes import sandbox_here
 
 CONFIG = """oidc_clients:
   - {id: mon-agenda, name: Mon Agenda, redirect_uris: ["https://127.0.0.1:9443/psc/retour"]}

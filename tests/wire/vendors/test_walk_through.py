@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from load.ports import free_base
-from tests.sandboxes import command, endpoints, eventually
+from tests.support.sandboxes import command, endpoints, eventually
 from tests.support.vendors import agenda, agenda_settings, lrm
 from tests.wire.vendors.guide import (
     FHIR,

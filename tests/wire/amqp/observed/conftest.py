@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 from pamqp import commands
 
-from sandbox.amqp.broker import Broker as Embedded
-from sandbox.amqp.limits import Limits
-from sandbox.amqp.permissions import External
-from sandbox.amqp.queue import Limit, Load
+from sandbox.amqp.broker.broker import Broker as Embedded
+from sandbox.amqp.broker.limits import Limits
+from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.broker.queue import Limit, Load
 from sandbox.hub.clients import Clients
-from sandbox.hub.messages import MessageLog
+from sandbox.hub.embedded.messages import MessageLog
 from sandbox.hub.topology import DISTRIBUTION, add_virtual_host, client_queues, queue_arguments
-from sandbox.net.amqp_server import AmqpServer
+from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.revocation import listener_contexts
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject

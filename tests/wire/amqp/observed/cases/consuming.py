@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pamqp import commands
 
-from sandbox.amqp.codec import frame
+from sandbox.amqp.encoding.codec import frame
 from tests.wire.amqp.observed.talk import DISPATCHER, By, Case, Confirms, On, Pub, Wait
 
 Basic, Channel, Connection, Exchange, Queue = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pamqp import body, commands, header
 from pamqp.heartbeat import Heartbeat
 
-from sandbox.amqp.codec import frame
+from sandbox.amqp.encoding.codec import frame
 from tests.wire.amqp.observed.talk import Case, On, Pub
 
 Basic, Channel, Connection, Exchange, Queue = (

@@ -1,0 +1,52 @@
+"""The common faults of the hub, as the page offers them: one button each. The others are made by `__admin/faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sandbox.control.world.worlds import FaultRequest
+from sandbox.faults.base import Value
+from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.kernel.errors import refused
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A fault that a button starts. `narrow`: it may be kept to the messages of one client."""
+
+    name: str
+    label: str
+    kind: str
+    params: Mapping[str, Value] = field(default_factory=dict)
+    count: int | None = None
+    narrow: bool = True
+
+
+OFFERS: tuple[Offer, ...] = (
+    Offer("pause", "Ne plus rien distribuer", "pause", narrow=False),
+    Offer("delay", "Retarder chaque message de 5 s", "delay", {"ms": 5000}),
+    Offer("drop", "Perdre le prochain message", "drop", count=1),
+    Offer("duplicate", "Distribuer deux fois le prochain message", "duplicate", count=1),
+    Offer("reorder", "Laisser le prochain message se faire doubler", "reorder", count=1),
+    Offer("corrupt", "Abîmer le prochain message", "corrupt", count=1),
+    Offer("expire", "Laisser périmer le prochain message (500)", "expire", count=1),
+    Offer("refuse", "Refuser le prochain message (300)", "refuse", {"code": 300}, count=1),
+    Offer("restart", "Redémarrer le broker", "restart", narrow=False),
+)
+
+
+def offers(embedded: bool) -> list[Offer]:
+    """Those that this hub can carry out."""
+    return [offer for offer in OFFERS if embedded or offer.kind not in EMBEDDED_ONLY]
+
+
+def request_of(name: str, client: str, embedded: bool) -> FaultRequest:
+    """What a button asks for. Raises RequestError 422 for a button that there is not."""
+    offer = next((offer for offer in offers(embedded) if offer.name == name), None)
+    if offer is None:
+        raise refused(f"« {name} » n'est pas une panne de cette page", "panne", code="value")
+    params = dict(offer.params)
+    if offer.narrow and client:
+        params["client"] = client
+    return FaultRequest(kind=offer.kind, target="hub", count=offer.count, params=params)

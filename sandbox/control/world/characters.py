@@ -1,0 +1,153 @@
+"""The characters of the editors while the sandbox runs: what `__admin/editors` reads, changes and puts back.
+
+    GET    → {"slug", "name", "quirks": {name: true | [ids]}, "latency": {flow: {"median_ms", "p95_ms"}},
+              "page_size": int | null}
+    PUT    {"quirks"?, "latency"?, "page_size"?}: each field that is there replaces the whole of what it names
+    DELETE puts back what the persona files say
+
+They are switches of the World (`kernel.character`), changed as everything of the World is: durable, pushed, answered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sandbox.control.world.worlds import Worlds
+from sandbox.kernel.character import (
+    EVERYBODY,
+    QUIRKS,
+    Character,
+    Delay,
+    character_of,
+    problems,
+    switches_of,
+    with_character,
+)
+from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.identifiers import prefixed_person, prefixed_structure
+from sandbox.kernel.model import Editor
+from sandbox.kernel.world import World
+from sandbox.population.people import Population
+
+
+class DelayRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Latency of one flow, in milliseconds."""
+
+    median_ms: float
+    p95_ms: float
+
+
+class CharacterRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PUT. A quirk is true (on), false (off) or the list of the practitioners or associations concerned."""
+
+    quirks: dict[str, bool | list[str]] | msgspec.UnsetType = msgspec.UNSET
+    latency: dict[str, DelayRequest] | msgspec.UnsetType = msgspec.UNSET
+    page_size: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def first_switches(population: Population) -> dict[str, str]:
+    """The switches that a run begins with: the characters of the persona files."""
+    return {
+        key: value
+        for editor in population.editors.values()
+        for key, value in switches_of(editor.slug, editor.character).items()
+    }
+
+
+class Characters:
+    """The characters in the World. Every change is durable and with all roles when it returns."""
+
+    def __init__(self, worlds: Worlds, population: Population) -> None:
+        self._worlds, self._population = worlds, population
+
+    @property
+    def editors(self) -> dict[str, Editor]:
+        """Those that the sandbox runs itself: how a vendor's real server behaves is not ours to say."""
+        return {slug: editor for slug, editor in self._population.editors.items() if not editor.external}
+
+    def editor(self, slug: str) -> Editor:
+        """The editor of that slug, one that the sandbox runs itself. Raises RequestError 404."""
+        found = self.editors.get(slug)
+        if found is None:
+            known = ", ".join(self.editors)
+            raise RequestError(404, Issue("not-found", f"no editor '{slug}' (known: {known})", "slug"))
+        return found
+
+    def of(self, editor: Editor) -> Character:
+        """How an editor behaves now."""
+        return character_of(editor.slug, self._worlds.world.switches)
+
+    def document(self, editor: Editor) -> dict[str, Any]:
+        """What GET answers; a PUT may send its fields back."""
+        character = self.of(editor)
+        return {
+            "slug": editor.slug,
+            "name": editor.name,
+            "quirks": {name: sorted(ids) or True for name, ids in character.quirks.items()},
+            "latency": {
+                str(flow): {"median_ms": delay.median_ms, "p95_ms": delay.p95_ms}
+                for flow, delay in character.latency.items()
+            },
+            "page_size": character.page_size,
+        }
+
+    async def put(self, editor: Editor, wanted: CharacterRequest) -> None:
+        """Change what is wanted. Raises RequestError 400 or 422 with everything that is wrong, Laggards."""
+        character = self._merged(self.of(editor), wanted)
+        found = list(problems(character, editor.speaks, lambda key: self._holds(editor, key)))
+        if found:
+            raise RequestError(422, *(Issue("value", problem, where) for where, problem in found))
+
+        def revised(world: World) -> World:
+            now = self._merged(character_of(editor.slug, world.switches), wanted)
+            return msgspec.structs.replace(world, switches=with_character(world.switches, editor.slug, now))
+
+        await self._worlds.revise(revised)
+
+    async def reset(self, editor: Editor) -> None:
+        """Put back what the persona files say. Raises Laggards."""
+
+        def revised(world: World) -> World:
+            switches = with_character(world.switches, editor.slug, editor.character)
+            return msgspec.structs.replace(world, switches=switches)
+
+        await self._worlds.revise(revised)
+
+    def _merged(self, before: Character, wanted: CharacterRequest) -> Character:
+        quirks, latency, page_size = before.quirks, before.latency, before.page_size
+        if wanted.quirks is not msgspec.UNSET:
+            quirks = {name: _concerned(name, value) for name, value in wanted.quirks.items() if value is not False}
+            unknown = {name: EVERYBODY for name in wanted.quirks if name not in QUIRKS}  # told even when it is off
+            quirks = {**quirks, **unknown}
+        if wanted.latency is not msgspec.UNSET:
+            latency = {_flow(name): Delay(each.median_ms, each.p95_ms) for name, each in wanted.latency.items()}
+        if wanted.page_size is not msgspec.UNSET:
+            page_size = wanted.page_size
+        return Character(quirks, latency, page_size)
+
+    def _holds(self, editor: Editor, key: str) -> bool:
+        person = self._population.practitioner(key)
+        if person is not None:
+            return person.editor == editor.slug
+        association = self._population.sos.get(key)
+        return association is not None and association.editor == editor.slug
+
+
+def _concerned(name: str, value: bool | list[str]) -> frozenset[str]:
+    if not isinstance(value, list):
+        return EVERYBODY
+    if not value:
+        raise malformed(
+            "an empty list concerns nobody: send false to switch it off, true for everybody", f"quirks.{name}"
+        )
+    return frozenset(prefixed_structure(prefixed_person(key)) for key in value)
+
+
+def _flow(name: str) -> Flow:
+    if name not in [*Flow]:
+        known = ", ".join(Flow)
+        raise RequestError(422, Issue("value", f"unknown flow '{name}' (known: {known})", f"latency.{name}"))
+    return Flow(name)

@@ -1,0 +1,55 @@
+"""Which editors the SAS core asks for slots while the sandbox runs: what `__admin/interfaces` reads and changes.
+
+    {"slug", "name", "external": bool, "enabled": bool}
+
+A disabled editor is not called by searches, whoever runs it; its practitioners are no candidates meanwhile. What it
+sends (INT_R03) is taken, and accounts of regulators reach it (INT_R02). Changed as everything of the World is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sandbox.control.world.worlds import Worlds
+from sandbox.kernel.calls import disabled_editors, with_interface
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.model import Editor
+from sandbox.kernel.world import World
+from sandbox.population.people import Population
+
+
+class InterfaceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PUT. `enabled`: is this editor asked for slots."""
+
+    enabled: bool
+
+
+def editor(population: Population, slug: str) -> Editor:
+    """The editor of that slug, ours or a vendor's. Raises RequestError 404."""
+    if slug not in population.editors:
+        known = ", ".join(population.editors)
+        raise RequestError(404, Issue("not-found", f"no editor '{slug}' (known: {known})", "slug"))
+    return population.editors[slug]
+
+
+def document(editor: Editor, worlds: Worlds) -> dict[str, Any]:
+    """What GET answers of one editor."""
+    enabled = editor.slug not in disabled_editors(worlds.world.switches)
+    return {"slug": editor.slug, "name": editor.name, "external": editor.external, "enabled": enabled}
+
+
+def documents(population: Population, worlds: Worlds) -> Iterator[dict[str, Any]]:
+    """All of them."""
+    return (document(each, worlds) for each in population.editors.values())
+
+
+async def put(worlds: Worlds, editor: Editor, wanted: InterfaceRequest) -> None:
+    """Have an editor asked, or not. Raises Laggards."""
+
+    def revised(world: World) -> World:
+        return msgspec.structs.replace(world, switches=with_interface(world.switches, editor.slug, wanted.enabled))
+
+    await worlds.revise(revised)

@@ -1,0 +1,270 @@
+"""Further clients of the hub, while the sandbox runs: what `__admin/hub/clients` reads, adds and takes away.
+
+    GET          → {"clients": [{"id", "software", "added", "format"}]}
+    POST         {"id", "software"?, "format"?: "json" | "xml", "files"?: {"cert", "key", "p12"}} → 201, its queues
+                 are there
+    DELETE /<id> → 200 {"id", "queues": [{"vhost", "queue", "ready", "unacked"}], "messages", "connections",
+                 "certificates", "told"}: its queues are gone, with that many messages
+
+A client that was added is kept over restarts, is a switch of the World while the sandbox runs, and stands in
+endpoints.json (`tls.clients` with its `files`, absolute paths). One that is taken away loses its certificates first;
+then it is a switch of another name, durably, until the hub has told what became of its queues and connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sandbox.control.observability import endpoints
+from sandbox.control.world.worlds import Worlds
+from sandbox.hub.clients import client_ids
+from sandbox.hub.removals import Removal, counted, told
+from sandbox.kernel.errors import Issue, RequestError, refused
+from sandbox.kernel.hub.clients import (
+    HUB_ID,
+    LONGEST_NAME,
+    added_clients,
+    added_xml_clients,
+    format_switch,
+    leaving_clients,
+    leaving_switch,
+    switch_of,
+    usable_client_id,
+    why_not,
+)
+from sandbox.kernel.world import World
+from sandbox.net.amqp.hub_forms import xml_clients
+from sandbox.net.context import Context
+from sandbox.net.link import Switchboard
+from sandbox.partners import Format
+from sandbox.pki.desk import CertificateService
+from sandbox.pki.manifest import locked
+from sandbox.store.protocol import Delete, Put, Store
+
+MOST = 200
+OWN = "sas-sandbox"
+HUB_S = 8.0  # how long the hub is waited for
+_TABLE, _LEAVING = "hub_clients", "hub_clients_leaving"
+
+
+class Files(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a client's certificate is: absolute paths."""
+
+    cert: str
+    key: str
+    p12: str
+
+
+class ClientRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST."""
+
+    id: str
+    software: str = ""
+    files: Files | None = None
+    format: Format = "json"
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """A client that is being taken away. `word`: under which the hub tells of it; `certificates`: revoked for it."""
+
+    word: str
+    certificates: list[str]
+
+
+class HubClients:
+    """The registry, as control keeps it. `wall`: the time that certificates go by."""
+
+    def __init__(
+        self, worlds: Worlds, store: Store, context: Context, switchboard: Switchboard, wall: Callable[[], float]
+    ) -> None:
+        self._worlds, self._store, self._context = worlds, store, context
+        self._switchboard, self._wall = switchboard, wall
+        self._removing = asyncio.Lock()
+        self.configured = client_ids(context.settings, context.population)
+        self._xml_clients = xml_clients(context.settings, context.population)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """All clients: the configured ones, then those that were added."""
+        added = added_clients(self._worlds.world.switches)
+        vendors = {row.client_id: row.software for row in self._context.settings.external_lrms}
+        in_xml = self._xml_clients | added_xml_clients(self._worlds.world.switches)
+        rows = [{"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured]
+        rows += [{"id": each, "software": name, "added": True} for each, name in added.items()]
+        return [{**row, "format": "xml" if row["id"] in in_xml else "json"} for row in rows]
+
+    def software(self) -> dict[str, str]:
+        """Name of the software behind each client; the hub's own reports are ours too."""
+        return {HUB_ID: OWN, **{row["id"]: row["software"] for row in self.listed()}}
+
+    def files(self) -> dict[str, dict[str, str]]:
+        """Certificate files of the added clients that have any."""
+        rows = {row.id: row.files for row in stored(self._store)}
+        return {each: msgspec.structs.asdict(files) for each, files in rows.items() if files is not None}
+
+    async def add(self, request: ClientRequest) -> None:
+        """Durable, known to the hub, in endpoints.json. Raises RequestError 409, 422, Laggards."""
+        if not usable_client_id(request.id):
+            raise refused(why_not(request.id), "id", code="value")
+        if len(request.software) > LONGEST_NAME:
+            raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
+        known = {row["id"].lower(): row["id"] for row in self.listed()}.get(request.id.lower())
+        if known is not None:  # in whatever case: a client's certificate files have its name
+            raise RequestError(409, Issue("duplicate", f"'{known}' is a client of the hub already", "id"))
+        if request.id in self._leaving():
+            raise RequestError(
+                409, Issue("conflict", f"'{request.id}' is still being taken away: DELETE it again", "id")
+            )
+        if self._store.count(_TABLE) >= MOST:
+            raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
+
+        def revised(world: World) -> World:
+            return msgspec.structs.replace(world, switches={**world.switches, **_switches(request)})
+
+        await self._store.commit(Put(_TABLE, request.id, msgspec.json.encode(request)))
+        try:
+            await self._worlds.revise(revised)
+        finally:
+            endpoints.write(self._context, self.files())
+
+    async def remove(self, client_id: str) -> dict[str, Any]:
+        """Durable and carried out by the hub: what DELETE answers.
+
+        Raises RequestError 404, 409 (a configured client), 503 (its certificates cannot be revoked: nothing has
+        changed), 504 (the hub has not told yet: it goes on, and the same call asks again), Laggards.
+        """
+        if client_id in self.configured:
+            detail = f"'{client_id}' is {self._why(client_id)}: only clients that were added can be taken away"
+            raise RequestError(409, Issue("conflict", detail, "id"))
+        async with self._removing:
+            if client_id not in self._leaving():
+                await self._dismiss(client_id)
+            removal = await self._told(client_id, self._leaving()[client_id])
+            certificates = self._row(client_id)
+            await self._store.commit(Delete(_LEAVING, client_id))
+            await self._worlds.revise(lambda world: _without(world, leaving_switch(client_id)))
+        return _document(client_id, removal, certificates)
+
+    def _leaving(self) -> dict[str, str]:
+        return leaving_clients(self._worlds.world.switches)
+
+    def _row(self, client_id: str) -> list[str]:
+        row = self._store.get(_LEAVING, client_id)
+        return msgspec.json.decode(row, type=Leaving).certificates if row is not None else []
+
+    async def _dismiss(self, client_id: str) -> None:
+        """Nobody logs on as this client from now on; the hub is to delete its queues."""
+        if client_id not in added_clients(self._worlds.world.switches):
+            raise RequestError(404, Issue("not-found", f"'{client_id}' is no client of the hub", "id"))
+        certificates = await asyncio.to_thread(self._revoked, client_id)
+        row = Leaving(self._context.entropy.token(8), certificates)
+
+        def revised(world: World) -> World:
+            kept = _without(_without(world, switch_of(client_id)), format_switch(client_id))
+            return msgspec.structs.replace(kept, switches={**kept.switches, leaving_switch(client_id): row.word})
+
+        await self._store.commit(Delete(_TABLE, client_id), Put(_LEAVING, client_id, msgspec.json.encode(row)))
+        try:
+            await self._worlds.revise(revised)
+        finally:
+            endpoints.write(self._context, self.files())
+
+    def _revoked(self, client_id: str) -> list[str]:
+        pki = self._context.pki
+        if pki is None:
+            return []
+        try:
+            with locked(pki.directory):
+                return CertificateService(pki.directory, datetime.fromtimestamp(self._wall(), UTC)).revoke_issued(
+                    client_id
+                )
+        except OSError as error:
+            detail = f"its certificates cannot be revoked, nothing has changed: {error.strerror or error}"
+            raise RequestError(503, Issue("transient", detail)) from None
+
+    async def _told(self, client_id: str, word: str) -> Removal:
+        """What the hub says of it."""
+        found: list[Removal] = []
+
+        def heard() -> bool:
+            line = self._switchboard.lines.get("hub")
+            found[:] = [each for each in (told(line.health, client_id, word) if line is not None else None,) if each]
+            return bool(found)
+
+        try:
+            await self._switchboard.until(heard, HUB_S)
+        except TimeoutError:
+            detail = f"'{client_id}' may log in no more; the hub has not deleted its queues yet, and will once it can"
+            raise RequestError(504, Issue("timeout", detail)) from None
+        return found[0]
+
+    def _why(self, client_id: str) -> str:
+        settings = self._context.settings
+        if client_id == settings.platform_client_id:
+            return "the SAS platform itself (hub.platform_client_id)"
+        if client_id in settings.external_lrm_ids:
+            return "configured (external_lrms)"
+        if client_id in settings.spare_clients:
+            return "configured (hub.spare_clients)"
+        return "the LRM of a territory (persona files)"
+
+
+def _switches(client: ClientRequest) -> dict[str, str]:
+    """What says in the World that there is such a client."""
+    form = {format_switch(client.id): client.format} if client.format != "json" else {}
+    return {switch_of(client.id): client.software, **form}
+
+
+def _without(world: World, switch: str) -> World:
+    kept = {key: value for key, value in world.switches.items() if key != switch}
+    return msgspec.structs.replace(world, switches=kept)
+
+
+def _document(client_id: str, removal: Removal, certificates: list[str]) -> dict[str, Any]:
+    return {
+        "id": client_id,
+        "queues": msgspec.to_builtins(removal.queues),
+        "messages": counted(removal.queues),
+        "connections": removal.connections,
+        "certificates": certificates,
+        "told": _sentences(client_id, removal, certificates),
+    }
+
+
+def _sentences(client_id: str, removal: Removal, certificates: list[str]) -> list[str]:
+    """What became of it, for people."""
+    held = [lost for lost in removal.queues if lost.ready or lost.unacked]
+    found = [f"{_messages(lost.ready + (lost.unacked or 0))} de {lost.queue} ({lost.vhost})" for lost in held]
+    if removal.kept:
+        found.append("ses files restent : elles sont à votre RabbitMQ (--hub-topology=assume)")
+    elif not held:
+        found.append("ses files sont supprimées, elles étaient vides")
+    if certificates:
+        found.append(f"certificats révoqués : {', '.join(certificates)}")
+    if removal.connections is None:
+        found.append(f"son utilisateur reste dans votre RabbitMQ : rabbitmqctl delete_user {client_id}")
+    elif removal.connections:
+        found.append(f"connexions fermées : {removal.connections}")
+    return found
+
+
+def _messages(number: int) -> str:
+    return "1 message perdu" if number == 1 else f"{number} messages perdus"
+
+
+def stored(store: Store) -> list[ClientRequest]:
+    """The clients that were ever added."""
+    return [msgspec.json.decode(row, type=ClientRequest) for _, row in store.items(_TABLE)]
+
+
+def first_clients(store: Store) -> dict[str, str]:
+    """Their switches, and of those who are still being taken away, for the World that a run begins with."""
+    leaving = [(key, msgspec.json.decode(row, type=Leaving)) for key, row in store.items(_LEAVING)]
+    return {
+        **{key: value for row in stored(store) for key, value in _switches(row).items()},
+        **{leaving_switch(client): row.word for client, row in leaving},
+    }

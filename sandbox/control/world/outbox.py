@@ -1,0 +1,63 @@
+"""What editors owe the SAS core by INT_R03, one by one, and how to have them send again what it refused.
+
+    GET  /__admin/outbox                → {"editors": [{"slug", "name", "waiting", "refused", "appointments": […]}]}
+    GET  /__admin/outbox/<slug>         → one of them
+    POST /__admin/outbox/<slug>/resend  → 202 and the same: what was refused goes again, what waits is tried at once
+
+The lists come with the health of the role `editors` (at most a second old; 20 appointments of an editor, `waiting` and
+`refused` count them all). Sending again is a switch of the World whose value is a fresh word each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sandbox.control.world.characters import Characters
+from sandbox.control.world.worlds import Worlds
+from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.model import Editor
+from sandbox.kernel.switches import resend_switch
+from sandbox.kernel.world import World
+from sandbox.net.link import Switchboard
+
+
+class Outboxes:
+    """The outboxes of the editors that the sandbox runs itself."""
+
+    def __init__(self, switchboard: Switchboard, worlds: Worlds, characters: Characters, entropy: Entropy) -> None:
+        self._switchboard, self._worlds = switchboard, worlds
+        self._characters, self._entropy = characters, entropy
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every editor's document."""
+        return [self.document(editor) for editor in self._characters.editors.values()]
+
+    def document(self, editor: Editor) -> dict[str, Any]:
+        """What GET answers; an editor that was not heard of yet owes nothing that we know of."""
+        line = self._switchboard.lines.get("editors")
+        health = line.health if line is not None else {}
+        counts = _of(health, "r03", editor.slug) or {}
+        return {
+            "slug": editor.slug,
+            "name": editor.name,
+            "waiting": counts.get("r03_waiting", 0),
+            "refused": counts.get("r03_failed", 0),
+            "appointments": _of(health, "outbox", editor.slug) or [],
+        }
+
+    async def resend(self, editor: Editor) -> None:
+        """Tell the editor; returns once it has heard. Raises Laggards."""
+        word = self._entropy.token(8)
+
+        def revised(world: World) -> World:
+            return msgspec.structs.replace(world, switches={**world.switches, resend_switch(editor.slug): word})
+
+        await self._worlds.revise(revised)
+
+
+def _of(health: Mapping[str, Any], group: str, slug: str) -> Any:
+    found = health.get(group)
+    return found.get(slug) if isinstance(found, dict) else None

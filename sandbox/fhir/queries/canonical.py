@@ -1,0 +1,65 @@
+"""A search of slots in the very form in which the SAS core sends it, read by its parts.
+
+Only three of them differ from one search to the next: the ids and the two instants. What is written in any other way is
+left to `fhir/queries/search.py`, which reads all of it with the leniency that it needs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+import msgspec
+
+from sandbox.fhir.queries.offers import PRACTITIONERS
+from sandbox.kernel.identifiers import SYSTEM_PERSON
+
+MOST_ACTORS = 25  # practitioners, or associations (⚠ the guide's text says 10 of those, its table 25)
+Frame = tuple[str, str, str]
+
+
+class Parts(msgspec.Struct, gc=False):
+    """A query in the very form in which the SAS core sends it: what differs each time, and the rest (`frame`)."""
+
+    frame: Frame
+    ids: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+
+_FROM, _UNTIL = "&start=ge", "&start=le"
+_TOKEN = f"{SYSTEM_PERSON}%7C"
+_TOKENS, _NEXT_TOKEN = f"&{PRACTITIONERS}={_TOKEN}", f",{_TOKEN}"
+_PREFIXED = frozenset({10, 12})  # characters of an ADELI, of an RPPS
+
+
+def read_by_parts(raw: str) -> Parts | None:
+    """None where anything is not as the SAS core writes it: then all of it is read, with the leniency it needs."""
+    begin, tokens = raw.find(_FROM), raw.find(_TOKENS)
+    middle = raw.find(_UNTIL, begin)
+    after = raw.find("&", middle + 1)
+    if not 0 < begin < middle < after <= tokens:
+        return None
+    start, end = _plain_instant(raw[begin + 9 : middle]), _plain_instant(raw[middle + 9 : after])
+    last = raw.find("&", tokens + 1)
+    if last < 0:
+        last = len(raw)
+    ids = raw[tokens + len(_TOKENS) : last].split(_NEXT_TOKEN)
+    joined = "".join(ids)
+    if start is None or end is None or len(ids) > MOST_ACTORS or not (joined.isalnum() and joined.isascii()):
+        return None
+    if not _PREFIXED.issuperset(map(len, ids)):
+        return None
+    return Parts((raw[:begin], raw[after:tokens], raw[last:]), tuple(dict.fromkeys(ids)), start, end)
+
+
+@lru_cache(maxsize=1024)
+def _plain_instant(text: str) -> datetime | None:
+    """An instant as the SAS core writes it, within the sandbox's calendar."""
+    text = text.replace("%2B", "+", 1)
+    if len(text) != 29 or text[23] != "+" or not "1970" < text[:4] < "2099":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,249 @@
+"""The dispatcher of the hub, pure: one message read from `dispatch` or `dispatch.dlq` -> what to publish.
+
+Checks apply in the hub's order: 101, 102, 300 (model), 501 (nobody of the health domain), 200, 100, 300 (id), 400,
+501 (no queue), 600 (not to be said in the recipient's form). A refused message yields one error report to
+`<AMQP routing key>.info`, even when `senderID` says somebody else; a good one goes to the recipient's queue, with the
+sender's name in `SENDER_HEADER`, by which a later death is reported to him (500). The hub's own reports carry no such
+header: when they die, they are dropped.
+
+JSON and XML are equally good. Whoever is registered with the preference XML receives everything as XML, anybody else
+as JSON. A message whose sender and recipient use the same form passes as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from sandbox.edxl import build
+from sandbox.edxl.codes import JSON, XML, HubCode
+from sandbox.edxl.message import (
+    Message,
+    MessageError,
+    check,
+    converted,
+    document_of,
+    id_in_text,
+    parse,
+    subject,
+    text_at,
+)
+from sandbox.edxl.validation import messages_of
+from sandbox.edxl.xml import Inexpressible, expressible
+from sandbox.edxl.xml import write as write_xml
+from sandbox.hub.dispatching import checks
+from sandbox.hub.dispatching.checks import Refusal
+from sandbox.kernel.hub.clients import HUB_ID
+
+DEAD_LETTERS = "dispatch.dlq"
+SENDER_HEADER = "x-death-original-routing-key"
+DAY_S = 86_400
+NOBODY: frozenset[str] = frozenset()
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A message as it was read. `queue`: `dispatch` or `dispatch.dlq`; `routing_key`: that of the publication."""
+
+    routing_key: str
+    body: bytes
+    content_type: str | None
+    delivery_mode: int | None
+    headers: Mapping[str, Any]
+    queue: str
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """To publish to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL."""
+
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, Any]
+    expiration_ms: int | None
+    content_type: str = JSON
+
+
+class Dispatched(msgspec.Struct, frozen=True):
+    """What became of an arrival. `code` 0: routed; else the Hub error code, and `reason` its cause.
+
+    `sender`, `distribution_id` and what the message is `about` as far as they could be read, and what is to be `noted`
+    of one that was routed (for the journal).
+    """
+
+    publications: tuple[Publication, ...]
+    code: int
+    reason: str
+    sender: str
+    distribution_id: str
+    about: str = ""
+    noted: str = ""
+
+
+class _Desk(NamedTuple):
+    """What a report depends on beside the message: sandbox time, fresh ids, who receives XML."""
+
+    now: datetime
+    new_id: Callable[[], str]
+    xml_clients: Container[str]
+
+
+class _Refused(NamedTuple):
+    """Why a message is refused; its document and id as far as there are any."""
+
+    refusal: Refusal
+    document: object
+    distribution_id: str
+
+
+def dispatch(
+    arrival: Arrival,
+    *,
+    exists: Callable[[str], bool],
+    now: datetime,
+    new_id: Callable[[], str],
+    message_ttl_s: int = DAY_S,
+    strict: bool = False,
+    xml_clients: Container[str] = NOBODY,
+) -> Dispatched:
+    """Decide on one message; never raises, whatever the body.
+
+    `exists(queue)`: is there such a client queue; `now` aware; `new_id()` a fresh unique id (UUID);
+    `message_ttl_s`: TTL of the client queues, a message that expires earlier gets its own expiration; `strict`: a
+    409 from an LRM, which the published model does not know, is refused (102); `xml_clients`: those that receive XML.
+    """
+    if arrival.queue == DEAD_LETTERS:
+        return _bury(arrival, _Desk(now, new_id, xml_clients))
+    message = _judge(arrival, exists, now, strict=strict)
+    if isinstance(message, Message):
+        form = XML if message.recipient in xml_clients else JSON
+        try:
+            return _routed(arrival, message, converted(message, arrival.body, form), form, now, message_ttl_s)
+        except MessageError as error:
+            message = _Refused(Refusal(error.code, error.cause), error.document, error.distribution_id)
+    return _reported(arrival.routing_key, message, _Desk(now, new_id, xml_clients))
+
+
+def refuse(
+    arrival: Arrival,
+    refusal: Refusal,
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+    xml_clients: Container[str] = NOBODY,
+) -> Dispatched:
+    """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
+    return _reported(arrival.routing_key, _refused(arrival, refusal), _Desk(now, new_id, xml_clients))
+
+
+def _routed(arrival: Arrival, message: Message, body: bytes, form: str, now: datetime, ttl_s: int) -> Dispatched:
+    publication = Publication(
+        checks.queue_of(message),
+        body,
+        {**_kept(arrival.headers), SENDER_HEADER: message.sender},
+        _expiration_ms(message.expires - now, ttl_s),
+        form,
+    )
+    about, noted = subject(message.document), message.unread
+    return Dispatched((publication,), 0, "", message.sender, message.distribution_id, about, noted)
+
+
+def _judge(arrival: Arrival, exists: Callable[[str], bool], now: datetime, *, strict: bool) -> Message | _Refused:
+    refusal = checks.content_type(arrival.content_type)
+    if refusal is not None:
+        return _refused(arrival, refusal)
+    try:
+        message = check(arrival.body, arrival.content_type)
+    except MessageError as error:
+        return _Refused(Refusal(error.code, error.cause), error.document, error.distribution_id)
+    refusal = (
+        checks.published_code(message, strict=strict)
+        or checks.health_party(message)
+        or checks.consistent_sender(message, arrival.routing_key)
+        or checks.persistent(arrival.delivery_mode)
+        or checks.own_distribution_id(message)
+        or checks.alive(message, now)
+        or checks.routable(message, exists)
+    )
+    return message if refusal is None else _Refused(refusal, message.document, message.distribution_id)
+
+
+def _refused(arrival: Arrival, refusal: Refusal) -> _Refused:
+    """A message that is refused unjudged: its document, if it has one."""
+    try:
+        document = document_of(arrival.body, arrival.content_type)
+    except MessageError as error:
+        return _Refused(refusal, None, error.distribution_id)
+    return _Refused(refusal, document, text_at(document, "distributionID") or id_in_text(arrival.body))
+
+
+def _bury(arrival: Arrival, desk: _Desk) -> Dispatched:
+    """A message that died in a client's queue: tell its sender, if it had one other than the hub."""
+    death = str(arrival.headers.get("x-first-death-reason") or "expired or rejected")
+    place = str(arrival.headers.get("x-first-death-queue") or arrival.routing_key)
+    _, document, identifier = _refused(arrival, Refusal(HubCode.DEAD_LETTER_QUEUED, ""))
+    cause = f"Message {identifier} was dead-lettered from queue '{place}' ({death})"
+    dead = _Refused(Refusal(HubCode.DEAD_LETTER_QUEUED, cause), document, identifier)
+    sender = arrival.headers.get(SENDER_HEADER)
+    if not isinstance(sender, str) or not sender:
+        return _dispatched((), dead, HUB_ID)
+    return _reported(sender, dead, desk)
+
+
+def _reported(recipient: str, refused: _Refused, desk: _Desk) -> Dispatched:
+    """The refusal, told to a client in its form."""
+    body, form = _report(recipient, refused, desk), JSON
+    if recipient in desk.xml_clients:
+        body, form = _as_xml(body), XML
+    return _dispatched((Publication(f"{recipient}.info", body, {}, None, form),), refused, recipient)
+
+
+def _report(recipient: str, refused: _Refused, desk: _Desk) -> bytes:
+    """What quotes its source may be too much for who reads it: then it quotes nothing."""
+    address = build.error_address(HUB_ID, desk.new_id(), _utf8(recipient), desk.now)
+    code, cause = refused.refusal.code, _utf8(refused.refusal.cause)
+    referenced = _utf8(refused.distribution_id)
+    body = build.error(address, code, cause, source=refused.document, referenced=referenced)
+    try:
+        parse(body)
+    except MessageError:
+        return build.error(address, code, cause, source=None, referenced=referenced)
+    return body
+
+
+def _as_xml(report: bytes) -> bytes:
+    """An error report in XML; what it quotes of the source is left out when XML cannot say it."""
+    document = orjson.loads(report)
+    error = messages_of(document)[0]["error"]
+    for name in ("errorCause", "referencedDistributionID"):
+        error[name] = expressible(error[name])
+    try:
+        return write_xml(document)
+    except Inexpressible:
+        del error["sourceMessage"]
+        return write_xml(document)
+
+
+def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """A sender's own headers, less those that a broker acts on or writes itself."""
+    if not headers:
+        return {}
+    return {name: value for name, value in headers.items() if not name.startswith("x-") and name not in ("CC", "BCC")}
+
+
+def _expiration_ms(left: timedelta, ttl_s: int) -> int | None:
+    ms = left.days * 86_400_000 + left.seconds * 1000 + left.microseconds // 1000
+    return max(1, ms) if ms < ttl_s * 1000 else None
+
+
+def _dispatched(publications: tuple[Publication, ...], refused: _Refused, sender: str) -> Dispatched:
+    refusal = refused.refusal
+    about = subject(refused.document)
+    return Dispatched(publications, int(refusal.code), refusal.cause, sender, refused.distribution_id, about)
+
+
+def _utf8(text: str) -> str:
+    """Text that JSON can carry: short strings of AMQP may hold anything."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,139 @@
+"""A short visit to the hub as one of its clients: publish a few messages, wait for what answers them, leave.
+
+For commands, which have no role and no context: where the hub is and who one is come from endpoints.json. Answers to
+messages of others that wait in the client's queues are left there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from yarl import URL
+
+from sandbox.edxl.message import Message, MessageError, read
+from sandbox.kernel.errors import NobodyAnswers
+from sandbox.net.amqp.client import connected
+
+CONNECT_TIMEOUT = 10.0
+CONFIRM_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the hub is and who one is. `tls` None: plain AMQP with `password`."""
+
+    url: str
+    client_id: str
+    tls: ssl.SSLContext | None = None
+    password: str = ""
+
+
+def access(document: Mapping[str, Any], client_id: str) -> Access:
+    """From endpoints.json (absolute certificate paths). Raises KeyError when it has no certificate of that client."""
+    hub, tls = document["hub"], document["tls"]
+    if hub["password"] is not None:
+        return Access(hub["amqp"], client_id, None, hub["password"])
+    files = tls["clients"][client_id]
+    context = ssl.create_default_context(cafile=tls["ca"])
+    context.load_cert_chain(files["cert"], files["key"])
+    return Access(hub["amqp"], client_id, context)
+
+
+class OneShotClient:
+    """One connection. `strays`: what else came meanwhile; it stays in its queue."""
+
+    def __init__(self, client_id: str, channel: AbstractChannel) -> None:
+        self._client_id, self._channel = client_id, channel
+        self._ours: set[str] = set()
+        self.strays: asyncio.Queue[Message] = asyncio.Queue()
+        self._come: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def publish(
+        self,
+        body: bytes,
+        distribution_id: str,
+        *,
+        content_type: str | None = "application/json",
+        persistent: bool = True,
+    ) -> None:
+        """Publish; returns once the hub has confirmed it. `distribution_id`: the one that answers will name.
+
+        Raises NobodyAnswers.
+        """
+        self._ours.add(distribution_id)
+        try:
+            await self._publish(body, content_type, 2 if persistent else 1)
+        except (*CONNECTION_EXCEPTIONS, DeliveryError, TimeoutError) as error:
+            raise NobodyAnswers(f"Hub Santé: {error or type(error).__name__}") from None
+        except Exception as error:
+            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+                raise
+            raise NobodyAnswers("Hub Santé: connection lost before the confirm") from None
+
+    async def _publish(self, body: bytes, content_type: str | None, delivery_mode: int) -> None:
+        exchange = await self._channel.get_exchange("hubsante", ensure=False)
+        message = aio_pika.Message(body, content_type=content_type, delivery_mode=delivery_mode, priority=0)
+        await exchange.publish(message, routing_key=self._client_id, mandatory=False, timeout=CONFIRM_TIMEOUT)
+
+    def expect(self, distribution_ids: Iterable[str]) -> None:
+        """Messages of an earlier visit whose answers are ours too."""
+        self._ours.update(distribution_ids)
+
+    async def answers(self, count: int, seconds: float) -> Sequence[Message]:
+        """The next `count` answers, fewer when they have not come within `seconds`."""
+        found: list[Message] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while len(found) < count:
+                    found.append(await self._come.get())
+        return found
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """An answer to us is taken from its queue; anything else goes back there when we leave."""
+        try:
+            found = read(message.body, message.content_type)
+        except MessageError:
+            return
+        if referenced(found) in self._ours:
+            await message.ack()
+            self._come.put_nowait(found)
+        else:
+            self.strays.put_nowait(found)
+
+
+def referenced(message: Message) -> str:
+    """The distributionID that an acknowledgement or an error is about; of any other message its own."""
+    if message.reference is not None:
+        return str(message.reference["distributionID"])
+    if message.error is not None:
+        return str(message.error["referencedDistributionID"])
+    return message.distribution_id
+
+
+@contextlib.asynccontextmanager
+async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
+    """Connect, listen to the client's `.ack` and `.info`, leave at the end. Raises NobodyAnswers."""
+    url = URL(where.url).with_user(where.client_id).with_password(where.password or None)
+    if where.tls is not None:
+        url = url.with_user(None).update_query(auth="external")
+    try:
+        connection = await connected(url, where.tls, CONNECT_TIMEOUT)
+    except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
+        raise NobodyAnswers(f"Hub Santé at {where.url}: {error or type(error).__name__}") from None
+    async with connection:
+        channel = await connection.channel()
+        visitor = OneShotClient(where.client_id, channel)
+        reading = await connection.channel()
+        await reading.set_qos(prefetch_count=100)
+        for suffix in ("ack", "info"):
+            queue = await reading.get_queue(f"{where.client_id}.{suffix}", ensure=False)
+            await queue.consume(visitor.take)
+        yield visitor

@@ -1,0 +1,273 @@
+"""An HTTP/1.1 listener on a socket that is already bound: uvicorn's protocol under our own life cycle.
+
+No signal handlers, no access log, no `sys.exit`: what goes wrong at the start is raised. `scope["peer"]` is the
+`Peer` of the client's certificate, or None. What its connections bear is in `net/http/connection.py`, what is refused
+whoever is asked in `net/http/rules.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.kernel.errors import RequestError
+from sandbox.kernel.seldom import Seldom
+from sandbox.net.crowd import Crowd
+from sandbox.net.descriptors import highest, most_connections
+from sandbox.net.http.at_once import AtOnce
+from sandbox.net.http.connection import Connection
+from sandbox.net.http.edge import Edge
+from sandbox.net.http.refusals import Refusal
+from sandbox.net.http.rules import REFUSAL, Answered, check_head
+from sandbox.net.revocation import Contexts, always
+from sandbox.net.tls import Peer, TlsServer
+from sandbox.tasks import keep
+
+BACKLOG = 2048
+BACK_OFF = 0.05  # seconds after a connection could not be taken
+TOLD_EVERY = 10.0  # seconds between two lines of the log about requests that cannot be read
+_OPENING = b"HTTP/1.1 200 OK\r\n"  # of what is ready at once; a Date follows as soon as the time is known
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_CUT = 1.0  # seconds that a cancelled request has to unwind
+
+_log = logging.getLogger(__name__)
+
+
+class Listener:
+    """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
+    told why each failed TLS handshake failed, and from where it came. `at_once` is asked first. `console`: whether
+    people use it; a port for other software leaves them some descriptors when those run short. `of_one`: how many
+    connections one client certificate may have (None: three quarters of all); those beyond are answered 503."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sock: socket.socket,
+        *,
+        tls: ssl.SSLContext | Contexts | None = None,
+        refused: Callable[[str, str], None] | None = None,
+        at_once: AtOnce | None = None,
+        console: bool = True,
+        of_one: int | None = None,
+    ) -> None:
+        self._app = app if isinstance(app, Edge) else Answered(app)
+        self._socket, self._refused, self._console = sock, refused, console
+        most = most_connections(console=console)
+        self._crowd = Crowd(of_one or most - most // 4, self._crowded_answer(), refused)
+        self.at_once, self.opening = at_once, _OPENING
+        self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
+        self._server = uvicorn.Server(_config(app))
+        self._state = self._server.server_state
+        self._secured: set[TlsServer] = set()
+        self._lost = asyncio.Event()
+        self._ticker: asyncio.Task[None] | None = None
+        self._acceptor: asyncio.Task[None] | None = None
+        self._coming: set[asyncio.Task[Any]] = set()
+        self._unreadable, self._short = Seldom(_log, TOLD_EVERY), Seldom(_log, TOLD_EVERY)
+        self.stopping = self._cutting = False
+
+    async def start(self) -> None:
+        """Return once connections are accepted. Raises OSError when the socket cannot listen."""
+        self._server.config.load()
+        self._socket.setblocking(False)
+        self._socket.listen(BACKLOG)
+        self._ticker = keep(self._tick, "listener clock")
+        self._acceptor = keep(self._accept, "listener door")
+
+    async def stop(self, grace: float = 3.0) -> None:
+        """Take no new connections, let running requests end for at most `grace` seconds, then cut the rest."""
+        if self._ticker is None or self._acceptor is None:
+            self._socket.close()
+            return
+        self.stopping = True
+        self._ticker.cancel()
+        self._acceptor.cancel()
+        await asyncio.wait([self._acceptor, *self._coming])
+        self._socket.close()
+        for secured in [*self._secured]:
+            if not secured.is_open:
+                secured.abort()
+        for connection in [*self._state.connections]:
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(grace):
+                await self._drained()
+        except TimeoutError:
+            await self._cut(grace)
+        for secured in [*self._secured]:  # those that were turned away
+            secured.abort()
+
+    async def _accept(self) -> None:
+        """Take connections as they come; where descriptors run short, who waits longest goes for who comes."""
+        loop, make = asyncio.get_running_loop(), self._factory()
+        limit, most = highest(console=self._console), most_connections(console=self._console)
+        while True:
+            try:
+                sock = await _accepted(self._socket)
+            except OSError as error:
+                self._short.warning("port %d: no connection can be taken: %s", self._port, error)
+                if error.errno in _SHORT:
+                    await self._make_room()
+                await asyncio.sleep(BACK_OFF)
+                continue
+            held = self._state.connections if self._tls is None else self._secured
+            crowded = len(held) + len(self._coming) >= most
+            if (crowded or sock.fileno() >= limit) and not await self._make_room():
+                sock.close()
+            else:
+                coming = asyncio.create_task(loop.connect_accepted_socket(make, sock))
+                self._coming.add(coming)
+                coming.add_done_callback(self._came)
+            await asyncio.sleep(0)
+
+    def _came(self, coming: asyncio.Task[Any]) -> None:
+        self._coming.discard(coming)
+        if not coming.cancelled() and coming.exception() is not None:
+            _log.info("port %d: a connection was gone before it began: %s", self._port, coming.exception())
+
+    async def _make_room(self) -> bool:
+        """End a connection: one whose handshake is not done, else that which has waited longest for its client. False
+        when all of them are owed an answer."""
+        secured = (one for one in self._secured if not one.is_open and not one.transport.is_closing())
+        unfinished = next(secured, None)
+        leaving = unfinished.transport if unfinished is not None else self._waits_longest()
+        if leaving is None:
+            return False
+        sock = leaving.get_extra_info("socket")
+        leaving.abort()
+        for _ in range(5):  # turns of the loop: its descriptor is free before the next connection takes one
+            if sock.fileno() >= 0:
+                await asyncio.sleep(0)
+        return True
+
+    def _waits_longest(self) -> asyncio.Transport | None:
+        connections = cast("set[Connection]", self._state.connections)
+        staying = [one for one in connections if not one.transport.is_closing()]
+        idle = [(since, one) for one in staying if (since := one.waits_since) is not None]
+        return min(idle, key=lambda pair: pair[0])[1].transport if idle else None
+
+    async def _tick(self) -> None:
+        """The Date header, once a second."""
+        while True:
+            await self._server.on_tick(0)
+            lines = [b"%b: %b\r\n" % line for line in self._state.default_headers]
+            self.opening = b"".join([_OPENING, *lines])
+            await asyncio.sleep(1)
+
+    async def _drained(self) -> None:
+        await asyncio.sleep(0)  # what was aborted goes first
+        while self._state.tasks or self._state.connections:
+            if self._state.tasks:
+                await asyncio.wait([*self._state.tasks])
+            else:
+                self._lost.clear()
+                await self._lost.wait()
+
+    async def _cut(self, grace: float) -> None:
+        _log.warning("%d requests are cut after %g s", len(self._state.tasks), grace)
+        self._cutting = True
+        for connection in [*self._state.connections]:
+            connection.transport.abort()
+        for secured in [*self._secured]:
+            secured.abort()
+        await asyncio.sleep(0)  # the connections learn that they are lost before their requests are cancelled
+        tasks = [*self._state.tasks]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CUT)
+
+    def _factory(self) -> Callable[[], asyncio.Protocol]:
+        """What makes the protocol of a new connection, under TLS if need be."""
+        inner = partial(Connection, self, config=self._server.config, server_state=self._state, app_state={})
+        if self._tls is None:
+            return inner
+        contexts, plain = self._tls, self._plain_answer()
+
+        def secure() -> asyncio.Protocol:
+            return TlsServer(
+                contexts(),
+                inner,
+                connections=self._secured,
+                refused=self._refused,
+                plain=plain,
+                crowd=self._crowd,
+            )
+
+        return secure
+
+    def _plain_answer(self) -> bytes:
+        """What is said to who speaks plain HTTP to a port of TLS, in the manner of the port."""
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        refusal = Refusal(400, "invalid", "this port speaks TLS (expected https)")
+        return self._app.answer(scope, refusal).octets()
+
+    def _crowded_answer(self) -> bytes:
+        """What is said to a connection too many of one certificate."""
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        refusal = Refusal(503, "throttled", "too many open connections with this client certificate: close some")
+        return self._app.answer(scope, refusal).octets()
+
+    # What connections call
+
+    def app_for(self, peer: Peer | None) -> ASGIApp:
+        """The application for the requests of this peer."""
+        return partial(self.serve, peer)
+
+    def lost(self) -> None:
+        """A connection ended."""
+        self._lost.set()
+
+    def unreadable(self, client: object, error: RequestError) -> None:
+        """What came from `client` (host and port) is no request that can be read."""
+        host, port = client if isinstance(client, tuple) else ("", 0)
+        self._unreadable.warning("port %d: %s:%d: %d, %s", self._port, host, port, error.status, error)
+
+    @property
+    def _port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    async def serve(self, peer: Peer | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; it is not an error of the application when we cut it."""
+        scope["peer"] = peer
+        if REFUSAL not in scope:
+            try:
+                check_head(scope)
+            except Refusal as refusal:
+                scope[REFUSAL] = refusal
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._cutting:
+                raise
+
+
+async def _accepted(listening: socket.socket) -> socket.socket:
+    """The next connection."""
+    sock, _ = await asyncio.get_running_loop().sock_accept(listening)
+    return sock
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        cast(Any, app),
+        http="httptools",
+        interface="asgi3",
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+    )

@@ -1,0 +1,96 @@
+"""Tells the pages when something that they show was written: by INT_R03, the hub, an editor's answer or a person.
+
+Topics: the id of the account whose orientations have changed; ACCOUNTS, what regulators are and what editors know of
+them; MESSAGES, any message to an LRM; EDITORS, what the platform sees of the editors, a regulator's account at them
+included. The store is the one place that everything passes, so it is watched there; while nobody looks, watching costs
+a look at an empty dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from sandbox.sas.orientations import appointments
+from sandbox.sas.orientations.l02 import ledger
+from sandbox.sas.orientations.records import account_in
+from sandbox.sas.regulators import accounts, sync_to_editors
+from sandbox.store.protocol import Delete, Put, Store
+from sandbox.web.sse import Channel
+
+ACCOUNTS, MESSAGES, EDITORS = "accounts", "messages", "editors"
+_TOPICS = {
+    sync_to_editors.TABLE: (ACCOUNTS, EDITORS),
+    accounts.TABLE: (ACCOUNTS, EDITORS),
+    ledger.TABLE: (MESSAGES,),
+}
+
+
+class Watched:
+    """A store that tells `wrote` of every row that is put, after the commit was taken."""
+
+    def __init__(self, store: Store, wrote: Callable[[Put], None]) -> None:
+        self._store, self._wrote = store, wrote
+
+    def get(self, table: str, key: str) -> bytes | None:
+        """As Store."""
+        return self._store.get(table, key)
+
+    def items(self, table: str) -> Iterator[tuple[str, bytes]]:
+        """As Store."""
+        return self._store.items(table)
+
+    def count(self, table: str) -> int:
+        """As Store."""
+        return self._store.count(table)
+
+    @property
+    def failure(self) -> str | None:
+        """As Store."""
+        return self._store.failure
+
+    def check(self) -> None:
+        """As Store."""
+        self._store.check()
+
+    def commit(self, *writes: Put | Delete) -> Awaitable[None]:
+        """As Store."""
+        written = self._store.commit(*writes)
+        for write in writes:
+            if isinstance(write, Put):
+                self._wrote(write)
+        return written
+
+    async def barrier(self) -> None:
+        """As Store."""
+        await self._store.barrier()
+
+    def table(self, name: str) -> Any:
+        """As Store; what is written through the view is not told."""
+        return self._store.table(name)
+
+    async def close(self) -> None:
+        """As Store."""
+        await self._store.close()
+
+
+def watched(store: Store, changes: Channel) -> Store:
+    """`store`, of which `changes` learns what was written, by topic."""
+
+    def wrote(put: Put) -> None:
+        if not changes:
+            return
+        for topic in _TOPICS.get(put.table, ()):
+            changes.tell(topic)
+        if (key := _account(store, put)) is not None:
+            changes.tell(key)
+
+    return Watched(store, wrote)
+
+
+def _account(store: Store, put: Put) -> str | None:
+    """Whose orientation a row belongs to: L02 rows are filed by appointment, those of strangers' messages are not."""
+    if put.table == appointments.TABLE:
+        return account_in(put.value)
+    row = store.get(appointments.TABLE, put.key) if put.table == ledger.TABLE else None
+    return account_in(row) if row is not None else None

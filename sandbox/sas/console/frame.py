@@ -1,0 +1,116 @@
+"""What all pages of the regulator's console share: who is logged in, how a page is made, where a stranger goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from typing import Any
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox.config import SAS_UI
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.model import Regulator
+from sandbox.net.context import Context
+from sandbox.net.http.client import HttpClient
+from sandbox.sas.regulators.accounts import Right
+from sandbox.sas.regulators.sync_to_editors import AccountSync
+from sandbox.web.oidc import RelyingParty, at_psc
+from sandbox.web.pages import Pages, redirect
+from sandbox.web.session import checked_form
+from sandbox.web.sse import Channel, Event, Streams
+
+BANNER = "BAC À SABLE — données fictives"
+COLOUR = "#1d4f91"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request, Regulator], Awaitable[Response]]
+Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
+
+
+class Frame:
+    """The console's surroundings. `changes`: told what was written, by topic (`changes.py`)."""
+
+    def __init__(
+        self, context: Context, http: HttpClient, accounts: AccountSync, streams: Streams, changes: Channel
+    ) -> None:
+        self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
+        self.psc = RelyingParty(context, at_psc("sas"), context.settings.http(SAS_UI, "/oidc/callback"), http)
+        self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
+
+    def regulator(self, request: Request) -> Regulator | None:
+        """Who is logged in; None for a stranger, and for an account that is gone."""
+        key = request.session.get("regulator")
+        return self.accounts.holder(str(key)) if key else None
+
+    def guarded(self, handler: Handler, right: Right | None = None) -> Endpoint:
+        """A handler for those who are logged in and have the right (else RequestError 403); others log in first and
+        come back to the same address."""
+
+        async def endpoint(request: Request) -> Response:
+            regulator = self.regulator(request)
+            if regulator is None:
+                return await self.to_psc(request, _here(request))
+            self._require(regulator, right)
+            return await handler(request, regulator)
+
+        return endpoint
+
+    def posted(self, handler: Poster, right: Right | None = None) -> Endpoint:
+        """A handler of a form that one of our pages sent. Raises RequestError 403: for a stranger too, since what he
+        sent would be lost on the way through a login."""
+
+        async def endpoint(request: Request) -> Response:
+            regulator = self.regulator(request)
+            if regulator is None:
+                raise RequestError(403, Issue("forbidden", "Connectez-vous d'abord."))
+            self._require(regulator, right)
+            return await handler(request, regulator, await checked_form(request))
+
+        return endpoint
+
+    def _require(self, regulator: Regulator, right: Right | None) -> None:
+        if right is not None:
+            self.accounts.require(regulator, right)
+
+    async def to_psc(self, request: Request, return_to: str) -> Response:
+        """To the login at Pro Santé Connect, and back to a path of ours."""
+        return redirect(await self.psc.authorize_url(request, return_to))
+
+    def live(self, topic: Hashable, html: Callable[[], str], pause_s: float = 0.0, again_s: float | None = None) -> Any:
+        """An answer that lasts: a part of a page, again when `topic` has changed; at most once per `pause_s`, and
+        looked at every `again_s` when it also tells what no topic does (an age, a connection)."""
+        return self.streams.answer(self._versions(topic, html, pause_s, again_s))
+
+    async def _versions(
+        self, topic: Hashable, html: Callable[[], str], pause_s: float, again_s: float | None
+    ) -> AsyncGenerator[Event, None]:
+        """The present state, then each other one: what a browser missed meanwhile comes first."""
+        with self.changes.listening(topic) as changed:
+            sent = ""
+            while True:
+                changed.clear()
+                now = html()
+                if now != sent:
+                    yield Event(now, "contenu")
+                    sent = now
+                await asyncio.sleep(pause_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(again_s):
+                        await changed.wait()
+
+    def page(
+        self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
+    ) -> Response:
+        """A page of ours."""
+        administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
+        common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
+        return self.pages.render(request, template, status, **common, **values)
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")

@@ -1,0 +1,174 @@
+"""« Mes orientations »: each appointment of the regulator, and how far its message to the LRM has come.
+
+The pages follow what happens by server-sent events: at each change the present list (or the one orientation) is sent
+whole, as the same HTML that the page began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, tzinfo
+from itertools import islice
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.model import Practitioner, Regulator
+from sandbox.population.agendas.agenda import territory_zone
+from sandbox.sas.console import words
+from sandbox.sas.console.frame import Frame
+from sandbox.sas.console.message_pages import RESEND
+from sandbox.sas.directory.directory import Directory
+from sandbox.sas.orientations.appointments import Appointments
+from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.web.filters import STATUSES, local
+
+PATH = "/sas/orientations"
+MOST_SHOWN = 50  # orientations on the page
+
+Html = Callable[[], str]
+
+
+class OrientationPages:
+    """The list and the detail."""
+
+    def __init__(self, frame: Frame, *, directory: Directory, appointments: Appointments, l02: L02) -> None:
+        self._frame, self._directory, self._appointments, self._l02 = frame, directory, appointments, l02
+
+    def routes(self) -> list[Route]:
+        """Their routes, all for those who are logged in."""
+        guarded = self._frame.guarded
+        return [
+            Route(PATH, guarded(self.orientations), methods=["GET"]),
+            Route(f"{PATH}/flux", guarded(self.orientations_live), methods=["GET"]),
+            Route(f"{PATH}/{{id}}", guarded(self.orientation), methods=["GET"]),
+            Route(f"{PATH}/{{id}}/flux", guarded(self.orientation_live), methods=["GET"]),
+        ]
+
+    async def orientations(self, request: Request, regulator: Regulator) -> Response:
+        """The newest orientations, those of one day or state when `jour`, `statut` or `message` ask for it."""
+        values = self._list(request, regulator)
+        return self._frame.page(request, "orientations.html", regulator, **values)
+
+    async def orientations_live(self, request: Request, regulator: Regulator) -> Any:
+        """The same list, again at each change."""
+
+        def html() -> str:
+            return self._frame.pages.fragment("orientations_list.html", **self._list(request, regulator))
+
+        html()  # what cannot be read is an answer, not a stream
+        return self._live(request, regulator, html)
+
+    async def orientation(self, request: Request, regulator: Regulator) -> Response:
+        """One orientation: the appointment, and every message that told the LRM of it."""
+        values = self._one(request, regulator)
+        return self._frame.page(request, "orientation.html", regulator, **values)
+
+    async def orientation_live(self, request: Request, regulator: Regulator) -> Any:
+        """The same, again at each change."""
+        self._own(request, regulator)
+
+        def html() -> str:
+            return self._frame.pages.fragment(
+                "orientation_state.html", request=request, **self._one(request, regulator)
+            )
+
+        return self._live(request, regulator, html)
+
+    def _live(self, request: Request, regulator: Regulator, html: Html) -> Any:
+        return self._frame.live(self._frame.accounts.id_of(regulator), html)
+
+    def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
+        zone = territory_zone(self._frame.context.population.territories, regulator.territory)
+        asked = _Asked(request.query_params, zone)
+        lines = (self._line(record) for record in self._appointments.of_regulator(regulator.identifier))
+        shown = list(islice((line for line in lines if asked.admits(line)), MOST_SHOWN))
+        return {
+            "lines": shown,
+            "asked": asked,
+            "words": words.L02,
+            "statuses": STATUSES,
+            "query": request.url.query,
+            "zone": zone,
+        }
+
+    def _one(self, request: Request, regulator: Regulator) -> dict[str, Any]:
+        record = self._own(request, regulator)
+        line = self._line(record)
+        return {
+            "line": line,
+            "record": record,
+            "zone": territory_zone(self._frame.context.population.territories, record.territory or regulator.territory),
+            "messages": list(reversed(self._l02.of_appointment(record.id))),
+            "words": words.L02,
+            "categories": words.CATEGORIES,
+            "resend": RESEND,
+            "back": f"{PATH}/{record.id}",
+        }
+
+    def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
+        """The regulator's own appointment; a colleague's is as good as none."""
+        record = self._appointments.read(request.path_params["id"])
+        if record is None or not self._appointments.is_of(record, regulator.identifier):
+            raise RequestError(404, Issue("not-found", "Cette orientation n'existe pas, ou n'est pas la vôtre."))
+        return record
+
+    def _line(self, record: AppointmentRecord) -> dict[str, Any]:
+        messages = self._l02.of_appointment(record.id)
+        practitioner = self._directory.doctor(record.practitioner) if record.practitioner else None
+        editor = self._frame.context.population.editors.get(record.editor)
+        return {
+            "record": record,
+            "who": _name(practitioner, record),
+            "editor": editor.name if editor is not None else record.sender.system,
+            "message": messages[-1] if messages else None,
+            "versions": len(messages),
+        }
+
+
+class _Asked:
+    """The filters of the list, as the page's form sends them. Raises RequestError 400 for what they cannot mean."""
+
+    def __init__(self, values: Mapping[str, str], zone: tzinfo) -> None:
+        self._zone = zone
+        self.status, self.message = values.get("statut", ""), values.get("message", "")
+        self.day = _day(values.get("jour", ""))
+        if self.status not in ("", *AppointmentStatus) or self.message not in ("", *words.L02):
+            raise RequestError(400, Issue("value", "Ce filtre n'existe pas."))
+
+    def __bool__(self) -> bool:
+        return bool(self.status or self.message or self.day)
+
+    def admits(self, line: Mapping[str, Any]) -> bool:
+        """Does a line pass; the day is that on which the orientation was made."""
+        record: AppointmentRecord = line["record"]
+        message = line["message"]["state"] if line["message"] else ""
+        return (
+            self.status in ("", record.status)
+            and self.message in ("", message)
+            and (self.day is None or self.day == local(record.created, self._zone).date())
+        )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise RequestError(400, Issue("value", f"« {text} » n'est pas une date (AAAA-MM-JJ).")) from None
+
+
+def _name(practitioner: Practitioner | None, record: AppointmentRecord) -> str:
+    if practitioner is not None:
+        return f"{practitioner.given} {practitioner.family}"
+    return record.practitioner or _UNNAMED.get(record.category, "Médecin pas encore désigné")
+
+
+_UNNAMED = {
+    OrientationCategory.SOS: "Médecin pas encore désigné (SOS Médecins)",
+    OrientationCategory.PDM: "Médecin recherché (place de marché)",
+}

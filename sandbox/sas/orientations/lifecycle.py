@@ -1,0 +1,175 @@
+"""What becomes of an appointment when INT_R03 brings one: automaton, category, next version. Pure.
+
+             ┌────────────► cancelled ◄─┐
+pending ─────┤                          │      a terminal status changes only by an explicit
+             └──► booked ───────────────┤      correction: accepted, and the record is flagged
+                                        ├─► fulfilled
+                                        └─► noshow
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sandbox.kernel.errors import Issue, RequestError, TransitionError, refused
+from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.model import Appointment, Practitioner, Structure
+from sandbox.sas.orientations.records import AppointmentRecord
+
+PENDING, BOOKED, FULFILLED, NOSHOW, CANCELLED = AppointmentStatus
+TERMINAL = frozenset({FULFILLED, NOSHOW, CANCELLED})
+
+# (present, wanted) -> is it a correction? The same status again changes other elements (a new time, say).
+TRANSITIONS: dict[tuple[AppointmentStatus, AppointmentStatus], bool] = {
+    (PENDING, PENDING): False,
+    (PENDING, BOOKED): False,
+    (PENDING, CANCELLED): False,
+    (BOOKED, BOOKED): False,
+    (BOOKED, FULFILLED): False,
+    (BOOKED, NOSHOW): False,
+    (BOOKED, CANCELLED): False,
+    **{(terminal, wanted): True for terminal in TERMINAL for wanted in AppointmentStatus},
+}
+
+_IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`record`: the version that now holds; `changed` false: it held already; `created`: it is the first."""
+
+    record: AppointmentRecord
+    created: bool
+    changed: bool
+
+
+def appointment_id(identifier: Identifier) -> str:
+    """The SAS core's own UUID of an appointment: always the same for the same identifier of the editor's.
+
+    Derived (RFC 4122, version 5), so that no index from one to the other has to be kept or recovered.
+    """
+    return str(uuid.uuid5(_IDS, identifier.key))
+
+
+def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool:
+    """Look the step up in the automaton. Raises TransitionError when the table has no such step."""
+    try:
+        return TRANSITIONS[present, wanted]
+    except KeyError:
+        raise TransitionError(f"an appointment that is {present} cannot become {wanted}") from None
+
+
+def category_of(
+    appointment: Appointment,
+    practitioner: Practitioner | None,
+    *,
+    structure: Structure | None = None,
+    sos_editor: bool = False,
+) -> OrientationCategory:
+    """The sender's extension decides; else the profile of SOS or of the marketplace; else how the practitioner takes
+    part: through a CPTS, in a MSP or CDS, or for the association whose agendas are all that this editor holds
+    (`sos_editor`); else PS."""
+    if appointment.category is not None:
+        return appointment.category
+    if appointment.sos or appointment.marketplace:
+        return OrientationCategory.SOS if appointment.sos else OrientationCategory.PDM
+    if practitioner is not None and practitioner.cpts:
+        return OrientationCategory.CPTS
+    if structure is not None:
+        return OrientationCategory(structure.kind)
+    return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
+
+
+def first_version(
+    wanted: Appointment,
+    *,
+    id: str,
+    editor: str,
+    practitioner: Practitioner | None,
+    organization: str | None,
+    now: datetime,
+    account: str = "",
+    territory: str = "",
+    structure: Structure | None = None,
+    sos_editor: bool = False,
+) -> AppointmentRecord:
+    """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
+    return AppointmentRecord(
+        id=id,
+        version=1,
+        editor=editor,
+        sender=wanted.identifier,
+        regulator=wanted.operator,
+        status=wanted.status,
+        start=wanted.start,
+        end=wanted.end,
+        created=wanted.created or now,
+        category=category_of(wanted, practitioner, structure=structure, sos_editor=sos_editor),
+        received=now,
+        practitioner=wanted.practitioner,
+        organization=organization,
+        sos=wanted.sos,
+        participant_status=wanted.participant_status,
+        created_given=wanted.created is not None,
+        category_given=wanted.category is not None,
+        account=account,
+        territory=territory,
+        marketplace=wanted.marketplace,
+    )
+
+
+def next_version(present: AppointmentRecord, new: AppointmentRecord) -> AppointmentRecord:
+    """`new` (made by `first_version` from the changed appointment) as the version after `present`.
+
+    A `created` that the change does not carry stays what it was. Raises RequestError 422 for a step that the
+    automaton does not have.
+    """
+    try:
+        correction = is_correction(present.status, new.status)
+    except TransitionError as error:
+        raise refused(str(error), "Appointment.status") from None
+    return AppointmentRecord(
+        id=present.id,
+        version=present.version + 1,
+        editor=present.editor or new.editor,
+        sender=present.sender,
+        regulator=new.regulator,
+        status=new.status,
+        start=new.start,
+        end=new.end,
+        created=new.created if new.created_given else present.created,
+        category=new.category,
+        received=new.received,
+        practitioner=new.practitioner,
+        organization=new.organization,
+        sos=new.sos,
+        participant_status=new.participant_status,
+        created_given=new.created_given,
+        category_given=new.category_given,
+        flagged=present.flagged or correction,
+        account=new.account,
+        territory=present.territory if new.account == present.account else new.territory,
+        marketplace=new.marketplace,
+    )
+
+
+def decide(present: AppointmentRecord | None, new: AppointmentRecord, *, update: bool) -> Decision:
+    """Create, change, or recognise a repetition.
+
+    The same content again (POST or PUT) makes no version. Other content by POST is a conflict: RequestError 409,
+    the editor should have used PUT.
+    """
+    if present is None:
+        return Decision(new, created=True, changed=True)
+    if present.appointment() == new.appointment():
+        return Decision(present, created=False, changed=False)
+    if not update:
+        detail = (
+            f"an appointment with identifier {present.sender.key} exists with other content: "
+            "change it by PUT [base]/Appointment?identifier=<system>|<value>"
+        )
+        raise RequestError(409, Issue("conflict", detail, "Appointment.identifier"))
+    return Decision(next_version(present, new), created=False, changed=True)

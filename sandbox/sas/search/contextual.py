@@ -1,0 +1,94 @@
+"""What a regulator, or an LRM in his name (INT_L01), asks of the search page: parameters to criteria. Pure.
+
+    origin        assigning authority of the LRM: only in a contextual call
+    specialty     `urn:oid:<oid>|<code>`, a code, a label, a reason or any words; none, or unknown: general medicine
+    practitioner  preferred doctor: `urn:oid:1.2.250.1.71.4.2.1|8…` or his name
+    streetnumber, streetname, inseecode, city      where the patient is; people type `place` instead
+
+What goes wrong with the doctor never stops a search (sas_pf_001, sas_pf_002); what goes wrong with the place does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sandbox.kernel.identifiers import RPPS, SYSTEM_PERSON
+from sandbox.kernel.model import Practitioner, Territory
+from sandbox.kernel.text.words import folded
+from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, Spot
+
+NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
+
+_TITLE = re.compile(r"^(?:docteure?|dr|dre|pr|professeure?)\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The preferred doctor as he was asked for: an id, a name, or why there is neither (`error`, a code)."""
+
+    id: str = ""
+    name: str = ""
+    error: str = ""
+
+
+def lrm_of(origin: str, territories: Iterable[Territory]) -> Territory | None:
+    """The territory whose LRM calls: by its assigning authority (with or without `urn:oid:`), by the name under which
+    it is registered at the hub, or by the territory's code."""
+    wanted = origin.strip().lower()
+    for territory in territories if wanted else ():
+        oid = territory.origin.lower()
+        if wanted in (oid, oid.removeprefix("urn:oid:"), territory.samu.lower(), territory.code.lower()):
+            return territory
+    return None
+
+
+def read_specialty(text: str) -> str:
+    """The code or the words of a `specialty` parameter: what follows the bar of `urn:oid:…|SM54`, else all of it."""
+    return " ".join(text.rpartition("|")[2].split())
+
+
+def read_practitioner(text: str) -> Wish:
+    """The doctor that is asked for. Malformed: an id that is no prefixed RPPS (an ADELI too), any other system, and
+    whatever else looks like a system (`urn`, `oid`, `:`)."""
+    wanted = " ".join(text.split())
+    if not wanted:
+        return Wish(error=NOT_ASKED)
+    system, bar, value = wanted.rpartition("|")
+    if bar:
+        good = system.lower() == SYSTEM_PERSON and RPPS.fullmatch(value.strip())
+        return Wish(id=value.strip()) if good else Wish(error=NOT_FOUND)
+    if RPPS.fullmatch(wanted):
+        return Wish(id=wanted)
+    lower = wanted.lower()
+    if ":" in lower or re.search(r"\b(?:urn|oid)\b", lower) or not re.search(r"[^\W\d]", lower):
+        return Wish(error=NOT_FOUND)
+    return Wish(name=wanted)
+
+
+def is_named(person: Practitioner, name: str) -> bool:
+    """Is that the name of this person: family name alone, or with the given name on either side, titles aside."""
+    wanted = _TITLE.sub("", folded(name))
+    family, given = folded(person.family), folded(person.given)
+    return wanted in (family, f"{given} {family}", f"{family} {given}")
+
+
+def place_of(values: Mapping[str, str]) -> str:
+    """The place of a search as people would type it, for the form."""
+    if values.get("place", "").strip():
+        return values["place"].strip()
+    town = next((text for name in ("city", "town", "inseecode", "insee") if (text := values.get(name, "").strip())), "")
+    number = "".join(char for char in values.get("streetnumber", "") if char in "0123456789")
+    street = values.get("streetname", "").strip()
+    line = " ".join(part for part in (number, street) if part) if street else ""
+    return ", ".join(part for part in (line, town) if part)
+
+
+def written(spot: Spot) -> str:
+    """A place as the form takes it back: with its postal code, which tells towns of one name apart."""
+    if spot.kind == DEPARTMENT:
+        return spot.label
+    town = f"{spot.town.postal_code} {spot.town.name}"
+    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    return line + town

@@ -1,0 +1,332 @@
+"""A search: lot after lot of practitioners asked about, told piece by piece as editors answer.
+
+Lots of 25 until one page of cards with slots and the next are there, or nobody is left; the SOS associations of the
+area with the first lot. Every editor concerned is asked at once, each has its time-out (7 s); the whole search has
+its own (21 s). An editor that failed is not asked again in the same search, and one that hangs holds nobody up: the
+next lot begins when all others have answered and it took clearly longer than they did. Where nothing at all is found,
+the area is enlarged once.
+
+    async with contextlib.aclosing(run(criteria, aggregator)) as events:
+        async for event in events: ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sandbox.net.alarm import Alarm
+from sandbox.sas.directory.directory import Candidate
+from sandbox.sas.directory.participation import kinds_of, takes_part
+from sandbox.sas.search.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
+from sandbox.sas.search.editors import Aggregator, Call
+from sandbox.sas.search.events import CARDS_PER_PAGE, OK, PARTIAL, Done, EditorState, Event, Found, Results, Source
+from sandbox.sas.search.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
+from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
+
+__all__ = [
+    "CARDS_PER_PAGE",
+    "DEFAULT_SPECIALTY",
+    "Criteria",
+    "Done",
+    "EditorState",
+    "Event",
+    "Filters",
+    "Found",
+    "Results",
+    "Source",
+    "document",
+    "flattened",
+    "head",
+    "read_criteria",
+    "run",
+    "whole",
+]
+
+LEAST_PATIENCE_S = 0.1
+PATIENCE = 2.0  # times as long as the slowest of those that answered
+
+
+async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Event, None]:
+    """The events of a search. Raises RequestError 503, before the first, when too many searches run already.
+
+    Who stops listening closes the generator: the calls that are under way are then cancelled.
+    """
+    with aggregator.admitted():
+        search = _Search(criteria, aggregator)
+        async with contextlib.aclosing(search.events()) as events:
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                search.cancel()
+
+
+async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:
+    """The page that a search ends with. Raises RequestError 503 when too many searches run already."""
+    results = Results(criteria, criteria.area)
+    async for event in run(criteria, aggregator):
+        results.take(event)
+    return results
+
+
+@dataclass
+class _Wave:
+    """One lot being asked about. `slowest`: seconds of the slowest answer so far; `before`, `after`: the CPTS that have
+    their card before and after this lot."""
+
+    number: int
+    lot: Lot
+    begun: float
+    waiting: set[asyncio.Task[Source]] = field(default_factory=set)
+    answered: int = 0
+    slowest: float = 0.0
+    before: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+    outlines: list[Outline] | None = None
+    cards: Outlines = field(default_factory=lambda: ([], []))
+    changed: bool = False
+
+
+@dataclass
+class _Search:
+    criteria: Criteria
+    aggregator: Aggregator
+    asked: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    waves: list[_Wave] = field(default_factory=list)
+    calls: dict[asyncio.Task[Source], tuple[Call, _Wave]] = field(default_factory=dict)
+    partial: bool = False
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        self.answers = Answers()
+        self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
+        self.area = self.criteria.area
+        self.enlarged = False
+        self._alarm, self._news = Alarm(self._wake), asyncio.Event()
+        self._ended: list[asyncio.Task[Source]] = []
+        self._waiting_lots = self._lots()
+        self._next_lot: Lot | None = next(self._waiting_lots, None)
+
+    def cancel(self) -> None:
+        """Nobody listens any more."""
+        self._alarm.end()
+        for task in self.calls:
+            task.cancel()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """See `run`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.aggregator.search_timeout
+        self._advance(loop.time())
+        while self.calls:
+            self._alarm.set(min(deadline, self._wakes(loop.time())))
+            await self._news.wait()
+            self._news.clear()
+            ended, self._ended = self._ended, []
+            for task in ended:
+                if task in self.calls:  # not given up meanwhile
+                    yield self._taken(task)
+            for source in self._given_up(loop.time(), deadline):
+                yield source
+            for found in self._found():
+                yield found
+            if self.complete:
+                self._advance(loop.time())
+        yield Done(partial=self.partial, complete=self.complete, radius_km=self.area.radius_km)
+
+    # Lots
+
+    def _lots(self) -> Iterator[Lot]:
+        """The lots of the present area, without those who were asked about."""
+        criteria, directory = self.criteria, self.aggregator.directory
+        found = directory.candidates(criteria.specialty, self.area, self.asked)
+        found += self._preferred(found)
+        associations = directory.associations(self.area) if criteria.with_sos else []
+        associations = [some for some in associations if some.siret not in self.asked]
+        for some in lots(self._in_turn(ordered(found, criteria))):
+            yield Lot(self.area, some, associations)
+            associations = []
+        if associations:
+            yield Lot(self.area, [], associations)
+
+    def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+        """Participants of the SAS before others, nobody who is on leave; each looked at when his lot comes."""
+        others = []
+        days = self.criteria.days
+        for candidate in candidates:
+            person = candidate.practitioner
+            if self.aggregator.directory.away(person, days):
+                continue
+            if candidate.id == self.criteria.preferred or takes_part(kinds_of(person)):
+                yield candidate
+            else:
+                others.append(candidate)
+        yield from others
+
+    def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """The preferred doctor when he is not among those of the area: he is asked wherever he is."""
+        wanted = self.criteria.preferred
+        if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
+            return []
+        candidate = self.aggregator.directory.candidate(wanted, self.area)
+        return [candidate] if candidate is not None else []
+
+    def _advance(self, now: float) -> None:
+        """Begin what is due: further lots, or the enlarged area."""
+        while not self._satisfied() and self._may_go_on(now):
+            if self._next_lot is None:
+                if self.enlarged or self.calls or self.answers.slots:
+                    return
+                self.enlarged, self.area = True, self.area.enlarged()
+                self._waiting_lots = self._lots()
+                self._next_lot = next(self._waiting_lots, None)
+                continue
+            lot, self._next_lot = self._next_lot, next(self._waiting_lots, None)
+            self._begin(lot, now)
+
+    def _satisfied(self) -> bool:
+        """This page, and five more ready for the next."""
+        held = sum(len(wave.cards[0]) for wave in self.waves)
+        return held >= CARDS_PER_PAGE * (self.criteria.page + 1)
+
+    def _may_go_on(self, now: float) -> bool:
+        return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
+
+    def _begin(self, lot: Lot, now: float) -> None:
+        """Ask every editor concerned at once; what can wait until they were is done while they think."""
+        wave = _Wave(len(self.waves), lot, now)
+        self.waves.append(wave)
+        self.asked.update(candidate.id for candidate in lot.candidates)
+        self.asked.update(association.siret for association in lot.associations)
+        editors = self.aggregator.directory.population.editors
+        queries = practitioner_queries(lot.candidates, editors, self.criteria)
+        queries += association_queries(lot.associations, editors, self.criteria)
+        for query in queries:
+            if query.editor.slug not in self.failed:
+                call = self.aggregator.call(query)
+                task = asyncio.create_task(self.aggregator.ask(call, self.criteria))
+                task.add_done_callback(self._note)
+                self.calls[task] = call, wave
+                wave.waiting.add(task)
+        asyncio.get_running_loop().call_soon(self._outlined, wave)
+
+    def _wakes(self, now: float) -> float:
+        """When there is something to do though nobody answered."""
+        first = min(call.deadline for call, _ in self.calls.values())
+        if self._next_lot is None or self._satisfied():
+            return first
+        return min(first, max(now, _patient_until(self.waves[-1])))
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    def _note(self, task: asyncio.Task[Source]) -> None:
+        self._ended.append(task)
+        self._news.set()
+
+    # Answers
+
+    def _taken(self, task: asyncio.Task[Source]) -> Source:
+        call, wave = self.calls.pop(task)
+        wave.waiting.discard(task)
+        source = task.result()
+        self.partial = self.partial or source.state == PARTIAL
+        if source.state in (OK, PARTIAL):
+            wave.answered += 1
+            wave.slowest = max(wave.slowest, source.ms / 1000)
+            self.answers.add(call.query.asked, call.slots)
+            wave.changed = True
+        else:
+            self._lost(source)
+        return source
+
+    def _given_up(self, now: float, deadline: float) -> list[Source]:
+        """Calls that are over their time, or all of them once the whole search is."""
+        over = now >= deadline
+        late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
+        sources = []
+        for task, call, wave in late:
+            del self.calls[task]
+            wave.waiting.discard(task)
+            sources.append(self.aggregator.give_up(call, task, "timeout" if now >= call.deadline else "out-of-time"))
+            self._lost(sources[-1])
+        if over and (late or self._next_lot is not None):
+            self.complete = False
+            self.partial = True
+        return sources
+
+    def _lost(self, source: Source) -> None:
+        self.failed.add(source.editor)
+        self.partial = True
+
+    # Cards
+
+    def _found(self) -> Iterator[Found]:
+        """The lots whose cards have changed: those that were answered for, and those after them whose CPTS got
+        their card elsewhere."""
+        represented: frozenset[str] = frozenset()
+        for wave in self.waves:
+            if wave.changed or represented != wave.before:
+                joined = set(represented)
+                cards = self.merger.cards(self._outlined(wave), joined)
+                different, wave.changed = cards != wave.cards, False
+                wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
+                if different:
+                    yield Found(
+                        lot=wave.number,
+                        radius_km=wave.lot.area.radius_km,
+                        cards=Drawn(self.merger, cards[0]),
+                        without_slots=Drawn(self.merger, cards[1]),
+                    )
+            represented = wave.after
+
+    def _outlined(self, wave: _Wave) -> list[Outline]:
+        if wave.outlines is None:
+            wave.outlines = self.merger.outlines(wave.lot)
+        return wave.outlines
+
+
+def _patient_until(wave: _Wave) -> float:
+    """When the next lot begins at the latest: those that hang do not hold up what the others can give."""
+    if not wave.answered:
+        return float("inf")
+    return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
+
+
+def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What is searched, as the SAS API tells it: builtins only, datetimes as ISO 8601."""
+    town = criteria.town
+    return {
+        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
+        "place": {
+            "kind": criteria.spot.kind,
+            "label": criteria.spot.label,
+            **({"others": list(criteria.spot.others)} if criteria.spot.others else {}),
+        },
+        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
+        "order": criteria.order,
+        "from": criteria.start.isoformat(),
+        "to": criteria.end.isoformat(),
+        "page": criteria.page,
+    }
+
+
+def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The page as the SAS API answers it."""
+    return {
+        **head(results.criteria, labels),
+        "radius_km": results.area.radius_km,
+        "next": results.next,
+        "partial": results.partial,
+        "complete": results.complete,
+        "cards": msgspec.to_builtins([*results.cards]),
+        "without_slots": msgspec.to_builtins([*results.without_slots]),
+        "editors": msgspec.to_builtins([*results.editors]),
+    }

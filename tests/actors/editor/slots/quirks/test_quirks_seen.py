@@ -1,0 +1,157 @@
+"""Each of ANS's recurrent errors has its switches, and who can see each defect does: our rules, the official profiles,
+or only who knows what was asked and what the agenda holds.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import orjson
+import pytest
+
+from sandbox.editor.fhir.quirks import PLAYERS, play, scene_of
+from sandbox.editor.fhir.slots import answer_schedules, answer_slots
+from sandbox.fhir.profiles import check
+from sandbox.fhir.queries.search import slot_query
+from sandbox.kernel.character import EVERYBODY, QUIRKS
+from tests.actors.editor.slots.answers import Json, thin
+
+ONE, TWO, PAIR, CPTS, SITES = (
+    "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_cpts", "sos_two_sites",
+)  # fmt: skip
+
+# what ANS finds in real editors -> the switches that play it
+ERRORS = {
+    "ids without prefix in the answer": ["unprefixed-ids"],
+    "slots not found because of the prefix": ["unfound-by-prefix"],
+    "badly formed phone": ["bad-phone"],
+    "missing visibility codes": ["no-visibility"],
+    "reasons sent as codes, or types sent as text": ["reasons-as-codes", "types-as-text"],
+    "missing specialties": ["no-specialty"],
+    "CPTS slot without HealthcareService or Organization": ["cpts-without-service", "cpts-without-organization"],
+    "several practitioners' slots attached to the wrong one": ["wrong-practitioner"],
+    "several places merged into one Schedule": ["merged-places"],
+    "an error or a 404 instead of an empty bundle": ["error-if-empty", "not-found-if-empty"],
+    "empty elements": ["empty-elements"],
+    "slots outside the window or in the past": ["outside-window", "past-slots"],
+    "busy slots": ["busy-slots"],
+    "dates without offset": ["no-offset"],
+}
+
+# quirk -> an example that shows it, and the requirements that our rules name; none: the answer is well formed
+OURS = {
+    "unprefixed-ids": (ONE, {"R01-17", "R01-20"}),
+    "bad-phone": (ONE, {"R01-35"}),
+    "no-visibility": (ONE, {"R01-23"}),
+    "reasons-as-codes": (TWO, {"R01-48"}),
+    "types-as-text": (ONE, {"R01-24"}),
+    "no-specialty": (ONE, set()),
+    "cpts-without-service": (CPTS, {"R04-2"}),
+    "cpts-without-organization": (CPTS, {"R04-3"}),
+    "wrong-practitioner": (PAIR, set()),
+    "merged-places": (TWO, set()),
+    "empty-elements": (ONE, {""}),
+    "outside-window": (ONE, set()),
+    "past-slots": (ONE, set()),
+    "busy-slots": (ONE, {"R01-10"}),
+    "no-offset": (ONE, {"R01-45"}),
+    "unfound-by-prefix": (TWO, set()),
+}
+IN_PROFILES = [("unprefixed-ids", CPTS), ("unprefixed-ids", SITES), ("no-offset", ONE), ("empty-elements", ONE)]
+
+
+def played(office, name: str, *quirks: str) -> tuple[Json, Json]:
+    """The correct answer about an example, and the same with these quirks."""
+    body, query = office.body(name, 24), office.query(name, 24)
+    answer = play(dict.fromkeys(quirks, EVERYBODY), body, scene_of(office.population, query, office.now))
+    assert answer.status == 200
+    return json.loads(body), answer.document
+
+
+def test_every_error_of_the_list_has_its_switches_and_no_switch_is_of_another_list() -> None:
+    assert sorted(name for names in ERRORS.values() for name in names) == sorted(QUIRKS)
+
+
+@pytest.mark.parametrize("quirk", OURS)
+def test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none(office, quirk) -> None:
+    name, requirements = OURS[quirk]
+    before, after = played(office, name, quirk)
+    assert check(before) == []
+    assert after != before
+    assert {finding.requirement for finding in check(after)} == requirements
+
+
+@pytest.mark.parametrize(("quirk", "name"), IN_PROFILES)
+def test_official_profiles_see_what_they_can_see(office, official, quirk, name) -> None:
+    before, after = played(office, name, quirk)
+    assert official(thin(before)) == []
+    assert official(thin(after))
+
+
+@pytest.mark.parametrize("quirk", [name for name in OURS if not OURS[name][1]])
+def test_well_formed_defect_is_still_well_formed_for_the_official_profiles(office, official, quirk) -> None:
+    _, after = played(office, OURS[quirk][0], quirk)
+    assert official(thin(after)) == []
+
+
+@pytest.mark.parametrize("page", [1, 5, 40])
+def test_quirk_keeps_to_its_page(office, page) -> None:
+    """A page that is spoilt still leads to the next one, and everything comes once."""
+    desk = office.desk("agenda-azur")
+    query = office.query(TWO, 24).replace("_count=1000", f"_count={page}")
+    body = answer_slots(desk, query)
+    for quirk in (name for name in OURS if name not in ("unfound-by-prefix", "busy-slots")):
+        answer = play({quirk: EVERYBODY}, body, scene_of(office.population, query, office.now)).document
+        assert answer["link"] == json.loads(body)["link"]
+        sent = [entry["resource"]["id"] for entry in answer["entry"]]
+        assert len(sent) == len({(entry["fullUrl"]) for entry in answer["entry"]})
+        assert answer["total"] >= json.loads(body)["total"]
+
+
+ORDERED = [*PLAYERS]
+MISSING = ("cpts-without-service", "cpts-without-organization")  # what is not there shows no other defect
+
+
+@pytest.fixture(scope="module")
+def named() -> dict[tuple[str, ...], set[str]]:
+    """What our rules name, by example and quirks, as far as it was asked."""
+    return {}
+
+
+@pytest.mark.parametrize("first", [name for name in OURS if name != "unfound-by-prefix"])
+def test_two_quirks_together_show_both_defects_and_make_no_third(office, named, first) -> None:
+    def found(*quirks: str) -> set[str]:
+        key = (OURS[first][0], *sorted(quirks, key=ORDERED.index))
+        if key not in named:
+            named[key] = {finding.requirement for finding in check(played(office, *key)[1])}
+        return named[key]
+
+    for second in (name for name in OURS if name not in (first, "unfound-by-prefix")):
+        both, apart = found(first, second), found(first) | found(second)
+        assert both == apart or (both < apart and {first, second} & {*MISSING}), second
+
+
+def test_past_and_outside_are_so_by_the_clock_and_the_window(office) -> None:
+    _, past = played(office, ONE, "past-slots")
+    _, outside = played(office, ONE, "outside-window")
+    starts = [datetime.fromisoformat(entry["resource"]["start"]) for entry in past["entry"][:1]]
+    assert starts[0] < office.now
+    slots = [entry["resource"] for entry in outside["entry"] if entry["resource"]["resourceType"] == "Slot"]
+    assert datetime.fromisoformat(slots[-1]["start"]) > office.now + timedelta(hours=24)
+
+
+def test_quirks_of_a_lenient_search_are_those_of_what_was_processed(office) -> None:
+    window = (office.now, office.now + timedelta(hours=24))
+    query = slot_query(["819800000010"], *window, cpts=True) + "&foo=bar"
+    body = answer_slots(office.desk("agenda-azur"), query, lenient=True)
+    answer = play({"no-visibility": EVERYBODY}, body, scene_of(office.population, query, office.now))
+    assert answer.document["link"] == orjson.loads(body)["link"]
+    assert answer.document["total"] == orjson.loads(body)["total"] > 0
+
+
+def test_sos_answers_are_spoilt_like_the_others(office) -> None:
+    query = office.query(SITES, 24)
+    body = answer_schedules(office.desk("garde-plus"), query)
+    answer = play({"no-offset": EVERYBODY}, body, scene_of(office.population, query, office.now))
+    assert {finding.requirement for finding in check(answer.document)} == {"R01-45"}

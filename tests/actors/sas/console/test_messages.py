@@ -1,0 +1,110 @@
+"""« Messages » and the button that sends one again: L02 in numbers, live, for whom it concerns."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.sas.console.message_pages import PATH as MESSAGES
+from sandbox.sas.console.message_pages import RESEND
+from tests.actors.sas.browsing import following, logged_in, submit
+from tests.actors.sas.console.test_administration import created
+from tests.actors.sas.sas_core import Core
+
+
+async def failed(core: Core) -> str:
+    """An appointment of the first regulator whose message was refused."""
+    async with core.fhir() as editor:
+        headers = {"Content-Type": "application/fhir+json"}
+        answer = await editor.post("/Appointment", content=core.body(), headers=headers)
+    id = answer.headers["location"].rpartition("/")[2]
+    core.messages.failed.append(f"{id}/1")
+    return f"{id}/1"
+
+
+async def test_failed_messages_are_counted_and_can_be_sent_again(core: Core) -> None:
+    key = await failed(core)
+    async with logged_in(core) as browser:
+        page = await browser.get(MESSAGES)
+        assert f'data-message="{key}"' in page.text
+        assert "code 409" in page.text
+        answer = await submit(browser, page, RESEND, message=key)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sas/orientations")
+    assert core.messages.sent_again == [key]
+
+
+@pytest.mark.parametrize(
+    ("back", "lands"),
+    [(MESSAGES, MESSAGES), ("/sas/orientations/1", "/sas/orientations/1"), ("//elsewhere", "/sas/orientations")],
+)
+async def test_who_sends_again_is_back_where_he_was_and_never_elsewhere(core: Core, back: str, lands: str) -> None:
+    key = await failed(core)
+    async with logged_in(core) as browser:
+        page = await browser.get(MESSAGES)
+        answer = await submit(browser, page, RESEND, message=key, retour=back)
+        detail = await browser.get(f"/sas/orientations/{key.partition('/')[0]}")
+    assert answer.headers["location"] == lands
+    assert f'name="retour" value="{MESSAGES}"' in page.text
+    assert f'name="retour" value="/sas/orientations/{key.partition("/")[0]}"' in detail.text
+
+
+async def test_the_page_follows_messages_and_the_hubs_connection(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.sas.console.message_pages.PAUSE_S", 0.0)
+    monkeypatch.setattr("sandbox.sas.console.message_pages.AGAIN_S", 0.02)
+    async with following(core, f"{MESSAGES}/flux") as stream:
+        assert "tous les messages ont abouti" in (await stream.next())[1]
+        key = await failed(core)
+        assert f'data-message="{key}"' in (await stream.next())[1]
+        core.messages.connected = False
+        assert "injoignable" in (await stream.next())[1]
+
+
+async def test_a_message_that_is_written_is_told_without_waiting(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.sas.console.message_pages.PAUSE_S", 0.0)
+    monkeypatch.setattr("sandbox.sas.console.message_pages.AGAIN_S", None)
+    async with following(core, f"{MESSAGES}/flux") as stream:
+        await stream.next()
+        core.messages.connected = False
+        await failed(core)
+        assert "injoignable" in (await stream.next())[1]
+
+
+async def test_a_colleagues_message_is_for_the_administrator(core: Core) -> None:
+    key = await failed(core)
+    plain = await created(core)
+    colleague = core.sas.regulators.named(core.population.regulators[1].identifier)
+    assert colleague is not None
+    async with logged_in(core, plain.id) as browser:
+        page = await browser.get("/")
+        assert (await submit(browser, page, RESEND, message=key)).status_code == 403
+    async with logged_in(core, colleague.id) as browser:
+        page = await browser.get(MESSAGES)
+        assert (await submit(browser, page, RESEND, message=key)).headers["location"] == MESSAGES
+    async with core.browser() as stranger:
+        assert (await stranger.post(RESEND, data={"message": key})).status_code == 403
+    assert core.messages.sent_again == [key]
+
+
+async def test_what_may_not_go_again_is_told_and_what_is_unknown_is_not_found(core: Core) -> None:
+    key = await failed(core)
+    core.messages.refuse_again = RequestError(409, Issue("conflict", "acknowledged"))
+    headers = await core.token()
+    async with logged_in(core) as browser:
+        page = await browser.get(MESSAGES)
+        answer = await submit(browser, page, RESEND, message=key)
+        assert answer.status_code == 303
+        assert (await submit(browser, page, RESEND, message="unknown")).status_code == 404
+        assert (await browser.post(f"/api/l02/{key}/resend", headers=headers)).status_code == 409
+        assert (await browser.post("/api/l02/unknown/resend", headers=headers)).status_code == 404
+
+
+async def test_the_api_sends_again_and_tells_the_numbers(core: Core) -> None:
+    key = await failed(core)
+    async with core.browser() as browser:
+        answer = await browser.post(f"/api/l02/{key}/resend", headers=await core.token())
+        assert answer.status_code == 202
+        numbers = (await browser.get("/api/l02")).json()
+    assert numbers["states"]["refused"] == 1
+    assert [message["distributionID"] for message in numbers["troubles"]] == [key]
+    async with core.browser(("192.0.2.7", 40000)) as afar:
+        assert (await afar.get("/api/l02")).status_code == 401
