@@ -163,7 +163,7 @@ def _box(box: Box) -> Iterator[str]:
 
 
 def _arrow(one: Box, other: Box, start: float, end: float) -> str:
-    """From the lower edge of one to the upper edge of the other; in a row from side to side, or over what is between."""
+    """From the lower edge of one to the upper edge of the other; in a row from side to side or over the others."""
     if one.y != other.y:
         y1, y2 = one.y + one.height, other.y - 4
         middle = (y1 + y2) / 2
@@ -172,7 +172,7 @@ def _arrow(one: Box, other: Box, start: float, end: float) -> str:
     if right.x - left.x - left.width < GAP + 1:
         y, ends = one.y + one.height / 2, (left.x + left.width, right.x)
         x1, x2 = ends if one is left else ends[::-1]
-        return _curve((x1, y), (x1, y), (x2, y), (x2 - 3 if one is left else x2 + 3, y))
+        return _curve((x1, y), (x1, y), (x1, y), (x2 - 3 if one is left else x2 + 3, y))
     bend = one.y - GAP - abs(one.middle - other.middle) / 24
     return _curve((one.middle, one.y), (one.middle, bend), (other.middle, bend), (other.middle, one.y - 4))
 
