@@ -13,10 +13,11 @@ from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.edxl.provocations import BY_NAME
 from sandbox.edxl.trials import Correspondents
 from sandbox.hub import monitor as monitor_module
-from sandbox.hub.meters import STEP_S, STEPS, ErrorCount, Meters
+from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
-from sandbox.hub.report import KEY, MOST_CONNECTIONS, HubReport, QueueState, read
 from sandbox.hub.topology import add_client
+from sandbox.kernel.hub.counts import STEP_S, STEPS, ErrorCount
+from sandbox.kernel.hub.report import KEY, MOST_CONNECTIONS, HubReport, QueueState, read
 
 PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.0"
 
