@@ -26,8 +26,8 @@ class Lost(msgspec.Struct, frozen=True):
 
 class Removal(msgspec.Struct, frozen=True):
     """What became of a client. `word`: value of its `hub:leaving:` switch, new for each removal; `connections`: how
-    many were closed, None with a RabbitMQ, which closes them itself; `kept`: the queues belong to the owner of the RabbitMQ
-    (`--hub-topology=assume`) and stay."""
+    many were closed, None with a RabbitMQ, which closes them itself; `kept`: the queues belong to the owner of the
+    RabbitMQ (`--hub-topology=assume`) and stay."""
 
     word: str
     queues: tuple[Lost, ...] = ()

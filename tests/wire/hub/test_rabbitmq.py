@@ -83,17 +83,17 @@ async def test_depths_counts_and_times_are_told(data: Path, node: rabbit.Node) -
     async with dispatcher(data, node.port) as hub, client(data, node, SPARE) as spare:
         await publish(spare, SPARE, b"no json", acknowledgement(SPARE, SPARE, "waits"))
 
-        def reported_removal() -> HubReport:
+        def reported() -> HubReport:
             report = read(hub.health())
             assert report is not None
             return report
 
         def depths() -> dict[str, int]:
-            return {queue.name: queue.ready for queue in reported_removal().queues if queue.vhost == VHOST}
+            return {queue.name: queue.ready for queue in reported().queues if queue.vhost == VHOST}
 
         waiting = {f"{SPARE}.info": 1, f"{SPARE}.ack": 1}
         await eventually(lambda: {**depths(), **waiting} == depths())
-        report = reported_removal()
+        report = reported()
         assert (report.counts.messages, sum(report.counts.buckets)) == (2, 2)
         assert [(each.reason, each.sender, each.vhost) for each in report.counts.errors] == [
             ("UNRECOGNIZED_MESSAGE_FORMAT", SPARE, VHOST)
