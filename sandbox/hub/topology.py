@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.amqp.broker.broker import Broker, VirtualHost
-from sandbox.amqp.broker.queue import Limit
+from sandbox.amqp.broker.queue import Limit, QueueArguments
 from sandbox.amqp.broker.routing import ExchangeKind
 from sandbox.kernel.hub.queues import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
@@ -73,10 +73,10 @@ def _bind(
     for queue, exchange, key in wanted:
         arguments = queue_arguments(queue, ttl_ms, most)
         general = Limit(messages=most) if "x-max-length" in arguments else None
-        made = vhost.queue(
-            queue,
+        settings = QueueArguments(
             ttl_ms=arguments.get("x-message-ttl"),
             dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
             limit=limits.get(queue, general),
         )
+        made = vhost.queue(queue, settings)
         vhost.exchanges[exchange].bind(made, key)

@@ -132,7 +132,7 @@ async def test_a_report_is_at_most_a_second_old_and_bounded(stage, monkeypatch) 
     for number in range(80):
         add_client(stage.vhost, f"fr.health.many{number}", 60_000)
     for queue in stage.vhost.queues.values():
-        queue.subscribe(Consumer("c", queue, SimpleNamespace(), limit=0, no_ack=False, exclusive=False))
+        queue.consumers.add(Consumer("c", queue, SimpleNamespace(), limit=0, no_ack=False, exclusive=False))
     report = watched.look()
     assert (len(report.queues), report.unseen_queues) == (200, len(stage.vhost.queues) - 200)
     assert report.queues[0].name == "dispatch"
