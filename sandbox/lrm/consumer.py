@@ -20,7 +20,6 @@ from sandbox.edxl.schemas import CONTENTS
 from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
 from sandbox.kernel.errors import PeerError, StoreError
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.lrm.answers import Answers, HeldAnswer
 from sandbox.lrm.handling import CONSULTED, PLAIN, Handling, kind_of, manner_of
@@ -45,6 +44,7 @@ class Consumer:
     ) -> None:
         self._context, self._client_id, self._store, self._ledger = context, client_id, store, ledger
         self._actor = f"lrm:{client_id}"
+        self._journal = context.journal_of(self._actor)
         self._queue = f"{client_id}.message"
         self._hub = hub or AmqpClient(context, self._actor, client_id)
         self._faults = LrmFaults(client_id, context.chance(f"faults:{client_id}"))
@@ -178,7 +178,8 @@ class Consumer:
         """Tell the sender as far as he can be known; who cannot be told is a notice on our page."""
         identifier = error.distribution_id
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
-        self._journal("in", f"consume {self._queue}", sender, identifier, int(error.code), note=error.cause[:200])
+        action, status, cause = f"consume {self._queue}", int(error.code), error.cause[:200]
+        self._journal.received(Flow.INT_L02, action, sender, ref=identifier, status=status, note=cause)
         notice = self._note(delivery.queue, sender, "invalide", error.cause, identifier)
         answered = f"erreur {int(error.code)} {error.code.name}" if sender else ""
         history = self._ledger.received(
@@ -219,7 +220,7 @@ class Consumer:
 
     async def _on_notice(self, delivery: Delivery) -> None:
         sender, kind, text, ref = _as_notice(delivery.body, delivery.content_type)
-        self._journal("in", f"consume {delivery.queue}", sender, ref, note=text[:200])
+        self._journal.received(Flow.INT_L02, f"consume {delivery.queue}", sender, ref=ref, note=text[:200])
         await self._store.commit(*self._note(delivery.queue, sender, kind, text, ref))
         self.changes.tell(NOTICES)
 
@@ -243,36 +244,18 @@ class Consumer:
             await self._hub.publish(entry.payload)
         except PeerError as error:
             note = f"not confirmed: {error.detail}"
-            self._journal("out", "publish hubsante", "hub", entry.ref, note=note)
+            self._journal.sent(Flow.INT_L02, "publish hubsante", "hub", ref=entry.ref, note=note)
             raise
         took = (asyncio.get_running_loop().time() - started) * 1000
-        self._journal("out", "publish hubsante", "hub", entry.ref, ms=took, size=len(entry.payload))
+        size = len(entry.payload)
+        self._journal.sent(Flow.INT_L02, "publish hubsante", "hub", ref=entry.ref, ms=took, size=size)
 
     def _received(self, message: Message, status: int = 0, *, note: str, fault: str) -> None:
-        action = f"consume {self._queue}"
-        self._journal("in", action, message.sender, message.distribution_id, status, note=note, fault=fault)
+        action, ref = f"consume {self._queue}", message.distribution_id
+        self._journal.received(Flow.INT_L02, action, message.sender, ref=ref, status=status, note=note, fault=fault)
 
     def _now(self) -> datetime:
         return self._context.clock.now()
-
-    def _journal(
-        self,
-        direction: str,
-        action: str,
-        peer: str,
-        ref: str,
-        status: int = 0,
-        *,
-        note: str = "",
-        ms: float = 0.0,
-        size: int = 0,
-        fault: str = "",
-    ) -> None:
-        at = self._now().timestamp()
-        flow = Flow.INT_L02
-        self._context.journal.put(
-            Exchange(at, self._actor, flow, direction, action, peer, status, ms, size, note=note, fault=fault, ref=ref)
-        )
 
 
 _KINDS = {"create": "création", "update": "mise à jour", "cancel": "annulation"}
