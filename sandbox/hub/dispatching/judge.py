@@ -18,7 +18,6 @@ from sandbox.hub.meters import Meters
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub.clients import HUB_ID, added_clients, added_xml_clients
 from sandbox.kernel.hub.counts import UNKNOWN
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.hub_forms import xml_clients
@@ -39,6 +38,7 @@ class Judge:
     def __init__(self, context: Context, faults: HubFaults, vhost: str, meters: Meters) -> None:
         self.routed = self.refused = 0
         self._context, self.faults, self._vhost, self._meters = context, faults, vhost, meters
+        self._journal = context.journal_of("hub")
         self._clients = frozenset((HUB_ID, *client_ids(context.settings, context.population)))
         self._configured = self._xml_clients = xml_clients(context.settings, context.population)
         context.world.watch(self._follow)
@@ -50,7 +50,7 @@ class Judge:
             decision = self._decide(arrival, exists, now)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             return self.failed(arrival)
-        return self._settled(arrival, decision, now, started)
+        return self._settled(arrival, decision, started)
 
     def failed(self, arrival: Arrival) -> Decision:
         """We failed on this message, and would again: its sender is told (700), once; call it where that was caught."""
@@ -61,12 +61,12 @@ class Judge:
         else:
             refusal = Refusal(HubCode.INTERNAL_CLIENT_ERROR, _FAILED)
             result = refuse(arrival, refusal, now=now, new_id=self._context.entropy.uuid, xml_clients=self._xml_clients)
-        return self._settled(arrival, Decision(result), now, started)
+        return self._settled(arrival, Decision(result), started)
 
-    def _settled(self, arrival: Arrival, decision: Decision, now: datetime, started: float) -> Decision:
+    def _settled(self, arrival: Arrival, decision: Decision, started: float) -> Decision:
         """Counted and journalled."""
         self._count(decision.result)
-        self._tell(decision, len(arrival.body), now.timestamp(), (time.perf_counter() - started) * 1000)
+        self._tell(decision, len(arrival.body), (time.perf_counter() - started) * 1000)
         return msgspec.structs.replace(decision, began=started)
 
     def unroutable(self, arrival: Arrival) -> Decision:
@@ -111,25 +111,20 @@ class Judge:
         known = sender in self._clients or sender in added_clients(self._context.world.world.switches)
         return sender if known else UNKNOWN
 
-    def _tell(self, decision: Decision, size: int, at: float, ms: float) -> None:
+    def _tell(self, decision: Decision, size: int, ms: float) -> None:
         result = decision.result
         queue = result.publications[0].routing_key if result.publications else ""
-        self._context.journal.put(
-            Exchange(
-                at=at,
-                actor="hub",
-                flow=Flow.INT_L02,
-                direction="in",
-                action=f"{result.sender} → {queue.rpartition('.')[0]}",
-                peer=result.sender,
-                status=result.code,
-                ms=ms,
-                size=size,
-                note=_note(result, queue)[:_NOTE],
-                fault=decision.faults,
-                ref=result.distribution_id,
-                about=result.about,
-            )
+        self._journal.received(
+            Flow.INT_L02,
+            f"{result.sender} → {queue.rpartition('.')[0]}",
+            result.sender,
+            status=result.code,
+            ms=ms,
+            size=size,
+            note=_note(result, queue)[:_NOTE],
+            fault=decision.faults,
+            ref=result.distribution_id,
+            about=result.about,
         )
 
 
