@@ -22,7 +22,7 @@ def seen(monkeypatch):
     """A dispatcher that sends everything to the SAMU, and what it saw."""
     arrivals = []
 
-    def dispatch(arrival, *, exists, now, new_id, message_ttl_s, strict, xml_clients):
+    def dispatch(arrival, context, *, exists, message_ttl_s, strict):
         arrivals.append(arrival)
         assert exists(f"{SAMU}.message")
         assert not exists("dispatch")
@@ -126,7 +126,7 @@ async def test_dispatcher_that_fails_does_not_see_the_message_again(stage, dispa
 
 
 async def test_publication_to_no_queue_is_dropped_and_said(stage, seen, monkeypatch, caplog):
-    def dispatch(arrival, **_):
+    def dispatch(arrival, *_, **__):
         return Dispatched((Publication("nobody.info", b"", {}, None),), 102, "?", "nobody", "")
 
     monkeypatch.setattr(judge_module, "dispatch", dispatch)
