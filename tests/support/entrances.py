@@ -22,12 +22,13 @@ from starlette.types import ASGIApp
 
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
 from sandbox.editor.appointments.r03 import explain
 from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
-from sandbox.hub.dispatching.dispatcher import Arrival, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, dispatch
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import Entropy, seeded
@@ -213,7 +214,7 @@ async def hub_message(body: bytes) -> None:
     """A message of a client of the hub, as its dispatcher and an LRM read it."""
     for content_type in ("application/json", "application/xml"):
         arrival = Arrival(SAMU, body, content_type, 2, {}, "dispatch")
-        assert dispatch(arrival, exists=lambda _: True, now=NOW, new_id=lambda: "x").publications
+        assert dispatch(arrival, DispatchContext(NOW, lambda: "x"), exists=lambda _: True).publications
     with contextlib.suppress(MessageError):
         read(body)
 
@@ -224,7 +225,7 @@ async def amqp(octets: bytes) -> None:
         broker = Broker(bytes)
         add_virtual_host(broker, VHOST, (SAMU,), 60_000)
         session = Session(broker, External(SAMU, Clients((SAMU,), (VHOST,)).rights))
-        session.receive(before + octets, 0.0)
+        Receiver(session).receive(before + octets, 0.0)
         session.take_output()
         session.lost(1.0)
 

@@ -1,4 +1,5 @@
-"""What the behaviours that strike a message mean for it: is it stored, what is answered, when, does the line break.
+"""What the behaviours that apply to a message mean for it: whether it is stored, what is answered and when, and whether
+the connection breaks.
 
 Pure. Without any behaviour a message is stored and acknowledged at once, with the step INTEGRE.
 """
@@ -30,8 +31,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """How one message is dealt with. `steps`: of the acknowledgements, None: one without step; `delay` in seconds;
-    `cut`: when the connection breaks (before, during, after storing), empty: it holds; `faults`: ids of what struck.
+    """How one message is handled. `steps`: of the acknowledgements, None: one without step; `delay`: of the answer, in
+    seconds; `held`: the answer waits for a person; `cut`: when the connection breaks (before, during, after storing),
+    empty: it does not; `faults`: ids of the behaviours that apply.
     """
 
     stores: bool = True
@@ -56,50 +58,50 @@ def kind_of(message: Message) -> str:
     return "cancel" if appointment.get("status") == "cancelled" else "update"
 
 
-def manner_of(struck: Sequence[Fault], chance: Callable[[], float]) -> Handling:
-    """What they do together; of two that contradict each other the later one holds."""
-    manner = PLAIN
-    for fault in struck:
-        manner = _EFFECTS[fault.kind](manner, fault, chance)
-    return replace(manner, faults=",".join(fault.id for fault in struck)) if struck else manner
+def handling_of(applied: Sequence[Fault], chance: Callable[[], float]) -> Handling:
+    """The handling that all behaviours together ask for; of two that contradict each other the later one holds."""
+    handling = PLAIN
+    for fault in applied:
+        handling = _EFFECTS[fault.kind](handling, fault, chance)
+    return replace(handling, faults=",".join(fault.id for fault in applied)) if applied else handling
 
 
 Effect = Callable[[Handling, Fault, Callable[[], float]], Handling]
 
 
-def _delay(manner: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
+def _delay(handling: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
     median = number(fault.params, "median_ms", 1, LONGEST_MS)
     delay = Delay(median, number(fault.params, "p95_ms", median, LONGEST_MS))
-    return replace(manner, delay=manner.delay + delay.drawn(chance()))
+    return replace(handling, delay=handling.delay + delay.drawn(chance()))
 
 
-def _refuse(manner: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
+def _refuse(handling: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
     code = HubCode(whole(fault.params, "code", CODES[0], CODES[-1]))
     cause = text(fault.params, "cause") if "cause" in fault.params else "refused by the LRM (simulated behaviour)"
     refusal = Refusal(code, cause, acknowledged=fault.params.get("ack") is True)
-    return replace(manner, stores=False, refusal=refusal)
+    return replace(handling, stores=False, refusal=refusal)
 
 
-def _conflict(manner: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
+def _conflict(handling: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
     refusal = Refusal(HubCode.CONFLICT, "the appointment already exists (simulated behaviour)")
-    return replace(manner, stores=True, refusal=refusal)
+    return replace(handling, stores=True, refusal=refusal)
 
 
-def _steps(manner: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
+def _steps(handling: Handling, fault: Fault, chance: Callable[[], float]) -> Handling:
     steps = steps_of(fault.params)
     at_once = tuple(step for step in steps if step != CONSULTED)
-    return replace(manner, steps=at_once if steps else (None,))
+    return replace(handling, steps=at_once if steps else (None,))
 
 
 _EFFECTS: Mapping[str, Effect] = {
     "ack-delay": _delay,
-    "ack-by-hand": lambda manner, fault, chance: replace(manner, held=True),
-    "ack-never": lambda manner, fault, chance: replace(manner, steps=()),
+    "ack-by-hand": lambda handling, fault, chance: replace(handling, held=True),
+    "ack-never": lambda handling, fault, chance: replace(handling, steps=()),
     "ack-refused": _refuse,
     "ack-conflict": _conflict,
-    "ack-wrong-reference": lambda manner, fault, chance: replace(manner, right_reference=False),
-    "ack-twice": lambda manner, fault, chance: replace(manner, steps=manner.steps * 2),
-    "ack-invalid": lambda manner, fault, chance: replace(manner, valid=False),
+    "ack-wrong-reference": lambda handling, fault, chance: replace(handling, right_reference=False),
+    "ack-twice": lambda handling, fault, chance: replace(handling, steps=handling.steps * 2),
+    "ack-invalid": lambda handling, fault, chance: replace(handling, valid=False),
     "ack-steps": _steps,
-    "lrm-disconnect": lambda manner, fault, chance: replace(manner, cut=text(fault.params, "when")),
+    "lrm-disconnect": lambda handling, fault, chance: replace(handling, cut=text(fault.params, "when")),
 }

@@ -1,4 +1,4 @@
-"""Synthetic calls: who rings, for whom, from where, why. Pure: the same LRM, number and seed give the same call.
+"""Synthetic calls: who calls, for whom, from where, why. Pure: the same LRM, number and seed give the same call.
 
 Names are drawn from lists of common French names and never describe a person.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from sandbox.kernel.model import Practitioner, Town
-from sandbox.lrm.records import Call
+from sandbox.lrm.ledger.records import Call
 
 T = TypeVar("T")
 

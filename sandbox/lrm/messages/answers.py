@@ -1,8 +1,8 @@
-"""What one LRM answers: acknowledgements and errors, at once by way of the outbox, or held back until they are due.
+"""The answers of one LRM: acknowledgements and errors, which leave through the outbox at once or are held back.
 
-Every method that makes an answer gives its writes, to be committed with what it answers: an answer exists if and only
-if the message it answers was taken. What is held back waits in a table of its own, for a moment or for a person, and
-moves to the outbox in one write; so a crash neither loses an answer nor sends one that is held.
+Every method that makes an answer returns its writes, to be committed with what it answers: an answer exists if and
+only if the message it answers was taken. An answer that is held back is in a table of its own until it is due or a
+person sends it, and moves to the outbox in one write; so a crash neither loses an answer nor sends one that is held.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.lrm.handling import PLAIN, Handling
+from sandbox.lrm.messages.handling import PLAIN, Handling
 from sandbox.net.context import Context
 from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox
 from sandbox.store.protocol import Delete, Put, Store
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class HeldAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer that waits. `id`: unique in its LRM; `due`: ISO 8601, empty: a person sends it; `ref`: what it
+    """An answer that is held back. `id`: unique in its LRM; `due`: ISO 8601, empty: a person sends it; `ref`: what it
     answers."""
 
     id: str
@@ -48,7 +48,8 @@ _decode = msgspec.json.Decoder(HeldAnswer).decode
 
 
 class Answers:
-    """Those of one LRM. `send` publishes one entry; `changed` is called when the list of what is held has changed."""
+    """The answers of one LRM. `send` publishes one entry; `changed` is called when the list of what is held has
+    changed."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Answers:
         return self._outbox.depth
 
     async def start(self) -> None:
-        """Send what is there and what comes; what an earlier process held back leaves when it is due."""
+        """Send the answers that wait and those that come; what an earlier process held back is sent when it is due."""
         await self._outbox.start()
         now = self._now()
         for answer in self.held():
@@ -91,26 +92,28 @@ class Answers:
         await self._outbox.stop()
 
     def wake(self) -> None:
-        """There are new answers, and they are committed."""
+        """Send new answers, which are committed."""
         self._outbox.wake()
 
     # ---- making
 
-    def acknowledge(self, message: Message, manner: Handling = PLAIN) -> tuple[Put, ...]:
+    def acknowledge(self, message: Message, handling: Handling = PLAIN) -> tuple[Put, ...]:
         """The acknowledgements of a message that was taken, one for each step."""
         assert message.appointment is not None
         key = message.appointment["appointmentId"]
         writes: list[Put] = []
-        for step in manner.steps:
+        for step in handling.steps:
             referenced = message.distribution_id
-            if not manner.right_reference:
+            if not handling.right_reference:
                 referenced = build.new_distribution_id(message.sender, self._context.entropy.uuid())
             body = build.ack(self._address(message), referenced, step=step)
-            writes += self._answer(key, body if manner.valid else _spoilt(body), message.distribution_id, manner)
+            writes += self._answer(
+                key, body if handling.valid else _without_reference(body), message.distribution_id, handling
+            )
         return tuple(writes)
 
     def refuse(self, message: Message, code: HubCode, cause: str, *, acknowledged: bool = False) -> tuple[Put, ...]:
-        """The error that refuses a message, and on demand the acknowledgement that says so too."""
+        """The error that refuses a message, and with `acknowledged` an acknowledgement that says so, too."""
         error = self.error(message.sender, code, cause, message.document, message.distribution_id)
         if not acknowledged:
             return error
@@ -129,19 +132,19 @@ class Answers:
         body = build.ack(self._fresh_address(sender, status), distribution_id, step="CONSULTE")
         return self._outbox.put(appointment_id, body, ref=distribution_id)
 
-    def _answer(self, key: str, body: bytes, ref: str, manner: Handling) -> tuple[Put, ...]:
-        if not (manner.held or manner.delay) or self._store.count(HELD) >= MOST_HELD:
+    def _answer(self, key: str, body: bytes, ref: str, handling: Handling) -> tuple[Put, ...]:
+        if not (handling.held or handling.delay) or self._store.count(HELD) >= MOST_HELD:
             return self._outbox.put(key, body, ref=ref)
-        due = "" if manner.held else (self._now() + timedelta(seconds=manner.delay)).isoformat()
+        due = "" if handling.held else (self._now() + timedelta(seconds=handling.delay)).isoformat()
         answer = HeldAnswer(self._context.entropy.uuid(), key, body.decode(), ref, due)
         if due:
-            self._at(answer.id, manner.delay)
+            self._at(answer.id, handling.delay)
         return (Put(HELD, answer.id, _encode(answer)),)
 
     # ---- what is held back
 
     def held(self) -> list[HeldAnswer]:
-        """What waits for its moment or for a person, the oldest first."""
+        """The answers that are held back until they are due or a person sends them, the oldest first."""
         return [_decode(row) for _, row in self._store.items(HELD)]
 
     async def release(self, id: str) -> bool:
@@ -171,7 +174,7 @@ class Answers:
         task.add_done_callback(self._releasing.discard)
 
     async def _release_in_time(self, id: str) -> None:
-        """Once it is due; when the store refuses, as soon as it does not."""
+        """Send an answer that is due; when the store refuses, try again later."""
         try:
             await self.release(id)
         except StoreError as error:
@@ -193,8 +196,8 @@ class Answers:
         return self._context.clock.now()
 
 
-def _spoilt(body: bytes) -> bytes:
-    """An acknowledgement whose reference names no message: against RC-REF."""
+def _without_reference(body: bytes) -> bytes:
+    """The acknowledgement with a reference that names no message, against RC-REF."""
     document = orjson.loads(body)
     document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["reference"] = {"refused": False}
     return orjson.dumps(document)
