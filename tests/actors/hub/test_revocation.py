@@ -22,7 +22,8 @@ def test_next_connection_reads_a_revocation_list_that_was_replaced(tmp_path):
         now=datetime.now(UTC),
         bad_like=hub_client_subject(ID),
     )
-    context = SimpleNamespace(settings=Settings(data_dir=str(tmp_path)), pki=pki, secret=lambda purpose: "s")
+    settings = Settings(data_dir=str(tmp_path))
+    context = SimpleNamespace(settings=settings, pki=pki, secret=lambda purpose: "s", journal_of=lambda actor: None)
     _, contexts = AmqpClient(context, "lrm", ID)._secrets
     first = contexts()
     assert contexts() is first
