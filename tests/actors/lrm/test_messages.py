@@ -16,8 +16,9 @@ from sandbox.net.amqp.client import HangUp
 from sandbox.net.context import Context
 from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas.l02.hub_peer import POPULATION, SAMU, SAS, HubPeer, make_context
+from tests.support.hub_peer import FakeHubPeer
 from tests.support.sandboxes import eventually
+from tests.support.two_territories import POPULATION, SAMU, SAS, make_context
 from tests.unit.edxl.test_official_model import REFERENCE, Official
 
 BEHAVIOURS: dict[str, dict[str, Any]] = {
@@ -38,16 +39,16 @@ def context(tmp_path: Path) -> Context:
 
 @pytest.fixture
 async def lrm(context: Context, tmp_path: Path) -> AsyncIterator[Lrm]:
-    hub: Any = HubPeer()
+    hub: Any = FakeHubPeer()
     made = Lrm(context, POPULATION.territories["SAS-33"], open_store(tmp_path / "lrm"), hub=hub)
     await made.start()
     yield made
     await made.stop()
 
 
-def peer(lrm: Lrm) -> HubPeer:
+def peer(lrm: Lrm) -> FakeHubPeer:
     hub: Any = lrm.consumer._hub
-    assert isinstance(hub, HubPeer)
+    assert isinstance(hub, FakeHubPeer)
     return hub
 
 

@@ -26,8 +26,8 @@ from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Draft
 from sandbox.store.embedded.tables import open_store
 from tests.actors.sas.browsing import logged_in
-from tests.actors.sas.l02.hub_peer import HubPeer
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+from tests.support.hub_peer import FakeHubPeer
 
 JSON = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
 
@@ -37,7 +37,7 @@ class Desk:
     """An editor at the SAS core, and what the LRM would be sent."""
 
     core: Core
-    hub: HubPeer
+    hub: FakeHubPeer
     editor: httpx.AsyncClient
 
     async def post(self, **changes: Any) -> httpx.Response:
@@ -66,7 +66,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(context: Context) -> AsyncIterator[Desk]:
-    store, hub, editors = open_store(context.store_dir("sas")), HubPeer(), Editors()
+    store, hub, editors = open_store(context.store_dir("sas")), FakeHubPeer(), Editors()
     l02 = L02(context, store, lambda identifier: sas.regulators.person(identifier), hub=hub)  # type: ignore[arg-type]
     sas = SasCore(context, store, l02=l02, http=editors)  # type: ignore[arg-type]
     await l02.start()
