@@ -21,6 +21,7 @@ from sandbox.fhir import nos
 from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
+from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
@@ -59,11 +60,11 @@ def build(context: Context) -> Service:
 class SasCore:
     """The assembled role; `fhir` and `pages` are its two applications, `api` is a part of the latter, as `console` is.
 
-    `l02` and `http` can be given by tests.
+    `hub` and `http`, its clients, can be given by tests.
     """
 
     def __init__(
-        self, context: Context, store: Store, *, l02: L02 | None = None, http: HttpClient | None = None
+        self, context: Context, store: Store, *, hub: AmqpClient | None = None, http: HttpClient | None = None
     ) -> None:
         changes = Channel()
         self.store = store
@@ -73,11 +74,11 @@ class SasCore:
         self._people = PscPeople(context, store, self._http)
         self.regulators = RegulatorAccounts(context, store, self._people.due)
         self.regulators.watch(self._people.wake)
-        self._l02 = l02 or L02(context, store, self.regulators.person)
+        self.l02 = L02(context, store, self.regulators.person, hub=hub)
         self._accounts = AccountSync(context, store, self._http, self.regulators)
         self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
         context.world.watch(lambda _: changes.tell(EDITORS))
-        self.appointments = Appointments(context, store, self._l02, directory, self.regulators)
+        self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = _fhir(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -90,7 +91,7 @@ class SasCore:
             aggregator=self.aggregator,
             accounts=self._accounts,
             appointments=self.appointments,
-            l02=self._l02,
+            l02=self.l02,
             labels=SPECIALTIES,
             store=self.store,
         )
@@ -101,7 +102,7 @@ class SasCore:
             aggregator=self.aggregator,
             accounts=self._accounts,
             appointments=self.appointments,
-            l02=self._l02,
+            l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,
         )
@@ -113,7 +114,7 @@ class SasCore:
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
-        await self._l02.start()
+        await self.l02.start()
         await self._people.start()
         await self._accounts.start()
         for listener in self._listeners:
@@ -125,7 +126,7 @@ class SasCore:
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
         await self._people.stop()
-        await self._l02.stop()
+        await self.l02.stop()
         await self.aggregator.close()
         await self._http.close()
         await self.store.close()
@@ -135,8 +136,8 @@ class SasCore:
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
-            "l02_waiting": self._l02.waiting,
-            "hub_connected": self._l02.connected,
+            "l02_waiting": self.l02.waiting,
+            "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             **self.aggregator.health(),
         }

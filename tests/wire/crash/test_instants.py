@@ -13,7 +13,7 @@ import pytest
 from sandbox.edxl.message import read
 from sandbox.store.embedded.tables import open_store
 from tests.support.hub_peer import FakeHubPeer
-from tests.wire.crash.core_process import INSTANTS, PLATFORM, acknowledgement, booking, core_on
+from tests.wire.crash.core_process import INSTANTS, booking, core_on
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +44,7 @@ async def test_after_a_kill_the_appointment_is_there_once_and_acknowledged_once(
             await asyncio.sleep(0)
     taken = tmp_path / "hub"
     bodies = [*(taken.read_bytes().splitlines() if taken.exists() else []), *hub.published]
-    await hub.handlers[f"{PLATFORM}.ack"](acknowledgement(bodies[0]))  # what the hub was not told of, it delivers again
+    await hub.acknowledge(read(bodies[0]), step="INTEGRE")  # what the hub was not told of, it delivers again
     assert {read(body).distribution_id for body in bodies} == {key}
     assert len(bodies) <= 2, "at most the one that was under way goes twice, under the same id"
     assert core.count == 1

@@ -131,16 +131,17 @@ async def test_refused_searches_are_answered_as_described(core: Core) -> None:
 
 
 async def test_appointments_and_messages_are_answered_as_described(core: Core) -> None:
-    key = await failed(core)
+    message = await failed(core)
+    key, id = message.distribution_id, (message.appointment or {})["appointmentId"]
     token = await core.token()
     async with core.browser() as browser:
         assert len(conforms(await browser.get("/api/appointments", headers=token))["appointments"]) == 1
-        assert conforms(await browser.get(f"/api/appointments/{key.partition('/')[0]}"))["version"] == 1
+        assert conforms(await browser.get(f"/api/appointments/{id}"))["version"] == 1
         assert conforms(await browser.get("/api/appointments/x"))["status"] == 404
         assert conforms(await browser.get(f"/api/l02/{key}"))["state"] == "refused"
         assert conforms(await browser.get("/api/l02/x"))["status"] == 404
         assert conforms(await browser.get("/api/l02"))["troubles"]
-        assert conforms(await browser.post(f"/api/l02/{key}/resend", headers=token))["distributionID"] == key
+        assert conforms(await browser.post(f"/api/l02/{key}/resend", headers=token))["distributionID"] == f"{key}.1"
         assert len(conforms(await browser.get("/api/regulator-accounts", headers=token))["accounts"]) == 3
 
 
