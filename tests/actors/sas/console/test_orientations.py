@@ -45,9 +45,11 @@ async def test_without_any_the_page_says_what_to_do(core: Core) -> None:
 
 
 async def test_an_orientation_shows_its_status_and_its_message(core: Core) -> None:
+    core.hub.gate.clear()
     id = await booked(core)
     await changed(core, status=CANCELLED)
     page = await listed(core)
+    core.hub.gate.set()
     assert f'data-appointment="{id}"' in page
     assert 'data-status="cancelled" data-l02="due"' in page
     assert "annulé" in page
@@ -115,11 +117,13 @@ async def test_a_stream_ends_when_the_platform_stops(core: Core) -> None:
 
 
 async def test_the_detail_tells_the_appointment_and_every_message(core: Core) -> None:
+    core.hub.gate.clear()
     id = await booked(core)
     await changed(core, status=CANCELLED)
     async with logged_in(core) as browser:
         page = (await browser.get(f"/sas/orientations/{id}")).text
     appointment = core.appointment()
+    core.hub.gate.set()
     first, second = [message.distribution_id for message in await core.l02_messages()]
     assert f'data-message="{first}"' in page
     assert page.index(f'data-message="{second}"') < page.index(f'data-message="{first}"')
