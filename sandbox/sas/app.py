@@ -7,35 +7,26 @@ platform's certificate calls the editors. Who may call the FHIR port: the editor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
-from sandbox import __version__
 from sandbox.config import SAS_FHIR, SAS_UI
-from sandbox.fhir import nos
 from sandbox.kernel.calls import disabled_editors
-from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.http.client import HttpClient
-from sandbox.net.http.edge import Edge, RequirePeer, refusals
-from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
+from sandbox.net.http.edge import Edge, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
-from sandbox.net.tls import Peer
-from sandbox.pki.subjects import editor_subject
 from sandbox.sas.api.app import Api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
-from sandbox.sas.orientations.appointments import BASE_PATH, Appointments, AppointmentServer
+from sandbox.sas.fhir_port import fhir_port
+from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
@@ -80,7 +71,7 @@ class SasCore:
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
-        self.fhir = _fhir(context, self.appointments)
+        self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
         self._listeners = _listeners(context, self.fhir, self.pages)
 
@@ -158,85 +149,3 @@ def _flow_of_page(scope: Scope) -> tuple[str, str]:
         return ROLE, Flow.API
     called = scope["path"] == "/sas/recherche" and b"origin=" in scope["query_string"]
     return ROLE, Flow.INT_L01 if called else Flow.UI
-
-
-def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
-    """The FHIR port: edge, then certificate, then the server."""
-    slugs = {
-        (subject.cn, subject.ou): editor.slug
-        for editor in context.population.editors.values()
-        for subject in (editor_subject(editor),)
-    }
-    server = RequirePeer(_FhirServer(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
-    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03), names=slugs)
-
-
-class _FhirServer:
-    """The few interactions of the SAS core's FHIR base, without a router: this is the hot path of INT_R03."""
-
-    def __init__(self, context: Context, appointments: Appointments, slugs: Mapping[tuple[str, str], str]) -> None:
-        self._slugs = slugs
-        self._server = AppointmentServer(context, appointments)
-        self._endpoint = answering(self._handle)
-        started = fhir_instant(context.clock.now())
-        self._capability = capability(context.settings.fhir(SAS_FHIR, BASE_PATH), started)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._endpoint(Request(scope, receive))
-        await response(scope, receive, send)
-
-    async def _handle(self, request: Request) -> Response:
-        path, method = request.scope["path"], request.method
-        peer: Peer | None = request.scope.get("peer")
-        editor = self._slugs[peer.cn, peer.ou] if peer is not None else None
-        match path.removeprefix(BASE_PATH).strip("/").split("/"):
-            case ["Appointment"] if method == "POST":
-                return await self._server.create(request, editor)
-            case ["Appointment"] if method == "PUT":
-                return await self._server.update(request, editor)
-            case ["Appointment", id] if method == "GET":
-                return await self._server.read(request, id, editor)
-            case ["metadata"] if method == "GET":
-                return fhir_response(self._capability)
-            case [""] if method == "GET":
-                return to_metadata(path)
-            case ["Appointment"]:
-                raise not_allowed(method, path, "POST", "PUT")
-            case ["Appointment", _] | ["metadata"]:
-                raise not_allowed(method, path, "GET")
-        raise not_found(f"{path} is not served here: POST or PUT [base]/Appointment")
-
-
-def capability(base: str, date: str) -> bytes:
-    """The CapabilityStatement of the SAS core's FHIR base: exactly what it supports."""
-    interactions = [{"code": code} for code in ("read", "create", "update")]
-    resource = {
-        "type": "Appointment",
-        "profile": nos.APPOINTMENT_PROFILE,
-        "supportedProfile": [
-            nos.APPOINTMENT_PROFILE,
-            nos.SOS_APPOINTMENT_PROFILE,
-            nos.MARKETPLACE_APPOINTMENT_PROFILE,
-        ],
-        "interaction": interactions,
-        "versioning": "versioned",
-        "readHistory": False,
-        "conditionalRead": "not-match",
-        "updateCreate": True,
-        "conditionalUpdate": True,
-        "searchParam": [{"name": "identifier", "type": "token"}],
-    }
-    security = {"description": "mutual TLS; CN and OU of the client certificate are those agreed with each editor"}
-    return orjson.dumps(
-        {
-            "resourceType": "CapabilityStatement",
-            "status": "active",
-            "date": date,
-            "kind": "instance",
-            "software": {"name": "sas-sandbox", "version": __version__},
-            "implementation": {"description": "SAS core (sandbox)", "url": base},
-            "fhirVersion": "4.0.1",
-            "format": ["application/fhir+json"],
-            "rest": [{"mode": "server", "security": security, "resource": [resource]}],
-        }
-    )

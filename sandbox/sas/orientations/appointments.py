@@ -17,30 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from starlette.requests import Request
-from starlette.responses import Response
-
-from sandbox.config import SAS_FHIR
-from sandbox.fhir.appointment import Received, parse_conditional, receive_appointment, render_appointment
 from sandbox.fhir.nos import OPERATOR
-from sandbox.fhir.outcome import outcome
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
-from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
-from sandbox.net.http.edge import Note
-from sandbox.net.http.fhir_http import (
-    fhir_response,
-    not_found,
-    parse_body,
-    prefers,
-    read_body,
-    read_response,
-    wants_representation,
-)
+from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.lifecycle import Decision, appointment_id, decide, first_version
@@ -49,8 +33,6 @@ from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Put, Store
 
 TABLE = "appointments"
-BASE_PATH = "/sas/fhir"
-MOST_TOLD = 5  # findings of a body that the journal names
 MOST_LISTED = 200  # newest appointments kept at hand per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
@@ -220,81 +202,6 @@ class Appointments:
         return account
 
 
-class AppointmentServer:
-    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS.
-
-    What is accepted with findings is answered as any other; the journal says them, and the answer when it is asked to
-    (`Prefer: return=OperationOutcome`).
-    """
-
-    def __init__(self, context: Context, appointments: Appointments) -> None:
-        self._appointments = appointments
-        self._location = context.settings.fhir(SAS_FHIR, f"{BASE_PATH}/Appointment/")
-
-    async def create(self, request: Request, editor: str | None) -> Response:
-        """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
-        received = await self._sent(request)
-        decision = await self._appointments.accept(received.appointment, editor, update=False)
-        return self._answer(request, decision, received.findings)
-
-    async def update(self, request: Request, editor: str | None) -> Response:
-        """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
-        condition = parse_conditional(request.url.query)
-        received = await self._sent(request)
-        wanted = received.appointment
-        if not condition.matches(wanted.identifier):
-            detail = (
-                f"the query looks for {condition.system or ''}|{condition.value}, "
-                f"the body carries {wanted.identifier.key}"
-            )
-            raise RequestError(422, Issue("business-rule", detail, "Appointment.identifier[0]"))
-        conditions = conditions_of(request)
-        decision = await self._appointments.accept(wanted, editor, update=True, conditions=conditions)
-        return self._answer(request, decision, received.findings)
-
-    async def read(self, request: Request, id: str, editor: str | None) -> Response:
-        """GET [base]/Appointment/<id>, for the editor that sent it."""
-        record = self._appointments.read(id)
-        if record is None or (editor is not None and record.editor != editor):
-            raise not_found(f"no Appointment/{id}")
-        return read_response(request, _resource(record), etag(record))
-
-    async def _sent(self, request: Request) -> Received:
-        """The body; where no certificate proves who sends it, the journal names the editor whose identifiers it has."""
-        received = await parse_body(receive_appointment, await read_body(request))
-        note: Note | None = request.scope.get("exchange")
-        if note is not None:
-            note.peer = self._appointments.known_by(received.appointment.identifier)
-        return received
-
-    def _answer(self, request: Request, decision: Decision, findings: Sequence[Finding]) -> Response:
-        record = decision.record
-        self._appointments.found(record.editor, findings)
-        note: Note | None = request.scope.get("exchange")
-        if note is not None:
-            note.ref = record.sender.value
-            note.note = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_TOLD])
-        headers = {"Location": self._location + record.id, "ETag": etag(record)}
-        body = b""
-        if wants_representation(request):
-            body = _resource(record)
-        elif prefers(request, "return", "operationoutcome"):
-            body = _told(findings)
-        return fhir_response(body, 201 if decision.created else 200, headers)
-
-
-def _told(findings: Sequence[Finding]) -> bytes:
-    """What was accepted though a requirement says otherwise, as warnings (`Prefer: return=OperationOutcome`)."""
-    issues = [Issue("business-rule", each.text, each.path, each.requirement) for each in findings]
-    if not issues:
-        return outcome(Issue("informational", "accepted, nothing to say"), severity="information")
-    return outcome(*issues, severity="warning")
-
-
 def etag(record: AppointmentRecord) -> str:
     """The ETag of an appointment: its version (FHIR R4, 3.1.0.1.3)."""
     return f'W/"{record.version}"'
-
-
-def _resource(record: AppointmentRecord) -> bytes:
-    return render_appointment(record.appointment(), id=record.id)
