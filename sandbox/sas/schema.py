@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sandbox.sas.orientations import appointments, records
-from sandbox.sas.orientations.l02 import emitter, ledger
+from sandbox.sas.orientations.l02 import emitter, message_table
 from sandbox.sas.regulators import accounts, psc_people, sync_to_editors
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
@@ -23,7 +23,7 @@ def _l02_row(row: bytes) -> object:
 
 READERS = {
     appointments.TABLE: records.decode,
-    ledger.TABLE: _l02_row,
+    message_table.TABLE: _l02_row,
     sync_to_editors.TABLE: msgspec.json.Decoder(sync_to_editors.AccountState).decode,
     accounts.TABLE: msgspec.json.Decoder(accounts.Account).decode,
     accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,

@@ -1,13 +1,13 @@
-"""Appointments of the SAS core: the INT_R03 server and the table behind it (guide, « INT_R03 »).
+"""The appointments of the SAS core: their table, and what INT_R03 may change in it (guide, « INT_R03 »).
 
-POST/PUT [base]/Appointment are answered once the appointment AND its L02 message are on disk, by one write. The
-decision (read, compare, apply) is taken without giving way to the event loop, so two requests for one identifier
-are serialised; a repeated one also waits until what it repeats is on disk.
+A request is answered once the appointment AND its L02 message are on disk, by one write. The decision (read, compare,
+apply) is taken without an `await`, so two requests for one identifier are serialised; a repeated request also waits
+until the appointment is on disk.
 
-Whose appointment: with mTLS the editor is the one that the client certificate names. It may use any identifier
+Whose appointment it is: with mTLS the editor is the one that the client certificate names. It may use any identifier
 system (an OID or a URL, several if it likes) except the one by which another editor of the ecosystem is known:
 that is refused with 422, and an appointment of another editor can be neither changed nor read. Without mTLS the
-identifier's system tells the editor.
+editor is the one whose identifier system the appointment has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sandbox.net.context import Context
 from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.l02.emitter import L02
-from sandbox.sas.orientations.lifecycle import Decision, appointment_id, decide, first_version
+from sandbox.sas.orientations.lifecycle import Decision, Reception, appointment_id, decide, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, account_in, decode, encode
 from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Put, Store
@@ -176,18 +176,18 @@ class Appointments:
             organization = self._directory.organization_of(practitioner)
         else:
             organization = self._directory.association_of(editor) if wanted.sos else None
-        new = first_version(
-            wanted,
+        reception = Reception(
             id=id,
             editor=editor,
+            at=self._clock.now(),
             practitioner=practitioner,
             organization=organization,
-            now=self._clock.now(),
+            structure=self._directory.population.structure(organization) if organization else None,
             account=account.id,
             territory=account.territory,
-            structure=self._directory.population.structure(organization) if organization else None,
             sos_editor=editor in self._sos_editors,
         )
+        new = first_version(wanted, reception)
         return decide(present, new, update=update)
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:

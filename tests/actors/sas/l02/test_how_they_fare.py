@@ -10,7 +10,7 @@ from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
-from sandbox.sas.orientations.l02 import ledger as module
+from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.protocol import Store
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, error, eventually, person, until
@@ -77,7 +77,7 @@ async def test_numbers_tell_states_ages_rates_and_causes(
 async def test_the_messages_of_one_appointment_are_bounded(
     l02: L02, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(message_table, "MOST_OF_ONE", 2)
     for version in (1, 2, 3):
         key = await book(l02, store, changed(version=version))
         await until(l02, store, key, "published")

@@ -14,7 +14,7 @@ from sandbox.kernel.errors import PeerUnreachable, StoreError
 from sandbox.net.amqp.client import Delivery
 from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.emitter import L02
-from sandbox.sas.orientations.l02.life import DUE, TRANSITIONS, Event, State, Tracked
+from sandbox.sas.orientations.l02.states import DUE, TRANSITIONS, L02Message, MessageState, StateChange
 from sandbox.store.protocol import Store
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, content, error, eventually, until
 from tests.support.hub_peer import FakeHubPeer
@@ -210,13 +210,13 @@ async def test_a_report_in_the_info_queue_says_nothing_of_any_message(
 
 
 def test_the_life_of_a_message_has_every_step() -> None:
-    events = [State.PUBLISHED, State.ACKNOWLEDGED, State.REFUSED, State.EXPIRED]
-    assert set(TRANSITIONS) == set(itertools.product(State, events))
+    events = [MessageState.PUBLISHED, MessageState.ACKNOWLEDGED, MessageState.REFUSED, MessageState.EXPIRED]
+    assert set(TRANSITIONS) == set(itertools.product(MessageState, events))
     for event in events:
-        assert TRANSITIONS[State.ACKNOWLEDGED, event] is State.ACKNOWLEDGED
-        assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
-        once = Tracked("x", DUE).after(Event(event, "t"))
-        assert once.after(Event(event, "later")) is once
+        assert TRANSITIONS[MessageState.ACKNOWLEDGED, event] is MessageState.ACKNOWLEDGED
+        assert TRANSITIONS[MessageState.REFUSED, event] is MessageState.REFUSED
+        once = L02Message("x", DUE).after(StateChange(event, "t"))
+        assert once.after(StateChange(event, "later")) is once
 
 
 @pytest.mark.requirement("L02-14")

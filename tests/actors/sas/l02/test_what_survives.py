@@ -10,7 +10,7 @@ import pytest
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.net.context import Context
-from sandbox.sas.orientations.l02 import ledger as module
+from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
@@ -50,7 +50,7 @@ async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
 async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
     context: Context, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    monkeypatch.setattr(message_table, "MOST_ROWS", 3)
     l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await l02.start()
     first = await book(l02, store)
@@ -73,7 +73,7 @@ async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
 async def test_a_message_that_was_never_committed_is_forgotten_too(
     context: Context, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 1)
+    monkeypatch.setattr(message_table, "MOST_ROWS", 1)
     l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     l02.due(RECORD)
     key = await book(l02, store, changed(version=2))
