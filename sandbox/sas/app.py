@@ -1,7 +1,7 @@
 """The SAS core: the national platform. Pages and API on one port, FHIR (INT_R03) with mTLS on another.
 
-One store holds appointments, L02 messages and what editors know of the regulators; one HTTP client with the
-platform's certificate calls the editors. Who may call the FHIR port: the editors, by CN and OU of their certificate.
+One store holds appointments, L02 messages, accounts and what editors know of them; one HTTP client with the platform's
+certificate calls the editors.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
-GRACE_S = 2.0  # of the 3 s that a role has to stop, for requests that are running
+GRACE_S = 2.0  # for running requests, of the 3 s that a role has to stop
 
 
 def build(context: Context) -> Service:
@@ -98,7 +98,7 @@ class SasCore:
             changes=changes,
         )
         self.api = api.app()
-        described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
+        described = Route("/api", leading_to("/api/openapi.json"))  # the answer of the base itself
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
         return Edge(pages, context, _flow_of_page)

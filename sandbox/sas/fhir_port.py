@@ -61,7 +61,7 @@ def fhir_port(context: Context, appointments: Appointments) -> ASGIApp:
 
 
 class _FhirBase:
-    """The few interactions of the SAS core's FHIR base, without a router: this is the hot path of INT_R03."""
+    """The interactions of the FHIR base, without a router: this is the hot path of INT_R03."""
 
     def __init__(self, context: Context, appointments: Appointments, slugs: Mapping[tuple[str, str], str]) -> None:
         self._slugs = slugs
@@ -97,10 +97,10 @@ class _FhirBase:
 
 
 class AppointmentServer:
-    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS.
+    """Answers the requests about appointments. `editor`: slug that the certificate proves, None without mTLS.
 
-    What is accepted with findings is answered as any other; the journal says them, and the answer when it is asked to
-    (`Prefer: return=OperationOutcome`).
+    What is accepted with findings is answered like any other; the journal notes them, and the answer has them when the
+    request asks for it (`Prefer: return=OperationOutcome`).
     """
 
     def __init__(self, context: Context, appointments: Appointments) -> None:
@@ -108,13 +108,13 @@ class AppointmentServer:
         self._location = context.settings.fhir(SAS_FHIR, f"{BASE_PATH}/Appointment/")
 
     async def create(self, request: Request, editor: str | None) -> Response:
-        """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
+        """POST [base]/Appointment: 201, or 200 when the same content was accepted before."""
         received = await self._sent(request)
         decision = await self._appointments.accept(received.appointment, editor, update=False)
         return self._answer(request, decision, received.findings)
 
     async def update(self, request: Request, editor: str | None) -> Response:
-        """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
+        """PUT [base]/Appointment?identifier=…: 200, or 201 when the identifier was not known."""
         condition = parse_conditional(request.url.query)
         received = await self._sent(request)
         wanted = received.appointment
@@ -160,7 +160,7 @@ class AppointmentServer:
 
 
 def _as_warnings(findings: Sequence[Finding]) -> bytes:
-    """What was accepted though a requirement says otherwise, as warnings (`Prefer: return=OperationOutcome`)."""
+    """The findings of an accepted body as an OperationOutcome of warnings (`Prefer: return=OperationOutcome`)."""
     issues = [Issue("business-rule", each.text, each.path, each.requirement) for each in findings]
     if not issues:
         return outcome(Issue("informational", "accepted, nothing to say"), severity="information")

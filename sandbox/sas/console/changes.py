@@ -14,13 +14,13 @@ from typing import Any
 from sandbox.sas.orientations import appointments
 from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.records import account_in
-from sandbox.sas.regulators import accounts, sync_to_editors
+from sandbox.sas.regulators import account_calls, accounts
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
 
 ACCOUNTS, MESSAGES, EDITORS = "accounts", "messages", "editors"
 _TOPICS = {
-    sync_to_editors.TABLE: (ACCOUNTS, EDITORS),
+    account_calls.TABLE: (ACCOUNTS, EDITORS),
     accounts.TABLE: (ACCOUNTS, EDITORS),
     message_table.TABLE: (MESSAGES,),
 }

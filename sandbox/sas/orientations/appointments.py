@@ -39,7 +39,7 @@ _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.
 
 
 class Appointments:
-    """The table, and the rules by which INT_R03 changes it."""
+    """The table of appointments. `on_finding` is called when an accepted appointment had findings."""
 
     def __init__(
         self, context: Context, store: Store, l02: L02, directory: Directory, regulators: RegulatorAccounts
@@ -65,27 +65,27 @@ class Appointments:
 
     @property
     def findings(self) -> Mapping[str, Mapping[str, int]]:
-        """What editors got wrong in what was accepted all the same: counts by slug and requirement, since the start."""
+        """Requirements that accepted appointments violate: counts by slug and requirement, since the start."""
         return self._findings
 
     def found(self, editor: str, findings: Sequence[Finding]) -> None:
-        """Count what is wrong in one appointment of an editor."""
+        """Count the findings of one appointment of an editor."""
         if findings:
             self._findings.setdefault(editor, Counter()).update(finding.requirement for finding in findings)
             if self.on_finding is not None:
                 self.on_finding()
 
     def read(self, id: str) -> AppointmentRecord | None:
-        """By the SAS core's own id."""
+        """The appointment with that id of the SAS core."""
         row = self._store.get(TABLE, id)
         return decode(row) if row is not None else None
 
     def sent_as(self, identifier: Identifier) -> AppointmentRecord | None:
-        """By the editor's identifier."""
+        """The appointment with that identifier of the editor."""
         return self.read(appointment_id(identifier))
 
     def of_regulator(self, regulator: Identifier) -> Iterator[AppointmentRecord]:
-        """The regulator's appointments, newest first, at most 200; one that passed to a colleague is his no more."""
+        """The regulator's appointments, newest first, at most 200; without those that passed to a colleague."""
         account = self._regulators.named(regulator)
         for id in reversed(self._recent.get(account.id, ()) if account is not None else ()):
             record = self.read(id)
@@ -93,14 +93,14 @@ class Appointments:
                 yield record
 
     def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
-        """Was it made by the regulator whom that identifier names now."""
+        """True when its account is the one that this identifier names now."""
         account = self._regulators.named(regulator)
         return account is not None and record.account == account.id
 
     async def send_again(self, distribution_id: str) -> str:
         """Send a refused or expired L02 message again: the id of the new one, once that is durable.
 
-        Raises RequestError 404 (no such message of an appointment) or 409 (it is none that may go again).
+        Raises RequestError 404 (no such message of an appointment) or 409 (it may not be sent again).
         """
         message = self._l02.state(distribution_id) or {}
         record = self.read(str(message.get("appointmentId")))
@@ -135,7 +135,7 @@ class Appointments:
         return decision
 
     def _etag(self, identifier: Identifier, sender: str) -> str | None:
-        """Of the appointment that this editor knows by that identifier; None when there is none."""
+        """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
         present = self.sent_as(identifier)
         return etag(present) if present is not None and present.editor in ("", sender) else None
 
@@ -191,7 +191,7 @@ class Appointments:
         return decide(present, new, update=update)
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
-        """Whose appointment it is. A withdrawn account keeps its appointments, and gets no new ones."""
+        """The account that the appointment is of. A withdrawn account keeps its appointments, and gets no new ones."""
         if not wanted.operator.value:
             raise refused("who asks is not said: FrAppointmentOperator is needed at the creation", _OPERATOR_PATH)
         account = self._regulators.named(wanted.operator)

@@ -39,7 +39,7 @@ _IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome of a request. `record`: the present version; `changed`: the request made it; `created`: it is the first."""
+    """The outcome of a request. `record`: the present version; `changed`: the request made it; `created`: it is new."""
 
     record: AppointmentRecord
     created: bool

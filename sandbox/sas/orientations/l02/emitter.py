@@ -38,8 +38,8 @@ SWEEP_S = 30.0
 
 
 class L02:
-    """The messages of one SAS core. `regulator` finds who a record names; `hub` stands in for the AMQP client in
-    tests."""
+    """The messages of one SAS core. `regulator` finds the person that a record names; tests give a
+    `hub` in place of the AMQP client."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class L02:
         return self._due(record, creates=record.version == 1)
 
     def again(self, distribution_id: str, record: AppointmentRecord) -> tuple[Put | Delete, ...]:
-        """The same for a message that failed, sent again by hand: a new message, with what `record` says now.
+        """The writes of a new message in place of one that failed, with the present content of `record`.
 
         Raises RequestError 409 unless it was refused or has expired, and no later one has taken its place.
         """
@@ -105,7 +105,7 @@ class L02:
         return (*self._table.write(record.id, message), *entry)
 
     def wake(self) -> None:
-        """Something is due and committed: send it now."""
+        """Send what is due, now that it is committed."""
         self._outbox.wake()
 
     @property
@@ -115,7 +115,7 @@ class L02:
 
     @property
     def connected(self) -> bool:
-        """Is the hub there."""
+        """True while the hub is connected."""
         return self._hub.connected
 
     async def start(self) -> None:
@@ -135,7 +135,7 @@ class L02:
         await self._hub.stop()
 
     def state(self, distribution_id: str) -> dict[str, Any] | None:
-        """One message as `GET l02/<distributionID>` shows it; None when nothing is known of it."""
+        """One message as `GET l02/<distributionID>` shows it; None when it is not known."""
         found = self._table.find(distribution_id)
         return found[1].document(found[0]) if found is not None else None
 
@@ -151,11 +151,11 @@ class L02:
         ]
 
     def statistics(self) -> dict[str, Any]:
-        """See MessageTable.statistics; `waiting`: not yet confirmed by the hub; `connected`: is it there."""
+        """See MessageTable.statistics; `waiting`: messages not yet confirmed by the hub; `connected`: whether it is."""
         return {**self._table.statistics(), "waiting": self.waiting, "connected": self.connected}
 
     async def sweep(self) -> None:
-        """What the hub took and nobody answered before it expired: expired, once that is durable."""
+        """Mark as expired what was published and not answered in time; returns once that is durable."""
         cause = "no acknowledgement came before the message expired"
         for key in list(self._table.overdue(self._life + GRACE)):
             found = self._table.find(key)
@@ -165,7 +165,7 @@ class L02:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            with contextlib.suppress(StoreError):  # the next time will do: the store says why
+            with contextlib.suppress(StoreError):  # tried again at the next sweep; the store logs the reason
                 await self.sweep()
 
     def _may_go(self, key: str | None, message: L02Message) -> bool:
