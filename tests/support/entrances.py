@@ -41,14 +41,13 @@ from sandbox.population.load import load_population
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
-from sandbox.sas.app import SasCore
 from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import Provider as Discovery
 from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended
 from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import REGULATOR, Office, Sas
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages, session_cookie
+from tests.actors.sas.sas_core import NOW, Core, core_on, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
 
 Entrance = Callable[[bytes], Awaitable[None]]
@@ -271,11 +270,9 @@ async def _core(directory: Path, stack: contextlib.AsyncExitStack) -> Core:
     for each in sockets.values():
         each.bind(("127.0.0.1", 0))
     context = replace(_context(directory), sockets=sockets)
-    store = open_store(directory / "store")
-    editors, messages = Editors(), Messages()
-    sas = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
-    stack.push_async_callback(sas.stop)
-    return Core(sas, context, editors, messages)
+    core = await core_on(context, open_store(directory / "store"))
+    stack.push_async_callback(core.sas.stop)
+    return core
 
 
 def _context(directory: Path) -> Context:

@@ -23,7 +23,7 @@ from sandbox.lrm.ledger.case_files import CASE_FILES
 from sandbox.lrm.ledger.orientations import ORIENTATIONS as LRM_ORIENTATIONS
 from sandbox.sas import schema as sas_schema
 from sandbox.sas.orientations import appointments
-from sandbox.sas.orientations.l02.ledger import Ledger
+from sandbox.sas.orientations.l02.message_table import MessageTable
 from sandbox.sas.orientations.records import decode
 from sandbox.store.embedded.frames import read_header
 from sandbox.store.embedded.tables import open_tables
@@ -52,7 +52,7 @@ async def test_what_the_platform_knew_is_all_there(name: str, tmp_path: Path) ->
         store = open_tables(data / "sas", sas_schema.SCHEMA)
         states = [decode(row).status for _, row in store.items(appointments.TABLE)]
         assert sorted(map(str, states)) == ["booked", "cancelled", "fulfilled"]
-        told = Ledger(store, HUB_CLIENT, Clock(time.time)).statistics()["states"]
+        told = MessageTable(store, HUB_CLIENT, Clock(time.time)).statistics()["states"]
         assert told == {"due": 0, "published": 0, "acknowledged": 5, "refused": 0, "expired": 0}
         assert store.count("accounts") == 3
         await store.close()
