@@ -25,7 +25,7 @@ class CachedAgenda(msgspec.Struct, eq=False, gc=False):
     """One agenda, and what was found of it last.
 
     What is free holds for any `now` in [since, until[, as long as window and version of the bookings are the same.
-    `rendered`: entries of the slots, by form; `company`: entries of what goes with them (`companies`: by the places
+    `rendered`: entries of the slots, by form; `included`: entries of what goes with them (`included_by_places`: by the places
     concerned), empty until asked for; `whole`: both in one piece, in the form that is asked for all day, and then in
     the place of what is `rendered` in it.
     """
@@ -40,9 +40,9 @@ class CachedAgenda(msgspec.Struct, eq=False, gc=False):
     since: float = math.inf
     until: float = -math.inf
     rendered: dict[str, bytes] = {}
-    company: bytes = b""
+    included: bytes = b""
     whole: bytes = b""
-    companies: dict[tuple[bool, ...], bytes] = {}
+    included_by_places: dict[tuple[bool, ...], bytes] = {}
     again: bool = False  # these very slots were sent before
     weight: int = 0  # octets that the shelf counts it for
 
@@ -63,7 +63,7 @@ class CachedAgenda(msgspec.Struct, eq=False, gc=False):
                 until = share.until
             shares.append(share)
         if not same:
-            self.rendered, self.company, self.whole, self.again = {}, b"", b"", False
+            self.rendered, self.included, self.whole, self.again = {}, b"", b"", False
             self.count = sum([share.flags.bit_count() for share in shares])
         self.shares, self.window, self.version = tuple(shares), window, agenda.version
         self.since, self.until = since, until
@@ -98,20 +98,20 @@ class CachedAgenda(msgspec.Struct, eq=False, gc=False):
         self.again = True
         return found
 
-    def accompany(self, renderer: Renderer) -> bytes:
+    def render_included(self, renderer: Renderer) -> bytes:
         """The entries of what goes with the free slots: the practitioner, and Schedules and roles."""
         key = tuple([share.flags != 0 for share in self.shares])
-        found = self.companies.get(key)
+        found = self.included_by_places.get(key)
         if found is None and self.person is not None:
-            found = self.companies[key] = renderer.company(self.person, [place for _, place in self.placed()])
-        self.company = found or b""
-        return self.company
+            found = self.included_by_places[key] = renderer.included(self.person, [place for _, place in self.placed()])
+        self.included = found or b""
+        return self.included
 
-    def unite(self, form: Form) -> bool:
+    def join(self, form: Form) -> bool:
         """Make one piece of the slots, if they are kept, and of what goes with them; whether there is a new one."""
         slots = self.rendered.pop(form.name, b"")
         if slots:
-            self.whole = slots + self.company
+            self.whole = slots + self.included
         return bool(slots)
 
     def placed(self) -> list[tuple[Practitioner, Place]]:
@@ -141,7 +141,7 @@ class AgendaCache:
     def settle(self, files: Iterable[CachedAgenda]) -> None:
         """These files were filled: the oldest eighth of a shelf that is too full goes."""
         for file in files:
-            weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.companies.values()))
+            weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.included_by_places.values()))
             weight += len(file.whole)
             self._octets += weight - file.weight
             file.weight = weight

@@ -118,7 +118,7 @@ def slots_in_pieces(desk: Desk, raw_query: str, *, lenient: bool = False) -> lis
         return desk.renderer.pieces(form, total, "Slot", query.text, [*slots, *included], following)
     entries = list(chain.from_iterable(zip(slots, included, strict=True)))  # the order in which they will be at hand
     if usual and following is None:
-        desk.shelf.settle([each for each in found if each.unite(R01)])
+        desk.shelf.settle([each for each in found if each.join(R01)])
     return desk.renderer.pieces(form, total, "Slot", query.text, entries, following)
 
 
@@ -298,7 +298,7 @@ def _included(desk: Desk, includes: frozenset[str], found: Sequence[CachedAgenda
     if search.SCHEDULE in includes:
         seen, renderer = [each for each in found if each.count], desk.renderer
         if search.ACTOR in includes:
-            entries += [each.company or each.accompany(renderer) for each in seen]
+            entries += [each.included or each.render_included(renderer) for each in seen]
         else:
             entries += [renderer.schedule(person, place) for each in seen for person, place in each.placed()]
     if search.SERVICE in includes:

@@ -193,7 +193,7 @@ def test_frames_are_made_once_per_candidates_and_everything_kept_is_bounded(rend
 def test_bundle_is_one_document_with_or_without_entries(renderer):
     empty = json.loads(renderer.bundle(R04, 0, "Slot", "a=1", []))
     assert "entry" not in empty
-    full = json.loads(renderer.bundle(R01, 2, "Slot", "a=1", [renderer.company(PERSON, [PLACE])], "a=2"))
+    full = json.loads(renderer.bundle(R01, 2, "Slot", "a=1", [renderer.included(PERSON, [PLACE])], "a=2"))
     assert [entry["resource"]["resourceType"] for entry in full["entry"]] == [
         "Practitioner",
         "Schedule",
