@@ -23,7 +23,8 @@ from load.bench.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import Settings
 from sandbox.editor.agenda import Agenda
-from sandbox.editor.fhir.slots import Desk, answer_schedules, answer_slots
+from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.kernel.clock import PARIS, Clock, as_of
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import AgendaTemplate, ConsultationSite, Editor, Place, Practitioner, SosAssociation
@@ -147,7 +148,9 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
     population = people(editors)
     clock = frozen_clock()
     desks = {
-        slug: Desk(editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u")
+        slug: FhirServer(
+            editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u"
+        )
         for slug, editor in population.editors.items()
     }
 

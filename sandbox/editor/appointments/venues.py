@@ -49,7 +49,7 @@ def find_venue(population: Population, editor: Editor, schedule: str) -> Venue |
     return Venue(association.name, site.name, site.line, site.postal_code, site.city, site.phone, zone_of(site.insee))
 
 
-def kindred(population: Population, editor: Editor, schedule: str) -> tuple[str, ...]:
+def schedules_of_holder(population: Population, editor: Editor, schedule: str) -> tuple[str, ...]:
     """The schedules of whoever holds this one (practitioner or association), this one first; none if it is unknown."""
     held = population.place(schedule)
     if held is not None:
