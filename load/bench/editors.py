@@ -73,7 +73,7 @@ def people(editors: int) -> Population:
         regulators=base.regulators,
         examples={},
     )
-    return Population(base.seed, personas, base._recipe)
+    return Population(base.seed, personas, base.procedural.recipe)
 
 
 def frozen_clock() -> Clock:

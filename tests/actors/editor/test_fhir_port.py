@@ -13,7 +13,7 @@ import pytest
 from sandbox.editor.app import is_sas
 from sandbox.editor.appointments.venues import find_venue
 from sandbox.editor.fhir.identify import identify_fhir, identify_page
-from sandbox.editor.fhir.port import FhirPort
+from sandbox.editor.fhir.port import FhirEndpoint, FhirPort
 from sandbox.fhir.practitioner import RegulatorAccount, parse_regulator, render_regulator
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
@@ -352,8 +352,9 @@ async def test_a_form_that_is_not_utf8_is_malformed(editor: LocalEditor):
 
 
 async def test_an_editor_without_int_r02_has_no_accounts(editor: LocalEditor):
-    quiet = replace(editor.running.editor, flows=(Flow.INT_R01,))
-    editor.fhir = FhirPort({editor.slug: replace(editor.running, editor=quiet)})
+    running = editor.running
+    server = replace(running.fhir, editor=replace(running.editor, flows=(Flow.INT_R01,)))
+    editor.fhir = FhirPort({editor.slug: FhirEndpoint(server, running.accounts)})
     answer = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 404
     assert outcome(answer)[0]["code"] == "not-supported"

@@ -30,7 +30,7 @@ def france() -> Population:
 
 @pytest.fixture(scope="module")
 def people(france: Population) -> list[Practitioner]:
-    return [practitioner_at(france.seed, number, france._recipe) for number in range(COUNT)]
+    return [practitioner_at(france.seed, number, france.procedural.recipe) for number in range(COUNT)]
 
 
 SHARES: list[tuple[str, Callable[[Practitioner], bool], float, float]] = [

@@ -129,7 +129,7 @@ async def test_the_association_names_the_doctor_by_itself_once_sandbox_time_has_
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
     assert said(await told(sos.sas, 2)) == [SOUGHT, NAMED]
-    assert sos.running.ledger.awaited == 0
+    assert sos.running.ledger.awaited.next_due is None
 
 
 async def test_time_that_passes_by_itself_suffices(context: Context):
@@ -211,7 +211,7 @@ async def test_a_site_that_is_gone_leaves_an_appointment_that_can_be_cancelled(
     monkeypatch.setattr(sos.context.population, "site", lambda _: None)
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
-    await eventually(lambda: sos.running.ledger.awaited == 0)
+    await eventually(lambda: sos.running.ledger.awaited.next_due is None)
     assert (await browser.get(f"/rendez-vous/{id}")).status_code == 200
     refusal = await browser.post(f"/rendez-vous/{id}/prendre-en-charge")
     assert refusal.status_code == 409

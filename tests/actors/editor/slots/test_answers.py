@@ -204,16 +204,16 @@ def test_windows_that_overlap_share_their_slots_and_cut_the_days_at_their_bounds
 
 
 def test_kept_practitioners_are_bounded_in_octets_and_freed_at_once(editors):
-    server = replace(editors.server("agenda-azur"), room=160_000)
+    server = replace(editors.server("agenda-azur"), cache_octets=160_000)
     editors.servers["agenda-azur"] = server
     names = ("practitioner_one_site", "practitioner_two_sites", "practitioner_adeli", "practitioner_no_phone")
     bodies = [editors.body(name) for name in names for _ in range(2)][::2]
-    files = server.cache.agendas
-    assert 0 < len(files) < len(names)
-    assert sum(len(each) for file in files.values() for each in file.rendered.values()) <= 160_000
+    cached = server.cache.agendas
+    assert 0 < len(cached) < len(names)
+    assert sum(len(each) for agenda in cached.values() for each in agenda.rendered.values()) <= 160_000
     gc.collect()
-    files.clear()
-    assert gc.collect() == 0  # nothing was left for the collector
+    cached.clear()
+    assert gc.collect() == 0  # no reference cycle was left
     assert [editors.body(name) for name in names] == bodies
 
 

@@ -57,7 +57,7 @@ def test_added_slots_are_the_only_difference_and_count(searched, quirk: str, exa
 
 @pytest.mark.parametrize("quirk", ADDED)
 def test_of_added_slots_only_busy_ones_are_wrong_for_who_does_not_know_the_window(searched, quirk: str) -> None:
-    ours, read = requirements(searched(TWO).play(quirk))
+    ours, read = requirements(searched(TWO).with_quirks(quirk))
     expected = {"R01-10"} if quirk == "busy-slots" else set()
     assert (ours, read) == (expected, expected)
 
@@ -65,7 +65,7 @@ def test_of_added_slots_only_busy_ones_are_wrong_for_who_does_not_know_the_windo
 def test_busy_slot_overlaps_no_free_one(searched) -> None:
     for example in (TWO, PAIR, SITES):
         spans: dict[str, list[tuple[str, str]]] = {}
-        for slot in resources(searched(example, 72).apply_quirks("busy-slots"), "Slot"):
+        for slot in resources(searched(example, 72).with_quirks("busy-slots"), "Slot"):
             spans.setdefault(slot["schedule"]["reference"], []).append((slot["start"], slot["end"]))
         for each in spans.values():
             assert all(end <= start for (_, end), (start, _) in pairwise(each))

@@ -113,11 +113,11 @@ def test_only_those_stored_as_they_were_asked_are_found(among) -> None:
     assert {**after, "link": []} == {**alone.before, "link": []}
     assert after["link"] == search.before["link"]
     assert requirements(after) == (set(), set())
-    nobody = among(AZUR, unprefixed).apply_quirks("unfound-by-prefix")
+    nobody = among(AZUR, unprefixed).with_quirks("unfound-by-prefix")
     assert nobody["total"] == 0
     assert "entry" not in nobody
     stored = ExampleSearch(search.editors, search.query.replace("%7C8198", "%7C198"), AZUR)
-    kept = stored.apply_quirks("unfound-by-prefix")
+    kept = stored.with_quirks("unfound-by-prefix")
     assert {each["id"] for each in resources(kept, "Practitioner")} == {unprefixed}
 
 
@@ -127,7 +127,7 @@ def test_associations_are_only_found_without_their_prefix(among) -> None:
     assert "entry" not in search.with_quirks("unfound-by-prefix")
     plain = ExampleSearch(search.editors, search.query.replace(siret, siret[1:]), GARDE)
     assert plain.before["total"] == search.before["total"]
-    assert plain.apply_quirks("unfound-by-prefix") == plain.before
+    assert plain.with_quirks("unfound-by-prefix") == plain.before
 
 
 def test_cpts_of_who_is_not_found_goes_with_him(among) -> None:
@@ -146,7 +146,7 @@ def test_nothing_free_is_an_error_and_something_is_not(searched, quirk: str, sta
     assert apply_quirks({quirk: frozenset({"819800000010"})}, search.body, surroundings).status == 200
     assert apply_quirks({quirk: frozenset({"819800000069"})}, search.body, surroundings).status == status
     other = searched(ONE)
-    assert other.play(quirk) == other.before
+    assert other.with_quirks(quirk) == other.before
 
 
 def test_who_is_not_found_may_be_an_error_too(among) -> None:

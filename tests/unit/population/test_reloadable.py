@@ -10,7 +10,7 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import ConfigError
 from sandbox.population.changes import needing_restart
 from sandbox.population.load import kept_personas, kept_population, load_population, personas_directory
-from sandbox.population.residents import Residents
+from sandbox.population.reloadable import ReloadablePopulation
 
 
 @pytest.fixture
@@ -32,17 +32,17 @@ def before():
 
 
 def test_everybody_is_replaced_at_once_and_the_watchers_are_told(before, personas):
-    residents, seen = Residents(before), []
-    assert residents.current is before
+    reloadable, seen = ReloadablePopulation(before), []
+    assert reloadable.current is before
     assert before.current is before
-    residents.watch(lambda: seen.append(residents.practitioner("819800000010").family))
-    assert residents.of_editor("agenda-azur")[0].family == "DUVALLON"
+    reloadable.watch(lambda: seen.append(reloadable.practitioner("819800000010").family))
+    assert reloadable.of_editor("agenda-azur")[0].family == "DUVALLON"
     after = edited(personas, "practitioners", "family: DUVALLON", "family: DUVALLON-NEUF")
-    residents.take(after)
+    reloadable.replace(after)
     assert seen == ["DUVALLON-NEUF"]
-    assert residents.current is after
-    assert residents.of_editor("agenda-azur")[0].family == "DUVALLON-NEUF"
-    assert list(residents.practitioners()) == list(after.practitioners())
+    assert reloadable.current is after
+    assert reloadable.of_editor("agenda-azur")[0].family == "DUVALLON-NEUF"
+    assert list(reloadable.practitioners()) == list(after.practitioners())
     assert before.practitioner("819800000010").family == "DUVALLON"
 
 
