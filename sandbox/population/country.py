@@ -29,9 +29,8 @@ EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
 # ones there are about 150 sites.
 _SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 12), (1, 20))
 _CITIES = 700  # the largest towns, where associations are
-_APART = (
-    0.135**2
-)  # squared degrees, 15 km: least distance of two associations, and most from an association to its site
+# Squared degrees, 15 km: the least distance of two associations, and the most from an association to its sites.
+_APART = 0.135**2
 
 _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
