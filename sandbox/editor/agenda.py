@@ -60,7 +60,8 @@ def week_of(where: Place | ConsultationSite) -> Week:
 class FreeSlots(msgspec.Struct, eq=False, gc=False):
     """The candidates of a schedule in a window and which of them are free.
 
-    `mask`: the candidates; `drawn`: their draws; `flags`: those that are free in [since, until[ (epoch seconds).
+    `mask`: the candidates; `drawn`: their draws; `flags`: those that are free in [since, until[ (epoch seconds);
+    `leave_pattern`: that of the schedule's holder.
     """
 
     week: Week
@@ -69,6 +70,7 @@ class FreeSlots(msgspec.Struct, eq=False, gc=False):
     flags: int
     since: float
     until: float
+    leave_pattern: int
 
     @property
     def count(self) -> int:
@@ -150,12 +152,14 @@ class Agenda:
         else:
             drawn = mask.draw(self._population.seed, week.schedule.encode())
         flags, since, until = mask.free(drawn, now)
-        if week.pattern.leave and (away := mask.away(week.pattern.leave)):
-            flags &= ~away.get(pattern_of(self._population.seed, week.schedule), 0)
+        leave_pattern = last.leave_pattern if last is not None else pattern_of(self._population.seed, week.schedule)
+        leave = week.pattern.leave
+        if leave and (away := mask.away(leave)) and leave_pattern in away:
+            flags &= ~away[leave_pattern]
         booked = self._taken.get(week.schedule)
         if booked:
             flags &= ~mask.flags_of(booked)
-        return FreeSlots(week, mask, drawn, flags, since, until)
+        return FreeSlots(week, mask, drawn, flags, since, until, leave_pattern)
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""

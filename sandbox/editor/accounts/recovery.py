@@ -1,9 +1,9 @@
 """« Mot de passe oublié »: links with which the holder of an account chooses a new password, once within 30 minutes.
 
 Nothing is mailed: the message that would be sent is shown in the sandbox's « boîte d'envoi ». Asking for a link does
-not reveal whether an account exists: it takes as long and has the same answer. A link is the number of its row and a code
-that only this editor can compute, so links cannot be read from the store. There is one valid link per account, so the
-table never has more rows than there are accounts.
+not reveal whether an account exists: it takes as long and has the same answer. A link is the number of its row and a
+code that only this editor can compute, so links cannot be read from the store. There is one valid link per account, so
+the table has at most as many rows as there are accounts.
 """
 
 from __future__ import annotations
