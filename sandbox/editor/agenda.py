@@ -97,7 +97,9 @@ class FreeSlots(msgspec.Struct, eq=False, gc=False):
     def cut(self, first: int, end: int) -> FreeSlots:
         """The free slots from number `first` up to, but without, `end`."""
         kept = [*self.mask.flagged(self.flags)][first:end]
-        return FreeSlots(self.week, self.mask, self.drawn, self.mask.flags_at(kept), self.since, self.until)
+        return FreeSlots(
+            self.week, self.mask, self.drawn, self.mask.flags_at(kept), self.since, self.until, self.leave_pattern
+        )
 
 
 class Window(dict[Timetable, SlotMask]):
