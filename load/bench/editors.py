@@ -147,7 +147,7 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
     """What is answered to a request target, kept from the first time."""
     population = people(editors)
     clock = frozen_clock()
-    desks = {
+    servers = {
         slug: FhirServer(
             editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u"
         )
@@ -158,7 +158,7 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
     def answer(target: bytes) -> bytes:
         path, _, query = target.decode().partition("?")
         made = answer_slots if path.endswith("Slot") else answer_schedules
-        body = made(desks[path.split("/")[1]], query)
+        body = made(servers[path.split("/")[1]], query)
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: %d\r\n\r\n"
         return head % len(body) + body
 

@@ -231,8 +231,8 @@ def _context(directory: Path, pki: Pki | None, people: int) -> Context:
 
 def _raw(context: Context, variant: Variant) -> Listener:
     """The least that any server does: an answer of the editors' own, of middling length, made once."""
-    desk, ids, size = _desk(), _ids(variant.people), variant.size
-    answers = [answer_slots(desk, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
+    server, ids, size = _server(), _ids(variant.people), variant.size
+    answers = [answer_slots(server, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
     body = sorted(answers, key=len)[len(answers) // 2]
     headers = [(b"content-type", b"application/fhir+json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
 
@@ -335,7 +335,7 @@ def _exchange(connection: socket.socket, query: str, buffer: memoryview[int]) ->
 # What a slot costs
 
 
-def _desk() -> FhirServer:
+def _server() -> FhirServer:
     population, clock = load_population(SETTINGS), Clock(SERVED_AT.timestamp)
     editor = population.editors[EDITOR]
     agenda = Agenda(population, editor, clock)
@@ -344,11 +344,11 @@ def _desk() -> FhirServer:
 
 def _in_process() -> dict[str, list[float]]:
     """Per second of processor time, by turns: slots from nothing to their octets; renderings of a template alone."""
-    desk = _desk()
-    agenda, renderer, now = desk.agenda, desk.renderer, desk.clock.time()
+    server = _server()
+    agenda, renderer, now = server.agenda, server.renderer, server.clock.time()
     window = agenda.window(ASKED_FROM.timestamp(), ASKED_TO.timestamp(), now)
     ids = _ids(SETTINGS.practitioners)[-PEOPLE:]
-    files = [cached_agenda_of(person) for each in ids if (person := desk.population.practitioner(each)) is not None]
+    files = [cached_agenda_of(person) for each in ids if (person := server.population.practitioner(each)) is not None]
     for file in files[: PEOPLE // 10]:
         file.refresh(agenda, window, now)
     template, values = _template(next(file for file in files if file.count), renderer)

@@ -53,19 +53,19 @@ def pages_app(context: Context, editors: Mapping[str, RunningEditor]) -> ASGIApp
 
 
 class Editors:
-    """The role: all hosted editors behind two listeners."""
+    """The role: all hosted editors (`editors`, by slug) behind two listeners."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._running: dict[str, RunningEditor] = {}
+        self.editors: dict[str, RunningEditor] = {}
         self._listeners: list[Listener] = []
 
     async def start(self) -> None:
         """Open the stores, start the emitters, then the listeners. Raises StoreError, OSError."""
         try:
             for slug, editor in hosted_editors(self._context).items():
-                self._running[slug] = open_editor(self._context, editor, *clients_of(self._context, editor))
-            for running in self._running.values():
+                self.editors[slug] = open_editor(self._context, editor, *clients_of(self._context, editor))
+            for running in self.editors.values():
                 await running.start()
             self._listeners = [self._fhir_listener(), self._pages_listener()]
             for listener in self._listeners:
@@ -76,31 +76,31 @@ class Editors:
 
     def _fhir_listener(self) -> Listener:
         context = self._context
-        port = FhirPort({slug: running.endpoint for slug, running in self._running.items()})
+        port = FhirPort({slug: running.endpoint for slug, running in self.editors.items()})
         guarded = RequirePeer(port, is_sas, at_once=port.at_once)
         names = {(_SAS.cn, _SAS.ou): "sas"}
         edge = Edge(guarded, context, identify_fhir(hosted_editors(context)), at_once=guarded.at_once, names=names)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
-        of_one = max(1000, 2 * context.settings.editor_concurrency * len(self._running))  # the SAS core asks them all
+        of_one = max(1000, 2 * context.settings.editor_concurrency * len(self.editors))  # the SAS core asks them all
         sock = context.sockets[EDITORS_FHIR]
         return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, console=False, of_one=of_one)
 
     def _pages_listener(self) -> Listener:
         context = self._context
-        app = Edge(pages_app(context, self._running), context, identify_page)
+        app = Edge(pages_app(context, self.editors), context, identify_page)
         return Listener(app, context.sockets[EDITORS_UI])
 
     async def stop(self) -> None:
         """Close live pages and listeners, then stop each editor."""
-        for running in self._running.values():
+        for running in self.editors.values():
             running.streams.stop()
         for listener in self._listeners:
             await listener.stop()
-        for running in self._running.values():
+        for running in self.editors.values():
             await running.stop()
-        self._listeners, self._running = [], {}
+        self._listeners, self.editors = [], {}
 
     def health(self) -> dict[str, object]:
         """Counts over all editors, and per editor which INT_R03 wait or were given up.
@@ -108,15 +108,15 @@ class Editors:
         `awaited`: appointments at SOS Médecins whose doctor is not named yet;
         `outbox`: by slug, such appointments one by one (at most UNSETTLED of an editor).
         """
-        everybody = self._running.values()
-        listed = ((slug, running.emitter.listed(UNSETTLED)) for slug, running in self._running.items())
+        everybody = self.editors.values()
+        listed = ((slug, running.emitter.listed(UNSETTLED)) for slug, running in self.editors.items())
         return {
             "disk": disk_state(*(running.store for running in everybody)),
             "editors": len(everybody),
             "accounts": sum(len(running.accounts) for running in everybody),
             "appointments": sum(len(running.ledger) for running in everybody),
             "awaited": sum(len(running.ledger.awaited) for running in everybody),
-            "r03": {slug: running.emitter.health() for slug, running in self._running.items()},
+            "r03": {slug: running.emitter.health() for slug, running in self.editors.items()},
             "outbox": {slug: entries for slug, entries in listed if entries},
         }
 

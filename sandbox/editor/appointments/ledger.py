@@ -124,7 +124,7 @@ class Ledger:
         """Another slot of the same practitioner or association; returns once that is durable.
 
         One commit holds the new time and its INT_R03. Raises SlotTaken, RequestError 409 when the present status
-        cannot be moved, 422 when the slot is somebody else's, StoreError. Moving to where it is changes nothing.
+        cannot be moved, 422 when the slot belongs to another holder, StoreError. Moving to where it is changes nothing.
         """
         current = self.get(booking.id) or booking
         _step(current, Action.MOVE)

@@ -86,7 +86,7 @@ class BookingPages:
         return self._session.render(request, "summary.html", **shown, patient=patient, sexes=SEXES)
 
     async def confirm(self, request: Request) -> Response:
-        """The appointment, unless somebody was faster (409 with the nearest free slots)."""
+        """Make the appointment; 409 with the nearest free slots when the slot was taken meanwhile."""
         record, form = await self._session.posted_form(request)
         slot, venue = self._slot(str(form.get("slot", "")))
         values = typed(form)

@@ -1,7 +1,7 @@
 """The pages of one editor where a regulator follows his appointments: « Mes rendez-vous » and « Envois au SAS ».
 
     GET  /rendez-vous                  the latest first          GET  /rendez-vous/<id>      one (confirmation)
-    POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                what INT_R03 still owes
+    POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                INT_R03 that wait or failed
     POST /rendez-vous/<id>/prendre-en-charge                     SOS Médecins: the doctor on duty takes it
     GET  /rendez-vous/<id>/deplacer[?slot=&lieu=&semaine=]       POST the same: another slot of the same practitioner
 
@@ -91,9 +91,9 @@ class FollowUpPages:
     async def appointment(self, request: Request) -> Response:
         """One appointment of the regulator: the confirmation page."""
         record = await self._session.regulator(request)
-        return self._session.render(request, "appointment.html", **self._one(self._own(request, record)))
+        return self._session.render(request, "appointment.html", **self._page_values(self._own(request, record)))
 
-    def _one(self, booking: Booking) -> dict[str, Any]:
+    def _page_values(self, booking: Booking) -> dict[str, Any]:
         sent = self._emitter.transmission(booking.id)
         return {
             "booking": booking,
@@ -116,7 +116,7 @@ class FollowUpPages:
     async def _versions(self, request: Request, record: AccountRecord) -> AsyncGenerator[Event, None]:
         shown = ""
         while self._session.is_open(request):
-            values = self._one(self._own(request, record))
+            values = self._page_values(self._own(request, record))
             now = self._session.fragment(request, "appointment_state.html", **values)
             if now != shown:
                 yield Event(now, "contenu")
@@ -127,7 +127,7 @@ class FollowUpPages:
         yield Event("", "fin")
 
     async def act(self, request: Request) -> Response:
-        """Take over, cancel, mark honoured or not honoured; INT_R03 is due with it."""
+        """Take over, cancel, mark as honoured or not honoured; this sends INT_R03."""
         record, _ = await self._session.posted_form(request)
         booking = self._own(request, record)
         action = next((one for one in _DONE if one == request.path_params["action"]), None)
@@ -157,7 +157,7 @@ class FollowUpPages:
         return redirect(f"{self._root}/rendez-vous/{moved.id}")
 
     async def sendings(self, request: Request) -> Response:
-        """What INT_R03 still owes the SAS core of the regulator's appointments, and what the SAS core refused."""
+        """The regulator's appointments whose INT_R03 still waits or was refused by the SAS core."""
         record = await self._session.regulator(request)
         bookings = self._ledger.of_account(record.id, SEARCHED)
         sent = [(booking, self._emitter.transmission(booking.id)) for booking in bookings]
@@ -165,7 +165,7 @@ class FollowUpPages:
         return self._session.render(request, "sendings.html", rows=rows, settled=len(sent) - len(rows))
 
     async def resend(self, request: Request) -> Response:
-        """What the SAS core refused goes again, as the appointment is now."""
+        """Send an appointment again that the SAS core refused, as it is now."""
         record, _ = await self._session.posted_form(request)
         booking = self._own(request, record)
         if self._emitter.transmission(booking.id).state != "failed":
@@ -218,14 +218,14 @@ class FollowUpPages:
         return slot
 
     def _own(self, request: Request, record: AccountRecord) -> Booking:
-        """Somebody else's appointment is not found: ids tell nothing."""
+        """The regulator's appointment of the URL. Raises RequestError 404, also for an appointment of another one."""
         booking = self._ledger.get(request.path_params["id"])
         if booking is None or booking.account != record.id:
             raise RequestError(404, Issue("not-found", "Ce rendez-vous n'est pas parmi les vôtres."))
         return booking
 
     def _doctor(self, booking: Booking) -> Practitioner | None:
-        """At SOS Médecins: who sees the patient, or is on duty while nobody was named. None for other appointments."""
+        """At SOS Médecins: the doctor who is named, else the one on duty. None for other appointments."""
         if booking.category is not OrientationCategory.SOS:
             return None
         if booking.practitioner is not None:

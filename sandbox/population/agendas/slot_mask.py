@@ -6,8 +6,8 @@ for the practitioner's own patients, how long before its start somebody takes it
 in ascending order of how long the slot stays free. A slot is therefore free at an instant when its draw reaches a
 threshold, and the threshold is the same for all schedules of a timetable.
 
-The draws of a week are one big integer with a lane of 16 bits per candidate. Draws use 15 bits, so the top bit of each
-lane can receive the result of the comparison, and one subtraction compares a whole week.
+The draws of a week are one big integer with a lane of 16 bits per candidate. Only the lower 15 bits of a draw count, so
+the top bit of each lane can receive the result of the comparison: one subtraction compares a whole week.
 
 Thresholds are computed for the beginning and the end of a minute (`Minute`). What is free at the end was free during
 the whole minute. Instants are compared only where a slot stops being free within that minute.

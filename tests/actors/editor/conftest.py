@@ -1,4 +1,4 @@
-"""Small hand-made surroundings of one editor."""
+"""Fixtures: a context with the minimal preset, one editor in it, and a browser that is logged in."""
 
 from __future__ import annotations
 

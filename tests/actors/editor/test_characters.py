@@ -1,4 +1,4 @@
-"""An editor's character on its FHIR port: as the World says, from one request to the next."""
+"""An editor's character on its FHIR port follows the World from one request to the next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def behave(editor: LocalEditor, character: Character, slug: str = "agenda-azur")
     view.apply(World(revision=view.world.revision + 1, switches=switches_of(slug, character)))
 
 
-async def test_quirk_is_played_while_it_is_switched_on(editor: LocalEditor):
+async def test_quirk_is_applied_while_it_is_switched_on(editor: LocalEditor):
     correct = (await editor.call("GET", SEARCH)).content
     behave(editor, Character({"no-visibility": EVERYBODY}))
     spoilt = await editor.call("GET", SEARCH)

@@ -251,7 +251,7 @@ def test_evenings_are_longer_when_there_is_no_school_that_day_or_the_next():
     assert not local_starts(late, date(2027, 2, 23), paris)
 
 
-def test_weeks_that_do_not_mind_school_share_one_rhythm_across_its_zones():
+def test_weeks_without_school_rules_share_one_pattern_across_school_zones():
     bordeaux, paris = (slot_pattern(OPEN, region_of(insee)) for insee in ("33063", "75056"))
     assert bordeaux is paris is slot_pattern(OPEN, METROPOLE)
     assert slot_pattern(OPEN, region_of("67482")) is not slot_pattern(OPEN, METROPOLE)
@@ -282,7 +282,7 @@ def test_every_pattern_of_leave_has_its_weeks(weeks):
 
 
 @pytest.mark.parametrize("weeks", [0, 2, MOST])
-def test_lanes_of_many_weeks_know_who_is_away_in_which_of_them(weeks):
+def test_candidates_of_several_weeks_are_away_in_the_weeks_of_leave(weeks):
     begins, ends = (datetime(2027, month, 1, tzinfo=PARIS).timestamp() for month in (7, 10))
     mask = slot_pattern(OPEN, METROPOLE).timetable.between(begins, ends)
     away = mask.away(weeks)

@@ -1,4 +1,4 @@
-"""The preset `national`: the country around the hand-made people, in the numbers of the real one."""
+"""The preset `national`: the country around the hand-made people, with as many people and places as in reality."""
 
 from __future__ import annotations
 

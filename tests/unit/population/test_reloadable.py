@@ -1,4 +1,4 @@
-"""Other people come to a sandbox that runs: all at once, and what only a restart brings is told with its line."""
+"""Persona files that are read again: the population is replaced at once, what needs a restart is named by line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def before():
     return load_population(Settings(practitioners=20))
 
 
-def test_everybody_is_replaced_at_once_and_the_watchers_are_told(before, personas):
+def test_a_replaced_population_is_seen_at_once_and_its_watchers_are_called(before, personas):
     reloadable, seen = ReloadablePopulation(before), []
     assert reloadable.current is before
     assert before.current is before
@@ -46,7 +46,7 @@ def test_everybody_is_replaced_at_once_and_the_watchers_are_told(before, persona
     assert before.practitioner("819800000010").family == "DUVALLON"
 
 
-def test_a_population_that_never_changes_tells_nobody(before):
+def test_a_population_that_never_changes_calls_no_watcher(before):
     told = []
     before.watch(lambda: told.append(1))
     assert told == []

@@ -219,7 +219,7 @@ async def test_int_r03_goes_out_with_the_editors_own_certificate(context: Contex
     tls = server_context(pki, client_certificate="required")
     listener = Listener(sas_core, context.sockets[SAS_FHIR], tls=tls)
     await listener.start()
-    running = editors._running["agenda-azur"]
+    running = editors.editors["agenda-azur"]
     record = await running.accounts.post(REGULATOR)
     now = context.clock.now()
     person = context.population.practitioner("819800000010")

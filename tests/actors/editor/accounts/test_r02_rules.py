@@ -1,4 +1,4 @@
-"""INT_R02 on the wire of one editor: what a body may and may not say, POST and PUT, creation and update alike."""
+"""INT_R02 on the FHIR port of one editor: which bodies are accepted and refused, by POST and by PUT."""
 
 from __future__ import annotations
 

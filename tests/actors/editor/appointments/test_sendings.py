@@ -1,4 +1,4 @@
-"""« Envois au SAS »: what INT_R03 still owes, why, what was refused, and how it is sent again (R03-8, R03-10)."""
+"""« Envois au SAS »: which INT_R03 wait and why, which were refused, and how they are sent again (R03-8, R03-10)."""
 
 from __future__ import annotations
 

@@ -329,7 +329,7 @@ def test_an_answer_that_may_change_is_tried_again(status: int):
         judge(Reply(status, {}, b""))
 
 
-async def test_home_leads_each_to_his_own_page(editor: LocalEditor, browser: Browser):
+async def test_the_root_redirects_by_the_kind_of_session(editor: LocalEditor, browser: Browser):
     assert (await browser.get("/")).headers["location"] == "/agenda-azur/rendez-vous"
     assert (await editor.browser().get("/")).headers["location"] == "/agenda-azur/connexion"
     assert (await editor.browser().get("/cgu")).headers["location"] == "/agenda-azur/connexion"

@@ -1,4 +1,4 @@
-"""Who gets a slot that several want, and what the others are offered instead."""
+"""Several regulators want one slot: one gets it, the others are offered other slots."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_sites_of_one_association_stand_for_each_other(context: Context):
         assert (sent.sos, sent.practitioner, sent.start) == (True, None, elsewhere.start)
 
 
-def test_an_unknown_schedule_has_no_kin(context: Context):
+def test_an_unknown_schedule_has_no_schedules_of_its_holder(context: Context):
     assert schedules_of_holder(context.population, context.population.editors["agenda-azur"], "nowhere") == ()
 
 

@@ -1,4 +1,4 @@
-"""Who comes in, and as whom: through the SAS, by a password, or not at all (SSO-*)."""
+"""Sessions: opened through the SAS, with a password, or refused (SSO-*)."""
 
 from __future__ import annotations
 

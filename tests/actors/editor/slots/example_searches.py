@@ -1,4 +1,4 @@
-"""Searches whose answers are played with quirks, and how two answers differ."""
+"""Example searches, their answers with quirks, and how two answers differ."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ExampleSearch:
         return orjson.loads(self.body)
 
     def with_quirks(self, *names: str, **concerned: frozenset[str]) -> Json:
-        """The document with these quirks for everybody, and those (`_` for `-`) for some."""
+        """The answer with quirks: `names` for everybody, `concerned` (`_` for `-`) for these ids only."""
         quirks = dict.fromkeys(names, EVERYBODY) | {name.replace("_", "-"): ids for name, ids in concerned.items()}
         search = search_of(self.server.population, self.query, self.editors.now)
         answer = apply_quirks(quirks, self.body, search)

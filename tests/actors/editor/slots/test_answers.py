@@ -1,4 +1,4 @@
-"""An editor's answers: forms, links, reads, and what bookings change."""
+"""An editor's answers: their form, links, reads, and what bookings change."""
 
 from __future__ import annotations
 

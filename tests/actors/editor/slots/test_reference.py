@@ -1,4 +1,4 @@
-"""The fast way to an answer finds what a slow one finds, which looks at one slot after another."""
+"""Searches find the same slots as a slow reference that examines one slot after another."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from tests.actors.editor.slots.example_searches import (
 )
 
 
-def test_every_quirk_that_is_told_is_played_in_that_order() -> None:
+def test_every_declared_quirk_has_a_transformation_in_that_order() -> None:
     assert tuple(TRANSFORMATIONS) == tuple(QUIRKS)
     assert all(sentence.endswith(".") for sentence in QUIRKS.values())
 
@@ -176,7 +176,7 @@ def test_quirk_of_one_practitioner_leaves_the_others_alone(among, quirk: str) ->
 
 
 @pytest.mark.parametrize("quirk", EDITS)
-def test_what_is_read_has_the_same_defect_as_in_a_search(searched, quirk: str) -> None:
+def test_a_read_shows_the_same_defect_as_a_search(searched, quirk: str) -> None:
     for example in (TWO, TWO_CPTS, SITES):
         search = searched(example)
         for resource in resources(search.with_quirks(quirk)):

@@ -1,4 +1,4 @@
-"""Quirks by which something is missing or hangs elsewhere: CPTS, places, people, the whole answer."""
+"""Quirks by which something is missing or attached elsewhere: CPTS, places, people, the whole answer."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_one_place_is_not_merged(searched) -> None:
 
 
 @pytest.mark.parametrize("example", [PAIR, ASSOCIATIONS])
-def test_slots_hang_on_somebody_else(searched, example: str) -> None:
+def test_slots_are_attached_to_another_practitioners_schedule(searched, example: str) -> None:
     search = searched(example)
     after = search.with_quirks("wrong-practitioner")
     assert set(differences(search.before, after)) == {".entry[Slot].resource.schedule.reference"}
