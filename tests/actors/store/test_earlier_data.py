@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.data_stores import require_readable, stores_in
 from sandbox.editor import schema as editor_schema
-from sandbox.editor.appointments import ledger as editor_ledger
+from sandbox.editor.appointments import booking as editor_booking
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import UsageError
 from sandbox.lrm import schema as lrm_schema
@@ -63,7 +63,7 @@ async def test_what_editors_and_lrm_knew_is_all_there(name: str, tmp_path: Path)
     data = unpacked(name, tmp_path)
     for slug in ("agenda-azur", "garde-plus", "rdv-commune"):
         store = open_tables(data / "editors" / slug, editor_schema.SCHEMA)
-        assert (store.count(editor_ledger.TABLE), store.count("accounts")) == (1, 1)
+        assert (store.count(editor_booking.TABLE), store.count("accounts")) == (1, 1)
         await store.close()
     store = open_tables(data / "lrm" / "fr.health.samu330", lrm_schema.SCHEMA)
     assert (store.count(LRM_ORIENTATIONS), store.count(CASE_FILES)) == (3, 1)
