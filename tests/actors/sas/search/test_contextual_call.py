@@ -280,7 +280,7 @@ async def test_the_address_of_its_call_is_the_one_that_is_asked_for_in_two_parts
         criteria = read_criteria(
             {**parameters, "specialty": ""}, Directory(core.population), {}, core.context.clock.now()
         )
-        assert criteria.spot.point == point
+        assert criteria.place.point == point
 
 
 async def test_the_simulator_is_disabled_like_any_other_lrm(core: Core) -> None:
