@@ -34,13 +34,13 @@ from sandbox.sas.search.cards import booking_url
 from sandbox.sas.search.contextual import (
     NOT_ASKED,
     NOT_FOUND,
-    Wish,
+    PreferredDoctor,
+    form_text,
     is_named,
     lrm_of,
     place_of,
     read_practitioner,
     read_specialty,
-    written,
 )
 from sandbox.sas.search.run import Criteria, Results, flattened, read_criteria, run, whole
 from sandbox.web.pages import redirect
@@ -210,7 +210,7 @@ class SearchPages:
         known = [*self._labels.values(), *self._reasons().values()]
         return [each for each in known if words and f" {words}" in f" {folded(each)}"][:MOST_SUGGESTED]
 
-    async def _preferred(self, wish: Wish, criteria: Criteria) -> tuple[str | None, str]:
+    async def _preferred(self, wish: PreferredDoctor, criteria: Criteria) -> tuple[str | None, str]:
         """Prefixed id of the preferred doctor, or the code of why there is none."""
         if wish.error:
             return None, wish.error
@@ -278,7 +278,7 @@ class SearchPages:
             others=_others(asked),
             problem=None,
             **self._view(asked, results, running=running),
-            **self.form({"place": written(asked.criteria.place), **asked.values}),
+            **self.form({"place": form_text(asked.criteria.place), **asked.values}),
         )
 
     def _view(self, asked: Asked, results: Results, *, running: bool) -> dict[str, Any]:

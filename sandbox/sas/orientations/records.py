@@ -20,8 +20,8 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     `id`: UUID made by the SAS core (`appointmentId` of L02); `version`: from 1, one more per accepted change;
     `origin`: where it was made; a row without it is an editor's;
-    `sender`: identifier (system, value) by which the origin knows it; `editor`: slug of the editor that sent it, "" when
-    no editor did or its identifiers are not those of a known one; `regulator`: as INT_R03 gave it;
+    `sender`: identifier (system, value) by which the origin knows it; `editor`: slug of the editor that sent it, ""
+    when no editor did or its identifiers are not those of a known one; `regulator`: as INT_R03 gave it;
     `practitioner`: prefixed national id, None while one is still sought;
     `organization`: prefixed structure id where the sender or the directory knows one;
     `created`: as sent, else the reception of version 1 (then `created_given` is false);
