@@ -39,8 +39,8 @@ class Answers:
     """What the sources answered so far. Owners of slots are practitioners and associations (prefixed national ids,
     SIRET).
 
-    `answered`: by owner, a source that answered about him; `offering`: by owner, the sources that have slots of him, the
-    one that takes precedence first.
+    `answered`: by owner, a source that answered about him; `offering`: by owner, the sources that have slots of him,
+    the one that takes precedence first.
     """
 
     def __init__(self) -> None:
