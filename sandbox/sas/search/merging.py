@@ -60,9 +60,8 @@ class Answers:
         for owner in asked:
             self.answered.setdefault(owner, source)
             if owner in held:
-                offering = self.offering.setdefault(owner, [])
-                offering.append(source)
-                offering.sort(key=_precedence)
+                others = self.offering.get(owner)
+                self.offering[owner] = [source] if others is None else sorted([*others, source], key=_precedence)
 
     def slots(self, owner: str, source: SourceName) -> Sequence[FreeSlot]:
         """The owner's slots from one source that answered."""
