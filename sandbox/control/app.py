@@ -54,7 +54,6 @@ from sandbox.control.world.outbox import Outboxes
 from sandbox.control.world.reload import Reload
 from sandbox.control.world.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
-from sandbox.faults.hub import EMBEDDED_ONLY
 from sandbox.hub import report as hub_report
 from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
@@ -298,7 +297,11 @@ class _Desk:
 
     async def add_fault(self, request: Request) -> Response:
         wanted = await _body(request, FaultRequest)
-        if wanted.kind in EMBEDDED_ONLY and self._control.context.settings.hub_broker != EMBEDDED:
+        if (
+            wanted.kind in KINDS
+            and KINDS[wanted.kind].embedded_only
+            and self._control.context.settings.hub_broker != EMBEDDED
+        ):
             raise refused(f"'{wanted.kind}' needs the embedded broker: a RabbitMQ is yours to disturb", "faults.kind")
         fault = await self._control.worlds.add_fault(wanted, self._control.targets())
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.config import CONTROL_UI, SAS_UI
-from sandbox.faults.lrm import LRM_KINDS
+from sandbox.faults.kinds import kinds_at
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Practitioner, Territory, Town
 from sandbox.lrm.api import Api
@@ -48,7 +48,7 @@ MOST_OFFERED = 20  # case files that a list offers to attach to: the newest; any
 MOST_COMPARED = 50  # case files among which the likely one is looked for: the newest
 CALM_S = 0.25  # between two live views of one page
 
-KINDS = {kind.name: kind.sentence for kind in LRM_KINDS}
+KINDS = {name: kind.sentence for name, kind in kinds_at("lrm").items()}
 
 
 class Console:

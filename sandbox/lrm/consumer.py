@@ -4,7 +4,7 @@ The orientation, the line in its case file and the outbox entry of the acknowled
 at any moment loses neither and doubles neither: what was not acked comes again and is recognised by its
 distributionID. Many deliveries are under way at once and share their way to the disk; each is judged and applied in
 the order of delivery, before anything is waited for. The handler returns (and the delivery is acked) only when its
-write is on disk; the outbox is woken after that. What the World makes this LRM get wrong is in `manners`.
+write is on disk; the outbox is woken after that. What the World makes this LRM get wrong is in `faults.lrm`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from datetime import datetime
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message, MessageError, document_of, read, text_at
 from sandbox.edxl.schemas import CONTENTS
-from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
+from sandbox.faults.lrm import AFTER, BEFORE, CONSULTED, DURING, PLAIN, Handling, LrmFaults
 from sandbox.kernel.errors import PeerError, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
 from sandbox.lrm.answers import Answers, HeldAnswer
-from sandbox.lrm.handling import CONSULTED, PLAIN, Handling, kind_of, manner_of
+from sandbox.lrm.handling import kind_of
 from sandbox.lrm.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.records import Orientation
 from sandbox.net.amqp.client import SENDER_HEADER, AmqpClient, Delivery, HangUp
@@ -107,18 +107,14 @@ class Consumer:
         if unusable is not None:
             await self._refuse(message, *unusable)
             return
-        await self._take(message, self._manner(message))
-
-    def _manner(self, message: Message) -> Handling:
-        struck = self._faults.strike(kind_of(message))
-        return manner_of(struck, self._faults.chance) if struck else PLAIN
+        await self._take(message, self._faults.handling(kind_of(message)))
 
     async def _take(self, message: Message, manner: Handling) -> None:
         if manner.cut == BEFORE:
             self._received(message, note="disconnected before storing", fault=manner.faults)
             raise HangUp
         if manner.refusal is not None and not manner.stores:
-            await self._refuse(message, manner.refusal.code, manner.refusal.cause, manner)
+            await self._refuse(message, HubCode(manner.refusal.code), manner.refusal.cause, manner)
             return
         taken, conflicts = self._apply(message)
         writes = [write for each in taken for write in each.writes]
@@ -158,7 +154,7 @@ class Consumer:
 
     def _answer(self, message: Message, manner: Handling) -> tuple[Put, ...]:
         if manner.refusal is not None:
-            return self.answers.refuse(message, manner.refusal.code, manner.refusal.cause)
+            return self.answers.refuse(message, HubCode(manner.refusal.code), manner.refusal.cause)
         return self.answers.acknowledge(message, manner)
 
     async def _refuse(
@@ -299,7 +295,7 @@ def _unusable(message: Message) -> tuple[HubCode, str] | None:
 def _answered(manner: Handling) -> str:
     """What answers a message that was taken, for people."""
     if manner.refusal is not None:
-        return f"erreur {manner.refusal.code:d} {manner.refusal.code.name}"
+        return f"erreur {manner.refusal.code} {HubCode(manner.refusal.code).name}"
     if not manner.steps:
         return ""
     steps = ", ".join(step or "sans étape" for step in manner.steps)

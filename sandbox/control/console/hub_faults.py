@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sandbox.control.world.worlds import FaultRequest
-from sandbox.faults.base import Value
-from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.faults.kinds import KINDS
+from sandbox.faults.parameters import Value
 from sandbox.kernel.errors import refused
 
 
@@ -38,7 +38,7 @@ OFFERS: tuple[Offer, ...] = (
 
 def offers(embedded: bool) -> list[Offer]:
     """Those that this hub can carry out."""
-    return [offer for offer in OFFERS if embedded or offer.kind not in EMBEDDED_ONLY]
+    return [offer for offer in OFFERS if embedded or not KINDS[offer.kind].embedded_only]
 
 
 def request_of(name: str, client: str, embedded: bool) -> FaultRequest:

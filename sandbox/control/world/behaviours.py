@@ -21,8 +21,9 @@ from starlette.routing import Route
 from sandbox.control.requests import body_as, refuse_foreign_page
 from sandbox.control.world.worlds import MOST_FAULTS, Worlds
 from sandbox.faults import validate_fault
-from sandbox.faults.base import Value
-from sandbox.faults.lrm import LRM_KINDS, MESSAGES, MOMENTS
+from sandbox.faults.kinds import kinds_at
+from sandbox.faults.lrm import MESSAGES, MOMENTS
+from sandbox.faults.parameters import Value
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.model import Territory
 from sandbox.kernel.text.numbers import decimal_number, whole_number
@@ -32,7 +33,7 @@ from sandbox.net.link import Switchboard
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 
-KINDS = {kind.name: kind for kind in LRM_KINDS}
+KINDS = kinds_at("lrm")
 
 
 class RuleRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,7 +91,7 @@ class Behaviours:
             }
             for rule in self.rules(client_id)
         ]
-        kinds = {name: {"effect": kind.sentence, "params": dict(kind.params)} for name, kind in KINDS.items()}
+        kinds = {name: {"effect": kind.sentence, "params": dict(kind.texts())} for name, kind in KINDS.items()}
         return {"client_id": client_id, "rules": rules, "kinds": kinds}
 
     async def put(self, client_id: str, wanted: Iterable[RuleRequest]) -> None:
@@ -204,7 +205,7 @@ _NUMBERS = ("code", "median_ms", "p95_ms")
 def _rule(form: Mapping[str, str]) -> RuleRequest:
     """A rule from the form's fields; those that its kind does not know are left out. Raises RequestError 422."""
     kind = KINDS.get(form.get("kind", ""))
-    known = kind.params if kind is not None else {}
+    known = kind.texts() if kind is not None else {}
     params: dict[str, Value] = {name: form[name].strip() for name in known if form.get(name, "").strip()}
     for name in _NUMBERS:
         if name in params:
