@@ -15,7 +15,7 @@ from sandbox.amqp.broker.limits import MIB, Limits
 from sandbox.amqp.broker.permissions import Authenticator, External, Plain
 from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.clients import Clients, client_ids, further_names
+from sandbox.hub.clients import Clients, further_names
 from sandbox.hub.dispatching.judge import Judge
 from sandbox.hub.embedded.feed import Feed
 from sandbox.hub.embedded.messages import MessageLog
@@ -23,12 +23,14 @@ from sandbox.hub.embedded.refusals import Refusals
 from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
 from sandbox.hub.rabbitmq.remote import RemoteHub
-from sandbox.hub.removals import Lost, Removal, Removals
-from sandbox.hub.report import KEY
+from sandbox.hub.removals import Removals
 from sandbox.hub.topology import add_client, add_virtual_host, remove_client
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.hub.clients import added_clients
+from sandbox.kernel.hub.removal import Lost, Removal
+from sandbox.kernel.hub.report import KEY
 from sandbox.kernel.world import World
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts

@@ -6,18 +6,10 @@ from collections.abc import Iterable
 
 from sandbox.amqp.broker.permissions import Rights
 from sandbox.config import Settings
-from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
-from sandbox.population.people import Population
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
 DEFAULT_VHOST = "/"
 MODEL_VHOST = "15-15_v2.1"  # of the version of the message model that brought RS-SAS-RDV
-
-
-def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
-    """The SAS platform, the SAMU of every territory, vendors' LRMs and the spare clients; each once."""
-    samus = (territory.samu for territory in population.territories.values())
-    vendors = (row.client_id for row in settings.external_lrms)
-    return tuple(dict.fromkeys((settings.platform_client_id, *samus, *vendors, *settings.spare_clients)))
 
 
 def virtual_hosts(settings: Settings) -> tuple[str, ...]:

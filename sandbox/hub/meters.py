@@ -1,7 +1,5 @@
-"""What the dispatcher counts, as the real one does: messages, errors by reason, sender and virtual host, and how long
-a message takes from the moment that it is read until what it led to is published.
-
-Bounded: reasons are the model's codes, senders the hub's clients (all others are `UNKNOWN`), hosts the configured ones.
+"""The dispatcher's counters, as the real hub has them: messages; errors by reason, sender and virtual host; how long a
+message takes from the moment that it is read until what it led to is published.
 """
 
 from __future__ import annotations
@@ -11,32 +9,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 
-import msgspec
-
-BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-UNKNOWN = "unknown"
-STEP_S, STEPS = 5, 60  # rates are told for the last five minutes, in steps of five seconds
-OUTCOMES = ("routed", "refused", "dead")
-
-
-class ErrorCount(msgspec.Struct, frozen=True):
-    """How many messages of a sender in a virtual host led to an error. `reason`: its official name."""
-
-    reason: str
-    sender: str
-    vhost: str
-    count: int
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """All of it. `buckets`: messages per bound of BOUNDS_S and one for longer ones, each counted once; `seconds`: their
-    sum; `rates`: messages per step by outcome (OUTCOMES), the present step last."""
-
-    messages: int
-    errors: tuple[ErrorCount, ...]
-    buckets: tuple[int, ...]
-    seconds: float
-    rates: dict[str, tuple[int, ...]]
+from sandbox.kernel.hub.counts import BOUNDS_S, OUTCOMES, STEP_S, STEPS, Counts, ErrorCount
 
 
 class Meters:

@@ -15,7 +15,8 @@ from sandbox.amqp.broker.message import Entry
 from sandbox.amqp.broker.queue import Queue
 from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.hub.meters import Meters
-from sandbox.hub.report import (
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ
+from sandbox.kernel.hub.report import (
     MOST_CONNECTIONS,
     MOST_QUEUES,
     ConnectionState,
@@ -24,7 +25,6 @@ from sandbox.hub.report import (
     RefusalState,
     plain,
 )
-from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ
 from sandbox.net.amqp.server import AmqpServer, Connection
 
 EVERY_S = 1.0

@@ -11,19 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.amqp.broker.broker import Broker, VirtualHost
-from sandbox.amqp.broker.queue import Limit
+from sandbox.amqp.broker.queue import Limit, QueueArguments
 from sandbox.amqp.broker.routing import ExchangeKind
+from sandbox.kernel.hub.queues import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
-HUBSANTE, DISTRIBUTION, DEAD_LETTER = "hubsante", "distribution", "distribution.dlx"
-DISPATCH, DISPATCH_DLQ = "dispatch", "dispatch.dlq"
 EXCHANGES: Mapping[str, ExchangeKind] = {HUBSANTE: "topic", DEAD_LETTER: "fanout", DISTRIBUTION: "direct"}
 _NO_LIMITS: Mapping[str, Limit] = {}
-SUFFIXES = (".message", ".ack", ".info")
-
-
-def client_queues(client_id: str) -> tuple[str, ...]:
-    """The three queues of a client: business messages, acknowledgements, errors and information."""
-    return tuple(client_id + suffix for suffix in SUFFIXES)
 
 
 def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
@@ -80,10 +73,10 @@ def _bind(
     for queue, exchange, key in wanted:
         arguments = queue_arguments(queue, ttl_ms, most)
         general = Limit(messages=most) if "x-max-length" in arguments else None
-        made = vhost.queue(
-            queue,
+        settings = QueueArguments(
             ttl_ms=arguments.get("x-message-ttl"),
             dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
             limit=limits.get(queue, general),
         )
+        made = vhost.queue(queue, settings)
         vhost.exchanges[exchange].bind(made, key)

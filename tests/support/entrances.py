@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
 from sandbox.editor.appointments.r03 import explain
@@ -224,7 +225,7 @@ async def amqp(octets: bytes) -> None:
         broker = Broker(bytes)
         add_virtual_host(broker, VHOST, (SAMU,), 60_000)
         session = Session(broker, External(SAMU, Clients((SAMU,), (VHOST,)).rights))
-        session.receive(before + octets, 0.0)
+        Receiver(session).receive(before + octets, 0.0)
         session.take_output()
         session.lost(1.0)
 

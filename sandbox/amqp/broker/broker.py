@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from sandbox.amqp.broker.deadletters import dead_letter, in_cycle
 from sandbox.amqp.broker.limits import Limits, Unfinished
+from sandbox.amqp.broker.load import Load
 from sandbox.amqp.broker.message import Message
-from sandbox.amqp.broker.queue import Limit, Load, Queue
+from sandbox.amqp.broker.queue import PLAIN, Queue, QueueArguments
 from sandbox.amqp.broker.records import Put, Records
 from sandbox.amqp.broker.routing import Exchange, ExchangeKind
 from sandbox.amqp.errors import ProtocolError
@@ -52,25 +53,9 @@ class VirtualHost:
         self.exchanges[name] = made = Exchange(name, kind)
         return made
 
-    def queue(
-        self,
-        name: str,
-        *,
-        ttl_ms: int | None = None,
-        dead_letter_exchange: str | None = None,
-        limit: Limit | None = None,
-    ) -> Queue:
+    def queue(self, name: str, arguments: QueueArguments = PLAIN) -> Queue:
         """Add a durable queue."""
-        made = Queue(
-            self.name,
-            name,
-            self._records,
-            self._load,
-            self._bury,
-            ttl_ms=ttl_ms,
-            dead_letter_exchange=dead_letter_exchange,
-            limit=limit,
-        )
+        made = Queue(self.name, name, arguments, self._records, self._load, self._dead_letter)
         self.queues[name] = made
         return made
 
@@ -102,7 +87,7 @@ class VirtualHost:
                 queue.push(message, now)
         return len(queues), full
 
-    def _bury(self, queue: Queue, message: Message, reason: str, now: float) -> None:
+    def _dead_letter(self, queue: Queue, message: Message, reason: str, now: float) -> None:
         """A message died in `queue`: on to the dead-letter exchange, if there is one."""
         exchange = self.exchanges.get(queue.dead_letter_exchange or "")
         if exchange is None:

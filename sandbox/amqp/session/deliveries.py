@@ -172,7 +172,7 @@ class Deliveries:
         """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
-        if queue.in_exclusive_use(exclusive):
+        if queue.consumers.exclude(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
         most = self._link.broker.limits.consumers
         if len(queue.consumers) >= most:
@@ -180,14 +180,14 @@ class Deliveries:
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
         consumer.priority = priority
         self.consumers[tag] = consumer
-        queue.subscribe(consumer)
+        queue.consumers.add(consumer)
         return consumer
 
     def cancel(self, tag: str) -> None:
         """Remove a consumer, if there is one of that tag."""
         consumer = self.consumers.pop(tag, None)
         if consumer is not None:
-            consumer.queue.unsubscribe(consumer)
+            consumer.queue.consumers.remove(consumer)
 
     def cancelled(self, consumer: Consumer) -> None:
         """Its queue was deleted: basic.cancel to a client that knows it from a server, silence to any other."""

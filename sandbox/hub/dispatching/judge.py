@@ -11,15 +11,16 @@ import msgspec
 
 from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.clients import client_ids
 from sandbox.hub.dispatching.checks import Refusal
 from sandbox.hub.dispatching.dispatcher import DEAD_LETTERS, Arrival, Dispatched, dispatch, refuse
 from sandbox.hub.dispatching.fault_effects import Decision, disturb
-from sandbox.hub.meters import UNKNOWN, Meters
+from sandbox.hub.meters import Meters
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub.clients import HUB_ID, added_clients, added_xml_clients
+from sandbox.kernel.hub.counts import UNKNOWN
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import World
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
 

@@ -19,7 +19,7 @@ from sandbox.amqp.encoding import properties as props
 from sandbox.hub.dispatching.dispatcher import Arrival, Publication
 from sandbox.hub.dispatching.fault_effects import Decision
 from sandbox.hub.dispatching.judge import Judge
-from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
 from sandbox.net.context import Context
 
 _AT_ONCE = 64  # messages per turn of the event loop

@@ -4,9 +4,9 @@ when his client was thrown out. One Exchange each goes to the journal too."""
 from __future__ import annotations
 
 from sandbox.amqp.errors import ProtocolError
-from sandbox.hub.report import RefusalState
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.flows import Flow
+from sandbox.kernel.hub.report import RefusalState
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 

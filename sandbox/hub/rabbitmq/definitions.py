@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from sandbox.hub.topology import DEAD_LETTER, EXCHANGES, HUBSANTE, SUFFIXES, bindings, client_queues
+from sandbox.hub.topology import EXCHANGES, bindings
 from sandbox.kernel.hub.clients import HUB_ID
+from sandbox.kernel.hub.queues import DEAD_LETTER, HUBSANTE, SUFFIXES, client_queues
 
 _HASHING = "rabbit_password_hashing_sha256"
 _NOTHING, _ALL = "^$", ".*"

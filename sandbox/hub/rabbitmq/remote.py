@@ -16,24 +16,18 @@ from aiormq.abc import AbstractConnection
 from yarl import URL
 
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.clients import client_ids, virtual_hosts
+from sandbox.hub.clients import virtual_hosts
 from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched
 from sandbox.hub.dispatching.fault_effects import Decision
 from sandbox.hub.dispatching.judge import Judge
 from sandbox.hub.meters import Meters
-from sandbox.hub.removals import Lost, Removal, Removals
-from sandbox.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
-from sandbox.hub.topology import (
-    DISPATCH,
-    DISPATCH_DLQ,
-    DISTRIBUTION,
-    EXCHANGES,
-    bindings,
-    client_queues,
-    queue_arguments,
-)
+from sandbox.hub.removals import Removals
+from sandbox.hub.topology import EXCHANGES, bindings, queue_arguments
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.hub.clients import HUB_ID, added_clients
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
+from sandbox.kernel.hub.removal import Lost, Removal
+from sandbox.kernel.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
 from sandbox.kernel.world import World
 from sandbox.net.amqp.dispatcher_client import (
     Carried,
@@ -44,6 +38,7 @@ from sandbox.net.amqp.dispatcher_client import (
     exchange_exists,
     queue_exists,
 )
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.tasks import keep

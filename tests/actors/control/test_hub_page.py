@@ -15,8 +15,9 @@ from sandbox.control.app import Control
 from sandbox.control.console.hub import _duration
 from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
-from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
-from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
+from sandbox.hub.meters import Meters
+from sandbox.kernel.hub.counts import BOUNDS_S, OUTCOMES, STEPS
+from sandbox.kernel.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
 from sandbox.partners import ExternalLrm

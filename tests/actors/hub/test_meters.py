@@ -13,10 +13,11 @@ from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.edxl.provocations import BY_NAME
 from sandbox.edxl.trials import Correspondents
 from sandbox.hub import monitor as monitor_module
-from sandbox.hub.meters import STEP_S, STEPS, ErrorCount, Meters
+from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
-from sandbox.hub.report import KEY, MOST_CONNECTIONS, HubReport, QueueState, read
 from sandbox.hub.topology import add_client
+from sandbox.kernel.hub.counts import STEP_S, STEPS, ErrorCount
+from sandbox.kernel.hub.report import KEY, MOST_CONNECTIONS, HubReport, QueueState, read
 
 PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.0"
 
@@ -131,7 +132,7 @@ async def test_a_report_is_at_most_a_second_old_and_bounded(stage, monkeypatch) 
     for number in range(80):
         add_client(stage.vhost, f"fr.health.many{number}", 60_000)
     for queue in stage.vhost.queues.values():
-        queue.subscribe(Consumer("c", queue, SimpleNamespace(), limit=0, no_ack=False, exclusive=False))
+        queue.consumers.add(Consumer("c", queue, SimpleNamespace(), limit=0, no_ack=False, exclusive=False))
     report = watched.look()
     assert (len(report.queues), report.unseen_queues) == (200, len(stage.vhost.queues) - 200)
     assert report.queues[0].name == "dispatch"

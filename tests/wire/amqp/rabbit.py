@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.hub.topology import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
+from sandbox.kernel.hub.queues import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 from sandbox.pki.authority import Pki
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the package's wrapper insists on root or its own user

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pamqp import commands
 
-from sandbox.hub.removals import Removal, told
 from sandbox.kernel.hub.clients import leaving_switch, switch_of
+from sandbox.kernel.hub.removal import Removal, reported_removal
 from sandbox.kernel.world import Fault, World
 from sandbox.net.amqp.client import AmqpClient
 from tests.support.sandboxes import eventually
@@ -40,7 +40,7 @@ async def with_a_message(house: Any) -> Any:
 
 
 async def removal(hub: Any) -> Removal:
-    found: Removal = await eventually(lambda: told(hub.health(), NEW, "w"))
+    found: Removal = await eventually(lambda: reported_removal(hub.health(), NEW, "w"))
     return found
 
 
@@ -91,7 +91,7 @@ async def test_nothing_is_told_before_the_disk_has_it(plain_house, monkeypatch: 
     await eventually(lambda: records._waiters)
     records.settled(records.batch - 1, safe=True)
     records.settled(records.batch, safe=False)
-    assert told(hub.health(), NEW, "w") is None
+    assert reported_removal(hub.health(), NEW, "w") is None
     records.settled(records.batch, safe=True)
     assert lost(await removal(hub)) == [(f"{NEW}.message", 1)]
     await hub.stop()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pamqp import body, commands, header
 
-from sandbox.hub.report import read
+from sandbox.kernel.hub.report import read
 from tests.support.sandboxes import eventually
 from tests.wire.amqp.test_full_disk import drain, enter, publish
 

@@ -15,7 +15,7 @@ from pamqp import body, commands, frame, header
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.message import Message
 from sandbox.amqp.broker.permissions import Plain
-from sandbox.amqp.session import methods
+from sandbox.amqp.session import channel_methods
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
 from sandbox.net.amqp import server as amqp_server
@@ -203,7 +203,7 @@ async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_
     def broken(channel, value):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(methods, "handle", broken)
+    monkeypatch.setattr(channel_methods, "handle", broken)
     wires[0].send(Basic.Qos(), 1)
     assert (await wires[0].read()).reply_code == 541
     monkeypatch.undo()

@@ -21,13 +21,14 @@ from sandbox import ecosystem
 from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings, load_settings
 from sandbox.hub.app import Hub
 from sandbox.hub.app import build as build_hub
-from sandbox.hub.clients import client_ids, virtual_hosts
+from sandbox.hub.clients import virtual_hosts
 from sandbox.hub.rabbitmq.definitions import definitions
 from sandbox.hub.rabbitmq.remote import RemoteHub
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import Context, derived_secret
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import load_pki

@@ -12,7 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from sandbox.edxl import build
-from sandbox.hub.topology import client_queues
+from sandbox.kernel.hub.queues import client_queues
 from tests.wire.hub.brokers import SPARE, Reachable, connected
 
 

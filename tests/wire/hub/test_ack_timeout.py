@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.hub.report import read
+from sandbox.kernel.hub.report import read
 from sandbox.net.amqp import client as amqp_client
 from sandbox.net.amqp.client import AmqpClient, Delivery
 from sandbox.pki.authority import load_pki

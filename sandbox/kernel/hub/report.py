@@ -1,6 +1,7 @@
-"""What the hub tells the control plane about itself, besides its few health figures: bounded, at most once a second.
+"""The hub's report about itself to the control plane, besides its few health figures. It is bounded, and made at most
+once a second.
 
-It travels in the health line under `monitor` as plain values; control reads it back with `read`.
+It is part of the hub's health, under `monitor`, as plain values; the control plane reads it with `read`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from sandbox.hub.meters import Counts
+from sandbox.kernel.hub.counts import Counts
 
 MOST_QUEUES, MOST_CONNECTIONS = 200, 200
-KEY = "monitor"  # in the health line
+KEY = "monitor"  # in the hub's health
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """A queue in use. `oldest`: sandbox time (epoch seconds) since when its head waits; None: unknown, as is None of
-    the other figures with a broker that does not tell them."""
+    """A queue in use. `oldest`: sandbox time (epoch seconds) since when its head waits; None: unknown. Other figures
+    are None with a broker that does not report them."""
 
     vhost: str
     name: str
@@ -42,7 +43,7 @@ class ConnectionState(msgspec.Struct, frozen=True):
 
 
 class RefusalState(msgspec.Struct, frozen=True):
-    """Channels and connections of a client (empty: of somebody who was not let in) that the broker closed with one
+    """Channels and connections of a client (empty: its login was refused) that the broker closed with one
     reply code. `text`: of the last one; `last`: sandbox time, epoch seconds."""
 
     client: str
@@ -53,9 +54,9 @@ class RefusalState(msgspec.Struct, frozen=True):
 
 
 class HubReport(msgspec.Struct, frozen=True):
-    """The whole. `unseen_*`: how many did not fit; `connections` None: the broker does not tell; `refusals`:
-    what the broker closed, the latest first; `hits`: how often each
-    fault struck; `trouble`: what is wrong, for people."""
+    """The whole report. `unseen_*`: how many rows did not fit; `connections` None: the broker does not report them;
+    `refusals`: what the broker closed, the latest first; `hits`: by fault id, how often the fault was applied;
+    `trouble`: what is wrong, for people."""
 
     counts: Counts
     queues: tuple[QueueState, ...] = ()
@@ -68,11 +69,11 @@ class HubReport(msgspec.Struct, frozen=True):
 
 
 def plain(report: HubReport) -> dict[str, Any]:
-    """As it travels."""
+    """The report as plain values, for the health."""
     found: dict[str, Any] = msgspec.to_builtins(report)
     return found
 
 
 def read(health: dict[str, object]) -> HubReport | None:
-    """The report in a health line, None when there is none."""
+    """The report in a health, None when there is none."""
     return msgspec.convert(health[KEY], HubReport) if KEY in health else None
