@@ -61,6 +61,7 @@ from sandbox.kernel.hub.report import HubReport
 from sandbox.kernel.text.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
+from sandbox.net.http.problems import AdminProblem, problem
 from sandbox.net.http.server import Listener
 from sandbox.net.link import Switchboard
 from sandbox.store.embedded.tables import open_store
@@ -427,17 +428,18 @@ def _error_handlers(pages: Pages) -> dict[Any, Any]:
 
 def _refused(_: Request, error: RequestError) -> Response:
     if error.status == 401:
-        return _problem(401, (Issue("login", TOKEN_NEEDED, "Authorization"),))
-    return _problem(error.status, error.issues)
+        return problem(AdminProblem, 401, (Issue("login", TOKEN_NEEDED, "Authorization"),))
+    return problem(AdminProblem, error.status, error.issues)
 
 
 def _not_here(request: Request, error: HTTPException) -> Response:
     issue = Issue("not-found", f"{error.detail}: {request.method} {request.url.path}")
-    return _problem(error.status_code, (issue,), error.headers)
+    return problem(AdminProblem, error.status_code, (issue,), headers=error.headers)
 
 
 def _not_stored(_: Request, error: StoreError) -> Response:
-    return _problem(503, (Issue("transient", f"nothing can be stored now: {error.reason}"),), {"Retry-After": "5"})
+    issue = Issue("transient", f"nothing can be stored now: {error.reason}")
+    return problem(AdminProblem, 503, (issue,), headers={"Retry-After": "5"})
 
 
 def _system_refuses(request: Request, error: OSError) -> Response:
@@ -448,7 +450,7 @@ def _system_refuses(request: Request, error: OSError) -> Response:
 
 def _defect(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__)
-    return _problem(500, (Issue("exception", "internal error"),))
+    return problem(AdminProblem, 500, (Issue("exception", "internal error"),))
 
 
 _PROBLEMS: Mapping[Any, Callable[[Request, Any], Response]] = {
@@ -462,11 +464,3 @@ _PROBLEMS: Mapping[Any, Callable[[Request, Any], Response]] = {
 
 def _is_admin(request: Request) -> bool:
     return request.url.path.startswith(("/__admin", "/metrics"))
-
-
-def _problem(status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> Response:
-    """What is wrong, where, and what was expected."""
-    errors = [{"detail": issue.detail, "pointer": issue.expression} for issue in issues]
-    title = "; ".join(issue.detail for issue in issues)
-    content = {"type": "about:blank", "status": status, "title": title, "errors": errors}
-    return JSONResponse(content, status_code=status, headers=headers, media_type="application/problem+json")

@@ -49,6 +49,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
 from sandbox.net.http.at_once import Ready
+from sandbox.net.http.body import read_body
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.conditions import conditions_of, weak_etag
 from sandbox.net.http.edge import Edge, Note, RequirePeer, refusals
@@ -62,7 +63,6 @@ from sandbox.net.http.fhir_http import (
     not_found,
     parse_body,
     query_of,
-    read_body,
     read_response,
     ready_fhir,
     to_metadata,

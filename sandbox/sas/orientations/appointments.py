@@ -30,6 +30,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
+from sandbox.net.http.body import read_body
 from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
 from sandbox.net.http.edge import Note
 from sandbox.net.http.fhir_http import (
@@ -37,7 +38,6 @@ from sandbox.net.http.fhir_http import (
     not_found,
     parse_body,
     prefers,
-    read_body,
     read_response,
     wants_representation,
 )

@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 from sandbox.net.context import Context
 from sandbox.net.http import connection
 from sandbox.net.http import server as http_server
+from sandbox.net.http.body import read_body
 from sandbox.net.http.edge import Edge
-from sandbox.net.http.fhir_http import answering, fhir_response, read_body
+from sandbox.net.http.fhir_http import answering, fhir_response
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
