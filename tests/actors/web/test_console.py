@@ -20,7 +20,8 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError, malformed
 from sandbox.net.context import Context
-from sandbox.web.pages import Pages, console
+from sandbox.web.console import console
+from sandbox.web.pages import Pages
 from sandbox.web.session import checked_form, csrf_field, flash, sign_in
 from tests.support.contexts import make_context
 
