@@ -43,8 +43,8 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.search.editors import Aggregator
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
+from sandbox.web.console import Access, console, leading_to
 from sandbox.web.ended import Ended
-from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -108,7 +108,7 @@ class SasCore:
         self.api = api.app()
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
-        pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
+        pages = console(context, self.console.pages, routes, role=ROLE, access=Access(Ended(context, self.store)))
         return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:
