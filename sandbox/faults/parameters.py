@@ -63,6 +63,12 @@ def parameters(struct: type[msgspec.Struct]) -> tuple[Parameter, ...]:
     return tuple(_parameter(each.name, each.type, each.required) for each in info.fields)
 
 
+def schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """The JSON Schema of the parameters."""
+    (found,) = msgspec.json.schema_components([struct])[1].values()
+    return {name: value for name, value in found.items() if name != "title"}
+
+
 def _parameter(name: str, declared: msgspec.inspect.Type, required: bool) -> Parameter:
     text = ""
     extra: dict[str, Any] = {}
@@ -74,7 +80,10 @@ def _parameter(name: str, declared: msgspec.inspect.Type, required: bool) -> Par
         raise TypeError(f"'{name}' must be a number with bounds, a text, one of several values or a bool")
     if not text or not extra.get("label"):
         raise TypeError(f"'{name}' is not explained (add about(...) to its annotation)")
-    return Parameter(name, declared, required, text, extra["label"], extra["example"], extra["choices"])
+    choices = extra["choices"]
+    if isinstance(declared, LiteralType) and not choices:
+        choices = {each: each for each in declared.values if isinstance(each, str)}
+    return Parameter(name, declared, required, text, extra["label"], extra["example"], choices)
 
 
 def _bounds(declared: FloatType | IntType) -> tuple[float, float] | None:

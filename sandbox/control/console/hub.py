@@ -1,4 +1,4 @@
-"""The hub's monitor: `/hub` for people, `__admin/hub` for programs.
+"""The pages of the hub.
 
 GET  /hub                    queues, connections, rates, latest messages, faults, trials, the catalogue of errors
 GET  /hub/direct             the part that changes, as server-sent events
@@ -13,17 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.config import EMBEDDED
 from sandbox.control.console.hub_faults import offers, request_of
 from sandbox.control.console.hub_trials import TITLES, HubTrials
 from sandbox.control.console.rates import draw
+from sandbox.control.plane import ControlPlane
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.provocations import MEANINGS, PROVOCATIONS
 from sandbox.kernel.errors import Issue, RequestError
@@ -32,9 +31,6 @@ from sandbox.kernel.journal import Exchange
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, EventStream, Streams
-
-if TYPE_CHECKING:
-    from sandbox.control.app import Control
 
 EVERY_S = 1.0  # between two looks of an open page
 RECENT, LATEST = 2_000, 20  # exchanges that are looked through for the hub's, and messages that are shown
@@ -50,17 +46,16 @@ OUTCOMES = {
 class HubPages:
     """The handlers. `stop` ends the open streams."""
 
-    def __init__(self, control: Control, pages: Pages) -> None:
-        self._control, self._pages = control, pages
-        self._trials = HubTrials(control.context, control.endpoints)
-        self._embedded = control.context.settings.hub_broker == EMBEDDED
+    def __init__(self, plane: ControlPlane, pages: Pages) -> None:
+        self._plane, self._pages = plane, pages
+        self._trials = HubTrials(plane.context, plane.endpoints)
+        self._embedded = plane.embedded
         self._streams = Streams()
         self._state, self._due = "", 0.0
 
     def routes(self) -> list[Route]:
-        """To be joined to those of the control plane."""
+        """The routes of the pages."""
         return [
-            Route("/__admin/hub", self.report),
             Route("/hub", self.page),
             Route("/hub/direct", self.live),
             Route("/hub/message", self.way),
@@ -74,17 +69,9 @@ class HubPages:
         """The console stops."""
         self._streams.stop()
 
-    async def report(self, request: Request) -> Response:
-        report = self._control.hub_report()
-        if report is None:
-            raise RequestError(503, Issue("transient", "the hub has not told anything yet"))
-        return JSONResponse(msgspec.to_builtins(report))
-
     async def page(self, request: Request) -> Response:
-        control = self._control
-        report = control.hub_report()
-        faults = [fault for fault in control.worlds.world.faults if fault.target == "hub"]
-        clients = control.hub_clients.listed()
+        report = self._plane.hub_report()
+        faults = [fault for fault in self._plane.worlds.world.faults if fault.target == "hub"]
         return self._pages.render(
             request,
             "hub.html",
@@ -92,7 +79,7 @@ class HubPages:
             faults=faults,
             hits=report.hits if report is not None else {},
             offers=offers(self._embedded),
-            clients=clients,
+            clients=self._plane.hub_clients.listed(),
             spare=self._trials.client,
             cases=TITLES,
             catalogue=_catalogue(),
@@ -103,13 +90,13 @@ class HubPages:
 
     async def way(self, request: Request) -> Response:
         term = request.query_params.get("id", "").strip()[:LONGEST_ID]
-        found = self._control.journal.concerning(term, MOST_FOUND) if term else []
+        found = self._plane.journal.concerning(term, MOST_FOUND) if term else []
         return self._pages.render(request, "hub_message.html", term=term, steps=[_step(each) for each in found])
 
     async def provoke(self, request: Request) -> Response:
         form = await checked_form(request)
         provocation, outcome = await self._trials.provoke(str(form.get("cause", "")))
-        strict = self._control.context.settings.hub_strict and provocation.code == HubCode.CONFLICT
+        strict = self._plane.context.settings.hub_strict and provocation.code == HubCode.CONFLICT
         title = f"Provoquer l'erreur {provocation.code:d} : {provocation.cause}"
         values: dict[str, Any] = {"outcomes": [outcome], "client": self._trials.client, "to": "", "strict": strict}
         return self._pages.render(request, "hub_result.html", title=title, **values)
@@ -117,7 +104,7 @@ class HubPages:
     async def try_case(self, request: Request) -> Response:
         form = await checked_form(request)
         case, to = str(form.get("case", "")), str(form.get("to", ""))
-        if to not in {client["id"] for client in self._control.hub_clients.listed()}:
+        if to not in {client.id for client in self._plane.hub_clients.listed()}:
             raise RequestError(422, Issue("value", f"« {to[:80]} » n'est pas un client du hub.", "to"))
         outcomes = await self._trials.try_case(to, case)
         values: dict[str, Any] = {"outcomes": outcomes, "client": self._trials.client, "to": to, "strict": False}
@@ -126,13 +113,13 @@ class HubPages:
     async def add_fault(self, request: Request) -> Response:
         form = await checked_form(request)
         wanted = request_of(str(form.get("panne", "")), str(form.get("client", "")), self._embedded)
-        await self._control.worlds.add_fault(wanted, self._control.targets())
+        await self._plane.add_fault(wanted)
         flash(request, "La panne est en place.")
         return redirect("/hub#pannes")
 
     async def remove_fault(self, request: Request) -> Response:
         await checked_form(request)
-        await self._control.worlds.remove_faults(request.path_params["id"])
+        await self._plane.worlds.remove_faults(request.path_params["id"])
         flash(request, "La panne est levée.")
         return redirect("/hub#pannes")
 
@@ -156,8 +143,8 @@ class HubPages:
         return self._state
 
     def _values(self) -> dict[str, Any]:
-        report = self._control.hub_report()
-        now = self._control.context.clock.now()
+        report = self._plane.hub_report()
+        now = self._plane.context.clock.now()
         return {
             "report": report,
             "now": now,
@@ -171,7 +158,7 @@ class HubPages:
         }
 
     def _latest(self) -> list[Exchange]:
-        recent, _ = self._control.journal.since(max(0, self._control.journal.last - RECENT), actor="hub", most=RECENT)
+        recent, _ = self._plane.journal.since(max(0, self._plane.journal.last - RECENT), actor="hub", most=RECENT)
         return [each for each in recent if each.direction == "in"][: -LATEST - 1 : -1]
 
 

@@ -1,16 +1,9 @@
 """The characters of the editors while the sandbox runs: what `__admin/editors` reads, changes and puts back.
 
-    GET    → {"slug", "name", "quirks": {name: true | [ids]}, "latency": {flow: {"median_ms", "p95_ms"}},
-              "page_size": int | null}
-    PUT    {"quirks"?, "latency"?, "page_size"?}: each field that is there replaces the whole of what it names
-    DELETE puts back what the persona files say
-
 They are switches of the World (`kernel.character`), changed as everything of the World is: durable, pushed, answered.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
@@ -38,6 +31,25 @@ class DelayRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     median_ms: float
     p95_ms: float
+
+
+class Latency(msgspec.Struct):
+    """How long a flow takes before it is answered, in milliseconds (log-normal)."""
+
+    median_ms: float
+    p95_ms: float
+
+
+class EditorCharacter(msgspec.Struct):
+    """A character as the API answers it; a PUT may send its last three members back. `quirks`: true for everybody, or
+    the ids of the practitioners or associations concerned; `page_size`: the most slots on a page, null: no limit of
+    its own."""
+
+    slug: str
+    name: str
+    quirks: dict[str, bool | list[str]]
+    latency: dict[str, Latency]
+    page_size: int | None
 
 
 class CharacterRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,19 +92,16 @@ class Characters:
         """How an editor behaves now."""
         return character_of(editor.slug, self._worlds.world.switches)
 
-    def document(self, editor: Editor) -> dict[str, Any]:
-        """What GET answers; a PUT may send its fields back."""
+    def document(self, editor: Editor) -> EditorCharacter:
+        """An editor's character as the API answers it."""
         character = self.of(editor)
-        return {
-            "slug": editor.slug,
-            "name": editor.name,
-            "quirks": {name: sorted(ids) or True for name, ids in character.quirks.items()},
-            "latency": {
-                str(flow): {"median_ms": delay.median_ms, "p95_ms": delay.p95_ms}
-                for flow, delay in character.latency.items()
-            },
-            "page_size": character.page_size,
-        }
+        return EditorCharacter(
+            slug=editor.slug,
+            name=editor.name,
+            quirks={name: sorted(ids) or True for name, ids in character.quirks.items()},
+            latency={str(flow): Latency(each.median_ms, each.p95_ms) for flow, each in character.latency.items()},
+            page_size=character.page_size,
+        )
 
     async def put(self, editor: Editor, wanted: CharacterRequest) -> None:
         """Change what is wanted. Raises RequestError 400 or 422 with everything that is wrong, Laggards."""

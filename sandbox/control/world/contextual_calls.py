@@ -1,7 +1,5 @@
 """The LRMs while the sandbox runs: what `__admin/lrms` reads and changes.
 
-    {"client_id", "territory", "origin", "contextual_call": bool}
-
 ANS's LRM simulator is one of them, though it is no client of the hub and has no territory ("").
 
 Like everything of the World a change is durable, pushed to all roles, and answered once they have it.
@@ -10,7 +8,6 @@ Like everything of the World a change is durable, pushed to all roles, and answe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -28,6 +25,15 @@ class LrmRequest(msgspec.Struct, forbid_unknown_fields=True):
     contextual_call: bool
 
 
+class Lrm(msgspec.Struct):
+    """An LRM. `territory`: its code, empty for ANS's simulator; `origin`: how contextual calls name the LRM."""
+
+    client_id: str
+    territory: str
+    origin: str
+    contextual_call: bool
+
+
 def lrm(population: Population, client_id: str) -> Territory:
     """The territory whose LRM has that hub client id; ANS's simulator by its origin. Raises RequestError 404."""
     known = {territory.samu: territory for territory in _callers(population)}
@@ -36,17 +42,13 @@ def lrm(population: Population, client_id: str) -> Territory:
     return known[client_id]
 
 
-def document(territory: Territory, worlds: Worlds) -> dict[str, Any]:
-    """What GET answers of one LRM."""
-    return {
-        "client_id": territory.samu,
-        "territory": territory.code,
-        "origin": territory.origin,
-        "contextual_call": may_call(territory.samu, worlds.world.switches),
-    }
+def document(territory: Territory, worlds: Worlds) -> Lrm:
+    """One LRM as the API answers it."""
+    allowed = may_call(territory.samu, worlds.world.switches)
+    return Lrm(territory.samu, territory.code, territory.origin, allowed)
 
 
-def documents(population: Population, worlds: Worlds) -> Iterator[dict[str, Any]]:
+def documents(population: Population, worlds: Worlds) -> Iterator[Lrm]:
     """All of them."""
     return (document(territory, worlds) for territory in _callers(population))
 

@@ -1,7 +1,5 @@
 """The persona files read again while the sandbox runs: `POST __admin/reload`, and the button of the page.
 
-    → {"revision", "changed": bool, "practitioners", "cpts", "sos", "regulators", "towns"}
-
 What is read is checked whole, then kept in control's directory under the digest of its content; the World names it
 there, so that every role takes the very same people, a role that comes back later too. Refused with file and line, and
 then nothing changes: 422 for an invalid file, 409 for what only a restart brings (`population.changes`).
@@ -15,7 +13,6 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,6 +27,18 @@ from sandbox.population.load import kept_personas, kept_population, personas_dir
 from sandbox.population.people import Population
 
 
+class Reloaded(msgspec.Struct):
+    """What there is after a reload. `changed`: the files differ from those that all roles had."""
+
+    revision: int
+    changed: bool
+    practitioners: int
+    cpts: int
+    sos: int
+    regulators: int
+    towns: int
+
+
 class Reload:
     """Reads the files of the setting `personas` again. One reload at a time. `announce` writes endpoints.json."""
 
@@ -39,7 +48,7 @@ class Reload:
         self._reading = asyncio.Lock()
         self._forget_all_but(worlds.world.population)
 
-    async def __call__(self) -> dict[str, Any]:
+    async def __call__(self) -> Reloaded:
         """Everybody takes what the files say now. Raises RequestError 409, 422, Laggards."""
         async with self._reading:
             former = self._worlds.world.population
@@ -51,15 +60,15 @@ class Reload:
                 finally:  # laggards or not, this is what the World says
                     self._announce()
             self._forget_all_but(name, former)
-        return {
-            "revision": self._worlds.world.revision,
-            "changed": name != former,
-            "practitioners": len(population),
-            "cpts": len(population.cpts),
-            "sos": len(population.sos),
-            "regulators": len(population.regulators),
-            "towns": len(population.towns),
-        }
+        return Reloaded(
+            revision=self._worlds.world.revision,
+            changed=name != former,
+            practitioners=len(population),
+            cpts=len(population.cpts),
+            sos=len(population.sos),
+            regulators=len(population.regulators),
+            towns=len(population.towns),
+        )
 
     def _checked(self, name: str) -> Population:
         """The population of the kept files. Raises RequestError 409, 422, told as of the files themselves."""

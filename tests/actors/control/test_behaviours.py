@@ -135,6 +135,6 @@ async def test_the_control_page_leads_to_the_lrms_that_are_ours(control: Control
     page = (await admin.get("/")).text
     assert f'href="{PAGE}"' in page
     assert f"/lrms/{EXTERNAL}" not in page
-    assert f"lrm:{EXTERNAL}" not in control.targets()
+    assert f"lrm:{EXTERNAL}" not in control.plane.targets()
     listed = (await admin.get("/__admin/endpoints")).json()["lrms"]
     assert [lrm["client_id"] for lrm in listed if lrm["external"]] == [EXTERNAL]
