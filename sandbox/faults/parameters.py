@@ -114,7 +114,7 @@ def _value(parameter: Parameter, value: Value) -> Value:
     if isinstance(declared, BoolType):
         return _flag(name, value)
     if isinstance(declared, LiteralType):
-        return _choice(name, value, declared.values)
+        return _choice(name, value, [*parameter.choices] or declared.values)
     if isinstance(declared, StrType):
         return _text(name, value, declared.min_length or 0, declared.max_length or LONGEST_TEXT)
     bounds = _bounds(declared)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import httpx
 import jsonschema_rs
 
 from sandbox.control.admin.app import document
+from sandbox.faults import KINDS
 
-DOCUMENT = document("http://127.0.0.1:8010")
+
+@lru_cache(maxsize=4)
+def document_with(kinds: tuple[str, ...]) -> dict[str, Any]:
+    """The document while there are these kinds of faults."""
+    return document("http://127.0.0.1:8010")
+
+
+def described() -> dict[str, Any]:
+    """The document."""
+    return document_with(tuple(KINDS))
 
 
 async def held(answer: httpx.Response) -> None:
@@ -24,25 +35,28 @@ async def held(answer: httpx.Response) -> None:
         assert answer.status_code == 405
         return
     await answer.aread()
-    described = operation["responses"][str(answer.status_code)]
-    if "$ref" in described:
-        described = DOCUMENT["components"]["responses"][described["$ref"].rpartition("/")[2]]
-    if "content" not in described:
+    found = operation["responses"][str(answer.status_code)]
+    if "$ref" in found:
+        found = described()["components"]["responses"][found["$ref"].rpartition("/")[2]]
+    if "content" not in found:
         assert answer.content == b""
         return
-    schema = described["content"][answer.headers["content-type"].partition(";")[0]]["schema"]
+    schema = found["content"][answer.headers["content-type"].partition(";")[0]]["schema"]
     judge(schema).validate(answer.json() if "json" in answer.headers["content-type"] else answer.text)
 
 
 def operations_of(path: str) -> dict[str, Any] | None:
     """What the document says of a path; None when it says nothing."""
-    found = [each for each in DOCUMENT["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each), path)]
-    return DOCUMENT["paths"][min(found, key=lambda each: each.count("{"))] if found else None
+    paths = described()["paths"]
+    found = [each for each in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each), path)]
+    return paths[min(found, key=lambda each: each.count("{"))] if found else None
 
 
 def judge(schema: dict[str, Any]) -> jsonschema_rs.Validator:
     """What judges instances of a schema of the document."""
-    return jsonschema_rs.validator_for({**schema, "components": closed(DOCUMENT["components"])}, validate_formats=True)
+    return jsonschema_rs.validator_for(
+        {**schema, "components": closed(described()["components"])}, validate_formats=True
+    )
 
 
 def closed(node: Any) -> Any:

@@ -12,27 +12,27 @@ import pytest
 
 from sandbox.control.app import Control
 from sandbox.faults import KINDS
-from tests.actors.control.described import DOCUMENT, judge, operations_of
+from tests.actors.control.described import described, judge, operations_of
 
 
 async def test_the_document_is_served_and_valid(control: Control, admin: httpx.AsyncClient) -> None:
     document = (await admin.get("/__admin/openapi.json")).json()
     openapi_spec_validator.validate(document)
     assert document["servers"] == [{"url": str(admin.base_url).rstrip("/")}]
-    assert document["paths"] == json.loads(json.dumps(DOCUMENT["paths"]))
+    assert document["paths"] == json.loads(json.dumps(described()["paths"]))
 
 
 async def test_every_path_and_method_is_described(admin: httpx.AsyncClient) -> None:
     paths: dict[str, list[str]] = (await admin.get("/__admin")).json()["paths"]
     served = {(path, method) for path, methods in paths.items() for method in methods}
-    described = {(path, method.upper()) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    assert served == described - {("/__admin", "GET"), ("/metrics", "GET")}
-    assert all(operation["summary"] for methods in DOCUMENT["paths"].values() for operation in methods.values())
+    found = {(path, method.upper()) for path, methods in described()["paths"].items() for method in methods}
+    assert served == found - {("/__admin", "GET"), ("/metrics", "GET")}
+    assert all(operation["summary"] for methods in described()["paths"].values() for operation in methods.values())
 
 
 def test_a_path_with_a_name_is_told_from_one_with_a_parameter() -> None:
-    assert operations_of("/__admin/hub/clients") is DOCUMENT["paths"]["/__admin/hub/clients"]
-    assert operations_of("/__admin/lrms/x") is DOCUMENT["paths"]["/__admin/lrms/{client_id}"]
+    assert operations_of("/__admin/hub/clients") is described()["paths"]["/__admin/hub/clients"]
+    assert operations_of("/__admin/lrms/x") is described()["paths"]["/__admin/lrms/{client_id}"]
     assert operations_of("/__admin/nothing") is None
 
 
@@ -66,7 +66,7 @@ def test_the_rules_of_an_lrm_have_their_own_kinds() -> None:
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_every_parameter_is_explained(name: str) -> None:
-    schema = DOCUMENT["components"]["schemas"][f"fault-{name}"]
+    schema = described()["components"]["schemas"][f"fault-{name}"]
     assert all(each["description"] for each in schema["properties"].values())
     assert {*schema["properties"]} == {*KINDS[name].texts()}
 
