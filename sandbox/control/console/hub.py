@@ -2,7 +2,7 @@
 
 GET  /hub                    queues, connections, rates, latest messages, faults, trials, the catalogue of errors
 GET  /hub/direct             the part that changes, as server-sent events
-GET  /hub/message?id=        the way of a message or of an appointment's messages through the hub
+GET  /hub/message?id=        each step of a message, or of the messages about an appointment
 POST /hub/provoquer          cause=<name in the catalogue>
 POST /hub/essai              to=<client id>, case=<trial>
 POST /hub/pannes             panne=<offer>, client=<client id or empty>; /hub/pannes/{id}/arreter
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.control.console.durations import duration
 from sandbox.control.console.hub_faults import offers, request_of
 from sandbox.control.console.hub_trials import TITLES, HubTrials
 from sandbox.control.console.rates import draw
@@ -32,9 +33,9 @@ from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, EventStream, Streams
 
-EVERY_S = 1.0  # between two looks of an open page
-RECENT, LATEST = 2_000, 20  # exchanges that are looked through for the hub's, and messages that are shown
-MOST_FOUND = 200  # exchanges of a message's way
+EVERY_S = 1.0  # between two updates of an open page
+RECENT, LATEST = 2_000, 20  # exchanges that are searched for those of the hub; messages that are shown
+MOST_FOUND = 200  # steps of a message that are shown
 LONGEST_ID = 200
 OUTCOMES = {
     "routed": ("distribué", "distribués"),
@@ -58,7 +59,7 @@ class HubPages:
         return [
             Route("/hub", self.page),
             Route("/hub/direct", self.live),
-            Route("/hub/message", self.way),
+            Route("/hub/message", self.message),
             Route("/hub/provoquer", self.provoke, methods=["POST"]),
             Route("/hub/essai", self.try_case, methods=["POST"]),
             Route("/hub/pannes", self.add_fault, methods=["POST"]),
@@ -66,7 +67,7 @@ class HubPages:
         ]
 
     def stop(self) -> None:
-        """The console stops."""
+        """End the open streams."""
         self._streams.stop()
 
     async def page(self, request: Request) -> Response:
@@ -88,7 +89,7 @@ class HubPages:
     async def live(self, request: Request) -> EventStream:
         return self._streams.answer(self._changes())
 
-    async def way(self, request: Request) -> Response:
+    async def message(self, request: Request) -> Response:
         term = request.query_params.get("id", "").strip()[:LONGEST_ID]
         found = self._plane.journal.concerning(term, MOST_FOUND) if term else []
         return self._pages.render(request, "hub_message.html", term=term, steps=[_step(each) for each in found])
@@ -123,8 +124,6 @@ class HubPages:
         flash(request, "La panne est levée.")
         return redirect("/hub#pannes")
 
-    # -- what changes
-
     async def _changes(self) -> AsyncGenerator[Event, None]:
         shown = ""
         while True:
@@ -135,7 +134,7 @@ class HubPages:
             await asyncio.sleep(EVERY_S)
 
     def _fragment(self) -> str:
-        """Made once for all open pages."""
+        """The part of the page that changes; made at most twice a second, for all open pages together."""
         now = asyncio.get_running_loop().time()
         if now >= self._due:
             self._due = now + EVERY_S / 2
@@ -165,21 +164,7 @@ class HubPages:
 def _ages(report: HubReport | None, now: float) -> dict[tuple[str, str], str]:
     """How long the oldest message of each queue has waited, in French."""
     rows = report.queues if report is not None else ()
-    return {(row.vhost, row.name): _duration(now - row.oldest) for row in rows if row.oldest is not None}
-
-
-def _duration(seconds: float) -> str:
-    """`7 s`, `3 min 20 s`, `5 h 02 min`, `2 j 3 h`."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} j {hours % 24} h"
+    return {(row.vhost, row.name): duration(now - row.oldest) for row in rows if row.oldest is not None}
 
 
 def _instant(seconds: float) -> datetime:
@@ -187,22 +172,24 @@ def _instant(seconds: float) -> datetime:
 
 
 def _name_of(code: int) -> str:
-    """The official name of a code that a message got."""
+    """The official name of an error code, "" for another number."""
     return HubCode(code).name if code in HubCode._value2member_map_ else ""
 
 
 def _catalogue() -> list[tuple[HubCode, str, list[Any]]]:
-    """Code, meaning, provocations."""
+    """Each error code with its meaning and the messages that provoke it."""
     return [(code, text, [each for each in PROVOCATIONS if each.code == code]) for code, text in MEANINGS.items()]
 
 
-_CARRIED = {".message": "Message distribué", ".ack": "Acquittement final distribué", ".info": "Erreur distribuée"}
+_DELIVERED = {".message": "Message distribué", ".ack": "Acquittement final distribué", ".info": "Erreur distribuée"}
 
 
 def _step(exchange: Exchange) -> dict[str, Any]:
-    """One line of a message's way: when, who, what, with which code."""
+    """One step of a message for the page: when, who, what, with which code."""
     if exchange.actor == "hub":
-        what = _CARRIED.get("." + exchange.note.rpartition(".")[2], "Message pris") if not exchange.status else "Refusé"
+        what = (
+            _DELIVERED.get("." + exchange.note.rpartition(".")[2], "Message pris") if not exchange.status else "Refusé"
+        )
         if exchange.status == HubCode.DEAD_LETTER_QUEUED:
             what = "Mort en file, signalé à son expéditeur"
     else:

@@ -1,4 +1,7 @@
-"""endpoints.json: how everything finds everything. Its field names are a public interface: add, never rename."""
+"""endpoints.json: the addresses, certificates, clients and examples of a running sandbox, for programs and tests.
+
+Its member names are a public interface: members are added, never renamed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ Added = Mapping[str, Mapping[str, str]]  # certificate files (absolute paths) of
 
 
 def document(context: Context, added: Added, *, relative_to: Path | None = None) -> dict[str, Any]:
-    """The whole document. Certificate paths are relative to `relative_to`, absolute without it and for `added`."""
+    """The document. Certificate paths are relative to `relative_to`, absolute without it and for `added`."""
     settings, population = context.settings, context.population
     return {
         "version": __version__,
@@ -83,12 +86,12 @@ def _hub(context: Context) -> dict[str, Any]:
 
 
 def _bracketed(host: str) -> str:
-    """A host as a URL writes it."""
+    """A host as it is written in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
-    """Files, and beside those of clients and servers the CN and OU that their peers check."""
+    """The certificate files; those of clients and servers with the CN and OU that their peers check."""
     pki, settings = context.pki, context.settings
     if pki is None:
         return {"ca": None, "crl": None, "server": None, "clients": {}, "servers": {}, "bad": {}}
@@ -114,7 +117,7 @@ def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
 
 
 def _subject(context: Context, name: str) -> Subject:
-    """Whom the certificate of that name names."""
+    """The subject of the certificate of that name: the SAS platform, an editor or a client of the hub."""
     if name == "sas":
         return sas_subject()
     editor = context.population.editors.get(name)
@@ -141,7 +144,7 @@ def _regulators(context: Context) -> list[dict[str, str]]:
 
 
 def write(context: Context, added: Added) -> None:
-    """Put the file into the data directory, and its copy where `--ready-file` says: atomically, copy last."""
+    """Write the file into the data directory, then its copy where `--ready-file` says; each appears whole."""
     base = context.settings.data
     _put(base / FILE, document(context, added, relative_to=base))
     if context.settings.ready_file:
@@ -149,7 +152,7 @@ def write(context: Context, added: Added) -> None:
 
 
 def remove(data_dir: Path, ready_file: str | None) -> None:
-    """Take both away: nobody may start from a sandbox that is not there."""
+    """Remove the file and its copy, so that no program takes a stopped sandbox for a running one."""
     (data_dir / FILE).unlink(missing_ok=True)
     if ready_file:
         Path(ready_file).unlink(missing_ok=True)

@@ -67,7 +67,7 @@ class BehaviourRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Behaviours:
-    """The rules in the World. Every change is durable and with all roles when it returns."""
+    """The rules in the World. Every change is durable and known to all roles when the call returns."""
 
     def __init__(self, worlds: Worlds, switchboard: Switchboard, context: Context, new_id: Callable[[], str]) -> None:
         self._worlds, self._switchboard, self._new_id = worlds, switchboard, new_id
@@ -81,7 +81,7 @@ class Behaviours:
         return {each.samu: each for each in territories if each.samu not in external}
 
     def lrm(self, client_id: str) -> Territory:
-        """Whose LRM it is. Raises RequestError 404."""
+        """The territory of an LRM that the sandbox runs itself. Raises RequestError 404."""
         found = self.lrms.get(client_id)
         if found is None:
             known = ", ".join(self.lrms)
@@ -89,7 +89,7 @@ class Behaviours:
         return found
 
     def rules(self, client_id: str) -> list[Fault]:
-        """Its rules, the oldest first."""
+        """The rules of an LRM, the oldest first."""
         return [fault for fault in self._worlds.world.faults if _is_of(fault, client_id)]
 
     def document(self, client_id: str) -> Behaviour:
@@ -102,17 +102,17 @@ class Behaviours:
         return Behaviour(client_id, rules, {name: Kind(each.sentence, each.texts()) for name, each in kinds().items()})
 
     async def put(self, client_id: str, wanted: Iterable[RuleRequest]) -> None:
-        """These rules and no others. Raises RequestError 400 or 422, Laggards."""
+        """Replace the rules of an LRM. Raises RequestError 400 or 422, Laggards."""
         fresh = tuple(self._checked(client_id, rule) for rule in wanted)
         await self._revise(client_id, lambda before: fresh)
 
     async def add(self, client_id: str, wanted: RuleRequest) -> None:
-        """One rule more. Raises RequestError 400 or 422, Laggards."""
+        """Add a rule. Raises RequestError 400 or 422, Laggards."""
         fresh = self._checked(client_id, wanted)
         await self._revise(client_id, lambda before: (*before, fresh))
 
     async def remove(self, client_id: str, rule_id: str) -> None:
-        """One rule less; it may be gone already. Raises Laggards."""
+        """Remove a rule, if it is still there. Raises Laggards."""
         await self._revise(client_id, lambda before: tuple(rule for rule in before if rule.id != rule_id))
 
     async def _revise(self, client_id: str, change: Callable[[tuple[Fault, ...]], tuple[Fault, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Which editors the SAS core asks for slots while the sandbox runs: what `__admin/interfaces` reads and changes.
+"""Which editors the SAS core asks for slots while the sandbox runs.
 
 A disabled editor is not called by searches, whoever runs it; its practitioners are no candidates meanwhile. What it
 sends (INT_R03) is taken, and accounts of regulators reach it (INT_R02). Changed as everything of the World is.
@@ -19,7 +19,7 @@ from sandbox.population.people import Population
 
 
 class InterfaceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT. `enabled`: is this editor asked for slots."""
+    """`enabled`: is this editor asked for slots."""
 
     enabled: bool
 
@@ -34,7 +34,7 @@ class Interface(msgspec.Struct):
 
 
 def editor(population: Population, slug: str) -> Editor:
-    """The editor of that slug, ours or a vendor's. Raises RequestError 404."""
+    """The editor of that slug, also one that a vendor runs. Raises RequestError 404."""
     if slug not in population.editors:
         known = ", ".join(population.editors)
         raise RequestError(404, Issue("not-found", f"no editor '{slug}' (known: {known})", "slug"))
@@ -48,7 +48,7 @@ def document(editor: Editor, worlds: Worlds) -> Interface:
 
 
 def documents(population: Population, worlds: Worlds) -> Iterator[Interface]:
-    """All of them."""
+    """All editors."""
     return (document(each, worlds) for each in population.editors.values())
 
 

@@ -1,7 +1,7 @@
 """What editors owe the SAS core by INT_R03, one by one, and how to have them send again what it refused.
 
 The lists come with the health of the role `editors` (at most a second old; 20 appointments of an editor, `waiting` and
-`refused` count them all). Sending again is a switch of the World whose value is a fresh word each time.
+`refused` count them all). Sending again is a switch of the World whose value is a new random word each time.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
-from sandbox.control.console.hub import _duration
+from sandbox.control.console.durations import duration
 from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
 from sandbox.hub.meters import Meters
@@ -252,7 +252,7 @@ def test_rates_are_drawn_as_stacked_bars() -> None:
     [(-1, "0 s"), (59.9, "59 s"), (200, "3 min 20 s"), (18_120, "5 h 02 min"), (183_600, "2 j 3 h")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 async def test_whom_the_broker_threw_out_is_shown_and_counted(control: Control, browser: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""Faults: what is a valid one, what each kind does, which one strikes."""
+"""Faults: what is a valid one, what each kind does, which one applies."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def active(*faults: Fault) -> RequestFaults:
     return found
 
 
-def test_fault_strikes_its_actor_and_flow_only() -> None:
+def test_fault_applies_to_its_actor_and_flow_only() -> None:
     faults = active(fault(flow="INT_R01"))
     assert faults.apply(AZUR, "INT_R01") == applied(0.1, None, "f1")
     assert faults.apply(AZUR, "INT_R02") is None
     assert faults.apply("sas", "INT_R01") is None
 
 
-def test_fault_without_flow_strikes_every_flow() -> None:
+def test_fault_without_flow_applies_to_every_flow() -> None:
     faults = active(fault(kind="status"))
     assert faults.apply(AZUR, "INT_R04") == applied(0, 503, "f1")
     assert faults.apply(AZUR, "UI") == applied(0, 503, "f1")
@@ -131,11 +131,11 @@ def test_counted_fault_stops_after_its_hits() -> None:
     assert faults.hits() == {"f1": 2}
 
 
-def test_improbable_fault_strikes_about_as_often_as_it_says() -> None:
+def test_improbable_fault_applies_about_as_often_as_it_says() -> None:
     faults = active(fault(probability=0.25))
-    struck = sum(faults.apply(AZUR, "UI") is not None for _ in range(1000))
-    assert 200 < struck < 300
-    assert faults.hits() == {"f1": struck}
+    applied = sum(faults.apply(AZUR, "UI") is not None for _ in range(1000))
+    assert 200 < applied < 300
+    assert faults.hits() == {"f1": applied}
 
 
 def test_hits_survive_another_revision_but_not_a_reset_or_the_end_of_the_fault() -> None:

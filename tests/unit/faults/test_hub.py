@@ -1,4 +1,4 @@
-"""Faults inside the hub: which are valid, which strike what."""
+"""Faults inside the hub: which are valid, which apply to what."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def test_unusable_fault_is_refused_and_its_culprit_named(fields: dict[str, Any],
     assert (caught.value.status, caught.value.issues[0].expression) == (status, expression)
 
 
-def test_fault_without_filters_strikes_every_message() -> None:
+def test_fault_without_filters_applies_to_every_message() -> None:
     assert [each.fault.id for each in faults(fault(params={})).apply(CREATION)] == ["f1"]
 
 
 @pytest.mark.parametrize(
-    ("params", "strikes"),
+    ("params", "applies"),
     [
         ({"client": SAMU}, True),
         ({"client": PLATFORM}, True),
@@ -95,8 +95,8 @@ def test_fault_without_filters_strikes_every_message() -> None:
         ({"client": SAMU, "message": "update"}, False),
     ],
 )
-def test_filters_narrow_a_fault_to_a_client_and_a_kind_of_message(params: dict[str, Any], strikes: bool) -> None:
-    assert bool(faults(fault(params=params)).apply(CREATION)) is strikes
+def test_filters_narrow_a_fault_to_a_client_and_a_kind_of_message(params: dict[str, Any], applies: bool) -> None:
+    assert bool(faults(fault(params=params)).apply(CREATION)) is applies
 
 
 def test_counted_fault_stops_after_its_hits() -> None:
@@ -105,7 +105,7 @@ def test_counted_fault_stops_after_its_hits() -> None:
     assert counted.hits() == {"f1": 2}
 
 
-def test_states_of_the_hub_strike_no_message() -> None:
+def test_states_of_the_hub_apply_to_no_message() -> None:
     found = faults(fault("pause"), fault("restart", "f2"))
     assert not found
     assert found.apply(CREATION) == []
@@ -120,7 +120,7 @@ def test_faults_of_others_do_not_concern_the_hub() -> None:
     assert found.restarts == {}
 
 
-def test_fault_that_ended_strikes_no_more() -> None:
+def test_fault_that_ended_applies_no_more() -> None:
     found = faults(fault(params={}), fault("pause", "f2"))
     found.update(World(revision=1))
     assert not found.apply(CREATION)

@@ -1,4 +1,4 @@
-"""Behaviours of an LRM: which are valid, which strike what."""
+"""Behaviours of an LRM: which are valid, which apply to what."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_used_is_refused_where_it_is_wrong(
     assert (caught.value.status, caught.value.issues[0].expression) == (status, expression)
 
 
-def test_only_those_of_this_lrm_and_this_kind_of_message_strike() -> None:
+def test_only_those_of_this_lrm_and_this_kind_of_message_apply() -> None:
     other = fault("ack-twice", "f2", target="lrm:fr.health.samu350")
     latency = Fault(id="f3", kind="latency", target=f"lrm:{SAMU}", params={"ms": 1})
     found = faults(fault("ack-never"), other, latency, fault("ack-twice", "f4"))
@@ -84,7 +84,7 @@ def test_only_those_of_this_lrm_and_this_kind_of_message_strike() -> None:
     assert found.hits() == {"f1": 1, "f2": 0, "f3": 0, "f4": 2}
 
 
-def test_count_and_probability_bound_how_often_it_strikes() -> None:
+def test_count_and_probability_bound_how_often_it_applies() -> None:
     found = faults(fault("ack-twice", count=2))
     assert [found.handling("create").faults for _ in range(4)] == ["f1", "f1", "", ""]
 
@@ -97,7 +97,7 @@ def test_count_and_probability_bound_how_often_it_strikes() -> None:
     assert drawn(1) != drawn(2)
 
 
-def test_deafness_is_a_state_and_strikes_no_message() -> None:
+def test_deafness_is_a_state_and_applies_to_no_message() -> None:
     found = faults(fault(DEAF))
     assert found.deaf
     assert found.handling("create") is PLAIN
