@@ -2,7 +2,7 @@
 
 `put` gives the writes of an entry, to be joined to the caller's own commit: the appointment and its message exist
 together or not at all. `wake`, after that commit, lets the entry be sent as soon as it is on disk. Entries of one
-key go strictly one after the other, at most `concurrency` keys at a time. An entry is deleted once it was sent;
+key go strictly one after the other, a few keys at a time (`SendingPolicy`). An entry is deleted once it was sent;
 the delete is not waited for, so after a crash the latest entries may be sent again (in order): receivers must be
 idempotent, as INT_R02, INT_R03 and the Hub's distributionID are. While the store refuses, nothing is sent: it could not
 be marked as sent. Sending goes on by itself once the store takes writes again.
@@ -71,6 +71,19 @@ class Entry:
     due: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendingPolicy:
+    """How an outbox sends. `concurrency`: keys at a time. Pauses in seconds: the first one after a failure is doubled
+    at each further one, up to the longest; each is drawn between half and all of it."""
+
+    concurrency: int = 16
+    first_pause: float = 0.2
+    longest_pause: float = 30.0
+
+
+USUAL = SendingPolicy()
+
+
 class _Row(msgspec.Struct, omit_defaults=True):
     key: str
     ref: str = ""
@@ -103,8 +116,7 @@ _decode_sequence = msgspec.json.Decoder(_Sequence).decode
 
 class Outbox:
     """See the module. `send` is given one entry; it returns when the peer has it, raises PeerError to be called
-    again, Abandon to give up. `backoff`: first and longest pause in seconds, doubled at each failure, each pause
-    drawn between half and all of it.
+    again, Abandon to give up.
     """
 
     def __init__(
@@ -115,12 +127,11 @@ class Outbox:
         *,
         clock: Clock,
         entropy: Entropy,
-        concurrency: int = 16,
-        backoff: tuple[float, float] = (0.2, 30.0),
+        policy: SendingPolicy = USUAL,
     ) -> None:
         self._store, self._name, self._send = store, name, send
         self._clock, self._entropy = clock, entropy
-        self._concurrency, self._backoff = concurrency, backoff
+        self._policy = policy
         self._lanes: dict[str, deque[_Waiting]] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()  # at most one element per lane
         self._undecided: dict[str, None] = {}  # ids that were given, and whose commit was not seen yet
@@ -163,7 +174,7 @@ class Outbox:
         if self._collector is not None:
             return
         self._collector = keep(self._collect_for_ever, f"outbox {self._name}")
-        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._concurrency)}
+        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._policy.concurrency)}
         for key, lane in self._lanes.items():
             lane[0].due = None
             self._ready.put_nowait(key)
@@ -378,7 +389,7 @@ class Outbox:
         _log.error("outbox %s: entry %s (%s) abandoned: %s", self._name, entry.id, entry.ref, reason)
 
     def _put_off(self, key: str, waiting: _Waiting, error: str) -> None:
-        first, longest = self._backoff
+        first, longest = self._policy.first_pause, self._policy.longest_pause
         pause = min(longest, first * 2.0 ** min(waiting.attempts - 1, 60))
         pause *= 0.5 + self._entropy.chance() / 2
         waiting.last_error = self.last_error = error

@@ -27,7 +27,7 @@ from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.text.json_input import read_json
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
 
@@ -185,12 +185,10 @@ class Emitter:
         return await self._http.request(
             dispatch.method,
             self._base + dispatch.path,
-            peer="sas",
-            flow=Flow.INT_R03,
+            callee=Callee("sas", Flow.INT_R03, ref),
             headers=_HEADERS,
             body=bytes(dispatch.resource),
             timeout=TIMEOUT_S,
-            ref=ref,
         )
 
 

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from sandbox.store import outbox as outbox_module
 from sandbox.store import outbox as outboxes
 from sandbox.store.embedded import tables
 from sandbox.store.embedded.tables import open_store
-from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox
+from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox, SendingPolicy
 from sandbox.store.protocol import Delete, Put, Store
 from tests.support.sandboxes import eventually
 
@@ -72,9 +73,9 @@ def peer() -> Peer:
     return Peer()
 
 
-def outbox_of(store: Store, peer: Peer, **options: object) -> Outbox:
-    settings = {"backoff": (0.001, 0.004)} | options
-    return Outbox(store, "l02", peer.send, clock=CLOCK, entropy=seeded(1), **settings)  # type: ignore[arg-type]
+def outbox_of(store: Store, peer: Peer, **options: Any) -> Outbox:
+    policy = replace(SendingPolicy(first_pause=0.001, longest_pause=0.004), **options)
+    return Outbox(store, "l02", peer.send, clock=CLOCK, entropy=seeded(1), policy=policy)
 
 
 async def add(store: Store, outbox: Outbox, key: str, ref: str, payload: bytes = b"{}") -> str:
@@ -180,7 +181,7 @@ async def test_entries_of_one_key_keep_their_order_whatever_fails(tmp_path: Path
 
 async def test_a_key_that_fails_does_not_hold_up_the_others(tmp_path: Path, peer: Peer) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, concurrency=1, backoff=(60.0, 60.0))
+    outbox = outbox_of(store, peer, concurrency=1, first_pause=60.0, longest_pause=60.0)
     peer.behave = unreachable("stuck", times=1_000)
     await outbox.start()
     await add(store, outbox, "a", "stuck")
@@ -199,26 +200,26 @@ async def test_a_key_that_fails_does_not_hold_up_the_others(tmp_path: Path, peer
 
 async def test_pauses_double_up_to_the_longest_with_jitter(tmp_path: Path, peer: Peer) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(0.001, 0.008))
+    outbox = outbox_of(store, peer, first_pause=100, longest_pause=800)
     peer.behave = unreachable("late", times=8)
-    pauses: list[float] = []
-    loop = asyncio.get_running_loop()
-    call_later = loop.call_later
-
-    def noted(delay: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
-        if callback == outbox._resume:
-            pauses.append(delay)
-        return call_later(delay, callback, *arguments)
-
-    loop.call_later = noted  # type: ignore[assignment,method-assign]
     await outbox.start()
     await add(store, outbox, "a", "late")
+    pauses = []
+    for attempt in range(1, 9):
+        (entry,) = await eventually(lambda attempt=attempt: put_off(outbox, attempt))
+        pauses.append((entry.due - CLOCK.now()).total_seconds())
+        outbox.hurry()
     await peer.until(lambda: bool(peer.received))
-    for pause, whole in zip(pauses, [0.001, 0.002, 0.004, *[0.008] * 5], strict=True):
+    for pause, whole in zip(pauses, [100, 200, 400, *[800] * 5], strict=True):
         assert whole / 2 <= pause <= whole
     assert len(set(pauses)) == 8
     await outbox.stop()
     await store.close()
+
+
+def put_off(outbox: Outbox, attempts: int) -> list[Entry]:
+    """The entries that wait for another attempt after so many."""
+    return [entry for entry in outbox.pending() if entry.due is not None and entry.attempts == attempts]
 
 
 async def test_no_more_keys_are_in_flight_than_allowed(tmp_path: Path, peer: Peer) -> None:
@@ -265,7 +266,7 @@ async def test_a_bug_met_by_one_entry_neither_loses_it_nor_stops_the_others(
     tmp_path: Path, peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(60.0, 60.0))
+    outbox = outbox_of(store, peer, first_pause=60.0, longest_pause=60.0)
 
     def behave(entry: Entry) -> None:
         if entry.ref == "odd":
@@ -381,7 +382,6 @@ async def test_a_failure_while_stopping_does_not_send_a_key_twice_at_a_time_late
     await asyncio.sleep(0)
     peer.gate.set()
     await stopping
-    assert outbox._timers == {}
     await outbox.start()
     await peer.until(lambda: len(peer.received) == 3)
     assert peer.refs() == ["a0", "a1", "a2"]
@@ -498,12 +498,12 @@ async def test_what_was_abandoned_is_found_by_key_and_dismissed_also_after_a_res
 async def test_what_is_put_off_goes_at_once_when_hurried(tmp_path: Path, peer: Peer) -> None:
     peer.behave = unreachable("1", times=1)
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(3600.0, 3600.0))
+    outbox = outbox_of(store, peer, first_pause=3600.0, longest_pause=3600.0)
     await outbox.start()
     await add(store, outbox, "k", "1")
     await add(store, outbox, "k", "2")
     await peer.until(lambda: peer.calls == 1 and not peer.busy["k"])
-    await eventually(lambda: outbox._timers)
+    await eventually(lambda: put_off(outbox, 1))
     assert [(entry.ref, entry.attempts) for entry in outbox.pending_of("k")] == [("1", 1), ("2", 0)]
     assert outbox.pending_of("other") == []
     outbox.hurry()
