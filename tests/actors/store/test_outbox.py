@@ -154,7 +154,7 @@ async def test_ids_without_a_commit_are_forgotten_in_the_end(
         writes = outbox.put("k", b"{}", ref=str(number))
         if number == 5:
             store.commit(*writes)
-    assert len(outbox._undecided) <= 21
+    assert len(outbox._new._undecided) <= 21
     await outbox.start()
     await peer.until(lambda: bool(peer.received))
     assert peer.refs() == ["5"]
@@ -254,7 +254,7 @@ async def test_an_abandoned_entry_is_kept_aside_and_the_next_one_goes(
     await peer.until(lambda: bool(peer.received))
     await outbox.stop()
     assert peer.refs() == ["next"]
-    (failed,) = outbox.failed()
+    (failed,) = outbox.abandoned.entries()
     assert failed == Entry(id, "a", b"\xfe", "hopeless", attempts=1, last_error="refused for good")
     assert (store.count("l02"), outbox.depth, outbox.last_error) == (0, 0, "refused for good")
     row = store.table("l02.failed").get(doc_id=id)
@@ -460,10 +460,10 @@ async def test_what_was_abandoned_while_the_store_refused_is_kept_aside_later(
         await store.barrier()
     peer.gate.set()
     await eventually(lambda: outbox.last_error)
-    assert outbox.failed_count == 0
+    assert outbox.abandoned.count == 0
     disk.full = False
-    await eventually(lambda: outbox.failed_count == 1)
-    assert (peer.calls, [entry.ref for entry in outbox.failed_of("a")]) == (1, ["never"])
+    await eventually(lambda: outbox.abandoned.count == 1)
+    assert (peer.calls, [entry.ref for entry in outbox.abandoned.of("a")]) == (1, ["never"])
     await outbox.stop()
     await store.close()
 
@@ -483,15 +483,15 @@ async def test_what_was_abandoned_is_found_by_key_and_dismissed_also_after_a_res
         await add(store, outbox, key, ref)
     await peer.until(lambda: peer.calls == 4)
     await outbox.stop()
-    assert outbox.failed_count == 3
-    assert sorted(outbox.failed_keys()) == ["a", "b"]
-    assert [entry.last_error for entry in outbox.failed_of("a")] == ["no 1", "no 3"]
-    assert outbox.failed_of("c") == []
+    assert outbox.abandoned.count == 3
+    assert sorted(outbox.abandoned.all_keys()) == ["a", "b"]
+    assert [entry.last_error for entry in outbox.abandoned.of("a")] == ["no 1", "no 3"]
+    assert outbox.abandoned.of("c") == []
     again = outbox_of(store, peer)
-    assert [entry.ref for entry in again.failed_of("a")] == ["1", "3"]
-    await store.commit(*again.dismiss("a"))
-    assert (again.failed_of("a"), again.dismiss("a"), list(again.failed_keys())) == ([], (), ["b"])
-    assert again.failed_count == 1
+    assert [entry.ref for entry in again.abandoned.of("a")] == ["1", "3"]
+    await store.commit(*again.abandoned.dismiss("a"))
+    assert (again.abandoned.of("a"), again.abandoned.dismiss("a"), list(again.abandoned.all_keys())) == ([], (), ["b"])
+    assert again.abandoned.count == 1
     await store.close()
 
 
