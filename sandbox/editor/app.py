@@ -48,7 +48,7 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
-from sandbox.net.http.at_once import Ready
+from sandbox.net.descriptors import Capacity
 from sandbox.net.http.body import read_body
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.conditions import conditions_of, weak_etag
@@ -68,6 +68,7 @@ from sandbox.net.http.fhir_http import (
     to_metadata,
     wants_representation,
 )
+from sandbox.net.http.immediate import ReadyAnswer
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
@@ -75,7 +76,7 @@ from sandbox.pki.subjects import sas_subject
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.console import Access, console, leading_to
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.oidc import AT_PLATFORM, RelyingParty
 from sandbox.web.pages import Pages
 from sandbox.web.sse import Streams
@@ -150,7 +151,7 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
         routes,
         role=f"editor-{editor.slug}",
         handlers=handlers,
-        access=Access(Ended(context, store)),
+        access=Access(EndedSessions(context, store)),
     )
     desk = Desk(
         editor=editor,
@@ -185,7 +186,7 @@ class FhirPort:
         self._endpoint = answering(self._answer)
         self._searched = {f"/{slug}/fhir/Slot": vendor for slug, vendor in vendors.items()}
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         """The answer to a plain search of slots, as there are most of them; mistakes are answered as any other."""
         vendor = self._searched.get(scope["path"])
         if vendor is None or not is_plain_get(scope) or vendor.desk.manners.quirks:
@@ -359,15 +360,17 @@ class Editors:
     def _fhir_listener(self) -> Listener:
         context = self._context
         port = FhirPort(self._vendors)
-        guarded = RequirePeer(port, _is_sas, at_once=port.at_once)
+        guarded = RequirePeer(port, _is_sas, immediate=port.immediate)
         names = {(_SAS.cn, _SAS.ou): "sas"}
-        edge = Edge(guarded, context, identify_fhir(_hosted(context)), at_once=guarded.at_once, names=names)
+        edge = Edge(guarded, context, identify_fhir(_hosted(context)), immediate=guarded.immediate, names=names)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
         of_one = max(1000, 2 * context.settings.editor_concurrency * len(self._vendors))  # the SAS core asks them all
         sock = context.sockets[EDITORS_FHIR]
-        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, console=False, of_one=of_one)
+        return Listener(
+            edge, sock, tls=tls, refused=refused, immediate=edge.immediate, capacity=Capacity(False, of_one)
+        )
 
     def _pages_listener(self) -> Listener:
         context = self._context

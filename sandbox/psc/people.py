@@ -74,7 +74,7 @@ class People:
         self._people[id] = person
 
 
-class PeopleDesk:
+class PeopleHandlers:
     """The two interactions of `/psc/people/<id>`. `clients` by client id."""
 
     def __init__(self, people: People, clients: Mapping[str, Client]) -> None:

@@ -19,12 +19,12 @@ from sandbox.psc.client_endpoints import ClientEndpoints, token_error
 from sandbox.psc.clients import Client, registered_clients
 from sandbox.psc.flow import AuthorizeError, TokenError
 from sandbox.psc.login_pages import LoginPages
-from sandbox.psc.people import People, PeopleDesk
+from sandbox.psc.people import People, PeopleHandlers
 from sandbox.psc.realms import PREFIX, Realm, realms
 from sandbox.psc.tokens import Signer
 from sandbox.store.protocol import Store
 from sandbox.web.console import Access, application, leading_to
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.pages import Pages, redirect
 
 Handler: TypeAlias = Callable[[Realm, Request], Awaitable[Response]]
@@ -34,7 +34,7 @@ class Provider:
     """The provider: its realms, their clients and the application that serves them."""
 
     def __init__(self, context: Context, signer: Signer, people: People, store: Store | None = None) -> None:
-        self._context, self._ended, self.people = context, Ended(context, store), people
+        self._context, self._ended, self.people = context, EndedSessions(context, store), people
         self.clients: Mapping[str, Client] = registered_clients(
             context.settings, context.population.editors.values(), context.secret
         )
@@ -54,7 +54,7 @@ class Provider:
     def application(self) -> ASGIApp:
         """The ASGI application."""
         psc, platform = self.realms
-        people = PeopleDesk(self.people, self.clients)
+        people = PeopleHandlers(self.people, self.clients)
         below = [
             self._pages.static_route(),
             Route("/", self._logins.home),

@@ -22,6 +22,7 @@ from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context, Service
+from sandbox.net.descriptors import FOR_PARTNERS
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
 from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found, to_metadata
@@ -44,7 +45,7 @@ from sandbox.sas.search.editors import Aggregator
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.console import Access, console, leading_to
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -108,7 +109,9 @@ class SasCore:
         self.api = api.app()
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
-        pages = console(context, self.console.pages, routes, role=ROLE, access=Access(Ended(context, self.store)))
+        pages = console(
+            context, self.console.pages, routes, role=ROLE, access=Access(EndedSessions(context, self.store))
+        )
         return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:
@@ -147,7 +150,7 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
     tls = listener_contexts(context.pki, client_certificate="required" if required else "optional")
     told = refusals(context, ROLE, Flow.INT_R03)
     return [
-        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, console=False),
+        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, capacity=FOR_PARTNERS),
         Listener(pages, context.sockets[SAS_UI]),
     ]
 

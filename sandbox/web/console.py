@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from sandbox.kernel.errors import RequestError
 from sandbox.net.context import Context
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.errors import error_handlers
 from sandbox.web.gate import Gate
 from sandbox.web.headers import secure, trusted_hosts
@@ -31,7 +31,7 @@ class Access:
     (`gate.py`), `wanted` says to people which; without any everybody may.
     """
 
-    ended: Ended | None = None
+    ended: EndedSessions | None = None
     passwords: Collection[str] = ()
     wanted: str = ""
 

@@ -35,7 +35,7 @@ from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
 from sandbox.net.link import Switchboard
 from sandbox.partners import Format
-from sandbox.pki.desk import CertificateService
+from sandbox.pki.certificate_service import CertificateService
 from sandbox.pki.manifest import locked
 from sandbox.store.protocol import Delete, Put, Store
 

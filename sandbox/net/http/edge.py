@@ -23,7 +23,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http.at_once import AtOnce, Ready
+from sandbox.net.http.immediate import ImmediateAnswers, ReadyAnswer
 from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
 from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
@@ -73,10 +73,10 @@ class Edge:
         context: Context,
         identify: Callable[[Scope], tuple[str, str]],
         *,
-        at_once: AtOnce | None = None,
+        immediate: ImmediateAnswers | None = None,
         names: Names | None = None,
     ) -> None:
-        self._app, self._identify, self._ready = HttpRules(app), identify, at_once
+        self._app, self._identify, self._ready = HttpRules(app), identify, immediate
         self._names: Names = names or {}
         self._journal, self._clock = context.journal, context.clock
         self._faults = active_faults(context)
@@ -124,7 +124,7 @@ class Edge:
                 )
             )
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         """What the application answers at once, journalled; nothing where the World has something to carry out."""
         actor, flow = self._identify(scope)
         if self._ready is None or self._faults.concern(actor):
@@ -225,10 +225,12 @@ class RequirePeer:
     Without TLS (`--no-mtls`) everybody passes: there is no certificate to look at.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool], *, at_once: AtOnce | None = None) -> None:
-        self._app, self._allowed, self._ready = app, allowed, at_once
+    def __init__(
+        self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool], *, immediate: ImmediateAnswers | None = None
+    ) -> None:
+        self._app, self._allowed, self._ready = app, allowed, immediate
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         """What the application answers at once to whom it lets in."""
         return self._ready(scope) if self._ready is not None and self._lets_in(scope) else None
 

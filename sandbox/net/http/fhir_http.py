@@ -23,9 +23,9 @@ from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.net.http.at_once import Ready
 from sandbox.net.http.body import JSON_TYPES
 from sandbox.net.http.conditions import conditions_of
+from sandbox.net.http.immediate import ReadyAnswer
 from sandbox.net.http.preferences import preferences
 
 log = logging.getLogger(__name__)
@@ -105,10 +105,10 @@ def is_plain_get(scope: Scope) -> bool:
     return hosts == 1
 
 
-def ready_fhir(parts: Sequence[bytes]) -> Ready:
+def ready_fhir(parts: Sequence[bytes]) -> ReadyAnswer:
     """The answer 200 of this resource, which is there in pieces."""
     size = sum(map(len, parts))
-    return Ready(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
+    return ReadyAnswer(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
 
 
 def query_of(request: Request) -> str:

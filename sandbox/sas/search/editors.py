@@ -23,7 +23,7 @@ from sandbox.fhir.rules import natural
 from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, RequestError
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.search import breaker
@@ -275,12 +275,9 @@ class Aggregator:
         reply = await self._http.request(
             "GET",
             url,
-            peer=editor.slug,
-            flow=call.query.flow,
+            callee=Callee(editor.slug, call.query.flow, "", agreed_server(editor), self._largest),
             headers=_HEADERS,
             timeout=left,
-            agreed=agreed_server(editor),
-            largest=self._largest,
         )
         if reply.status != 200:
             raise PeerRefused(editor.slug, reply.status, reply.body)

@@ -23,7 +23,7 @@ from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
@@ -92,7 +92,9 @@ async def test_only_the_certificate_of_the_sas_core_comes_in(
     context: Context, editors: Editors, identity: str | None, status: int, called: str
 ):
     client = HttpClient(context, "test", identity)
-    reply = await client.request("GET", url(context, "/agenda-azur/fhir/metadata"), peer="agenda-azur", flow="INT_R01")
+    reply = await client.request(
+        "GET", url(context, "/agenda-azur/fhir/metadata"), callee=Callee("agenda-azur", "INT_R01")
+    )
     await client.close()
     assert reply.status == status
     kind = "CapabilityStatement" if status == 200 else "OperationOutcome"
@@ -158,7 +160,7 @@ async def test_a_search_is_answered_at_once_or_explained(
     query = slot_query([azur.id], now, now + timedelta(days=3), cpts=False) + extra
     client = HttpClient(context, "test", "sas")
     target = url(context, f"/agenda-azur/fhir/Slot?{query}")
-    reply = await client.request("GET", target, peer="agenda-azur", flow="INT_R01", headers=headers)
+    reply = await client.request("GET", target, callee=Callee("agenda-azur", "INT_R01"), headers=headers)
     await client.close()
     assert reply.status == status
     kind = "Bundle" if status == 200 else "OperationOutcome"
@@ -172,8 +174,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
     reply = await client.request(
         "POST",
         url(context, "/agenda-azur/fhir/Practitioner"),
-        peer="agenda-azur",
-        flow="INT_R02",
+        callee=Callee("agenda-azur", "INT_R02"),
         headers={"content-type": "application/fhir+json"},
         body=render_regulator(REGULATOR),
     )
@@ -186,7 +187,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
 async def test_pages_are_served_without_a_certificate(context: Context, editors: Editors):
     port = context.sockets[EDITORS_UI].getsockname()[1]
     client = HttpClient(context, "test", None)
-    reply = await client.request("GET", f"http://127.0.0.1:{port}/agenda-azur/connexion", peer="x", flow="UI")
+    reply = await client.request("GET", f"http://127.0.0.1:{port}/agenda-azur/connexion", callee=Callee("x", "UI"))
     await client.close()
     assert reply.status == 200
     assert "Mot de passe" in reply.body.decode()

@@ -21,7 +21,7 @@ from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
 from sandbox.net.http import rules
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, server_context
@@ -293,7 +293,7 @@ async def test_caller_and_edge_journal_the_same_exchange(pki: Pki, context: Cont
     client = HttpClient(context, "sas", "sas")
     try:
         reply = await client.request(
-            "GET", f"https://127.0.0.1:{port}/x?y=1", peer="agenda-azur", flow="INT_R01", ref="r"
+            "GET", f"https://127.0.0.1:{port}/x?y=1", callee=Callee("agenda-azur", "INT_R01", "r")
         )
         assert isinstance(reply, Reply)
     finally:
@@ -309,5 +309,5 @@ async def test_caller_and_edge_journal_the_same_exchange(pki: Pki, context: Cont
 async def test_port_that_nobody_serves_is_unreachable(context: Context, sock: socket.socket) -> None:
     client = HttpClient(context, "sas", "sas")
     with pytest.raises(PeerUnreachable):
-        await client.request("GET", f"https://127.0.0.1:{sock.getsockname()[1]}/", peer="x", flow="INT_R01")
+        await client.request("GET", f"https://127.0.0.1:{sock.getsockname()[1]}/", callee=Callee("x", "INT_R01"))
     await client.close()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from starlette.types import Scope
 
 
-class Ready(NamedTuple):
+class ReadyAnswer(NamedTuple):
     """An answer 200. `head`: its header lines, each with its end, Date left to the listener; `parts`: the body in
     pieces of `size` octets together, none of which changes any more: they are sent without being joined first."""
 
@@ -22,14 +22,14 @@ class Ready(NamedTuple):
     size: int
 
 
-AtOnce = Callable[[Scope], Ready | None]
+ImmediateAnswers = Callable[[Scope], ReadyAnswer | None]
 """Asked with the ASGI scope of a GET: `path`, `query_string`, `headers`, `scheme`, `peer`; nothing is awaited."""
 
 
 class Opening(Protocol):
     """A listener, as its connections see it."""
 
-    at_once: AtOnce | None
+    immediate: ImmediateAnswers | None
     opening: bytes
 
 
@@ -44,7 +44,7 @@ class _Answered:
 _ANSWERED = _Answered()
 
 
-class Prompt:
+class AnswersImmediately:
     """Mixed into uvicorn's protocol on httptools: sends what is ready at once.
 
     Not while an answer is under way or waits to be read (pipelined requests), not for anything but a plain GET of
@@ -63,15 +63,19 @@ class Prompt:
     on_response_complete: Callable[[], None]
 
     def on_headers_complete(self) -> None:
-        at_once = self.listener.at_once
-        if at_once is not None and (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused:
-            ready = self._ready(at_once)
+        immediate = self.listener.immediate
+        if (
+            immediate is not None
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+        ):
+            ready = self._ready(immediate)
             if ready is not None:
                 self._send(ready)
                 return
         super().on_headers_complete()  # type: ignore[misc]
 
-    def _ready(self, at_once: AtOnce) -> Ready | None:
+    def _ready(self, immediate: ImmediateAnswers) -> ReadyAnswer | None:
         parser, scope = self.parser, self.scope
         path, _, query = self.url.partition(b"?")
         if parser.get_method() != b"GET" or b"%" in path or b"#" in query or self.expect_100_continue:
@@ -81,11 +85,11 @@ class Prompt:
         scope["method"], scope["path"], scope["query_string"] = "GET", path.decode("latin-1"), query
         scope["peer"] = self.peer
         try:
-            return at_once(scope)
+            return immediate(scope)
         except Exception:  # noqa: BLE001 - called as any other it fails again, where failures are logged and answered
             return None
 
-    def _send(self, ready: Ready) -> None:
+    def _send(self, ready: ReadyAnswer) -> None:
         first, *others = ready.parts
         self.transport.writelines([b"%b%b\r\n%b" % (self.listener.opening, ready.head, first), *others])
         self.cycle = _ANSWERED

@@ -8,7 +8,7 @@ from collections.abc import Callable
 CLOSE_ENOUGH = 0.001  # seconds: what loops count time-outs in
 
 
-class Alarm:
+class Deadline:
     """Calls `ring` at the time that was set last (of the running loop's clock); it may be set again then."""
 
     def __init__(self, ring: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from sandbox.kernel.errors import UsageError
 from sandbox.pki.authority import Pki, ensure_pki
-from sandbox.pki.desk import CertificateService, name_of
+from sandbox.pki.certificate_service import CertificateService, name_of
 from sandbox.pki.kit import export_kit
 from sandbox.pki.manifest import locked, read_manifest
 from sandbox.pki.names import usable_host

@@ -1,4 +1,4 @@
-"""The desk of the certificate authority: what people ask of it while a sandbox runs, or before one ever did.
+"""The certificates that people ask of the authority, while a sandbox runs or before one ever did.
 
 Certificates are issued under a name that is used once, listed with their state, and revoked by name or serial
 number. What is revoked is on `crl.pem` when `revoke` returns.
@@ -18,11 +18,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from sandbox.kernel.errors import UsageError
+from sandbox.pki.directory import REVOKED, PkiDirectory
 from sandbox.pki.issuing import LEAF_LIFE, SKEW, Order, issue
 from sandbox.pki.manifest import Issued, write_private
 from sandbox.pki.names import usable_host, usable_name
 from sandbox.pki.subjects import Subject
-from sandbox.pki.workshop import REVOKED, Workshop
 
 _NO_LEAF = ("authority", "crl")  # entries of the manifest that are no end entity's
 
@@ -43,7 +43,7 @@ class Line:
     until: datetime
 
 
-class CertificateService(Workshop):
+class CertificateService(PkiDirectory):
     """The desk, open at one instant."""
 
     def issue(self, name: str, subject: Subject, hosts: tuple[str, ...], out: Path | None) -> tuple[Issued, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.net.alarm import Alarm
+from sandbox.net.deadline import Deadline
 
 
 class Timer:
@@ -54,11 +54,11 @@ def rung() -> list[str]:
 
 
 @pytest.fixture
-def alarm(loop: Loop, rung: list[str]) -> Alarm:
-    return Alarm(lambda: rung.append("rung"))
+def alarm(loop: Loop, rung: list[str]) -> Deadline:
+    return Deadline(lambda: rung.append("rung"))
 
 
-def test_rings_once_at_its_time(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_rings_once_at_its_time(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     alarm.set(5)
     loop.until(4)
     assert rung == []
@@ -67,7 +67,7 @@ def test_rings_once_at_its_time(loop: Loop, alarm: Alarm, rung: list[str]) -> No
     assert rung == ["rung"]
 
 
-def test_put_off_rings_at_the_later_time_with_one_timer_at_a_time(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_put_off_rings_at_the_later_time_with_one_timer_at_a_time(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     for when in (5, 6, 7, 8):
         alarm.set(when)
     assert [timer.when for timer in loop.timers] == [5]
@@ -78,7 +78,7 @@ def test_put_off_rings_at_the_later_time_with_one_timer_at_a_time(loop: Loop, al
     assert rung == ["rung"]
 
 
-def test_set_to_an_earlier_time_rings_then(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_set_to_an_earlier_time_rings_then(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     alarm.set(9)
     alarm.set(2)
     loop.until(2)
@@ -87,14 +87,14 @@ def test_set_to_an_earlier_time_rings_then(loop: Loop, alarm: Alarm, rung: list[
     assert rung == ["rung"]
 
 
-def test_timer_that_is_a_little_early_rings_all_the_same(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_timer_that_is_a_little_early_rings_all_the_same(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     alarm.set(5)
     alarm.set(5.0005)
     loop.until(5)
     assert rung == ["rung"]
 
 
-def test_off_it_does_not_ring_and_may_be_set_again(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_off_it_does_not_ring_and_may_be_set_again(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     alarm.set(5)
     alarm.off()
     loop.until(5)
@@ -104,7 +104,7 @@ def test_off_it_does_not_ring_and_may_be_set_again(loop: Loop, alarm: Alarm, run
     assert rung == ["rung"]
 
 
-def test_ended_nothing_of_it_waits(loop: Loop, alarm: Alarm, rung: list[str]) -> None:
+def test_ended_nothing_of_it_waits(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
     alarm.end()
     alarm.set(5)
     alarm.end()

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
 from sandbox.net.http import connection
-from sandbox.net.http.at_once import Ready
 from sandbox.net.http.edge import Edge, RequirePeer
+from sandbox.net.http.immediate import ReadyAnswer
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki
@@ -30,14 +30,14 @@ class Actor:
         self.parts, self.ways = parts or (b"ready ", b"at ", b"once"), ""
         self.called = asyncio.Event()
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         if not scope["path"].startswith("/ready"):
             return None
         if scope["query_string"] == b"broken":
             raise ValueError("not so")
         self.ways += "1"
         size = sum(map(len, self.parts))
-        return Ready(HEAD % size, self.parts, size)
+        return ReadyAnswer(HEAD % size, self.parts, size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.ways += "c"
@@ -71,7 +71,7 @@ class Talk:
 @pytest.fixture
 async def actor(sock: socket.socket) -> Any:
     actor = Actor()
-    listener = Listener(actor, sock, at_once=actor.at_once)
+    listener = Listener(actor, sock, immediate=actor.immediate)
     await listener.start()
     yield actor
     await listener.stop()
@@ -86,9 +86,9 @@ async def talk(actor: Actor, sock: socket.socket) -> Any:
 
 async def test_both_ways_give_the_same_octets(actor: Actor, talk: Talk) -> None:
     talk.ask("/ready?how")
-    at_once = await talk.answer()
+    immediate = await talk.answer()
     talk.ask("/other?how")
-    assert await talk.answer() == at_once
+    assert await talk.answer() == immediate
     assert actor.ways == "1c"
 
 
@@ -134,7 +134,7 @@ async def test_body_that_nobody_expects_of_a_get_is_left_aside(actor: Actor, tal
 
 async def test_who_does_not_read_fills_no_memory(sock: socket.socket) -> None:
     actor, asked = Actor(b"x" * 1_000_000), 200
-    listener = Listener(actor, sock, at_once=actor.at_once)
+    listener = Listener(actor, sock, immediate=actor.immediate)
     await listener.start()
     talk = Talk(*await asyncio.open_connection(*sock.getsockname(), limit=2_000_000))
     talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -154,7 +154,7 @@ async def test_connection_that_was_answered_at_once_is_kept_for_a_while(
 ) -> None:
     monkeypatch.setattr(connection, "KEEP_ALIVE", 0.05)
     actor = Actor()
-    listener = Listener(actor, sock, at_once=actor.at_once)
+    listener = Listener(actor, sock, immediate=actor.immediate)
     await listener.start()
     talk = Talk(*await asyncio.open_connection(*sock.getsockname()))
     talk.ask("/ready")
@@ -166,7 +166,7 @@ async def test_connection_that_was_answered_at_once_is_kept_for_a_while(
 
 async def test_listener_that_stops_hangs_up_on_whom_it_answered(sock: socket.socket) -> None:
     actor = Actor()
-    listener = Listener(actor, sock, at_once=actor.at_once)
+    listener = Listener(actor, sock, immediate=actor.immediate)
     await listener.start()
     talk = Talk(*await asyncio.open_connection(*sock.getsockname()))
     talk.ask("/ready")
@@ -180,7 +180,7 @@ async def test_the_same_over_mtls(pki: Pki, sock: socket.socket) -> None:
     long = b"y" * 40_000
     actor = Actor(b"x", long, b"z")
     tls = server_context(pki, client_certificate="required")
-    listener = Listener(actor, sock, tls=tls, at_once=actor.at_once)
+    listener = Listener(actor, sock, tls=tls, immediate=actor.immediate)
     await listener.start()
     talk = Talk(*await asyncio.open_connection(*sock.getsockname(), ssl=client_context(pki, "sas"), limit=100_000))
     talk.ask("/ready")
@@ -207,8 +207,8 @@ def identify(_: Scope) -> tuple[str, str]:
 def test_answer_at_once_is_journalled_as_any(plain_context: Context) -> None:
     actor = Actor()
     subject = sas_subject()
-    edge = Edge(actor, plain_context, identify, at_once=actor.at_once)
-    ready = edge.at_once(scope(peer=Peer(subject.cn, subject.ou, subject.o)))
+    edge = Edge(actor, plain_context, identify, immediate=actor.immediate)
+    ready = edge.immediate(scope(peer=Peer(subject.cn, subject.ou, subject.o)))
     assert ready is not None
     assert b"".join(ready.parts) == b"ready at once"
     (seen,) = plain_context.journal.take()
@@ -218,20 +218,20 @@ def test_answer_at_once_is_journalled_as_any(plain_context: Context) -> None:
 
 def test_what_is_not_ready_is_left_to_whoever_is_called(plain_context: Context) -> None:
     actor = Actor()
-    assert Edge(actor, plain_context, identify, at_once=lambda _: None).at_once(scope()) is None
-    assert Edge(actor, plain_context, identify).at_once(scope()) is None
-    assert RequirePeer(actor, lambda *_: True).at_once(scope()) is None
+    assert Edge(actor, plain_context, identify, immediate=lambda _: None).immediate(scope()) is None
+    assert Edge(actor, plain_context, identify).immediate(scope()) is None
+    assert RequirePeer(actor, lambda *_: True).immediate(scope()) is None
     assert plain_context.journal.waiting == 0
 
 
 def test_whom_a_fault_concerns_is_called(plain_context: Context) -> None:
     actor = Actor()
-    edge = Edge(actor, plain_context, identify, at_once=actor.at_once)
+    edge = Edge(actor, plain_context, identify, immediate=actor.immediate)
     fault = Fault(id="f", kind="status", target="editor:agenda-azur", params={"code": 503})
     plain_context.world.apply(World(revision=1, faults=(fault,)))
-    assert edge.at_once(scope()) is None
+    assert edge.immediate(scope()) is None
     plain_context.world.apply(World(revision=2))
-    assert edge.at_once(scope()) is not None
+    assert edge.immediate(scope()) is not None
 
 
 @pytest.mark.parametrize(
@@ -245,13 +245,13 @@ def test_whom_a_fault_concerns_is_called(plain_context: Context) -> None:
 )
 def test_only_who_may_come_in_is_answered(scheme: str, peer: Peer | None, let_in: bool) -> None:
     actor = Actor()
-    guarded = RequirePeer(actor, lambda _, peer: peer.cn == "sas", at_once=actor.at_once)
-    assert (guarded.at_once(scope(scheme, peer)) is not None) is let_in
+    guarded = RequirePeer(actor, lambda _, peer: peer.cn == "sas", immediate=actor.immediate)
+    assert (guarded.immediate(scope(scheme, peer)) is not None) is let_in
 
 
 async def test_what_comes_before_the_time_is_known_is_answered_whole(sock: socket.socket) -> None:
     actor = Actor()
-    listener = Listener(actor, sock, at_once=actor.at_once)
+    listener = Listener(actor, sock, immediate=actor.immediate)
     assert listener.opening == b"HTTP/1.1 200 OK\r\n"  # as long as nobody has told the time
     await listener.start()
     talk = Talk(*await asyncio.open_connection(*sock.getsockname()))

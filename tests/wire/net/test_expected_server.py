@@ -1,4 +1,4 @@
-"""Calls to a server that must name whom was agreed, on both event loops."""
+"""Calls to a server that must name whom was expected, on both event loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki
@@ -20,7 +20,7 @@ SERVER = server_subject("127.0.0.1")
 
 
 @pytest.mark.parametrize(
-    ("agreed", "heard"),
+    ("expected", "heard"),
     [
         (None, True),
         (Subject(SERVER.cn, SERVER.ou, "another O does not matter"), True),
@@ -29,7 +29,7 @@ SERVER = server_subject("127.0.0.1")
     ],
 )
 async def test_nothing_is_sent_to_a_server_that_is_somebody_else(
-    pki: Pki, context: Context, sock: socket.socket, agreed: Subject | None, heard: bool
+    pki: Pki, context: Context, sock: socket.socket, expected: Subject | None, heard: bool
 ) -> None:
     paths = []
 
@@ -42,9 +42,9 @@ async def test_nothing_is_sent_to_a_server_that_is_somebody_else(
     await listener.start()
     client = HttpClient(context, "sas", "sas")
     url = f"https://127.0.0.1:{sock.getsockname()[1]}/x"
-    expected = contextlib.nullcontext() if heard else pytest.raises(PeerUnreachable, match="is not what was agreed")
-    with expected:
-        await client.request("GET", url, peer="mon-agenda", flow="INT_R01", agreed=agreed)
+    outcome = contextlib.nullcontext() if heard else pytest.raises(PeerUnreachable, match="is not what was agreed")
+    with outcome:
+        await client.request("GET", url, callee=Callee("mon-agenda", "INT_R01", expected=expected))
     await client.close()
     await listener.stop()
     assert paths == (["/x"] if heard else [])

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from sandbox.net.descriptors import Capacity
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
@@ -57,7 +58,13 @@ async def test_one_certificate_cannot_take_all_connections(pki: Pki, sock: socke
     told: list[str] = []
     port = sock.getsockname()[1]
     tls = server_context(pki, client_certificate="required")
-    listener = Listener(app, sock, tls=tls, refused=lambda why, address: told.append(f"{why} {address}"), of_one=2)
+    listener = Listener(
+        app,
+        sock,
+        tls=tls,
+        refused=lambda why, address: told.append(f"{why} {address}"),
+        capacity=Capacity(per_certificate=2),
+    )
     await listener.start()
     try:
         await anyio.to_thread.run_sync(talk, port, pki)

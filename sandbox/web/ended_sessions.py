@@ -23,7 +23,7 @@ class _Row(msgspec.Struct):
     begun: int
 
 
-class Ended:
+class EndedSessions:
     """What was ended in one role. `store`: durable there; None: until the role ends. `table`: its name there."""
 
     def __init__(self, context: Context, store: Store | None = None, table: str = "ended", most: int = MOST) -> None:

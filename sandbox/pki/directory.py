@@ -1,6 +1,6 @@
-"""Where certificates are made: the authority, the manifest, and what every kind of work on the directory shares.
+"""The PKI's directory for those who change it: its authority, its manifest, and how one certificate is made.
 
-A workshop is opened under the directory's lock (`manifest.locked`), works at one instant, and saves last.
+It is opened under the directory's lock (`manifest.locked`), works at one instant, and is saved last.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROOT = "AC racine IGC-Santé (bac à sable)"
 _INTERMEDIATE = "AC intermédiaire IGC-Santé (bac à sable)"
 
 
-class Workshop:
+class PkiDirectory:
     """Work on a directory at one instant. Raises OSError when the directory cannot be written."""
 
     def __init__(self, directory: Path, now: datetime) -> None:

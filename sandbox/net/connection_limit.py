@@ -15,7 +15,7 @@ _LINGER = 2.0  # s for somebody who is turned away to read why and hang up
 _log = logging.getLogger(__name__)
 
 
-class Crowd:
+class ConnectionLimit:
     """Of one listener. `most`: connections by certificate (its CN); `answer`: octets for those beyond, who are told
     after their first octets, as they may take an answer before their question for a fault."""
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sandbox.pki.bad import bad_order
+from sandbox.pki.bad_certificates import bad_order
+from sandbox.pki.directory import NEAR, PkiDirectory
 from sandbox.pki.issuing import LEAF_LIFE, SKEW, Order, Pair, issue, make_root
 from sandbox.pki.subjects import BAD_KINDS, Subject, server_subject
-from sandbox.pki.workshop import NEAR, Workshop
 
 _OTHER = "AC étrangère (bac à sable)"
 
 
-class Upkeep(Workshop):
-    """Upkeep at one instant. Raises OSError when the directory cannot be written."""
+class Renewal(PkiDirectory):
+    """Renewal at one instant. Raises OSError when the directory cannot be written."""
 
     def run(
         self,
