@@ -14,32 +14,32 @@ from sandbox.kernel.world import World
 
 
 class Removals:
-    """The hub's books."""
+    """The removals that have begun and those that are done, by client id."""
 
     def __init__(self) -> None:
         self._begun: dict[str, str] = {}
         self._done: dict[str, Removal] = {}
 
     def pending(self, world: World) -> dict[str, str]:
-        """The clients to take away that nobody has begun with, each with its word."""
+        """The clients to be removed whose removal has not begun, each with its word."""
         wanted = leaving_clients(world.switches)
         return {client: word for client, word in wanted.items() if self._begun.get(client) != word}
 
     def begin(self, world: World) -> dict[str, str]:
-        """The same, and they are begun with. What the World asks for no more is forgotten."""
+        """The same, which count as begun from now on. Removals that the World asks for no more are forgotten."""
         fresh, self._begun = self.pending(world), leaving_clients(world.switches)
         self._done = {client: done for client, done in self._done.items() if self._begun.get(client) == done.word}
         return fresh
 
     def resume(self) -> None:
-        """The broker starts again: what was begun and is not done is to be begun again."""
+        """The broker starts again: removals that have begun and are not done begin again."""
         self._begun = {client: word for client, word in self._begun.items() if client in self._done}
 
     def done(self, client: str, removal: Removal) -> None:
-        """It is, durably."""
+        """A removal is done, and on disk."""
         if self._begun.get(client) == removal.word:
             self._done[client] = removal
 
     def health(self) -> dict[str, object]:
-        """What to join to the health line."""
+        """The part of the hub's health about removals."""
         return {KEY: msgspec.to_builtins(self._done)} if self._done else {}

@@ -2,7 +2,7 @@
 
 hubsante (topic)         -> `#`            -> dispatch
 distribution (direct)    -> <queue's name> -> <client>.message, <client>.ack, <client>.info
-distribution.dlx (fanout)                  -> dispatch.dlq      (what expires or is refused in a client's queue)
+distribution.dlx (fanout)                  -> dispatch.dlq      (what expires or is rejected in a client's queue)
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _NO_LIMITS: Mapping[str, Limit] = {}
 
 
 def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
-    """Arguments of a queue: those of clients let messages live for `ttl_ms`, and at most `most` wait (0: any number);
-    then they send them to the dead letters."""
+    """Arguments of a queue. In clients' queues messages live for `ttl_ms`, and at most `most` wait (0: any number);
+    others are dead-lettered."""
     if queue in (DISPATCH, DISPATCH_DLQ):
         return {}
     limited = {"x-max-length": most} if most else {}
@@ -44,7 +44,7 @@ def add_virtual_host(
     most: int = 0,
 ) -> VirtualHost:
     """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue; `most`: how many
-    may (0: any number), `limits`: queues for which something else holds."""
+    messages may wait (0: any number); `limits`: other limits of single queues, by name."""
     vhost = broker.vhost(name)
     for exchange, kind in EXCHANGES.items():
         vhost.exchange(exchange, kind)
@@ -53,13 +53,13 @@ def add_virtual_host(
 
 
 def add_client(vhost: VirtualHost, client: str, ttl_ms: int, most: int = 0) -> None:
-    """The queues of one client more, while the broker runs."""
+    """Add the queues of one client while the broker runs."""
     own = [binding for binding in bindings((client,)) if binding[0] not in vhost.queues]
     _bind(vhost, own, ttl_ms, most)
 
 
 def remove_client(vhost: VirtualHost, client: str) -> list[tuple[str, int, int]]:
-    """Delete the queues of a client: name, what was ready and what was out, of each."""
+    """Delete the queues of a client. Returns the name of each, and how many messages were ready and unacknowledged."""
     return [(queue, *vhost.delete(queue)) for queue in client_queues(client) if queue in vhost.queues]
 
 

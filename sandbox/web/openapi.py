@@ -219,7 +219,8 @@ class Schemas:
 
     def of(self, kind: Any) -> dict[str, Any]:
         """The schema of one of the types."""
-        return self._of[kind]
+        found: dict[str, Any] = self._of[kind]
+        return found
 
 
 def _structures(types: Iterable[Any]) -> list[StructType]:

@@ -26,7 +26,7 @@ from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
 from sandbox.editor.appointments.r03 import explain
 from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
-from sandbox.hub.dispatching.dispatcher import Arrival, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, dispatch
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerError
@@ -209,7 +209,7 @@ async def hub_message(body: bytes) -> None:
     """A message of a client of the hub, as its dispatcher and an LRM read it."""
     for content_type in ("application/json", "application/xml"):
         arrival = Arrival(SAMU, body, content_type, 2, {}, "dispatch")
-        assert dispatch(arrival, exists=lambda _: True, now=NOW, new_id=lambda: "x").publications
+        assert dispatch(arrival, DispatchContext(NOW, lambda: "x"), exists=lambda _: True).publications
     with contextlib.suppress(MessageError):
         read(body)
 

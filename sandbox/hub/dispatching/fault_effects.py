@@ -1,13 +1,11 @@
-"""What the hub's faults do to a message that was about to be routed: what goes out instead, and when.
+"""What the hub's faults do to a message that was about to be routed: what is published instead, and when.
 
-`faults.hub` has the kinds; `_Message` is what each of them can do to a message.
+`faults.hub` has the kinds; the methods of `_Message` are what a kind can do to a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -15,16 +13,16 @@ from msgspec.structs import replace
 from sandbox.edxl.codes import HubCode
 from sandbox.faults.hub import HubFaults, MessageInHub, Route
 from sandbox.hub.dispatching.checks import Refusal
-from sandbox.hub.dispatching.dispatcher import NOBODY, Arrival, Dispatched, Publication, refuse
+from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, Dispatched, Publication, refuse
 
 _KINDS = {".ack": "ack", ".info": "error"}  # by the suffix of the queue
 _UPDATES = (b'"UpdateAppointment"', b">UpdateAppointment<")  # in JSON, in XML
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What becomes of a message: published after `hold` seconds, or as soon as the next one has overtaken it
-    (`swap`), whichever comes first; then the connections of `cut` are cut. `faults`: ids of those that struck; `began`:
-    when the message was taken, as `time.perf_counter` tells."""
+    """What is done with a message: it is published after `hold` seconds, or as soon as the next one has overtaken it
+    (`swap`), whichever comes first; then the connections of the clients `cut` are cut. `faults`: ids of the faults that
+    were applied; `began`: when the message was taken, by `time.perf_counter`."""
 
     result: Dispatched
     hold: float = 0.0
@@ -34,30 +32,13 @@ class Decision(msgspec.Struct, frozen=True):
     began: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    arrival: Arrival
-    now: datetime
-    new_id: Callable[[], str]
-    chance: Callable[[], float]
-    xml_clients: Container[str]
-
-
-def disturb(
-    arrival: Arrival,
-    result: Dispatched,
-    faults: HubFaults,
-    *,
-    now: datetime,
-    new_id: Callable[[], str],
-    xml_clients: Container[str] = NOBODY,
-) -> Decision:
-    """Apply the faults; a message that was refused anyway is left alone. `xml_clients`: who is answered in XML."""
+def apply_faults(arrival: Arrival, result: Dispatched, faults: HubFaults, context: DispatchContext) -> Decision:
+    """Apply the faults to a message that was decided; one that was refused anyway is left alone."""
     if result.code or not result.publications or not faults:
         return Decision(result)
     applied = faults.apply(_route(arrival, result))
     decision = Decision(result, faults=",".join(each.fault.id for each in applied))
-    message = _Message(decision, _Moment(arrival, now, new_id, faults.chance, xml_clients))
+    message = _Message(arrival, context, faults.chance, decision)
     for each in applied:
         each.kind.effect(message)
     return message.decision
@@ -72,10 +53,13 @@ def _route(arrival: Arrival, result: Dispatched) -> Route:
 
 
 class _Message(MessageInHub):
-    """A message while the faults are applied to it; `decision` is what has become of it so far."""
+    """A message while faults are applied to it. `chance()`: a number in [0, 1); `decision`: what has become of it."""
 
-    def __init__(self, decision: Decision, moment: _Moment) -> None:
-        self.decision, self._moment = decision, moment
+    def __init__(
+        self, arrival: Arrival, context: DispatchContext, chance: Callable[[], float], decision: Decision
+    ) -> None:
+        self._arrival, self._context, self._chance = arrival, context, chance
+        self.decision = decision
 
     def lose(self) -> None:
         self._publish(())
@@ -90,11 +74,10 @@ class _Message(MessageInHub):
         self.decision = replace(self.decision, hold=max(self.decision.hold, seconds), swap=True)
 
     def corrupt(self) -> None:
-        """Each body ends somewhere within: neither JSON nor XML any more."""
-        chance = self._moment.chance
+        """Cut each body at a random place, so that it is neither JSON nor XML any more."""
         self._publish(
             tuple(
-                replace(each, body=each.body[: 1 + int(chance() * (len(each.body) - 1))])
+                replace(each, body=each.body[: 1 + int(self._chance() * (len(each.body) - 1))])
                 for each in self.decision.result.publications
             )
         )
@@ -108,9 +91,8 @@ class _Message(MessageInHub):
 
     def refuse(self, code: int, cause: str) -> None:
         cause = cause or f"Message {self.decision.result.distribution_id} is refused (simulated fault)"
-        moment, refusal = self._moment, Refusal(HubCode(code), cause)
-        result = refuse(moment.arrival, refusal, now=moment.now, new_id=moment.new_id, xml_clients=moment.xml_clients)
-        self.decision = replace(self.decision, result=result)
+        refusal = Refusal(HubCode(code), cause)
+        self.decision = replace(self.decision, result=refuse(self._arrival, refusal, self._context))
 
     def disconnect(self, client: str) -> None:
         self.decision = replace(self.decision, cut=(*self.decision.cut, client))

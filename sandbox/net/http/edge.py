@@ -24,7 +24,8 @@ from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.immediate import ImmediateAnswers, ReadyAnswer
-from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
+from sandbox.net.http.problems import phrase
+from sandbox.net.http.refusals import Answer, Refusal, answer_to
 from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
 
@@ -252,11 +253,8 @@ class RequirePeer:
 def refusals(context: Context, actor: str, flow: str) -> Callable[[str, str], None]:
     """For `Listener(refused=...)`: journal the TLS handshakes that failed at an actor's port."""
 
-    def journal(why: str, address: str) -> None:
-        at = context.clock.now().timestamp()
-        context.journal.put(Exchange(at, actor, flow, "in", "TLS handshake", address, note=why))
-
-    return journal
+    journal = context.journal_of(actor)
+    return lambda why, address: journal.received(flow, "TLS handshake", address, note=why)
 
 
 def _stranger(peer: Peer | None) -> RequestError:

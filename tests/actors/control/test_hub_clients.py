@@ -16,7 +16,7 @@ import pytest
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
 from sandbox.control.world import hub_clients
-from sandbox.hub.meters import Meters
+from sandbox.hub.counters import DispatchCounters
 from sandbox.kernel.hub.clients import added_xml_clients, leaving_clients
 from sandbox.kernel.hub.removal import KEY as REMOVED
 from sandbox.kernel.hub.removal import Lost, Removal
@@ -49,7 +49,7 @@ class Hub:
     def tell(self) -> None:
         done = {NEW: Removal(self.words[-1], QUEUES, **self.more)} if self.words else {}
         report = HubReport(
-            counts=Meters(lambda: 0.0).counts(),
+            counts=DispatchCounters(lambda: 0.0).counts(),
             queues=(QueueState("/", f"{NEW}.message", 2, 1, 0),),
             connections=(ConnectionState(NEW, "/", "pika", "1", "", "", WALL, 1),),
         )

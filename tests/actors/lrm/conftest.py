@@ -23,7 +23,7 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, HubPeer]:
     def client(context: Context, actor: str, client_id: str) -> HubPeer:
         return made.setdefault(client_id, HubPeer())
 
-    monkeypatch.setattr("sandbox.lrm.consumer.AmqpClient", client)
+    monkeypatch.setattr("sandbox.lrm.messages.consumer.AmqpClient", client)
     return made
 
 

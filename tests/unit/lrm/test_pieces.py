@@ -1,4 +1,4 @@
-"""The pure pieces of the LRM: the kind of a message, suggestions, the day in numbers, the link."""
+"""The pure pieces of the LRM: what a behaviour means for a message, suggestions, the day in numbers, the link."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 from sandbox.edxl.build import Address, report
 from sandbox.edxl.message import read
 from sandbox.kernel.clock import PARIS
-from sandbox.lrm.contextual import search_link
-from sandbox.lrm.dashboard import STATUSES, WIDTH, Tally, drawn
-from sandbox.lrm.handling import kind_of
-from sandbox.lrm.records import Call, CaseFile, Change, Operator, Orientation
-from sandbox.lrm.suggestions import suggestions
+from sandbox.lrm.console.contextual import search_link
+from sandbox.lrm.console.drawing import STATUSES, WIDTH, draw
+from sandbox.lrm.console.suggestions import suggestions
+from sandbox.lrm.ledger.records import Call, CaseFile, Change, Operator, Orientation
+from sandbox.lrm.ledger.tally import Tally
+from sandbox.lrm.messages.handling import kind_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 CALL = Call(
@@ -112,7 +113,7 @@ def test_each_orientation_is_counted_once_on_the_day_on_which_it_first_came() ->
 
 
 def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
-    drawing = drawn(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
+    drawing = draw(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
     assert (drawing.total, [bar.label for bar in drawing.bars]) == (
         13,
         ["Professionnel de santé", "SOS Médecins", "Sans catégorie"],
@@ -129,7 +130,7 @@ def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
 
 
 def test_a_day_without_orientations_is_an_empty_drawing() -> None:
-    drawing = drawn(Counter())
+    drawing = draw(Counter())
     assert (drawing.bars, drawing.total, drawing.height) == ((), 0, 1)
 
 

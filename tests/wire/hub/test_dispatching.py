@@ -15,10 +15,10 @@ from sandbox.kernel.hub.clients import leaving_switch, switch_of
 from sandbox.kernel.hub.removal import lost_messages, reported_removal
 from sandbox.kernel.hub.report import read
 from sandbox.kernel.world import Fault
+from tests.support.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
+from tests.support.hub.queues import acknowledgement, depth, exists, publish, receive, taken
 from tests.support.sandboxes import eventually
-from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, depth, exists, publish, receive, taken
 
 Hub = tuple[Place, AbstractConnection]
 

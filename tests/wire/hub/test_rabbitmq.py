@@ -22,11 +22,11 @@ from sandbox.kernel.hub.report import HubReport, read
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
+from tests.support.hub.brokers import connected as client
+from tests.support.hub.queues import acknowledgement, exists, publish, receive
 from tests.support.sandboxes import command, eventually
-from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
-from tests.wire.hub.brokers import connected as client
-from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 
 async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice(data: Path, node: rabbit.Node) -> None:

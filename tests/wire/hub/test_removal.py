@@ -20,11 +20,11 @@ from sandbox.kernel.hub.clients import leaving_switch, switch_of
 from sandbox.kernel.hub.removal import Removal, lost_messages, reported_removal
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
+from tests.support.hub.queues import acknowledgement, exists, publish, receive
 from tests.support.sandboxes import eventually
-from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 NEW = "fr.health.samu750"
 

@@ -25,7 +25,6 @@ from sandbox.kernel.errors import Issue, PeerError, RequestError, StoreError, re
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub.clients import HUB_ID
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Regulator
 from sandbox.net.amqp.client import AmqpClient, Delivery
 from sandbox.net.context import Context
@@ -65,6 +64,7 @@ class L02:
     ) -> None:
         self._context, self._store, self._regulator = context, store, regulator
         self._client_id = context.settings.platform_client_id
+        self._journal = context.journal_of(ACTOR)
         self._life = timedelta(seconds=context.settings.message_ttl_s)
         self._hub = hub or AmqpClient(context, ACTOR, self._client_id)
         self._outbox = Outbox(store, OUTBOX, self._send, clock=context.clock, entropy=context.entropy)
@@ -112,7 +112,7 @@ class L02:
             recipient=content.recipient,
         )
         for omission in content.omitted:
-            self._journal("out", "build RS-SAS-RDV", content.recipient, key, note=omission)
+            self._journal.sent(Flow.INT_L02, "build RS-SAS-RDV", content.recipient, ref=key, note=omission)
         entry = self._outbox.put(record.id, build.report(address, content.appointment), ref=key)
         return (*self._ledger.write(record.id, message), *entry)
 
@@ -190,10 +190,12 @@ class L02:
         try:
             await self._hub.publish(entry.payload)
         except PeerError as error:
-            self._journal("out", "publish hubsante", peer, entry.ref, note=f"not confirmed: {error.detail}")
+            note = f"not confirmed: {error.detail}"
+            self._journal.sent(Flow.INT_L02, "publish hubsante", peer, ref=entry.ref, note=note)
             raise
         took = (asyncio.get_running_loop().time() - started) * 1000
-        self._journal("out", "publish hubsante", peer, entry.ref, ms=took, size=len(entry.payload))
+        size = len(entry.payload)
+        self._journal.sent(Flow.INT_L02, "publish hubsante", peer, ref=entry.ref, ms=took, size=size)
         await self._advance(entry.ref, self._event(PUBLISHED))
 
     async def _on_answer(self, delivery: Delivery) -> None:
@@ -202,7 +204,8 @@ class L02:
             message = read(delivery.body, delivery.content_type)
         except MessageError as error:
             _log.warning("%s: unusable message: %s", delivery.queue, error.cause[:200])
-            self._journal("in", f"consume {delivery.queue}", "", "", int(error.code), note=error.cause[:200])
+            status, note = int(error.code), error.cause[:200]
+            self._journal.received(Flow.INT_L02, f"consume {delivery.queue}", "", status=status, note=note)
             return
         for each in message.each():
             await self._take_answer(delivery.queue, each)
@@ -215,7 +218,8 @@ class L02:
         note = said if problem is None else f"{problem}: {said}".removesuffix(": ")
         code = event.code if event is not None else None
         ref = key[:LONGEST_ID]
-        self._journal("in", f"consume {queue}", message.sender, ref, code or 0, note=note[:200])
+        action, peer = f"consume {queue}", message.sender
+        self._journal.received(Flow.INT_L02, action, peer, ref=ref, status=code or 0, note=note[:200])
         if event is not None and self._is_ours(key) and problem != _MEDDLING:
             await self._advance(key, event)
 
@@ -267,23 +271,6 @@ class L02:
     def _event(self, state: State, code: int | None = None, cause: str | None = None, step: str | None = None) -> Event:
         at = self._context.clock.now().isoformat(timespec="milliseconds")
         return Event(state, at, code, cause, step)
-
-    def _journal(
-        self,
-        direction: str,
-        action: str,
-        peer: str,
-        ref: str,
-        status: int = 0,
-        *,
-        note: str = "",
-        ms: float = 0.0,
-        size: int = 0,
-    ) -> None:
-        at = self._context.clock.now().timestamp()
-        self._context.journal.put(
-            Exchange(at, ACTOR, Flow.INT_L02, direction, action, peer, status, ms=ms, size=size, note=note, ref=ref)
-        )
 
 
 def _code(number: float) -> int:

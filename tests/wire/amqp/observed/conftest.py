@@ -25,8 +25,8 @@ from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.revocation import listener_contexts
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
-from tests.wire.amqp import rabbit
-from tests.wire.amqp.conftest import bound
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import bound
 from tests.wire.amqp.observed.talk import DISPATCHER, GONE, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
 
 CLIENTS = (ME, LRM, SPARE, GONE)

@@ -9,7 +9,7 @@ import re
 from urllib.parse import urlencode
 
 from sandbox.kernel.identifiers import SYSTEM_PERSON
-from sandbox.lrm.records import Call
+from sandbox.lrm.ledger.records import Call
 
 SPECIALTIES_OID = "urn:oid:1.2.250.1.71.4.2.5"
 _NUMBERED = re.compile(r"(\d+)\s*(.*)")

@@ -56,13 +56,13 @@ def report(stage: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def feed(stage: Any) -> Any:
-    made = stage.feed()
+async def dispatcher(stage: Any) -> Any:
+    made = stage.dispatcher()
     made.start()
     return made
 
 
-async def test_dropped_message_reaches_nobody_and_the_journal_names_the_fault(stage: Any, feed: Any) -> None:
+async def test_dropped_message_reaches_nobody_and_the_journal_names_the_fault(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("drop", {}), count=1)
     stage.publish(message(stage))
     stage.publish(message(stage, "2"))
@@ -72,14 +72,14 @@ async def test_dropped_message_reaches_nobody_and_the_journal_names_the_fault(st
     assert stage.bodies("dispatch") == []
 
 
-async def test_duplicated_message_comes_that_often(stage: Any, feed: Any) -> None:
+async def test_duplicated_message_comes_that_often(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("duplicate", {"times": 3}))
     stage.publish(message(stage))
     await turns()
     assert stage.bodies(INBOX) == [message(stage)] * 3
 
 
-async def test_corrupted_message_is_no_json(stage: Any, feed: Any) -> None:
+async def test_corrupted_message_is_no_json(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("corrupt", {}))
     stage.publish(message(stage))
     await turns()
@@ -89,7 +89,7 @@ async def test_corrupted_message_is_no_json(stage: Any, feed: Any) -> None:
         json.loads(body)
 
 
-async def test_expired_message_is_reported_to_its_sender_as_a_dead_letter(stage: Any, feed: Any) -> None:
+async def test_expired_message_is_reported_to_its_sender_as_a_dead_letter(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("expire", {}))
     stage.publish(message(stage))
     await turns()
@@ -101,7 +101,7 @@ async def test_expired_message_is_reported_to_its_sender_as_a_dead_letter(stage:
 
 @pytest.mark.parametrize("cause", [None, "rien ne va plus"])
 async def test_refused_message_is_reported_with_the_code_and_cause_asked_for(
-    stage: Any, feed: Any, cause: str | None
+    stage: Any, dispatcher: Any, cause: str | None
 ) -> None:
     apply(stage.context, ("refuse", {"code": 409, **({"cause": cause} if cause else {})}))
     stage.publish(message(stage))
@@ -109,18 +109,18 @@ async def test_refused_message_is_reported_with_the_code_and_cause_asked_for(
     assert stage.bodies(INBOX) == []
     assert report(stage)["errorCode"] == {"statusCode": 409, "statusString": "CONFLICT"}
     assert report(stage)["errorCause"] == (cause or f"Message {PLATFORM}_1 is refused (simulated fault)")
-    assert feed.office.refused == 1
+    assert dispatcher.judge.refused == 1
 
 
-async def test_message_that_was_refused_anyway_is_left_alone(stage: Any, feed: Any) -> None:
+async def test_message_that_was_refused_anyway_is_left_alone(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("drop", {}), count=1)
     stage.publish(b"no message")
     await turns()
     assert report(stage)["errorCode"]["statusCode"] == 102
-    assert feed.office.faults.hits() == {"f0": 0}
+    assert dispatcher.judge.faults.hits() == {"f0": 0}
 
 
-async def test_faults_strike_the_messages_of_their_client_and_kind_only(stage: Any, feed: Any) -> None:
+async def test_faults_strike_the_messages_of_their_client_and_kind_only(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("drop", {"message": "update", "client": SAMU}), ("drop", {"client": "fr.health.samu999"}))
     stage.publish(message(stage))
     stage.publish(message(stage, "2", "UpdateAppointment"))
@@ -128,7 +128,7 @@ async def test_faults_strike_the_messages_of_their_client_and_kind_only(stage: A
     assert stage.bodies(INBOX) == [message(stage)]
 
 
-async def test_delayed_message_waits_durably_while_others_pass(stage: Any, feed: Any) -> None:
+async def test_delayed_message_waits_durably_while_others_pass(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("delay", {"ms": 30}), count=1)
     stage.publish(message(stage))
     stage.publish(message(stage, "2"))
@@ -139,14 +139,14 @@ async def test_delayed_message_waits_durably_while_others_pass(stage: Any, feed:
     assert stage.vhost.queues["dispatch"].unacked == 0
 
 
-async def test_delays_add_up_and_strike_together_with_other_faults(stage: Any, feed: Any) -> None:
+async def test_delays_add_up_and_strike_together_with_other_faults(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("delay", {"ms": 5}), ("delay", {"ms": 5}), ("duplicate", {}), ("corrupt", {}))
     stage.publish(message(stage))
     found = await arrives(stage, INBOX, 2)
     assert found[0] != message(stage)
 
 
-async def test_reordered_message_lets_the_next_one_pass(stage: Any, feed: Any) -> None:
+async def test_reordered_message_lets_the_next_one_pass(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("reorder", {"ms": 60_000}), count=1)
     for unique in "123":
         stage.publish(message(stage, unique))
@@ -154,7 +154,7 @@ async def test_reordered_message_lets_the_next_one_pass(stage: Any, feed: Any) -
     assert stage.bodies(INBOX) == [message(stage, unique) for unique in "213"]
 
 
-async def test_reordered_message_that_nobody_overtakes_goes_in_the_end(stage: Any, feed: Any) -> None:
+async def test_reordered_message_that_nobody_overtakes_goes_in_the_end(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("reorder", {"ms": 5}))
     stage.publish(message(stage))
     assert await arrives(stage, INBOX, 1) == [message(stage)]
@@ -162,34 +162,34 @@ async def test_reordered_message_that_nobody_overtakes_goes_in_the_end(stage: An
     assert len(stage.bodies(INBOX)) == 1
 
 
-async def test_held_message_of_a_stopped_feed_stays_where_it_was(stage: Any, feed: Any) -> None:
+async def test_held_message_of_a_stopped_feed_stays_where_it_was(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("delay", {"ms": 1}))
     stage.publish(message(stage))
     await turns(5)
-    feed.stop()
+    dispatcher.stop()
     await asyncio.sleep(0.01)
     assert (stage.bodies(INBOX), stage.vhost.queues["dispatch"].unacked) == ([], 1)
 
 
-async def test_client_is_disconnected_once_the_message_passed(stage: Any, feed: Any) -> None:
+async def test_client_is_disconnected_once_the_message_passed(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("disconnect", {"who": SAMU}))
     stage.publish(message(stage))
     await turns()
     assert (stage.bodies(INBOX), stage.cut) == ([message(stage)], [SAMU])
 
 
-async def test_paused_hub_takes_nothing_until_the_pause_ends(stage: Any, feed: Any) -> None:
+async def test_paused_hub_takes_nothing_until_the_pause_ends(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("pause", {}))
     stage.publish(message(stage))
     await turns()
     assert stage.bodies("dispatch") == [message(stage)]
     apply(stage.context)
-    feed.wake()
+    dispatcher.wake()
     await turns()
     assert stage.bodies(INBOX) == [message(stage)]
 
 
-async def test_dropped_then_expired_message_names_no_queue(stage: Any, feed: Any) -> None:
+async def test_dropped_then_expired_message_names_no_queue(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("drop", {}), ("expire", {}))
     stage.publish(message(stage))
     await turns()
@@ -203,7 +203,7 @@ def add_xml_client(stage: Any, client: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["refuse", "expire"])
-async def test_who_speaks_xml_is_told_of_a_fault_in_xml(stage: Any, feed: Any, kind: str) -> None:
+async def test_who_speaks_xml_is_told_of_a_fault_in_xml(stage: Any, dispatcher: Any, kind: str) -> None:
     apply(stage.context, (kind, {"code": 703} if kind == "refuse" else {}))
     add_xml_client(stage, PLATFORM)
     stage.publish(message(stage))
@@ -214,7 +214,7 @@ async def test_who_speaks_xml_is_told_of_a_fault_in_xml(stage: Any, feed: Any, k
     assert found.error["referencedDistributionID"] == f"{PLATFORM}_1"
 
 
-async def test_an_update_in_xml_is_known_as_one(stage: Any, feed: Any) -> None:
+async def test_an_update_in_xml_is_known_as_one(stage: Any, dispatcher: Any) -> None:
     apply(stage.context, ("drop", {"message": "update"}))
     for method in ("CreateAppointment", "UpdateAppointment"):
         body = xml.write(json.loads(message(stage, method, method)))
@@ -224,7 +224,7 @@ async def test_an_update_in_xml_is_known_as_one(stage: Any, feed: Any) -> None:
     assert [json.loads(body)["distributionID"] for body in stage.bodies(INBOX)] == [f"{PLATFORM}_CreateAppointment"]
 
 
-async def test_a_client_that_was_added_with_xml_receives_xml(stage: Any, feed: Any) -> None:
+async def test_a_client_that_was_added_with_xml_receives_xml(stage: Any, dispatcher: Any) -> None:
     add_xml_client(stage, SAMU)
     stage.publish(message(stage))
     await turns()
@@ -234,7 +234,7 @@ async def test_a_client_that_was_added_with_xml_receives_xml(stage: Any, feed: A
     assert read(entry.message.body, XML).document == json.loads(message(stage))
 
 
-async def test_the_journal_says_that_a_content_of_another_use_case_was_not_read(stage: Any, feed: Any) -> None:
+async def test_the_journal_says_that_a_content_of_another_use_case_was_not_read(stage: Any, dispatcher: Any) -> None:
     document = json.loads(message(stage))
     content = document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
     content["resourcesInfo"] = content.pop("appointment")

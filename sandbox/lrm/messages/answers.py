@@ -96,17 +96,19 @@ class Answers:
 
     # ---- making
 
-    def acknowledge(self, message: Message, manner: Handling = PLAIN) -> tuple[Put, ...]:
+    def acknowledge(self, message: Message, handling: Handling = PLAIN) -> tuple[Put, ...]:
         """The acknowledgements of a message that was taken, one for each step."""
         assert message.appointment is not None
         key = message.appointment["appointmentId"]
         writes: list[Put] = []
-        for step in manner.steps:
+        for step in handling.steps:
             referenced = message.distribution_id
-            if not manner.right_reference:
+            if not handling.right_reference:
                 referenced = build.new_distribution_id(message.sender, self._context.entropy.uuid())
             body = build.ack(self._address(message), referenced, step=step)
-            writes += self._answer(key, body if manner.valid else _spoilt(body), message.distribution_id, manner)
+            writes += self._answer(
+                key, body if handling.valid else _without_reference(body), message.distribution_id, handling
+            )
         return tuple(writes)
 
     def refuse(self, message: Message, code: HubCode, cause: str, *, acknowledged: bool = False) -> tuple[Put, ...]:
@@ -129,13 +131,13 @@ class Answers:
         body = build.ack(self._fresh_address(sender, status), distribution_id, step="CONSULTE")
         return self._outbox.put(appointment_id, body, ref=distribution_id)
 
-    def _answer(self, key: str, body: bytes, ref: str, manner: Handling) -> tuple[Put, ...]:
-        if not (manner.held or manner.delay) or self._store.count(HELD) >= MOST_HELD:
+    def _answer(self, key: str, body: bytes, ref: str, handling: Handling) -> tuple[Put, ...]:
+        if not (handling.held or handling.delay) or self._store.count(HELD) >= MOST_HELD:
             return self._outbox.put(key, body, ref=ref)
-        due = "" if manner.held else (self._now() + timedelta(seconds=manner.delay)).isoformat()
+        due = "" if handling.held else (self._now() + timedelta(seconds=handling.delay)).isoformat()
         answer = HeldAnswer(self._context.entropy.uuid(), key, body.decode(), ref, due)
         if due:
-            self._at(answer.id, manner.delay)
+            self._at(answer.id, handling.delay)
         return (Put(HELD, answer.id, _encode(answer)),)
 
     # ---- what is held back
@@ -193,7 +195,7 @@ class Answers:
         return self._context.clock.now()
 
 
-def _spoilt(body: bytes) -> bytes:
+def _without_reference(body: bytes) -> bytes:
     """An acknowledgement whose reference names no message: against RC-REF."""
     document = orjson.loads(body)
     document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["reference"] = {"refused": False}

@@ -21,9 +21,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.kernel.text.numbers import whole_number
-from sandbox.lrm.consumer import Consumer
-from sandbox.lrm.ledger import Ledger
-from sandbox.lrm.records import Orientation
+from sandbox.lrm.ledger.ledger import Ledger
+from sandbox.lrm.ledger.records import Orientation
+from sandbox.lrm.messages.consumer import Consumer
 
 MOST_LISTED, MOST_JSON = 100, 2000
 
@@ -50,9 +50,9 @@ class Api:
         limit = _limit(request.query_params.get("limit"))
         attached = request.query_params.get("attached")
         if attached == "false":
-            found: Iterable[Orientation] = self._ledger.unattached(limit)
+            found: Iterable[Orientation] = self._ledger.orientations.unattached(limit)
         else:
-            found = self._ledger.orientations()
+            found = self._ledger.orientations.all()
             if attached == "true":
                 found = (one for one in found if one.case_file is not None)
         counts = self._ledger.counts()
@@ -61,27 +61,27 @@ class Api:
 
     async def orientation(self, request: Request) -> Response:
         """GET /api/orientations/<appointmentId>."""
-        found = self._ledger.orientation(request.path_params["id"])
+        found = self._ledger.orientations.get(request.path_params["id"])
         if found is None:
             return _json({"error": "unknown appointmentId"}, 404)
         return _json(_document(found))
 
     async def case_files(self, request: Request) -> Response:
         """GET /api/case-files."""
-        files = self._ledger.case_files(_limit(request.query_params.get("limit")))
+        files = self._ledger.case_files.newest(_limit(request.query_params.get("limit")))
         return _json({"caseFiles": [msgspec.to_builtins(file) for file in files]})
 
     async def notices(self, request: Request) -> Response:
         """GET /api/notices."""
-        return _json({"notices": self._ledger.notices()})
+        return _json({"notices": self._ledger.history.notices()})
 
     async def received(self, request: Request) -> Response:
         """GET /api/received."""
-        return _json({"received": self._ledger.history(_limit(request.query_params.get("limit")))})
+        return _json({"received": self._ledger.history.received(_limit(request.query_params.get("limit")))})
 
     async def held(self, request: Request) -> Response:
         """GET /api/held."""
-        rows = [{"id": each.id, "ref": each.ref, "due": each.due} for each in self._consumer.held()]
+        rows = [{"id": each.id, "ref": each.ref, "due": each.due} for each in self._consumer.answers.held()]
         return _json({"held": rows[:MOST_JSON]})
 
 

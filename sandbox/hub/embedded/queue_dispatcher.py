@@ -1,8 +1,8 @@
-"""The dispatcher's feed: reads `dispatch` and `dispatch.dlq` in order, inside the broker, and publishes what the
-dispatcher decides to exchange `distribution`.
+"""Reads `dispatch` and `dispatch.dlq` in order, inside the embedded broker, and publishes what the dispatcher decides
+to exchange `distribution`.
 
-Taking a message and publishing what becomes of it are one batch of the broker's log: after a crash it is in one place
-or in the other, never in both and never in neither. One Exchange per message goes to the journal.
+Taking a message and publishing what follows from it are one batch of the broker's log: after a crash it is in one
+place or in the other, never in both and never in neither. One Exchange per message goes to the journal.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _TURN_S = 0.02  # … which ends earlier when they are long
 _log = logging.getLogger(__name__)
 
 
-class Feed:
-    """The dispatcher at work in one virtual host. `cut` ends all connections of a client (a fault)."""
+class QueueDispatcher:
+    """Dispatches the messages of one virtual host. `cut` ends all connections of a client (a fault)."""
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class Feed:
         broker: Broker,
         vhost: VirtualHost,
         clients: Iterable[str],
-        office: Judge,
+        judge: Judge,
         cut: Callable[[str], object],
     ) -> None:
-        self.office = office
+        self.judge = judge
         self._context, self._broker, self._vhost = context, broker, vhost
         self._targets = {queue for client in clients for queue in client_queues(client)}
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
@@ -49,35 +49,35 @@ class Feed:
         self._cut = cut
 
     def start(self) -> None:
-        """Dispatch what waits, and from now on whatever comes. Needs a running loop."""
+        """Dispatch what waits and whatever comes later. Needs a running event loop."""
         for queue in self._sources:
             queue.on_ready = self.wake
         self.wake()
 
     def stop(self) -> None:
-        """Leave the rest where it is."""
+        """Leave what is not dispatched in its queues."""
         self._stopped = True
         for queue in self._sources:
             queue.on_ready = None
 
     def add_client(self, client: str) -> None:
-        """Messages may go to one client more."""
+        """Route messages to one client more."""
         self._targets.update(client_queues(client))
 
     def remove_client(self, client: str) -> None:
-        """Messages for it are unroutable from now on."""
+        """Treat messages to this client as unroutable from now on."""
         self._targets.difference_update(client_queues(client))
 
     def wake(self) -> None:
-        """There may be work."""
+        """Look for messages in the next turn of the event loop."""
         if not (self._scheduled or self._stopped):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
-        """Some messages, then it is the others' turn. While the disk refuses, messages stay where they are safe."""
+        """Dispatch some messages, then let other tasks run. While the disk refuses, messages stay in their queues."""
         self._scheduled = False
-        if self._stopped or self.office.faults.paused or not self._broker.records.accepting:
+        if self._stopped or self.judge.faults.paused or not self._broker.records.accepting:
             return
         now, until = self._context.clock.time(), time.perf_counter() + _TURN_S
         left = _AT_ONCE
@@ -95,10 +95,10 @@ class Feed:
     def _dispatch(self, queue: Queue, entry: Entry, now: float) -> None:
         try:
             arrival = _arrival(entry.message, queue.name)
-        except Exception:  # noqa: BLE001 - what cannot even be read (a page of it is gone): settled, told, not repeated
-            decision = self.office.failed(_bare(entry.message, queue.name))
+        except Exception:  # noqa: BLE001 - it cannot be read (a page of it is gone): reported once, not repeated
+            decision = self.judge.failed(_bare(entry.message, queue.name))
         else:
-            decision = self.office.judge(arrival, self._targets.__contains__)
+            decision = self.judge.judge(arrival, self._targets.__contains__)
         if not decision.hold:
             self._finish(queue, entry, decision, now)
             if self._held:
@@ -117,7 +117,7 @@ class Feed:
             self._held.append(finish)
 
     def _release(self) -> None:
-        """A message went by: those that it was to overtake follow."""
+        """A message has overtaken those that were held back for it: publish them."""
         held, self._held = self._held, []
         for finish in held:
             finish()
@@ -127,11 +127,11 @@ class Feed:
             for publication in decision.result.publications:
                 self._publish(publication, now)
         except Exception:  # noqa: BLE001 - a defect of ours: the message must not stay half done
-            decision = self.office.failed(_bare(entry.message, queue.name))
+            decision = self.judge.failed(_bare(entry.message, queue.name))
             for publication in decision.result.publications:
                 self._publish(publication, now)
         queue.settle(entry)
-        self.office.finished(decision)
+        self.judge.finished(decision)
         for client in decision.cut:
             self._cut(client)
 
@@ -147,7 +147,7 @@ class Feed:
 
 
 def _bare(message: Message, queue: str) -> Arrival:
-    """A message of which nothing but its address is looked at."""
+    """A message without content and headers."""
     return Arrival(message.routing_key, b"", None, None, {}, queue)
 
 

@@ -1,17 +1,13 @@
-"""The day in numbers: orientations by category and status on the day they first came, and how they are drawn. Pure."""
+"""The drawing of the orientations of a day: a bar for each category, a segment for each status. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
 
-from sandbox.kernel.clock import PARIS
-from sandbox.lrm.records import Orientation
+from sandbox.lrm.ledger.tally import NO_CATEGORY, DayCounts
 
 STATUSES = ("pending", "booked", "fulfilled", "noshow", "cancelled")
-OTHER = ""  # an orientation without category
 CATEGORIES: Mapping[str, str] = {
     "PS": "Professionnel de santé",
     "CPTS": "CPTS",
@@ -19,46 +15,11 @@ CATEGORIES: Mapping[str, str] = {
     "PDM": "Place de marché",
     "CDS": "Centre de santé",
     "MSP": "Maison de santé",
-    OTHER: "Sans catégorie",
+    NO_CATEGORY: "Sans catégorie",
 }
 
 WIDTH, ROW = 600, 52  # of the drawing, in its own units; a row is a label and its bar
 _TO_BAR = 27
-
-DayCounts = Counter[tuple[str, str]]  # by (category, status)
-
-
-class Tally:
-    """Counts of every day of `zone`, kept as orientations come and change: each is counted once, as it is now."""
-
-    def __init__(self, zone: tzinfo = PARIS) -> None:
-        self._zone = zone
-        self._of: dict[str, tuple[str, str, str]] = {}
-        self._days: dict[str, DayCounts] = {}
-
-    def put(self, orientation: Orientation) -> None:
-        """An orientation as it is now; the day on which it first came stays its day."""
-        appointment = orientation.appointment
-        before = self._of.get(orientation.appointment_id)
-        day = before[0] if before is not None else self._day(orientation.history[0].at)
-        now = (day, str(appointment.get("orientationCategory", OTHER)), str(appointment["status"]))
-        if before is not None:
-            self._days[day][before[1:]] -= 1
-        self._of[orientation.appointment_id] = now
-        self._days.setdefault(day, Counter())[now[1:]] += 1
-
-    def remove(self, appointment_id: str) -> None:
-        """It is not kept after all."""
-        before = self._of.pop(appointment_id, None)
-        if before is not None:
-            self._days[before[0]][before[1:]] -= 1
-
-    def _day(self, at: str) -> str:
-        return datetime.fromisoformat(at).astimezone(self._zone).date().isoformat()
-
-    def of_day(self, day: date) -> DayCounts:
-        """The counts of a day: none of them is 0."""
-        return +self._days.get(day.isoformat(), DayCounts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +53,7 @@ class Drawing:
     by_status: Mapping[str, int]
 
 
-def drawn(counts: DayCounts) -> Drawing:
+def draw(counts: DayCounts) -> Drawing:
     """A bar for each category that has any, all on one scale; its segments follow the order of STATUSES."""
     totals = {name: sum(counts[name, status] for status in STATUSES) for name in CATEGORIES}
     longest = max(totals.values(), default=0)

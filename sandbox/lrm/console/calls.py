@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from sandbox.kernel.model import Practitioner, Town
-from sandbox.lrm.records import Call
+from sandbox.lrm.ledger.records import Call
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The hub on either broker, for tests that must come out alike: with the embedded one, or beside a RabbitMQ."""
+"""The hub with the embedded broker or beside a RabbitMQ, for tests that must have the same results on both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from sandbox.net.tls import client_context
 from sandbox.pki.authority import load_pki
 from sandbox.population.load import load_population
 from tests.support.contexts import MASTER_SECRET, make_context
-from tests.wire.amqp import rabbit
+from tests.support.hub import rabbit
 
 PLATFORM, SPARE, OTHER = "fr.health.test.ptfsas", "fr.health.samu999", "fr.health.samu998"
 VHOST = "15-15_v2.0"
@@ -55,7 +55,7 @@ class Place:
     node: rabbit.Node | None = None
 
     def change(self, **fields: Any) -> None:
-        """Another World."""
+        """Apply a World with these fields changed."""
         world = self.context.world.world
         self.context.world.apply(msgspec.structs.replace(world, revision=world.revision + 1, **fields))
 
@@ -82,7 +82,7 @@ def imported(settings: Settings, password: str | None = None) -> rabbit.Definiti
 
 
 def context(data: Path, port: int, sockets: Mapping[int, socket.socket] | None = None, **more: Any) -> Context:
-    """A role's surroundings, with the certificates of `data`."""
+    """The context of a role, with the certificates of `data`."""
     settings = settings_for(data, port, **more)
     return make_context(
         settings,
@@ -103,12 +103,12 @@ async def dispatcher(data: Path, port: int, **more: Any) -> AsyncIterator[Remote
 @asynccontextmanager
 async def beside(data: Path, port: int, node: rabbit.Node | None = None, **more: Any) -> AsyncIterator[Place]:
     """The hub whose broker is the RabbitMQ on that port; `node` to cut connections there."""
-    surroundings = context(data, port, message_ttl_s=TTL_S, **more)
-    hub = build_hub(surroundings)
+    role = context(data, port, message_ttl_s=TTL_S, **more)
+    hub = build_hub(role)
     assert isinstance(hub, RemoteHub)
     await hub.start()
     try:
-        yield Place(port, hub, surroundings, node)
+        yield Place(port, hub, role, node)
     finally:
         await hub.stop()
 
@@ -127,12 +127,12 @@ async def embedded(data: Path, store: Path, **more: Any) -> AsyncIterator[Place]
             "message_ttl_s": TTL_S,
             **more,
         }
-        surroundings = context(data, port, {offset: sock}, **own)
-        hub = build_hub(surroundings)
+        role = context(data, port, {offset: sock}, **own)
+        hub = build_hub(role)
         assert isinstance(hub, Hub)
         await hub.start()
         try:
-            yield Place(port, hub, surroundings)
+            yield Place(port, hub, role)
         finally:
             await hub.stop()
 
@@ -155,7 +155,7 @@ def error_of(message: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connected_plainly(place: Reachable, name: str) -> AsyncIterator[AbstractConnection]:
-    """The same without TLS, by password."""
+    """One of the hub's clients, without TLS and with a password."""
     url = URL.build(scheme="amqp", host="127.0.0.1", port=place.port, user=name, password=plain_password())
     connection = await aio_pika.connect(url / VHOST)
     try:
@@ -165,5 +165,13 @@ async def connected_plainly(place: Reachable, name: str) -> AsyncIterator[Abstra
 
 
 def plain_password() -> str:
-    """What clients of a hub without certificates say."""
+    """The password of the clients of a hub without certificates."""
     return derived_secret(MASTER_SECRET, "hub-password")
+
+
+def bound(port: int = 0) -> socket.socket:
+    """A socket that is bound to a port of the loopback address, 0: to any."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock

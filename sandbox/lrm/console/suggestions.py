@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.lrm.records import CaseFile, Orientation
+from sandbox.lrm.ledger.records import CaseFile, Orientation
 
 NEAR = timedelta(minutes=90)
 MOST = 3

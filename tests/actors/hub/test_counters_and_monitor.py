@@ -13,7 +13,7 @@ from sandbox.amqp.session.states import ConnectionState as State
 from sandbox.edxl.provocations import BY_NAME
 from sandbox.edxl.trials import Correspondents
 from sandbox.hub import monitor as monitor_module
-from sandbox.hub.meters import Meters
+from sandbox.hub.counters import DispatchCounters
 from sandbox.hub.monitor import Monitor
 from sandbox.hub.topology import add_client
 from sandbox.kernel.hub.counts import STEP_S, STEPS, ErrorCount
@@ -23,14 +23,14 @@ PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.
 
 
 def test_messages_errors_and_times_add_up() -> None:
-    meters = Meters(lambda: 0.0)
+    counters = DispatchCounters(lambda: 0.0)
     for outcome in ("routed", "refused", "refused", "dead"):
-        meters.judged(outcome)
-    meters.error("INVALID_MESSAGE", PLATFORM, VHOST)
-    meters.error("INVALID_MESSAGE", PLATFORM, VHOST)
+        counters.count(outcome)
+    counters.count_error("INVALID_MESSAGE", PLATFORM, VHOST)
+    counters.count_error("INVALID_MESSAGE", PLATFORM, VHOST)
     for seconds in (0.0005, 0.0006, 3.0, 60.0):
-        meters.took(seconds)
-    counts = meters.counts()
+        counters.count_time(seconds)
+    counts = counters.counts()
     assert counts.messages == 4
     assert counts.errors == (ErrorCount("INVALID_MESSAGE", PLATFORM, VHOST, 2),)
     assert (counts.buckets[0], counts.buckets[1], counts.buckets[12], counts.buckets[14]) == (1, 1, 1, 1)
@@ -39,18 +39,18 @@ def test_messages_errors_and_times_add_up() -> None:
 
 def test_rates_are_told_for_the_last_minutes() -> None:
     now = 1000.0
-    meters = Meters(lambda: now)
-    meters.judged("routed")
+    counters = DispatchCounters(lambda: now)
+    counters.count("routed")
     now += STEP_S
-    meters.judged("routed")
-    meters.judged("refused")
-    meters.withdrawn("routed")
-    rates = meters.counts().rates
+    counters.count("routed")
+    counters.count("refused")
+    counters.take_back("routed")
+    rates = counters.counts().rates
     assert rates["routed"][-2:] == (1, 0)
     assert rates["refused"][-2:] == (0, 1)
     assert {len(steps) for steps in rates.values()} == {STEPS}
     now += STEPS * STEP_S
-    assert not any(meters.counts().rates["refused"])
+    assert not any(counters.counts().rates["refused"])
 
 
 async def turns() -> None:
@@ -59,13 +59,13 @@ async def turns() -> None:
 
 
 async def test_refusals_are_counted_by_reason_sender_and_virtual_host(stage) -> None:
-    feed = stage.feed()
-    feed.start()
+    dispatcher = stage.dispatcher()
+    dispatcher.start()
     stage.publish(b"no json")
     stage.publish(b"no json", key="fr.health.stranger-1")
     stage.publish(b"no json", key="fr.health.stranger-2")
     await turns()
-    counts = stage.meters.counts()
+    counts = stage.counters.counts()
     reason = "UNRECOGNIZED_MESSAGE_FORMAT"
     assert counts.errors == (ErrorCount(reason, PLATFORM, VHOST, 1), ErrorCount(reason, "unknown", VHOST, 2))
     assert (counts.messages, sum(counts.buckets)) == (3, 3)
@@ -74,7 +74,7 @@ async def test_refusals_are_counted_by_reason_sender_and_virtual_host(stage) -> 
 
 
 async def test_a_message_tells_what_it_is_about(stage) -> None:
-    stage.feed().start()
+    stage.dispatcher().start()
     between = Correspondents(PLATFORM, SAMU, stage.context.clock.now(), stage.context.entropy.uuid)
     shot = BY_NAME["unread"].make(between)
     stage.publish(shot.body)
@@ -90,7 +90,7 @@ class Watched:
     def __init__(self, stage: Any, monkeypatch: Any) -> None:
         self.stage, self.elapsed = stage, 0.0
         monkeypatch.setattr(monitor_module.time, "monotonic", lambda: self.elapsed)
-        self.monitor = Monitor(stage.meters, lambda: stage.wall)
+        self.monitor = Monitor(stage.counters, lambda: stage.wall)
         self.server: Any = SimpleNamespace(connections=set())
 
     def look(self, after: float = 1.0) -> HubReport:
@@ -115,8 +115,8 @@ async def test_the_age_of_what_waits_is_known_by_its_expiry_or_by_the_looks_befo
     stage.vhost.queues["dispatch"].settle(first)
     stage.vhost.queues["dispatch"].settle(stage.vhost.queues["dispatch"].take(stage.wall))
     assert all(queue.name != "dispatch" for queue in watched.look().queues)
-    feed = stage.feed()
-    feed.start()
+    dispatcher = stage.dispatcher()
+    dispatcher.start()
     stage.publish(b"no json")
     await turns()
     born = stage.wall
@@ -172,7 +172,7 @@ async def test_connections_tell_who_they_are_and_since_when(stage, monkeypatch) 
 
 
 def test_a_hub_that_is_down_still_tells_its_counts(stage, monkeypatch) -> None:
-    monitor = Monitor(Meters(), lambda: 0.0)
+    monitor = Monitor(DispatchCounters(), lambda: 0.0)
     report = read({KEY: monitor.report(None, None, {"a": 1}, "closed")})
     assert report is not None
     assert (report.trouble, report.hits, report.queues) == ("closed", {"a": 1}, ())

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from sandbox.kernel.hub.counts import BOUNDS_S, OUTCOMES, STEP_S, STEPS, Counts, ErrorCount
 
 
-class Meters:
-    """The counters of a hub, all virtual hosts together. `elapsed`: seconds of a clock that only goes forward."""
+class DispatchCounters:
+    """The counters of a hub, all virtual hosts together. `elapsed`: seconds of a monotonic clock."""
 
     def __init__(self, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._elapsed = elapsed
@@ -23,27 +23,27 @@ class Meters:
         self._seconds = 0.0
         self._steps: deque[tuple[int, Counter[str]]] = deque(maxlen=STEPS)
 
-    def judged(self, outcome: str) -> None:
-        """A message was judged: one of OUTCOMES."""
+    def count(self, outcome: str) -> None:
+        """Count a message by its outcome, one of OUTCOMES."""
         self._messages += 1
         self._now()[outcome] += 1
 
-    def withdrawn(self, outcome: str) -> None:
-        """That judgement does not hold, another follows."""
+    def take_back(self, outcome: str) -> None:
+        """Undo `count`: another outcome follows for that message."""
         self._messages -= 1
         self._now()[outcome] -= 1
 
-    def error(self, reason: str, sender: str, vhost: str) -> None:
-        """A message led to an error."""
+    def count_error(self, reason: str, sender: str, vhost: str) -> None:
+        """Count a message that led to an error. `reason`: the error's official name."""
         self._errors[reason, sender, vhost] += 1
 
-    def took(self, seconds: float) -> None:
-        """What a message led to is published."""
+    def count_time(self, seconds: float) -> None:
+        """Count how long a message took until what it led to was published."""
         self._buckets[bisect_left(BOUNDS_S, seconds)] += 1
         self._seconds += seconds
 
     def counts(self) -> Counts:
-        """As of now."""
+        """All counts at present."""
         return Counts(
             messages=self._messages,
             errors=tuple(ErrorCount(*labels, count) for labels, count in sorted(self._errors.items())),

@@ -1,4 +1,4 @@
-"""What the tests of this folder send and read."""
+"""Messages that tests send to a hub, and what they read of its queues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,31 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from sandbox.edxl import build
 from sandbox.kernel.hub.queues import client_queues
-from tests.wire.hub.brokers import SPARE, Reachable, connected
+from tests.support.hub.brokers import SPARE, Reachable, connected
+
+APPOINTMENT = {
+    "appointmentId": "11111111-2222-4333-8444-555555555555",
+    "method": "CreateAppointment",
+    "created": "2026-01-05T10:00:00+01:00",
+    "status": "booked",
+    "orientationCategory": "PS",
+    "start": "2026-01-06T09:00:00+01:00",
+    "end": "2026-01-06T09:15:00+01:00",
+    "practitioner": {"rppsId": "810100000001", "lastName": "TEST", "firstName": "Anne"},
+    "regulator": {
+        "regulatorId": "3990000000/1",
+        "regulatorName": "ESSAI",
+        "regulatorFirstname": "Paul",
+        "regulatorEmail": "paul.essai@example.invalid",
+    },
+}
+
+
+def appointment_message(sender: str, recipient: str, unique: str = "1") -> bytes:
+    """A message of an appointment (INT_L02) that the dispatcher accepts."""
+    sent = datetime.now(UTC)
+    address = build.Address(f"{sender}_{unique}", sender, recipient, sent, sent + timedelta(hours=1))
+    return build.report(address, APPOINTMENT)
 
 
 def acknowledgement(sender: str, recipient: str, unique: str, *, lives: float = 3600) -> bytes:
@@ -51,7 +75,7 @@ async def receive(connection: AbstractConnection, queue: str, count: int, second
 
 
 async def taken(connection: AbstractConnection, queue: str) -> AbstractIncomingMessage:
-    """The next message of a queue, which the caller answers for."""
+    """The next message of a queue, which the caller acknowledges or rejects."""
     channel = await connection.channel()
     source = await channel.get_queue(queue, ensure=False)
     arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
@@ -63,7 +87,7 @@ async def taken(connection: AbstractConnection, queue: str) -> AbstractIncomingM
 
 
 async def emptied(data: Path, place: Reachable, client: str) -> None:
-    """A client's queues without what an earlier test left there."""
+    """Remove what an earlier test left in a client's queues."""
     async with connected(data, place, client) as connection:
         channel = await connection.channel()
         for queue in client_queues(client):
@@ -78,7 +102,7 @@ async def depth(data: Path, place: Reachable, queue: str) -> int:
 
 
 async def exists(data: Path, place: Reachable, queue: str) -> bool:
-    """Is there such a queue?"""
+    """Whether there is such a queue."""
     try:
         await depth(data, place, queue)
     except aio_pika.exceptions.ChannelClosed:
