@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.control.admin.problems import READS
 from sandbox.control.admin.resource import Resource
+from sandbox.control.observability.endpoints import Endpoints
 from sandbox.control.plane import Health
 from sandbox.web.openapi import Endpoint, json_answer
 
@@ -33,7 +32,7 @@ class HealthApi(Resource):
         "GET",
         "/__admin/endpoints",
         summary="endpoints.json, with absolute paths of the certificates",
-        answer=dict[str, Any],
+        answer=Endpoints,
         failures=READS,
     )
     async def endpoints(self, request: Request) -> Response:

@@ -71,21 +71,7 @@ class Metrics(Collector):
 
     def _editors(self) -> Iterator[Metric]:
         """The SAS core's view of each editor: circuit, calls and findings, which are part of its health."""
-        circuits = GaugeMetricFamily(
-            "sas_sandbox_editor_circuit",
-            "1 for the state that the SAS core's circuit of the editor is in.",
-            labels=["editor", "state"],
-        )
-        calls = CounterMetricFamily(
-            "sas_sandbox_editor_calls",
-            "Searches at the editor by how they ended; late: came afterwards.",
-            labels=["editor", "outcome"],
-        )
-        findings = CounterMetricFamily(
-            "sas_sandbox_editor_findings",
-            "Defects of the editor's answers and appointments, by requirement.",
-            labels=["editor", "requirement"],
-        )
+        circuits, calls, findings = _editor_families()
         for slug, editor in sorted(self._reported("editors").items()):
             for state in CIRCUITS:
                 circuits.add_metric([slug, state], int(editor["circuit"] == state))
@@ -100,6 +86,25 @@ class Metrics(Collector):
         line = self._switchboard.lines.get("sas")
         found = line.health.get(name) if line is not None else None
         return found if isinstance(found, dict) else {}
+
+
+def _editor_families() -> tuple[GaugeMetricFamily, CounterMetricFamily, CounterMetricFamily]:
+    circuits = GaugeMetricFamily(
+        "sas_sandbox_editor_circuit",
+        "1 for the state that the SAS core's circuit of the editor is in.",
+        labels=["editor", "state"],
+    )
+    calls = CounterMetricFamily(
+        "sas_sandbox_editor_calls",
+        "Searches at the editor by how they ended; late: came afterwards.",
+        labels=["editor", "outcome"],
+    )
+    findings = CounterMetricFamily(
+        "sas_sandbox_editor_findings",
+        "Defects of the editor's answers and appointments, by requirement.",
+        labels=["editor", "requirement"],
+    )
+    return circuits, calls, findings
 
 
 def _add_counts(family: CounterMetricFamily, slug: str, counts: Mapping[str, int]) -> None:

@@ -129,6 +129,19 @@ class HubClients:
 
         Raises RequestError 409, 422, Laggards.
         """
+        self._check(request)
+
+        def revised(world: World) -> World:
+            return msgspec.structs.replace(world, switches={**world.switches, **_switches(request)})
+
+        await self._store.commit(Put(_TABLE, request.id, msgspec.json.encode(request)))
+        try:
+            await self._worlds.revise(revised)
+        finally:
+            endpoints.write(self._context, self.files())
+
+    def _check(self, request: ClientRequest) -> None:
+        """Raise RequestError 409 or 422 for a client that cannot be added."""
         if not usable_client_id(request.id):
             raise refused(why_not(request.id), "id", code="value")
         if len(request.software) > LONGEST_NAME:
@@ -142,15 +155,6 @@ class HubClients:
             )
         if self._store.count(_TABLE) >= MOST:
             raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
-
-        def revised(world: World) -> World:
-            return msgspec.structs.replace(world, switches={**world.switches, **_switches(request)})
-
-        await self._store.commit(Put(_TABLE, request.id, msgspec.json.encode(request)))
-        try:
-            await self._worlds.revise(revised)
-        finally:
-            endpoints.write(self._context, self.files())
 
     async def remove(self, client_id: str) -> RemovedClient:
         """Remove a client: durable, and carried out by the hub, when it returns.
