@@ -56,6 +56,6 @@ def _parameters_by_kind(shown: dict[str, Any], kinds: Mapping[str, type[FaultKin
 
 def _then(kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {"properties": {"params": {"$ref": _REFERENCE + _component(kind)}}}
-    if "required" in schema(KINDS[kind]):
+    if schema(KINDS[kind]).get("required"):
         found["required"] = ["params"]
     return found

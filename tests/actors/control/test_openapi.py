@@ -44,6 +44,7 @@ FAULTS: list[tuple[dict[str, Any], bool]] = [
     ({"kind": "latency", "params": {"ms": 1, "colour": "red"}}, False),
     ({"kind": "status", "params": {"code": 200}}, False),
     ({"kind": "status", "params": {"code": 503}}, True),
+    ({"kind": "drop", "target": "hub"}, True),
     ({"kind": "earthquake"}, False),
 ]
 

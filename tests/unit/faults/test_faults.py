@@ -150,7 +150,8 @@ def test_hits_survive_another_revision_but_not_a_reset_or_the_end_of_the_fault()
     assert faults.hits() == {}
 
 
-def test_kind_that_this_process_does_not_know_is_left_alone() -> None:
+def test_kind_that_this_process_does_not_know_or_that_others_carry_out_is_left_alone() -> None:
+    assert active(fault(kind="drop", target="hub"), fault("f2", kind="ack-never")).apply(AZUR, "UI") is None
     assert active(fault(kind="earthquake")).apply(AZUR, "UI") is None
 
 

@@ -114,7 +114,7 @@ def test_states_of_the_hub_apply_to_no_message() -> None:
 
 
 def test_faults_of_others_do_not_concern_the_hub() -> None:
-    found = faults(fault("drop", target="sas"))
+    found = faults(fault("drop", target="sas"), fault("latency", "f2", params={"ms": 1}))
     assert not found
     assert not found.paused
     assert found.restarts == {}
