@@ -149,7 +149,7 @@ SETTING_FLAGS = (
 def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     from sandbox import ecosystem  # the help must not wait for these
-    from sandbox.banner import banner, memory_mib, opened
+    from sandbox.banner import Measured, banner, memory_mib, opened
     from sandbox.ground import TOKEN_FILE, open_lines, prepare
 
     settings = settings_of(options, *SETTING_FLAGS)
@@ -166,9 +166,7 @@ def _up(options: argparse.Namespace) -> int:
             document,
             settings.data,
             program=program(),
-            seconds=seconds,
-            memory=memory,
-            processes=len(pids),
+            measured=Measured(seconds, memory, len(pids)),
             open_to=open_to,
         )
         print(text, flush=True)

@@ -74,7 +74,7 @@ def _remove_client(options: argparse.Namespace) -> int:
 
 def _certificate(options: argparse.Namespace) -> dict[str, str]:
     from sandbox.commands.pki import desk_of
-    from sandbox.pki.desk import name_of
+    from sandbox.pki.certificate_service import name_of
     from sandbox.pki.subjects import hub_client_subject
 
     out = options.out.absolute() if options.out else None

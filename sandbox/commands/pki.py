@@ -17,7 +17,7 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
 
 _ORGANIZATION = "Éditeur (bac à sable)"
 _STATES = {
@@ -61,7 +61,7 @@ def _command(
 def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[CertificateService]:
     """The desk of the data directory, under lock. `make`: a directory without a PKI is given one, else refused."""
     from sandbox.pki.authority import load_pki
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
     from sandbox.pki.manifest import FILE, locked
 
     settings = settings_of(options, "data_dir")
@@ -92,7 +92,7 @@ def _now() -> datetime:
 
 
 def _issue(options: argparse.Namespace) -> int:
-    from sandbox.pki.desk import name_of
+    from sandbox.pki.certificate_service import name_of
     from sandbox.pki.subjects import Subject
 
     try:

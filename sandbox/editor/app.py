@@ -20,13 +20,15 @@ from sandbox.editor.pages.session import BANNER, PACKAGE
 from sandbox.editor.running import RunningEditor, clients_of, hosted_editors, open_editor
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context
+from sandbox.net.descriptors import Capacity
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.protocol import disk_state
-from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.console import console, leading_to
+from sandbox.web.pages import Pages
 
 UNSETTLED = 20  # appointments per editor that `health` lists: those whose INT_R03 waits or was refused
 
@@ -77,15 +79,17 @@ class Editors:
     def _fhir_listener(self) -> Listener:
         context = self._context
         port = FhirPort({slug: running.endpoint for slug, running in self.editors.items()})
-        guarded = RequirePeer(port, is_sas, at_once=port.at_once)
+        guarded = RequirePeer(port, is_sas, immediate=port.immediate)
         names = {(_SAS.cn, _SAS.ou): "sas"}
-        edge = Edge(guarded, context, identify_fhir(hosted_editors(context)), at_once=guarded.at_once, names=names)
+        edge = Edge(guarded, context, identify_fhir(hosted_editors(context)), immediate=guarded.immediate, names=names)
         refuse = context.settings.no_certificate == "refuse"
         tls = listener_contexts(context.pki, client_certificate="required" if refuse else "optional")
         refused = refusals(context, "editors", Flow.INT_R01.value)
         of_one = max(1000, 2 * context.settings.editor_concurrency * len(self.editors))  # the SAS core asks them all
         sock = context.sockets[EDITORS_FHIR]
-        return Listener(edge, sock, tls=tls, refused=refused, at_once=edge.at_once, console=False, of_one=of_one)
+        return Listener(
+            edge, sock, tls=tls, refused=refused, immediate=edge.immediate, capacity=Capacity(False, of_one)
+        )
 
     def _pages_listener(self) -> Listener:
         context = self._context

@@ -27,9 +27,9 @@ from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from sandbox.web.ended import Ended
+from sandbox.web.console import Access, console
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.oidc import AT_PLATFORM, RelyingParty
-from sandbox.web.pages import console
 from sandbox.web.sse import Streams
 
 
@@ -102,7 +102,12 @@ def open_editor(context: Context, editor: Editor, http: HttpClient, psc: Relying
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
     pages = console(
-        context, session.pages, routes, role=f"editor-{editor.slug}", handlers=handlers, ended=Ended(context, store)
+        context,
+        session.pages,
+        routes,
+        role=f"editor-{editor.slug}",
+        handlers=handlers,
+        access=Access(EndedSessions(context, store)),
     )
     fhir = _fhir_server(context, editor, agenda, switches)
     return RunningEditor(editor, store, fhir, accounts, ledger, emitter, takeover, streams, http, pages)

@@ -13,10 +13,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.identifiers import regulator_identifier
 from sandbox.kernel.model import Regulator
-from sandbox.kernel.text.json_input import read_as
+from sandbox.net.http.body import read_json_body
 from sandbox.population.people import Population, persona_key
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import authenticate_client
@@ -74,7 +74,7 @@ class People:
         self._people[id] = person
 
 
-class PeopleDesk:
+class PeopleHandlers:
     """The two interactions of `/psc/people/<id>`. `clients` by client id."""
 
     def __init__(self, people: People, clients: Mapping[str, Client]) -> None:
@@ -83,11 +83,7 @@ class PeopleDesk:
     async def put(self, request: Request) -> Response:
         """204 once he can log in."""
         self._require_sas(request)
-        body = await _body(request)
-        try:
-            person = read_as(body, Regulator)
-        except JsonError as error:
-            raise malformed(f"the body is no person: {error}", "body") from None
+        person = await read_json_body(request, Regulator, BODY_LIMIT, name="no person", typed=False)
         await self._people.put(request.path_params["id"], person)
         return Response(status_code=204)
 
@@ -100,12 +96,3 @@ class PeopleDesk:
     def _require_sas(self, request: Request) -> None:
         known = {TOLD_BY: self._clients[TOLD_BY]}
         authenticate_client(request.headers.get("authorization", ""), {}, known)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets", "body").issues)
-    return bytes(body)

@@ -16,6 +16,7 @@ from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.flows import Flow
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
+from sandbox.net.descriptors import FOR_PARTNERS
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, refusals
 from sandbox.net.http.server import Listener
@@ -37,8 +38,8 @@ from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.sources import SlotSource
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.web.ended import Ended
-from sandbox.web.pages import console, leading_to
+from sandbox.web.console import Access, console, leading_to
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -105,7 +106,9 @@ class SasCore:
         self.api = api.app()
         described = Route("/api", leading_to("/api/openapi.json"))  # the answer of the base itself
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
-        pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
+        pages = console(
+            context, self.console.pages, routes, role=ROLE, access=Access(EndedSessions(context, self.store))
+        )
         return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:
@@ -145,7 +148,7 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
     tls = listener_contexts(context.pki, client_certificate="required" if required else "optional")
     told = refusals(context, ROLE, Flow.INT_R03)
     return [
-        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, console=False),
+        Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, capacity=FOR_PARTNERS),
         Listener(pages, context.sockets[SAS_UI]),
     ]
 

@@ -22,6 +22,7 @@ from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context
+from sandbox.net.http.body import read_body
 from sandbox.net.http.conditions import conditions_of
 from sandbox.net.http.edge import Edge, Note, RequirePeer
 from sandbox.net.http.fhir_http import (
@@ -31,7 +32,6 @@ from sandbox.net.http.fhir_http import (
     not_found,
     parse_body,
     prefers,
-    read_body,
     read_response,
     to_metadata,
     wants_representation,

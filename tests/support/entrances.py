@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,14 +28,10 @@ from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
 from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, dispatch
 from sandbox.hub.topology import add_virtual_host
-from sandbox.kernel.clock import Clock, as_of
-from sandbox.kernel.entropy import Entropy, seeded
+from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerError
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
-from sandbox.population.load import load_population
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
@@ -47,6 +41,7 @@ from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended
 from tests.actors.sas.sas_core import NOW, Core, core_on, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
+from tests.support.contexts import bound_sockets, make_context, stopped_clock
 from tests.support.editors.running_editor import REGULATOR, LocalEditor, Sas, opened
 
 Entrance = Callable[[bytes], Awaitable[None]]
@@ -265,9 +260,7 @@ def _bad(made: Town) -> Callable[[str, str, bytes | None], Awaitable[Reply]]:
 
 
 async def _core(directory: Path, stack: contextlib.AsyncExitStack) -> Core:
-    sockets = {offset: stack.enter_context(socket.socket()) for offset in (SAS_UI, SAS_FHIR)}
-    for each in sockets.values():
-        each.bind(("127.0.0.1", 0))
+    sockets = stack.enter_context(bound_sockets(SAS_UI, SAS_FHIR))
     context = replace(_context(directory), sockets=sockets)
     core = await core_on(context, open_store(directory / "store"))
     stack.push_async_callback(core.sas.stop)
@@ -279,14 +272,4 @@ def _context(directory: Path) -> Context:
     settings = Settings(
         data_dir=str(directory), mtls=False, practitioners=200, breaker_failures=1, breaker_pause_s=0.001
     )
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={},
-        pki=None,
-        master_secret=b"x" * 32,
-    )
+    return make_context(settings, clock=stopped_clock(NOW))

@@ -27,7 +27,7 @@ from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.text.json_input import read_json
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
 
@@ -100,7 +100,7 @@ class Emitter:
         waiting = self.outbox.pending_of(id)
         if waiting:
             return _transmission("waiting", waiting[0], len(waiting) - 1)
-        refused = self.outbox.failed_of(id)
+        refused = self.outbox.abandoned.of(id)
         return _transmission("failed", refused[-1]) if refused else Transmission("sent")
 
     def transmissions(self, ids: Iterable[str]) -> dict[str, Transmission]:
@@ -112,7 +112,7 @@ class Emitter:
         waiting: dict[str, list[Entry]] = {}
         for entry in self.outbox.pending(most):
             waiting.setdefault(entry.key, []).append(entry)
-        refused = [(id, self.transmission(id)) for id in islice(self.outbox.failed_keys(), most)]
+        refused = [(id, self.transmission(id)) for id in islice(self.outbox.abandoned.all_keys(), most)]
         found = [(id, one) for id, one in refused if one.state == "failed"]
         found += [
             (id, _transmission("waiting", entries[0], len(entries) - 1))
@@ -146,7 +146,7 @@ class Emitter:
         if word is None or (stored is not None and _resent.decode(stored).word == word):
             return
         writes: list[Put] = [Put(RESENT, slug, _encoder.encode(Resent(word)))]
-        for id in self.outbox.failed_keys():
+        for id in self.outbox.abandoned.all_keys():
             appointment = present(id)
             if appointment is not None and self.transmission(id).state == "failed":
                 writes += self.due(appointment, first=False)
@@ -160,7 +160,7 @@ class Emitter:
 
     def health(self) -> dict[str, object]:
         """How many versions wait, and how many were given up."""
-        return {"r03_waiting": self.outbox.depth, "r03_failed": self.outbox.failed_count}
+        return {"r03_waiting": self.outbox.depth, "r03_failed": self.outbox.abandoned.count}
 
     async def _send(self, entry: Entry) -> None:
         try:
@@ -178,19 +178,17 @@ class Emitter:
 
     def _supersede(self, entry: Entry) -> None:
         """The SAS core has answered this version: its refusals of earlier versions are dismissed."""
-        if dismissed := self.outbox.dismiss(entry.key):
+        if dismissed := self.outbox.abandoned.dismiss(entry.key):
             self._store.commit(*dismissed)
 
     async def _request(self, dispatch: Dispatch, ref: str) -> Reply:
         return await self._http.request(
             dispatch.method,
             self._base + dispatch.path,
-            peer="sas",
-            flow=Flow.INT_R03,
+            callee=Callee("sas", Flow.INT_R03, ref),
             headers=_HEADERS,
             body=bytes(dispatch.resource),
             timeout=TIMEOUT_S,
-            ref=ref,
         )
 
 

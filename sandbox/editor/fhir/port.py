@@ -30,7 +30,7 @@ from sandbox.fhir.capability import statement
 from sandbox.fhir.practitioner import parse_regulator, render_regulator
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import Flow
-from sandbox.net.http.at_once import Ready
+from sandbox.net.http.body import read_body
 from sandbox.net.http.conditions import conditions_of, weak_etag
 from sandbox.net.http.edge import Note
 from sandbox.net.http.fhir_http import (
@@ -43,12 +43,12 @@ from sandbox.net.http.fhir_http import (
     not_found,
     parse_body,
     query_of,
-    read_body,
     read_response,
     ready_fhir,
     to_metadata,
     wants_representation,
 )
+from sandbox.net.http.immediate import ReadyAnswer
 
 
 class FhirEndpoint(NamedTuple):
@@ -66,7 +66,7 @@ class FhirPort:
         self._app = answering(self._answer)
         self._slot_searches = {f"/{slug}/fhir/Slot": endpoint.server for slug, endpoint in endpoints.items()}
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         """The answer to a plain search of slots, the most frequent request; None for any other one and for mistakes."""
         server = self._slot_searches.get(scope["path"])
         if server is None or not is_plain_get(scope) or server.switches.quirks:

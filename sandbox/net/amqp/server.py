@@ -19,10 +19,10 @@ from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.amqp.session.states import ConnectionState
 from sandbox.kernel.seldom import Seldom
-from sandbox.net.crowd import Crowd
+from sandbox.net.connection_limit import ConnectionLimit
 from sandbox.net.descriptors import highest
 from sandbox.net.revocation import Contexts
-from sandbox.net.tls import Peer, TlsServer
+from sandbox.net.tls import Peer, TlsPort, TlsServer
 from sandbox.tasks import keep
 
 MAX_CONNECTIONS = 2000
@@ -54,31 +54,32 @@ class AmqpServer:
         self.broker, self.clock = broker, clock
         self.connections: set[Connection] = set()
         self._socket, self._login, self._tls, self._most = sock, login, tls, max_connections
-        self._door: asyncio.Task[None] | None = None
+        self._acceptor: asyncio.Task[None] | None = None
         self._coming: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
-        self._handshakes: set[TlsServer] = set()
         self._dirty: set[Connection] = set()
         self._all_gone = asyncio.Event()
-        # Those that have come in are counted by the broker, which says so; here, those on their way in or out too.
-        self._crowd = Crowd(2 * broker.limits.connections)
+        # Logged in connections are counted by the broker, which refuses them with a reason; here those that are being
+        # opened or closed count too.
+        self._tls_port = TlsPort(limit=ConnectionLimit(2 * broker.limits.connections))
+        self._handshakes = self._tls_port.connections
         self._told = Seldom(_log)
 
     async def start(self) -> None:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
         self._socket.setblocking(False)
         self._socket.listen(_BACKLOG)
-        self._door = keep(self._accept, "AMQP door")
+        self._acceptor = keep(self._accept, "AMQP connections")
         self._ticker = keep(self._tick, "AMQP clock")
 
     async def stop(self, grace: float = 2.0) -> None:
         """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""
-        if self._door is None or self._ticker is None:
+        if self._acceptor is None or self._ticker is None:
             self._socket.close()
             return
-        self._door.cancel()
+        self._acceptor.cancel()
         self._ticker.cancel()
-        await asyncio.wait([self._door, *self._coming])
+        await asyncio.wait([self._acceptor, *self._coming])
         self._socket.close()
         now = self.clock()
         for connection in list(self.connections):
@@ -129,7 +130,7 @@ class AmqpServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._tls is None:
             return Connection(self)
-        return TlsServer(self._tls(), lambda: Connection(self), connections=self._handshakes, crowd=self._crowd)
+        return TlsServer(self._tls(), lambda: Connection(self), self._tls_port)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

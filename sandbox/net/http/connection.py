@@ -17,7 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sandbox.kernel.errors import RequestError
-from sandbox.net.http.at_once import AtOnce, Prompt
+from sandbox.net.http.immediate import AnswersImmediately, ImmediateAnswers
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import LARGEST_BODY, REFUSAL, too_large
 
@@ -36,7 +36,7 @@ _SLICE = 16_384  # octets that are parsed at once
 class Door(Protocol):
     """The listener, as its connections see it."""
 
-    at_once: AtOnce | None
+    immediate: ImmediateAnswers | None
     opening: bytes
 
     @property
@@ -68,7 +68,7 @@ class Reading(Enum):
 _NOTHING, _HEAD, _BODY = Reading.NOTHING, Reading.HEAD, Reading.BODY  # looked up many times a request
 
 
-class Connection(Prompt, HttpToolsProtocol):
+class Connection(AnswersImmediately, HttpToolsProtocol):
     """One connection. `listener` is given first, the rest by uvicorn."""
 
     listener: Door
@@ -132,6 +132,7 @@ class Connection(Prompt, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["transport"] = self.transport  # for faults that cut it
         self.reading, self._octets = _HEAD, 0
 
     def on_headers_complete(self) -> None:

@@ -17,7 +17,7 @@ import aiohappyeyeballs
 import httptools
 
 from sandbox.kernel.errors import PeerError, PeerTooLarge, PeerUnreachable, PeerUntrusted
-from sandbox.net.alarm import Alarm
+from sandbox.net.deadline import Deadline
 
 CONNECTIONS = 100  # to one origin; further calls wait
 KEEP_ALIVE = 60.0  # seconds; our listeners keep idle connections longer
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._lost: CallFailed | None = None
-        self._alarm = Alarm(self._late)
+        self._deadline = Deadline(self._late)
         self._heard, self._in_body, self._framed = False, False, False
         self.usable, self.idle_since = True, 0.0
         self.ended = asyncio.Event()
@@ -71,13 +71,13 @@ class Connection(asyncio.Protocol):
         self._answer = self._loop.create_future()
         self._largest, self._heard = largest, False
         self._begin()
-        self._alarm.set(deadline)
+        self._deadline.set(deadline)
         self._transport.write(request)
         try:
             return await self._answer
         finally:
             self._answer = None
-            self._alarm.off()
+            self._deadline.off()
 
     def drop(self) -> None:
         """Close at once."""
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         """The end, whoever made it."""
         self._lost = self._why(exc)
         self._fail(self._lost)
-        self._alarm.end()
+        self._deadline.end()
         del self._parser  # it refers to its connection
         self.ended.set()
 

@@ -6,19 +6,17 @@ On a FHIR port an OperationOutcome, elsewhere a problem (RFC 9457) or, for brows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from starlette.types import Scope, Send
 
 from sandbox.fhir.outcome import operation_outcome
 from sandbox.kernel.errors import Issue, RequestError
+from sandbox.net.http.problems import PROBLEM_JSON, ListenerProblem, phrase, problem_body
 
 Headers = list[tuple[bytes, bytes]]
 
 _FHIR_JSON = b"application/fhir+json; charset=utf-8"
-_PROBLEM = b"application/problem+json"
 _HTML = b"text/html; charset=utf-8"
 
 # For people, by issue code first, then by status.
@@ -75,7 +73,7 @@ def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer
     elif scope is not None and _is_browser(scope):
         kind, body = _HTML, _PAGE.format(status=error.status, text=_in_french(error)).encode()
     else:
-        kind, body = _PROBLEM, orjson.dumps(_problem(error))
+        kind, body = PROBLEM_JSON.encode(), problem_body(ListenerProblem, error.status, error.issues)
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
     if kind is _HTML:
         headers.append((b"content-security-policy", b"default-src 'none'"))
@@ -98,19 +96,3 @@ def _is_browser(scope: Scope) -> bool:
 def _in_french(error: RequestError) -> str:
     known = _IN_FRENCH.get(error.issues[0].code) or _IN_FRENCH.get(error.status) or "requête refusée"
     return known[0].upper() + known[1:]
-
-
-def _problem(error: RequestError) -> dict[str, Any]:
-    errors = [{"where": issue.expression or "", "message": issue.detail} for issue in error.issues]
-    return {
-        "type": "about:blank",
-        "title": phrase(error.status) or f"{error.status}",
-        "status": error.status,
-        "detail": str(error),
-        "errors": errors,
-    }
-
-
-def phrase(status: int) -> str:
-    """The reason phrase of a status, "" where it has none."""
-    return HTTPStatus(status).phrase if status in [*HTTPStatus] else ""

@@ -14,16 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.model import Regulator
-from sandbox.kernel.text.json_input import read_as
-from sandbox.net.http.fhir_http import read_body
+from sandbox.net.http.body import read_json_body
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Account, Draft, Right
 from sandbox.sas.regulators.sync_to_editors import AccountSync
-
-BODY_LIMIT = 65_536
 
 
 class AdminApi:
@@ -122,12 +119,7 @@ class AdminApi:
 
 
 async def _draft(request: Request) -> Draft:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise RequestError(415, *malformed("expected Content-Type: application/json", "Content-Type").issues)
-    try:
-        return read_as(await read_body(request, BODY_LIMIT), Draft)
-    except JsonError as error:
-        raise malformed(f"the body is no account: {error}", "body") from None
+    return await read_json_body(request, Draft, name="no account")
 
 
 def _json(document: Any, status: int = 200) -> Response:

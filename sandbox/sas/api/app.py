@@ -13,7 +13,6 @@ import hmac
 import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -26,13 +25,13 @@ from starlette.routing import Route
 
 from sandbox.config import SAS_UI
 from sandbox.fhir.queries.search import unfit_text
-from sandbox.kernel.errors import Issue, JsonError, RequestError, StoreError, malformed
+from sandbox.kernel.errors import Issue, RequestError, StoreError, malformed
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Regulator
 from sandbox.kernel.seldom import Seldom
-from sandbox.kernel.text.json_input import read_as
 from sandbox.net.context import Context
-from sandbox.net.http.fhir_http import read_body
+from sandbox.net.http.body import read_json_body
+from sandbox.net.http.problems import ApiProblem, problem
 from sandbox.sas.api.admin import AdminApi
 from sandbox.sas.api.openapi import description
 from sandbox.sas.api.tokens import Tokens
@@ -122,10 +121,7 @@ class Api:
 
     async def login(self, request: Request) -> Response:
         """A token for a demonstration account; counts as a login (INT_R02)."""
-        try:
-            asked = read_as(await read_body(request, 65_536), Login)
-        except JsonError as error:
-            raise malformed(f"the body is not {{identifier, password}}: {error}", "body") from None
+        asked = await read_json_body(request, Login, name="not {identifier, password}", typed=False)
         regulator = self._accounts.regulator(asked.identifier)
         id = self._accounts.id_of(regulator) if regulator is not None else ""
         name, now = account_name(id) if id else stranger_name(asked.identifier), asyncio.get_running_loop().time()
@@ -310,40 +306,24 @@ def _json(document: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(document), status, media_type="application/json")
 
 
-def _problem(
-    status: int, detail: str, issues: tuple[Issue, ...] = (), headers: Mapping[str, str] | None = None
-) -> Response:
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    if issues:
-        body["errors"] = [
-            {"code": issue.code, "detail": issue.detail} | ({"pointer": issue.expression} if issue.expression else {})
-            for issue in issues
-        ]
-    return Response(orjson.dumps(body), status, headers=dict(headers or {}), media_type="application/problem+json")
-
-
 def _request_error(_: Request, error: RequestError) -> Response:
     headers = _BEARER if error.status == 401 else {"Retry-After": "1"} if error.status == 503 else None
     if isinstance(error, TooOften):
         headers = {"Retry-After": str(error.wait)}
-    return _problem(error.status, str(error), error.issues, headers)
+    return problem(ApiProblem, error.status, error.issues, headers=headers)
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
     detail = f"{request.method} {request.url.path}: {error.detail}; see GET openapi.json"
-    return _problem(error.status_code, detail, headers=error.headers)
+    return problem(ApiProblem, error.status_code, detail=detail, headers=error.headers)
 
 
 def _store_error(_: Request, error: StoreError) -> Response:
     _refused.error("the store failed under the SAS API: %s", error)
-    return _problem(503, f"nothing can be stored now: {error.reason}", headers={"Retry-After": "5"})
+    detail = f"nothing can be stored now: {error.reason}"
+    return problem(ApiProblem, 503, detail=detail, headers={"Retry-After": "5"})
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
     log.error("%s %s failed: %s", request.method, request.url.path, type(error).__name__)
-    return _problem(500, "internal error")
+    return problem(ApiProblem, 500, detail="internal error")

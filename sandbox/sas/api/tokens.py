@@ -8,7 +8,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from sandbox.net.context import Context
 from sandbox.store.protocol import Store
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 
 
 class Tokens:
@@ -18,7 +18,7 @@ class Tokens:
         self._life = context.settings.session_hours * 3600
         self._clock = context.clock
         self._signer = URLSafeSerializer(context.secret("named-tokens:sas-api"))
-        self._ended = Ended(context, store, "ended.tokens")
+        self._ended = EndedSessions(context, store, "ended.tokens")
 
     def give(self, account: str) -> tuple[str, datetime]:
         """A new token of an account (its id) and when it ends."""

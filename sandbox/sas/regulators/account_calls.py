@@ -20,7 +20,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas.regulators.accounts import Account
 from sandbox.store.protocol import Put, Store
@@ -149,12 +149,10 @@ class AccountCalls:
         reply = await self._http.request(
             method,
             f"{settings.editor_fhir(editor)}/{path}",
-            peer=editor.slug,
-            flow=Flow.INT_R02,
+            callee=Callee(editor.slug, Flow.INT_R02, expected=agreed_server(editor)),
             headers={"Content-Type": "application/fhir+json", "Accept": "application/json+fhir"},
             body=body,
             timeout=settings.editor_timeout_s,
-            agreed=agreed_server(editor),
         )
         return reply.status, reply.body
 

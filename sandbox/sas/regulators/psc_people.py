@@ -14,7 +14,7 @@ from sandbox.config import PSC_UI
 from sandbox.kernel.errors import PeerRefused
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.sas.regulators.accounts import Account
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
@@ -53,8 +53,7 @@ class PscPeople:
         reply = await self._http.request(
             "PUT" if entry.payload else "DELETE",
             self._context.settings.http(PSC_UI, f"/psc/people/{entry.key}"),
-            peer="psc",
-            flow=Flow.PSC,
+            callee=Callee("psc", Flow.PSC),
             headers={"Content-Type": "application/json", "Authorization": f"Basic {self._credentials}"},
             body=entry.payload or None,
             timeout=TIMEOUT_S,

@@ -22,7 +22,7 @@ from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.origins import SourceName
@@ -301,12 +301,9 @@ class EditorSource:
         reply = await self._editors.http.request(
             "GET",
             url,
-            peer=editor.slug,
-            flow=call.query.flow,
+            callee=Callee(editor.slug, call.query.flow, "", agreed_server(editor), limits.largest),
             headers=_HEADERS,
             timeout=left,
-            agreed=agreed_server(editor),
-            largest=limits.largest,
         )
         if reply.status != 200:
             raise PeerRefused(editor.slug, reply.status, reply.body)

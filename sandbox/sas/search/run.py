@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.net.alarm import Alarm
+from sandbox.net.deadline import Deadline
 from sandbox.sas.directory.directory import Candidate
 from sandbox.sas.directory.participation import kinds_of, takes_part
 from sandbox.sas.search.aggregator import Aggregator
@@ -123,7 +123,7 @@ class _Search:
         self.merger = Merger(self.criteria, self.aggregator.directory, self.aggregator.labels, self.answers)
         self.area = self.criteria.area
         self.enlarged = False
-        self._alarm, self._news = Alarm(self._wake), asyncio.Event()
+        self._alarm, self._news = Deadline(self._wake), asyncio.Event()
         self._ended: list[asyncio.Task[SourceAnswer]] = []
         self._waiting_lots = self._lots()
         self._next_lot: Lot | None = next(self._waiting_lots, None)

@@ -21,7 +21,7 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Appointment, Editor, Regulator
 from sandbox.net.context import Context
-from sandbox.net.http.client import Reply
+from sandbox.net.http.client import Callee, Reply
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.population.people import Population, persona_key
@@ -40,10 +40,8 @@ class Editors:
         self.answers: dict[str, Answer] = {}
         self.calls: list[tuple[str, str, str, str, bytes | None]] = []
 
-    async def request(
-        self, method: str, url: str, *, peer: str, flow: str, body: bytes | None = None, **_: Any
-    ) -> Reply:
-        path = url.partition("/fhir/")[2]
+    async def request(self, method: str, url: str, *, callee: Callee, body: bytes | None = None, **_: Any) -> Reply:
+        peer, flow, path = callee.peer, callee.flow, url.partition("/fhir/")[2]
         self.calls.append((peer, flow, method, path, body))
         if peer in self.answers:
             return await self.answers[peer](method, path, body)

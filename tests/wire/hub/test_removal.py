@@ -62,7 +62,7 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
     from datetime import UTC, datetime
 
     from sandbox.ecosystem import wall
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
     from sandbox.pki.manifest import locked
     from sandbox.pki.subjects import hub_client_subject
 

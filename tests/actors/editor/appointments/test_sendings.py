@@ -211,7 +211,7 @@ async def test_sending_that_can_never_be_made_stays_visible_and_holds_nobody_up(
         emitter = editor.running.emitter
         await editor.running.store.commit(*emitter.outbox.put("broken", b"{}", ref="broken"))
         emitter.wake()
-        await eventually(lambda: emitter.outbox.failed_count == 1)
+        await eventually(lambda: emitter.outbox.abandoned.count == 1)
         (shown,) = emitter.listed(10)
         assert (shown["appointment"], shown["state"]) == ("broken", "refused")
         assert shown["reason"] == "l'envoi enregistré n'est pas lisible"

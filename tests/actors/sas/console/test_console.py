@@ -8,7 +8,7 @@ import pytest
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.flows import Flow
 from sandbox.net.http.client import Reply
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.oidc import Claims, RelyingParty
 from tests.actors.sas.browsing import at_psc, logged_in
 from tests.actors.sas.sas_core import Core, session_cookie
@@ -173,7 +173,7 @@ async def test_logging_out_needs_the_form_and_ends_the_session(core: Core) -> No
 
 async def test_a_copied_cookie_is_worth_nothing_after_the_logout(core: Core) -> None:
     at_psc(core)
-    name = Ended(core.context).name()
+    name = EndedSessions(core.context).name()
     copied = session_cookie(core.context, regulator=core.regulator.identifier.key, session=name)
     async with core.browser() as browser:
         page = await browser.get("/", headers=copied)
