@@ -29,7 +29,7 @@ from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
-from sandbox.sas.api.app import Api
+from sandbox.sas.api.app import build_api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
@@ -41,6 +41,7 @@ from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.schema import SCHEMA
 from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.ended import Ended
@@ -84,19 +85,10 @@ class SasCore:
         self._listeners = _listeners(context, self.fhir, self.pages)
 
     def _pages(self, context: Context, directory: Directory, changes: Channel) -> ASGIApp:
-        api = Api(
-            context,
-            directory=directory,
-            aggregator=self.aggregator,
-            accounts=self._accounts,
-            appointments=self.appointments,
-            l02=self._l02,
-            labels=SPECIALTIES,
+        services = Services(
+            context=context,
             store=self.store,
-        )
-        self.console = Console(
-            context,
-            self._http,
+            http=self._http,
             directory=directory,
             aggregator=self.aggregator,
             accounts=self._accounts,
@@ -105,7 +97,8 @@ class SasCore:
             labels=SPECIALTIES,
             changes=changes,
         )
-        self.api = api.app()
+        self.console = Console(services)
+        self.api = build_api(services)
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))

@@ -18,10 +18,9 @@ from sandbox.sas.console import words
 from sandbox.sas.console.changes import EDITORS
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.search_pages import search_url
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator, in_order
+from sandbox.sas.search.editors import in_order
 from sandbox.sas.search.reasons import LABELS
+from sandbox.sas.services import Services
 
 PAUSE_S = 0.5
 
@@ -29,11 +28,9 @@ PAUSE_S = 0.5
 class HealthPage:
     """« Éditeurs »."""
 
-    def __init__(
-        self, frame: Frame, *, aggregator: Aggregator, accounts: AccountSync, appointments: Appointments
-    ) -> None:
-        self._frame, self._aggregator, self._accounts = frame, aggregator, accounts
-        self._appointments = appointments
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._aggregator = frame, services.aggregator
+        self._accounts, self._appointments = services.accounts, services.appointments
 
     def routes(self) -> list[Route]:
         """Its route, for those who are logged in."""

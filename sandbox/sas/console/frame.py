@@ -14,14 +14,12 @@ from starlette.responses import Response
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Regulator
-from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
 from sandbox.sas.regulators.accounts import Right
-from sandbox.sas.regulators.sync_to_editors import AccountSync
+from sandbox.sas.services import Services
 from sandbox.web.oidc import RelyingParty, at_psc
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form
-from sandbox.web.sse import Channel, Event, Streams
+from sandbox.web.sse import Event, Streams
 
 BANNER = "BAC À SABLE — données fictives"
 COLOUR = "#1d4f91"
@@ -34,11 +32,11 @@ Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
 class Frame:
     """The console's surroundings. `changes`: told what was written, by topic (`changes.py`)."""
 
-    def __init__(
-        self, context: Context, http: HttpClient, accounts: AccountSync, streams: Streams, changes: Channel
-    ) -> None:
-        self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
-        self.psc = RelyingParty(context, at_psc("sas"), context.settings.http(SAS_UI, "/oidc/callback"), http)
+    def __init__(self, services: Services, streams: Streams) -> None:
+        self.context, self.accounts, self.changes = services.context, services.accounts, services.changes
+        self.streams = streams
+        callback = services.context.settings.http(SAS_UI, "/oidc/callback")
+        self.psc = RelyingParty(services.context, at_psc("sas"), callback, services.http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
 
     def regulator(self, request: Request) -> Regulator | None:

@@ -18,9 +18,8 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.console import words
 from sandbox.sas.console.changes import MESSAGES
 from sandbox.sas.console.frame import Frame
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Right
+from sandbox.sas.services import Services
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash, local_path
 
@@ -33,8 +32,8 @@ AGAIN_S = 2.0  # ages grow and the hub's connection goes without any message bei
 class MessagePages:
     """The page, and sending again."""
 
-    def __init__(self, frame: Frame, *, appointments: Appointments, l02: L02) -> None:
-        self._frame, self._appointments, self._l02 = frame, appointments, l02
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._appointments, self._l02 = frame, services.appointments, services.l02
 
     def routes(self) -> list[Route]:
         """Their routes."""

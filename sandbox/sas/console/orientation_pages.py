@@ -22,10 +22,8 @@ from sandbox.population.agendas.agenda import territory_zone
 from sandbox.sas.console import words
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.message_pages import RESEND
-from sandbox.sas.directory.directory import Directory
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.services import Services
 from sandbox.web.filters import STATUSES, local
 
 PATH = "/sas/orientations"
@@ -37,8 +35,9 @@ Html = Callable[[], str]
 class OrientationPages:
     """The list and the detail."""
 
-    def __init__(self, frame: Frame, *, directory: Directory, appointments: Appointments, l02: L02) -> None:
-        self._frame, self._directory, self._appointments, self._l02 = frame, directory, appointments, l02
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._directory = frame, services.directory
+        self._appointments, self._l02 = services.appointments, services.l02
 
     def routes(self) -> list[Route]:
         """Their routes, all for those who are logged in."""

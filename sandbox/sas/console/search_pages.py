@@ -24,7 +24,6 @@ from sandbox.kernel.model import Regulator
 from sandbox.kernel.text.words import folded
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.results_view import FILTERS, ResultsView
-from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.place_names import Contradiction
 from sandbox.sas.directory.places import ADDRESS
 from sandbox.sas.directory.specialties import profession
@@ -41,8 +40,8 @@ from sandbox.sas.search.contextual import (
     read_specialty,
     written,
 )
-from sandbox.sas.search.editors import Aggregator
 from sandbox.sas.search.run import Criteria, Results, flattened, read_criteria, run, whole
+from sandbox.sas.services import Services
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event
@@ -68,20 +67,26 @@ class Asked:
 class SearchPages:
     """Form, results, suggestions. `labels`: name of each R38 code."""
 
-    def __init__(
-        self, frame: Frame, *, directory: Directory, aggregator: Aggregator, labels: Mapping[str, str]
-    ) -> None:
-        self._frame, self._directory, self._aggregator, self._labels = frame, directory, aggregator, labels
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._directory = frame, services.directory
+        self._aggregator, self._labels = services.aggregator, services.labels
 
     def routes(self) -> list[Route]:
         """Their routes. The search asks for a login by itself: a disabled call needs none to be told so."""
         guarded = self._frame.guarded
         return [
+            Route("/", self.home, methods=["GET"]),
             Route("/sas/recherche", self.search, methods=["GET"]),
             Route("/sas/recherche/flux", guarded(self.live), methods=["GET"]),
             Route(AGAIN, guarded(self.again), methods=["GET"]),
             Route("/sas/suggestions", guarded(self.suggestions), methods=["GET"]),
         ]
+
+    async def home(self, request: Request) -> Response:
+        """The search form; for a stranger, what this is and how to log in."""
+        regulator = self._frame.regulator(request)
+        last = last_search(request) if regulator is not None else None
+        return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self.form({}))
 
     def form(self, values: Mapping[str, str]) -> dict[str, Any]:
         """What the template of the search form needs."""

@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from sandbox.net.alarm import Alarm
 from sandbox.sas.directory.directory import Candidate
@@ -40,9 +37,7 @@ __all__ = [
     "Found",
     "Results",
     "Source",
-    "document",
     "flattened",
-    "head",
     "read_criteria",
     "run",
     "whole",
@@ -298,35 +293,3 @@ def _patient_until(wave: _Wave) -> float:
     if not wave.answered:
         return float("inf")
     return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
-
-
-def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
-    """What is searched, as the SAS API tells it: builtins only, datetimes as ISO 8601."""
-    town = criteria.town
-    return {
-        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
-        "place": {
-            "kind": criteria.spot.kind,
-            "label": criteria.spot.label,
-            **({"others": list(criteria.spot.others)} if criteria.spot.others else {}),
-        },
-        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
-        "order": criteria.order,
-        "from": criteria.start.isoformat(),
-        "to": criteria.end.isoformat(),
-        "page": criteria.page,
-    }
-
-
-def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The page as the SAS API answers it."""
-    return {
-        **head(results.criteria, labels),
-        "radius_km": results.area.radius_km,
-        "next": results.next,
-        "partial": results.partial,
-        "complete": results.complete,
-        "cards": msgspec.to_builtins([*results.cards]),
-        "without_slots": msgspec.to_builtins([*results.without_slots]),
-        "editors": msgspec.to_builtins([*results.editors]),
-    }
