@@ -231,7 +231,7 @@ class Schemas:
         named = named or {}
         types = [*answers, *bodies, *named.values()]
         schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-        self._of = dict(zip(types, schemas, strict=True))
+        self._of: dict[Any, dict[str, Any]] = dict(zip(types, schemas, strict=True))
         read = {info.cls for info in _structures(bodies)}
         for info in _structures(types):
             schema = components.get(info.cls.__name__)

@@ -17,7 +17,7 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.console import words
 from sandbox.sas.console.changes import EDITORS
 from sandbox.sas.console.frame import Frame
-from sandbox.sas.console.search_pages import search_url
+from sandbox.sas.console.search_reader import search_url
 from sandbox.sas.search.editors import in_order
 from sandbox.sas.search.reasons import LABELS
 from sandbox.sas.services import Services
