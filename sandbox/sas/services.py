@@ -11,7 +11,8 @@ from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.aggregator import Aggregator
+from sandbox.sas.search.editors import EditorSources
 from sandbox.store.protocol import Store
 from sandbox.web.sse import Channel
 
@@ -26,6 +27,7 @@ class Services:
     http: HttpClient
     directory: Directory
     aggregator: Aggregator
+    editors: EditorSources
     accounts: AccountSync
     appointments: Appointments
     l02: L02

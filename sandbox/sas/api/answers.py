@@ -18,7 +18,7 @@ from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.regulators.accounts import Account, Change, Right
 from sandbox.sas.search.cards import Card
 from sandbox.sas.search.criteria import DISTANCE, SHUFFLED, Criteria
-from sandbox.sas.search.events import Done, EditorState, Found, Results, Source
+from sandbox.sas.search.events import Done, Found, Results, SourceAnswer, SourceState
 
 Instant: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -102,11 +102,11 @@ class Page(_Searched):
     complete: Annotated[bool, Meta(description="false: time ran out")]
     cards: list[Card]
     without_slots: Annotated[list[Card], Meta(description="asked about, and nothing free; on the first page")]
-    editors: list[EditorState]
+    sources: list[SourceState] = msgspec.field(name="editors")
 
 
 SearchLine: TypeAlias = Annotated[
-    Searched | Source | Found | Done,
+    Searched | SourceAnswer | Found | Done,
     Meta(description="One line. The first repeats what is searched, the last says that it is over."),
 ]
 
@@ -126,12 +126,12 @@ def page(results: Results, labels: Mapping[str, str]) -> Page:
         complete=results.complete,
         cards=results.cards,
         without_slots=results.without_slots,
-        editors=results.editors,
+        sources=results.sources,
     )
 
 
 def _searched(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
-    place, town = criteria.spot, criteria.town
+    place, town = criteria.place, criteria.town
     return {
         "specialty": SearchedSpecialty(criteria.specialty, labels.get(criteria.specialty, criteria.specialty)),
         "place": SearchedPlace(place.kind, place.label, tuple(place.others)),

@@ -18,7 +18,7 @@ from sandbox.sas.api.regulators import RegulatorApi
 from sandbox.sas.api.search import SearchApi
 from sandbox.sas.regulators.accounts import SYSTEMS, Change, Draft, Right
 from sandbox.sas.search.cards import Card, CardPlace, CardSlot
-from sandbox.sas.search.events import STATES, Done, EditorState, Found, Source
+from sandbox.sas.search.events import STATES, Done, Found, SourceAnswer, SourceState
 from sandbox.sas.search.reasons import REASONS
 from sandbox.web.openapi import Description, Details, Endpoint, Failures
 
@@ -60,8 +60,8 @@ _DETAILS: dict[type, Details] = {
         "group": {"enum": ["MSP", "CDS"]},
     },
     CardSlot: {"url": {"format": "uri", "description": "The editor's booking page, without `origin`"}},
-    Source: {"editor": _EDITOR, "state": {"enum": [*STATES]}, "reason": _IN_FRENCH, "code": _CODE, **_COUNTS},
-    EditorState: {
+    SourceAnswer: {"editor": _EDITOR, "state": {"enum": [*STATES]}, "reason": _IN_FRENCH, "code": _CODE, **_COUNTS},
+    SourceState: {
         "slug": _EDITOR,
         "state": {"enum": ["answered", "partial", "failed"]},
         "reason": _IN_FRENCH,

@@ -29,7 +29,7 @@ class HealthPage:
     """« Éditeurs »."""
 
     def __init__(self, frame: Frame, services: Services) -> None:
-        self._frame, self._aggregator = frame, services.aggregator
+        self._frame, self._editors = frame, services.editors
         self._accounts, self._appointments = services.accounts, services.appointments
 
     def routes(self) -> list[Route]:
@@ -59,13 +59,13 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
-        at = self._aggregator.directory.search_at(slug)
-        health = self._aggregator.editor(slug)
+        at = self._editors.directory.search_at(slug)
+        health = self._editors.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": health,
             "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
-            "disabled": slug in self._aggregator.directory.disabled(),
+            "disabled": slug in self._editors.directory.disabled(),
             "account": accounts.get(slug),
             "search": search_url(at) if at else None,
         }

@@ -142,7 +142,7 @@ class SearchPages:
         path = search_url(values)
         if len(path) <= LONGEST_LAST:
             label = self._labels.get(asked.criteria.specialty, asked.criteria.specialty)
-            request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.spot.label}"}
+            request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.place.label}"}
 
     def _page(
         self, request: Request, regulator: Regulator, asked: Asked, results: Results, *, running: bool
@@ -159,7 +159,7 @@ class SearchPages:
             others=other_places(asked),
             problem=None,
             **self._part.values(asked, results, running=running),
-            **self.form({"place": written(asked.criteria.spot), **asked.values}),
+            **self.form({"place": written(asked.criteria.place), **asked.values}),
         )
 
 

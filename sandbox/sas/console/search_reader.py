@@ -41,8 +41,8 @@ class SearchReader:
     """Reads the parameters of a search, and suggests what may be typed there."""
 
     def __init__(self, services: Services) -> None:
-        self._directory, self._labels = services.directory, services.labels
-        self._context = services.context
+        self._context, self._directory = services.context, services.directory
+        self._aggregator, self._labels = services.aggregator, services.labels
 
     async def read(self, values: Mapping[str, str]) -> Asked:
         """Criteria and notices. Raises RequestError 400 for a place, a page or a filter that cannot be used."""
@@ -69,7 +69,7 @@ class SearchReader:
 
     def places(self, text: str) -> list[str]:
         """What may be meant by the beginning of a place."""
-        return self._directory.places.beginning(text, MOST_SUGGESTED)
+        return self._directory.places.towns.beginning(text, MOST_SUGGESTED)
 
     def _specialty_or_reason(self, text: str) -> dict[str, str]:
         """What a specialty or a reason means as parameters of a search; nothing when it is neither."""
@@ -98,7 +98,7 @@ class SearchReader:
             person = self._directory.practitioner(wish.id)
             return (person.id, "") if person is not None else (None, NOT_FOUND)
         found = []
-        candidates = self._directory.candidates("SM54", criteria.area)
+        candidates = self._aggregator.candidates("SM54", criteria.area)
         for number, candidate in enumerate(candidates):
             if number % LOOK_UP == LOOK_UP - 1:
                 await asyncio.sleep(0)  # others have their turn: a large city has thousands
@@ -114,10 +114,10 @@ def search_url(values: Mapping[str, str]) -> str:
 
 def other_places(asked: Asked) -> list[tuple[str, str]]:
     """What else the place may mean, with the address of the same search there."""
-    spot = asked.criteria.spot
-    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    place = asked.criteria.place
+    line = place.label.removesuffix(place.town.name) if place.kind == ADDRESS else ""
     kept = {name: text for name, text in asked.values.items() if name not in _PLACE}
-    return [(text, "/sas/recherche?" + urlencode({**kept, "place": line + text})) for text in spot.others]
+    return [(text, "/sas/recherche?" + urlencode({**kept, "place": line + text})) for text in place.others]
 
 
 _PLACE = frozenset(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sandbox.kernel.identifiers import RPPS, SYSTEM_PERSON
 from sandbox.kernel.model import Practitioner, Territory
 from sandbox.kernel.text.words import folded
-from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, Spot
+from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, Locality
 
 NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
 
@@ -85,10 +85,10 @@ def place_of(values: Mapping[str, str]) -> str:
     return ", ".join(part for part in (line, town) if part)
 
 
-def written(spot: Spot) -> str:
+def written(place: Locality) -> str:
     """A place as the form takes it back: with its postal code, which tells towns of one name apart."""
-    if spot.kind == DEPARTMENT:
-        return spot.label
-    town = f"{spot.town.postal_code} {spot.town.name}"
-    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+    if place.kind == DEPARTMENT:
+        return place.label
+    town = f"{place.town.postal_code} {place.town.name}"
+    line = place.label.removesuffix(place.town.name) if place.kind == ADDRESS else ""
     return line + town

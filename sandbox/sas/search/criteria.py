@@ -21,7 +21,7 @@ from sandbox.population.agendas.agenda import zone_of
 from sandbox.sas.directory.areas import Area, area_of
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.place_names import Contradiction
-from sandbox.sas.directory.places import ADDRESS, Spot
+from sandbox.sas.directory.places import ADDRESS, Locality
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE
 
 DAYS = 3
@@ -62,7 +62,7 @@ class Criteria:
     """
 
     specialty: str
-    spot: Spot
+    place: Locality
     start: datetime
     end: datetime
     order: str = SHUFFLED
@@ -76,12 +76,12 @@ class Criteria:
     @property
     def town(self) -> Town:
         """The town of the place."""
-        return self.spot.town
+        return self.place.town
 
     @property
     def area(self) -> Area:
         """Around the place; the radius is the département's unless another one is asked for."""
-        area = self.spot.area
+        area = self.place.area
         return area if self.radius_km is None else replace(area, radius_km=self.radius_km)
 
     @property
@@ -120,15 +120,15 @@ def read_criteria(
     code, `<system>|<code>`, a label or the words of a practitioner without code; general medicine when absent.
     Raises RequestError 400 with `http.<parameter>` for what cannot be understood.
     """
-    spot = _spot(values, directory)
-    start, end = _window(values, now, zone_of(spot.town.insee))
+    place = _place(values, directory)
+    start, end = _window(values, now, zone_of(place.town.insee))
     order = _one_of(values, "order", (DISTANCE, SHUFFLED))
     return Criteria(
         specialty=_specialty(values.get("specialty", ""), directory, specialties),
-        spot=spot,
+        place=place,
         start=start,
         end=end,
-        order=order or (DISTANCE if spot.kind == ADDRESS else SHUFFLED),
+        order=order or (DISTANCE if place.kind == ADDRESS else SHUFFLED),
         shuffle=values.get("shuffle", now.astimezone(PARIS).date().isoformat()),
         page=_page(values.get("page", "")),
         reason=values.get("reason", "").strip(),
@@ -148,16 +148,16 @@ def _first(values: Mapping[str, str], *names: str) -> str:
     return next((text for name in names if (text := values.get(name, "").strip())), "")
 
 
-def _spot(values: Mapping[str, str], directory: Directory) -> Spot:
+def _place(values: Mapping[str, str], directory: Directory) -> Locality:
     text = _first(values, "place")
-    found = directory.places.spot(text) if text else _named(values, directory)
+    found = directory.places.locality(text) if text else _named(values, directory)
     if found is None:
         raise malformed(f"no place '{text}': expected a town, a postal code, an address or a département", "http.place")
     point = _point(values)
-    return found if point is None else Spot(ADDRESS, found.label, found.town, area_of(found.town, point), point)
+    return found if point is None else Locality(ADDRESS, found.label, found.town, area_of(found.town, point), point)
 
 
-def _named(values: Mapping[str, str], directory: Directory) -> Spot:
+def _named(values: Mapping[str, str], directory: Directory) -> Locality:
     insee, name = _first(values, "insee", "inseecode"), _first(values, "town", "city")
     try:
         town = directory.town(insee, name)
@@ -174,8 +174,8 @@ def _named(values: Mapping[str, str], directory: Directory) -> Spot:
     number = "".join(char for char in _first(values, "streetnumber") if char in "0123456789")
     if number and not street:
         raise malformed("a `streetnumber` needs its `streetname`", "http.streetnumber")
-    spot = directory.places.spot_of(town, street, number)
-    return spot if insee else replace(spot, others=directory.places.others(name))
+    place = directory.places.locality_of(town, street, number)
+    return place if insee else replace(place, others=directory.places.others(name))
 
 
 def _specialty(text: str, directory: Directory, specialties: Mapping[str, str]) -> str:

@@ -1,10 +1,10 @@
-"""A search: lot after lot of practitioners asked about, told piece by piece as editors answer.
+"""A search: sources of slots are asked about lot after lot of practitioners, and events are sent as they answer.
 
-Lots of 25 until one page of cards with slots and the next are there, or nobody is left; the SOS associations of the
-area with the first lot. Every editor concerned is asked at once, each has its time-out (7 s); the whole search has
-its own (21 s). An editor that failed is not asked again in the same search, and one that hangs holds nobody up: the
-next lot begins when all others have answered and it took clearly longer than they did. Where nothing at all is found,
-the area is enlarged once.
+Lots of 25 are asked about until one page of cards with slots and the next page are there, or nobody is left; the SOS
+associations of the area go with the first lot. All calls of a lot begin at once; each has its time-out (7 s for an
+editor), and the whole search has its own (21 s). A source that failed is not asked again in the same search. One that
+hangs does not delay the others: the next lot begins when all others have answered and it has taken clearly longer than
+they did. Where nothing at all is found, the area is enlarged once.
 
     async with contextlib.aclosing(run(criteria, aggregator)) as events:
         async for event in events: ...
@@ -20,23 +20,34 @@ from dataclasses import dataclass, field
 from sandbox.net.alarm import Alarm
 from sandbox.sas.directory.directory import Candidate
 from sandbox.sas.directory.participation import kinds_of, takes_part
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
-from sandbox.sas.search.editors import Aggregator, Call
-from sandbox.sas.search.events import CARDS_PER_PAGE, OK, PARTIAL, Done, EditorState, Event, Found, Results, Source
-from sandbox.sas.search.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
-from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
+from sandbox.sas.search.events import (
+    CARDS_PER_PAGE,
+    OK,
+    PARTIAL,
+    Done,
+    Event,
+    Found,
+    Results,
+    SourceAnswer,
+    SourceState,
+)
+from sandbox.sas.search.lots import Lot, lots, ordered
+from sandbox.sas.search.merging import Answers, Drawn, Entries, Merger, Outline
+from sandbox.sas.search.sources import Call
 
 __all__ = [
     "CARDS_PER_PAGE",
     "DEFAULT_SPECIALTY",
     "Criteria",
     "Done",
-    "EditorState",
     "Event",
     "Filters",
     "Found",
     "Results",
-    "Source",
+    "SourceAnswer",
+    "SourceState",
     "flattened",
     "read_criteria",
     "run",
@@ -78,13 +89,13 @@ class _Wave:
     number: int
     lot: Lot
     begun: float
-    waiting: set[asyncio.Task[Source]] = field(default_factory=set)
+    waiting: set[asyncio.Task[SourceAnswer]] = field(default_factory=set)
     answered: int = 0
     slowest: float = 0.0
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
     outlines: list[Outline] | None = None
-    cards: Outlines = field(default_factory=lambda: ([], []))
+    cards: Entries = field(default_factory=lambda: ([], []))
     changed: bool = False
 
 
@@ -95,7 +106,7 @@ class _Search:
     asked: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     waves: list[_Wave] = field(default_factory=list)
-    calls: dict[asyncio.Task[Source], tuple[Call, _Wave]] = field(default_factory=dict)
+    calls: dict[asyncio.Task[SourceAnswer], tuple[Call, _Wave]] = field(default_factory=dict)
     partial: bool = False
     complete: bool = True
 
@@ -105,7 +116,7 @@ class _Search:
         self.area = self.criteria.area
         self.enlarged = False
         self._alarm, self._news = Alarm(self._wake), asyncio.Event()
-        self._ended: list[asyncio.Task[Source]] = []
+        self._ended: list[asyncio.Task[SourceAnswer]] = []
         self._waiting_lots = self._lots()
         self._next_lot: Lot | None = next(self._waiting_lots, None)
 
@@ -118,7 +129,7 @@ class _Search:
     async def events(self) -> AsyncGenerator[Event, None]:
         """See `run`."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.aggregator.search_timeout
+        deadline = loop.time() + self.aggregator.timeout
         self._advance(loop.time())
         while self.calls:
             self._alarm.set(min(deadline, self._wakes(loop.time())))
@@ -128,8 +139,8 @@ class _Search:
             for task in ended:
                 if task in self.calls:  # not given up meanwhile
                     yield self._taken(task)
-            for source in self._given_up(loop.time(), deadline):
-                yield source
+            for answer in self._given_up(loop.time(), deadline):
+                yield answer
             for found in self._found():
                 yield found
             if self.complete:
@@ -140,10 +151,10 @@ class _Search:
 
     def _lots(self) -> Iterator[Lot]:
         """The lots of the present area, without those who were asked about."""
-        criteria, directory = self.criteria, self.aggregator.directory
-        found = directory.candidates(criteria.specialty, self.area, self.asked)
+        criteria, aggregator = self.criteria, self.aggregator
+        found = aggregator.candidates(criteria.specialty, self.area, self.asked)
         found += self._preferred(found)
-        associations = directory.associations(self.area) if criteria.with_sos else []
+        associations = aggregator.associations(self.area) if criteria.with_sos else []
         associations = [some for some in associations if some.siret not in self.asked]
         for some in lots(self._in_turn(ordered(found, criteria))):
             yield Lot(self.area, some, associations)
@@ -170,14 +181,14 @@ class _Search:
         wanted = self.criteria.preferred
         if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
             return []
-        candidate = self.aggregator.directory.candidate(wanted, self.area)
+        candidate = self.aggregator.candidate(wanted, self.area)
         return [candidate] if candidate is not None else []
 
     def _advance(self, now: float) -> None:
         """Begin what is due: further lots, or the enlarged area."""
         while not self._satisfied() and self._may_go_on(now):
             if self._next_lot is None:
-                if self.enlarged or self.calls or self.answers.slots:
+                if self.enlarged or self.calls or self.answers.any_slots:
                     return
                 self.enlarged, self.area = True, self.area.enlarged()
                 self._waiting_lots = self._lots()
@@ -195,18 +206,14 @@ class _Search:
         return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
 
     def _begin(self, lot: Lot, now: float) -> None:
-        """Ask every editor concerned at once; what can wait until they were is done while they think."""
+        """Ask every source concerned at once; what can be done later is done while they work on their answers."""
         wave = _Wave(len(self.waves), lot, now)
         self.waves.append(wave)
         self.asked.update(candidate.id for candidate in lot.candidates)
         self.asked.update(association.siret for association in lot.associations)
-        editors = self.aggregator.directory.population.editors
-        queries = practitioner_queries(lot.candidates, editors, self.criteria)
-        queries += association_queries(lot.associations, editors, self.criteria)
-        for query in queries:
-            if query.editor.slug not in self.failed:
-                call = self.aggregator.call(query)
-                task = asyncio.create_task(self.aggregator.ask(call, self.criteria))
+        for call in self.aggregator.calls(lot, self.criteria):
+            if call.source.slug not in self.failed:
+                task = asyncio.create_task(call.answer())
                 task.add_done_callback(self._note)
                 self.calls[task] = call, wave
                 wave.waiting.add(task)
@@ -222,43 +229,44 @@ class _Search:
     def _wake(self) -> None:
         self._news.set()
 
-    def _note(self, task: asyncio.Task[Source]) -> None:
+    def _note(self, task: asyncio.Task[SourceAnswer]) -> None:
         self._ended.append(task)
         self._news.set()
 
     # Answers
 
-    def _taken(self, task: asyncio.Task[Source]) -> Source:
+    def _taken(self, task: asyncio.Task[SourceAnswer]) -> SourceAnswer:
         call, wave = self.calls.pop(task)
         wave.waiting.discard(task)
-        source = task.result()
-        self.partial = self.partial or source.state == PARTIAL
-        if source.state in (OK, PARTIAL):
-            wave.answered += 1
-            wave.slowest = max(wave.slowest, source.ms / 1000)
-            self.answers.add(call.query.asked, call.slots)
+        answer = task.result()
+        self.partial = self.partial or answer.state == PARTIAL
+        if answer.state in (OK, PARTIAL):
+            if not call.local:
+                wave.answered += 1
+                wave.slowest = max(wave.slowest, answer.ms / 1000)
+            self.answers.add(call.source, call.asked, call.slots)
             wave.changed = True
         else:
-            self._lost(source)
-        return source
+            self._lost(answer)
+        return answer
 
-    def _given_up(self, now: float, deadline: float) -> list[Source]:
+    def _given_up(self, now: float, deadline: float) -> list[SourceAnswer]:
         """Calls that are over their time, or all of them once the whole search is."""
         over = now >= deadline
         late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
-        sources = []
+        answers = []
         for task, call, wave in late:
             del self.calls[task]
             wave.waiting.discard(task)
-            sources.append(self.aggregator.give_up(call, task, "timeout" if now >= call.deadline else "out-of-time"))
-            self._lost(sources[-1])
+            answers.append(call.give_up(task, "timeout" if now >= call.deadline else "out-of-time"))
+            self._lost(answers[-1])
         if over and (late or self._next_lot is not None):
             self.complete = False
             self.partial = True
-        return sources
+        return answers
 
-    def _lost(self, source: Source) -> None:
-        self.failed.add(source.editor)
+    def _lost(self, answer: SourceAnswer) -> None:
+        self.failed.add(answer.source)
         self.partial = True
 
     # Cards

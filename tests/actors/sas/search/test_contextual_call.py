@@ -162,7 +162,7 @@ async def test_a_preferred_doctor_of_another_town_is_asked_all_the_same(core: Co
 
 
 async def test_of_several_doctors_of_one_name_none_is_chosen(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.sas.console.search_pages.is_named", lambda person, name: True)
+    monkeypatch.setattr("sandbox.sas.console.search_reader.is_named", lambda person, name: True)
     page = await page_of(core, practitioner="Duvallon")
     assert 'data-notice="sas_pf_001"' in page
     assert 'data-card="' in page
@@ -280,7 +280,7 @@ async def test_the_address_of_its_call_is_the_one_that_is_asked_for_in_two_parts
         criteria = read_criteria(
             {**parameters, "specialty": ""}, Directory(core.population), {}, core.context.clock.now()
         )
-        assert criteria.spot.point == point
+        assert criteria.place.point == point
 
 
 async def test_the_simulator_is_disabled_like_any_other_lrm(core: Core) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -120,8 +121,8 @@ async def test_a_search_out_of_time_gives_what_came_before(core: Core) -> None:
         return await (first if lots < 2 else hung)(method, path, body)
 
     core.editors.answers["agenda-azur"] = hangs_from_the_second_lot
-    core.sas.aggregator.timeout = 0.05
-    core.sas.aggregator.search_timeout = 0.12
+    core.sas.editors.limits = replace(core.sas.editors.limits, timeout=0.05)
+    core.sas.aggregator.timeout = 0.12
     page = await search(core)
     assert hung.reached.is_set()
     assert page["partial"] is True

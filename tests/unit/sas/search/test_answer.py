@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.fhir.reader.reading import read_bundle
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
@@ -14,10 +15,10 @@ from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search import answer as answers
-from sandbox.sas.search.answer import Answer, address_of
+from sandbox.sas.search.answer import Answer, address_of, admissible
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.queries import EditorQuery
-from tests.unit.sas.search.bundles import practitioner_bundle
+from sandbox.sas.search.editor_queries import EditorQuery
+from tests.unit.sas.search.bundles import bundle, practitioner_bundle, slot
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
 FIRST = "https://agenda.exemple:8443/fhir/Slot?status=free"
@@ -150,3 +151,34 @@ def test_what_the_filters_leave_out_is_offered_all_the_same(population: Populati
     found = Answer(query, criteria(population, reason="toux"))
     found.take(page(person, 1), FIRST)
     assert (found.offered, found.slots) == (1, [])
+
+
+def test_what_was_not_asked_for_is_dropped_and_told(person: Practitioner) -> None:
+    slots = read_bundle(practitioner_bundle((person, [NOW + timedelta(hours=1)]))).slots
+    end = NOW + timedelta(days=3)
+    kept, findings = admissible(slots, {person.id}, NOW, end)
+    assert (kept, findings) == (list(slots), [])
+    kept, findings = admissible(slots, {"810000000001"}, NOW, end)
+    assert kept == []
+    assert [finding.requirement for finding in findings] == ["R01-16"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "requirement"), [(timedelta(minutes=-1), "R01-5"), (timedelta(days=3, minutes=1), "R01-6")]
+)
+def test_slots_before_and_after_the_window_are_dropped_and_told(
+    person: Practitioner, shift: timedelta, requirement: str
+) -> None:
+    slots = read_bundle(practitioner_bundle((person, [NOW + shift]))).slots
+    kept, findings = admissible(slots, {person.id}, NOW, NOW + timedelta(days=3))
+    assert kept == []
+    assert [finding.requirement for finding in findings] == [requirement]
+
+
+def test_a_slot_of_nobody_is_dropped_without_a_second_finding(person: Practitioner) -> None:
+    reading = read_bundle(bundle([slot("lost", NOW), slot("lost", NOW + timedelta(hours=1))], []))
+    assert [str(each) for each in reading.findings] == [
+        "R01-12 Schedule/lost: the Schedule is not in the answer",
+    ]
+    end = NOW + timedelta(days=3)
+    assert admissible(reading.slots, {person.id}, NOW, end) == ([], [])

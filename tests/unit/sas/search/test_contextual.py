@@ -6,7 +6,8 @@ import pytest
 
 from sandbox.kernel.model import Practitioner, Territory, Town
 from sandbox.sas.directory.areas import area_of
-from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, TOWN, Places, Spot
+from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, TOWN, Locality
+from sandbox.sas.directory.towns import Towns
 from sandbox.sas.search.contextual import Wish, is_named, lrm_of, place_of, read_practitioner, read_specialty, written
 
 GIRONDE = Territory("SAS-33", "Gironde", "33", "fr.health.samu330", "urn:oid:1.2.250.1.999.9.33")
@@ -107,7 +108,7 @@ def test_the_place_of_a_call_as_people_would_type_it(values: dict[str, str], pla
     ],
 )
 def test_a_place_is_written_so_that_the_form_understands_it_again(kind: str, label: str, text: str) -> None:
-    assert written(Spot(kind, label, BORDEAUX, area_of(BORDEAUX))) == text
+    assert written(Locality(kind, label, BORDEAUX, area_of(BORDEAUX))) == text
 
 
 @pytest.mark.parametrize(
@@ -120,5 +121,5 @@ def test_a_place_is_written_so_that_the_form_understands_it_again(kind: str, lab
 )
 def test_arrondissements_of_three_cities_are_their_city(code: str, city: str) -> None:
     towns = {insee: Town(insee, insee, "", insee[:2], 45.0, 3.0) for insee in ("75056", "69123", "13055")}
-    assert Places(towns).town(code) is towns[city]
-    assert Places({}).town(code) is None
+    assert Towns(towns).town(code) is towns[city]
+    assert Towns({}).town(code) is None
