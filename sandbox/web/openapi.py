@@ -136,7 +136,7 @@ class Description:
     def document(self, server: str) -> dict[str, Any]:
         """The document; `server`: the URL under which the API is reached."""
         schemas = self._schemas()
-        return {
+        made = {
             "openapi": "3.1.0",
             "info": dict(self.info),
             "servers": [{"url": server}],
@@ -147,6 +147,8 @@ class Description:
                 "responses": self._failures(schemas),
             },
         }
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made))  # JSON's types only: tuples are lists
+        return found
 
     def _endpoints(self) -> list[tuple[Callable[..., Any], Endpoint]]:
         return [(vars(api)[name], endpoint) for api in self.apis for name, endpoint in endpoints(api)]
