@@ -23,7 +23,6 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import random
 import socket
 import ssl
@@ -48,15 +47,13 @@ from sandbox.editor.fhir.slots import Desk, answer_slots
 from sandbox.fhir.queries.search import slot_query
 from sandbox.fhir.slots import R01, Renderer
 from sandbox.kernel.clock import PARIS, Clock, as_of
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki, load_pki
 from sandbox.pki.subjects import editor_subject, sas_subject
 from sandbox.population.load import load_population
+from tests.support.contexts import make_context
 
 EDITOR = "agenda-azur"
 SETTINGS = Settings(practitioners=100_000)
@@ -215,16 +212,12 @@ def _context(directory: Path, pki: Pki | None, people: int) -> Context:
     sockets = {offset: socket.socket() for offset in (EDITORS_FHIR, EDITORS_UI)}
     for sock in sockets.values():
         sock.bind(("127.0.0.1", 0))
-    return Context(
-        settings=Settings(data_dir=str(directory), mtls=pki is not None, practitioners=people),
-        world=WorldView(),
+    return make_context(
+        Settings(data_dir=str(directory), mtls=pki is not None, practitioners=people),
         clock=Clock(time.time, as_of(SERVED_AT, time.time(), freeze=False)),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
         population=load_population(Settings(practitioners=people)),
         sockets=sockets,
         pki=pki,
-        master_secret=b"b" * 32,
     )
 
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import statistics
 import tempfile
 import time
@@ -41,10 +40,7 @@ from load.bench.editors import HUNG, LOT, NOW, Barest, barest, frozen_clock, peo
 from load.bench.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import EDITORS_FHIR, Settings
-from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Directory
@@ -56,6 +52,7 @@ from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found
 from sandbox.sas.search.lots import lots, ordered
 from sandbox.sas.search.run import document, run, whole
+from tests.support.contexts import make_context
 
 DELAY_S = 0.05
 HUNG_TIMEOUT_S = 1.0
@@ -131,17 +128,7 @@ class _Bench:
     """A search's surroundings, and the bare client that asks the same."""
 
     def __init__(self, settings: Settings, population: Population) -> None:
-        context = Context(
-            settings=settings,
-            world=WorldView(),
-            clock=frozen_clock(),
-            journal=Journal(capacity=100),
-            entropy=Entropy(os.urandom),
-            population=population,
-            sockets={},
-            pki=None,
-            master_secret=b"b" * 32,
-        )
+        context = make_context(settings, clock=frozen_clock(), journal=Journal(capacity=100), population=population)
         self.http = HttpClient(context, "sas", "sas")
         directory = Directory(population)
         editors = EditorSources(context, self.http, directory)

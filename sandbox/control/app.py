@@ -67,8 +67,9 @@ from sandbox.net.http.server import Listener
 from sandbox.net.link import Switchboard
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import disk_state
+from sandbox.web.console import Access, console
 from sandbox.web.errors import error_handlers
-from sandbox.web.pages import Pages, console, redirect
+from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 
 log = logging.getLogger(__name__)
@@ -237,8 +238,7 @@ class Control:
             routes,
             role="control",
             handlers=_error_handlers(pages),
-            passwords=(token,) if token else (),
-            wanted=TOKEN_WANTED,
+            access=Access(passwords=(token,) if token else (), wanted=TOKEN_WANTED),
         )
 
 

@@ -74,9 +74,10 @@ from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
+from sandbox.web.console import Access, console, leading_to
 from sandbox.web.ended import Ended
 from sandbox.web.oidc import AT_PLATFORM, RelyingParty
-from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.pages import Pages
 from sandbox.web.sse import Streams
 
 UNSETTLED = 20  # appointments that are not settled with the SAS core: so many of an editor are told one by one
@@ -144,7 +145,12 @@ def open_vendor(context: Context, editor: Editor, http: HttpClient, login: Relyi
     ]
     handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
     pages = console(
-        context, entrance.pages, routes, role=f"editor-{editor.slug}", handlers=handlers, ended=Ended(context, store)
+        context,
+        entrance.pages,
+        routes,
+        role=f"editor-{editor.slug}",
+        handlers=handlers,
+        access=Access(Ended(context, store)),
     )
     desk = Desk(
         editor=editor,

@@ -35,7 +35,8 @@ from sandbox.lrm.suggestions import Suggestion, suggestions
 from sandbox.net.context import Context
 from sandbox.population.agendas.agenda import zone_of
 from sandbox.store.protocol import Put, Store
-from sandbox.web.pages import Pages, console
+from sandbox.web.console import Access, console
+from sandbox.web.pages import Pages
 from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, Streams
 
@@ -95,8 +96,10 @@ class Console:
             self._pages,
             routes,
             role=role,
-            passwords=self._context.lrm_passwords([self._territory.samu]),
-            wanted=PASSWORD_WANTED,
+            access=Access(
+                passwords=self._context.lrm_passwords([self._territory.samu]),
+                wanted=PASSWORD_WANTED,
+            ),
         )
 
     def stop(self) -> None:

@@ -46,8 +46,8 @@ from sandbox.sas.search.sources import SlotSource
 from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
+from sandbox.web.console import Access, console, leading_to
 from sandbox.web.ended import Ended
-from sandbox.web.pages import console, leading_to
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
@@ -106,7 +106,7 @@ class SasCore:
         self.api = build_api(services)
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
-        pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
+        pages = console(context, self.console.pages, routes, role=ROLE, access=Access(Ended(context, self.store)))
         return Edge(pages, context, _flow_of_page)
 
     async def start(self) -> None:

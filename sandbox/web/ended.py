@@ -9,14 +9,11 @@ is over: the table stays bounded and nothing that was ended comes back.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from sandbox.net.context import Context
 from sandbox.store.protocol import Delete, Put, Store
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
 
 MOST = 20_000
 _FLOOR = "floor"  # a row beside those of the sessions: what began then or earlier is over

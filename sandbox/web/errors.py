@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -23,9 +23,7 @@ from sandbox.kernel.errors import (
 )
 from sandbox.kernel.seldom import Seldom
 from sandbox.web.gate import challenging
-
-if TYPE_CHECKING:
-    from sandbox.web.pages import Pages
+from sandbox.web.pages import Pages
 
 _log = logging.getLogger(__name__)
 

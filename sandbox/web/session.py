@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from markupsafe import Markup
@@ -22,10 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, malformed
+from sandbox.net.context import Context
 from sandbox.web.ended import Ended
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
 
 SESSION = "session"  # in the session of somebody who is logged in: its name
 CSRF = "csrf"  # name of the hidden field, and of the token in the session

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,14 +27,10 @@ from sandbox.edxl.message import MessageError, read
 from sandbox.hub.clients import Clients
 from sandbox.hub.dispatching.dispatcher import Arrival, dispatch
 from sandbox.hub.topology import add_virtual_host
-from sandbox.kernel.clock import Clock, as_of
-from sandbox.kernel.entropy import Entropy, seeded
+from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerError
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
-from sandbox.population.load import load_population
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
@@ -49,6 +43,7 @@ from tests.actors.editor.conftest import opened
 from tests.actors.editor.office import REGULATOR, Office, Sas
 from tests.actors.sas.sas_core import NOW, Core, Editors, Messages, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
+from tests.support.contexts import bound_sockets, make_context, stopped_clock
 
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
@@ -266,9 +261,7 @@ def _bad(made: Town) -> Callable[[str, str, bytes | None], Awaitable[Reply]]:
 
 
 async def _core(directory: Path, stack: contextlib.AsyncExitStack) -> Core:
-    sockets = {offset: stack.enter_context(socket.socket()) for offset in (SAS_UI, SAS_FHIR)}
-    for each in sockets.values():
-        each.bind(("127.0.0.1", 0))
+    sockets = stack.enter_context(bound_sockets(SAS_UI, SAS_FHIR))
     context = replace(_context(directory), sockets=sockets)
     store = open_store(directory / "store")
     editors, messages = Editors(), Messages()
@@ -282,14 +275,4 @@ def _context(directory: Path) -> Context:
     settings = Settings(
         data_dir=str(directory), mtls=False, practitioners=200, breaker_failures=1, breaker_pause_s=0.001
     )
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={},
-        pki=None,
-        master_secret=b"x" * 32,
-    )
+    return make_context(settings, clock=stopped_clock(NOW))

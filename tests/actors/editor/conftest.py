@@ -13,14 +13,14 @@ from sandbox.config import Settings
 from sandbox.editor.app import open_vendor
 from sandbox.kernel.clock import PARIS, Clock
 from sandbox.kernel.entropy import Entropy, seeded
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
 from tests.actors.editor.office import REGULATOR, Browser, Login, Office, Sas, booking_path, slots
+from tests.support.contexts import make_context
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=PARIS)  # a Monday
 
@@ -49,16 +49,11 @@ def population() -> Population:
 
 @pytest.fixture
 def context(tmp_path: Path, population: Population, clock: Clock, entropy: Entropy) -> Context:
-    return Context(
-        settings=Settings(data_dir=str(tmp_path), mtls=False, preset="minimal"),
-        world=WorldView(),
+    return make_context(
+        Settings(data_dir=str(tmp_path), mtls=False, preset="minimal"),
         clock=clock,
-        journal=Journal(),
         entropy=entropy,
         population=population,
-        sockets={},
-        pki=None,
-        master_secret=b"x" * 32,
     )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,14 +19,11 @@ from pamqp import commands, frame
 from sandbox.config import AMQP, AMQPS, Settings
 from sandbox.edxl import build as edxl
 from sandbox.hub.app import Hub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
+from tests.support.contexts import make_context
 
 VHOST = "15-15_v2.0"
 PLATFORM, SAMU, SPARE = "fr.health.test.ptfsas", "fr.health.samu330", "fr.health.samu999"
@@ -92,17 +87,7 @@ class House:
         )
 
     def context(self, sockets: dict[int, socket.socket] | None = None) -> Context:
-        return Context(
-            settings=self.settings,
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
-            entropy=Entropy(os.urandom),
-            population=POPULATION,
-            sockets=sockets or {},
-            pki=self.pki,
-            master_secret=b"test",
-        )
+        return make_context(self.settings, population=POPULATION, sockets=sockets or {}, pki=self.pki)
 
     def hub(self) -> Hub:
         sock = bound(self.port) if self._used else self._first

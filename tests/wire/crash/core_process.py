@@ -25,15 +25,12 @@ from typing import Any
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
 from sandbox.edxl import build
 from sandbox.edxl.message import read
-from sandbox.kernel.clock import PARIS, Clock, as_of
+from sandbox.kernel.clock import PARIS
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
 from sandbox.net.amqp.client import Delivery
-from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
@@ -41,6 +38,7 @@ from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Delete, Put, Store
+from tests.support.contexts import make_context, stopped_clock
 
 INSTANTS = ("storing", "answered", "published", "confirmed", "acknowledging", "acknowledged")
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
@@ -54,15 +52,12 @@ def die() -> None:
 
 def core_on(store: Store, hub: Any) -> tuple[Appointments, L02]:
     """The appointments of a SAS core and its messages, on that store."""
-    values: dict[str, Any] = {"sockets": {SAS_FHIR: None, SAS_UI: None}, "pki": None, "master_secret": b"x"}
-    context = Context(
-        settings=Settings(mtls=False),
-        world=WorldView(),
-        clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-        journal=Journal(),
+    context = make_context(
+        Settings(mtls=False),
+        clock=stopped_clock(NOW),
         entropy=seeded("crash"),
         population=PEOPLE,
-        **values,
+        sockets={SAS_FHIR: None, SAS_UI: None},
     )
     regulators = RegulatorAccounts(context, store, lambda account: ())
     l02 = L02(context, store, regulators.person, hub=hub)

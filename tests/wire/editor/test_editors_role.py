@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -24,8 +22,6 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.server import Listener
@@ -34,6 +30,7 @@ from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from tests.support.contexts import bound_sockets, make_context
 from tests.support.raw_http import line
 
 REGULATOR = RegulatorAccount(
@@ -58,22 +55,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory, population: Population) -> Pki
 
 @pytest.fixture
 def context(tmp_path: Path, population: Population, pki: Pki) -> Iterator[Context]:
-    with contextlib.ExitStack() as stack:
-        sockets = {}
-        for offset in (EDITORS_UI, EDITORS_FHIR, SAS_FHIR):
-            sockets[offset] = stack.enter_context(socket.socket())
-            sockets[offset].bind(("127.0.0.1", 0))
-        yield Context(
+    with bound_sockets(EDITORS_UI, EDITORS_FHIR, SAS_FHIR) as sockets:
+        yield make_context(
             # INT_R03 goes to the port base + 44: that of the socket where the test plays the SAS core.
-            settings=Settings(data_dir=str(tmp_path), port_base=sockets[SAS_FHIR].getsockname()[1] - SAS_FHIR),
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
+            Settings(data_dir=str(tmp_path), port_base=sockets[SAS_FHIR].getsockname()[1] - SAS_FHIR),
             entropy=seeded("wire"),
             population=population,
             sockets=sockets,
             pki=pki,
-            master_secret=b"x" * 32,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -16,10 +15,8 @@ import pytest
 
 from sandbox.config import EDITORS_FHIR, Settings
 from sandbox.fhir.queries.search import parse_slot_query
-from sandbox.kernel.clock import PARIS, Clock, as_of
-from sandbox.kernel.entropy import Entropy
+from sandbox.kernel.clock import PARIS
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.pki.authority import Pki, ensure_pki
@@ -35,6 +32,7 @@ from sandbox.sas.search.criteria import Criteria, read_criteria
 from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found, Results, SourceAnswer, SourceState
 from sandbox.sas.search.run import run, whole
+from tests.support.contexts import make_context, stopped_clock
 from tests.unit.sas.search.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
@@ -186,17 +184,7 @@ async def stand(tmp_path: Path, population: Population, **more: object) -> Async
 
 
 def surroundings(settings: Settings, population: Population, pki: Pki | None) -> Context:
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=population,
-        sockets={},
-        pki=pki,
-        master_secret=b"x" * 32,
-    )
+    return make_context(settings, clock=stopped_clock(NOW), population=population, pki=pki)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +42,7 @@ def later(context: Context, by: timedelta) -> None:
 
 def with_delay(context: Context, seconds: float) -> Context:
     settings = msgspec.structs.replace(context.settings, sos_take_over_s=seconds)
-    return Context(**{**vars(context), "settings": settings})
+    return replace(context, settings=settings)
 
 
 async def told(sas: Sas, count: int) -> list[tuple[str, Appointment]]:
@@ -128,7 +129,7 @@ async def test_time_that_passes_by_itself_suffices(context: Context):
     loop = asyncio.get_running_loop()
     running = Clock(lambda: NOW.timestamp() + loop.time(), None)
     running.setting = ClockSetting(offset=-loop.time())
-    context = Context(**{**vars(with_delay(context, 0.2)), "clock": running})
+    context = replace(with_delay(context, 0.2), clock=running)
     async with opened(context, "garde-plus") as office:
         browser, slot = await entered(office)
         await browser.book(slot)

@@ -13,13 +13,14 @@ from sandbox.edxl.message import Message, read
 from sandbox.kernel.clock import PARIS, Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
-from sandbox.kernel.journal import Exchange, Journal
+from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Cpts, Practitioner, Regulator, SosAssociation, Territory, Town
-from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.amqp.client import Delivery
 from sandbox.net.context import Context
 from sandbox.population.people import Personas, Population
 from sandbox.population.procedural import Recipe
+from tests.support import contexts
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 SAS, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
@@ -56,7 +57,7 @@ def make_context(directory: Any, sockets: Any = MappingProxyType({})) -> Context
     """The surroundings of one role in a test: a stopped clock, predictable ids, a store directory."""
     clock = Clock(lambda: 0.0, ClockSetting(frozen=NOW.astimezone(UTC).timestamp()))
     settings = Settings(data_dir=str(directory))
-    return Context(settings, WorldView(), clock, Journal(), seeded(1), POPULATION, sockets, None, b"test secret")
+    return contexts.make_context(settings, clock=clock, entropy=seeded(1), population=POPULATION, sockets=sockets)
 
 
 class HubPeer:

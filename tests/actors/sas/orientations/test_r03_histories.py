@@ -17,15 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
 from sandbox.edxl.message import read
-from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerTimeout, RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
@@ -34,6 +30,7 @@ from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.store.embedded.tables import open_store
 from tests.actors.sas.l02.hub_peer import HubPeer
 from tests.actors.sas.sas_core import NOW
+from tests.support.contexts import make_context, stopped_clock
 
 PEOPLE = load_population(Settings(preset="minimal", practitioners=0))
 DOCTOR = next(iter(PEOPLE.practitioners()))
@@ -75,16 +72,12 @@ class Histories(RuleBasedStateMachine):
         self._loop.run(self._open())
 
     async def _open(self) -> None:
-        wall = as_of(NOW, 0.0, freeze=True)
-        values: dict[str, Any] = {"sockets": {SAS_FHIR: None, SAS_UI: None}, "pki": None, "master_secret": b"x"}
-        context = Context(
-            settings=Settings(data_dir=str(self._directory), mtls=False),
-            world=WorldView(),
-            clock=Clock(lambda: 0.0, wall),
-            journal=Journal(),
+        context = make_context(
+            Settings(data_dir=str(self._directory), mtls=False),
+            clock=stopped_clock(NOW),
             entropy=seeded("history"),
             population=PEOPLE,
-            **values,
+            sockets={SAS_FHIR: None, SAS_UI: None},
         )
         self.store = open_store(self._directory / "sas")
         regulators = RegulatorAccounts(context, self.store, lambda account: ())
