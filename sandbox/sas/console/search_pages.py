@@ -23,7 +23,7 @@ from sandbox.sas.console.results_part import ResultsPart
 from sandbox.sas.console.results_view import FILTERS
 from sandbox.sas.console.search_reader import Asked, SearchReader, french, other_places, search_url
 from sandbox.sas.regulators.accounts import Right
-from sandbox.sas.search.contextual import lrm_of, place_of, read_specialty, written
+from sandbox.sas.search.contextual import form_text, lrm_of, place_of, read_specialty
 from sandbox.sas.search.run import Results, flattened, whole
 from sandbox.sas.services import Services
 from sandbox.web.pages import redirect
@@ -159,7 +159,7 @@ class SearchPages:
             others=other_places(asked),
             problem=None,
             **self._part.values(asked, results, running=running),
-            **self.form({"place": written(asked.criteria.place), **asked.values}),
+            **self.form({"place": form_text(asked.criteria.place), **asked.values}),
         )
 
 

@@ -15,7 +15,7 @@ from sandbox.sas.directory.specialties import profession
 from sandbox.sas.search.contextual import (
     NOT_ASKED,
     NOT_FOUND,
-    Wish,
+    PreferredDoctor,
     is_named,
     place_of,
     read_practitioner,
@@ -55,8 +55,8 @@ class SearchReader:
             what = profession(values["specialty"])
             unknown = f"désigne une profession ({what})" if what else "n'est ni une spécialité ni un motif connus"
             notices.append(("specialty", f"« {specialty} » {unknown} : consultation de médecine générale."))
-        wish = read_practitioner(values.get("practitioner", ""))
-        preferred, error = await self._preferred(wish, criteria)
+        doctor = read_practitioner(values.get("practitioner", ""))
+        preferred, error = await self._preferred(doctor, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
             notices.append((error, _WISHES[error]))
         return Asked(replace(criteria, preferred=preferred), values, tuple(notices))
@@ -90,19 +90,19 @@ class SearchReader:
         reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
         return {folded(reason): reason for reason in sorted(reasons)}
 
-    async def _preferred(self, wish: Wish, criteria: Criteria) -> tuple[str | None, str]:
+    async def _preferred(self, doctor: PreferredDoctor, criteria: Criteria) -> tuple[str | None, str]:
         """Prefixed id of the preferred doctor, or the code of why there is none."""
-        if wish.error:
-            return None, wish.error
-        if wish.id:
-            person = self._directory.practitioner(wish.id)
+        if doctor.error:
+            return None, doctor.error
+        if doctor.id:
+            person = self._directory.practitioner(doctor.id)
             return (person.id, "") if person is not None else (None, NOT_FOUND)
         found = []
         candidates = self._aggregator.candidates("SM54", criteria.area)
         for number, candidate in enumerate(candidates):
             if number % LOOK_UP == LOOK_UP - 1:
                 await asyncio.sleep(0)  # others have their turn: a large city has thousands
-            if is_named(candidate.practitioner, wish.name):
+            if is_named(candidate.practitioner, doctor.name):
                 found.append(candidate.id)
         return (found[0], "") if len(found) == 1 else (None, NOT_FOUND)
 

@@ -1,6 +1,6 @@
-"""The places that a regulator can search around: a town, an address in it, a postal code, a département. Pure.
+"""The places that a search can be made around: a town, an address in it, a postal code, a département. Pure.
 
-An address lies somewhere in its town, as `population/geocoding.py` has it.
+The coordinates of an address are those that `population/geocoding.py` computes.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Places:
     def locality(self, text: str) -> Locality | None:
         """The place that a text names; None when it names none. Raises Contradiction.
 
-        `Bordeaux` · `33800` · `12 rue du Modèle, 33000 Bordeaux` · `33`, `Gironde` or `Gironde (33)`: a town is
-        stronger than a département of the same name.
+        `Bordeaux` · `33800` · `12 rue du Modèle, 33000 Bordeaux` · `33`, `Gironde` or `Gironde (33)`: a town
+        comes before a département of the same name.
         """
         text = joined(_COUNTRY.sub("", text).strip())
         if not text:
             return None
         try:
-            towns = self.towns.said_by(text)
+            towns = self.towns.named_in(text)
         except Contradiction:
             if (meant := self._department(text)) is not None:  # `Vienne (86)` is no town
                 return meant
@@ -83,7 +83,7 @@ class Places:
     def others(self, name: str) -> tuple[str, ...]:
         """What may be meant beside the first town of that name, as texts that name one place only (`Saint-Denis (93)`).
         Raises Contradiction."""
-        return self._besides(self.towns.said_by(name), name)
+        return self._besides(self.towns.named_in(name), name)
 
     def _besides(self, towns: Sequence[Town], text: str) -> tuple[str, ...]:
         others = [self.towns.label(town) for town in towns[1 : MOST_OTHERS + 1]]
@@ -102,8 +102,8 @@ class Places:
         if code not in DEPARTMENTS or not towns:
             return None
         if any(each not in (code.lower(), code[:2].lower()) for each in said.codes):
-            told, name = ", ".join(said.codes), f"{DEPARTMENTS[code].name} ({code})"
-            detail, french = f"'{told}' is not {name}", f"Le lieu se contredit : « {told} » n'est pas {name}."
+            codes, name = ", ".join(said.codes), f"{DEPARTMENTS[code].name} ({code})"
+            detail, french = f"'{codes}' is not {name}", f"Le lieu se contredit : « {codes} » n'est pas {name}."
             raise Contradiction(detail, french)
         area = area_of_department(code, towns)
         nearest = min(towns, key=lambda town: math.hypot(town.lat - area.lat, town.lon - area.lon))
@@ -111,7 +111,7 @@ class Places:
 
     def _address(self, text: str) -> Locality | None:
         for street, place in _cuts(text):
-            towns = self.towns.said_by(place)
+            towns = self.towns.named_in(place)
             if towns and street.strip(" ,"):
                 number, name = split_number(street)
                 found = self.locality_of(towns[0], name.strip(" ,"), number)

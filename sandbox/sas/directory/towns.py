@@ -22,7 +22,7 @@ from sandbox.sas.directory.place_names import (
     read_town,
 )
 
-LEAST_GLUED = 4  # letters that must be typed before names are compared without their spaces
+LEAST_LETTERS = 4  # letters that must be typed before names are compared without their spaces
 _CITY_CODES = {city: tuple(code for code in CITY_CODES if CITY_CODES[code] == city) for city in CITY_CODES.values()}
 
 
@@ -86,13 +86,14 @@ class Towns:
             return self._towns[insee]
         return next(iter(self._named(read_town(name))), None)
 
-    def said_by(self, text: str) -> Sequence[Town]:
+    def named_in(self, text: str) -> Sequence[Town]:
         """The towns that a text names, or whose postal code it is, the first of the dataset first. Raises
         Contradiction."""
         return self._named(read_town(text)) or self._by_postal_code.get(text.strip(), [])
 
     def _named(self, said: TownName) -> list[Town]:
-        """The towns that are meant, the first of the dataset first. Raises Contradiction: none fits what is said."""
+        """The towns that fit, the first of the dataset first. Raises Contradiction when towns have that name but none
+        fits."""
         apart = said.apart()
         return self._exactly(said) or (self._exactly(apart) if apart else [])
 
@@ -105,27 +106,28 @@ class Towns:
         return fitting
 
     def _fitting(self, towns: Sequence[Town], said: TownName) -> list[Town]:
-        """Those of which all is true, else those of which it nearly is."""
+        """The towns that fit, else those that nearly do."""
         return [town for town in towns if fits(town, said, self.postal_codes(town))] or [
             town for town in towns if nearly_fits(town, said, self.postal_codes(town), self._by_postal_code)
         ]
 
     def beginning(self, text: str, most: int = 10) -> list[str]:
-        """At most `most` towns and départements whose name, postal code or a word of whose name begins so."""
+        """At most `most` labels of towns and départements that begin with the text: their name, a word of it, or all of
+        the postal code."""
         wanted = folded(text)
         if not wanted:
             return []
         named = (town for name, town in self._names if _begins(name, wanted))
-        towns = chain(self._by_postal_code.get(wanted, ()), named, self._glued(wanted))
+        towns = chain(self._by_postal_code.get(wanted, ()), named, self._without_spaces(wanted))
         departments = (each for each in DEPARTMENTS.values() if _begins(folded(each.name), wanted))
         texts = [self.label(town) for town in islice(towns, most)]
         texts += [f"{each.name} ({each.code})" for each in departments]
         return [*dict.fromkeys(texts)][:most]
 
-    def _glued(self, wanted: str) -> Iterator[Town]:
-        """Towns whose name begins so without its spaces: `lhay` for L'Haÿ."""
+    def _without_spaces(self, wanted: str) -> Iterator[Town]:
+        """Towns whose name without spaces begins with the text: `lhay` for L'Haÿ."""
         letters = letters_of(wanted)
-        if len(letters) >= LEAST_GLUED:
+        if len(letters) >= LEAST_LETTERS:
             for name, towns in self._by_letters.items():
                 if name.startswith(letters):
                     yield from towns

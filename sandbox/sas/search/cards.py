@@ -45,8 +45,8 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A place of consultation or site, with its free slots by time. `id` is the Schedule's; `group`: `MSP` or `CDS`
-    that it is in, `name` the name of that."""
+    """A place of consultation or site, with its free slots by time. `id`: that of the Schedule; `group`: `MSP` or `CDS`
+    when it is in one, whose name is `name`; the `name` of a site is its own."""
 
     id: str
     line: str
@@ -59,7 +59,7 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     slots: tuple[CardSlot, ...] = ()
 
     def on(self, day: date, zone: ZoneInfo) -> list[CardSlot]:
-        """The slots of one day of that zone, for the card's columns."""
+        """The slots that begin on a day of that zone: one column of the card."""
         return [slot for slot in self.slots if slot.start.astimezone(zone).date() == day]
 
 
@@ -198,7 +198,7 @@ def _by_schedule(slots: Iterable[FreeSlot]) -> dict[str, list[FreeSlot]]:
 def _marks(
     held: Mapping[str, Sequence[FreeSlot]], mark: Callable[[FreeSlot], str | None]
 ) -> dict[str | None, list[str]]:
-    """The Schedules of each place, by what marks the place in its slots."""
+    """Schedules by what `mark` finds in the slots of each: that names the place."""
     found: dict[str | None, list[str]] = {}
     for schedule, slots in held.items():
         found.setdefault(mark(slots[0]), []).append(schedule)
@@ -206,7 +206,7 @@ def _marks(
 
 
 def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[FreeSlot]:
-    """Take the slots of some Schedules out of `held`."""
+    """The slots of some Schedules, which are removed from `held`."""
     return [slot for schedule in schedules for slot in held.pop(schedule, ())]
 
 
@@ -235,7 +235,7 @@ def _address(place: Place | ConsultationSite | SlotPlace) -> str:
 
 
 def _card_slots(slots: Sequence[FreeSlot], source: SourceName) -> tuple[CardSlot, ...]:
-    """By time, at most MOST_SLOTS; of several with the same beginning and end at one place, the first."""
+    """The slots by time, at most MOST_SLOTS; of several with the same beginning and end the first."""
     schemes = _SCHEMES if source.origin is Origin.EDITOR else _OWN_SCHEMES
     distinct: dict[tuple[datetime, datetime], CardSlot] = {}
     for slot in slots:

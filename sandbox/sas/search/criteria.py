@@ -1,7 +1,7 @@
-"""What a regulator asks for, read and checked. Pure.
+"""The criteria of a search, read from query parameters and checked. Pure.
 
-The guide's rules: today, tomorrow and the day after by default; nearest first when the place is an address,
-shuffled otherwise; general medicine when nothing else is asked for.
+The defaults are the guide's: today, tomorrow and the day after; nearest first when the place is an address, shuffled
+otherwise; general medicine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REPEATABLE = frozenset({"visibility", "type", "kind"})
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What narrows a search; an empty one narrows nothing.
+    """The filters of a search; an empty one filters nothing.
 
     `visibilities` R314 codes and `types` v3-ActCode codes: a slot has one of them; `booking` `with` or `without`;
     `within_km` of the centre; `kinds` of cards: `cpts`, `sos`, `cds`, `msp`.
@@ -54,11 +54,12 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One search. `specialty`: an R38 code, or the words of practitioners who have none; `start`, `end` aware.
+    """What one search looks for. `specialty`: an R38 code, or the words that practitioners without one have; `start`,
+    `end` of the window, aware.
 
-    `order`: `distance` or `shuffled`; `shuffle` seeds the latter: the same search shows the same order on every page.
+    `order`: `distance` or `shuffled`; `shuffle` is the seed of the latter, so that all pages have one order.
     `reason`: only slots for it; `preferred`: prefixed national id of the doctor whose card comes first; `radius_km`
-    instead of the département's. `page` from 1.
+    replaces the département's. `page` from 1.
     """
 
     specialty: str
@@ -80,30 +81,31 @@ class Criteria:
 
     @property
     def area(self) -> Area:
-        """Around the place; the radius is the département's unless another one is asked for."""
+        """The area around the place, with `radius_km` where it is given, else with the radius of the département."""
         area = self.place.area
         return area if self.radius_km is None else replace(area, radius_km=self.radius_km)
 
     @property
     def with_sos(self) -> bool:
-        """SOS Médecins practises general medicine only."""
+        """True for general medicine: SOS Médecins practises nothing else."""
         return self.specialty in GENERAL_MEDICINE
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of the town: « today » is a day there."""
+        """The time zone of the town; days are days there."""
         return zone_of(self.town.insee)
 
     @property
     def days(self) -> tuple[date, ...]:
-        """The days of the window, local."""
+        """The days of the window, in `zone`."""
         first = self.start.astimezone(self.zone).date()
         last = (self.end - timedelta(microseconds=1)).astimezone(self.zone).date()
         return tuple(first + timedelta(days=index) for index in range(max(1, (last - first).days + 1)))
 
 
 def flattened(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Query parameters as `read_criteria` wants them: repeated filters joined by commas, else the last one counts."""
+    """Query parameters as `read_criteria` takes them: repeated filters are joined by commas; of any other parameter the
+    last value counts."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values[name] = f"{values[name]},{value}" if name in _REPEATABLE and name in values else value
@@ -164,10 +166,10 @@ def _named(values: Mapping[str, str], directory: Directory) -> Locality:
     except Contradiction as error:
         raise Contradiction(error.detail, error.french, "http.town") from None
     if town is None:
-        told = insee or name
+        given = insee or name
         expected = "expected `insee` (5 characters) or `town` (a name) of a town of the directory"
         raise malformed(
-            f"no town '{told}': {expected}" if told else f"no town given: {expected}",
+            f"no town '{given}': {expected}" if given else f"no town given: {expected}",
             "http.insee" if insee else "http.town",
         )
     street = _first(values, "streetname")
@@ -260,10 +262,10 @@ def _one_of(values: Mapping[str, str], name: str, known: Collection[str]) -> str
 
 
 def _some_of(values: Mapping[str, str], name: str, known: Collection[str]) -> frozenset[str]:
-    told = [word for each in values.get(name, "").split(",") if (word := each.strip())]
-    if strangers := [word for word in told if word not in known]:
-        raise malformed(f"`{name}` '{strangers[0]}' is unknown: expected {', '.join(known)}", f"http.{name}")
-    return frozenset(told)
+    words = [word for each in values.get(name, "").split(",") if (word := each.strip())]
+    if unknown := [word for word in words if word not in known]:
+        raise malformed(f"`{name}` '{unknown[0]}' is unknown: expected {', '.join(known)}", f"http.{name}")
+    return frozenset(words)
 
 
 def _page(text: str) -> int:

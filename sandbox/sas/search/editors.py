@@ -34,7 +34,7 @@ from sandbox.sas.search.criteria import Criteria
 from sandbox.sas.search.editor_queries import EditorQuery, association_queries, practitioner_queries
 from sandbox.sas.search.events import FAILED, LATE, OK, OPEN_CIRCUIT, PARTIAL, SourceAnswer
 from sandbox.sas.search.lots import Lot
-from sandbox.sas.search.reasons import is_the_editors, reason_of, told
+from sandbox.sas.search.reasons import blames_editor, reason_of, sentence
 from sandbox.sas.search.sources import Call
 
 log = logging.getLogger(__name__)
@@ -209,7 +209,7 @@ class EditorSource:
         self._circuit, admitted = breaker.admitted(self._circuit, now, self._editors.limits.policy)
         if not admitted:
             self._counts[OPEN_CIRCUIT] += 1
-            return self._ended(call, OPEN_CIRCUIT, told(OPEN_CIRCUIT), OPEN_CIRCUIT)
+            return self._ended(call, OPEN_CIRCUIT, sentence(OPEN_CIRCUIT), OPEN_CIRCUIT)
         call.probe = self._circuit.probing
         self._running += 1
         try:
@@ -232,7 +232,7 @@ class EditorSource:
         self._settle(call, False if code == "timeout" else None)
         self._counts[code] += 1
         self._editors.keep(task)
-        return self._ended(call, LATE, told(code, seconds=self._editors.limits.timeout), code)
+        return self._ended(call, LATE, sentence(code, seconds=self._editors.limits.timeout), code)
 
     def _settle(self, call: EditorCall, good: bool | None) -> None:
         """Tell the circuit, once, how a call ended; None: in a way that says nothing about the editor."""
@@ -253,7 +253,7 @@ class EditorSource:
         findings = answer.findings
         self._note(call.query, findings)
         call.slots = answer.slots
-        state, reason = (PARTIAL, told(answer.short)) if answer.short else (OK, "")
+        state, reason = (PARTIAL, sentence(answer.short)) if answer.short else (OK, "")
         return self._ended(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
 
     def _broken(self, call: EditorCall, error: Exception) -> SourceAnswer:
@@ -261,12 +261,12 @@ class EditorSource:
         if call.given_up:
             return self._ended(call, LATE)
         self._counts["internal"] += 1
-        return self._ended(call, FAILED, told("internal"), "internal")
+        return self._ended(call, FAILED, sentence("internal"), "internal")
 
     def _failed(self, call: EditorCall, error: PeerError) -> SourceAnswer:
         if call.given_up:
             return self._ended(call, LATE)
-        self._settle(call, not is_the_editors(error))
+        self._settle(call, not blames_editor(error))
         state, reason, code = reason_of(error, self._editors.limits.timeout)
         self._counts[code] += 1
         return self._ended(call, state, reason, code)

@@ -54,14 +54,16 @@ __all__ = [
     "whole",
 ]
 
-LEAST_PATIENCE_S = 0.1
-PATIENCE = 2.0  # times as long as the slowest of those that answered
+# The next lot begins before all have answered once a lot has taken WAIT_FACTOR times as long as its slowest answer, and
+# at least LEAST_WAIT_S.
+LEAST_WAIT_S = 0.1
+WAIT_FACTOR = 2.0
 
 
 async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Event, None]:
-    """The events of a search. Raises RequestError 503, before the first, when too many searches run already.
+    """The events of a search. Raises RequestError 503, before the first event, when too many searches run already.
 
-    Who stops listening closes the generator: the calls that are under way are then cancelled.
+    A caller that stops listening closes the generator; the calls under way are then cancelled.
     """
     with aggregator.admitted():
         search = _Search(criteria, aggregator)
@@ -82,9 +84,10 @@ async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:
 
 
 @dataclass
-class _Wave:
-    """One lot being asked about. `slowest`: seconds of the slowest answer so far; `before`, `after`: the CPTS that have
-    their card before and after this lot."""
+class _LotState:
+    """A lot whose sources were asked. `begun`: by the event loop's clock; `waiting`: calls that are not over;
+    `answered`: how many gave slots, `slowest` of them in seconds; `before`, `after`: FINESS of the CPTS that have their
+    card before and after this lot; `changed`: an answer came after `cards` were made."""
 
     number: int
     lot: Lot
@@ -105,8 +108,8 @@ class _Search:
     aggregator: Aggregator
     asked: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
-    waves: list[_Wave] = field(default_factory=list)
-    calls: dict[asyncio.Task[SourceAnswer], tuple[Call, _Wave]] = field(default_factory=dict)
+    lots_asked: list[_LotState] = field(default_factory=list)
+    calls: dict[asyncio.Task[SourceAnswer], tuple[Call, _LotState]] = field(default_factory=dict)
     partial: bool = False
     complete: bool = True
 
@@ -121,7 +124,7 @@ class _Search:
         self._next_lot: Lot | None = next(self._waiting_lots, None)
 
     def cancel(self) -> None:
-        """Nobody listens any more."""
+        """Cancel the calls under way."""
         self._alarm.end()
         for task in self.calls:
             task.cancel()
@@ -150,7 +153,7 @@ class _Search:
     # Lots
 
     def _lots(self) -> Iterator[Lot]:
-        """The lots of the present area, without those who were asked about."""
+        """The lots of the present area, without the people and associations that were asked about before."""
         criteria, aggregator = self.criteria, self.aggregator
         found = aggregator.candidates(criteria.specialty, self.area, self.asked)
         found += self._preferred(found)
@@ -163,7 +166,8 @@ class _Search:
             yield Lot(self.area, [], associations)
 
     def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        """Participants of the SAS before others, nobody who is on leave; each looked at when his lot comes."""
+        """Participants of the SAS before the others, without those on leave. People are looked up when their lot
+        comes."""
         others = []
         days = self.criteria.days
         for candidate in candidates:
@@ -177,7 +181,7 @@ class _Search:
         yield from others
 
     def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """The preferred doctor when he is not among those of the area: he is asked wherever he is."""
+        """The preferred doctor when he is not in the area: he is asked about wherever he is."""
         wanted = self.criteria.preferred
         if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
             return []
@@ -185,8 +189,8 @@ class _Search:
         return [candidate] if candidate is not None else []
 
     def _advance(self, now: float) -> None:
-        """Begin what is due: further lots, or the enlarged area."""
-        while not self._satisfied() and self._may_go_on(now):
+        """Begin the lots that are due; when there are none left and nothing was found, those of the enlarged area."""
+        while not self._has_enough() and self._may_go_on(now):
             if self._next_lot is None:
                 if self.enlarged or self.calls or self.answers.any_slots:
                     return
@@ -197,34 +201,34 @@ class _Search:
             lot, self._next_lot = self._next_lot, next(self._waiting_lots, None)
             self._begin(lot, now)
 
-    def _satisfied(self) -> bool:
-        """This page, and five more ready for the next."""
-        held = sum(len(wave.cards[0]) for wave in self.waves)
+    def _has_enough(self) -> bool:
+        """True when there are cards for this page and for the next."""
+        held = sum(len(state.cards[0]) for state in self.lots_asked)
         return held >= CARDS_PER_PAGE * (self.criteria.page + 1)
 
     def _may_go_on(self, now: float) -> bool:
-        return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
+        return not self.lots_asked or not self.lots_asked[-1].waiting or now >= _next_lot_at(self.lots_asked[-1])
 
     def _begin(self, lot: Lot, now: float) -> None:
-        """Ask every source concerned at once; what can be done later is done while they work on their answers."""
-        wave = _Wave(len(self.waves), lot, now)
-        self.waves.append(wave)
+        """Make all calls about a lot at once. Its outlines are made while the sources work on their answers."""
+        state = _LotState(len(self.lots_asked), lot, now)
+        self.lots_asked.append(state)
         self.asked.update(candidate.id for candidate in lot.candidates)
         self.asked.update(association.siret for association in lot.associations)
         for call in self.aggregator.calls(lot, self.criteria):
             if call.source.slug not in self.failed:
                 task = asyncio.create_task(call.answer())
                 task.add_done_callback(self._note)
-                self.calls[task] = call, wave
-                wave.waiting.add(task)
-        asyncio.get_running_loop().call_soon(self._outlined, wave)
+                self.calls[task] = call, state
+                state.waiting.add(task)
+        asyncio.get_running_loop().call_soon(self._outlined, state)
 
     def _wakes(self, now: float) -> float:
-        """When there is something to do though nobody answered."""
+        """When there is something to do even if no answer comes: a deadline, or the next lot."""
         first = min(call.deadline for call, _ in self.calls.values())
-        if self._next_lot is None or self._satisfied():
+        if self._next_lot is None or self._has_enough():
             return first
-        return min(first, max(now, _patient_until(self.waves[-1])))
+        return min(first, max(now, _next_lot_at(self.lots_asked[-1])))
 
     def _wake(self) -> None:
         self._news.set()
@@ -236,28 +240,28 @@ class _Search:
     # Answers
 
     def _taken(self, task: asyncio.Task[SourceAnswer]) -> SourceAnswer:
-        call, wave = self.calls.pop(task)
-        wave.waiting.discard(task)
+        call, state = self.calls.pop(task)
+        state.waiting.discard(task)
         answer = task.result()
         self.partial = self.partial or answer.state == PARTIAL
         if answer.state in (OK, PARTIAL):
             if not call.local:
-                wave.answered += 1
-                wave.slowest = max(wave.slowest, answer.ms / 1000)
+                state.answered += 1
+                state.slowest = max(state.slowest, answer.ms / 1000)
             self.answers.add(call.source, call.asked, call.slots)
-            wave.changed = True
+            state.changed = True
         else:
             self._lost(answer)
         return answer
 
     def _given_up(self, now: float, deadline: float) -> list[SourceAnswer]:
-        """Calls that are over their time, or all of them once the whole search is."""
+        """The answers of calls whose time is over; of all calls once the search's time is."""
         over = now >= deadline
         late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
         answers = []
-        for task, call, wave in late:
+        for task, call, state in late:
             del self.calls[task]
-            wave.waiting.discard(task)
+            state.waiting.discard(task)
             answers.append(call.give_up(task, "timeout" if now >= call.deadline else "out-of-time"))
             self._lost(answers[-1])
         if over and (late or self._next_lot is not None):
@@ -272,32 +276,31 @@ class _Search:
     # Cards
 
     def _found(self) -> Iterator[Found]:
-        """The lots whose cards have changed: those that were answered for, and those after them whose CPTS got
-        their card elsewhere."""
+        """The lots whose cards have changed: by an answer, or because a CPTS got its card in an earlier lot."""
         represented: frozenset[str] = frozenset()
-        for wave in self.waves:
-            if wave.changed or represented != wave.before:
+        for state in self.lots_asked:
+            if state.changed or represented != state.before:
                 joined = set(represented)
-                cards = self.merger.cards(self._outlined(wave), joined)
-                different, wave.changed = cards != wave.cards, False
-                wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
+                cards = self.merger.cards(self._outlined(state), joined)
+                different, state.changed = cards != state.cards, False
+                state.before, state.after, state.cards = represented, frozenset(joined), cards
                 if different:
                     yield Found(
-                        lot=wave.number,
-                        radius_km=wave.lot.area.radius_km,
+                        lot=state.number,
+                        radius_km=state.lot.area.radius_km,
                         cards=Drawn(self.merger, cards[0]),
                         without_slots=Drawn(self.merger, cards[1]),
                     )
-            represented = wave.after
+            represented = state.after
 
-    def _outlined(self, wave: _Wave) -> list[Outline]:
-        if wave.outlines is None:
-            wave.outlines = self.merger.outlines(wave.lot)
-        return wave.outlines
+    def _outlined(self, state: _LotState) -> list[Outline]:
+        if state.outlines is None:
+            state.outlines = self.merger.outlines(state.lot)
+        return state.outlines
 
 
-def _patient_until(wave: _Wave) -> float:
-    """When the next lot begins at the latest: those that hang do not hold up what the others can give."""
-    if not wave.answered:
+def _next_lot_at(state: _LotState) -> float:
+    """When the next lot begins at the latest, though some calls of this one are not over."""
+    if not state.answered:
         return float("inf")
-    return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
+    return state.begun + max(LEAST_WAIT_S, WAIT_FACTOR * state.slowest)

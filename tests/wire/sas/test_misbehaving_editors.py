@@ -222,7 +222,7 @@ async def test_others_are_shown_and_it_is_said_why_one_is_not(
         assert results.partial
         assert len(results.cards) == 5
         assert BAD not in {card.source for card in cards_of(results)}
-        others = {state.slug for state in results.editors if state.state == "answered"}
+        others = {state.slug for state in results.sources if state.state == "answered"}
         assert others == {"agenda-azur", "garde-plus"}
 
 

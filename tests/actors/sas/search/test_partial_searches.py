@@ -69,7 +69,7 @@ async def test_garbage_with_200_is_a_failure_of_that_editor_only(core: Core, bod
     page = await search(core)
     states = {editor["slug"]: editor for editor in page["editors"]}
     assert (states["rdv-commune"]["state"], states["rdv-commune"]["reason"]) == ("failed", "réponse illisible")
-    assert core.sas.aggregator.findings["R01-13"] == 1
+    assert core.sas.editors.findings["R01-13"] == 1
     assert page["cards"]
 
 
@@ -167,7 +167,7 @@ async def test_a_next_page_elsewhere_is_not_followed_and_it_is_said(core: Core) 
     assert states["agenda-azur"]["code"] == "next-elsewhere"
     assert page["partial"] is True
     assert any(card["editor"] == "agenda-azur" for card in page["cards"])
-    assert core.sas.aggregator.findings["R01-13"] == 1
+    assert core.sas.editors.findings["R01-13"] == 1
     assert len([1 for peer, _, path in core.editors.flows(Flow.INT_R01) if peer == "agenda-azur"]) == 1
 
 

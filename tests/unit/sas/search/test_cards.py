@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.fhir.reader.reading import FreeSlot, read_bundle
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.model import Practitioner
+from sandbox.kernel.model import Editor, Practitioner
 from sandbox.population.people import Population
 from sandbox.sas.directory.areas import Area
 from sandbox.sas.directory.specialties import SPECIALTIES
@@ -25,10 +25,9 @@ def person(population: Population) -> Practitioner:
     return next(each for each in population.practitioners() if len(each.places) == 2)
 
 
-def card_of(person: Practitioner, population: Population, slots: list[FreeSlot]):
-    return practitioner_card(
-        person, slots, source=source_of(population.editors[person.editor]), area=AREA, labels=SPECIALTIES
-    )
+def card_of(person: Practitioner, population: Population, slots: list[FreeSlot], editor: Editor | None = None):
+    source = source_of(editor or population.editors[person.editor])
+    return practitioner_card(person, slots, source=source, area=AREA, labels=SPECIALTIES)
 
 
 def test_places_are_merged_on_one_card_and_their_slots_sorted(person: Practitioner, population: Population) -> None:
