@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from sandbox.sas.console.account_pages import Administration
-from sandbox.sas.console.editor_health_page import HealthPage
+from sandbox.sas.console.account_pages import AccountPages
+from sandbox.sas.console.editor_health_page import EditorHealthPage
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.login_pages import LoginPages
 from sandbox.sas.console.message_pages import MessagePages
@@ -29,8 +29,8 @@ class Console:
             LoginPages(frame),
             SearchPages(frame, services),
             OrientationPages(frame, services),
-            HealthPage(frame, services),
-            Administration(frame),
+            EditorHealthPage(frame, services),
+            AccountPages(frame),
             MessagePages(frame, services),
         )
 

@@ -17,7 +17,7 @@ from sandbox.sas.search.run import Results, run
 from sandbox.sas.services import Services
 from sandbox.web.sse import Event
 
-PAUSE_S = 0.04  # between two states of one page: several answers at once are shown at once
+PAUSE_S = 0.04  # between two states of a page: answers that come together are shown together
 
 
 class ResultsPart:
@@ -28,7 +28,7 @@ class ResultsPart:
         self._aggregator, self._labels = services.aggregator, services.labels
 
     def values(self, asked: Asked, results: Results, *, running: bool) -> dict[str, Any]:
-        """What the templates need."""
+        """The values of the templates `results_part.html` and `map.html`."""
         context, page = self._frame.context, asked.criteria.page
         return {
             "view": ResultsView.of(results, context.population, running=running),
@@ -47,12 +47,12 @@ class ResultsPart:
         return {slug: {"name": editors[slug].name, "url": search_url(at)} for slug, at in found.items() if at}
 
     def _further(self, asked: Asked, page: int) -> str:
-        """Another page of the same search, in the same order; it is no contextual call any more."""
+        """Address of another page of the same search, in the same order; without `origin`: it is no contextual call."""
         values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
 
     async def stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
-        """The page's part after each answer, those of one moment together; then that it is over."""
+        """The part after each answer (event `contenu`; after several that came within PAUSE_S), then event `fin`."""
         results, changed = Results(asked.criteria, asked.criteria.area), asyncio.Event()
         gathering = asyncio.create_task(self._gather(results, changed))
         try:
@@ -69,7 +69,7 @@ class ResultsPart:
             await asyncio.gather(gathering, return_exceptions=True)
 
     def _outcome(self, gathering: asyncio.Task[None], asked: Asked, results: Results) -> str:
-        """The part as it stays; why there is none, when too many searches run already."""
+        """The part at the end of the search; a sentence instead when too many searches run already."""
         try:
             gathering.result()
         except RequestError:

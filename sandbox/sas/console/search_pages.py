@@ -21,7 +21,7 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.results_part import ResultsPart
 from sandbox.sas.console.results_view import FILTERS
-from sandbox.sas.console.search_reader import Asked, SearchReader, french, other_places, search_url
+from sandbox.sas.console.search_reader import Asked, SearchReader, other_places, problem_in_french, search_url
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.search.contextual import form_text, lrm_of, place_of, read_specialty
 from sandbox.sas.search.run import Results, flattened, whole
@@ -54,7 +54,7 @@ class SearchPages:
         ]
 
     async def home(self, request: Request) -> Response:
-        """The search form; for a stranger, what this is and how to log in."""
+        """The search form; without a session, what this is and how to log in."""
         regulator = self._frame.regulator(request)
         last = last_search(request) if regulator is not None else None
         return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self.form({}))
@@ -93,7 +93,7 @@ class SearchPages:
         return self._page(request, regulator, asked, results, running=not complete)
 
     async def again(self, request: Request, regulator: Regulator) -> Response:
-        """To the last search of this session: where editors' pages lead back to."""
+        """To the last search of this session; the editors' pages link to this address."""
         last = last_search(request)
         return redirect(last["path"] if last is not None else "/")
 
@@ -104,7 +104,7 @@ class SearchPages:
         return self._frame.streams.answer(self._part.stream(asked))
 
     async def suggestions(self, request: Request, regulator: Regulator) -> Response:
-        """What may be meant by the beginning of a place (`champ=place`) or of a specialty or reason."""
+        """Suggestions for the beginning of a place (`champ=place`), or of a specialty or reason."""
         text = request.query_params.get("q", "").strip()[:LONGEST_TYPED]
         if request.query_params.get("champ") == "place":
             return JSONResponse(self._reader.places(text))
@@ -122,7 +122,7 @@ class SearchPages:
 
     def _back(self, request: Request, regulator: Regulator, values: Mapping[str, str], error: RequestError) -> Response:
         """To the home page, with what is wrong; what was typed stays there."""
-        problem = french(error, values)
+        problem = problem_in_french(error, values)
         if "origin" in values:
             flash(request, problem, "bad")
             return redirect("/")
@@ -137,7 +137,7 @@ class SearchPages:
         )
 
     def _remember(self, request: Request, asked: Asked) -> None:
-        """Keep the search, so that one comes back to it; no contextual call is made a second time."""
+        """Keep the search in the session, to come back to it; without `origin`: coming back is no contextual call."""
         values = {name: text for name, text in asked.values.items() if name not in ("origin", *WHOLE)}
         path = search_url(values)
         if len(path) <= LONGEST_LAST:

@@ -1,4 +1,4 @@
-"""What a search of the form or of an LRM (INT_L01) means: criteria, and what has to be said beside the results."""
+"""From the parameters of the search form or of an LRM's contextual call (INT_L01) to a search that can be made."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from sandbox.sas.search.run import Criteria, read_criteria
 from sandbox.sas.services import Services
 
 MOST_SUGGESTED = 8
-LOOK_UP = 200  # practitioners whose names are compared between two turns of the event loop
+LOOK_UP = 200  # practitioners whose names are compared before other tasks have a turn
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search that can be made, and what has to be said beside it. `values`: the parameters of the address."""
+    """A search that can be made. `values`: the parameters of the address; `notices`: (code, French sentence) of each
+    parameter that the search ignores."""
 
     criteria: Criteria
     values: Mapping[str, str]
-    notices: tuple[tuple[str, str], ...] = ()  # (code, sentence)
+    notices: tuple[tuple[str, str], ...] = ()
 
 
 class SearchReader:
@@ -58,17 +59,17 @@ class SearchReader:
         doctor = read_practitioner(values.get("practitioner", ""))
         preferred, error = await self._preferred(doctor, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
-            notices.append((error, _WISHES[error]))
+            notices.append((error, _NO_DOCTOR[error]))
         return Asked(replace(criteria, preferred=preferred), values, tuple(notices))
 
     def suggestions(self, text: str) -> list[str]:
-        """Specialties, then reasons, of which a word begins so."""
+        """Specialties, then reasons, with a word that begins with `text`; at most MOST_SUGGESTED."""
         words = folded(text)
         known = [*self._labels.values(), *self._reasons().values()]
         return [each for each in known if words and f" {words}" in f" {folded(each)}"][:MOST_SUGGESTED]
 
     def places(self, text: str) -> list[str]:
-        """What may be meant by the beginning of a place."""
+        """Places that begin with `text`; at most MOST_SUGGESTED."""
         return self._directory.places.towns.beginning(text, MOST_SUGGESTED)
 
     def _specialty_or_reason(self, text: str) -> dict[str, str]:
@@ -85,7 +86,7 @@ class SearchReader:
         return {"reason": reasons[words]} if words in reasons else {}
 
     def _reasons(self) -> dict[str, str]:
-        """The reasons that the agendas of the persona files know; asked anew, since these files may be read again."""
+        """Reasons in the agendas of the persona files, by their folded text. Not kept: the files may be read again."""
         people = self._context.population.handmade()
         reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
         return {folded(reason): reason for reason in sorted(reasons)}
@@ -101,7 +102,7 @@ class SearchReader:
         candidates = self._aggregator.candidates("SM54", criteria.area)
         for number, candidate in enumerate(candidates):
             if number % LOOK_UP == LOOK_UP - 1:
-                await asyncio.sleep(0)  # others have their turn: a large city has thousands
+                await asyncio.sleep(0)  # a large city has thousands of practitioners
             if is_named(candidate.practitioner, doctor.name):
                 found.append(candidate.id)
         return (found[0], "") if len(found) == 1 else (None, NOT_FOUND)
@@ -126,14 +127,14 @@ _PLACE = frozenset(
         *("origin", "page", "shuffle"),
     }
 )
-_WISHES = {
+_NO_DOCTOR = {
     NOT_FOUND: "Le médecin traitant demandé n'a pas été trouvé : la recherche continue sans lui.",
     NOT_ASKED: "Aucun médecin traitant n'a été transmis.",
 }
 
 
-def french(error: RequestError, values: Mapping[str, str]) -> str:
-    """What is wrong with a search, for the person who asked for it."""
+def problem_in_french(error: RequestError, values: Mapping[str, str]) -> str:
+    """What is wrong with a search, as a French sentence for the person who made it."""
     place = place_of(values)
     if isinstance(error, Contradiction):
         return error.french

@@ -219,7 +219,9 @@ async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monke
 async def test_a_token_outlives_the_process_that_gave_it(core: Core) -> None:
     token = (await core.token())["Authorization"].removeprefix("Bearer ")
     account = Tokens(core.context, core.sas.store).account(token)
-    assert account == core.sas._accounts.id_of(core.regulator)
+    named = core.sas.regulators.named(core.regulator.identifier)
+    assert named is not None
+    assert account == named.id
     for wrong in (token[:-1], token.swapcase(), "é", ""):
         assert Tokens(core.context, core.sas.store).account(wrong) == ""
     other = replace(core.context, master_secret=b"y" * 32)

@@ -1,4 +1,4 @@
-"""The description of the SAS API: a valid one, of every route, and true: what is answered is what it says."""
+"""The description of the SAS API is valid and has every route; every answer conforms to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINES = "application/x-ndjson"
 
 
 def closed(node: Any) -> Any:
-    """A schema that admits no property without a description."""
+    """The schema, which then allows no property that it does not name."""
     if isinstance(node, list):
         return [closed(each) for each in node]
     if not isinstance(node, dict):
@@ -40,12 +40,12 @@ def closed(node: Any) -> Any:
 
 
 def judge(schema: dict[str, Any]) -> jsonschema_rs.Validator:
-    """What judges instances of a schema of the description, by name or not."""
+    """A validator for a schema of the description, or for a reference to one."""
     return jsonschema_rs.validator_for({**schema, "components": closed(DOCUMENT["components"])}, validate_formats=True)
 
 
 def conforms(answer: httpx.Response) -> Any:
-    """The body of an answer, which is of a described status, type and schema."""
+    """The body of an answer; fails unless its status, media type and schema are described."""
     path = answer.request.url.path.removeprefix("/api")
     operation = next(
         operations[answer.request.method.lower()]
