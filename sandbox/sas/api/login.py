@@ -54,7 +54,7 @@ class LoginApi:
 
     @Endpoint("POST", "/logout", status=204, meaning="Logged out", failures=(401,), security=BEARER)
     async def logout(self, request: Request) -> None:
-        """The token of this call is good no more, nor is any copy of it."""
+        """End the token of this call, and so every copy of it."""
         self._callers.regulator(request)
         await self._tokens.end(bearer(request))
 

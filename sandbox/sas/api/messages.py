@@ -12,7 +12,7 @@ from sandbox.web.openapi import Endpoint, Parameter
 
 
 class MessageApi:
-    """Defined in the order in which the routes are tried: `l02/{id}/resend` before `l02/{id}`, which takes any path."""
+    """The routes are tried in the order of the methods: `l02/{id}/resend` before `l02/{id}`, which takes any path."""
 
     def __init__(self, callers: Callers, services: Services) -> None:
         self._callers, self._appointments, self._l02 = callers, services.appointments, services.l02

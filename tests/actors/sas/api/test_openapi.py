@@ -74,7 +74,7 @@ async def test_the_description_is_valid(core: Core) -> None:
     assert document == json.loads(json.dumps(DOCUMENT))
 
 
-def test_the_judge_sees_what_is_wrong() -> None:
+def test_the_validators_find_what_is_wrong() -> None:
     broken = {**DOCUMENT, "paths": {"/x": {"get": {"responses": {"200": {}}}}}}
     with pytest.raises(OpenAPIValidationError):
         openapi_spec_validator.validate(broken)
