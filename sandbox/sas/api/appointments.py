@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from sandbox.fhir.queries.search import unfit_text
-from sandbox.kernel.errors import RequestError, malformed
+from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Regulator
 from sandbox.sas.api.answers import Appointment, AppointmentList, OwnAccount, accounts_at_editors, appointment, message
-from sandbox.sas.api.callers import BEARER, BEARER_OR_LOOPBACK, Callers, missing
+from sandbox.sas.api.callers import BEARER, BEARER_OR_LOOPBACK, Callers
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.services import Services
 from sandbox.web.openapi import Endpoint, Parameter
@@ -51,9 +51,10 @@ class AppointmentApi:
     async def appointment(self, request: Request) -> Appointment:
         """One appointment by the SAS core's id; no token needed on loopback."""
         self._callers.require_regulator_or_loopback(request)
-        record = self._appointments.read(request.path_params["id"])
+        id = request.path_params["id"]
+        record = self._appointments.read(id)
         if record is None:
-            raise missing(f"no appointment '{request.path_params['id']}'", "id")
+            raise RequestError(404, Issue("not-found", f"no appointment '{id}'", "id"))
         return self._shown(record)
 
     @Endpoint("GET", "/regulator-accounts", answer=OwnAccount, meaning="State", failures=(401,), security=BEARER)

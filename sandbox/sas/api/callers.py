@@ -56,8 +56,3 @@ def bearer(request: Request) -> str:
     """The Bearer token of a request; "" without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def missing(detail: str, where: str) -> RequestError:
-    """404: there is no such thing."""
-    return RequestError(404, Issue("not-found", detail, where))

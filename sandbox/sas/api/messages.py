@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from sandbox.kernel.errors import Issue, RequestError
 from sandbox.sas.api.answers import L02Statistics, Message, message, statistics
-from sandbox.sas.api.callers import BEARER, BEARER_OR_LOOPBACK, Callers, missing
+from sandbox.sas.api.callers import BEARER, BEARER_OR_LOOPBACK, Callers
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.services import Services
 from sandbox.web.openapi import Endpoint, Parameter
@@ -54,5 +55,5 @@ class MessageApi:
     def _message(self, distribution_id: str) -> Message:
         state = self._l02.state(distribution_id)
         if state is None:
-            raise missing(f"no L02 message '{distribution_id}'", "distributionID")
+            raise RequestError(404, Issue("not-found", f"no L02 message '{distribution_id}'", "distributionID"))
         return message(state)

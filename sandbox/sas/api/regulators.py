@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 from starlette.requests import Request
 
+from sandbox.kernel.errors import Issue, RequestError
 from sandbox.net.http.body import read_json_body
 from sandbox.sas.api.answers import Regulator, RegulatorList, accounts_at_editors, regulator
-from sandbox.sas.api.callers import BEARER, Callers, missing
+from sandbox.sas.api.callers import BEARER, Callers
 from sandbox.sas.regulators.accounts import Account, Draft, Right
 from sandbox.sas.services import Services
 from sandbox.web.openapi import Endpoint
@@ -72,9 +73,10 @@ class RegulatorApi:
         return self._callers.with_right(request, Right.ADMINISTRATION).identifier.key
 
     def _asked(self, request: Request) -> Account:
-        account = self._accounts.regulators.get(request.path_params["id"])
+        id = request.path_params["id"]
+        account = self._accounts.regulators.get(id)
         if account is None:
-            raise missing(f"no regulator account '{request.path_params['id']}'", "id")
+            raise RequestError(404, Issue("not-found", f"no regulator account '{id}'", "id"))
         return account
 
     def _shown(self, account: Account) -> Regulator:
