@@ -122,7 +122,7 @@ class Directory:
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """True when he is on leave on all these days at all his places; false for people of a vendor's real server,
         whose leave is not known."""
-        if not person.places or self.is_external(person.editor):
+        if not person.places or person.id in self._external:
             return False
         return all(
             pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())
@@ -160,12 +160,9 @@ class Directory:
 
     def asked(self, *flows: Flow) -> dict[str, Editor]:
         """By slug, the editors that speak one of these flows and are not disabled."""
-        off = self.disabled()
-        return {
-            slug: editor
-            for slug, editor in self.population.editors.items()
-            if slug not in off and any(map(editor.speaks, flows))
-        }
+        off, wanted = self.disabled(), frozenset(flows)
+        editors = self.population.editors.items()
+        return {slug: each for slug, each in editors if slug not in off and not wanted.isdisjoint(each.flows)}
 
     def is_external(self, editor: str) -> bool:
         """Is that the slug of a vendor's real server."""

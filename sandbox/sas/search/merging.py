@@ -36,19 +36,20 @@ _Key: TypeAlias = tuple[bool, bool, float, bool, bytes]
 
 
 class Answers:
-    """What the sources answered so far. Ids are those of practitioners and associations (prefixed national ids, SIRET),
-    here called owners of slots."""
+    """What the sources answered so far. Owners of slots are practitioners and associations (prefixed national ids,
+    SIRET).
+
+    `answered`: by owner, a source that answered about him; `offering`: by owner, the sources that have slots of him,
+    the one that takes precedence first.
+    """
 
     def __init__(self) -> None:
-        self._answered: dict[str, list[SourceName]] = {}  # by owner: the sources, by precedence
+        self.answered: dict[str, SourceName] = {}
+        self.offering: dict[str, list[SourceName]] = {}
         self._slots: dict[str, dict[str, list[FreeSlot]]] = {}  # by slug of the source and owner
 
     def add(self, source: SourceName, asked: Iterable[str], slots: Iterable[FreeSlot]) -> None:
         """One answer of a source about `asked`; `slots` pass the filters of the search."""
-        for owner in asked:
-            sources = self._answered.setdefault(owner, [])
-            sources.append(source)
-            sources.sort(key=_precedence)
         held = self._slots.setdefault(source.slug, {})
         for slot in slots:
             owner = slot.sos[0] if slot.sos is not None else slot.practitioner or ""
@@ -56,15 +57,11 @@ class Answers:
                 held[owner].append(slot)
             else:
                 held[owner] = [slot]
-
-    @property
-    def any_slots(self) -> bool:
-        """True when somebody has a free slot."""
-        return any(self._slots.values())
-
-    def sources(self, owner: str) -> Sequence[SourceName]:
-        """The sources that answered about an owner, the one that takes precedence first."""
-        return self._answered.get(owner, ())
+        for owner in asked:
+            self.answered.setdefault(owner, source)
+            if owner in held:
+                others = self.offering.get(owner)
+                self.offering[owner] = [source] if others is None else sorted([*others, source], key=_precedence)
 
     def slots(self, owner: str, source: SourceName) -> Sequence[FreeSlot]:
         """The owner's slots from one source that answered."""
@@ -144,13 +141,12 @@ class Merger:
         added."""
         with_slots: list[Entry] = []
         without: list[Entry] = []
+        answers = self._answers
         for outline in outlines:
-            sources = self._answers.sources(outline.id)
-            if not sources:
-                continue
-            offering = [source for source in sources if self._answers.slots(outline.id, source)]
-            if not offering:
-                without.append(Entry(outline, sources[0]))
+            offering = answers.offering.get(outline.id)
+            if offering is None:
+                if outline.id in answers.answered:
+                    without.append(Entry(outline, answers.answered[outline.id]))
             elif (through := self._through_cpts(outline, represented)) is not None:
                 with_slots.append(Entry(outline, offering[0], through))
                 if len(offering) > 1:

@@ -192,7 +192,7 @@ class _Search:
         """Begin the lots that are due; when there are none left and nothing was found, those of the enlarged area."""
         while not self._has_enough() and self._may_go_on(now):
             if self._next_lot is None:
-                if self.enlarged or self.calls or self.answers.any_slots:
+                if self.enlarged or self.calls or self.answers.offering:
                     return
                 self.enlarged, self.area = True, self.area.enlarged()
                 self._waiting_lots = self._lots()

@@ -81,7 +81,7 @@ def test_a_preferred_doctor_is_an_rpps_or_a_name_and_nothing_else(text: str, wis
     "name",
     ["Duvallon", "amelie duvallon", "DUVALLON Amélie", "Dr Duvallon", "Docteure Amélie DUVALLON", "Pr. duvallon"],
 )
-def test_a_doctor_is_known_by_his_name_however_it_is_form_text(name: str) -> None:
+def test_a_doctor_is_known_by_his_name_however_it_is_written(name: str) -> None:
     assert is_named(Practitioner("819800000010", "DUVALLON", "Amélie", "agenda-azur", ()), name)
 
 
