@@ -33,6 +33,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
+import msgspec
 import orjson
 from yarl import URL
 
@@ -43,6 +44,7 @@ from sandbox.config import EDITORS_FHIR, Settings
 from sandbox.kernel.journal import Journal
 from sandbox.net.http.client import HttpClient
 from sandbox.population.people import Population
+from sandbox.sas.api.answers import page
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search.aggregator import Aggregator
@@ -51,7 +53,7 @@ from sandbox.sas.search.editor_queries import association_queries, practitioner_
 from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found
 from sandbox.sas.search.lots import lots, ordered
-from sandbox.sas.search.run import document, run, whole
+from sandbox.sas.search.run import run, whole
 from tests.support.contexts import make_context
 
 DELAY_S = 0.05
@@ -170,7 +172,7 @@ class _Bench:
         results = await whole(self.criteria_of(self._searches), self.aggregator)
         assert not results.partial
         assert len(results.states) == len(self.urls)
-        orjson.dumps(document(results, SPECIALTIES))
+        msgspec.json.encode(page(results, SPECIALTIES))
 
     def criteria_of(self, number: int) -> Criteria:
         """The same search in another order."""

@@ -21,7 +21,7 @@ from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
-from sandbox.sas.api.app import Api
+from sandbox.sas.api.app import build_api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
@@ -36,6 +36,7 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.sources import SlotSource
+from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.console import Access, console, leading_to
@@ -81,19 +82,10 @@ class SasCore:
         self._listeners = _listeners(context, self.fhir, self.pages)
 
     def _pages(self, context: Context, directory: Directory, changes: Channel) -> ASGIApp:
-        api = Api(
-            context,
-            directory=directory,
-            aggregator=self.aggregator,
-            accounts=self._accounts,
-            appointments=self.appointments,
-            l02=self.l02,
-            labels=SPECIALTIES,
+        services = Services(
+            context=context,
             store=self.store,
-        )
-        self.console = Console(
-            context,
-            self._http,
+            http=self._http,
             directory=directory,
             aggregator=self.aggregator,
             editors=self.editors,
@@ -103,7 +95,8 @@ class SasCore:
             labels=SPECIALTIES,
             changes=changes,
         )
-        self.api = api.app()
+        self.console = Console(services)
+        self.api = build_api(services)
         described = Route("/api", leading_to("/api/openapi.json"))  # the answer of the base itself
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(

@@ -1,12 +1,14 @@
 """JSON APIs that describe themselves: OpenAPI 3.1 made from the handlers and the structures that they read and answer.
 
     class Things:
-        @Endpoint("GET", "/things/{id}", summary="One thing", answer=Thing, failures=(404,))
-        async def thing(self, request: Request) -> Thing: ...
+        @Endpoint("GET", "/things/{id}", answer=Thing, failures=(404,))
+        async def thing(self, request: Request) -> Thing:
+            "One thing."
 
 `routes(Things())` are the routes for Starlette, `Description(...).document(server)` is the OpenAPI document of the
-classes. The schemas come from the msgspec structures; their docstrings and `msgspec.Meta` give the descriptions,
-`Meta(extra_json_schema=...)` what Python's types do not say (an enum of texts, a format).
+classes. The first line of a handler's docstring is the summary. The schemas come from the msgspec structures; their
+docstrings and `msgspec.Meta` give the descriptions. What Python's types do not say (an enum of texts, a format) is
+given by `Meta(extra_json_schema=...)`, or by `Description.details` for structures that do not know of the API.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import NODEFAULT
@@ -24,13 +26,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
+from sandbox.net.http.body import JSON
+from sandbox.net.http.problems import PROBLEM_JSON, Problem
+
 _REFERENCE = "#/components/schemas/{name}"
 _MARK = "_endpoint"  # attribute of a handler
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _NULL = {"type": "null"}
 
+Details: TypeAlias = Mapping[str, Mapping[str, Any]]  # parts of a JSON Schema by the member that they are added to
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
@@ -50,12 +54,13 @@ class Endpoint:
     `path`: as Starlette has it (`/l02/{id:path}`); `answer`: type of the JSON answer, None for one without a body;
     `also`: types of answers in other media types; `status` and `meaning` of the answer; `body`: type of the JSON
     that is sent; `failures`: statuses of problems; `security`: OpenAPI's security requirements, one of which is
-    enough. The handler's name in camelCase is the operationId; it returns what `answer` says, or a Response.
+    enough. The handler's name in camelCase is the operationId, the first line of its docstring the summary; it
+    returns what `answer` says, or a Response.
     """
 
     method: str
     path: str
-    summary: str = ""
+    _: KW_ONLY
     answer: Any = None
     also: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
@@ -80,7 +85,7 @@ class Endpoint:
 class Failures:
     """The answers that say what went wrong: the structure of all of them, and what each status means."""
 
-    problem: type[msgspec.Struct]
+    problem: type[Problem]
     meanings: Mapping[int, str]
 
 
@@ -118,35 +123,52 @@ def _answering(handler: Callable[[Request], Awaitable[Any]], status: int) -> Cal
 @dataclass(frozen=True)
 class Description:
     """What an OpenAPI document says of some APIs. `info`: OpenAPI's Info object; `apis`: classes with endpoints;
-    `named`: types that get a schema under a name of their own; `security_schemes` by name."""
+    `named`: types that get a schema under a name of their own; `details`: what is added to the schemas of some
+    structures; `security_schemes` by name."""
 
     info: Mapping[str, Any]
     apis: Sequence[type]
     failures: Failures
     named: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[type[msgspec.Struct], Details] = field(default_factory=dict)
     security_schemes: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self, server: str) -> dict[str, Any]:
         """The document; `server`: the URL under which the API is reached."""
-        found = [(name, endpoint) for api in self.apis for name, endpoint in endpoints(api)]
-        answers = [kind for _, endpoint in found for kind in endpoint.types]
-        bodies = [endpoint.body for _, endpoint in found if endpoint.body is not None]
-        schemas = Schemas([*answers, self.failures.problem, *self.named.values()], bodies)
-        paths: dict[str, Any] = {}
-        for name, endpoint in found:
-            path = re.sub(r":\w+}", "}", endpoint.path)
-            paths.setdefault(path, {})[endpoint.method.lower()] = _operation(name, endpoint, schemas)
-        return {
+        schemas = self._schemas()
+        made = {
             "openapi": "3.1.0",
             "info": dict(self.info),
             "servers": [{"url": server}],
-            "paths": paths,
+            "paths": self._paths(schemas),
             "components": {
                 "securitySchemes": dict(self.security_schemes),
-                "schemas": {**schemas.components, **{name: schemas.of(kind) for name, kind in self.named.items()}},
+                "schemas": schemas.components,
                 "responses": self._failures(schemas),
             },
         }
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(made))  # JSON's types only: tuples are lists
+        return found
+
+    def _endpoints(self) -> list[tuple[Callable[..., Any], Endpoint]]:
+        return [(vars(api)[name], endpoint) for api in self.apis for name, endpoint in endpoints(api)]
+
+    def _schemas(self) -> Schemas:
+        found = [endpoint for _, endpoint in self._endpoints()]
+        answers = [kind for endpoint in found for kind in endpoint.types]
+        bodies = [endpoint.body for endpoint in found if endpoint.body is not None]
+        schemas = Schemas([*answers, self.failures.problem], bodies, self.named)
+        for structure, details in self.details.items():
+            for member, more in details.items():
+                schemas.components[structure.__name__]["properties"][member].update(more)
+        return schemas
+
+    def _paths(self, schemas: Schemas) -> dict[str, Any]:
+        paths: dict[str, Any] = {}
+        for handler, endpoint in self._endpoints():
+            path = re.sub(r":\w+}", "}", endpoint.path)
+            paths.setdefault(path, {})[endpoint.method.lower()] = _operation(handler, endpoint, schemas)
+        return paths
 
     def _failures(self, schemas: Schemas) -> dict[str, Any]:
         content = {PROBLEM_JSON: {"schema": schemas.of(self.failures.problem)}}
@@ -156,11 +178,11 @@ class Description:
         }
 
 
-def _operation(name: str, endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    first, *others = name.split("_")
+def _operation(handler: Callable[..., Any], endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    first, *others = handler.__name__.split("_")
     found: dict[str, Any] = {
         "operationId": first + "".join(word.capitalize() for word in others),
-        "summary": endpoint.summary,
+        "summary": (inspect.getdoc(handler) or "").partition("\n")[0].rstrip("."),
         "parameters": _parameters(endpoint),
         "security": [dict(one) for one in endpoint.security],
     }
@@ -197,17 +219,21 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 class Schemas:
-    """JSON Schemas of types, with the structures among them as `components` (by the names of their classes).
+    """JSON Schemas of types, with the structures among them as `components` (by the names of their classes), and the
+    types in `named` by the names given there.
 
     Of what is answered a schema says what is written: a member that is always there is required, and one that is left
     out when it is None is never null. Of the bodies that are read, it says what may be left out, and the defaults.
     Raises ValueError when two structures have the same name.
     """
 
-    def __init__(self, answers: Sequence[Any], bodies: Sequence[Any] = ()) -> None:
-        types = [*answers, *bodies]
+    def __init__(
+        self, answers: Sequence[Any], bodies: Sequence[Any] = (), named: Mapping[str, Any] | None = None
+    ) -> None:
+        named = named or {}
+        types = [*answers, *bodies, *named.values()]
         schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-        self._of = dict(zip(types, schemas, strict=True))
+        self._of: dict[Any, dict[str, Any]] = dict(zip(types, schemas, strict=True))
         read = {info.cls for info in _structures(bodies)}
         for info in _structures(types):
             schema = components.get(info.cls.__name__)
@@ -215,6 +241,8 @@ class Schemas:
                 raise ValueError(f"several structures are named {info.cls.__name__}")
             if info.cls not in read:
                 _as_written(schema, info)
+        components |= {name: self._of[kind] for name, kind in named.items()}
+        self._of |= {kind: {"$ref": _REFERENCE.format(name=name)} for name, kind in named.items()}
         self.components = {name: _described(schema) for name, schema in sorted(components.items())}
 
     def of(self, kind: Any) -> dict[str, Any]:
@@ -252,7 +280,7 @@ def _as_written(schema: dict[str, Any], info: StructType) -> None:
             schema["required"].append(member.encode_name)
         elif member.default is None:
             _never_null(shown)
-        if not omitted or member.default is None:
+        if not omitted or member.default in (None, ""):
             shown.pop("default", None)
 
 

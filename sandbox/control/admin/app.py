@@ -55,12 +55,14 @@ class IndexApi:
         self._server = plane.context.settings.http(CONTROL_UI)
         self._served = served
 
-    @Endpoint("GET", "/__admin/openapi.json", summary="This document", answer=dict[str, Any], failures=READS)
+    @Endpoint("GET", "/__admin/openapi.json", answer=dict[str, Any], failures=READS)
     async def openapi(self, request: Request) -> Response:
+        """This document."""
         return json_answer(document(self._server))
 
-    @Endpoint("GET", "/__admin", summary="The paths and their methods", answer=PathList, failures=READS)
+    @Endpoint("GET", "/__admin", answer=PathList, failures=READS)
     async def paths(self, request: Request) -> PathList:
+        """The paths and their methods."""
         paths: dict[str, set[str]] = {}
         for route in (*self._served, *routes(self)):
             if route.path.startswith("/__admin/"):

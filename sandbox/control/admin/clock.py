@@ -23,8 +23,9 @@ class ClockState(msgspec.Struct):
 class ClockApi(Resource):
     """Endpoints."""
 
-    @Endpoint("GET", "/__admin/clock", summary="Sandbox time", answer=ClockState, failures=READS)
+    @Endpoint("GET", "/__admin/clock", answer=ClockState, failures=READS)
     async def clock(self, request: Request) -> ClockState:
+        """Sandbox time."""
         setting = self._plane.worlds.world.clock
         now = self._plane.context.clock.now().isoformat(timespec="milliseconds")
         return ClockState(now, setting.offset, setting.frozen is not None)
@@ -32,11 +33,11 @@ class ClockApi(Resource):
     @Endpoint(
         "PUT",
         "/__admin/clock",
-        summary="Shift, stop or release sandbox time",
         body=ClockRequest,
         answer=ClockState,
         failures=TAKES_BODY,
     )
     async def set_clock(self, request: Request) -> ClockState:
+        """Shift, stop or release sandbox time."""
         await self._plane.worlds.set_clock(await body_as(request, ClockRequest))
         return await self.clock(request)

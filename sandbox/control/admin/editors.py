@@ -35,33 +35,33 @@ class EditorApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/editors",
-        summary="Every editor's character: quirks, latency, page size",
         answer=EditorList,
         failures=READS,
     )
     async def editors(self, request: Request) -> EditorList:
+        """Every editor's character: quirks, latency, page size."""
         listed = [self._plane.characters.document(editor) for editor in self._plane.characters.editors.values()]
         return EditorList(listed, dict(QUIRKS))
 
     @Endpoint(
         "GET",
         "/__admin/editors/{slug}",
-        summary="One editor's character",
         answer=EditorCharacter,
         failures=(*READS, 404),
     )
     async def editor(self, request: Request) -> EditorCharacter:
+        """One editor's character."""
         return self._plane.characters.document(self._named(request))
 
     @Endpoint(
         "PUT",
         "/__admin/editors/{slug}",
-        summary="Change a character; each member that is sent replaces the whole of what it names",
         body=CharacterRequest,
         answer=EditorCharacter,
         failures=(*TAKES_BODY, 404),
     )
     async def set_editor(self, request: Request) -> EditorCharacter:
+        """Change a character; each member that is sent replaces the whole of what it names."""
         editor = self._named(request)
         await self._plane.characters.put(editor, await body_as(request, CharacterRequest))
         return self._plane.characters.document(editor)
@@ -69,11 +69,11 @@ class EditorApi(Resource):
     @Endpoint(
         "DELETE",
         "/__admin/editors/{slug}",
-        summary="Put the character back as the persona files have it",
         answer=EditorCharacter,
         failures=(*CHANGES, 404),
     )
     async def reset_editor(self, request: Request) -> EditorCharacter:
+        """Put the character back as the persona files have it."""
         refuse_foreign_page(request)
         editor = self._named(request)
         await self._plane.characters.reset(editor)
@@ -89,22 +89,22 @@ class InterfaceApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/interfaces",
-        summary="Every editor: does the SAS core ask it for slots",
         answer=InterfaceList,
         failures=READS,
     )
     async def interfaces(self, request: Request) -> InterfaceList:
+        """Every editor: does the SAS core ask it for slots."""
         return InterfaceList([*enabled_editors.documents(self._plane.context.population, self._plane.worlds)])
 
     @Endpoint(
         "PUT",
         "/__admin/interfaces/{slug}",
-        summary="Have an editor asked for slots, or not",
         body=InterfaceRequest,
         answer=Interface,
         failures=(*TAKES_BODY, 404),
     )
     async def set_interface(self, request: Request) -> Interface:
+        """Have an editor asked for slots, or not."""
         editor = enabled_editors.editor(self._plane.context.population, request.path_params["slug"])
         await enabled_editors.put(self._plane.worlds, editor, await body_as(request, InterfaceRequest))
         return enabled_editors.document(editor, self._plane.worlds)

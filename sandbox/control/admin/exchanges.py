@@ -30,7 +30,6 @@ class ExchangeApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/exchanges",
-        summary="The exchanges after a cursor that match",
         answer=ExchangePage,
         parameters=(
             Parameter("since", "cursor: exchanges after this number; 0 when absent", _COUNT),
@@ -42,6 +41,7 @@ class ExchangeApi(Resource):
         failures=(*READS, 400),
     )
     async def exchanges(self, request: Request) -> ExchangePage:
+        """The exchanges after a cursor that match."""
         query = request.query_params
         found, cursor = self._plane.journal.since(
             _number(query.get("since", "0"), "since"),

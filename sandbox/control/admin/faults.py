@@ -25,14 +25,14 @@ class FaultList(msgspec.Struct):
 class FaultApi(Resource):
     """Endpoints."""
 
-    @Endpoint("GET", "/__admin/faults", summary="The active faults", answer=FaultList, failures=READS)
+    @Endpoint("GET", "/__admin/faults", answer=FaultList, failures=READS)
     async def faults(self, request: Request) -> FaultList:
+        """The active faults."""
         return FaultList(self._plane.worlds.world.faults, sorted(KINDS), sorted(self._plane.targets()))
 
     @Endpoint(
         "POST",
         "/__admin/faults",
-        summary="Start a fault",
         body=FaultRequest,
         answer=Fault,
         status=201,
@@ -40,21 +40,23 @@ class FaultApi(Resource):
         failures=TAKES_BODY,
     )
     async def add_fault(self, request: Request) -> Fault:
+        """Start a fault."""
         return await self._plane.add_fault(await body_as(request, FaultRequest))
 
-    @Endpoint("DELETE", "/__admin/faults", summary="End all faults", status=204, meaning="Ended", failures=CHANGES)
+    @Endpoint("DELETE", "/__admin/faults", status=204, meaning="Ended", failures=CHANGES)
     async def remove_faults(self, request: Request) -> None:
+        """End all faults."""
         refuse_foreign_page(request)
         await self._plane.worlds.remove_faults()
 
     @Endpoint(
         "DELETE",
         "/__admin/faults/{id}",
-        summary="End one fault",
         status=204,
         meaning="Ended",
         failures=(*CHANGES, 404),
     )
     async def remove_fault(self, request: Request) -> None:
+        """End one fault."""
         refuse_foreign_page(request)
         await self._plane.worlds.remove_faults(request.path_params["id"])

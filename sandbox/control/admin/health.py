@@ -19,25 +19,26 @@ class HealthApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/health",
-        summary="Every role: ready, revision, its own figures; 503 while one is missing or not ready",
         answer=Health,
         meaning="Everything is ready",
         failures=READS,
     )
     async def health(self, request: Request) -> Response:
+        """Every role: ready, revision, its own figures; 503 while one is missing or not ready."""
         status = self._plane.status()
         return json_answer(status, 200 if status.ready else 503)
 
     @Endpoint(
         "GET",
         "/__admin/endpoints",
-        summary="endpoints.json, with absolute paths of the certificates",
         answer=Endpoints,
         failures=READS,
     )
     async def endpoints(self, request: Request) -> Response:
+        """endpoints.json, with absolute paths of the certificates."""
         return Response(orjson.dumps(self._plane.endpoints()), media_type="application/json")
 
-    @Endpoint("GET", "/metrics", summary="Metrics in Prometheus' text format", also={"text/plain": str}, failures=READS)
+    @Endpoint("GET", "/metrics", also={"text/plain": str}, failures=READS)
     async def metrics(self, request: Request) -> Response:
+        """Metrics in Prometheus' text format."""
         return Response(self._plane.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -34,11 +34,11 @@ class HubApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/hub",
-        summary="The hub's report: queues, connections, counts",
         answer=HubReport,
         failures=(*READS, 503),
     )
     async def hub_report(self, request: Request) -> HubReport:
+        """The hub's report: queues, connections, counts."""
         report = self._plane.hub_report()
         if report is None:
             raise RequestError(503, Issue("transient", "the hub has not told anything yet"))
@@ -48,14 +48,14 @@ class HubApi(Resource):
 class HubClientApi(Resource):
     """Endpoints of the clients."""
 
-    @Endpoint("GET", "/__admin/hub/clients", summary="All clients of the hub", answer=ClientList, failures=READS)
+    @Endpoint("GET", "/__admin/hub/clients", answer=ClientList, failures=READS)
     async def hub_clients(self, request: Request) -> ClientList:
+        """All clients of the hub."""
         return ClientList(self._plane.hub_clients.listed())
 
     @Endpoint(
         "POST",
         "/__admin/hub/clients",
-        summary="Add a client",
         body=ClientRequest,
         answer=AddedClient,
         status=201,
@@ -63,6 +63,7 @@ class HubClientApi(Resource):
         failures=(*TAKES_BODY, 409),
     )
     async def add_hub_client(self, request: Request) -> AddedClient:
+        """Add a client."""
         wanted = await body_as(request, ClientRequest)
         await self._plane.hub_clients.add(wanted)
         return AddedClient(wanted.id, client_queues(wanted.id))
@@ -70,11 +71,11 @@ class HubClientApi(Resource):
     @Endpoint(
         "DELETE",
         "/__admin/hub/clients/{id}",
-        summary="Remove a client that was added; tells how many messages its queues still held",
         answer=RemovedClient,
         meaning="Its queues are gone",
         failures=(*CHANGES, 404, 409),
     )
     async def remove_hub_client(self, request: Request) -> RemovedClient:
+        """Remove a client that was added; tells how many messages its queues still held."""
         refuse_foreign_page(request)
         return await self._plane.hub_clients.remove(request.path_params["id"])

@@ -26,22 +26,22 @@ class LrmApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/lrms",
-        summary="Every LRM: may it open a search by a contextual call (INT_L01)",
         answer=LrmList,
         failures=READS,
     )
     async def lrms(self, request: Request) -> LrmList:
+        """Every LRM: may it open a search by a contextual call (INT_L01)."""
         return LrmList([*contextual_calls.documents(self._plane.context.population, self._plane.worlds)])
 
     @Endpoint(
         "PUT",
         "/__admin/lrms/{client_id}",
-        summary="Let an LRM open searches, or not",
         body=LrmRequest,
         answer=Lrm,
         failures=(*TAKES_BODY, 404),
     )
     async def set_lrm(self, request: Request) -> Lrm:
+        """Let an LRM open searches, or not."""
         territory = contextual_calls.lrm(self._plane.context.population, request.path_params["client_id"])
         await contextual_calls.put(self._plane.worlds, territory, await body_as(request, LrmRequest))
         return contextual_calls.document(territory, self._plane.worlds)
@@ -53,22 +53,22 @@ class BehaviourApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/lrms/{client_id}/behaviour",
-        summary="The rules of an LRM, and the kinds that there are",
         answer=Behaviour,
         failures=(*READS, 404),
     )
     async def behaviour(self, request: Request) -> Behaviour:
+        """The rules of an LRM, and the kinds that there are."""
         return self._plane.behaviours.document(self._id(request))
 
     @Endpoint(
         "PUT",
         "/__admin/lrms/{client_id}/behaviour",
-        summary="Replace the rules of an LRM",
         body=BehaviourRequest,
         answer=Behaviour,
         failures=(*TAKES_BODY, 404),
     )
     async def set_behaviour(self, request: Request) -> Behaviour:
+        """Replace the rules of an LRM."""
         client_id = self._id(request)
         await self._plane.behaviours.put(client_id, (await body_as(request, BehaviourRequest)).rules)
         return self._plane.behaviours.document(client_id)
@@ -76,11 +76,11 @@ class BehaviourApi(Resource):
     @Endpoint(
         "DELETE",
         "/__admin/lrms/{client_id}/behaviour",
-        summary="Take all rules away: the LRM does everything right",
         answer=Behaviour,
         failures=(*CHANGES, 404),
     )
     async def reset_behaviour(self, request: Request) -> Behaviour:
+        """Take all rules away: the LRM does everything right."""
         refuse_foreign_page(request)
         client_id = self._id(request)
         await self._plane.behaviours.put(client_id, ())

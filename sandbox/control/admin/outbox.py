@@ -24,33 +24,33 @@ class OutboxApi(Resource):
     @Endpoint(
         "GET",
         "/__admin/outbox",
-        summary="What every editor owes the SAS core by INT_R03",
         answer=OutboxList,
         failures=READS,
     )
     async def outboxes(self, request: Request) -> OutboxList:
+        """What every editor owes the SAS core by INT_R03."""
         return OutboxList(self._plane.outboxes.all())
 
     @Endpoint(
         "GET",
         "/__admin/outbox/{slug}",
-        summary="What one editor owes",
         answer=EditorOutbox,
         failures=(*READS, 404),
     )
     async def outbox(self, request: Request) -> EditorOutbox:
+        """What one editor owes."""
         return self._plane.outboxes.document(self._plane.characters.editor(request.path_params["slug"]))
 
     @Endpoint(
         "POST",
         "/__admin/outbox/{slug}/resend",
-        summary="Send again what the SAS core refused, and what waits at once",
         answer=EditorOutbox,
         status=202,
         meaning="The editor sends again",
         failures=(*CHANGES, 404),
     )
     async def resend(self, request: Request) -> EditorOutbox:
+        """Send again what the SAS core refused, and what waits at once."""
         refuse_foreign_page(request)
         editor = self._plane.characters.editor(request.path_params["slug"])
         await self._plane.outboxes.resend(editor)

@@ -17,10 +17,10 @@ class PersonaApi(Resource):
     @Endpoint(
         "POST",
         "/__admin/reload",
-        summary="Read the persona files again; 422: one is invalid, 409: it needs a restart",
         answer=Reloaded,
         failures=(*CHANGES, 409, 422),
     )
     async def reload(self, request: Request) -> Reloaded:
+        """Read the persona files again; 422: one is invalid, 409: it needs a restart."""
         refuse_foreign_page(request)
         return await self._plane.reload()

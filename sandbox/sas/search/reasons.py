@@ -5,22 +5,14 @@ from __future__ import annotations
 from sandbox.kernel.errors import (
     PeerError,
     PeerRefused,
-    PeerTimeout,
-    PeerTooLarge,
-    PeerUnreachable,
-    PeerUntrusted,
 )
 from sandbox.sas.search.events import FAILED, LATE
+from sandbox.web.failed_calls import FAILED_CALLS, TIMEOUT, failed_call, status_of
 
 # The sentence of each code; `sentence` fills in what is in braces.
 REASONS = {
-    "timeout": "pas de réponse en {seconds} s",
+    **{call.code: call.reason for call in FAILED_CALLS},
     "out-of-time": "la recherche a été arrêtée avant sa réponse",
-    "untrusted": "certificat ou connexion TLS refusés",
-    "unreachable": "injoignable",
-    "status": "a répondu par une erreur {status}",
-    "too-large": "réponse trop volumineuse",
-    "unreadable": "réponse illisible",
     "open-circuit": "écarté un moment après des échecs répétés",
     "internal": "erreur du bac à sable à la lecture de sa réponse",
     "next-elsewhere": "réponse incomplète, la page suivante n'est pas à l'adresse de l'éditeur",
@@ -31,13 +23,8 @@ REASONS = {
 
 # The same in short, for a table of counts.
 LABELS = {
-    "timeout": "hors délai",
+    **{call.code: call.label for call in FAILED_CALLS},
     "out-of-time": "recherche arrêtée",
-    "untrusted": "TLS refusé",
-    "unreachable": "injoignable",
-    "status": "erreur HTTP",
-    "too-large": "trop volumineuse",
-    "unreadable": "illisible",
     "open-circuit": "non appelé",
     "internal": "erreur interne",
     "late": "réponse tardive",
@@ -51,19 +38,9 @@ def sentence(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
 
 def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
     """For a call that failed: the state (`LATE` or `FAILED`), sentence and code. `seconds`: the time-out."""
-    state, code, status = FAILED, "unreadable", 0
-    match error:
-        case PeerTimeout():
-            state, code = LATE, "timeout"
-        case PeerUntrusted():
-            code = "untrusted"
-        case PeerUnreachable():
-            code = "unreachable"
-        case PeerRefused():
-            code, status = "status", error.status
-        case PeerTooLarge():
-            code = "too-large"
-    return state, sentence(code, seconds=seconds, status=status), code
+    call = failed_call(error)
+    state = LATE if call is TIMEOUT else FAILED
+    return state, sentence(call.code, seconds=seconds, status=status_of(error)), call.code
 
 
 def blames_editor(error: PeerError) -> bool:

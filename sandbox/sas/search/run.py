@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from sandbox.net.deadline import Deadline
 from sandbox.sas.directory.directory import Candidate
@@ -51,9 +48,7 @@ __all__ = [
     "Results",
     "SourceAnswer",
     "SourceState",
-    "document",
     "flattened",
-    "head",
     "read_criteria",
     "run",
     "whole",
@@ -309,35 +304,3 @@ def _next_lot_at(state: _LotState) -> float:
     if not state.answered:
         return float("inf")
     return state.begun + max(LEAST_WAIT_S, WAIT_FACTOR * state.slowest)
-
-
-def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
-    """What is searched, as in the SAS API: builtins only, datetimes as ISO 8601."""
-    town = criteria.town
-    return {
-        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
-        "place": {
-            "kind": criteria.place.kind,
-            "label": criteria.place.label,
-            **({"others": list(criteria.place.others)} if criteria.place.others else {}),
-        },
-        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
-        "order": criteria.order,
-        "from": criteria.start.isoformat(),
-        "to": criteria.end.isoformat(),
-        "page": criteria.page,
-    }
-
-
-def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The page of results as in the SAS API; see `head`."""
-    return {
-        **head(results.criteria, labels),
-        "radius_km": results.area.radius_km,
-        "next": results.next,
-        "partial": results.partial,
-        "complete": results.complete,
-        "cards": msgspec.to_builtins([*results.cards]),
-        "without_slots": msgspec.to_builtins([*results.without_slots]),
-        "editors": msgspec.to_builtins([*results.sources]),
-    }

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from sandbox.fhir.queries.search import parse_slot_query
 from sandbox.fhir.reader.reading import FreeSlot
 from sandbox.kernel.model import Place, Practitioner
+from sandbox.sas.api.answers import page
 from sandbox.sas.console.results_view import ResultsView
 from sandbox.sas.directory.origins import Origin, SourceName
 from sandbox.sas.directory.specialties import SPECIALTIES
@@ -22,7 +24,7 @@ from sandbox.sas.search.cards import Card, booking_url
 from sandbox.sas.search.criteria import Criteria, read_criteria
 from sandbox.sas.search.events import FAILED, LATE, OK, Done, Event, Found, Results, SourceAnswer
 from sandbox.sas.search.lots import Lot
-from sandbox.sas.search.run import document, run, whole
+from sandbox.sas.search.run import run, whole
 from sandbox.sas.search.sources import Call, narrowed
 from tests.actors.sas.sas_core import NOW, Core, Gate, reply
 from tests.actors.sas.search.test_candidates import switch
@@ -145,7 +147,9 @@ async def test_its_state_and_its_cards_are_in_the_answer_of_the_api_like_an_edit
     person = core.population.of_editor("agenda-azur")[0]
     core.editors.answers["agenda-azur"] = nothing
     typed.add(person, person.places[0], LATER)
-    answer: dict[str, Any] = document(await whole(criteria(both, preferred=person.id), both), SPECIALTIES)
+    answer: dict[str, Any] = msgspec.to_builtins(
+        page(await whole(criteria(both, preferred=person.id), both), SPECIALTIES)
+    )
     states = {editor["slug"]: editor for editor in answer["editors"]}
     assert {"agenda-azur", "rdv-commune", "sas-agenda"} <= {*states}
     mine = states["sas-agenda"]
