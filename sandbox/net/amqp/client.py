@@ -28,7 +28,6 @@ from sandbox.edxl.message import written
 from sandbox.edxl.xml import Inexpressible
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
@@ -82,6 +81,7 @@ class AmqpClient:
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
+        self._journal = context.journal_of(actor)
         self._subscriptions: list[_Subscription] = []
         self._unheard: frozenset[str] = frozenset()
         self._refused = Seldom(_log)
@@ -336,17 +336,17 @@ class AmqpClient:
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             _log.exception("%s: a message of %s cannot be used", self._actor, delivery.queue)
-            self._journal(delivery, error)
+            note = f"rejected: the message cannot be used ({type(error).__name__})"
+            self._journal.received(
+                Flow.INT_L02,
+                f"consume {delivery.queue}",
+                str(delivery.headers.get(SENDER_HEADER) or ""),
+                status=UNUSABLE,
+                size=len(delivery.body),
+                note=note,
+            )
             return False
         return True
-
-    def _journal(self, delivery: Delivery, error: Exception) -> None:
-        at, sender = self._context.clock.now().timestamp(), str(delivery.headers.get(SENDER_HEADER) or "")
-        note = f"rejected: the message cannot be used ({type(error).__name__})"
-        action = f"consume {delivery.queue}"
-        self._context.journal.put(
-            Exchange(at, self._actor, Flow.INT_L02, "in", action, sender, UNUSABLE, size=len(delivery.body), note=note)
-        )
 
 
 def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:

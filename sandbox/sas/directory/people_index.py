@@ -1,7 +1,6 @@
 """Practitioners by specialty and area. Pure.
 
-Those of a département are read into the index when a lookup first touches the département; hand-made ones are in it from
-the start.
+Those of a département are read into the index when a lookup first touches it; hand-made ones are in it from the start.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ class PeopleIndex:
     def __init__(self, population: Population, is_interfaced: Callable[[str], bool]) -> None:
         self._population, self._is_interfaced = population, is_interfaced
         self._interfaced, self._others = GridIndex(), GridIndex()
-        self._unread = dict(population.departments)
+        self._unread = dict(population.procedural.departments)
         for person in population.handmade():
             points = tuple((place.lat, place.lon) for place in person.places)
             self._add(Settled(person.id, person.editor, person.specialty, points))
@@ -39,7 +38,7 @@ class PeopleIndex:
         for code, (south, north, west, east) in [*self._unread.items()]:
             if south <= high[0] and low[0] <= north and west <= high[1] and low[1] <= east:
                 del self._unread[code]
-                for person in self._population.settled_in(code):
+                for person in self._population.procedural.settled_in(code):
                     self._add(person)
 
     def _add(self, person: Settled) -> None:

@@ -20,7 +20,6 @@ from sandbox.fhir.profiles import Finding
 from sandbox.fhir.rules import natural
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
@@ -84,6 +83,7 @@ class EditorSources:
         self, context: Context, http: HttpClient, directory: Directory, changed: Callable[[], None] = lambda: None
     ) -> None:
         self.context, self.http, self.directory, self.changed = context, http, directory, changed
+        self._journal = context.journal_of("sas")
         self.limits = Limits.of(context.settings)
         self.reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop
         self.findings: Counter[str] = Counter()
@@ -152,18 +152,7 @@ class EditorSources:
 
     def journal(self, query: EditorQuery, note: str) -> None:
         """Write a line about the answer to a query into the journal."""
-        self.context.journal.put(
-            Exchange(
-                at=self.context.clock.now().timestamp(),
-                actor="sas",
-                flow=query.flow,
-                direction="in",
-                action="read answer",
-                peer=query.editor.slug,
-                status=200,
-                note=note,
-            )
-        )
+        self._journal.received(query.flow, "read answer", query.editor.slug, status=200, note=note)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
