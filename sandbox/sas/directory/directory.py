@@ -1,7 +1,4 @@
-"""The directory: the population as the platform sees it, searchable by specialty and area. Pure.
-
-The practitioners of a département are read into its index (`grid.py`) when a search first touches the département.
-"""
+"""The directory: the population as the platform sees it, searchable by specialty and area. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +12,11 @@ from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, 
 from sandbox.kernel.text.words import folded
 from sandbox.population.agendas.leave import absent, pattern_of
 from sandbox.population.people import Population
-from sandbox.population.procedural import FREE_TEXTS, Settled
+from sandbox.population.procedural import FREE_TEXTS
 from sandbox.sas.directory import participation
 from sandbox.sas.directory.areas import Area, distance_km
-from sandbox.sas.directory.grid import GENERAL, UNCODED, GridIndex, corners
+from sandbox.sas.directory.grid import GENERAL, UNCODED
+from sandbox.sas.directory.people_index import PeopleIndex
 from sandbox.sas.directory.places import Places
 
 
@@ -58,28 +56,11 @@ class Directory:
         population = self.population = self._source.current
         handmade = [*population.handmade()]
         self.places = Places(population.towns)
-        self._interfaced, self._others = GridIndex(), GridIndex()  # whom an editor can be asked about, and the rest
-        self._unread = dict(population.procedural.departments)
+        self._index = PeopleIndex(population, self._is_interfaced)
         self._external = {person.id for person in handmade if self.is_external(person.editor)}
         self._addresses = dict(_addresses(handmade, population))
         texts = [*(person.specialty_text or "" for person in handmade), *(FREE_TEXTS if population.count else ())]
         self._texts = {folded(text): text for text in texts if text}
-        for person in handmade:
-            points = tuple((place.lat, place.lon) for place in person.places)
-            self._index(Settled(person.id, person.editor, person.specialty, points))
-
-    def _index(self, person: Settled) -> None:
-        index = self._interfaced if self._is_interfaced(person.editor) else self._others
-        index.add(person)
-
-    def _read(self, area: Area) -> None:
-        """Index the départements that the area touches and that were not read yet."""
-        low, high = corners(area)
-        for code, (south, north, west, east) in [*self._unread.items()]:
-            if south <= high[0] and low[0] <= north and west <= high[1] and low[1] <= east:
-                del self._unread[code]
-                for person in self.population.procedural.settled_in(code):
-                    self._index(person)
 
     def _is_interfaced(self, slug: str) -> bool:
         editor = self.population.editors.get(slug)
@@ -103,12 +84,8 @@ class Directory:
         The three codes of general medicine are one specialty; what is no code is the words of those who have none.
         `besides`: ids that are left out.
         """
-        self._read(area)
         coded = specialty not in self._texts.values()
-        group = specialty if coded else UNCODED
-        found = self._interfaced.within(group, area)
-        if listed:
-            found |= {id: away for id, away in self._others.within(group, area).items() if id in listed}
+        found = self._index.within(specialty if coded else UNCODED, area, listed)
         candidates = [self._candidate(id, distance) for id, distance in found.items() if id not in besides]
         if not coded:
             candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
@@ -139,13 +116,13 @@ class Directory:
         """A practitioner wherever he is, for a search around another place; None when no editor can be asked about him
         and he is not `listed`."""
         person = self.population.practitioner(id)
-        if person is None or not (self._can_be_asked(person.editor) or person.id in listed):
+        if person is None:
+            return None
+        can_be_asked = self._is_interfaced(person.editor) and person.editor not in self.disabled()
+        if not can_be_asked and person.id not in listed:
             return None
         distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
         return self._candidate(id, min(distances, default=0.0))
-
-    def _can_be_asked(self, editor: str) -> bool:
-        return self._is_interfaced(editor) and editor not in self.disabled()
 
     def associations(self, area: Area, listed: Collection[str] = ()) -> list[SosAssociation]:
         """SOS associations with a consultation site in the area whose editor speaks the SOS search and is not disabled,

@@ -83,6 +83,7 @@ class EditorSources:
         self, context: Context, http: HttpClient, directory: Directory, changed: Callable[[], None] = lambda: None
     ) -> None:
         self.context, self.http, self.directory, self.changed = context, http, directory, changed
+        self._journal = context.journal_of("sas")
         self.limits = Limits.of(context.settings)
         self._journal = context.journal_of("sas")
         self.reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop

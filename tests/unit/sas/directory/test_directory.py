@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -199,16 +199,16 @@ def test_any_search_of_the_country_finds_exactly_those_within_the_radius(
 def people_around(france: Population, area: Area):
     """Everybody hand-made, and everybody in the départements nearby, by another way than the index."""
     yield from france.handmade()
-    for code, (south, north, west, east) in france.departments.items():
+    for code, (south, north, west, east) in france.procedural.departments.items():
         if south - 0.2 <= area.lat <= north + 0.2 and west - 0.3 <= area.lon <= east + 0.3:
-            for each in france.settled_in(code):
+            for each in france.procedural.settled_in(code):
                 person = france.practitioner(each.id)
                 assert person is not None
                 yield person
 
 
 class Watched:
-    """A population that notes which départements are read."""
+    """A population that notes which départements are read; `procedural` of it is itself."""
 
     def __init__(self, population: Population) -> None:
         self.population, self.read = population, list[str]()
@@ -222,7 +222,7 @@ class Watched:
         return self
 
     @property
-    def departments(self) -> Mapping[str, tuple[float, float, float, float]]:
+    def departments(self) -> Any:
         return self.population.procedural.departments
 
     def settled_in(self, code: str) -> Iterable[Settled]:
