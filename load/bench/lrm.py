@@ -35,8 +35,8 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import WorldView
-from sandbox.lrm.consumer import UNDER_WAY, Consumer
-from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.ledger.ledger import Ledger
+from sandbox.lrm.messages.consumer import UNDER_WAY, Consumer
 from sandbox.net.amqp.client import AmqpClient, Delivery
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
@@ -210,7 +210,7 @@ async def _lrm(context: Context, hub: _Counting, samu: str, directory: Path, cou
 
 
 def _verify(ledger: Ledger, count: int) -> None:
-    orientations = list(ledger.orientations())
+    orientations = list(ledger.orientations.all())
     for orientation in orientations:
         versions = [change.distribution_id.rpartition("-")[2] for change in orientation.history]
         if versions != [str(version) for version in range(VERSIONS)]:

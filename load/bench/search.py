@@ -49,10 +49,12 @@ from sandbox.net.http.client import HttpClient
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.editor_queries import association_queries, practitioner_queries
+from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found
-from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
+from sandbox.sas.search.lots import lots, ordered
 from sandbox.sas.search.run import document, run, whole
 
 DELAY_S = 0.05
@@ -141,7 +143,9 @@ class _Bench:
             master_secret=b"b" * 32,
         )
         self.http = HttpClient(context, "sas", "sas")
-        self.aggregator = Aggregator(context, self.http, Directory(population), SPECIALTIES)
+        directory = Directory(population)
+        editors = EditorSources(context, self.http, directory)
+        self.aggregator = Aggregator(directory, SPECIALTIES, [editors], settings)
         self.session = aiohttp.ClientSession()
         self._searches = 0
         self.criteria = read_criteria({"insee": "33063"}, self.aggregator.directory, SPECIALTIES, NOW)
@@ -267,7 +271,7 @@ async def _last_card(bench: _Bench) -> float:
         started = last = time.perf_counter()
         seen: set[str] = set()
         async for event in run(bench.criteria_of(number), bench.aggregator):
-            cards = {card.id for card in event.cards if card.editor != HUNG} if isinstance(event, Found) else set()
+            cards = {card.id for card in event.cards if card.source != HUNG} if isinstance(event, Found) else set()
             if cards - seen:
                 seen |= cards
                 last = time.perf_counter()

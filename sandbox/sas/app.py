@@ -32,7 +32,9 @@ from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.schema import SCHEMA
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.aggregator import Aggregator
+from sandbox.sas.search.editors import EditorSources
+from sandbox.sas.search.sources import SlotSource
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.ended import Ended
@@ -67,7 +69,9 @@ class SasCore:
         self.regulators.watch(self._people.wake)
         self.l02 = L02(context, store, self.regulators.person, hub=hub)
         self._accounts = AccountSync(context, store, self._http, self.regulators)
-        self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
+        self.editors = EditorSources(context, self._http, directory, lambda: changes.tell(EDITORS))
+        sources: list[SlotSource] = [self.editors]
+        self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
@@ -91,6 +95,7 @@ class SasCore:
             self._http,
             directory=directory,
             aggregator=self.aggregator,
+            editors=self.editors,
             accounts=self._accounts,
             appointments=self.appointments,
             l02=self.l02,
@@ -123,14 +128,15 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""
+        """Appointments held, L02 messages that are not confirmed, the hub's connection; searches and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
             "l02_waiting": self.l02.waiting,
             "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
-            **self.aggregator.health(),
+            "searches": self.aggregator.running,
+            **self.editors.health(),
         }
 
 

@@ -42,7 +42,7 @@ from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.run import Event, Found, document, flattened, head, read_criteria, run, whole
 from sandbox.store.protocol import Store
 from sandbox.web.attempts import Attempts, account_name, stranger_name

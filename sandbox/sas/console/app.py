@@ -27,7 +27,8 @@ from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.aggregator import Aggregator
+from sandbox.sas.search.editors import EditorSources
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, local_path, sign_in, sign_out
 from sandbox.web.sse import Channel, Streams
@@ -43,6 +44,7 @@ class Console:
         *,
         directory: Directory,
         aggregator: Aggregator,
+        editors: EditorSources,
         accounts: AccountSync,
         appointments: Appointments,
         l02: L02,
@@ -54,7 +56,7 @@ class Console:
         self._frame = Frame(context, http, accounts, self._streams, changes)
         self._search = SearchPages(self._frame, directory=directory, aggregator=aggregator, labels=labels)
         self._orientations = OrientationPages(self._frame, directory=directory, appointments=appointments, l02=l02)
-        self._health = HealthPage(self._frame, aggregator=aggregator, accounts=accounts, appointments=appointments)
+        self._health = HealthPage(self._frame, editors=editors, accounts=accounts, appointments=appointments)
         self._administration = Administration(self._frame)
         self._messages = MessagePages(self._frame, appointments=appointments, l02=l02)
         self.pages = self._frame.pages

@@ -20,7 +20,7 @@ from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.search_pages import search_url
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator, in_order
+from sandbox.sas.search.editors import EditorSources, in_order
 from sandbox.sas.search.reasons import LABELS
 
 PAUSE_S = 0.5
@@ -30,9 +30,9 @@ class HealthPage:
     """« Éditeurs »."""
 
     def __init__(
-        self, frame: Frame, *, aggregator: Aggregator, accounts: AccountSync, appointments: Appointments
+        self, frame: Frame, *, editors: EditorSources, accounts: AccountSync, appointments: Appointments
     ) -> None:
-        self._frame, self._aggregator, self._accounts = frame, aggregator, accounts
+        self._frame, self._editors, self._accounts = frame, editors, accounts
         self._appointments = appointments
 
     def routes(self) -> list[Route]:
@@ -62,13 +62,13 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
-        at = self._aggregator.directory.search_at(slug)
-        health = self._aggregator.editor(slug)
+        at = self._editors.directory.search_at(slug)
+        health = self._editors.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": health,
             "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
-            "disabled": slug in self._aggregator.directory.disabled(),
+            "disabled": slug in self._editors.directory.disabled(),
             "account": accounts.get(slug),
             "search": search_url(at) if at else None,
         }

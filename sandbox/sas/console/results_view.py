@@ -169,17 +169,17 @@ class ResultsView:
             return None
         if results.criteria.page > 1:
             return Empty.BEYOND
-        if not results.editors:
+        if not results.sources:
             return Empty.NOBODY
         if not results.partial:
             return Empty.BUSY
-        return Empty.PARTLY if len(results.failures) < len(results.editors) else Empty.UNANSWERED
+        return Empty.PARTLY if len(results.failures) < len(results.sources) else Empty.UNANSWERED
 
     @property
     def unplaced(self) -> tuple[ShownCard, ...]:
         """The cards of the page that are nowhere on the map: their editor says where, the directory does not know."""
         placed = {mark.spot.card for mark in self.drawing.free}
-        return tuple(shown for shown in self.cards if shown.card.id not in placed)
+        return tuple(shown for shown in self.cards if shown.card.key not in placed)
 
 
 def _shown(card: Card, number: int, results: Results) -> ShownCard:
@@ -230,7 +230,7 @@ def _spots(cards: Sequence[ShownCard], results: Results, population: Population)
     for shown in cards:
         for place in shown.card.places:
             if place.slots and (at := _where(place, population)) is not None:
-                yield MapPoint(shown.card.id, shown.card.name, *at, shown.number, len(place.slots))
+                yield MapPoint(shown.card.key, shown.card.name, *at, shown.number, len(place.slots))
     for card in results.without_slots:
         for place in card.places:
             if (at := _where(place, population)) is not None:

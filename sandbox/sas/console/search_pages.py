@@ -29,19 +29,19 @@ from sandbox.sas.directory.place_names import Contradiction
 from sandbox.sas.directory.places import ADDRESS
 from sandbox.sas.directory.specialties import profession
 from sandbox.sas.regulators.accounts import Right
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.cards import booking_url
 from sandbox.sas.search.contextual import (
     NOT_ASKED,
     NOT_FOUND,
-    Wish,
+    PreferredDoctor,
+    form_text,
     is_named,
     lrm_of,
     place_of,
     read_practitioner,
     read_specialty,
-    written,
 )
-from sandbox.sas.search.editors import Aggregator
 from sandbox.sas.search.run import Criteria, Results, flattened, read_criteria, run, whole
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
@@ -131,7 +131,7 @@ class SearchPages:
         """What may be meant by the beginning of a place (`champ=place`) or of a specialty or reason."""
         text = request.query_params.get("q", "").strip()[:LONGEST_TYPED]
         if request.query_params.get("champ") == "place":
-            return JSONResponse(self._directory.places.beginning(text, MOST_SUGGESTED))
+            return JSONResponse(self._directory.places.towns.beginning(text, MOST_SUGGESTED))
         return JSONResponse(self._motives(text))
 
     def _refused(self, request: Request, values: Mapping[str, str]) -> Response | None:
@@ -183,7 +183,7 @@ class SearchPages:
         path = search_url(values)
         if len(path) <= LONGEST_LAST:
             label = self._labels.get(asked.criteria.specialty, asked.criteria.specialty)
-            request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.spot.label}"}
+            request.session[LAST] = {"path": path, "label": f"{label} · {asked.criteria.place.label}"}
 
     def _motive(self, text: str) -> dict[str, str]:
         """What a specialty or a reason means as parameters of a search; nothing when it is neither."""
@@ -210,7 +210,7 @@ class SearchPages:
         known = [*self._labels.values(), *self._reasons().values()]
         return [each for each in known if words and f" {words}" in f" {folded(each)}"][:MOST_SUGGESTED]
 
-    async def _preferred(self, wish: Wish, criteria: Criteria) -> tuple[str | None, str]:
+    async def _preferred(self, wish: PreferredDoctor, criteria: Criteria) -> tuple[str | None, str]:
         """Prefixed id of the preferred doctor, or the code of why there is none."""
         if wish.error:
             return None, wish.error
@@ -218,7 +218,7 @@ class SearchPages:
             person = self._directory.practitioner(wish.id)
             return (person.id, "") if person is not None else (None, NOT_FOUND)
         found = []
-        candidates = self._directory.candidates("SM54", criteria.area)
+        candidates = self._aggregator.candidates("SM54", criteria.area)
         for number, candidate in enumerate(candidates):
             if number % LOOK_UP == LOOK_UP - 1:
                 await asyncio.sleep(0)  # others have their turn: a large city has thousands
@@ -278,7 +278,7 @@ class SearchPages:
             others=_others(asked),
             problem=None,
             **self._view(asked, results, running=running),
-            **self.form({"place": written(asked.criteria.spot), **asked.values}),
+            **self.form({"place": form_text(asked.criteria.place), **asked.values}),
         )
 
     def _view(self, asked: Asked, results: Results, *, running: bool) -> dict[str, Any]:
@@ -312,7 +312,7 @@ def search_url(values: Mapping[str, str]) -> str:
 
 def _others(asked: Asked) -> list[tuple[str, str]]:
     """What else the place may mean, with the address of the same search there."""
-    spot = asked.criteria.spot
+    spot = asked.criteria.place
     line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
     kept = {name: text for name, text in asked.values.items() if name not in _PLACE}
     return [(text, "/sas/recherche?" + urlencode({**kept, "place": line + text})) for text in spot.others]

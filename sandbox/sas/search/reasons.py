@@ -1,4 +1,4 @@
-"""Why an editor gave nothing: in French for people, as a code for programs. Pure."""
+"""Why slots of an editor are missing: a code for programs, a French sentence for people. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.kernel.errors import (
 )
 from sandbox.sas.search.events import FAILED, LATE
 
-# What each code says; `{…}` are filled in.
+# The sentence of each code; `sentence` fills in what is in braces.
 REASONS = {
     "timeout": "pas de réponse en {seconds} s",
     "out-of-time": "la recherche a été arrêtée avant sa réponse",
@@ -29,7 +29,7 @@ REASONS = {
     "slots-many": "réponse incomplète, trop de créneaux",
 }
 
-# The same for a table of counts.
+# The same in short, for a table of counts.
 LABELS = {
     "timeout": "hors délai",
     "out-of-time": "recherche arrêtée",
@@ -44,13 +44,13 @@ LABELS = {
 }
 
 
-def told(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
-    """The sentence of a code."""
+def sentence(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
+    """The French sentence of a code. `seconds`: the time-out; `status`: of the HTTP answer."""
     return REASONS[code].format(seconds=f"{seconds:g}".replace(".", ","), status=status)
 
 
 def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
-    """State of the source, sentence and code for a call that failed; `seconds` it had."""
+    """For a call that failed: the state (`LATE` or `FAILED`), sentence and code. `seconds`: the time-out."""
     state, code, status = FAILED, "unreadable", 0
     match error:
         case PeerTimeout():
@@ -63,9 +63,9 @@ def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
             code, status = "status", error.status
         case PeerTooLarge():
             code = "too-large"
-    return state, told(code, seconds=seconds, status=status), code
+    return state, sentence(code, seconds=seconds, status=status), code
 
 
-def is_the_editors(error: PeerError) -> bool:
-    """True when the failure speaks against the editor as a whole: a 4xx is a refusal of this one request."""
+def blames_editor(error: PeerError) -> bool:
+    """True when the failure counts for the editor's circuit breaker; a 4xx does not, it refuses this one request."""
     return not (isinstance(error, PeerRefused) and 400 <= error.status < 500)

@@ -24,7 +24,7 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeHubPeer]:
     def client(context: Context, actor: str, client_id: str) -> FakeHubPeer:
         return made.setdefault(client_id, FakeHubPeer())
 
-    monkeypatch.setattr("sandbox.lrm.consumer.AmqpClient", client)
+    monkeypatch.setattr("sandbox.lrm.messages.consumer.AmqpClient", client)
     return made
 
 

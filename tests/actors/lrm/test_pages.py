@@ -12,9 +12,8 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
 from sandbox.lrm import app as module
-from sandbox.lrm import ledger as ledger_module
 from sandbox.lrm.app import LrmService
-from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
 from tests.support.hub_peer import FakeHubPeer
@@ -232,7 +231,7 @@ async def test_a_regulator_whom_an_orientation_named_may_be_on_duty(
     assert page.text.count('<option value="luc@example.org"') == 1
     await browser.post("/samu330/dossiers", data={"csrf": token(page), "operator": "zoe@example.org"})
     assert "même régulateur (Zoé Nouveau)" in (await browser.get("/samu330/orientations/other")).text
-    monkeypatch.setattr(ledger_module, "MOST_REGULATORS", 1)
+    monkeypatch.setattr("sandbox.lrm.ledger.orientations.MOST_REGULATORS", 1)
     await hubs[SAMU].deliver(QUEUE, sent(3, appointment(appointmentId="third")))
     assert "zoe@example.org" not in (await browser.get("/samu330/")).text
 
@@ -331,7 +330,7 @@ async def test_a_store_in_use_stops_the_start_and_leaves_none_open(
 
 
 async def test_case_files_are_bounded(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.lrm.ledger.MOST_CASE_FILES", 1)
+    monkeypatch.setattr("sandbox.lrm.ledger.case_files.MOST_CASE_FILES", 1)
     await open_case(browser)
     csrf = token(await browser.get("/samu330/"))
     assert (await browser.post("/samu330/dossiers", data={"csrf": csrf})).status_code == 422
@@ -348,7 +347,7 @@ async def test_what_was_attached_stays_so_after_a_restart(
     store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
     ledger = Ledger(store, SAMU)
     assert ledger.counts() == {"orientations": 1, "unattached": 0, "caseFiles": 1}
-    assert ledger.next_number() == 2
+    assert ledger.case_files.next_number() == 2
     await store.close()
 
 
