@@ -1,4 +1,4 @@
-"""INT_L02: what is on disk when, and what is forgotten."""
+"""INT_L02: what is durable when, and which messages are deleted first."""
 
 from __future__ import annotations
 

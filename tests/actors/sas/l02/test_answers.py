@@ -1,4 +1,4 @@
-"""INT_L02: the order of messages, and what becomes of them."""
+"""INT_L02: the order of messages, and the answers that decide about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""INT_L02: expiry, statistics, bounds."""
+"""INT_L02: expiry, numbers about messages, and the most that is kept of one appointment."""
 
 from __future__ import annotations
 
