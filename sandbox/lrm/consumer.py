@@ -26,7 +26,8 @@ from sandbox.lrm.answers import Answers, HeldAnswer
 from sandbox.lrm.handling import CONSULTED, PLAIN, Handling, kind_of, manner_of
 from sandbox.lrm.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.records import Orientation
-from sandbox.net.amqp.client import SENDER_HEADER, AmqpClient, Delivery, HangUp
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import SENDER_HEADER, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Put, Store

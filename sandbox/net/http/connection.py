@@ -9,17 +9,16 @@ has said everything closes gently: what still comes is thrown away for a moment,
 from __future__ import annotations
 
 import asyncio
-import re
-from enum import Enum, auto
 from typing import Any, Protocol, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.kernel.errors import RequestError
 from sandbox.net.http.immediate import AnswersImmediately, ImmediateAnswers
 from sandbox.net.http.refusals import Refusal
-from sandbox.net.http.rules import LARGEST_BODY, REFUSAL, too_large
+from sandbox.net.http.refused_requests import Reading, RefusesRequests
+from sandbox.net.http.rules import LARGEST_BODY, too_large
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
 LONGEST_HEAD = 65_536  # octets of request line and headers
@@ -33,7 +32,7 @@ UNREAD = 60.0  # seconds that an answer may wait for its reader
 _SLICE = 16_384  # octets that are parsed at once
 
 
-class Door(Protocol):
+class Port(Protocol):
     """The listener, as its connections see it."""
 
     immediate: ImmediateAnswers | None
@@ -57,23 +56,15 @@ class Door(Protocol):
         ...
 
 
-class Reading(Enum):
-    """Which part of a request is being read."""
-
-    NOTHING = auto()
-    HEAD = auto()
-    BODY = auto()
-
-
 _NOTHING, _HEAD, _BODY = Reading.NOTHING, Reading.HEAD, Reading.BODY  # looked up many times a request
 
 
-class Connection(AnswersImmediately, HttpToolsProtocol):
+class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
     """One connection. `listener` is given first, the rest by uvicorn."""
 
-    listener: Door
+    listener: Port
 
-    def __init__(self, listener: Door, **arguments: Any) -> None:
+    def __init__(self, listener: Port, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.listener, self.timeout_keep_alive = listener, KEEP_ALIVE
         self.reading = _NOTHING
@@ -197,12 +188,6 @@ class Connection(AnswersImmediately, HttpToolsProtocol):
         if self.reading is not _NOTHING:
             self._count(len(data))
 
-    def _unreadable(self, error: httptools.HttpParserError, line: bytes) -> Refusal:
-        method = self.parser.get_method() if self.reading is _HEAD and self.url else b""
-        if method == b"CONNECT":
-            return Refusal(501, "not-supported", "the method CONNECT is not implemented")
-        return unreadable(error, line)
-
     def _count(self, octets: int) -> None:
         self._octets += octets
         if self.reading is _HEAD:
@@ -226,48 +211,6 @@ class Connection(AnswersImmediately, HttpToolsProtocol):
             self.end()
         else:
             self._break_off(error)
-
-    def _break_off(self, error: RequestError) -> None:
-        """The body of a request that an application has: it learns of the end when it reads on."""
-        cycle = self.cycle
-        cycle.scope[REFUSAL] = error
-        cycle.keep_alive, cycle.transport = False, self._gentle
-        cycle.message_event.set()
-
-    def _begin_refused(self, error: RequestError, line: bytes) -> None:
-        """A head that cannot be read makes a request all the same, one that nobody will see but who refuses it."""
-        method, path = _told(line)
-        if self.reading is _HEAD and self.url:
-            method, path = self.parser.get_method().decode("ascii"), _path_of(self.url)
-        headers = self.headers if self.reading is _HEAD else []
-        self.on_message_begin()
-        self.headers += headers
-        self.scope["method"], self.scope["path"], self.scope["raw_path"] = method, path, path.encode()
-        self.scope["query_string"] = b""
-        self.scope[REFUSAL] = error
-        former, self.cycle = self.cycle, self._refused_cycle()
-        if former is None or former.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.pipeline.appendleft((self.cycle, self.app))
-
-    def _refused_cycle(self) -> RequestResponseCycle:
-        cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
-        cycle.transport, cycle.more_body = self._gentle, False
-        cycle.message_event.set()
-        return cycle
 
     def _throw_away(self, data: bytes) -> None:
         self._octets += len(data)
@@ -310,36 +253,3 @@ class _Gentle:
 
     def close(self) -> None:
         self._connection.end()
-
-
-_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,40})(?: (\S*))?")
-_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]*")
-
-
-def unreadable(error: httptools.HttpParserError, line: bytes) -> Refusal:
-    """The refusal for what the parser does not read. `line`: the beginning of it, as far as known."""
-    said = str(error)
-    if isinstance(error, httptools.HttpParserInvalidMethodError):
-        method, _ = _told(line)
-        if _METHOD.fullmatch(method.encode()) and "method encountered" in said:
-            return Refusal(501, "not-supported", f"the method {method} is not implemented")
-        return Refusal(400, "invalid", "this is no HTTP request (expected <METHOD> <path> HTTP/1.1)")
-    if "HTTP version" in said or "PRI" in said:
-        return Refusal(505, "not-supported", "this version of HTTP is not spoken here (expected HTTP/1.1)")
-    if isinstance(error, (httptools.HttpParserInvalidURLError, httptools.HttpParserCallbackError)):
-        return Refusal(400, "invalid", "the request target is not percent-encoded ASCII that begins with /")
-    return Refusal(400, "invalid", f"malformed request: {said}")
-
-
-def _told(line: bytes) -> tuple[str, str]:
-    """Method and path of a request line that may be none."""
-    match = _LINE.match(line)
-    if match is None:
-        return "?", "/"
-    method, target = match.groups()
-    return method.decode("ascii"), _path_of(target or b"/")
-
-
-def _path_of(target: bytes) -> str:
-    path = target.partition(b"?")[0].decode("ascii", "replace")
-    return path if path.startswith("/") and path.isprintable() else "/"

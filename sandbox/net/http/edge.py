@@ -23,7 +23,8 @@ from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.immediate import ImmediateAnswers, ReadyAnswer
-from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
+from sandbox.net.http.problems import phrase
+from sandbox.net.http.refusals import Answer, Refusal, answer_to
 from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
 

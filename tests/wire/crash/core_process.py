@@ -30,7 +30,7 @@ from sandbox.kernel.entropy import seeded
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.population.load import load_population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments

@@ -27,7 +27,8 @@ from sandbox.kernel.hub.clients import HUB_ID
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Regulator
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.content import content_of
 from sandbox.sas.orientations.l02.ledger import Ledger, exists_there, may_go_again

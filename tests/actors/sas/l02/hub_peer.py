@@ -16,7 +16,7 @@ from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, Identifier
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Cpts, Practitioner, Regulator, SosAssociation, Territory, Town
 from sandbox.kernel.world import ClockSetting
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.population.people import Personas, Population
 from sandbox.population.procedural import Recipe
