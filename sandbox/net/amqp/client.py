@@ -38,7 +38,7 @@ _GOODBYE = 2.0  # s for the hub to answer connection.close
 _EXCHANGE, _HUB = "hubsante", "hub"
 
 _log = logging.getLogger(__name__)
-logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a traceback per lost connection; we say it in one line
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs a traceback per lost connection; here it is one line
 
 
 class AmqpClient:
@@ -76,7 +76,7 @@ class AmqpClient:
         self._subscriptions.append(Subscription(queue, handler, prefetch, together))
 
     def stop_hearing(self, queues: frozenset[str]) -> None:
-        """Consume all subscribed queues but these from now on; a change starts the connection afresh."""
+        """Consume all subscribed queues but these from now on; a change opens a new connection."""
         if queues != self._unheard:
             self._unheard = queues
             if self._lost is not None:
@@ -124,7 +124,7 @@ class AmqpClient:
         except CONNECTION_EXCEPTIONS as error:
             raise PeerUnreachable(_HUB, why(error)) from None
         except Exception as error:
-            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+            if type(error) is not Exception:  # what aiormq raises for a connection lost without a reason
                 raise
             raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
         except asyncio.CancelledError:
@@ -143,7 +143,7 @@ class AmqpClient:
             await self._up.wait()
             if self._publishing is not None and not self._publishing[0].is_closed:
                 return self._publishing[1]
-            self._up.clear()  # lost, and the connection's task has not been told yet
+            self._up.clear()  # lost, and the connection's task does not know it yet
 
     # -- the connection
 
@@ -158,7 +158,7 @@ class AmqpClient:
                     pause = RECONNECT[0]
                     if self._stopping.is_set():  # aio-pika may swallow our cancellation while it connects
                         return
-                    self._up.set()  # before the first delivery: what answers it must be able to leave
+                    self._up.set()  # before the first delivery, whose handler may publish
                     await self._subscribe_all(stack, channels, lost)
                     await lost.wait()
                     _log.info("%s: the hub is gone, connecting again", self._actor)
@@ -273,7 +273,7 @@ async def _hang_up(connection: AbstractConnection) -> None:
 
 
 def _is_cancelled() -> bool:
-    """Is it us who are to stop? aiormq cancels whoever waits for a connection that it loses."""
+    """Whether this task was cancelled by us: aiormq too cancels tasks that wait for a connection that it loses."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

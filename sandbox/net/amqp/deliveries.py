@@ -48,7 +48,7 @@ class HangUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One queue and who handles it; `together`: up to `prefetch` deliveries at once, else one after the other."""
+    """One queue and its handler; `together`: up to `prefetch` deliveries at once, else one after the other."""
 
     queue: str
     handler: Handler

@@ -1,4 +1,4 @@
-"""One connection of an HTTP listener: uvicorn's protocol, which says of every request that is refused why.
+"""One connection of an HTTP listener: uvicorn's protocol, which answers every refused request with the reason.
 
 A request is refused as a scope that carries its refusal (`net/http/rules.py`), through the application like any other,
 in its turn among pipelined ones. Bounded are: the octets and the time of a head, the octets, the time and the rate of
@@ -20,14 +20,14 @@ from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.refused_requests import Reading, RefusesRequests
 from sandbox.net.http.rules import LARGEST_BODY, too_large
 
-KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
+KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that the caller is the one who closes
 LONGEST_HEAD = 65_536  # octets of request line and headers
 SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
 BODY_GRACE = 15.0  # seconds that a body may take, whatever its size …
 LEAST_RATE = 4096  # … and one more for every so many octets …
 SLOWEST_BODY = 60.0  # … but no more than this
 MOST_THROWN_AWAY = 32 << 20  # octets of a body that is refused: until then the connection is kept
-LINGER = 5.0  # seconds that a client has to hang up where we end the connection
+LINGER = 5.0  # seconds that a client has to close a connection that we end
 UNREAD = 60.0  # seconds that an answer may wait for its reader
 _SLICE = 16_384  # octets that are parsed at once
 
@@ -72,14 +72,14 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
         self._since = 0.0  # when the loop's timer of what is being read began to count
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._deaf = False  # nothing is parsed any more
-        self._ending = False  # our last word is out
+        self._discarding = False  # nothing is parsed any more
+        self._ending = False  # our last answer is sent
 
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._gentle: Any = _Gentle(self)
+        self._answers: Any = _ClosingLater(self)
         self.peer = transport.get_extra_info("peer")
         self.app = self.listener.app_for(self.peer)
         self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE, self.transport.close)
@@ -89,12 +89,12 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        self._calm()
+        self._stop_timer()
         self.resume_writing()
         self.listener.lost()
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._discarding:
             self._throw_away(data)
             return
         if self.timeout_keep_alive_task is not None:
@@ -103,9 +103,9 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
             self._feed(data)
         else:
             for start in range(0, len(data), _SLICE):
-                if not self._deaf and not self.transport.is_closing():
+                if not self._discarding and not self.transport.is_closing():
                     self._feed(data[start : start + _SLICE])
-        if self.reading is not _NOTHING and self._timer is None and not self._deaf:
+        if self.reading is not _NOTHING and self._timer is None and not self._discarding:
             self._watch(SLOWEST_HEAD if self.reading is _HEAD else BODY_GRACE)
 
     def pause_writing(self) -> None:
@@ -129,15 +129,15 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
         super().on_headers_complete()
         self.reading, self._octets = _BODY, 0
         if self._timer is not None:
-            self._calm()
+            self._stop_timer()
         if self.scope["method"] != "GET":
-            self.headers = []  # what a trailer says is nobody's
-            self.cycle.transport = self._gentle
+            self.headers = []  # fields of a trailer are ignored
+            self.cycle.transport = self._answers
 
     def on_message_complete(self) -> None:
         self.reading = _NOTHING
         if self._timer is not None:
-            self._calm()
+            self._stop_timer()
         super().on_message_complete()
 
     # What answers call
@@ -147,19 +147,19 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
             super().on_response_complete()
 
     def shutdown(self) -> None:
-        if self._ending:  # it only waits for its client to hang up
+        if self._ending:  # it only waits for its client to close
             self.transport.abort()
         else:
             super().shutdown()
 
     def end(self) -> None:
-        """Our last word is out: hang up, gently if the client may still be talking."""
-        if self.reading is _NOTHING and not self._deaf:
+        """After the last answer: close; while the client may still be sending, only the writing side at first."""
+        if self.reading is _NOTHING and not self._discarding:
             self.transport.close()
             return
-        self._deaf = self._ending = True
+        self._discarding = self._ending = True
         self._octets = 0
-        self._calm()
+        self._stop_timer()
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -200,9 +200,9 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
             self._refuse(too_large())
 
     def _refuse(self, error: RequestError, line: bytes = b"") -> None:
-        """Answer what is being read with `error`, then hang up."""
-        self._deaf = True
-        self._calm()
+        """Answer what is being read with `error`, then close the connection."""
+        self._discarding = True
+        self._stop_timer()
         if error.status != 408:
             self.listener.unreadable(self.client, error)
         if self.reading is not _BODY:
@@ -219,31 +219,31 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
 
     def _watch(self, seconds: float) -> None:
         self._since = self.loop.time()
-        self._timer = self.loop.call_later(seconds, self._ring)
+        self._timer = self.loop.call_later(seconds, self._timed_out)
 
-    def _ring(self) -> None:
+    def _timed_out(self) -> None:
         """What is being read takes its time: too long, or as its size allows."""
         self._timer = None
         if self.reading is _HEAD:
             self._refuse(Refusal(408, "timeout", f"no whole request line and headers within {SLOWEST_HEAD:g} s"))
             return
-        if self.flow.read_paused or getattr(self.cycle, "waiting_for_100_continue", False):  # it is we who do not read
+        if self.flow.read_paused or getattr(self.cycle, "waiting_for_100_continue", False):  # this side does not read
             self._watch(BODY_GRACE)
             return
         left = self._since + min(BODY_GRACE + self._octets / LEAST_RATE, SLOWEST_BODY) - self.loop.time()
         if left > 0:
-            self._timer = self.loop.call_later(left, self._ring)
+            self._timer = self.loop.call_later(left, self._timed_out)
         else:
             detail = f"the body came too slowly (expected {LEAST_RATE} octets a second, all within {SLOWEST_BODY:g} s)"
             self._refuse(Refusal(408, "timeout", detail))
 
-    def _calm(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-class _Gentle:
+class _ClosingLater:
     """A transport for answers: `close` lets what the client still sends come in."""
 
     def __init__(self, connection: Connection) -> None:

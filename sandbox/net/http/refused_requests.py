@@ -48,7 +48,7 @@ class RefusesRequests:
     on_message_begin: Callable[[], None]
     on_response_complete: Callable[[], None]
     _start_asgi_task: Callable[[Any, Any], None]
-    _gentle: Any  # the transport for answers after which the client may still be talking
+    _answers: Any  # the transport for answers after which the client may still be talking
 
     def _unreadable(self, error: httptools.HttpParserError, line: bytes) -> Refusal:
         method = self.parser.get_method() if self.reading is Reading.HEAD and self.url else b""
@@ -60,11 +60,11 @@ class RefusesRequests:
         """The body of a request that an application has: it learns of the end when it reads on."""
         cycle = self.cycle
         cycle.scope[REFUSAL] = error
-        cycle.keep_alive, cycle.transport = False, self._gentle
+        cycle.keep_alive, cycle.transport = False, self._answers
         cycle.message_event.set()
 
     def _begin_refused(self, error: RequestError, line: bytes) -> None:
-        """A head that cannot be read makes a request all the same, one that nobody will see but who refuses it."""
+        """A head that cannot be read: a request is made of what is known of it, for the middleware that refuses it."""
         method, path = _told(line)
         if self.reading is Reading.HEAD and self.url:
             method, path = self.parser.get_method().decode("ascii"), _path_of(self.url)
@@ -94,7 +94,7 @@ class RefusesRequests:
             keep_alive=False,
             on_response=self.on_response_complete,
         )
-        cycle.transport, cycle.more_body = self._gentle, False
+        cycle.transport, cycle.more_body = self._answers, False
         cycle.message_event.set()
         return cycle
 
