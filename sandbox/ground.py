@@ -34,11 +34,11 @@ from sandbox.config import (
 from sandbox.control.observability import endpoints
 from sandbox.data_stores import require_readable
 from sandbox.files import POSIX, read_at, try_lock, write_at
-from sandbox.hub.clients import client_ids
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.hub.clients import HUB_ID, usable_client_id, why_not
 from sandbox.kernel.world import ClockSetting
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import admin_token
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject

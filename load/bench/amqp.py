@@ -48,7 +48,7 @@ from sandbox.hub.topology import add_virtual_host
 from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.context import Context
 from tests.support.contexts import make_context
-from tests.wire.amqp import rabbit
+from tests.support.hub import rabbit
 
 VHOST, PLATFORM, SAMU, DISPATCHER = "15-15_v2.0", "fr.health.test.ptfsas", "fr.health.samu330", "hub.dispatcher"
 TTL_MS = 86_400_000

@@ -30,8 +30,8 @@ from sandbox import ecosystem
 from sandbox.config import AMQP, Settings
 from sandbox.edxl import build
 from sandbox.hub.app import Hub
-from sandbox.lrm.consumer import UNDER_WAY, Consumer
-from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.ledger.ledger import Ledger
+from sandbox.lrm.messages.consumer import UNDER_WAY, Consumer
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
@@ -196,7 +196,7 @@ async def _lrm(context: Context, hub: _Counting, samu: str, directory: Path, cou
 
 
 def _verify(ledger: Ledger, count: int) -> None:
-    orientations = list(ledger.orientations())
+    orientations = list(ledger.orientations.all())
     for orientation in orientations:
         versions = [change.distribution_id.rpartition("-")[2] for change in orientation.history]
         if versions != [str(version) for version in range(VERSIONS)]:

@@ -86,8 +86,9 @@ def _certificate(options: argparse.Namespace) -> dict[str, str]:
 
 def _definitions(options: argparse.Namespace) -> int:
     from sandbox.ground import master_secret
-    from sandbox.hub.clients import client_ids, virtual_hosts
+    from sandbox.hub.clients import virtual_hosts
     from sandbox.hub.rabbitmq.definitions import definitions
+    from sandbox.net.amqp.hub_clients import client_ids
     from sandbox.net.context import derived_secret
     from sandbox.population.load import load_population
 

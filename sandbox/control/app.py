@@ -55,10 +55,10 @@ from sandbox.control.world.reload import Reload
 from sandbox.control.world.worlds import ClockRequest, FaultRequest, Worlds, first_world
 from sandbox.faults import KINDS
 from sandbox.faults.hub import EMBEDDED_ONLY
-from sandbox.hub import report as hub_report
-from sandbox.hub.report import HubReport
 from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.errors import DISK_FAULTS, Issue, RequestError, StoreError, malformed, refused
+from sandbox.kernel.hub import report as hub_report
+from sandbox.kernel.hub.report import HubReport
 from sandbox.kernel.text.numbers import whole_number
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context

@@ -13,7 +13,7 @@ from typing import Protocol
 from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy, seeded
-from sandbox.kernel.journal import Journal
+from sandbox.kernel.journal import ActorJournal, Journal
 from sandbox.kernel.world import WorldView
 from sandbox.pki.authority import Pki
 from sandbox.population.people import Population
@@ -55,6 +55,10 @@ class Context:
     def chance(self, purpose: str) -> Callable[[], float]:
         """Numbers in [0, 1) that follow from the seed: what faults draw, so that a run can be played again."""
         return seeded(f"{self.settings.seed}/{purpose}").chance
+
+    def journal_of(self, actor: str) -> ActorJournal:
+        """What journals the exchanges of one actor, e.g. `sas` or `lrm:fr.health.samu330`."""
+        return ActorJournal(self.journal, self.clock, actor)
 
     def cookie(self, role: str) -> str:
         """Cookie name: cookies ignore ports, so it names the sandbox and the role."""

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from sandbox.config import EMBEDDED
 from sandbox.control.requests import body_as, refuse_foreign_page
 from sandbox.control.world.hub_clients import ClientRequest
-from sandbox.hub.topology import client_queues
 from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.hub.queues import client_queues
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 

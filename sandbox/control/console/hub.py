@@ -26,8 +26,8 @@ from sandbox.control.console.hub_trials import TITLES, HubTrials
 from sandbox.control.console.rates import draw
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.provocations import MEANINGS, PROVOCATIONS
-from sandbox.hub.report import HubReport
 from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.hub.report import HubReport
 from sandbox.kernel.journal import Exchange
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 
 from sandbox.config import ROLES
 from sandbox.control.observability.journal import JournalView
-from sandbox.hub.meters import BOUNDS_S, UNKNOWN, Counts
-from sandbox.hub.report import HubReport, RefusalState
+from sandbox.kernel.hub.counts import BOUNDS_S, UNKNOWN, Counts
+from sandbox.kernel.hub.report import HubReport, RefusalState
 from sandbox.net.link import Switchboard
 
 CIRCUITS = ("closed", "half-open", "open")

@@ -22,8 +22,6 @@ import msgspec
 
 from sandbox.control.observability import endpoints
 from sandbox.control.world.worlds import Worlds
-from sandbox.hub.clients import client_ids
-from sandbox.hub.removals import Removal, counted, told
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.hub.clients import (
     HUB_ID,
@@ -37,7 +35,9 @@ from sandbox.kernel.hub.clients import (
     usable_client_id,
     why_not,
 )
+from sandbox.kernel.hub.removal import Removal, lost_messages, reported_removal
 from sandbox.kernel.world import World
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
 from sandbox.net.link import Switchboard
@@ -192,7 +192,9 @@ class HubClients:
 
         def heard() -> bool:
             line = self._switchboard.lines.get("hub")
-            found[:] = [each for each in (told(line.health, client_id, word) if line is not None else None,) if each]
+            found[:] = [
+                each for each in (reported_removal(line.health, client_id, word) if line is not None else None,) if each
+            ]
             return bool(found)
 
         try:
@@ -228,7 +230,7 @@ def _document(client_id: str, removal: Removal, certificates: list[str]) -> dict
     return {
         "id": client_id,
         "queues": msgspec.to_builtins(removal.queues),
-        "messages": counted(removal.queues),
+        "messages": lost_messages(removal.queues),
         "connections": removal.connections,
         "certificates": certificates,
         "told": _sentences(client_id, removal, certificates),

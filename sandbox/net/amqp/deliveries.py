@@ -17,7 +17,6 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from sandbox.edxl.codes import JSON
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.context import Context
 
@@ -61,7 +60,7 @@ class Deliveries:
     ends the connection on which a message came."""
 
     def __init__(self, context: Context, actor: str) -> None:
-        self._context, self._actor = context, actor
+        self._actor, self._journal = actor, context.journal_of(actor)
         self._refused = Seldom(_log)
 
     async def take(self, subscription: Subscription, lost: asyncio.Event, message: AbstractIncomingMessage) -> None:
@@ -127,17 +126,17 @@ class Deliveries:
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours: the message must not come again and again
             _log.exception("%s: a message of %s cannot be used", self._actor, delivery.queue)
-            self._journal(delivery, error)
+            note = f"rejected: the message cannot be used ({type(error).__name__})"
+            self._journal.received(
+                Flow.INT_L02,
+                f"consume {delivery.queue}",
+                str(delivery.headers.get(SENDER_HEADER) or ""),
+                status=UNUSABLE,
+                size=len(delivery.body),
+                note=note,
+            )
             return False
         return True
-
-    def _journal(self, delivery: Delivery, error: Exception) -> None:
-        at, sender = self._context.clock.now().timestamp(), str(delivery.headers.get(SENDER_HEADER) or "")
-        note = f"rejected: the message cannot be used ({type(error).__name__})"
-        action = f"consume {delivery.queue}"
-        self._context.journal.put(
-            Exchange(at, self._actor, Flow.INT_L02, "in", action, sender, UNUSABLE, size=len(delivery.body), note=note)
-        )
 
 
 def _delivery(subscription: Subscription, message: AbstractIncomingMessage) -> Delivery:

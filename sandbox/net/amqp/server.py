@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import Authenticator
+from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.amqp.session.states import ConnectionState
 from sandbox.kernel.seldom import Seldom
@@ -189,6 +190,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     session: Session
+    _receiver: Receiver
 
     def __init__(self, server: AmqpServer) -> None:
         self._server = server
@@ -204,7 +206,7 @@ class Connection(asyncio.Protocol):
         if session is None:
             self.transport.abort()
             return
-        self.session, self._admitted = session, True
+        self.session, self._receiver, self._admitted = session, Receiver(session), True
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
@@ -213,10 +215,10 @@ class Connection(asyncio.Protocol):
         self._heard = self._loop.time()
         now = self._server.clock()
         try:
-            self.session.receive(data, now)
+            self._receiver.receive(data, now)
         except Exception:  # noqa: BLE001 - a defect of ours must not take the other clients down; it is logged
             _log.exception("AMQP: the broker failed on a frame of %s", self.session.user or "a stranger")
-            self.session.fail(now)
+            self._receiver.fail(now)
         if self.session.state is ConnectionState.ENDED:
             self._server.changed(self)
 

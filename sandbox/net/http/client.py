@@ -20,7 +20,6 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import Headers
 
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable, PeerUntrusted
-from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 from sandbox.net.expected_server import expecting_context
 from sandbox.net.http.http1 import CallFailed, Origin, Pool, os_reason, tls_refusal
@@ -73,7 +72,8 @@ class HttpClient:
     """The calls of one actor. `identity`: whose certificate it shows (`sas`, an editor's slug), None for none."""
 
     def __init__(self, context: Context, actor: str, identity: str | None) -> None:
-        self._context, self._actor, self._identity = context, actor, identity
+        self._context, self._identity = context, identity
+        self._journal = context.journal_of(actor)
         self._pools: dict[tuple[_Site, Subject | None], Pool] = {}
         self._contexts: dict[Subject | None, Contexts] = {}
 
@@ -112,20 +112,15 @@ class HttpClient:
             note = "given up by the caller"
             raise
         finally:
-            self._context.journal.put(
-                Exchange(
-                    at=self._context.clock.time(),
-                    actor=self._actor,
-                    flow=callee.flow,
-                    direction="out",
-                    action=f"{method} {_read(path)}",
-                    peer=callee.peer,
-                    status=status,
-                    ms=round((time.perf_counter() - began) * 1000, 3),
-                    size=size,
-                    note=note,
-                    ref=callee.ref,
-                )
+            self._journal.sent(
+                callee.flow,
+                f"{method} {_read(path)}",
+                callee.peer,
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 3),
+                size=size,
+                note=note,
+                ref=callee.ref,
             )
 
     async def close(self) -> None:

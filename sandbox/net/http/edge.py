@@ -219,11 +219,8 @@ class RequirePeer:
 def refusals(context: Context, actor: str, flow: str) -> Callable[[str, str], None]:
     """For `Listener(refused=...)`: journal the TLS handshakes that failed at an actor's port."""
 
-    def journal(why: str, address: str) -> None:
-        at = context.clock.now().timestamp()
-        context.journal.put(Exchange(at, actor, flow, "in", "TLS handshake", address, note=why))
-
-    return journal
+    journal = context.journal_of(actor)
+    return lambda why, address: journal.received(flow, "TLS handshake", address, note=why)
 
 
 def _stranger(peer: Peer | None) -> RequestError:

@@ -21,7 +21,6 @@ from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reader.reading import FreeSlot
 from sandbox.fhir.rules import natural
 from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, RequestError
-from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient
 from sandbox.pki.subjects import agreed_server
@@ -93,6 +92,7 @@ class Aggregator:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._context, self._http, self._changed = context, http, changed
+        self._journal = context.journal_of("sas")
         self.directory, self.labels = directory, labels
         settings = context.settings
         self.timeout = settings.editor_timeout_s
@@ -210,7 +210,7 @@ class Aggregator:
         return self._source(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
 
     def _broken(self, call: Call, line: EditorState, error: Exception) -> Source:
-        self._journal(call.query, f"could not be handled: {type(error).__name__}")
+        self._journal_answer(call.query, f"could not be handled: {type(error).__name__}")
         if call.given_up:
             return self._source(call, LATE)
         line.counts["internal"] += 1
@@ -227,7 +227,7 @@ class Aggregator:
     def _too_late(self, call: Call, line: EditorState) -> Source:
         line.counts[LATE] += 1
         source = self._source(call, LATE)
-        self._journal(call.query, f"late by {source.ms - round(self.timeout * 1000)} ms: thrown away")
+        self._journal_answer(call.query, f"late by {source.ms - round(self.timeout * 1000)} ms: thrown away")
         return source
 
     def _source(
@@ -291,21 +291,10 @@ class Aggregator:
         self._lines[query.editor.slug].findings.update(finding.requirement for finding in findings)
         first = "; ".join(str(each) for each in findings[:MOST_FINDINGS_TOLD])
         more = len(findings) - MOST_FINDINGS_TOLD
-        self._journal(query, first + (f"; and {more} more" if more > 0 else ""))
+        self._journal_answer(query, first + (f"; and {more} more" if more > 0 else ""))
 
-    def _journal(self, query: EditorQuery, note: str) -> None:
-        self._context.journal.put(
-            Exchange(
-                at=self._context.clock.now().timestamp(),
-                actor="sas",
-                flow=query.flow,
-                direction="in",
-                action="read answer",
-                peer=query.editor.slug,
-                status=200,
-                note=note,
-            )
-        )
+    def _journal_answer(self, query: EditorQuery, note: str) -> None:
+        self._journal.received(query.flow, "read answer", query.editor.slug, status=200, note=note)
 
 
 def in_order(findings: Mapping[str, int]) -> dict[str, int]:

@@ -16,11 +16,11 @@ import pytest
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
 from sandbox.control.world import hub_clients
-from sandbox.hub.meters import Meters
-from sandbox.hub.removals import KEY as REMOVED
-from sandbox.hub.removals import Lost, Removal
-from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, plain
+from sandbox.hub.counters import DispatchCounters
 from sandbox.kernel.hub.clients import added_xml_clients, leaving_clients
+from sandbox.kernel.hub.removal import KEY as REMOVED
+from sandbox.kernel.hub.removal import Lost, Removal
+from sandbox.kernel.hub.report import KEY, ConnectionState, HubReport, QueueState, plain
 from sandbox.kernel.world import World
 from sandbox.net.link import Applied, Line, Report
 from tests.actors.control.controls import WALL, make_control, obedient
@@ -49,7 +49,7 @@ class Hub:
     def tell(self) -> None:
         done = {NEW: Removal(self.words[-1], QUEUES, **self.more)} if self.words else {}
         report = HubReport(
-            counts=Meters(lambda: 0.0).counts(),
+            counts=DispatchCounters(lambda: 0.0).counts(),
             queues=(QueueState("/", f"{NEW}.message", 2, 1, 0),),
             connections=(ConnectionState(NEW, "/", "pika", "1", "", "", WALL, 1),),
         )

@@ -15,8 +15,9 @@ from sandbox.control.app import Control
 from sandbox.control.console.hub import _duration
 from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
-from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
-from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
+from sandbox.hub.counters import DispatchCounters
+from sandbox.kernel.hub.counts import BOUNDS_S, OUTCOMES, STEPS
+from sandbox.kernel.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
 from sandbox.partners import ExternalLrm
@@ -42,15 +43,15 @@ async def browser(control: Control) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def counted() -> Meters:
-    meters = Meters(lambda: 0.0)
+def counted() -> DispatchCounters:
+    counters = DispatchCounters(lambda: 0.0)
     for outcome in ("routed", "routed", "refused"):
-        meters.judged(outcome)
-    meters.error("INVALID_MESSAGE", SAMU, "/")
-    meters.error("INVALID_MESSAGE", "unknown", "/")
-    meters.took(0.0001)
-    meters.took(99.0)
-    return meters
+        counters.count(outcome)
+    counters.count_error("INVALID_MESSAGE", SAMU, "/")
+    counters.count_error("INVALID_MESSAGE", "unknown", "/")
+    counters.count_time(0.0001)
+    counters.count_time(99.0)
+    return counters
 
 
 def tell(control: Control, report: HubReport | None = None, exchanges: list[Exchange] | None = None) -> None:
@@ -208,9 +209,9 @@ async def test_without_a_spare_client_nothing_is_sent(tmp_path: Path) -> None:
 
 async def test_metrics_have_the_names_of_the_real_dispatcher(control: Control, browser: httpx.AsyncClient) -> None:
     await browser.post("/__admin/hub/clients", json={"id": "fr.health.samu750", "software": 'Régul "X"\n'})
-    meters = counted()
-    meters.error("UNROUTABLE_MESSAGE", "fr.health.samu750", "15-15_v2.0")
-    tell(control, HubReport(counts=meters.counts()))
+    counters = counted()
+    counters.count_error("UNROUTABLE_MESSAGE", "fr.health.samu750", "15-15_v2.0")
+    tell(control, HubReport(counts=counters.counts()))
     lines = (await browser.get("/metrics")).text.splitlines()
     assert "dispatch_message_total 3.0" in lines
     family = "dispatch_error_total{editor="

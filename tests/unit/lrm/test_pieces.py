@@ -14,11 +14,12 @@ from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import read
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.world import Fault
-from sandbox.lrm.contextual import search_link
-from sandbox.lrm.dashboard import STATUSES, WIDTH, Tally, drawn
-from sandbox.lrm.handling import PLAIN, Handling, Refusal, kind_of, manner_of
-from sandbox.lrm.records import Call, CaseFile, Change, Operator, Orientation
-from sandbox.lrm.suggestions import suggestions
+from sandbox.lrm.console.contextual import search_link
+from sandbox.lrm.console.drawing import STATUSES, WIDTH, draw
+from sandbox.lrm.console.suggestions import suggestions
+from sandbox.lrm.ledger.records import Call, CaseFile, Change, Operator, Orientation
+from sandbox.lrm.ledger.tally import Tally
+from sandbox.lrm.messages.handling import PLAIN, Handling, Refusal, handling_of, kind_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 CALL = Call(
@@ -73,7 +74,7 @@ def fault(kind: str, **params: Any) -> Fault:
 
 
 @pytest.mark.parametrize(
-    ("struck", "manner"),
+    ("applied", "handling"),
     [
         (fault("ack-by-hand"), Handling(held=True)),
         (fault("ack-never"), Handling(steps=())),
@@ -87,22 +88,22 @@ def fault(kind: str, **params: Any) -> Fault:
         (fault("lrm-disconnect", when="after"), Handling(cut="after")),
     ],
 )
-def test_what_each_behaviour_means_for_a_message(struck: Fault, manner: Handling) -> None:
-    found = manner_of([struck], lambda: 0.5)
-    assert found.faults == struck.kind
+def test_what_each_behaviour_means_for_a_message(applied: Fault, handling: Handling) -> None:
+    found = handling_of([applied], lambda: 0.5)
+    assert found.faults == applied.kind
     for name in ("stores", "steps", "held", "right_reference", "valid", "cut", "delay"):
-        assert getattr(found, name) == getattr(manner, name), name
+        assert getattr(found, name) == getattr(handling, name), name
 
 
 def test_behaviours_add_up() -> None:
     delay = fault("ack-delay", median_ms=1000, p95_ms=1000)
     refuse = fault("ack-refused", code=300, cause="why", ack=True)
-    found = manner_of([delay, delay, refuse, fault("ack-twice")], lambda: 0.5)
+    found = handling_of([delay, delay, refuse, fault("ack-twice")], lambda: 0.5)
     assert found.delay == pytest.approx(2)
     assert found.refusal == Refusal(HubCode.INVALID_MESSAGE, "why", acknowledged=True)
     assert found.faults == "ack-delay,ack-delay,ack-refused,ack-twice"
-    assert manner_of([], lambda: 0.5) is PLAIN
-    conflict = manner_of([fault("ack-conflict")], lambda: 0.5)
+    assert handling_of([], lambda: 0.5) is PLAIN
+    conflict = handling_of([fault("ack-conflict")], lambda: 0.5)
     assert conflict.refusal is not None
     assert (conflict.stores, conflict.refusal.code) == (True, HubCode.CONFLICT)
 
@@ -153,7 +154,7 @@ def test_each_orientation_is_counted_once_on_the_day_on_which_it_first_came() ->
 
 
 def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
-    drawing = drawn(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
+    drawing = draw(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
     assert (drawing.total, [bar.label for bar in drawing.bars]) == (
         13,
         ["Professionnel de santé", "SOS Médecins", "Sans catégorie"],
@@ -170,7 +171,7 @@ def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
 
 
 def test_a_day_without_orientations_is_an_empty_drawing() -> None:
-    drawing = drawn(Counter())
+    drawing = draw(Counter())
     assert (drawing.bars, drawing.total, drawing.height) == ((), 0, 1)
 
 

@@ -43,11 +43,11 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-async def clients(house):
+async def clients(site):
     made = []
 
     def make(user, queue=None, handler=None):
-        client = AmqpClient(house.context(), f"test:{user}", user)
+        client = AmqpClient(site.context(), f"test:{user}", user)
         if queue is not None:
             client.consume(queue, handler)
         made.append(client)
@@ -64,7 +64,7 @@ async def full(box):
 
 
 @pytest.mark.requirement("L02-12")
-async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, clients, message):
+async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(site, clients, message):
     box = Box(wanted=2)
     lrm, sas = clients(SAMU, f"{SAMU}.message", box), clients(PLATFORM)
     await lrm.start()
@@ -72,11 +72,11 @@ async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, cl
     first = asyncio.create_task(sas.publish(message(PLATFORM, SAMU, "first")))
     await asyncio.sleep(0)
     assert not sas.connected
-    hub = house.hub()
+    hub = site.hub()
     await hub.start()
     await first
     await hub.stop()
-    hub = house.hub()
+    hub = site.hub()
     await hub.start()
     await sas.publish(message(PLATFORM, SAMU, "second"))
     await full(box)

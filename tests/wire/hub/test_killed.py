@@ -27,13 +27,12 @@ from sandbox.config import EMBEDDED
 from sandbox.net.amqp.client import connected
 from sandbox.net.context import derived_secret
 from tests.support.contexts import MASTER_SECRET
-from tests.wire.amqp import rabbit
-from tests.wire.amqp.conftest import bound
-from tests.wire.amqp.conftest import l02 as message
-from tests.wire.hub.brokers import BROKERS, VHOST, beside, plain_password
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import BROKERS, VHOST, beside, bound, plain_password
+from tests.support.hub.queues import appointment_message as message
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
-PROGRAM = Path(__file__).parents[1] / "amqp" / "hub_process.py"
+PROGRAM = Path(__file__).parents[2] / "support" / "hub" / "hub_process.py"
 INBOX = f"{SAMU}.message"
 
 
