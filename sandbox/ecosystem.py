@@ -46,7 +46,7 @@ def wall() -> float:
 
 
 def preload() -> None:
-    """Import every room: once in the supervisor, so that the roles share the pages."""
+    """Import every role: once in the supervisor, so that the roles share the pages."""
     for room in ROOMS.values():
         importlib.import_module(room)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message, read
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 
 
 class FakeHubPeer:

@@ -15,7 +15,7 @@ from sandbox.kernel.world import Fault, World
 from sandbox.lrm.app import Lrm, LrmService
 from sandbox.lrm.ledger.message_history import MessageHistory
 from sandbox.lrm.ledger.records import Received
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, NOW, QUEUE, address, appointment, sent, update

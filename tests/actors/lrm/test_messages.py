@@ -12,7 +12,7 @@ import pytest
 from sandbox.edxl.validation import validate
 from sandbox.kernel.world import Fault, World
 from sandbox.lrm.app import Lrm
-from sandbox.net.amqp.client import HangUp
+from sandbox.net.amqp.deliveries import HangUp
 from sandbox.net.context import Context
 from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update

@@ -16,7 +16,7 @@ from sandbox.edxl.message import Message, MessageError, read, text_at
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.hub.clients import HUB_ID
 from sandbox.kernel.journal import ActorJournal
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.sas.orientations.l02.message_table import MessageTable
 from sandbox.sas.orientations.l02.states import ACKNOWLEDGED, EXPIRED, REFUSED, StateChange
 

@@ -11,7 +11,7 @@ import pytest
 from sandbox.edxl import build, xml
 from sandbox.edxl.codes import XML, HubCode
 from sandbox.kernel.errors import PeerUnreachable, StoreError
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.l02.states import DUE, TRANSITIONS, L02Message, MessageState, StateChange
