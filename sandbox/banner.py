@@ -72,7 +72,7 @@ def opened(settings: Settings, token_file: Path) -> list[str]:
 
 
 def quoted(word: str) -> str:
-    """A word of a command as the person's shell wants it."""
+    """A word of a command, quoted for the shell of this system."""
     return shlex.quote(word) if POSIX else subprocess.list2cmdline([word])
 
 

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_unread() -> bool:
-    """Has whoever read our output left (`| head`)? Then nothing more is written to it."""
+    """True when the reader of our output is gone (`| head`): nothing more is written then."""
     if not POSIX:
         return False
     output = select.poll()

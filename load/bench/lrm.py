@@ -32,7 +32,8 @@ from sandbox.edxl import build
 from sandbox.hub.app import Hub
 from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.lrm.messages.consumer import UNDER_WAY, Consumer
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.store.embedded.log import Log
 from sandbox.store.embedded.tables import open_store

@@ -38,7 +38,7 @@ ROLE = "lrm"
 
 
 class Lrm:
-    """One LRM: its store, what it consumes, what it shows."""
+    """One LRM: its store, its consumer, its pages."""
 
     def __init__(self, context: Context, territory: Territory, store: Store, *, hub: AmqpClient | None = None) -> None:
         self.territory, self.store = territory, store
@@ -48,7 +48,7 @@ class Lrm:
         self.app = application(self.frame)
 
     async def start(self) -> None:
-        """Consume."""
+        """Start to consume."""
         await self.consumer.start()
 
     async def stop(self) -> None:
@@ -57,7 +57,7 @@ class Lrm:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Is the hub there, what waits."""
+        """Whether the hub is connected, and how much waits."""
         return {
             "connected": self.consumer.connected,
             "answers_waiting": self.consumer.answers.waiting,
@@ -133,7 +133,7 @@ class LrmService:
         return next((row for row in rows if row.client_id == territory.samu), None)
 
     def _elsewhere(self, pages: Pages) -> Iterator[Route]:
-        """A page for each LRM that a vendor runs: it says so, where its own would be."""
+        """Routes for the LRMs that vendors run: a page says so at the path of the LRM."""
         for territory in self._context.population.territories.values():
             if (row := self._external(territory)) is not None:
                 endpoint = partial(self._told, pages=pages, territory=territory, row=row)

@@ -1,4 +1,4 @@
-"""How many connections of one client certificate a TLS listener holds: one partner cannot take them all."""
+"""How many connections of one client certificate a TLS listener holds: so that no partner can take them all."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import cast
 
 from sandbox.kernel.seldom import Seldom
 
-_LINGER = 2.0  # s for somebody who is turned away to read why and hang up
+_LINGER = 2.0  # s that a refused client has to read the reason and close
 
 _log = logging.getLogger(__name__)
 
 
 class ConnectionLimit:
-    """Of one listener. `most`: connections by certificate (its CN); `answer`: octets for those beyond, who are told
-    after their first octets, as they may take an answer before their question for a fault."""
+    """Of one listener. `most`: connections by certificate (its CN); `answer`: octets for those beyond, sent after
+    their first octets, as clients may take an answer before their request for a fault."""
 
     def __init__(self, most: int, answer: bytes = b"", refused: Callable[[str, str], None] | None = None) -> None:
         self._most, self._answer, self._refused = most, answer, refused
@@ -25,7 +25,7 @@ class ConnectionLimit:
         self._told = Seldom(_log)
 
     def enter(self, cn: str, address: str) -> asyncio.Protocol | None:
-        """One more; `leave` follows. Who is too many gets the protocol that turns him away."""
+        """Count one more, until `leave`. Returns the protocol that refuses it when it is one too many, else None."""
         self._present[cn] += 1
         if self._present[cn] <= self._most:
             return None
@@ -35,7 +35,7 @@ class ConnectionLimit:
         return _TurnedAway(self._answer)
 
     def leave(self, cn: str) -> None:
-        """One less."""
+        """Count one less."""
         self._present[cn] -= 1
         if not self._present[cn]:
             del self._present[cn]

@@ -1,4 +1,4 @@
-"""A time-out that is put off again and again: the loop's timer is left alone unless it would ring too late."""
+"""A time-out that is set anew at each call: the loop's timer is replaced only when it would fire too late."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ CLOSE_ENOUGH = 0.001  # seconds: what loops count time-outs in
 
 
 class Deadline:
-    """Calls `ring` at the time that was set last (of the running loop's clock); it may be set again then."""
+    """Calls `passed` at the time that was set last (of the running loop's clock); it may be set again then."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring, self._loop = ring, asyncio.get_running_loop()
+    def __init__(self, passed: Callable[[], None]) -> None:
+        self._passed, self._loop = passed, asyncio.get_running_loop()
         self._when: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
+        self._fires_at = 0.0
 
     def set(self, when: float) -> None:
-        """At `when`, instead of whatever was set before."""
+        """Call at `when`, instead of whatever was set before."""
         self._when = when
-        if self._timer is None or when < self._rings_at:
+        if self._timer is None or when < self._fires_at:
             self._arm(when)
 
     def off(self) -> None:
-        """Not at all, for now."""
+        """Do not call, until it is set again."""
         self._when = None
 
     def end(self) -> None:
-        """Not at all, and nothing waits any more."""
+        """Do not call, and cancel the loop's timer."""
         self._when = None
         if self._timer is not None:
             self._timer.cancel()
@@ -37,9 +37,9 @@ class Deadline:
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._rings_at, self._timer = when, self._loop.call_at(when, self._look)
+        self._fires_at, self._timer = when, self._loop.call_at(when, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer, when = None, self._when
         if when is None:
             return
@@ -47,4 +47,4 @@ class Deadline:
             self._arm(when)
             return
         self._when = None
-        self._ring()
+        self._passed()

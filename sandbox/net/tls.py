@@ -2,7 +2,7 @@
 
 The event loops' own server TLS drops a connection whose client certificate is refused before the alert is sent, and
 a partner then sees a bare reset. `TlsServer` runs the handshake itself: the alert leaves, the writing side is shut,
-and what the partner still sends is read and thrown away for a moment, so that no reset overtakes the alert.
+and what the partner still sends is read and discarded for a moment, so that no reset overtakes the alert.
 The life of a connection is `_STEPS`.
 """
 
@@ -23,7 +23,7 @@ from sandbox.net.connection_limit import ConnectionLimit
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
-LINGER = 2.0  # seconds that a refused partner has to read its alert and hang up
+LINGER = 2.0  # seconds that a refused partner has to read its alert and close
 RECORD = 16_384  # the most that one TLS record carries (RFC 8446, 5.1)
 
 # What a partner that forgot the `s` of https reads.
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom the other side's certificate names."""
+    """The subject of the other side's certificate."""
 
     cn: str
     ou: str
@@ -86,8 +86,8 @@ class _State(Enum):
     NEW = auto()
     HANDSHAKE = auto()
     OPEN = auto()  # the inner protocol exists
-    REFUSED = auto()  # the alert is out, the partner may still be talking
-    DEAF = auto()  # so is the last word of the inner protocol, and what the partner still says is thrown away
+    REFUSED = auto()  # the alert is sent, the partner may still be sending
+    SHUT = auto()  # our close_notify is out; what the partner still sends is discarded
     CLOSING = auto()
     LOST = auto()
 
@@ -95,9 +95,9 @@ class _State(Enum):
 _STEPS = {
     _State.NEW: (_State.HANDSHAKE,),
     _State.HANDSHAKE: (_State.OPEN, _State.REFUSED, _State.LOST),
-    _State.OPEN: (_State.CLOSING, _State.DEAF, _State.LOST),
+    _State.OPEN: (_State.CLOSING, _State.SHUT, _State.LOST),
     _State.REFUSED: (_State.LOST,),
-    _State.DEAF: (_State.LOST,),
+    _State.SHUT: (_State.LOST,),
     _State.CLOSING: (_State.LOST,),
     _State.LOST: (),
 }
@@ -158,13 +158,13 @@ class TlsServer(asyncio.Protocol):
             self._shake_hands()
 
     def eof_received(self) -> bool | None:
-        """The partner hung up without close_notify: the inner protocol is told, and the connection ends."""
+        """The partner closed without close_notify: pass it on; the connection ends."""
         if self._state is _State.OPEN:
             self.protocol.eof_received()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, whoever made it."""
+        """The connection ended, on either side."""
         told, self.protocol = self.protocol, _NOBODY
         self._enter(_State.LOST)
         self._stop_timer()
@@ -203,7 +203,7 @@ class TlsServer(asyncio.Protocol):
         if self._state is not _State.OPEN:
             return
         self._enter(_State.CLOSING)
-        with contextlib.suppress(ssl.SSLError):  # our close_notify is out; nobody waits for the partner's
+        with contextlib.suppress(ssl.SSLError):  # our close_notify is sent; the partner's is not waited for
             self.tls.unwrap()
         self._flush()
         self.transport.close()
@@ -216,7 +216,7 @@ class TlsServer(asyncio.Protocol):
         with contextlib.suppress(ssl.SSLError):
             self.tls.unwrap()
         self._flush()
-        self._enter(_State.DEAF)
+        self._enter(_State.SHUT)
         if self._paused:
             self.transport.resume_reading()
         if self.transport.can_write_eof():

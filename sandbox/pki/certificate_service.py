@@ -28,7 +28,7 @@ _NO_LEAF = ("authority", "crl")  # entries of the manifest that are no end entit
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Certificate:
     """One certificate. `kind`: `sandbox`, `issued`, `bad` or `kit`; `state`: valid, expired, future, revoked, foreign.
 
     `foreign`: its authority is gone, or was never ours. `serial`: hexadecimal.
@@ -44,7 +44,7 @@ class Line:
 
 
 class CertificateService(PkiDirectory):
-    """The desk, open at one instant."""
+    """Issue, list and revoke, as of one instant."""
 
     def issue(self, name: str, subject: Subject, hosts: tuple[str, ...], out: Path | None) -> tuple[Issued, Path]:
         """A certificate for both sides of TLS, its files `<name>.pem`, `.key` and `.p12` in `out` (`issued/` without).
@@ -88,13 +88,13 @@ class CertificateService(PkiDirectory):
             if (folder / f"{name}{end}").exists() and folder != self.directory / "issued":
                 raise UsageError(f"pki: {folder / (name + end)} exists: give another --name or --out")
 
-    def revoke(self, wanted: str) -> Line:
+    def revoke(self, wanted: str) -> Certificate:
         """Revoke the certificate of that name, or serial number (hexadecimal, colons allowed).
 
         Raises UsageError: none or several are meant, revoked before, or bad already; OSError.
         """
         serial = wanted.replace(":", "").lower().removeprefix("0x").lstrip("0")
-        meant = [line for line in self.lines() if line.name == wanted or line.serial == serial]
+        meant = [line for line in self.certificates() if line.name == wanted or line.serial == serial]
         meant = [line for line in meant if line.state != "foreign" or line.kind == "bad"]
         if not meant:
             raise UsageError(f"pki: no certificate has the name or serial number '{wanted}' (see: pki list)")
@@ -112,7 +112,7 @@ class CertificateService(PkiDirectory):
     def revoke_issued(self, cn: str) -> list[str]:
         """Revoke every certificate that was issued to that common name and still holds; their serial numbers. Raises
         OSError."""
-        meant = [line for line in self.lines() if (line.kind, line.cn) == ("issued", cn)]
+        meant = [line for line in self.certificates() if (line.kind, line.cn) == ("issued", cn)]
         meant = [line for line in meant if line.state in ("valid", "future")]
         for line in meant:
             self.revoke_serial(line.serial, line.until)
@@ -125,16 +125,16 @@ class CertificateService(PkiDirectory):
         names = chain((name,), (f"{name}-{number}" for number in count(2)))
         return next(each for each in names if each not in taken)
 
-    def lines(self) -> Iterator[Line]:
+    def certificates(self) -> Iterator[Certificate]:
         """Every end entity's certificate: the sandbox's own, those issued, the bad ones, those of the kit."""
         for name in self.manifest.entries:
             if name not in _NO_LEAF:
-                yield self._line(name)
+                yield self._certificate(name)
         for one in self.manifest.issued:
             state = self._state(one.serial, one.since, one.until) if one.authority == self.id else "foreign"
-            yield Line(one.name, "issued", state, one.serial, one.cn, one.ou, one.until)
+            yield Certificate(one.name, "issued", state, one.serial, one.cn, one.ou, one.until)
 
-    def _line(self, name: str) -> Line:
+    def _certificate(self, name: str) -> Certificate:
         cert = x509.load_pem_x509_certificate((self.directory / f"{name}.pem").read_bytes())
         serial = f"{cert.serial_number:x}"
         state = self._state(serial, cert.not_valid_before_utc, cert.not_valid_after_utc)
@@ -144,7 +144,7 @@ class CertificateService(PkiDirectory):
             state = "revoked"
         kind = name.partition("/")[0] if "/" in name else "sandbox"
         cn, ou = (str(cert.subject.get_attributes_for_oid(oid)[0].value) for oid in _NAMES)
-        return Line(name, kind, state, serial, cn, ou, cert.not_valid_after_utc)
+        return Certificate(name, kind, state, serial, cn, ou, cert.not_valid_after_utc)
 
     def _is_ours(self, cert: x509.Certificate) -> bool:
         try:

@@ -132,5 +132,5 @@ class PkiDirectory:
         manifest.write(self.directory, "crl", wanted, window, {"crl.pem": content})
 
     def revoke_serial(self, serial: str, until: datetime) -> None:
-        """Put a certificate on the list, at once for whoever reads it after `save`."""
+        """Put a certificate on the revocation list; it is there after `save`."""
         self.manifest.revoked[serial] = Revocation(self.now, until)

@@ -1,4 +1,4 @@
-"""What clients call themselves: the documents of a realm, and the exchange of a code for tokens."""
+"""The endpoints that clients call without a browser: documents of a realm, token and userinfo."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ClientEndpoints:
 
 
 async def _token_form(request: Request) -> dict[str, str]:
-    """The form of a token request; what is wrong with it is told as OAuth 2.0 wants (RFC 6749, 5.2)."""
+    """The form of a token request; its faults are TokenErrors, as OAuth 2.0 wants (RFC 6749, 5.2)."""
     try:
         form = await read_form(request)
     except RequestError as error:

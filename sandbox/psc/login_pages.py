@@ -62,7 +62,7 @@ class LoginPages:
         return self._realms[0].clients
 
     async def authorize(self, realm: Realm, request: Request) -> Response:
-        """Start of the flow: straight back with a code when a session is good for it, else the login page."""
+        """Start of the flow: straight back with a code when a session suffices, else the login page."""
         pairs = await self._parameters(request)
         asked = _asked(realm, pairs)
         person = self._person(request)
@@ -164,7 +164,7 @@ class LoginPages:
         return redirect(asked.answer(code=code))
 
     async def _end_session(self, request: Request) -> None:
-        """Nobody is logged in any more with this session, nor with a code or token that came of it."""
+        """End this session, and the codes and tokens that came of it."""
         session = _public_name(request)
         await sign_out(request)
         for realm in self._realms if session else ():
@@ -207,7 +207,7 @@ def _asked(realm: Realm, pairs: list[tuple[str, str]]) -> AuthorizeRequest:
 
 
 def _public_name(request: Request) -> str:
-    """What clients are told as the name of the session (`sid`): it does not tell the session's own."""
+    """The name of the session for clients (`sid`), from which its own name cannot be found."""
     name = str(request.session.get(SESSION, ""))
     return hashlib.sha256(name.encode()).hexdigest()[:32] if name else ""
 

@@ -1,4 +1,4 @@
-"""Sessions and tokens that were ended before their time: a copy of one is worth nothing afterwards.
+"""Sessions and tokens that were ended before their time: copies of them are refused afterwards.
 
 They are signed and kept nowhere, so what is kept is which of them are over. Each has a name that says when it began
 (`<random>.<epoch seconds>`) and ends for good `session_hours` later, by the wall clock; then it is forgotten here. When
@@ -53,10 +53,10 @@ class EndedSessions:
         return key in self._begun or begun <= self._floor or begun + self._life <= self._clock.real()
 
     async def end(self, name: str) -> None:
-        """It is over, durably, when this returns. Raises StoreError."""
+        """End a session; durable when this returns. Raises StoreError."""
         key, begun = _parts(name)
         if key in self._begun and self._store is not None:
-            await self._store.barrier()  # somebody else has just ended it
+            await self._store.barrier()  # another request has just ended it
         if self.over(name):
             return
         floor = self._floor
@@ -70,7 +70,7 @@ class EndedSessions:
             await self._store.commit(*puts, *(Delete(self._table, each) for each in gone))
 
     def _forgotten(self) -> Iterable[str]:
-        """Those that nobody needs any more, and the oldest that are too many: these raise the floor."""
+        """Sessions too old to be accepted anyway, and the oldest that are too many: the latter raise the floor."""
         now = self._clock.real()
         yield from [key for key, begun in self._begun.items() if begun + self._life <= now]
         if len(self._begun) > self._most:

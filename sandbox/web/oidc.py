@@ -76,7 +76,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks whom: the client's id and the purpose of its secret, the provider's issuer (a path), the scope."""
+    """A client's id and the purpose of its secret, the issuer of its provider (a path), the scope."""
 
     id: str
     purpose: str

@@ -25,7 +25,7 @@ _RESERVED = "amq."
 
 
 def handle(channel: Channel, frame: base.Frame) -> None:
-    """Do what `frame` asks. Raises ProtocolError, 503 for a method that no client may call here."""
+    """Carry out `frame`. Raises ProtocolError, 503 for a method that no client may call here."""
     handler = _HANDLERS.get(frame.index)
     if handler is None:
         raise ProtocolError(503, "unimplemented method")
@@ -33,7 +33,7 @@ def handle(channel: Channel, frame: base.Frame) -> None:
 
 
 def _made_name(channel: Channel, prefix: str) -> str:
-    """A name as servers make them: the prefix and 22 characters."""
+    """A name that the server makes: the prefix and 22 characters."""
     octets = channel.link.broker.octets(16)
     return prefix + base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
@@ -90,7 +90,7 @@ def _exchange_bind(channel: Channel, frame: Any) -> None:
 
 
 def _declare_reply_queue(channel: Channel, frame: Any) -> None:
-    """Every declare of these is a passive one: what is there has one consumer by its nature."""
+    """Every declare of such a queue is a passive one, and it always has one consumer."""
     if not exists(frame.queue, channel.link.broker.reply_addresses):
         raise ProtocolError(404, f"no queue '{frame.queue}' in vhost '{channel.link.vhost.name}'")
     if not frame.nowait:
@@ -252,7 +252,7 @@ def _close(channel: Channel, frame: Any) -> None:
 
 
 def _transactional(channel: Channel, frame: Any) -> None:
-    """RabbitMQ can, the hub's clients need not: confirms do better."""
+    """RabbitMQ knows transactions; the hub's clients do not need them: they have publisher confirms."""
     if channel.confirming:
         raise ProtocolError(406, "cannot switch from confirm to tx mode")
     raise ProtocolError(540, "transactions are not supported, use publisher confirms")

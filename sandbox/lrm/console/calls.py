@@ -1,4 +1,4 @@
-"""Synthetic calls: who rings, for whom, from where, why. Pure: the same LRM, number and seed give the same call.
+"""Synthetic calls: who calls, for whom, from where, why. Pure: the same LRM, number and seed give the same call.
 
 Names are drawn from lists of common French names and never describe a person.
 """

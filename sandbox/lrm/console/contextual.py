@@ -1,6 +1,6 @@
 """The contextual call (INT_L01): the link by which a case file opens its search in the SAS platform. Pure.
 
-It tells where the patient is, what is wanted and who his doctor is; who he is, it never tells.
+It says where the patient is, what is wanted and who the patient's doctor is, never who the patient is.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def search_link(page: str, origin: str, call: Call) -> str:
 
 
 def _doctor(doctor: str) -> str:
-    """An RPPS with its prefix goes with its system, anything else as it is."""
+    """An RPPS with its prefix is given with its system, anything else unchanged."""
     return f"{SYSTEM_PERSON}|{doctor}" if re.fullmatch(r"8\d{11}", doctor) else doctor

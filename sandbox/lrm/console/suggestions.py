@@ -1,8 +1,8 @@
 """Which case file an orientation probably belongs to, and why. Pure.
 
-What speaks for a case file, with its weight: the same regulator, a search in the SAS platform shortly before the
-appointment was made, the specialty, the town, a call shortly before. Territory alone decides nothing (all case files
-of an LRM are of its own), it is only said beside the rest.
+Each reason has a weight: the same regulator, a search in the SAS platform shortly before the appointment was made, a
+call shortly before, the specialty; an orientation that the case file already has counts against it. The territory
+decides nothing (all case files of an LRM are of its own) and is only named beside the other reasons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ENOUGH = 3  # weight below which nothing is suggested
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A case file, why (in French), and how much speaks for it."""
+    """A case file, the reasons (in French), and the sum of their weights."""
 
     case_file: CaseFile
     reasons: tuple[str, ...]

@@ -1,5 +1,6 @@
-"""What one LRM keeps: orientations, case files, notices. Rows of its store; a case file is the only place where
-(synthetic) patient data lives, and none of it is ever journalled or logged.
+"""The rows of one LRM's store: orientations, case files, notices, messages received.
+
+Only case files hold (synthetic) patient data, and none of it is ever journalled or logged.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Orientation(msgspec.Struct, frozen=True, rename="camel"):
-    """One appointment as the platform told it. `appointment`: the last RS-SAS-RDV; `case_file`: its number if attached.
+    """One appointment as the platform sent it. `appointment`: the last RS-SAS-RDV; `case_file`: its number if attached.
 
     `history`: the messages taken, oldest first, each once however often it was delivered. `consulted`: the last
-    message of which the platform was told that a regulator has seen it.
+    message that a regulator has seen, as the platform was told.
     """
 
     appointment_id: str
@@ -36,7 +37,7 @@ class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     consulted: str = ""
 
     def has_taken(self, distribution_id: str) -> bool:
-        """Was that message taken before: then this is a redelivery."""
+        """Whether that message was taken before, so that this is a redelivery."""
         return any(change.distribution_id == distribution_id for change in self.history)
 
 
@@ -48,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True, rename="camel"):
-    """What the caller said: all of it synthetic. `phone` +33…, `insee` of the town, `line` number and street.
+    """What the caller said; all of it is synthetic. `phone` +33…, `insee` of the town, `line` number and street.
 
     `specialty`: TRE_R38 code of the specialty that is wanted; `doctor`: the patient's own, a prefixed id or a name,
     empty when there is none; `doctor_name` for people.
@@ -78,7 +79,7 @@ class Operator(msgspec.Struct, frozen=True):
 
 
 class CaseFile(msgspec.Struct, frozen=True, rename="camel"):
-    """A DRM. `number`: unique in its LRM; `opened`: ISO 8601; `orientations`: appointment ids, as attached.
+    """A case file (DRM). `number`: unique in its LRM; `opened`: ISO 8601; `orientations`: appointment ids, as attached.
 
     `searched`: when the SAS platform was last called from it, ISO 8601, empty: never.
     """

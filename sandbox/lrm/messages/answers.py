@@ -1,8 +1,8 @@
-"""What one LRM answers: acknowledgements and errors, at once by way of the outbox, or held back until they are due.
+"""The answers of one LRM: acknowledgements and errors, which leave through the outbox at once or are held back.
 
-Every method that makes an answer gives its writes, to be committed with what it answers: an answer exists if and only
-if the message it answers was taken. What is held back waits in a table of its own, for a moment or for a person, and
-moves to the outbox in one write; so a crash neither loses an answer nor sends one that is held.
+Every method that makes an answer returns its writes, to be committed with what it answers: an answer exists if and
+only if the message it answers was taken. An answer that is held back is in a table of its own until it is due or a
+person sends it, and moves to the outbox in one write; so a crash neither loses an answer nor sends one that is held.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class HeldAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer that waits. `id`: unique in its LRM; `due`: ISO 8601, empty: a person sends it; `ref`: what it
+    """An answer that is held back. `id`: unique in its LRM; `due`: ISO 8601, empty: a person sends it; `ref`: what it
     answers."""
 
     id: str
@@ -48,7 +48,8 @@ _decode = msgspec.json.Decoder(HeldAnswer).decode
 
 
 class Answers:
-    """Those of one LRM. `send` publishes one entry; `changed` is called when the list of what is held has changed."""
+    """The answers of one LRM. `send` publishes one entry; `changed` is called when the list of what is held has
+    changed."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Answers:
         return self._outbox.depth
 
     async def start(self) -> None:
-        """Send what is there and what comes; what an earlier process held back leaves when it is due."""
+        """Send the answers that wait and those that come; what an earlier process held back is sent when it is due."""
         await self._outbox.start()
         now = self._now()
         for answer in self.held():
@@ -91,7 +92,7 @@ class Answers:
         await self._outbox.stop()
 
     def wake(self) -> None:
-        """There are new answers, and they are committed."""
+        """Send new answers, which are committed."""
         self._outbox.wake()
 
     # ---- making
@@ -112,7 +113,7 @@ class Answers:
         return tuple(writes)
 
     def refuse(self, message: Message, code: HubCode, cause: str, *, acknowledged: bool = False) -> tuple[Put, ...]:
-        """The error that refuses a message, and on demand the acknowledgement that says so too."""
+        """The error that refuses a message, and with `acknowledged` an acknowledgement that says so, too."""
         error = self.error(message.sender, code, cause, message.document, message.distribution_id)
         if not acknowledged:
             return error
@@ -143,7 +144,7 @@ class Answers:
     # ---- what is held back
 
     def held(self) -> list[HeldAnswer]:
-        """What waits for its moment or for a person, the oldest first."""
+        """The answers that are held back until they are due or a person sends them, the oldest first."""
         return [_decode(row) for _, row in self._store.items(HELD)]
 
     async def release(self, id: str) -> bool:
@@ -173,7 +174,7 @@ class Answers:
         task.add_done_callback(self._releasing.discard)
 
     async def _release_in_time(self, id: str) -> None:
-        """Once it is due; when the store refuses, as soon as it does not."""
+        """Send an answer that is due; when the store refuses, try again later."""
         try:
             await self.release(id)
         except StoreError as error:
@@ -196,7 +197,7 @@ class Answers:
 
 
 def _without_reference(body: bytes) -> bytes:
-    """An acknowledgement whose reference names no message: against RC-REF."""
+    """The acknowledgement with a reference that names no message, against RC-REF."""
     document = orjson.loads(body)
     document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["reference"] = {"refused": False}
     return orjson.dumps(document)

@@ -16,7 +16,8 @@ from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.lrm.ledger.records import Orientation
 from sandbox.lrm.messages.answers import Answers
 from sandbox.lrm.messages.handler import NOTICES, MessageHandler
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Store

@@ -25,7 +25,7 @@ from sandbox.lrm.ledger.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.ledger.records import Received
 from sandbox.lrm.messages.answers import Answers
 from sandbox.lrm.messages.handling import kind_of
-from sandbox.net.amqp.client import SENDER_HEADER, Delivery, HangUp
+from sandbox.net.amqp.deliveries import SENDER_HEADER, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.protocol import Put, Store
 from sandbox.web.sse import Channel

@@ -27,11 +27,11 @@ from sandbox.tasks import keep
 
 MAX_CONNECTIONS = 2000
 HANDSHAKE_TIMEOUT = 10.0  # s from the transport's start to connection.open
-CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to hang up (RabbitMQ's)
+CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to close (RabbitMQ's)
 _BACKLOG = 1024
 _BACK_OFF = 0.1  # s before the next try when the system has no descriptor left
 _TICK = 0.25  # s between looks at heartbeats, time limits and message TTLs
-_FLUSHED = 5.0  # s for the last octets to leave
+_FLUSHED = 5.0  # s for the last octets to be sent
 _OUTPUT_MOST = 1024 * 1024  # octets that a client does not read, above which it is not read from
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class AmqpServer:
         self._ticker = keep(self._tick, "AMQP clock")
 
     async def stop(self, grace: float = 2.0) -> None:
-        """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""
+        """connection.close 320 to every client; connections still open after `grace` seconds are aborted."""
         if self._acceptor is None or self._ticker is None:
             self._socket.close()
             return
@@ -122,7 +122,7 @@ class AmqpServer:
             _log.info("AMQP: a connection was gone before it began: %s", coming.exception())
 
     def _abandon_a_handshake(self) -> None:
-        """Whoever has not shown a certificate yet makes room for who comes next."""
+        """Abort a connection whose handshake is not done, to make room for the next one."""
         unfinished = (one for one in self._handshakes if not one.is_open and not one.transport.is_closing())
         if (leaving := next(unfinished, None)) is not None:
             leaving.abort()
@@ -142,14 +142,14 @@ class AmqpServer:
                 connection.tick(loop.time(), now)
 
     def cut(self, user: str) -> int:
-        """End all connections of a user without a word; how many there were."""
+        """Abort all connections of a user, without connection.close; how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.transport.abort()
         return len(theirs)
 
     def dismiss(self, user: str) -> int:
-        """connection.close 320 on all connections of a user who is no more, as RabbitMQ does; how many there were."""
+        """connection.close 320 on all connections of a deleted user, as RabbitMQ does; how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.session.shut_down(self.clock(), f"user '{user}' is deleted")
@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def flush(self, now: float) -> None:
-        """Write what the session has to say; close when it ended."""
+        """Write the session's output; close when it ended."""
         session = self.session
         if self.transport.is_closing():  # it broke down since the session spoke: `connection_lost` follows
             return

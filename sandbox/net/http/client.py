@@ -45,10 +45,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Whom a call is made to, and for what.
+    """The other side of a call, and what the call is for.
 
     `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
-    `expected`: whom the server's certificate must name by CN and OU (one of a few: contexts are kept).
+    `expected`: the CN and OU that the server's certificate must have (one of a few: contexts are kept).
     `largest`: octets that are read of the answer.
     """
 
@@ -145,7 +145,7 @@ class HttpClient:
         return self._contexts[expected]()
 
     def _following(self, expected: Subject | None) -> Contexts:
-        """TLS of our PKI; without one, that which everybody trusts."""
+        """TLS of our PKI; without one, with the authorities that the machine trusts."""
         pki = self._context.pki
         if pki is None:
             return always(ssl.create_default_context())
@@ -191,7 +191,7 @@ def _written(method: str, target: str, host: str, headers: Mapping[str, str] | N
 
 
 def _failure(peer: str, error: Exception, timeout: float) -> PeerError:
-    """The error of our tree that tells what happened to a call."""
+    """The PeerError for what happened to a call."""
     if isinstance(error, CallFailed):
         return error.kind(peer, error.detail)
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""The edge of an actor's HTTP ports, as pure ASGI middleware: journal, faults, and who may come in.
+"""ASGI middleware around an actor's HTTP ports: the journal, the faults, and which client certificates are accepted.
 
 `Edge` goes outermost: one Exchange per request, good or bad, without query or body, and the World's faults.
 `RequirePeer` goes inside it on FHIR ports. An application may write on `scope["exchange"]` (a `Note`) what the
@@ -62,10 +62,10 @@ class Note:
 
 
 class Edge:
-    """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`.
+    """Journals requests and carries out faults. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`.
 
-    `names`: as what the journal knows whom it expects, by CN and OU; others are called by their CN, who shows no
-    certificate by what the application notes, else by the address.
+    `names`: the names in the journal of the peers that are expected, by CN and OU. Others appear with their CN; peers
+    without a certificate with what the application notes, else with their address.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Edge:
 
 
 class _Visit:
-    """Watches the answer go out."""
+    """Notes status and size of the answer while it is sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -221,7 +221,7 @@ class _EditedAnswer:
 
 
 class RequirePeer:
-    """Lets in whom `allowed(scope, peer)` accepts; else 403 with an OperationOutcome that says what was expected.
+    """Passes on requests whose peer `allowed(scope, peer)` accepts; answers others with 403 and an OperationOutcome.
 
     Without TLS (`--no-mtls`) everybody passes: there is no certificate to look at.
     """
@@ -232,7 +232,7 @@ class RequirePeer:
         self._app, self._allowed, self._ready = app, allowed, immediate
 
     def immediate(self, scope: Scope) -> ReadyAnswer | None:
-        """What the application answers at once to whom it lets in."""
+        """The immediate answer of the application, None for peers that are not accepted."""
         return self._ready(scope) if self._ready is not None and self._lets_in(scope) else None
 
     def _lets_in(self, scope: Scope) -> bool:

@@ -188,7 +188,7 @@ def not_found(detail: str) -> RequestError:
 
 
 def to_metadata(base: str) -> Response:
-    """307 from a FHIR base, which is no resource, to what says which resources it has."""
+    """307 from a FHIR base, which is no resource, to its CapabilityStatement."""
     return Response(status_code=307, headers={"Location": f"{base.rstrip('/')}/metadata"})
 
 

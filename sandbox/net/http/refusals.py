@@ -38,7 +38,7 @@ _PAGE = (
 
 
 class Refusal(RequestError):
-    """A request that HTTP refuses, whoever is asked. `headers`: what its answer carries (`Accept-Encoding`)."""
+    """A request that the rules of HTTP refuse, for any application. `headers`: of its answer (`Accept-Encoding`)."""
 
     def __init__(
         self, status: int, code: str, detail: str, where: str | None = None, headers: Mapping[str, str] | None = None
@@ -67,7 +67,7 @@ class Answer(NamedTuple):
 
 
 def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer:
-    """The answer to a refused request; `scope`, when there is one, tells whether a browser asks."""
+    """The answer to a refused request; `scope`, if known, shows whether a browser sent it."""
     if fhir:
         kind, body = _FHIR_JSON, operation_outcome(error)
     elif scope is not None and _is_browser(scope):
@@ -85,7 +85,7 @@ def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer
 
 
 def waits_for_leave(scope: Scope) -> bool:
-    """The client said `Expect: 100-continue`: nobody knows whether a body follows an answer that is final."""
+    """The client said `Expect: 100-continue`: after a final answer it may send its body or not."""
     return any(name == b"expect" for name, _ in scope.get("headers", ()))
 
 

@@ -108,7 +108,7 @@ class Listener:
             secured.abort()
 
     async def _accept(self) -> None:
-        """Take connections as they come; where descriptors run short, who waits longest goes for who comes."""
+        """Accept connections; when descriptors run short, end the one that waits longest for its client."""
         loop, make = asyncio.get_running_loop(), self._factory()
         console, most = self._capacity.console, self._capacity.connections
         limit = highest(console=console)

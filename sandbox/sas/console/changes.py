@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from sandbox.sas.orientations import appointments
-from sandbox.sas.orientations.l02 import ledger
+from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.records import account_in
-from sandbox.sas.regulators import accounts, sync_to_editors
+from sandbox.sas.regulators import account_calls, accounts
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
 
 ACCOUNTS, MESSAGES, EDITORS = "accounts", "messages", "editors"
 _TOPICS = {
-    sync_to_editors.TABLE: (ACCOUNTS, EDITORS),
+    account_calls.TABLE: (ACCOUNTS, EDITORS),
     accounts.TABLE: (ACCOUNTS, EDITORS),
-    ledger.TABLE: (MESSAGES,),
+    message_table.TABLE: (MESSAGES,),
 }
 
 
@@ -92,5 +92,5 @@ def _account(store: Store, put: Put) -> str | None:
     """Whose orientation a row belongs to: L02 rows are filed by appointment, those of strangers' messages are not."""
     if put.table == appointments.TABLE:
         return account_in(put.value)
-    row = store.get(appointments.TABLE, put.key) if put.table == ledger.TABLE else None
+    row = store.get(appointments.TABLE, put.key) if put.table == message_table.TABLE else None
     return account_in(row) if row is not None else None

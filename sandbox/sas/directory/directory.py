@@ -78,7 +78,7 @@ class Directory:
         self.places = Places(population.towns)
         self.work = 0  # places that searches have looked at
         self._cells: dict[str, dict[_Key, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
-        self._unread = dict(population.departments)
+        self._unread = dict(population.procedural.departments)
         editors = population.editors
         self._external = {person.id for person in handmade if editors[person.editor].external}
         self._addresses = dict(_addresses(handmade, population))
@@ -103,7 +103,7 @@ class Directory:
         for code, (south, north, west, east) in [*self._unread.items()]:
             if south <= high[0] and low[0] <= north and west <= high[1] and low[1] <= east:
                 del self._unread[code]
-                for person in self.population.settled_in(code):
+                for person in self.population.procedural.settled_in(code):
                     self._index(person)
 
     def _is_interfaced(self, slug: str) -> bool:

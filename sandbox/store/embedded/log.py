@@ -6,9 +6,9 @@ of submission. The format of the file, and what is recovered from a torn or dama
 
 A write or synchronisation that fails (disk full, I/O error) fails every append that waits, and nothing more is
 accepted. With `retry`, what failed is kept and tried again every so many seconds, in its order (in a copy of the file
-when a synchronisation failed: what the kernel kept of it is unknown). Once it is written the log goes on as if nothing
-had happened, and those who were told of the failure have their records on disk after all. Without `retry` it stays so
-until the log is opened anew.
+when a synchronisation failed: what the kernel kept of it is unknown). Once it is written the log goes on as before, and
+the records of callers that got the failure are on disk after all. Without `retry` it stays so until the log is opened
+anew.
 
 Waiting octets are bounded: `append` waits for room; `submit`, which cannot wait, refuses at a higher bound.
 """
@@ -185,7 +185,7 @@ class Log:
             return
         self._closed = True
         await self._writer.replacement_over()
-        with contextlib.suppress(StoreError):  # whoever waited was told already
+        with contextlib.suppress(StoreError):  # the waiters have the error already
             await self.barrier()
         self._writer.end()
 
@@ -239,7 +239,7 @@ class Log:
         self._writer.put(write)
 
     def _finish(self, batch: _Batch, error: StoreError | None) -> None:
-        """A batch is on disk, or never will be: tell its waiters, then hand over what gathered meanwhile."""
+        """A batch is on disk, or never will be: settle its waiters, then hand over what gathered meanwhile."""
         self._batches -= 1
         self._queued -= batch.size
         for waiter in batch.waiters:
@@ -250,7 +250,7 @@ class Log:
         self._admit()
         if self._waiters and not self._batches:
             self._scheduled = True
-            batch.loop.call_soon(self._flush, batch.loop)  # after those who were just told: they may have more
+            batch.loop.call_soon(self._flush, batch.loop)  # after the settled waiters, who may submit more
 
     def _admit(self) -> None:
         """Let waiting appends in, oldest first, as far as there is room."""

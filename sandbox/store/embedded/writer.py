@@ -77,7 +77,7 @@ class LogWriter:
         return self._replacement
 
     async def replacement_over(self) -> None:
-        """Return once no new generation is being made; what became of it is for whoever began it."""
+        """Return once no new generation is being made; its outcome is the caller's of `begin_replacement`."""
         if self._replacement is not None:
             await asyncio.wait([self._replacement])
 

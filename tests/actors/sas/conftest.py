@@ -12,12 +12,11 @@ from sandbox.kernel.entropy import seeded
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from sandbox.sas.app import SasCore
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+from tests.actors.sas.sas_core import NOW, Core, Editors, core_on
 from tests.support.contexts import bound_sockets, make_context, stopped_clock
 
 
@@ -40,11 +39,9 @@ def context(tmp_path: Path, population: Population) -> Iterator[Context]:
 
 @pytest.fixture
 async def core(context: Context) -> AsyncIterator[Core]:
-    store = open_store(context.store_dir("sas"))
-    editors, messages = Editors(), Messages()
-    made = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
-    yield Core(made, context, editors, messages)
-    await made.stop()
+    made = await core_on(context, open_store(context.store_dir("sas")))
+    yield made
+    await made.sas.stop()
 
 
 @pytest.fixture

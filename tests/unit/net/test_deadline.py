@@ -1,4 +1,4 @@
-"""An alarm on a loop whose time we make."""
+"""A deadline on a loop whose time the test sets."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def rung() -> list[str]:
 
 
 @pytest.fixture
-def alarm(loop: Loop, rung: list[str]) -> Deadline:
+def deadline(loop: Loop, rung: list[str]) -> Deadline:
     return Deadline(lambda: rung.append("rung"))
 
 
-def test_rings_once_at_its_time(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
-    alarm.set(5)
+def test_rings_once_at_its_time(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
+    deadline.set(5)
     loop.until(4)
     assert rung == []
     loop.until(5)
@@ -67,9 +67,9 @@ def test_rings_once_at_its_time(loop: Loop, alarm: Deadline, rung: list[str]) ->
     assert rung == ["rung"]
 
 
-def test_put_off_rings_at_the_later_time_with_one_timer_at_a_time(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
+def test_put_off_it_passes_later_with_one_timer_at_a_time(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
     for when in (5, 6, 7, 8):
-        alarm.set(when)
+        deadline.set(when)
     assert [timer.when for timer in loop.timers] == [5]
     loop.until(5)
     assert [timer.when for timer in loop.timers] == [8]
@@ -78,36 +78,36 @@ def test_put_off_rings_at_the_later_time_with_one_timer_at_a_time(loop: Loop, al
     assert rung == ["rung"]
 
 
-def test_set_to_an_earlier_time_rings_then(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
-    alarm.set(9)
-    alarm.set(2)
+def test_set_to_an_earlier_time_rings_then(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
+    deadline.set(9)
+    deadline.set(2)
     loop.until(2)
     assert rung == ["rung"]
     loop.until(9)
     assert rung == ["rung"]
 
 
-def test_timer_that_is_a_little_early_rings_all_the_same(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
-    alarm.set(5)
-    alarm.set(5.0005)
+def test_timer_that_is_a_little_early_rings_all_the_same(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
+    deadline.set(5)
+    deadline.set(5.0005)
     loop.until(5)
     assert rung == ["rung"]
 
 
-def test_off_it_does_not_ring_and_may_be_set_again(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
-    alarm.set(5)
-    alarm.off()
+def test_off_it_does_not_ring_and_may_be_set_again(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
+    deadline.set(5)
+    deadline.off()
     loop.until(5)
     assert rung == []
-    alarm.set(7)
+    deadline.set(7)
     loop.until(7)
     assert rung == ["rung"]
 
 
-def test_ended_nothing_of_it_waits(loop: Loop, alarm: Deadline, rung: list[str]) -> None:
-    alarm.end()
-    alarm.set(5)
-    alarm.end()
+def test_ended_nothing_of_it_waits(loop: Loop, deadline: Deadline, rung: list[str]) -> None:
+    deadline.end()
+    deadline.set(5)
+    deadline.end()
     assert all(timer.cancelled for timer in loop.timers)
     loop.until(5)
     assert rung == []

@@ -1,4 +1,4 @@
-"""The desk of the authority: issuing, revoking, listing, and the set of the acceptance kit."""
+"""The certificate service: issuing, revoking, listing, and the set of the acceptance kit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pki(tmp_path: Path) -> Pki:
     return make(tmp_path)
 
 
-def desk(pki: Pki, now: datetime = NOW) -> CertificateService:
+def service(pki: Pki, now: datetime = NOW) -> CertificateService:
     return CertificateService(pki.directory, now)
 
 
@@ -44,11 +44,11 @@ def revoked_serials(path: Path) -> set[int]:
 
 
 def states(pki: Pki, now: datetime = NOW) -> dict[str, str]:
-    return {line.name: line.state for line in desk(pki, now).lines()}
+    return {line.name: line.state for line in service(pki, now).certificates()}
 
 
 def test_issued_certificate_serves_both_sides_and_names_the_hosts_asked_for(pki: Pki) -> None:
-    issued, folder = desk(pki).issue("mon-agenda", VENDOR, ("127.0.0.1", "agenda.exemple"), None)
+    issued, folder = service(pki).issue("mon-agenda", VENDOR, ("127.0.0.1", "agenda.exemple"), None)
     assert folder == pki.directory / "issued"
     cert = x509.load_pem_x509_certificate((folder / "mon-agenda.pem").read_bytes())
     assert f"{cert.serial_number:x}" == issued.serial
@@ -62,7 +62,7 @@ def test_issued_certificate_serves_both_sides_and_names_the_hosts_asked_for(pki:
 
 
 def test_a_common_name_that_is_no_host_stays_out_of_the_names(pki: Pki) -> None:
-    _, folder = desk(pki).issue("x", Subject("Cabinet du Port", "1330000000", "O"), ("::1",), None)
+    _, folder = service(pki).issue("x", Subject("Cabinet du Port", "1330000000", "O"), ("::1",), None)
     cert = x509.load_pem_x509_certificate((folder / "x.pem").read_bytes())
     names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(name.value) for name in names] == ["::1"]
@@ -88,9 +88,9 @@ def test_names_of_hosts(host: str, good: bool) -> None:
     ],
 )
 def test_what_cannot_be_issued_is_refused_in_one_line(pki: Pki, name: str, hosts: tuple[str, ...], reason: str) -> None:
-    desk(pki).issue("twice", VENDOR, (), None)
+    service(pki).issue("twice", VENDOR, (), None)
     with pytest.raises(UsageError, match=reason) as caught:
-        desk(pki).issue(name, VENDOR, hosts, None)
+        service(pki).issue(name, VENDOR, hosts, None)
     assert "\n" not in str(caught.value)
 
 
@@ -99,16 +99,16 @@ def test_files_of_others_are_not_overwritten(pki: Pki, tmp_path: Path) -> None:
     out.mkdir()
     (out / "x.key").write_text("mine")
     with pytest.raises(UsageError, match=r"x\.key exists"):
-        desk(pki).issue("x", VENDOR, (), out)
+        service(pki).issue("x", VENDOR, (), out)
     assert (out / "x.key").read_text() == "mine"
 
 
 @pytest.mark.parametrize("by", ["name", "serial", "colons"])
 def test_revoked_certificate_is_on_the_list_at_once(pki: Pki, by: str) -> None:
-    issued, _ = desk(pki).issue("x", VENDOR, (), None)
+    issued, _ = service(pki).issue("x", VENDOR, (), None)
     padded = issued.serial.zfill(40).upper()
     colons = ":".join(padded[at : at + 2] for at in range(0, 40, 2))
-    line = desk(pki).revoke({"name": "x", "serial": "0x" + issued.serial, "colons": colons}[by])
+    line = service(pki).revoke({"name": "x", "serial": "0x" + issued.serial, "colons": colons}[by])
     assert (line.name, line.serial) == ("x", issued.serial)
     assert int(issued.serial, 16) in revoked_serials(pki.crl)
     assert states(pki)["x"] == "revoked"
@@ -121,8 +121,8 @@ def test_the_number_of_the_list_grows_within_one_second(pki: Pki) -> None:
 
     seen = [number()]
     for name in ("a", "b"):
-        desk(pki).issue(name, VENDOR, (), None)
-        desk(pki).revoke(name)
+        service(pki).issue(name, VENDOR, (), None)
+        service(pki).revoke(name)
         seen.append(number())
     assert seen == sorted({*seen})
 
@@ -138,19 +138,19 @@ def test_the_number_of_the_list_grows_within_one_second(pki: Pki) -> None:
 )
 def test_what_cannot_be_revoked_is_told(pki: Pki, which: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        desk(pki).revoke(which)
+        service(pki).revoke(which)
 
 
 def test_a_certificate_is_revoked_once(pki: Pki) -> None:
-    desk(pki).issue("x", VENDOR, (), None)
-    desk(pki).revoke("x")
+    service(pki).issue("x", VENDOR, (), None)
+    service(pki).revoke("x")
     with pytest.raises(UsageError, match="is revoked already"):
-        desk(pki).revoke("x")
+        service(pki).revoke("x")
 
 
 def test_a_certificate_of_the_sandbox_is_made_again_after_it_was_revoked(pki: Pki, tmp_path: Path) -> None:
     before = (pki.directory / "sas.pem").read_bytes()
-    serial = int(desk(pki).revoke("sas").serial, 16)
+    serial = int(service(pki).revoke("sas").serial, 16)
     make(tmp_path)
     assert (pki.directory / "sas.pem").read_bytes() != before
     assert serial in revoked_serials(pki.crl)
@@ -161,8 +161,8 @@ def test_a_certificate_of_the_sandbox_is_made_again_after_it_was_revoked(pki: Pk
 
 
 def test_what_was_issued_and_revoked_survives_the_upkeep(pki: Pki, tmp_path: Path) -> None:
-    issued, _ = desk(pki).issue("x", VENDOR, (), None)
-    desk(pki).revoke("x")
+    issued, _ = service(pki).issue("x", VENDOR, (), None)
+    service(pki).revoke("x")
     make(tmp_path, NOW + timedelta(days=340))
     assert int(issued.serial, 16) in revoked_serials(pki.crl)
     make(tmp_path, NOW + timedelta(days=760))  # the certificate has ended: the list forgets it
@@ -172,24 +172,24 @@ def test_what_was_issued_and_revoked_survives_the_upkeep(pki: Pki, tmp_path: Pat
 
 
 def test_what_a_lost_authority_issued_is_foreign_and_its_name_is_free(pki: Pki, tmp_path: Path) -> None:
-    issued, _ = desk(pki).issue("x", VENDOR, (), None)
+    issued, _ = service(pki).issue("x", VENDOR, (), None)
     (pki.directory / "authority" / "issuer.key").unlink()
     make(tmp_path)
     assert states(pki)["x"] == "foreign"
     with pytest.raises(UsageError, match="no certificate"):
-        desk(pki).revoke(issued.serial)
-    desk(pki).issue("x", VENDOR, (), None)
-    assert [line.state for line in desk(pki).lines() if line.name == "x"] == ["foreign", "valid"]
-    assert desk(pki).revoke("x").serial != issued.serial
+        service(pki).revoke(issued.serial)
+    service(pki).issue("x", VENDOR, (), None)
+    assert [line.state for line in service(pki).certificates() if line.name == "x"] == ["foreign", "valid"]
+    assert service(pki).revoke("x").serial != issued.serial
 
 
 def test_two_of_one_name_are_told_apart_by_their_serial_numbers(pki: Pki, tmp_path: Path) -> None:
-    issued, _ = desk(pki).issue("agenda", VENDOR, (), None)
+    issued, _ = service(pki).issue("agenda", VENDOR, (), None)
     clients = {"sas": sas_subject(), "agenda": VENDOR}  # a configuration of later has a client of that name
     ensure_pki(pki.directory, hosts=("127.0.0.1",), clients=clients, now=NOW, bad_like=sas_subject())
     with pytest.raises(UsageError, match="several certificates are named 'agenda'"):
-        desk(pki).revoke("agenda")
-    assert desk(pki).revoke(issued.serial).kind == "issued"
+        service(pki).revoke("agenda")
+    assert service(pki).revoke(issued.serial).kind == "issued"
 
 
 KIT = {
@@ -201,7 +201,7 @@ KIT = {
 
 
 def test_kit_has_the_names_that_the_kit_reads_and_keys_that_it_can_read(pki: Pki, tmp_path: Path) -> None:
-    names = export_kit(desk(pki), tmp_path / "kit", sas_subject())
+    names = export_kit(service(pki), tmp_path / "kit", sas_subject())
     assert (
         {*names} == {path.name for path in (tmp_path / "kit").iterdir()} == {*KIT, *KIT.values(), "ca.pem", "crl.pem"}
     )
@@ -213,7 +213,7 @@ def test_kit_has_the_names_that_the_kit_reads_and_keys_that_it_can_read(pki: Pki
 
 
 def test_kit_is_good_once_and_bad_in_three_ways(pki: Pki, tmp_path: Path) -> None:
-    export_kit(desk(pki), tmp_path / "kit", sas_subject())
+    export_kit(service(pki), tmp_path / "kit", sas_subject())
 
     def subject(file: str) -> tuple[str, str, bool]:
         cert = x509.load_pem_x509_certificate((tmp_path / "kit" / file).read_bytes())
@@ -230,12 +230,12 @@ def test_kit_is_good_once_and_bad_in_three_ways(pki: Pki, tmp_path: Path) -> Non
 
 def test_kit_stays_the_same_until_something_of_it_is_revoked(pki: Pki, tmp_path: Path) -> None:
     def exported() -> bytes:
-        export_kit(desk(pki), tmp_path / "kit", sas_subject())
+        export_kit(service(pki), tmp_path / "kit", sas_subject())
         return (tmp_path / "kit" / "inferno-prePROD.pem").read_bytes()
 
     first = exported()
     assert exported() == first
-    desk(pki).revoke("kit/inferno-prePROD")
+    service(pki).revoke("kit/inferno-prePROD")
     assert exported() != first
 
 
@@ -258,18 +258,18 @@ def test_writers_exclude_each_other(pki: Pki) -> None:
 def test_everything_issued_to_a_name_is_revoked_and_nothing_else(pki: Pki) -> None:
     subject = hub_client_subject("fr.health.samu750")
     for name in ("a", "b"):
-        desk(pki).issue(name, subject, (), None)
-    desk(pki).issue("c", hub_client_subject("fr.health.samu751"), (), None)
-    desk(pki).revoke("a")
-    serials = desk(pki).revoke_issued("fr.health.samu750")
+        service(pki).issue(name, subject, (), None)
+    service(pki).issue("c", hub_client_subject("fr.health.samu751"), (), None)
+    service(pki).revoke("a")
+    serials = service(pki).revoke_issued("fr.health.samu750")
     assert {name: states(pki)[name] for name in ("a", "b", "c")} == {"a": "revoked", "b": "revoked", "c": "valid"}
     assert {int(serial, 16) for serial in serials} <= revoked_serials(pki.crl)
     assert len(serials) == 1
-    assert desk(pki).revoke_issued("fr.health.samu750") == []
+    assert service(pki).revoke_issued("fr.health.samu750") == []
 
 
 def test_a_name_that_was_used_gets_a_number(pki: Pki) -> None:
     for wanted in ("x", "x-2", "x-3"):
-        name = desk(pki).free_name("x")
+        name = service(pki).free_name("x")
         assert name == wanted
-        desk(pki).issue(name, hub_client_subject("fr.health.samu750"), (), None)
+        service(pki).issue(name, hub_client_subject("fr.health.samu750"), (), None)

@@ -209,21 +209,21 @@ async def test_int_r03_goes_out_with_the_editors_own_certificate(context: Contex
     tls = server_context(pki, client_certificate="required")
     listener = Listener(sas_core, context.sockets[SAS_FHIR], tls=tls)
     await listener.start()
-    vendor = editors._vendors["agenda-azur"]
-    record = await vendor.accounts.post(REGULATOR)
+    running = editors.editors["agenda-azur"]
+    record = await running.accounts.post(REGULATOR)
     now = context.clock.now()
     person = context.population.practitioner("819800000010")
     assert person is not None
-    slots = vendor.desk.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
+    slots = running.fhir.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
     slot = next(slot for slot in slots if not slot.walkin)
     values = typed({"family": "Z", "given": "Z", "birth_date": "1980-01-31", "phone": "0612345678"})
     patient, _ = check_patient(values, now.date())
     assert patient is not None
-    booking = await vendor.ledger.book(record, slot, patient)
+    booking = await running.ledger.book(record, slot, patient)
     async with asyncio.timeout(5):
         peer, method, body = await arrived.get()
     await listener.stop()
-    subject = editor_subject(vendor.editor)
+    subject = editor_subject(running.editor)
     assert peer is not None
     assert (peer.cn, peer.ou, method) == (subject.cn, subject.ou, "POST")
     assert parse_appointment(body).identifier.value == booking.id

@@ -67,8 +67,8 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
     from sandbox.pki.subjects import hub_client_subject
 
     with locked(pki.directory):
-        desk = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
-        desk.issue(NEW, hub_client_subject(NEW), (), None)
+        service = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
+        service.issue(NEW, hub_client_subject(NEW), (), None)
     folder = pki.directory / "issued"
 
     def context() -> ssl.SSLContext:

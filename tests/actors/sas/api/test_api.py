@@ -121,6 +121,7 @@ async def test_one_sees_ones_own_appointments_newest_first(core: Core) -> None:
             identifier = Identifier(core.editor().system, name)
             body = core.body(identifier=identifier, operator=operator.identifier)
             assert (await editor.post("/Appointment", content=body, headers=JSON)).status_code == 201
+    await core.l02_messages()
     token = await core.token()
     async with core.browser() as browser:
         shown = (await browser.get("/api/appointments", headers=token)).json()["appointments"]
@@ -131,7 +132,7 @@ async def test_one_sees_ones_own_appointments_newest_first(core: Core) -> None:
     assert [line["identifier"]["value"] for line in shown] == ["three", "one"]
     assert by_value == by_pair["appointments"] == shown[1:]
     assert wrong["appointments"] == []
-    assert shown[0]["l02"][0]["state"] == "due"
+    assert shown[0]["l02"][0]["state"] == "published"
 
 
 @pytest.mark.parametrize("identifier", ["", "|", "urn:oid:1.2.250.1.999.1|", "urn:x| ", "a\x00b", "urn:x|a\x1fb"])
@@ -160,7 +161,7 @@ async def test_l02_and_appointment_need_no_token_on_loopback_only(core: Core) ->
     async with core.fhir() as editor:
         created = await editor.post("/Appointment", content=core.body(), headers=JSON)
     id = created.headers["location"].rpartition("/")[2]
-    paths = [f"/api/appointments/{id}", f"/api/l02/{id}/1"]
+    paths = [f"/api/appointments/{id}", f"/api/l02/fr.health.test.ptfsas_{id}.1"]
     token = await core.token()
     async with core.browser() as near, core.browser(AFAR) as far:
         for path in paths:

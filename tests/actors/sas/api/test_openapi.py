@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.sas.api.openapi import L02_STATES, description
-from sandbox.sas.orientations.l02.life import Event, State, Tracked
+from sandbox.sas.orientations.l02.states import L02Message, MessageState, StateChange
 from tests.actors.sas.console.test_administration import DRAFT
 from tests.actors.sas.console.test_messages import failed
 from tests.actors.sas.sas_core import Core, reply
@@ -77,7 +77,7 @@ def test_the_judge_sees_what_is_wrong() -> None:
     with pytest.raises(OpenAPIValidationError):
         openapi_spec_validator.validate(broken)
     done = {"event": "done", "partial": False, "complete": True, "radius_km": 10.0}
-    event = judge({"$ref": "#/components/schemas/Event"})
+    event = judge({"$ref": "#/components/schemas/StateChange"})
     assert event.is_valid(done)
     assert not event.is_valid({**done, "surprise": 1})
 
@@ -95,7 +95,9 @@ async def test_every_route_and_nothing_else_is_described(core: Core) -> None:
 
 def test_states_are_all_described() -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    assert schemas["Message"]["properties"]["state"]["enum"] == list(L02_STATES) == [str(state) for state in State]
+    assert (
+        schemas["Message"]["properties"]["state"]["enum"] == list(L02_STATES) == [str(state) for state in MessageState]
+    )
     assert set(schemas["Appointment"]["properties"]["status"]["enum"]) == set(AppointmentStatus)
 
 
@@ -131,27 +133,28 @@ async def test_refused_searches_are_answered_as_described(core: Core) -> None:
 
 
 async def test_appointments_and_messages_are_answered_as_described(core: Core) -> None:
-    key = await failed(core)
+    message = await failed(core)
+    key, id = message.distribution_id, (message.appointment or {})["appointmentId"]
     token = await core.token()
     async with core.browser() as browser:
         assert len(conforms(await browser.get("/api/appointments", headers=token))["appointments"]) == 1
-        assert conforms(await browser.get(f"/api/appointments/{key.partition('/')[0]}"))["version"] == 1
+        assert conforms(await browser.get(f"/api/appointments/{id}"))["version"] == 1
         assert conforms(await browser.get("/api/appointments/x"))["status"] == 404
         assert conforms(await browser.get(f"/api/l02/{key}"))["state"] == "refused"
         assert conforms(await browser.get("/api/l02/x"))["status"] == 404
         assert conforms(await browser.get("/api/l02"))["troubles"]
-        assert conforms(await browser.post(f"/api/l02/{key}/resend", headers=token))["distributionID"] == key
+        assert conforms(await browser.post(f"/api/l02/{key}/resend", headers=token))["distributionID"] == f"{key}.1"
         assert len(conforms(await browser.get("/api/regulator-accounts", headers=token))["accounts"]) == 3
 
 
 def test_a_message_is_as_described_whatever_became_of_it() -> None:
     at = "2026-11-23T10:30:00.000+01:00"
-    message = Tracked("x_1", State.DUE, (Event(State.DUE, at),))
+    message = L02Message("x_1", MessageState.DUE, (StateChange(MessageState.DUE, at),))
     for event in (
-        Event(State.PUBLISHED, at),
-        Event(State.REFUSED, at, 409, "exists"),
-        Event(State.ACKNOWLEDGED, at, step="INTEGRE"),
-        Event(State.EXPIRED, at, 500, "dead"),
+        StateChange(MessageState.PUBLISHED, at),
+        StateChange(MessageState.REFUSED, at, 409, "exists"),
+        StateChange(MessageState.ACKNOWLEDGED, at, step="INTEGRE"),
+        StateChange(MessageState.EXPIRED, at, 500, "dead"),
     ):
         message = message.after(event)
         for appointment in ("a", None):

@@ -10,18 +10,17 @@ from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
-from sandbox.sas.orientations.l02 import ledger as module
+from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    NOW,
-    SAS,
-    HubPeer,
-)
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, error, eventually, person, until
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import NOW, SAS
 
 
-async def test_a_message_that_nobody_answers_expires(l02: L02, context: Context, store: Store, hub: HubPeer) -> None:
+async def test_a_message_that_nobody_answers_expires(
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer
+) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
     await l02.sweep()
@@ -35,7 +34,7 @@ async def test_a_message_that_nobody_answers_expires(l02: L02, context: Context,
 
 
 async def test_what_the_hub_has_not_taken_is_left_to_the_outbox(
-    l02: L02, context: Context, store: Store, hub: HubPeer
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer
 ) -> None:
     hub.gate.clear()
     key = await book(l02, store)
@@ -48,7 +47,7 @@ async def test_what_the_hub_has_not_taken_is_left_to_the_outbox(
 
 
 async def test_numbers_tell_states_ages_rates_and_causes(
-    l02: L02, context: Context, store: Store, hub: HubPeer
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer
 ) -> None:
     keys = [await book(l02, store, changed(id=f"appointment-{number}")) for number in range(4)]
     for key in keys:
@@ -76,9 +75,9 @@ async def test_numbers_tell_states_ages_rates_and_causes(
 
 
 async def test_the_messages_of_one_appointment_are_bounded(
-    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+    l02: L02, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(message_table, "MOST_OF_ONE", 2)
     for version in (1, 2, 3):
         key = await book(l02, store, changed(version=version))
         await until(l02, store, key, "published")

@@ -11,22 +11,17 @@ import pytest
 from sandbox.edxl import build, xml
 from sandbox.edxl.codes import XML, HubCode
 from sandbox.kernel.errors import PeerUnreachable, StoreError
-from sandbox.net.amqp.client import Delivery
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.emitter import L02
-from sandbox.sas.orientations.l02.life import DUE, TRANSITIONS, Event, State, Tracked
+from sandbox.sas.orientations.l02.states import DUE, TRANSITIONS, L02Message, MessageState, StateChange
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    NOW,
-    SAMU,
-    SAS,
-    HubPeer,
-    exchanges,
-)
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, content, error, eventually, until
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import NOW, SAMU, SAS, exchanges
 
 
-async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     hub.gate.clear()
     keys = [await book(l02, store, changed(version=version)) for version in (1, 2, 3)]
     await hub.messages(1)
@@ -36,7 +31,7 @@ async def test_versions_of_one_appointment_leave_in_order(l02: L02, store: Store
 
 
 async def test_what_is_not_confirmed_is_published_again_with_the_same_id(
-    l02: L02, context: Context, store: Store, hub: HubPeer
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer
 ) -> None:
     hub.failures.append(PeerUnreachable("hub", "connection refused"))
     key = await book(l02, store)
@@ -50,7 +45,7 @@ async def test_what_is_not_confirmed_is_published_again_with_the_same_id(
     assert {(exchange.actor, exchange.flow, exchange.ref) for exchange in published} == {("sas", "INT_L02", key)}
 
 
-async def test_a_message_goes_from_due_to_published_to_acknowledged(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_a_message_goes_from_due_to_published_to_acknowledged(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
     await hub.deliver(f"{SAS}.ack", build.ack(address(), key, step="INTEGRE"))
@@ -67,7 +62,7 @@ async def test_a_message_goes_from_due_to_published_to_acknowledged(l02: L02, st
     }
 
 
-async def test_an_acknowledgement_may_overtake_the_confirm(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_an_acknowledgement_may_overtake_the_confirm(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     hub.gate.clear()
     key = await book(l02, store)
     await hub.messages(1)
@@ -79,7 +74,7 @@ async def test_an_acknowledgement_may_overtake_the_confirm(l02: L02, store: Stor
     assert [event["state"] for event in found["events"]] == ["due", "acknowledged", "published"]
 
 
-async def test_a_duplicate_acknowledgement_changes_nothing(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_a_duplicate_acknowledgement_changes_nothing(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
     await hub.deliver(f"{SAS}.ack", build.ack(address("1"), key))
@@ -99,7 +94,7 @@ async def test_a_duplicate_acknowledgement_changes_nothing(l02: L02, store: Stor
     ],
 )
 async def test_an_error_ends_the_message_with_its_code_and_cause(
-    l02: L02, store: Store, hub: HubPeer, code: HubCode, state: str
+    l02: L02, store: Store, hub: FakeHubPeer, code: HubCode, state: str
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
@@ -108,14 +103,14 @@ async def test_an_error_ends_the_message_with_its_code_and_cause(
     assert (found["state"], found["code"], found["cause"]) == (state, int(code), "why")
 
 
-async def test_an_error_that_lost_the_id_is_matched_by_its_source(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_an_error_that_lost_the_id_is_matched_by_its_source(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     await hub.messages(1)
     await hub.deliver(f"{SAS}.info", error(HubCode.UNROUTABLE_MESSAGE, "", {"distributionID": key}))
     assert (l02.state(key) or {})["code"] == 501
 
 
-async def test_an_acknowledgement_that_refuses_is_a_refusal(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_an_acknowledgement_that_refuses_is_a_refusal(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     await hub.deliver(f"{SAS}.ack", build.ack(address(), key, refused_by=f"{SAMU}_9"))
     found = l02.state(key) or {}
@@ -124,7 +119,7 @@ async def test_an_acknowledgement_that_refuses_is_a_refusal(l02: L02, store: Sto
 
 
 async def test_a_message_reported_dead_that_was_read_after_all_is_acknowledged(
-    l02: L02, store: Store, hub: HubPeer
+    l02: L02, store: Store, hub: FakeHubPeer
 ) -> None:
     key = await book(l02, store)
     await hub.deliver(f"{SAS}.info", error(HubCode.DEAD_LETTER_QUEUED, key))
@@ -134,7 +129,7 @@ async def test_a_message_reported_dead_that_was_read_after_all_is_acknowledged(
     assert "code" not in found
 
 
-async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l02: L02, hub: HubPeer) -> None:
+async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l02: L02, hub: FakeHubPeer) -> None:
     foreign = f"{SAS}_load-1"
     assert l02.state(foreign) is None
     await hub.deliver(f"{SAS}.ack", build.ack(address(), foreign))
@@ -142,7 +137,9 @@ async def test_answers_to_what_others_publish_under_the_platforms_id_are_known(l
     assert (found["state"], found["appointmentId"]) == ("acknowledged", None)
 
 
-async def test_answers_to_what_was_never_the_platforms_make_no_record(l02: L02, context: Context, hub: HubPeer) -> None:
+async def test_answers_to_what_was_never_the_platforms_make_no_record(
+    l02: L02, context: Context, hub: FakeHubPeer
+) -> None:
     await hub.deliver(f"{SAS}.ack", build.ack(address(), "somebody.else_1"))
     assert l02.state("somebody.else_1") is None
     (exchange,) = exchanges(context)
@@ -154,7 +151,7 @@ UNKNOWN = "answers an unknown message: nothing was sent under this distributionI
 
 @pytest.mark.parametrize("unknown", [f"{SAS}_b6f1.1", f"{SAS}_{RECORD.id}.9", f"{SAS}_{RECORD.id}.1.3"])
 async def test_answers_to_unknown_messages_are_journalled_as_such(
-    l02: L02, context: Context, store: Store, hub: HubPeer, unknown: str
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer, unknown: str
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
@@ -171,7 +168,7 @@ async def test_answers_to_unknown_messages_are_journalled_as_such(
 
 
 async def test_an_error_that_has_no_id_is_journalled_as_one_that_names_nothing(
-    l02: L02, context: Context, hub: HubPeer
+    l02: L02, context: Context, hub: FakeHubPeer
 ) -> None:
     await hub.deliver(f"{SAS}.info", error(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, ""))
     (exchange,) = exchanges(context)
@@ -180,7 +177,7 @@ async def test_an_error_that_has_no_id_is_journalled_as_one_that_names_nothing(
 
 @pytest.mark.parametrize("queue", ["ack", "info"])
 async def test_nobody_but_its_recipient_decides_about_a_message(
-    l02: L02, context: Context, store: Store, hub: HubPeer, queue: str
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer, queue: str
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
@@ -196,14 +193,16 @@ async def test_nobody_but_its_recipient_decides_about_a_message(
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff"])
 async def test_what_cannot_be_read_is_journalled_and_let_go(
-    l02: L02, context: Context, hub: HubPeer, body: bytes
+    l02: L02, context: Context, hub: FakeHubPeer, body: bytes
 ) -> None:
     await hub.deliver(f"{SAS}.info", body)
     (exchange,) = exchanges(context)
     assert exchange.status in (102, 300)
 
 
-async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, context: Context, hub: HubPeer) -> None:
+async def test_a_report_in_the_info_queue_says_nothing_of_any_message(
+    l02: L02, context: Context, hub: FakeHubPeer
+) -> None:
     appointment = content().appointment
     await hub.deliver(f"{SAS}.info", build.report(address(), appointment))
     (exchange,) = exchanges(context)
@@ -211,17 +210,17 @@ async def test_a_report_in_the_info_queue_says_nothing_of_any_message(l02: L02, 
 
 
 def test_the_life_of_a_message_has_every_step() -> None:
-    events = [State.PUBLISHED, State.ACKNOWLEDGED, State.REFUSED, State.EXPIRED]
-    assert set(TRANSITIONS) == set(itertools.product(State, events))
+    events = [MessageState.PUBLISHED, MessageState.ACKNOWLEDGED, MessageState.REFUSED, MessageState.EXPIRED]
+    assert set(TRANSITIONS) == set(itertools.product(MessageState, events))
     for event in events:
-        assert TRANSITIONS[State.ACKNOWLEDGED, event] is State.ACKNOWLEDGED
-        assert TRANSITIONS[State.REFUSED, event] is State.REFUSED
-        once = Tracked("x", DUE).after(Event(event, "t"))
-        assert once.after(Event(event, "later")) is once
+        assert TRANSITIONS[MessageState.ACKNOWLEDGED, event] is MessageState.ACKNOWLEDGED
+        assert TRANSITIONS[MessageState.REFUSED, event] is MessageState.REFUSED
+        once = L02Message("x", DUE).after(StateChange(event, "t"))
+        assert once.after(StateChange(event, "later")) is once
 
 
 @pytest.mark.requirement("L02-14")
-async def test_an_acknowledgement_in_xml_is_read_as_xml(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_an_acknowledgement_in_xml_is_read_as_xml(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
     queue = f"{SAS}.ack"
@@ -230,7 +229,7 @@ async def test_an_acknowledgement_in_xml_is_read_as_xml(l02: L02, store: Store, 
     assert (l02.state(key) or {})["state"] == "acknowledged"
 
 
-async def test_each_acknowledgement_of_a_message_counts(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_each_acknowledgement_of_a_message_counts(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     keys = [await book(l02, store, changed(version=version)) for version in (1, 2)]
     for key in keys:
         await until(l02, store, key, "published")
@@ -241,7 +240,7 @@ async def test_each_acknowledgement_of_a_message_counts(l02: L02, store: Store, 
 
 
 async def test_answer_about_an_id_that_no_row_can_have_is_journalled_and_let_go(
-    l02: L02, context: Context, hub: HubPeer
+    l02: L02, context: Context, hub: FakeHubPeer
 ) -> None:
     before = l02.statistics()["states"]
     await hub.deliver(f"{SAS}.ack", build.ack(address(), f"{SAS}_{'x' * 70_000}", step="INTEGRE"))
@@ -252,7 +251,7 @@ async def test_answer_about_an_id_that_no_row_can_have_is_journalled_and_let_go(
 
 
 async def test_answers_wait_for_a_store_that_refuses_and_count_once(
-    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+    l02: L02, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")

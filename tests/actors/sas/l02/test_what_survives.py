@@ -10,22 +10,20 @@ import pytest
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.net.context import Context
-from sandbox.sas.orientations.l02 import ledger as module
+from sandbox.sas.orientations.l02 import message_table
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    SAS,
-    HubPeer,
-)
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, error, person, until
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import SAS
 
 
 async def test_state_and_outbox_survive_a_restart(context: Context, tmp_path: Path) -> None:
     store = open_store(tmp_path / "again")
-    key = await book(L02(context, store, person, hub=HubPeer()), store)  # type: ignore[arg-type]
+    key = await book(L02(context, store, person, hub=FakeHubPeer()), store)  # type: ignore[arg-type]
     await store.close()
-    store, hub = open_store(tmp_path / "again"), HubPeer()
+    store, hub = open_store(tmp_path / "again"), FakeHubPeer()
     l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     assert [found["state"] for found in l02.of_appointment(RECORD.id)] == ["due"]
     await l02.start()
@@ -36,7 +34,7 @@ async def test_state_and_outbox_survive_a_restart(context: Context, tmp_path: Pa
 
 
 async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
-    l02: L02, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+    l02: L02, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")
@@ -50,9 +48,9 @@ async def test_a_verdict_is_on_disk_before_the_delivery_is_acked(
 
 
 async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
-    context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    monkeypatch.setattr(message_table, "MOST_ROWS", 3)
     l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await l02.start()
     first = await book(l02, store)
@@ -73,16 +71,16 @@ async def test_memory_is_bounded_by_forgetting_the_oldest_finished_messages(
 
 
 async def test_a_message_that_was_never_committed_is_forgotten_too(
-    context: Context, store: Store, hub: HubPeer, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, hub: FakeHubPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 1)
+    monkeypatch.setattr(message_table, "MOST_ROWS", 1)
     l02 = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     l02.due(RECORD)
     key = await book(l02, store, changed(version=2))
     assert [found["distributionID"] for found in l02.of_appointment(RECORD.id)] == [key]
 
 
-async def test_a_code_beyond_reason_is_kept_as_none(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_a_code_beyond_reason_is_kept_as_none(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     key = await book(l02, store)
     body = error(HubCode.CONFLICT, key).replace(b'"statusCode":409', b'"statusCode":1e300')
     await hub.deliver(f"{SAS}.info", body)

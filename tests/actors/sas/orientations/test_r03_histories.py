@@ -28,9 +28,9 @@ from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.store.embedded.tables import open_store
-from tests.actors.sas.l02.hub_peer import HubPeer
 from tests.actors.sas.sas_core import NOW
 from tests.support.contexts import make_context, stopped_clock
+from tests.support.hub_peer import FakeHubPeer
 
 PEOPLE = load_population(Settings(preset="minimal", practitioners=0))
 DOCTOR = next(iter(PEOPLE.practitioners()))
@@ -44,7 +44,7 @@ names = st.sampled_from(["a", "b"])
 contents = st.tuples(st.sampled_from(list(S)), st.integers(0, 1), st.integers(0, 1))
 
 
-class Lossy(HubPeer):
+class Lossy(FakeHubPeer):
     """A hub that sometimes takes a message and does not say so."""
 
     def __init__(self) -> None:

@@ -192,9 +192,9 @@ def test_any_search_of_the_country_finds_exactly_those_within_the_radius(
 def people_around(france: Population, area: Area):
     """Everybody hand-made, and everybody in the départements nearby, by another way than the index."""
     yield from france.handmade()
-    for code, (south, north, west, east) in france.departments.items():
+    for code, (south, north, west, east) in france.procedural.departments.items():
         if south - 0.2 <= area.lat <= north + 0.2 and west - 0.3 <= area.lon <= east + 0.3:
-            for each in france.settled_in(code):
+            for each in france.procedural.settled_in(code):
                 person = france.practitioner(each.id)
                 assert person is not None
                 yield person
@@ -202,8 +202,8 @@ def people_around(france: Population, area: Area):
 
 def test_a_search_reads_its_area_not_the_country(france: Population) -> None:
     fresh = Directory(france)
-    assert len(fresh._unread) == len(france.departments) > 100
+    assert len(fresh._unread) == len(france.procedural.departments) > 100
     town = fresh.town(name="Mamoudzou")
     assert town is not None
     assert fresh.candidates("SM54", area_of(town))
-    assert set(france.departments) - set(fresh._unread) == {"976"}
+    assert set(france.procedural.departments) - set(fresh._unread) == {"976"}

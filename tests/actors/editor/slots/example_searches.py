@@ -1,4 +1,4 @@
-"""Searches whose answers are played with quirks, and how two answers differ."""
+"""Example searches, their answers with quirks, and how two answers differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from sandbox.editor.fhir.quirks import play, scene_of
+from sandbox.editor.fhir.quirks.answers import search_of
+from sandbox.editor.fhir.quirks.registry import apply_quirks
 from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.reader.reading import Reading, read_bundle
@@ -27,23 +28,23 @@ CPTS, TWO_CPTS, ASSOCIATIONS = "practitioner_cpts", "practitioner_two_cpts_one_s
 ALL = [ONE, TWO, PAIR, CPTS, TWO_CPTS, SITES, ASSOCIATIONS]
 
 
-class Stage:
+class ExampleSearch:
     """One search: its correct answer, and the same with quirks."""
 
-    def __init__(self, office, query: str, slug: str) -> None:
-        self.office, self.query, self.desk = office, query, office.desk(slug)
+    def __init__(self, editors, query: str, slug: str) -> None:
+        self.editors, self.query, self.server = editors, query, editors.server(slug)
         answer = answer_schedules if slug == GARDE else answer_slots
-        self.body = answer(self.desk, query)
+        self.body = answer(self.server, query)
 
     @property
     def before(self) -> Json:
         return orjson.loads(self.body)
 
-    def play(self, *names: str, **concerned: frozenset[str]) -> Json:
-        """The document with these quirks for everybody, and those (`_` for `-`) for some."""
+    def with_quirks(self, *names: str, **concerned: frozenset[str]) -> Json:
+        """The answer with quirks: `names` for everybody, `concerned` (`_` for `-`) for these ids only."""
         quirks = dict.fromkeys(names, EVERYBODY) | {name.replace("_", "-"): ids for name, ids in concerned.items()}
-        scene = scene_of(self.desk.population, self.query, self.office.now)
-        answer = play(quirks, self.body, scene)
+        search = search_of(self.server.population, self.query, self.editors.now)
+        answer = apply_quirks(quirks, self.body, search)
         assert answer.status == 200
         return answer.document
 

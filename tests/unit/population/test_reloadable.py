@@ -1,4 +1,4 @@
-"""Other people come to a sandbox that runs: all at once, and what only a restart brings is told with its line."""
+"""Persona files that are read again: the population is replaced at once, what needs a restart is named by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import ConfigError
 from sandbox.population.changes import needing_restart
 from sandbox.population.load import kept_personas, kept_population, load_population, personas_directory
-from sandbox.population.residents import Residents
+from sandbox.population.reloadable import ReloadablePopulation
 
 
 @pytest.fixture
@@ -31,22 +31,22 @@ def before():
     return load_population(Settings(practitioners=20))
 
 
-def test_everybody_is_replaced_at_once_and_the_watchers_are_told(before, personas):
-    residents, seen = Residents(before), []
-    assert residents.current is before
+def test_a_replaced_population_is_seen_at_once_and_its_watchers_are_called(before, personas):
+    reloadable, seen = ReloadablePopulation(before), []
+    assert reloadable.current is before
     assert before.current is before
-    residents.watch(lambda: seen.append(residents.practitioner("819800000010").family))
-    assert residents.of_editor("agenda-azur")[0].family == "DUVALLON"
+    reloadable.watch(lambda: seen.append(reloadable.practitioner("819800000010").family))
+    assert reloadable.of_editor("agenda-azur")[0].family == "DUVALLON"
     after = edited(personas, "practitioners", "family: DUVALLON", "family: DUVALLON-NEUF")
-    residents.take(after)
+    reloadable.replace(after)
     assert seen == ["DUVALLON-NEUF"]
-    assert residents.current is after
-    assert residents.of_editor("agenda-azur")[0].family == "DUVALLON-NEUF"
-    assert list(residents.practitioners()) == list(after.practitioners())
+    assert reloadable.current is after
+    assert reloadable.of_editor("agenda-azur")[0].family == "DUVALLON-NEUF"
+    assert list(reloadable.practitioners()) == list(after.practitioners())
     assert before.practitioner("819800000010").family == "DUVALLON"
 
 
-def test_a_population_that_never_changes_tells_nobody(before):
+def test_a_population_that_never_changes_calls_no_watcher(before):
     told = []
     before.watch(lambda: told.append(1))
     assert told == []

@@ -1,8 +1,8 @@
-"""The population as one role holds it: one object from start to end, whoever lives there now.
+"""A population that can be replaced while roles hold it: what a role has from its start to its end.
 
-A `Population` never changes. When the persona files are read again there is another one, and `take` puts it in the
-place of the former, at once for everybody who holds this object; what was kept of the former people is then forgotten
-by those who `watch`.
+A `Population` never changes. When the persona files are read again there is a new one, and `replace` puts it in the
+place of the former, at once for everybody who holds this object. Those who `watch` then drop what they keep of the
+former one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sandbox.population.people import Population
 
 
-class Residents(Population):
+class ReloadablePopulation(Population):
     """A Population that can be replaced by another."""
 
     def __init__(self, population: Population) -> None:
@@ -22,15 +22,15 @@ class Residents(Population):
 
     @property
     def current(self) -> Population:
-        """Those who live here now."""
+        """The population of now."""
         return self._present
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` whenever other people have come."""
+        """Call `watcher` whenever the population was replaced."""
         self._watchers.append(watcher)
 
-    def take(self, population: Population) -> None:
-        """Other people come, all at once."""
+    def replace(self, population: Population) -> None:
+        """Put another population in the place of the present one, then call the watchers."""
         held = {"_watchers": self._watchers, "_present": population}
         self.__dict__ = {**vars(population), **held}
         for watcher in self._watchers:

@@ -35,16 +35,14 @@ from sandbox.net.http.client import Reply
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import load_signer
-from sandbox.sas.app import SasCore
 from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import Provider as Discovery
 from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended
-from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import REGULATOR, Office, Sas
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages, session_cookie
+from tests.actors.sas.sas_core import NOW, Core, core_on, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
 from tests.support.contexts import bound_sockets, make_context, stopped_clock
+from tests.support.editors.running_editor import REGULATOR, LocalEditor, Sas, opened
 
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
@@ -66,7 +64,7 @@ class Town:
     """The roles. `answer`: what the bad editor sends."""
 
     core: Core
-    office: Office
+    editor: LocalEditor
     psc: ASGIApp
     control: ASGIApp
     port: int
@@ -83,7 +81,7 @@ class Town:
     @property
     def entrances(self) -> dict[str, Entrance]:
         """By name."""
-        sas, editor = self.core.sas, self.office
+        sas, editor = self.core.sas, self.editor
         basic = {"authorization": basic_authorization("sas", self.secret)}
         form = {"content-type": "application/x-www-form-urlencoded"}
         fhir = f"http://127.0.0.1/{editor.slug}/fhir"
@@ -230,8 +228,8 @@ async def town(directory: Path) -> AsyncIterator[Town]:
     """All of them, in a directory."""
     async with contextlib.AsyncExitStack() as stack:
         core = await _core(directory / "sas", stack)
-        office = await stack.enter_async_context(opened(_context(directory / "editor"), "agenda-azur", Sas()))
-        await office.vendor.accounts.post(REGULATOR)
+        editor = await stack.enter_async_context(opened(_context(directory / "editor"), "agenda-azur", Sas()))
+        await editor.running.accounts.post(REGULATOR)
         context = _context(directory / "psc")
         people_store = open_store(directory / "psc" / "store")
         stack.push_async_callback(people_store.close)
@@ -242,7 +240,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         await control.start()
         made = Town(
             core,
-            office,
+            editor,
             psc,
             control._listener._app,
             control.context.settings.port_base + CONTROL_UI,
@@ -264,11 +262,9 @@ def _bad(made: Town) -> Callable[[str, str, bytes | None], Awaitable[Reply]]:
 async def _core(directory: Path, stack: contextlib.AsyncExitStack) -> Core:
     sockets = stack.enter_context(bound_sockets(SAS_UI, SAS_FHIR))
     context = replace(_context(directory), sockets=sockets)
-    store = open_store(directory / "store")
-    editors, messages = Editors(), Messages()
-    sas = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
-    stack.push_async_callback(sas.stop)
-    return Core(sas, context, editors, messages)
+    core = await core_on(context, open_store(directory / "store"))
+    stack.push_async_callback(core.sas.stop)
+    return core
 
 
 def _context(directory: Path) -> Context:

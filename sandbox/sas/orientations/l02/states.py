@@ -1,11 +1,11 @@
-"""The life of one L02 message as the SAS core follows it. Pure.
+"""The states of one L02 message as the SAS core follows it, and what is kept of each. Pure.
 
         ┌──────────────────────────► acknowledged ◄─┐
 due ────┼─► published ──────────────►               │   an acknowledgement may overtake the publisher confirm;
         │       ├───────────────────► refused ◄─┐   │   a message reported dead may still have been read
         └───────┴───────────────────► expired ──┴───┘
 
-What arrives twice, or late, changes nothing: `acknowledged` and `refused` are final.
+`acknowledged` and `refused` are final: an event that arrives twice, or after them, does not change the state.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 
-class State(StrEnum):
-    """Where a message stands; also the name of the event that brought it there."""
+class MessageState(StrEnum):
+    """The state of a message; also the kind of the change that led to it."""
 
     DUE = "due"
     PUBLISHED = "published"
@@ -26,10 +26,10 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-DUE, PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED = State
+DUE, PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED = MessageState
 FINAL = frozenset({ACKNOWLEDGED, REFUSED, EXPIRED})
 
-TRANSITIONS: dict[tuple[State, State], State] = {
+TRANSITIONS: dict[tuple[MessageState, MessageState], MessageState] = {
     **{(DUE, event): event for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
     **{(PUBLISHED, event): event for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
     **{(ACKNOWLEDGED, event): ACKNOWLEDGED for event in (PUBLISHED, ACKNOWLEDGED, REFUSED, EXPIRED)},
@@ -41,44 +41,46 @@ TRANSITIONS: dict[tuple[State, State], State] = {
 }
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`at`: ISO 8601 with offset; `code` and `cause` of the error that refused, `step` of the acknowledgement."""
+class StateChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change of a message's state. `at`: ISO 8601 with offset; `code` and `cause` of the error that refused,
+    `step` of the acknowledgement.
+    """
 
-    state: State
+    state: MessageState
     at: str
     code: int | None = None
     cause: str | None = None
     step: str | None = None
 
 
-class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+class L02Message(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """One message. `version` of its appointment is None for one that somebody else published; `sending`: 0 for the
     message of the version, then one more for each time that a person sent it again.
 
-    `events` holds each kind of event once, in the order in which they came.
+    `events`: the changes, each kind once, in the order in which they came.
     """
 
     distribution_id: str = msgspec.field(name="distributionID")
-    state: State
-    events: tuple[Event, ...] = ()
+    state: MessageState
+    events: tuple[StateChange, ...] = ()
     version: int | None = None
     sending: int = 0
     recipient: str = ""
 
-    def after(self, event: Event) -> Tracked:
-        """The message after `event`; the very same object when that is nothing new."""
-        if any(known.state == event.state for known in self.events):
+    def after(self, change: StateChange) -> L02Message:
+        """The message after `change`; this very object when a change of that kind was there before."""
+        if any(known.state == change.state for known in self.events):
             return self
-        state = TRANSITIONS[self.state, event.state]
-        return msgspec.structs.replace(self, state=state, events=(*self.events, event))
+        state = TRANSITIONS[self.state, change.state]
+        return msgspec.structs.replace(self, state=state, events=(*self.events, change))
 
-    def at(self, state: State) -> str | None:
-        """When that happened, ISO 8601."""
+    def at(self, state: MessageState) -> str | None:
+        """When the change to that state came, ISO 8601; None when it has not."""
         return next((event.at for event in self.events if event.state == state), None)
 
     @property
-    def verdict(self) -> Event | None:
-        """The event that made the present state."""
+    def verdict(self) -> StateChange | None:
+        """The change that led to the present state."""
         return next((event for event in reversed(self.events) if event.state == self.state), None)
 
     def document(self, appointment_id: str | None) -> dict[str, Any]:
@@ -95,23 +97,23 @@ class Tracked(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         }
 
 
-class Correspondence(msgspec.Struct, frozen=True):
+class AppointmentMessages(msgspec.Struct, frozen=True):
     """All messages of one appointment, in the order of their sending: the row of table `l02` under its id.
 
     What somebody else published under the platform's client id has a row of its own, under its distributionID.
     """
 
-    messages: tuple[Tracked, ...] = ()
+    messages: tuple[L02Message, ...] = ()
 
-    def find(self, distribution_id: str) -> Tracked | None:
-        """One of them."""
+    def find(self, distribution_id: str) -> L02Message | None:
+        """The message with that id, None when it is not here."""
         return next((message for message in self.messages if message.distribution_id == distribution_id), None)
 
-    def with_message(self, changed: Tracked) -> Correspondence:
-        """The same with one message as it is now, at its place, or at the end when it is new."""
+    def with_message(self, changed: L02Message) -> AppointmentMessages:
+        """These messages with a changed one at its place, or at the end when it is new."""
         if self.find(changed.distribution_id) is None:
-            return Correspondence((*self.messages, changed))
-        return Correspondence(
+            return AppointmentMessages((*self.messages, changed))
+        return AppointmentMessages(
             tuple(changed if one.distribution_id == changed.distribution_id else one for one in self.messages)
         )
 
@@ -121,15 +123,15 @@ class Correspondence(msgspec.Struct, frozen=True):
         return all(message.state in FINAL for message in self.messages)
 
 
-_decoder = msgspec.json.Decoder(Correspondence)
+_decoder = msgspec.json.Decoder(AppointmentMessages)
 _encoder = msgspec.json.Encoder()
 
 
-def encode(row: Correspondence) -> bytes:
+def encode(row: AppointmentMessages) -> bytes:
     """The row as one JSON object, UTF-8."""
     return _encoder.encode(row)
 
 
-def decode(row: bytes) -> Correspondence:
+def decode(row: bytes) -> AppointmentMessages:
     """What `encode` wrote."""
     return _decoder.decode(row)

@@ -1,4 +1,4 @@
-"""What an agenda page shows of an agenda: one week of it, and what is proposed instead of a slot that is gone. Pure."""
+"""What the pages show of an agenda: one week of free slots, and proposals instead of a slot that is taken. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from sandbox.editor.agenda import HORIZON, Agenda
-from sandbox.editor.appointments.ledger import slot_key
-from sandbox.editor.appointments.venues import Venue, find_venue, kindred
+from sandbox.editor.appointments.booking import slot_key
+from sandbox.editor.appointments.venues import Venue, find_venue, schedules_of_holder
 from sandbox.kernel.model import Editor, Slot
 from sandbox.population.people import Population
 
 NEAREST = 6  # slots proposed of the same agenda
-ELSEWHERE = 3  # and of each other place
+ELSEWHERE = 3  # and at each other place
 MOST_PLACES = 4
-REACH = timedelta(days=7)  # how far from the slot others are looked for
+REACH = timedelta(days=7)  # how far from the slot, before and after, others are proposed
 
 
 @dataclass(frozen=True, slots=True)
-class Diary:
+class AgendaWeek:
     """The free slots of an agenda from Monday to Sunday, by day; `earlier`, `later`: a day of the week before and
     after, None where the agenda is not open.
     """
@@ -30,18 +30,18 @@ class Diary:
 
     @property
     def sunday(self) -> date:
-        """Its last day."""
+        """The last day."""
         return self.monday + timedelta(days=6)
 
     @property
     def empty(self) -> bool:
-        """True when nothing is free in it."""
+        """True when no slot is free."""
         return not any(slots for _, slots in self.days)
 
 
-def diary(agenda: Agenda, schedule: str, day: date, zone: tzinfo | None, now: datetime) -> Diary:
-    """The week of `day` in an agenda whose hours are those of `zone`; a day outside what is open becomes the nearest
-    one inside.
+def agenda_week(agenda: Agenda, schedule: str, day: date, zone: tzinfo | None, now: datetime) -> AgendaWeek:
+    """The week of `day` in an agenda whose hours are local to `zone`. A day outside the days that the agenda is open is
+    replaced by the nearest open one.
     """
     first, last = now.astimezone(zone).date(), (now + HORIZON).astimezone(zone).date()
     day = min(max(day, first), last)
@@ -51,7 +51,7 @@ def diary(agenda: Agenda, schedule: str, day: date, zone: tzinfo | None, now: da
     by_day: dict[date, list[Slot]] = {monday + timedelta(days=each): [] for each in range(7)}
     for slot in agenda.free(schedule, start, end, now):
         by_day[slot.start.date()].append(slot)
-    return Diary(
+    return AgendaWeek(
         monday=monday,
         days=tuple((each, tuple(slots)) for each, slots in by_day.items()),
         earlier=monday - timedelta(days=1) if monday > first else None,
@@ -69,7 +69,7 @@ def week_asked(text: str | None, default: date) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Free slots of one agenda, by time; `here`: of the very agenda that was wanted."""
+    """Free slots of one agenda, by time; `here`: of the agenda of the slot that was wanted."""
 
     venue: Venue
     slots: tuple[Slot, ...]
@@ -77,9 +77,9 @@ class Proposal:
 
 
 def proposals(agenda: Agenda, population: Population, editor: Editor, slot: Slot, now: datetime) -> list[Proposal]:
-    """Instead of a slot: the nearest free ones of its agenda, then of the other places of whoever holds it."""
+    """Instead of a slot: the nearest free ones of its agenda, then those at the other places of the same holder."""
     found = []
-    for schedule in kindred(population, editor, slot.schedule)[: 1 + MOST_PLACES]:
+    for schedule in schedules_of_holder(population, editor, slot.schedule)[: 1 + MOST_PLACES]:
         here = schedule == slot.schedule
         venue = find_venue(population, editor, schedule)
         near = _nearest(agenda, schedule, slot, now, NEAREST if here else ELSEWHERE)

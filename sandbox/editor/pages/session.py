@@ -1,9 +1,9 @@
-"""Who is at an editor's door: sessions, Pro Santé Connect, the terms of use (passwords: `password_pages`).
+"""Sessions on an editor's pages: login through Pro Santé Connect, terms of use, logout (passwords: `passwords`).
 
 With `origin` the session opens through Pro Santé Connect and acts as the account that INT_R02 made; without it there
 is the editor's ordinary login, which gives no right of a regulator (guide, « Délégation d'authentification »).
-The session keeps the id of the account and how it came in (`via`: `sas` or `password`); the account itself is looked
-at again at every request, so a withdrawn right ends at once.
+The session keeps the id of the account and how it was opened (`via`: `sas` or `password`). The account itself is read
+again at every request, so a withdrawn right ends at once.
 """
 
 from __future__ import annotations
@@ -36,24 +36,27 @@ _ONLY_SAS = "Cette action demande une session ouverte depuis le SAS."
 
 
 class Redirected(Exception):
-    """Not an error: the page cannot be shown yet, the browser goes elsewhere first."""
+    """Not an error: the browser must visit another page before this one can be shown."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
 
-class Entrance:
-    """One editor's door, and the pages that belong to it. `root`: path of the editor's pages (`/<slug>`)."""
+class SessionPages:
+    """The sessions of one editor, and the pages that open and close them. `root`: path of its pages (`/<slug>`).
+
+    The other pages ask it for the regulator of a request, and render with it.
+    """
 
     def __init__(self, context: Context, editor: Editor, accounts: Accounts, psc: RelyingParty) -> None:
         self._accounts, self._psc = accounts, psc
         self._origin = context.settings.sas_origin
         self._zone_at = partial(zone_at, context.population)
-        self._base = ui_base(context, editor)
+        self._base = context.settings.editor_ui(editor)
         self.editor = editor
         self.root = f"/{editor.slug}"
-        self.sas = context.settings.http(SAS_UI, "/sas/reprise")  # where the regulator came from: his last search there
+        self.sas = context.settings.http(SAS_UI, "/sas/reprise")  # the regulator's last search at the SAS core
         self.pages = Pages(
             PACKAGE,
             app_name=editor.name,
@@ -63,7 +66,7 @@ class Entrance:
         )
 
     def routes(self) -> list[Route]:
-        """The routes of the door, below `root`."""
+        """The routes, below `root`."""
         return [
             Route("/", self.home),
             Route("/cgu", self.terms),
@@ -72,10 +75,10 @@ class Entrance:
             Route("/oidc/callback", self.callback),
         ]
 
-    def session(self, request: Request) -> tuple[AccountRecord | None, bool]:
+    def account_of(self, request: Request) -> tuple[AccountRecord | None, bool]:
         """The account of the session, and whether it came through the SAS.
 
-        A session that a password opened ends with that password.
+        A session that was opened with a password ends when the password is changed.
         """
         id = request.session.get("account")
         record = self._accounts.get(id) if isinstance(id, str) else None
@@ -85,11 +88,11 @@ class Entrance:
         return record, through_sas
 
     async def sign_in_by_password(self, request: Request, record: AccountRecord) -> None:
-        """Open an ordinary session: no right of a regulator comes with it."""
+        """Open an ordinary session, which gives no right of a regulator."""
         await sign_in(request, account=record.id, via="password", salt=record.password[0])
 
     def origin(self, request: Request) -> str:
-        """The value of `origin` with which this session came, for links that lead back to the agenda."""
+        """The value of `origin` with which this session was opened, for links to the agenda."""
         return str(request.session.get("origin") or self._origin)
 
     async def regulator(self, request: Request) -> AccountRecord:
@@ -97,7 +100,7 @@ class Entrance:
 
         Raises Redirected (Pro Santé Connect, ordinary login, or CGU) and RequestError 403.
         """
-        record, through_sas = self.session(request)
+        record, through_sas = self.account_of(request)
         if not through_sas:
             if came_from_sas(request):
                 url = await self._psc.authorize_url(request, _here(request))
@@ -109,9 +112,12 @@ class Entrance:
             raise Redirected(redirect(f"{self.root}/cgu?{query}"))
         return active
 
-    async def posting(self, request: Request) -> tuple[AccountRecord, Mapping[str, Any]]:
-        """A regulator's own form. Raises RequestError 403: no session, no active account, terms, wrong token."""
-        record, through_sas = self.session(request)
+    async def posted_form(self, request: Request) -> tuple[AccountRecord, Mapping[str, Any]]:
+        """The regulator and the form that he posted.
+
+        Raises RequestError 403: no session, no active account, terms not accepted, wrong CSRF token.
+        """
+        record, through_sas = self.account_of(request)
         if not through_sas:
             raise RequestError(403, Issue("forbidden", _ONLY_SAS))
         active = require_active(record)
@@ -121,27 +127,28 @@ class Entrance:
         return active, form
 
     def is_open(self, request: Request) -> bool:
-        """Does the session still act for an active account that came through the SAS."""
-        record, through_sas = self.session(request)
+        """True while the session was opened through the SAS and its account is active."""
+        record, through_sas = self.account_of(request)
         return through_sas and record is not None and record.active
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """A page of this editor; `values` are those of its template."""
         common = {
             "root": self.root,
             "sas": self.sas,
             "editor": self.editor,
             "zone_at": self._zone_at,
-            "who": self.session(request)[0],
+            "who": self.account_of(request)[0],
             "regulator": self.is_open(request),
         }
         return self.pages.render(request, template, status, **{**common, **values})
 
     def fragment(self, request: Request, template: str, **values: Any) -> str:
-        """A part of a page, for scripts that put it in its place."""
+        """The HTML of a part of a page, with which a script replaces that part."""
         return self.pages.fragment(template, request=request, root=self.root, editor=self.editor, **values)
 
     async def callback(self, request: Request) -> Response:
-        """Back from Pro Santé Connect: the person becomes the account that INT_R02 made, or is told that none fits."""
+        """Back from Pro Santé Connect: open a session for the account that INT_R02 made, else answer 403."""
         claims = await self._psc.callback(request)
         record = self._accounts.match(claims.national_id, claims.email)
         try:
@@ -155,16 +162,16 @@ class Entrance:
         return redirect(local_path(claims.return_to, f"{self.root}/rendez-vous"))
 
     async def terms(self, request: Request) -> Response:
-        """The editor's CGU, shown at the first entry."""
-        record, through_sas = self.session(request)
+        """The editor's terms of use (CGU), shown at the first visit."""
+        record, through_sas = self.account_of(request)
         if not through_sas or record is None:
             return redirect(f"{self.root}/connexion")
         suite = local_path(request.query_params.get("suite"), f"{self.root}/rendez-vous")
         return self.render(request, "terms.html", suite=suite, accepted=record.terms)
 
     async def accept_terms(self, request: Request) -> Response:
-        """Accepted once, durably; then on to where the regulator was going."""
-        record, through_sas = self.session(request)
+        """Store that the terms are accepted, then redirect to the page that was asked for."""
+        record, through_sas = self.account_of(request)
         if not through_sas:
             raise RequestError(403, Issue("forbidden", _ONLY_SAS))
         active = require_active(record)
@@ -177,7 +184,7 @@ class Entrance:
 
     async def home(self, request: Request) -> Response:
         """The regulator's appointments, the welcome of an ordinary session, or the login page."""
-        record, through_sas = self.session(request)
+        record, through_sas = self.account_of(request)
         if record is None:
             return redirect(f"{self.root}/connexion")
         if through_sas:
@@ -199,8 +206,3 @@ def came_from_sas(request: Request) -> bool:
 
 def _here(request: Request) -> str:
     return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-
-
-def ui_base(context: Context, editor: Editor) -> str:
-    """Public URL of an editor's pages."""
-    return context.settings.editor_ui(editor)

@@ -1,15 +1,14 @@
-"""Single resources that are spoilt in place, one function per quirk: the part of `quirks` that reads show too. Pure."""
+"""Quirks that change elements of single resources, in place. They show in searches and in reads. Pure."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from sandbox.editor.fhir.quirks.answers import Node
 from sandbox.fhir import nos
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE
 
-Node = dict[str, Any]
 Edit = Callable[[Node], None]
 
 

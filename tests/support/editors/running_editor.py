@@ -1,11 +1,12 @@
-"""One editor whose peers are functions: a SAS core that answers what it is told to, a login that needs no password."""
+"""One editor without network: stand-ins for the SAS core and for Pro Santé Connect, and a browser for its pages."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,8 +14,10 @@ from typing import Any
 import httpx
 from starlette.requests import Request
 
-from sandbox.editor.app import FhirPort, Vendor, pages_app
-from sandbox.editor.appointments.ledger import slot_key
+from sandbox.editor.app import pages_app
+from sandbox.editor.appointments.booking import slot_key
+from sandbox.editor.fhir.port import FhirPort
+from sandbox.editor.running import RunningEditor, open_editor
 from sandbox.fhir.practitioner import RegulatorAccount
 from sandbox.kernel.errors import PeerError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
@@ -36,7 +39,7 @@ PATIENT = {
 
 @dataclass
 class Sas:
-    """The SAS core's FHIR port as the emitter calls it."""
+    """Stands in for the HTTP client to the SAS core: keeps the calls and answers `status` and `body`, or fails."""
 
     status: int = 201
     body: bytes = b""
@@ -64,8 +67,8 @@ class Sas:
 
 
 @dataclass
-class Login:
-    """Pro Santé Connect: whoever goes there comes back as `person`."""
+class ProSanteConnect:
+    """Stands in for the login at Pro Santé Connect: everybody comes back as `person`."""
 
     person: tuple[str, str, str, str] = (NATIONAL.value, "FONTANEL", "Claire", "claire.fontanel@samu33.example")
 
@@ -81,18 +84,18 @@ class Login:
 
 
 @dataclass
-class Office:
-    """An editor and a browser in front of it."""
+class LocalEditor:
+    """A running editor, called in this process."""
 
     context: Context
-    vendor: Vendor
+    running: RunningEditor
     sas: Sas
-    login: Login
+    psc: ProSanteConnect
 
     def __post_init__(self) -> None:
-        self.slug = self.vendor.editor.slug
-        self.pages = pages_app(self.context, {self.slug: self.vendor})
-        self.fhir = FhirPort({self.slug: self.vendor})
+        self.slug = self.running.editor.slug
+        self.pages = pages_app(self.context, {self.slug: self.running})
+        self.fhir = FhirPort({self.slug: self.running.endpoint})
 
     def browser(self) -> Browser:
         return Browser(self)
@@ -106,26 +109,38 @@ class Office:
     def free(self, schedule: str, days: int = 3) -> list[Slot]:
         """The bookable slots of a schedule."""
         now = self.context.clock.now()
-        found = self.vendor.desk.agenda.free(schedule, now, now + timedelta(days=days), now)
+        found = self.running.fhir.agenda.free(schedule, now, now + timedelta(days=days), now)
         return [slot for slot in found if not slot.walkin]
 
 
-class Browser:
-    """A person at the editor's pages: keeps cookies, follows no redirect by itself."""
+@contextlib.asynccontextmanager
+async def opened(context: Context, slug: str, sas: Sas | None = None) -> AsyncIterator[LocalEditor]:
+    """An editor in the context's directory; its emitter and take-overs are running."""
+    sas, psc = sas or Sas(), ProSanteConnect()
+    running = open_editor(context, context.population.editors[slug], sas, psc)  # type: ignore[arg-type]
+    await running.start()
+    try:
+        yield LocalEditor(context, running, sas, psc)
+    finally:
+        await running.stop()
 
-    def __init__(self, office: Office) -> None:
-        self.office = office
+
+class Browser:
+    """An HTTP client for the editor's pages: it keeps cookies and does not follow redirects."""
+
+    def __init__(self, editor: LocalEditor) -> None:
+        self.editor = editor
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(office.pages, raise_app_exceptions=False), base_url="http://127.0.0.1"
+            transport=httpx.ASGITransport(editor.pages, raise_app_exceptions=False), base_url="http://127.0.0.1"
         )
         self.csrf = ""
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
-        return self._seen(await self.client.get(f"/{self.office.slug}{path}", **options))
+        return self._seen(await self.client.get(f"/{self.editor.slug}{path}", **options))
 
     async def post(self, path: str, form: Mapping[str, str] | None = None) -> httpx.Response:
         data = {"csrf": self.csrf, **(form or {})}
-        return self._seen(await self.client.post(f"/{self.office.slug}{path}", data=data))
+        return self._seen(await self.client.post(f"/{self.editor.slug}{path}", data=data))
 
     def _seen(self, page: httpx.Response) -> httpx.Response:
         token = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
@@ -134,7 +149,7 @@ class Browser:
         return page
 
     async def enter(self, path: str) -> httpx.Response:
-        """Through Pro Santé Connect and the terms to the page at `path`."""
+        """Log in through Pro Santé Connect, accept the terms, and return the page at `path`."""
         first = await self.get(path)
         assert first.headers["location"] == "http://psc.invalid/authorize"
         back = await self.get("/oidc/callback?code=1&state=2")
@@ -171,25 +186,25 @@ def appointment_id(answer: httpx.Response) -> str:
 ONE_SITE, TWO_SITES = "819800000010", "819800000028"
 
 
-def slots(office: Office, practitioner: str = ONE_SITE, place: int = 0) -> list[Slot]:
-    found = office.context.population.practitioner(practitioner)
+def slots(editor: LocalEditor, practitioner: str = ONE_SITE, place: int = 0) -> list[Slot]:
+    found = editor.context.population.practitioner(practitioner)
     assert found is not None
-    return office.free(found.places[place].id)
+    return editor.free(found.places[place].id)
 
 
-def is_free(office: Office, slot: Slot) -> bool:
-    return office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+def is_free(editor: LocalEditor, slot: Slot) -> bool:
+    return editor.running.fhir.agenda.is_free(slot_key(slot), editor.context.clock.now())
 
 
-async def several(office: Office, count: int, slot: Slot) -> list[Browser]:
-    """So many regulators, each with an own account and session, at the agenda of the slot."""
+async def several(editor: LocalEditor, count: int, slot: Slot) -> list[Browser]:
+    """So many regulators, each with an account and session of his own, who have opened the agenda at the slot."""
     made = []
     for number in range(count):
         identifier = Identifier(SYSTEM_PERSON, f"8198000009{number:02d}", "IDNPS")
         email = f"r{number}@samu33.example"
-        await office.vendor.accounts.post(RegulatorAccount((identifier,), True, "R", (f"N{number}",), email))
-        office.login.person = (identifier.value, "R", f"N{number}", email)
-        browser = office.browser()
+        await editor.running.accounts.post(RegulatorAccount((identifier,), True, "R", (f"N{number}",), email))
+        editor.psc.person = (identifier.value, "R", f"N{number}", email)
+        browser = editor.browser()
         await browser.enter(booking_path(slot))
         made.append(browser)
     return made
