@@ -31,7 +31,8 @@ from sandbox.partners import ExternalLrm
 from sandbox.population.agendas.agenda import zone_of
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.console import Access, console, leading_to
+from sandbox.web.pages import Pages
 
 ROLE = "lrm"
 
@@ -116,8 +117,10 @@ class LrmService:
             pages,
             routes,
             role=ROLE,
-            passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
-            wanted=PASSWORD_WANTED,
+            access=Access(
+                passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
+                wanted=PASSWORD_WANTED,
+            ),
         )
         router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():

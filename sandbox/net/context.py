@@ -70,7 +70,7 @@ class Context:
 
 
 def derived_secret(master: bytes, purpose: str) -> str:
-    """The secret of a purpose: 64 hexadecimal digits that tell nothing of the master's."""
+    """The secret of a purpose: 64 hexadecimal digits, from which the master secret cannot be found."""
     return hmac.new(master, purpose.encode(), hashlib.sha256).hexdigest()
 
 

@@ -18,11 +18,11 @@ import orjson
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
+from sandbox.faults.lrm import PLAIN, Handling
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.lrm.messages.handling import PLAIN, Handling
 from sandbox.net.context import Context
-from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox
+from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox, SendingPolicy
 from sandbox.store.protocol import Delete, Put, Store
 
 OUTBOX, HELD = "answers", "answers.held"
@@ -62,7 +62,7 @@ class Answers:
         self._context, self._client_id, self._store, self._changed = context, client_id, store, changed
         self._life = timedelta(seconds=context.settings.message_ttl_s)
         self._outbox = Outbox(
-            store, OUTBOX, send, clock=context.clock, entropy=context.entropy, concurrency=CONCURRENCY
+            store, OUTBOX, send, clock=context.clock, entropy=context.entropy, policy=SendingPolicy(CONCURRENCY)
         )
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._releasing: set[asyncio.Task[None]] = set()

@@ -22,9 +22,7 @@ from sandbox.hub.embedded.queue_dispatcher import QueueDispatcher
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
+from tests.support.contexts import make_context
 
 PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.0"
 START = 1_767_600_000.0
@@ -36,16 +34,11 @@ class Stage:
     def __init__(self, tmp_path: Any) -> None:
         self.wall = START
         population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
-        self.context = Context(
-            settings=Settings(data_dir=str(tmp_path), spare_clients=()),
-            world=WorldView(),
+        self.context = make_context(
+            Settings(data_dir=str(tmp_path), spare_clients=()),
             clock=Clock(lambda: self.wall),
-            journal=Journal(),
             entropy=seeded(1),
             population=population,
-            sockets={},
-            pki=None,
-            master_secret=b"test",
         )
         self.directory = tmp_path / "hub"
         self.cut: list[str] = []

@@ -12,12 +12,13 @@ import pytest
 from sandbox.edxl.validation import validate
 from sandbox.kernel.world import Fault, World
 from sandbox.lrm.app import Lrm
-from sandbox.net.amqp.client import HangUp
+from sandbox.net.amqp.deliveries import HangUp
 from sandbox.net.context import Context
 from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas.l02.hub_peer import POPULATION, SAMU, SAS, HubPeer, make_context
+from tests.support.hub_peer import FakeHubPeer
 from tests.support.sandboxes import eventually
+from tests.support.two_territories import POPULATION, SAMU, SAS, make_context
 from tests.unit.edxl.test_official_model import REFERENCE, Official
 
 BEHAVIOURS: dict[str, dict[str, Any]] = {
@@ -37,8 +38,8 @@ def context(tmp_path: Path) -> Context:
 
 
 @pytest.fixture
-def hub() -> HubPeer:
-    return HubPeer()
+def hub() -> FakeHubPeer:
+    return FakeHubPeer()
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def switch_on(context: Context, kind: str, **params: Any) -> None:
     context.world.apply(World(revision=context.world.world.revision + 1, faults=faults))
 
 
-async def everything_sent(lrm: Lrm, hub: HubPeer) -> list[Any]:
+async def everything_sent(lrm: Lrm, hub: FakeHubPeer) -> list[Any]:
     """Creations, an update, a conflict, messages that cannot be read; what was sent until nothing waits."""
     bodies = [
         *(sent(1), sent(1), sent(2), sent(3, update(status="noshow"))),
@@ -71,7 +72,7 @@ async def everything_sent(lrm: Lrm, hub: HubPeer) -> list[Any]:
 
 @pytest.mark.parametrize("kind", sorted(BEHAVIOURS))
 async def test_what_is_sent_is_valid_but_where_it_is_to_be_invalid(
-    lrm: Lrm, hub: HubPeer, context: Context, kind: str
+    lrm: Lrm, hub: FakeHubPeer, context: Context, kind: str
 ) -> None:
     switch_on(context, kind, **BEHAVIOURS[kind])
     documents = await everything_sent(lrm, hub)
@@ -85,7 +86,7 @@ async def test_what_is_sent_is_valid_but_where_it_is_to_be_invalid(
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="../shared is absent")
 @pytest.mark.parametrize("kind", sorted(BEHAVIOURS))
-async def test_the_published_schemas_say_the_same(lrm: Lrm, hub: HubPeer, context: Context, kind: str) -> None:
+async def test_the_published_schemas_say_the_same(lrm: Lrm, hub: FakeHubPeer, context: Context, kind: str) -> None:
     switch_on(context, kind, **BEHAVIOURS[kind])
     official = Official()
     for document in await everything_sent(lrm, hub):
@@ -95,7 +96,7 @@ async def test_the_published_schemas_say_the_same(lrm: Lrm, hub: HubPeer, contex
 
 @pytest.mark.parametrize(("when", "stored"), [("before", False), ("during", True), ("after", True)])
 async def test_a_connection_that_breaks_leaves_what_was_stored_until_then(
-    lrm: Lrm, hub: HubPeer, context: Context, when: str, stored: bool
+    lrm: Lrm, hub: FakeHubPeer, context: Context, when: str, stored: bool
 ) -> None:
     switch_on(context, "lrm-disconnect", when=when)
     with pytest.raises(HangUp):

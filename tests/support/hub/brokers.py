@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,20 +24,17 @@ from sandbox.hub.clients import virtual_hosts
 from sandbox.hub.rabbitmq.definitions import definitions
 from sandbox.hub.rabbitmq.remote import RemoteHub
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import Context, derived_secret
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import load_pki
 from sandbox.population.load import load_population
+from tests.support.contexts import MASTER_SECRET, make_context
 from tests.support.hub import rabbit
 
 PLATFORM, SPARE, OTHER = "fr.health.test.ptfsas", "fr.health.samu999", "fr.health.samu998"
 VHOST = "15-15_v2.0"
 TTL_S = 600
-MASTER_SECRET = b"s" * 32
 BROKERS = (EMBEDDED, "rabbitmq")
 
 
@@ -88,16 +84,11 @@ def imported(settings: Settings, password: str | None = None) -> rabbit.Definiti
 def context(data: Path, port: int, sockets: Mapping[int, socket.socket] | None = None, **more: Any) -> Context:
     """The context of a role, with the certificates of `data`."""
     settings = settings_for(data, port, **more)
-    return Context(
-        settings=settings,
-        world=WorldView(),
+    return make_context(
+        settings,
         clock=Clock(ecosystem.wall),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
         sockets=sockets or {},
         pki=load_pki(data / "pki") if settings.mtls else None,
-        master_secret=MASTER_SECRET,
     )
 
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
-import time
 from types import SimpleNamespace
 from typing import Any
 
 from sandbox.config import AMQP, Settings
 from sandbox.hub.app import Hub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
+from tests.support.contexts import make_context
 
 
 async def main(port: int, data_dir: str) -> None:
@@ -24,16 +18,8 @@ async def main(port: int, data_dir: str) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu="fr.health.samu330", format="json")})
-    context = Context(
-        settings=Settings(port_base=port - AMQP, data_dir=data_dir, mtls=False),
-        world=WorldView(),
-        clock=Clock(time.time),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=population,
-        sockets={AMQP: sock},
-        pki=None,
-        master_secret=b"test",
+    context = make_context(
+        Settings(port_base=port - AMQP, data_dir=data_dir, mtls=False), population=population, sockets={AMQP: sock}
     )
     hub = Hub(context)
     await hub.start()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,14 +18,11 @@ from pamqp import commands, frame
 
 from sandbox.config import AMQP, AMQPS, Settings
 from sandbox.hub.app import Hub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
+from tests.support.contexts import make_context
 from tests.support.hub.brokers import bound
 from tests.support.hub.queues import appointment_message
 
@@ -62,17 +57,7 @@ class Site:
         )
 
     def context(self, sockets: dict[int, socket.socket] | None = None) -> Context:
-        return Context(
-            settings=self.settings,
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
-            entropy=Entropy(os.urandom),
-            population=POPULATION,
-            sockets=sockets or {},
-            pki=self.pki,
-            master_secret=b"test",
-        )
+        return make_context(self.settings, population=POPULATION, sockets=sockets or {}, pki=self.pki)
 
     def hub(self) -> Hub:
         sock = bound(self.port) if self._used else self._first

@@ -14,6 +14,7 @@ from yarl import URL
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
 from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp import deliveries
 from sandbox.net.amqp.client import AmqpClient
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
@@ -38,7 +39,7 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
+    monkeypatch.setattr(deliveries, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ import pytest
 
 from sandbox.kernel.hub.report import read
 from sandbox.net.amqp import client as amqp_client
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.pki.authority import load_pki
 from tests.support.hub.brokers import BROKERS, EMBEDDED, PLATFORM, SPARE, VHOST, Place
 from tests.support.hub.queues import appointment_message, depth, emptied

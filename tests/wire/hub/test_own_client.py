@@ -9,7 +9,9 @@ import pytest
 
 from sandbox.kernel.errors import StoreError
 from sandbox.net.amqp import client as amqp_client
-from sandbox.net.amqp.client import AmqpClient, HangUp
+from sandbox.net.amqp import deliveries
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import HangUp
 from tests.support.hub.brokers import BROKERS, SPARE, error_of
 from tests.support.hub.queues import appointment_message as message
 from tests.support.hub.queues import depth, emptied
@@ -38,7 +40,7 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
+    monkeypatch.setattr(deliveries, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture(params=BROKERS)

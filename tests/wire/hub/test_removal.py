@@ -62,13 +62,13 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
     from datetime import UTC, datetime
 
     from sandbox.ecosystem import wall
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
     from sandbox.pki.manifest import locked
     from sandbox.pki.subjects import hub_client_subject
 
     with locked(pki.directory):
-        desk = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
-        desk.issue(NEW, hub_client_subject(NEW), (), None)
+        service = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
+        service.issue(NEW, hub_client_subject(NEW), (), None)
     folder = pki.directory / "issued"
 
     def context() -> ssl.SSLContext:
