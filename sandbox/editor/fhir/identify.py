@@ -1,4 +1,4 @@
-"""To which actor and flow a request to the editors' ports belongs: for journal, faults and latency."""
+"""The actor and flow of a request to the editors' ports, for journal, faults and latency."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ _FLOWS = {
     "Location": (Flow.SOS, Flow.INT_R01),
     "HealthcareService": (Flow.INT_R04,),
     "Organization": (Flow.INT_R04, Flow.SOS),
-}  # resource type -> the flows that it may belong to, the first that the editor speaks
+}  # resource type -> the flows that it may belong to; the first one that the editor speaks counts
 
 
 def asks_for_cpts(query: bytes) -> bool:
-    """Does a query ask for what INT_R04 adds; in most there is no « service » at all, which is quickly seen."""
+    """True when a query asks for the include that INT_R04 adds. Most queries do not contain « service » at all."""
     return b"service" in query.lower() and _CPTS_ASKED.search(query) is not None
 
 
 def searched(editor: Editor | None, kind: str, names_cpts: bool) -> Flow:
-    """The flow of a search or read; INT_R04 where its include is asked for, whoever is asked."""
+    """The flow of a search or read. It is INT_R04 where its include is asked for, also at an editor without INT_R04."""
     if kind == "Slot" and names_cpts:
         return Flow.INT_R04
     flows = _FLOWS.get(kind, _ANY)
