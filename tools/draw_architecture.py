@@ -1,11 +1,10 @@
 """Draws the packages of `sandbox/` and their imports, from the import statements themselves, as an SVG picture.
 
-    python tools/draw_architecture.py > docs/images/architecture.svg
+    make architecture
 
-Each package is a box with its sub-packages; each band holds packages that may import from the bands below. An arrow is
-an import that no longer way through other boxes stands for, so that what is drawn can be read. Imports of the two
-lowest bands are not drawn: nearly everything has them. Needs nothing but Python >= 3.11; the same code gives the same
-picture.
+Each package is a box with its sub-packages. A package imports only from boxes beside and below its own. An import is
+drawn as an arrow unless a chain of other arrows leads to the same box, and unless it is one of the two lowest bands,
+from which nearly everything imports. Needs nothing but Python >= 3.11; the same code gives the same picture.
 """
 
 from __future__ import annotations
@@ -22,16 +21,21 @@ PACKAGE = ROOT / "sandbox"
 
 # The bands from top to bottom: title, then rows of packages and modules, each with the columns that its box takes.
 BANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("start", ("cli commands supervisor banner ecosystem ground data_stores",)),
-    ("control plane and actors", ("editor sas lrm psc control hub runner",)),
-    ("network and store", ("web:5", "net:6 store:1")),
-    ("pure rules", ("fhir amqp edxl pki faults population",)),
-    ("settings and files", ("config partners yaml_file package_data allocator tasks files",)),
+    ("command line", ("cli", "supervisor commands banner runner")),
+    ("start", ("ecosystem:3", "ground:2 data_stores:4")),
+    ("control plane and actors", ("control psc editor sas lrm hub",)),
+    ("network and store", ("web:5", "net:5.3 store:0.7")),
+    ("rules", ("fhir amqp edxl pki faults population",)),
+    (
+        "settings and files",
+        ("config:0.7 partners:0.8 yaml_file:0.8 package_data:1.1 allocator:0.9 tasks:0.8 files:0.9",),
+    ),
     ("kernel", ("kernel",)),
 )
-COLUMNS = 7  # a box takes as many as its `:n` says; where no box of a row says so, all have the same width
-UNDRAWN = [*BANDS[-2][1][0].split(), "kernel"]  # nearly everything imports these
-WIDTH, MARGIN, LABEL, GAP, PAD, LINE, BAND_GAP, ROW_GAP = 1000, 16, 112, 18, 8, 15, 40, 34
+COLUMNS = 6  # a box takes as many as its `:n` says; where no box of a row says so, all have the same width
+UNDRAWN = {each.partition(":")[0] for _, rows in BANDS[-2:] for row in rows for each in row.split()}
+WIDTH, MARGIN, LABEL, GAP, PAD, LINE, BAND_GAP, ROW_GAP = 1000, 16, 112, 18, 8, 15, 30, 34
+INSET = 12  # how far from the corner of a box an arrow keeps, in px
 TITLE_PX, SMALL_PX = 13, 11.5
 HEAD_OF_AN_ARROW = (
     '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
@@ -64,6 +68,10 @@ class Box(NamedTuple):
     @property
     def middle(self) -> float:
         return self.x + self.width / 2
+
+    def nearest(self, x: float) -> float:
+        """Where an arrow from or to x touches the box."""
+        return min(max(x, self.x + INSET), self.x + self.width - INSET)
 
 
 def children() -> tuple[str, ...]:
@@ -162,9 +170,10 @@ def _box(box: Box) -> Iterator[str]:
         yield f'<text class="sub" font-size="{SMALL_PX}" x="{box.middle:.1f}" y="{at_y:.1f}">{escape(line)}</text>'
 
 
-def _arrow(one: Box, other: Box, start: float, end: float) -> str:
+def _arrow(one: Box, other: Box) -> str:
     """From the lower edge of one to the upper edge of the other; in a row from side to side or over the others."""
     if one.y != other.y:
+        start, end = _ends(one, other)
         y1, y2 = one.y + one.height, other.y - 4
         middle = (y1 + y2) / 2
         return _curve((start, y1), (start, middle), (end, middle), (end, y2))
@@ -177,24 +186,24 @@ def _arrow(one: Box, other: Box, start: float, end: float) -> str:
     return _curve((one.middle, one.y), (one.middle, bend), (other.middle, bend), (other.middle, one.y - 4))
 
 
+def _ends(one: Box, other: Box) -> tuple[float, float]:
+    """Where an arrow leaves a box and reaches one in a lower row: straight down where one is above the other."""
+    left, right = max(one.x, other.x), min(one.x + one.width, other.x + other.width)
+    if right - left > 2 * INSET:
+        return (left + right) / 2, (left + right) / 2
+    return one.nearest(other.middle), other.nearest(one.middle)
+
+
 def _curve(start: Point, bend: Point, other_bend: Point, end: Point) -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (bend, other_bend, end))
     return f'<path class="arrow" marker-end="url(#head)" d="M{start[0]:.1f},{start[1]:.1f} C{points}"/>'
 
 
-def _spread(box: Box, others: list[Box]) -> dict[str, float]:
-    """Where along its edge a box touches each arrow, in the order of the boxes at their other ends."""
-    ordered = sorted(others, key=lambda other: (other.middle, other.y))
-    step = box.width / (len(ordered) + 1)
-    return {other.name: box.x + step * (at + 1) for at, other in enumerate(ordered)}
-
-
 def _arrows(graph: Imports, boxes: Mapping[str, Box]) -> Iterator[str]:
-    pairs = [(one, other) for one in boxes for other in sorted(graph[one]) if other not in UNDRAWN]
-    leaving = {name: _spread(box, [boxes[b] for a, b in pairs if a == name]) for name, box in boxes.items()}
-    arriving = {name: _spread(box, [boxes[a] for a, b in pairs if b == name]) for name, box in boxes.items()}
-    for one, other in pairs:
-        yield _arrow(boxes[one], boxes[other], leaving[one][other], arriving[other][one])
+    for name, box in boxes.items():
+        for other in sorted(graph[name]):
+            if other not in UNDRAWN:
+                yield _arrow(box, boxes[other])
 
 
 def checked(graph: Imports, boxes: Mapping[str, Box]) -> None:
@@ -217,7 +226,7 @@ def drawn() -> str:
         'aria-label="The packages of the sandbox in bands; each imports only from its own band and those below">',
         f"<style>{STYLE}\n</style>",
         HEAD_OF_AN_ARROW,
-        f'<rect class="page" width="{WIDTH}" height="{height:.0f}"/>',
+        f'<rect class="page" width="{WIDTH}" height="{height:.0f}" rx="12"/>',
         *(line for band in bands for line in _band(*band)),
         '<g fill="none" stroke-width="1.3">',
         *_arrows(graph, boxes),
