@@ -18,7 +18,6 @@ from sandbox.kernel.errors import PeerError, UsageError
 from sandbox.runner.loader import Scenario, find
 from sandbox.runner.report import Report
 from sandbox.runner.stage import Failed, Stage, Unreachable, read_endpoints
-from sandbox.runner.steps import STEPS, title
 
 JOURNAL_SETTLES_S = 0.15
 START_WITHIN_S = 60.0
@@ -33,22 +32,23 @@ def play(name: str, endpoints: Path, *, out: TextIO, start: tuple[str, ...] | No
     scenario, report = find(name), Report(out)
     try:
         if start is None:
-            return asyncio.run(_play(scenario, endpoints, report))
+            return asyncio.run(play_on(scenario, endpoints, report))
         with own_sandbox(start) as ready:
-            return asyncio.run(_play(scenario, ready, report))
+            return asyncio.run(play_on(scenario, ready, report))
     except Unreachable as error:
         report.line(f"injoignable : {error}")
         return 3
 
 
-async def _play(scenario: Scenario, endpoints: Path, report: Report) -> int:
+async def play_on(scenario: Scenario, endpoints: Path, report: Report) -> int:
+    """Play a scenario on the sandbox of `endpoints`; the exit code, 0 or 1. Raises Unreachable."""
     report.line(scenario.title)
     async with Stage(read_endpoints(endpoints)) as stage:
         await stage.skip_exchanges()
         for number, step in enumerate(scenario.steps, 1):
-            report.step(number, title(step))
+            report.step(number, step.title())
             try:
-                facts = await STEPS[type(step)](stage, step)
+                facts = await step.play(stage)
             except (Failed, PeerError) as error:
                 await _show_exchanges(stage, report)
                 report.bad(str(error))

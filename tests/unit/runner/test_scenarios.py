@@ -8,11 +8,11 @@ import pytest
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.package_data import directory
 from sandbox.runner.browser import Page, read_page
-from sandbox.runner.loader import Book, available, find
+from sandbox.runner.loader import available, find
 from sandbox.runner.report import Report
 from sandbox.runner.run import play
 from sandbox.runner.stage import Unreachable, read_endpoints
-from sandbox.runner.steps import STEPS, title
+from sandbox.runner.steps.book import Book
 
 
 def test_every_scenario_of_the_package_is_valid_and_every_step_has_its_function() -> None:
@@ -20,8 +20,7 @@ def test_every_scenario_of_the_package_is_valid_and_every_step_has_its_function(
     assert "nominal" in names
     for name in names:
         for step in find(name).steps:
-            assert type(step) in STEPS
-            assert title(step)
+            assert step.title()
     assert directory("scenarios").is_dir()
 
 
