@@ -396,7 +396,7 @@ NATIONAL = Recording(
                 "GET insee=75056&specialty=SM40&visibility=SNP",
                 "GET insee=75056&specialty=SM42&type=VR",
                 "GET insee=75056&kind=cds&order=distance",
-                "GET insee=75056&kind=sos",
+                "GET insee=63113&kind=sos",
                 "GET insee=75056&lat=48.8530&lon=2.3499&within=2&order=distance",
                 "GET place=10 rue de l'Exemple, 59000 Lille",
                 "GET insee=13055&specialty=SM04&from=2026-11-26&to=2026-11-27",
