@@ -32,7 +32,7 @@ from sandbox.editor.appointments.ledger import Ledger
 from sandbox.editor.appointments.r03 import Emitter
 from sandbox.editor.appointments.takeover import TakeOver
 from sandbox.editor.fhir.agenda_cache import OCTETS
-from sandbox.editor.fhir.identify import asks_for_cpts, identify_fhir, identify_page, searched
+from sandbox.editor.fhir.identify import asked_in, flow_of, identify_fhir, identify_page
 from sandbox.editor.fhir.quirks import play, play_read, scene_of
 from sandbox.editor.fhir.slots import Desk, answer_schedules, answer_slots, read, slots_in_pieces
 from sandbox.editor.pages.booking import BookingPages
@@ -256,7 +256,7 @@ async def _posted_search(request: Request, vendor: Vendor, kind: str) -> Respons
     check_accept(request, query)
     note: Note | None = request.scope.get("exchange")
     if note is not None:
-        note.flow = searched(vendor.editor, kind, asks_for_cpts(query.encode())).value
+        note.flow = flow_of("GET", vendor.editor, kind, asked_in(query.encode())).value
     return _search(request, vendor, kind, query, "POST")
 
 

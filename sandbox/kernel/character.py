@@ -43,7 +43,7 @@ QUIRKS: Mapping[str, str] = MappingProxyType(
         "error-if-empty": "Une réponse sans créneau est une erreur 500 et non un Bundle vide.",
     }
 )
-INBOUND = (Flow.INT_R01, Flow.INT_R02, Flow.INT_R04, Flow.SOS, Flow.UI)  # the flows that editors answer
+INBOUND = tuple(flow for flow in Flow if flow.answered_by_editors)
 LONGEST_MS = 120_000  # far over every time-out of the guide
 LARGEST_PAGE = 1000  # what the SAS core asks for
 EVERYBODY: frozenset[str] = frozenset()
@@ -93,7 +93,7 @@ def problems(
         if strangers:
             yield f"quirks.{name}", f"no practitioner or association of this editor: {', '.join(strangers)}"
     for flow, delay in character.latency.items():
-        if flow not in INBOUND or not (flow is Flow.UI or speaks(flow)):
+        if flow not in INBOUND or (flow.interfaced and not speaks(flow)):
             yield f"latency.{flow}", f"this editor does not answer {flow}"
         if not 0 < delay.median_ms <= delay.p95_ms <= LONGEST_MS:
             yield f"latency.{flow}", f"expected 0 < median_ms <= p95_ms <= {LONGEST_MS}"
@@ -106,7 +106,7 @@ def switches_of(slug: str, character: Character) -> dict[str, str]:
     prefix = _prefix(slug)
     found = {f"{prefix}quirk:{name}": ",".join(sorted(ids)) or _ON for name, ids in character.quirks.items()}
     for flow, delay in character.latency.items():
-        found[f"{prefix}latency:{flow}"] = f"{delay.median_ms:g}/{delay.p95_ms:g}"
+        found[prefix + flow.latency_key] = f"{delay.median_ms:g}/{delay.p95_ms:g}"
     if character.page_size is not None:
         found[f"{prefix}page_size"] = str(character.page_size)
     return found
@@ -119,7 +119,7 @@ def character_of(slug: str, switches: Mapping[str, str]) -> Character:
     size = own.get("page_size")
     return Character(
         quirks={name: _concerned(own[f"quirk:{name}"]) for name in QUIRKS if f"quirk:{name}" in own},
-        latency={flow: _delay(own[f"latency:{flow}"]) for flow in INBOUND if f"latency:{flow}" in own},
+        latency={flow: _delay(own[flow.latency_key]) for flow in INBOUND if flow.latency_key in own},
         page_size=None if size is None else int(size),
     )
 

@@ -16,7 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import Scope
 
 from sandbox.config import CONTROL_UI, LRM_UI
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import ServedFlows
 from sandbox.kernel.model import Territory
 from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
 from sandbox.lrm.consumer import Consumer
@@ -33,6 +33,7 @@ from sandbox.store.protocol import Store, disk_state
 from sandbox.web.pages import Pages, console, leading_to
 
 ROLE = "lrm"
+_SERVED = ServedFlows("lrm", "pages")
 
 
 class Lrm:
@@ -142,9 +143,9 @@ class LrmService:
 
     def _identify(self, scope: Scope) -> tuple[str, str]:
         """(`lrm:<client id>`, UI or API) by the path."""
-        _, slug, *rest = [*str(scope["path"]).split("/", 3), "", ""][:4]
+        _, slug, rest = [*str(scope["path"]).split("/", 2), "", ""][:3]
         lrm = self._lrms.get(slug)
-        flow = Flow.API if rest and rest[0] == "api" else Flow.UI
+        flow = _SERVED.at(scope["method"], f"/{rest}", scope["query_string"])
         return (f"lrm:{lrm.territory.samu}" if lrm is not None else ROLE), flow
 
 

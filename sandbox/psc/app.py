@@ -12,7 +12,7 @@ import asyncio
 from starlette.types import Scope
 
 from sandbox.config import PSC_UI
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import ServedFlows
 from sandbox.net.context import Context, Service
 from sandbox.net.http.edge import Edge
 from sandbox.net.http.server import Listener
@@ -23,6 +23,7 @@ from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import disk_state
 
 ROLE = "psc"
+_SERVED = ServedFlows("psc", "pages")
 
 
 class PscService:
@@ -68,4 +69,4 @@ def build(context: Context) -> Service:
 
 
 def _identify(scope: Scope) -> tuple[str, str]:
-    return ROLE, Flow.PSC
+    return ROLE, _SERVED.at(scope["method"], scope["path"], scope["query_string"])

@@ -7,7 +7,7 @@ platform's certificate calls the editors. Who may call the FHIR port: the editor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from sandbox.config import SAS_FHIR, SAS_UI
 from sandbox.fhir import nos
 from sandbox.kernel.calls import disabled_editors
 from sandbox.kernel.clock import fhir_instant
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, Port, ServedFlows
 from sandbox.net.context import Context, Service
 from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
@@ -109,7 +109,7 @@ class SasCore:
         described = Route("/api", leading_to("/api/openapi.json"))  # what the base itself says
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(context, self.console.pages, routes, role=ROLE, ended=Ended(context, self.store))
-        return Edge(pages, context, _flow_of_page)
+        return Edge(pages, context, identify("pages"))
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
@@ -152,11 +152,14 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
     ]
 
 
-def _flow_of_page(scope: Scope) -> tuple[str, str]:
-    if scope["path"].startswith("/api"):
-        return ROLE, Flow.API
-    called = scope["path"] == "/sas/recherche" and b"origin=" in scope["query_string"]
-    return ROLE, Flow.INT_L01 if called else Flow.UI
+def identify(port: Port) -> Callable[[Scope], tuple[str, str]]:
+    """For the Edge of a port: (actor, flow) of a request."""
+    served = ServedFlows("sas", port)
+
+    def identify(scope: Scope) -> tuple[str, str]:
+        return ROLE, served.at(scope["method"], scope["path"], scope["query_string"])
+
+    return identify
 
 
 def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
@@ -167,7 +170,7 @@ def _fhir(context: Context, appointments: Appointments) -> ASGIApp:
         for subject in (editor_subject(editor),)
     }
     server = RequirePeer(_FhirServer(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
-    return Edge(server, context, lambda _: (ROLE, Flow.INT_R03), names=slugs)
+    return Edge(server, context, identify("fhir"), names=slugs)
 
 
 class _FhirServer:

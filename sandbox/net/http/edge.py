@@ -29,7 +29,7 @@ from sandbox.net.tls import Peer
 
 _LONGEST_PATH = 200  # characters of a path that the journal keeps
 
-_FHIR = frozenset((Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS))
+_FHIR = frozenset(flow for flow in Flow if flow.fhir)
 
 Names = Mapping[tuple[str, str], str]  # CN and OU of a certificate -> whose it is
 
