@@ -83,7 +83,7 @@ class ScheduleQuery:
     text: str
 
 
-_FRAMES_KEPT = 1024
+QUERIES_KEPT = 1024  # of which everything but practitioners and times is remembered
 _frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
 
 
@@ -98,7 +98,7 @@ def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False
         return SlotQuery(parts.ids, parts.start, parts.end, known.includes, known.count, known.after, raw_query)
     query = _any_slot_query(raw_query, cpts=cpts, lenient=lenient)
     if parts is not None and query.text == raw_query:
-        make_room(_frames, _FRAMES_KEPT)
+        make_room(_frames, QUERIES_KEPT)
         _frames[cpts, *parts.frame] = query
     return query
 
