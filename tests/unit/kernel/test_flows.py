@@ -83,7 +83,7 @@ def test_what_follows_from_a_flow_is_in_the_table() -> None:
 
 
 def test_a_new_flow_is_one_entry_of_the_table() -> None:
-    program = [sys.executable, "-m", "tests.support.new_flow"]
+    program = [sys.executable, "-m", "tests.unit.kernel.new_flow"]
     ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == {
