@@ -23,7 +23,7 @@ class Ratio:
     limit: float = 0.0
 
     def judge(self, found: Mapping[str, float]) -> tuple[bool, str]:
-        """Whether it is met, and how it is said."""
+        """Whether the limit is met, and the line to print."""
         ratio = found[self.variant] / found[self.base]
         limit = f"limit {self.limit:.2f}" if self.limit else "no limit"
         return ratio >= self.limit, f"{self.name}: {ratio:.2f} ({limit})"
@@ -39,7 +39,7 @@ class Surplus:
     limit: float
 
     def judge(self, found: Mapping[str, float]) -> tuple[bool, str]:
-        """Whether it is met, and how it is said."""
+        """Whether the limit is met, and the line to print."""
         more = found[self.variant] - found[self.base]
         return more <= self.limit, f"{self.name}: {more:+.2f} (limit {self.limit:+.2f})"
 

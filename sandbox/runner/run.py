@@ -1,4 +1,4 @@
-"""Plays a scenario and says how it went. Exit codes: 0 pass, 1 failed, 2 usage (UsageError), 3 unreachable."""
+"""Plays a scenario and reports the result. Exit codes: 0 pass, 1 failed, 2 usage (UsageError), 3 unreachable."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def _show_exchanges(stage: Stage, report: Report) -> None:
 
 @contextlib.contextmanager
 def own_sandbox(flags: tuple[str, ...]) -> Iterator[Path]:
-    """A sandbox in a directory of its own, gone afterwards; yields its endpoints.json. Raises UsageError."""
+    """A sandbox in a temporary directory; yields its endpoints.json. Raises UsageError."""
     directory = Path(tempfile.mkdtemp(prefix="sas-sandbox-"))
     ready = directory / "ready.json"
     command = [sys.executable, "-m", "sandbox.cli", "up", "--data-dir", str(directory / "data")]

@@ -18,9 +18,9 @@ _INDEX = re.compile(r"\[\d+\]")
 
 @dataclass(slots=True)
 class HeldResources:
-    """What an answer holds. `told`: the findings so far; `resources`: by `<type>/<id>`, and by fullUrl."""
+    """The resources of one answer, by `<type>/<id>` and by fullUrl, and the `findings` so far."""
 
-    told: Findings = field(default_factory=Findings)
+    findings: Findings = field(default_factory=Findings)
     resources: dict[str, Node] = field(default_factory=dict)
     _unnamed: dict[int, tuple[str, Node]] = field(default_factory=dict)
 
@@ -29,7 +29,7 @@ class HeldResources:
         slots: list[Node] = []
         for path, url, resource in entries:
             if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-                self.told.wrong("R01-13", f"{path}.resource", "an entry without a resource")
+                self.findings.wrong("R01-13", f"{path}.resource", "an entry without a resource")
                 continue
             if not text_of(resource, "id"):
                 self._unnamed[id(resource)] = f"{path}.resource", resource
@@ -50,7 +50,9 @@ class HeldResources:
         """As `key`; None with a finding."""
         key = self.key(value, kind)
         if key is None:
-            self.told.wrong(requirement, path, f"{{}} instead of a reference to a {kind}", reference_of(value) or None)
+            self.findings.wrong(
+                requirement, path, f"{{}} instead of a reference to a {kind}", reference_of(value) or None
+            )
         return key
 
     def key(self, value: object, kind: str) -> str | None:
@@ -75,7 +77,7 @@ class HeldResources:
             return
         elements, requirement = RESOURCES[resource["resourceType"]]
         for path, wanted, value in mistyped(resource, elements, ""):
-            self.told.wrong(
+            self.findings.wrong(
                 requirement, self.name(resource) + path, f"{element(path)} is {{}} instead of {wanted}", value
             )
 
@@ -85,7 +87,7 @@ class HeldResources:
         value = values[0] if values else ""
         if not value or prefixed_structure(value) != value:
             cause = "{} instead of the prefixed id of a structure"
-            self.told.wrong(requirement, f"{path}.identifier.value", cause, value or None)
+            self.findings.wrong(requirement, f"{path}.identifier.value", cause, value or None)
         return prefixed_structure(value) or None
 
 

@@ -1,9 +1,9 @@
-"""What the SAS core understands of an editor's answer (INT_R01, INT_R04, SOS Médecins). Pure; never raises.
+"""Reads an editor's answer to a slot search (INT_R01, INT_R04, SOS Médecins) for the SAS core. Pure; never raises.
 
-Liberal: a bad entry loses only itself, a curable defect (an id without prefix, a phone in another form, a date without
-offset, a consultation type sent as text) is cured; each cause gives a Finding with the requirement that it fails, whose
-path names the resource in which the fault is. Only an answer that cannot be read as JSON is lost whole. The lists are
-those of the guide's recurrent errors. Whether a slot answers the query is the caller's to say.
+It is tolerant: a bad entry is dropped alone, and a defect that can be repaired is (an id without prefix, a phone in
+another form, a date without offset, a consultation type sent as text). Each cause gives a Finding with the requirement
+that it fails, whose path names the resource with the fault. Only an answer that cannot be read as JSON is lost whole.
+The defects are those of the guide's list of recurrent errors. Whether a slot answers the query is the caller's matter.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ANSWER = Limits(octets=64 << 20, elements=500_000)
 
 
 def read_bundle(body: bytes) -> Reading:
-    """Understand the body of a 200. A body that is no Bundle, or no JSON within the limits, gives no slots and one
+    """Read the body of a 200. A body that is no Bundle, or no JSON within the limits, gives no slots and one
     finding R01-13 whose path is `Bundle`. Large bodies take long: not in an event loop."""
     try:
         check_size(body, ANSWER)
@@ -57,21 +57,21 @@ class _Reader:
     def read(self, bundle: Node) -> Reading:
         """`bundle`: its entries are still octets."""
         entries = []
-        for path, octets in entries_of(bundle, self._held.told):
+        for path, octets in entries_of(bundle, self._held.findings):
             entry = read_json(octets, RESOURCE, repeated=True)
             if isinstance(entry, dict):
                 entries.append((path, text_of(entry, "fullUrl"), entry.get("resource")))
             else:
-                self._held.told.wrong("R01-13", path, "an entry is {} instead of an object", entry)
+                self._held.findings.wrong("R01-13", path, "an entry is {} instead of an object", entry)
         slots = self.sort(entries)
         return self.finish(bundle, [*map(self.slot, slots)])
 
     def finish(self, bundle: Node, slots: Sequence[FreeSlot | None]) -> Reading:
         """The answer understood; `slots`: what became of each Slot of it."""
         for path, wanted, value in mistyped(bundle, BUNDLE, "Bundle"):
-            self._held.told.wrong("R01-13", path, f"{element(path)} is {{}} instead of {wanted}", value)
+            self._held.findings.wrong("R01-13", path, f"{element(path)} is {{}} instead of {wanted}", value)
         if bundle.get("type") != "searchset":
-            self._held.told.wrong("R01-14", "Bundle.type", "{} instead of searchset", bundle.get("type"))
+            self._held.findings.wrong("R01-14", "Bundle.type", "{} instead of searchset", bundle.get("type"))
         further = (text_of(link, "url") for _, link in nodes_of(bundle, "link", "") if _is_next(link))
         following = next(further, None) or None  # an empty URL leads nowhere
         total = bundle.get("total")
@@ -79,8 +79,8 @@ class _Reader:
         found = [slot for slot in slots if slot is not None]
         reading = Reading(found, [], whole, following, len(slots), self._held.count_schedules())
         if following is None and total not in reading.totals:
-            self._held.told.wrong("R01-13", "Bundle.total", f"{{}}, but there are {len(slots)} slots", total)
-        reading.findings.extend(self._held.told.all())
+            self._held.findings.wrong("R01-13", "Bundle.total", f"{{}}, but there are {len(slots)} slots", total)
+        reading.findings.extend(self._held.findings.all())
         return reading
 
     def agenda(self, reference: str) -> tuple[str, Agenda] | None:

@@ -24,7 +24,7 @@ class ScheduleReader:
     def _read(self, key: str) -> Agenda:
         schedule = self._held.resources.get(key)
         if schedule is None:
-            self._held.told.wrong("R01-12", key, "the Schedule is not in the answer")
+            self._held.findings.wrong("R01-12", key, "the Schedule is not in the answer")
             return Agenda()
         actors = [
             self._held.resources.get(reference_of(actor), NOTHING) for _, actor in nodes_of(schedule, "actor", key)
@@ -41,7 +41,7 @@ class ScheduleReader:
         person = kinds.keys() & {"Practitioner", "PractitionerRole"}
         if not person or reference_of(kinds["Location"].get("managingOrganization")):
             return True
-        self._held.told.wrong(
+        self._held.findings.wrong(
             "R01-42", f"{key}.actor", "a Location beside the person: its place is in the PractitionerRole"
         )
         return False
@@ -52,8 +52,8 @@ class ScheduleReader:
             ("R01-19", "PractitionerRole", role),
         ):
             if not actor:
-                self._held.told.wrong(requirement, f"{key}.actor", f"the {kind} is not in the answer")
-        if not practitioner and role:  # the role may still say who
+                self._held.findings.wrong(requirement, f"{key}.actor", f"the {kind} is not in the answer")
+        if not practitioner and role:  # the role may refer to the practitioner
             practitioner = self._held.resources.get(reference_of(role.get("practitioner")), NOTHING)
         name = next((name for _, name in nodes_of(practitioner, "name", "")), NOTHING)
         given = name.get("given")
@@ -79,9 +79,9 @@ class ScheduleReader:
             if identifier.get("system") != SYSTEM_PERSON or not value:
                 continue
             if prefixed_person(value) != value:
-                self._held.told.wrong("R01-17", f"{path}.value", "{} lacks its prefix", value)
+                self._held.findings.wrong("R01-17", f"{path}.value", "{} lacks its prefix", value)
             return prefixed_person(value)
-        self._held.told.wrong("R01-16", f"{name}.identifier", "no national id")
+        self._held.findings.wrong("R01-16", f"{name}.identifier", "no national id")
         return None
 
     def _phone(self, owner: Node) -> str | None:
@@ -91,7 +91,7 @@ class ScheduleReader:
                 continue
             national = national_phone(value[:LONGEST_TEXT])
             if national != value:
-                self._held.told.wrong("R01-35", f"{path}.value", "{} has not the form +33…", value)
+                self._held.findings.wrong("R01-35", f"{path}.value", "{} has not the form +33…", value)
             return national
         return None
 
@@ -102,7 +102,7 @@ class ScheduleReader:
         for path, each in nodes_of(role, "contained", name):
             if each.get("resourceType") == "Location" and text_of(each, "id") in wanted:
                 return self._address(each, path)
-        self._held.told.wrong("R01-22", f"{name}.contained", "the Location is not in the PractitionerRole")
+        self._held.findings.wrong("R01-22", f"{name}.contained", "the Location is not in the PractitionerRole")
         return None
 
     def _address(self, location: Node, path: str) -> SlotPlace:
@@ -111,10 +111,10 @@ class ScheduleReader:
         postal_code, city = text_of(address, "postalCode"), text_of(address, "city")
         for requirement, name, value in (("R01-38", "line", line), ("R01-39", "city", city)):
             if not value:
-                self._held.told.wrong(requirement, f"{path}.address.{name}", f"an address without {name}")
+                self._held.findings.wrong(requirement, f"{path}.address.{name}", f"an address without {name}")
         if len(postal_code) != 5 or not (postal_code.isascii() and postal_code.isdigit()):
             cause = "the postal code is {} instead of five digits"
-            self._held.told.wrong("R01-40", f"{path}.address.postalCode", cause, postal_code or None)
+            self._held.findings.wrong("R01-40", f"{path}.address.postalCode", cause, postal_code or None)
         own = next((text_of(identifier, "value") for _, identifier in nodes_of(location, "identifier", path)), "")
         return SlotPlace(line, postal_code[:LONGEST_TEXT], city[:LONGEST_TEXT], own[:LONGEST_TEXT])
 
@@ -123,12 +123,12 @@ class ScheduleReader:
         organization = self._held.resources.get(reference_of(location.get("managingOrganization")))
         sos = None
         if organization is None:
-            self._held.told.wrong("SOS-6", f"{path}.managingOrganization", "the Organization is not in the answer")
+            self._held.findings.wrong("SOS-6", f"{path}.managingOrganization", "the Organization is not in the answer")
         else:
             siret = self._held.structure(organization, self._held.name(organization), "SOS-6")
             sos = (siret, text_of(organization, "name")[:LONGEST_TEXT]) if siret else None
         if not text_of(location, "name"):
-            self._held.told.wrong("SOS-5", f"{path}.name", "a Location without a name")
+            self._held.findings.wrong("SOS-5", f"{path}.name", "a Location without a name")
         return Agenda(
             phone=self._phone(location), place=self._address(location, path), sos=sos,
             site=text_of(location, "name")[:LONGEST_TEXT] or None,

@@ -1,4 +1,4 @@
-"""Reads a Slot of an editor's answer in detail, and says what is wrong with it. Pure; never raises."""
+"""Reads a Slot of an editor's answer in detail, with findings. Pure; never raises."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class SlotReader:
         path = self._held.name(slot)
         self._held.check_types(slot)
         if slot.get("status") != "free":
-            self._held.told.wrong("R01-10", f"{path}.status", "{} instead of free", slot.get("status"))
+            self._held.findings.wrong("R01-10", f"{path}.status", "{} instead of free", slot.get("status"))
             return None
         start, end = (self._instant(slot, key, path) for key in ("start", "end"))
         schedule = self._held.resolve(slot.get("schedule"), "Schedule", f"{path}.schedule", "R01-12")
-        if start is None or end is None or schedule is None or self._is_endless(slot, schedule, path):
+        if start is None or end is None or schedule is None or self._has_long_id(slot, schedule, path):
             return None
         if not start < end:
-            self._held.told.wrong("R01-11", f"{path}.end", "not after the start")
+            self._held.findings.wrong("R01-11", f"{path}.end", "not after the start")
             return None
         types, reasons = self._types(slot, path)
         walkin, comment = self._booking(slot, path)
@@ -50,36 +50,36 @@ class SlotReader:
         )  # fmt: skip
 
     def terms(self, slot: Node) -> Terms | None:
-        """What a Slot has in common with others of its kind; None, and nothing told, when something is wrong."""
-        before, self._held.told = self._held.told, Findings()
+        """What a Slot has in common with others of its kind; None, without a finding, when something is wrong."""
+        before, self._held.findings = self._held.findings, Findings()
         self._held.check_types(slot)
         types, reasons = self._types(slot, "")
         cpts = self._cpts(slot, "")
         codes = {text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "appointmentType"), "coding", "")}
         visibilities = self._visibilities(slot, "")
-        wrong, self._held.told = len(self._held.told), before
+        wrong, self._held.findings = len(self._held.findings), before
         if wrong or not codes & {nos.ROUTINE, nos.WALKIN}:
             return None
         return Terms(visibilities, types, reasons, _specialties(slot), nos.WALKIN in codes, cpts)
 
-    def _is_endless(self, slot: Node, schedule: str, path: str) -> bool:
-        """True for ids that nobody could show or send back."""
-        endless = max(len(text_of(slot, "id")), len(schedule.partition("/")[2])) > LONGEST_ID
-        if endless:
-            self._held.told.wrong(
+    def _has_long_id(self, slot: Node, schedule: str, path: str) -> bool:
+        """True, with a finding, when the id of the Slot or of its Schedule exceeds LONGEST_ID."""
+        too_long = max(len(text_of(slot, "id")), len(schedule.partition("/")[2])) > LONGEST_ID
+        if too_long:
+            self._held.findings.wrong(
                 "R01-9", f"{path}.id", f"an id of over {LONGEST_ID} characters, its own or its Schedule's"
             )
-        return endless
+        return too_long
 
     def _instant(self, slot: Node, key: str, path: str) -> datetime | None:
         text = text_of(slot, key)
         try:
             instant = parse_datetime(text)
         except (ValueError, OverflowError):
-            self._held.told.wrong("R01-11", f"{path}.{key}", f"{key} is {{}} instead of an instant", slot.get(key))
+            self._held.findings.wrong("R01-11", f"{path}.{key}", f"{key} is {{}} instead of an instant", slot.get(key))
             return None
         if len(text) != 29:  # YYYY-MM-DDThh:mm:ss.sss+hh:mm
-            self._held.told.wrong("R01-45", f"{path}.{key}", "{} has not three decimals and an offset", text)
+            self._held.findings.wrong("R01-45", f"{path}.{key}", "{} has not three decimals and an offset", text)
         return instant
 
     def _visibilities(self, slot: Node, path: str) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class SlotReader:
         if unknown or not codes:
             requirement = "R01-46" if unknown else "R01-23"
             cause = "{} instead of " + ", ".join(nos.VISIBILITIES)
-            self._held.told.wrong(requirement, f"{path}.meta.security", cause, ", ".join(codes) or None)
+            self._held.findings.wrong(requirement, f"{path}.meta.security", cause, ", ".join(codes) or None)
         return tuple(code for code in codes if code in nos.VISIBILITIES)
 
     def _types(self, slot: Node, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -99,7 +99,7 @@ class SlotReader:
         for where, concept in nodes_of(slot, "serviceType", path):
             text = text_of(concept, "text")
             if text in nos.CONSULTATIONS:
-                self._held.told.wrong("R01-24", f"{where}.text", "the consultation type {} as text", text)
+                self._held.findings.wrong("R01-24", f"{where}.text", "the consultation type {} as text", text)
                 types[text] = None
             elif text:
                 reasons[self._short(text, where)] = None
@@ -108,11 +108,11 @@ class SlotReader:
                 if system == nos.CONSULTATION and code in nos.CONSULTATIONS:
                     types[code] = None
                 elif system not in _ESTABLISHMENTS:
-                    self._held.told.wrong("R01-48", place, "{} is no consultation type", f"{system}|{code}")
+                    self._held.findings.wrong("R01-48", place, "{} is no consultation type", f"{system}|{code}")
                     if label := text_of(coding, "display"):
                         reasons[self._short(label, place)] = None
         if len(reasons) > MOST_REASONS:
-            self._held.told.wrong(
+            self._held.findings.wrong(
                 "R01-41", f"{path}.serviceType", f"more than {MOST_REASONS} reasons: the others are left out"
             )
         return tuple(types), tuple(reasons)[:MOST_REASONS]
@@ -122,12 +122,12 @@ class SlotReader:
         comment = text_of(slot, "comment") or None
         if not set(codes) & {nos.ROUTINE, nos.WALKIN}:
             cause = f"{{}} instead of {nos.ROUTINE} or {nos.WALKIN}"
-            self._held.told.wrong("R01-49", f"{path}.appointmentType", cause, ", ".join(codes) or None)
+            self._held.findings.wrong("R01-49", f"{path}.appointmentType", cause, ", ".join(codes) or None)
         walkin = nos.WALKIN in codes or (nos.ROUTINE not in codes and comment is None)
         if comment is None and not walkin:
-            self._held.told.wrong("R01-25", f"{path}.comment", "a bookable slot without its booking URL")
+            self._held.findings.wrong("R01-25", f"{path}.comment", "a bookable slot without its booking URL")
         elif comment is not None and not _is_page(comment):
-            self._held.told.wrong("R01-25", f"{path}.comment", "{} is no URL of a page", comment)
+            self._held.findings.wrong("R01-25", f"{path}.comment", "{} is no URL of a page", comment)
             comment = None
         return walkin, comment
 
@@ -148,18 +148,18 @@ class SlotReader:
                 found |= self._organization(self._held.resources.get(service), service)
         seen = any(text_of(coding, "code") == "CPTS" for _, coding in nodes_of(node_of(slot, "meta"), "security", path))
         if seen and not named:
-            self._held.told.wrong("R04-2", f"{path}.serviceType", "seen by CPTS, but by none that it names")
+            self._held.findings.wrong("R04-2", f"{path}.serviceType", "seen by CPTS, but by none that it names")
         return tuple(found.items())
 
     def _organization(self, service: Node | None, path: str) -> dict[str, str]:
         """FINESS and name of the Organization behind a HealthcareService."""
         if service is None:
-            self._held.told.wrong("R04-2", path, "the HealthcareService is not in the answer")
+            self._held.findings.wrong("R04-2", path, "the HealthcareService is not in the answer")
             return {}
         key = self._held.resolve(service.get("providedBy"), "Organization", f"{path}.providedBy", "R04-3")
         organization = self._held.resources.get(key or "")
         if organization is None:
-            self._held.told.wrong("R04-3", f"{path}.providedBy", "the Organization is not in the answer")
+            self._held.findings.wrong("R04-3", f"{path}.providedBy", "the Organization is not in the answer")
             return {}
         finess = self._held.structure(organization, self._held.name(organization), "R04-4")
         return {finess: text_of(organization, "name")[:LONGEST_TEXT]} if finess else {}
@@ -167,7 +167,7 @@ class SlotReader:
     def _short(self, text: str, path: str) -> str:
         """What is kept of a reason."""
         if len(text) > LONGEST_TEXT:
-            self._held.told.wrong("R01-41", path, f"a reason of over {LONGEST_TEXT} characters is cut")
+            self._held.findings.wrong("R01-41", path, f"a reason of over {LONGEST_TEXT} characters is cut")
         return text[:LONGEST_TEXT]
 
 

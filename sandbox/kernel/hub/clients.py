@@ -1,9 +1,9 @@
-"""Clients of the hub: its own id as one, and those that were added while it runs, or are taken away again, as
-switches of the World.
+"""Clients of the hub: which ids are usable, and the switches of the World by which clients are added and removed while
+it runs.
 
 hub:client:<client id>     name of the software behind it, may be empty
-hub:format:<client id>     `xml`: it receives XML; there is none for those that receive JSON
-hub:leaving:<client id>    a word that is new each time: its queues are to go, and the hub tells under it how that went
+hub:format:<client id>     `xml`: it receives XML; absent for those that receive JSON
+hub:leaving:<client id>    its queues are to be deleted; the value is new each time, and names the hub's report of it
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONGEST_NAME = 80
 
 
 def usable_client_id(text: str) -> bool:
-    """Can this be the id of a client of the health domain, and not of the hub itself?
+    """True for an id that a client of the health domain may have; the hub's own is none.
 
     >>> usable_client_id("fr.health.samu750"), usable_client_id("fr.fire.nexsis")
     (True, False)
@@ -36,22 +36,22 @@ def why_not(text: str) -> str:
 
 
 def switch_of(client_id: str) -> str:
-    """The switch that says that there is such a client."""
+    """The switch that adds this client."""
     return _PREFIX + client_id
 
 
 def format_switch(client_id: str) -> str:
-    """The switch that says in which form this client receives messages."""
+    """The switch with the form in which this client receives messages."""
     return _FORMAT + client_id
 
 
 def leaving_switch(client_id: str) -> str:
-    """The switch that says that this client is to be taken away."""
+    """The switch that removes this client."""
     return _LEAVING + client_id
 
 
 def leaving_clients(switches: Mapping[str, str]) -> dict[str, str]:
-    """The word by client id."""
+    """The clients to be removed: the value of the switch by client id."""
     return {key.removeprefix(_LEAVING): value for key, value in switches.items() if key.startswith(_LEAVING)}
 
 

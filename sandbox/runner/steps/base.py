@@ -1,4 +1,4 @@
-"""What every step of a scenario is: its YAML form, its title, and what it does on the running sandbox."""
+"""The base class of the steps of a scenario: YAML form, title, and what the step does on the running sandbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.runner.stage import Stage
 
 
 class BaseStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do"):
-    """One step. Its tag is the verb in YAML (`do: login`), its fields are what else YAML may say."""
+    """One step. Its tag is the verb in YAML (`do: login`), its fields are the other keys of the step."""
 
     def title(self) -> str:
         """The step's heading in the report, in French."""

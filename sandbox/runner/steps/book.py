@@ -81,7 +81,7 @@ async def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, An
 
 
 def _cards_of(stage: Stage) -> list[dict[str, Any]]:
-    """The cards of the sandbox's own editors: nobody knows what the pages of an external one look like."""
+    """The cards of the sandbox's own editors: the pages of an external one are unknown."""
     slugs = {editor["slug"] for editor in stage.hosted()}
     return [card for card in stage.learnt.cards if card["editor"] in slugs]
 

@@ -1,4 +1,4 @@
-"""What several steps need: booked appointments by name, forms on a page, waiting for an answer, French words."""
+"""Functions for several steps: booked appointments by name, forms on a page, waiting for an answer, French words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`do: mark`: what became of an appointment, told on the editor's pages."""
+"""`do: mark`: an appointment is honoured, not honoured or cancelled on the editor's pages."""
 
 from __future__ import annotations
 
