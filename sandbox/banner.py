@@ -1,11 +1,12 @@
-"""What `sas-sandbox up` prints: what it opens to the network, if anything, and once everything answers who listens
-where, the accounts, three commands to copy."""
+"""What `sas-sandbox up` prints: the ports that it opens to the network, if any; once everything answers, who listens
+where, the demonstration accounts and three commands to copy."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,17 @@ def opened(settings: Settings, token_file: Path) -> list[str]:
 
 
 def quoted(word: str) -> str:
-    """A word of a command as the person's shell wants it."""
+    """A word of a command, quoted for the shell of this system."""
     return shlex.quote(word) if POSIX else subprocess.list2cmdline([word])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A start in numbers: seconds, memory in MiB (None where the system does not tell), processes."""
+
+    seconds: float
+    memory: float | None
+    processes: int
 
 
 def banner(
@@ -80,19 +90,17 @@ def banner(
     data_dir: Path,
     *,
     program: str,
-    seconds: float,
-    memory: float | None,
-    processes: int,
+    measured: Measured,
     open_to: Sequence[str] = (),
 ) -> str:
-    """The text, from endpoints.json (absolute certificate paths) and what was measured. `program`: how to call us;
-    `open_to`: what `opened` says."""
+    """The text, from endpoints.json (absolute certificate paths). `program`: the command with which this one was
+    called; `open_to`: the lines of `opened`."""
     sas, control = document["sas"], document["control"]
-    used = "" if memory is None else f", {memory:.0f} Mio (Pss)"
-    where = "un processus" if processes == 1 else f"{processes} processus"
+    used = "" if measured.memory is None else f", {measured.memory:.0f} Mio (Pss)"
+    where = "un processus" if measured.processes == 1 else f"{measured.processes} processus"
     lines = [
         "",
-        f"  sas-sandbox {document['version']} — prêt en {seconds:.1f} s{used}, {where}",
+        f"  sas-sandbox {document['version']} — prêt en {measured.seconds:.1f} s{used}, {where}",
         f"  heure du bac à sable : {document['now']}    graine : {document['seed']}",
         "",
         _row("Plateforme SAS", sas["ui"], f"FHIR {sas['fhir']}"),

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _is_unread() -> bool:
-    """Has whoever read our output left (`| head`)? Then nothing more is written to it."""
+    """True when the reader of our output is gone (`| head`): nothing more is written then."""
     if not POSIX:
         return False
     output = select.poll()
@@ -149,7 +149,7 @@ SETTING_FLAGS = (
 def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     from sandbox import ecosystem  # the help must not wait for these
-    from sandbox.banner import banner, memory_mib, opened
+    from sandbox.banner import Measured, banner, memory_mib, opened
     from sandbox.ground import TOKEN_FILE, open_lines, prepare
 
     settings = settings_of(options, *SETTING_FLAGS)
@@ -166,9 +166,7 @@ def _up(options: argparse.Namespace) -> int:
             document,
             settings.data,
             program=program(),
-            seconds=seconds,
-            memory=memory,
-            processes=len(pids),
+            measured=Measured(seconds, memory, len(pids)),
             open_to=open_to,
         )
         print(text, flush=True)

@@ -29,7 +29,7 @@ from sandbox.net.context import Context, Service
 from sandbox.net.descriptors import raise_limit
 from sandbox.net.link import LINE_LIMIT, Link, MemoryLink, SocketLink
 from sandbox.population.load import kept_population
-from sandbox.population.residents import Residents
+from sandbox.population.reloadable import ReloadablePopulation
 from sandbox.tasks import kept_by
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def wall() -> float:
 
 
 def preload() -> None:
-    """Import every room: once in the supervisor, so that the roles share the pages."""
+    """Import every role: once in the supervisor, so that the roles share the pages."""
     for room in ROOMS.values():
         importlib.import_module(room)
 
@@ -77,13 +77,13 @@ def role_context(ground: Ground) -> Context:
     world = WorldView(World(clock=ground.clock))
     clock = Clock(wall, ground.clock)
 
-    residents = Residents(ground.population)
+    population = ReloadablePopulation(ground.population)
 
     def follow(revision: World) -> None:
         clock.setting = revision.clock
         there = kept_population(ground.settings, revision.population) if revision.population else ground.population
-        if there is not residents.current:
-            residents.take(there)
+        if there is not population.current:
+            population.replace(there)
 
     world.watch(follow)
     return Context(
@@ -92,7 +92,7 @@ def role_context(ground: Ground) -> Context:
         clock=clock,
         journal=Journal(),
         entropy=Entropy(os.urandom),
-        population=residents,
+        population=population,
         sockets=ground.sockets,
         pki=ground.pki,
         master_secret=ground.master_secret,

@@ -34,11 +34,11 @@ from sandbox.config import (
 from sandbox.control.observability import endpoints
 from sandbox.data_stores import require_readable
 from sandbox.files import POSIX, read_at, try_lock, write_at
-from sandbox.hub.clients import client_ids
 from sandbox.kernel.clock import as_of, parse_datetime
 from sandbox.kernel.errors import UsageError
 from sandbox.kernel.hub.clients import HUB_ID, usable_client_id, why_not
 from sandbox.kernel.world import ClockSetting
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import admin_token
 from sandbox.pki.authority import ALWAYS, Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject
@@ -78,7 +78,7 @@ class Ground:
     lock: int = -1
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release ports and lock."""
         for sock in self.sockets.values():
             sock.close()
         if self.lines is not None:
@@ -98,7 +98,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     clock = _clock(settings, wall)
     _check_ready_file(settings)
     population = load_population(settings)
-    registered_clients(settings, population.editors.values(), str)  # raises what is wrong with them
+    registered_clients(settings, population.editors.values(), str)  # raises UsageError for wrong ones
     tell_apart(settings, population)
     data = settings.data
     lock = _claim(data)
@@ -107,7 +107,7 @@ def prepare(settings: Settings, wall: Callable[[], float]) -> Ground:
     except UsageError:
         os.close(lock)
         raise
-    endpoints.remove(data, settings.ready_file)  # what a killed sandbox left: nobody may start from it
+    endpoints.remove(data, settings.ready_file)  # left by a killed sandbox: commands must not use it
     try:
         sockets = _bind_all(settings)
     except UsageError:
@@ -162,7 +162,7 @@ def write_token(data: Path, token: str) -> None:
 
 
 def tell_apart(settings: Settings, population: Population) -> None:
-    """Certificates tell who calls: no external editor may have the CN and OU of somebody else. Raises UsageError."""
+    """Certificates tell callers apart: an external editor has a CN and OU of its own. Raises UsageError."""
     _tell_clients_apart(settings, population)
     rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
     taken = {(sas_subject().cn, sas_subject().ou): "sas"}
@@ -174,7 +174,7 @@ def tell_apart(settings: Settings, population: Population) -> None:
 
 
 def _tell_clients_apart(settings: Settings, population: Population) -> None:
-    """Client ids tell who reads which queue: none is two things. Raises UsageError."""
+    """Queues belong to client ids: no id may stand for two clients. Raises UsageError."""
     for at, row in enumerate(settings.external_lrms):
         if not usable_client_id(row.client_id):
             raise settings.error(f"$.external_lrms[{at}].client_id", why_not(row.client_id))
@@ -232,7 +232,7 @@ def _alive(pid: str) -> bool:
 
 
 def _bind_all(settings: Settings) -> dict[int, socket.socket]:
-    """All ports, listening at once: nobody else gets one, and early clients wait instead of failing."""
+    """All ports, bound at once: no other program gets one, and early clients wait instead of failing."""
     unused = {AMQP if settings.mtls else AMQPS} if settings.hub_broker == EMBEDDED else {AMQP, AMQPS}
     offsets = [offset for offset in PORT_NAMES if offset not in unused]
     bound: dict[int, socket.socket] = {}
@@ -249,7 +249,7 @@ def _bind_all(settings: Settings) -> dict[int, socket.socket]:
 def _bind(settings: Settings, offset: int) -> socket.socket:
     port = settings.port(offset)
     sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
-    if POSIX:  # on Windows this would take the port of somebody who listens
+    if POSIX:  # on Windows this would take a port on which another program listens
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == socket.AF_INET6 and is_unspecified(settings.host):
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses: those of IPv4 too

@@ -34,7 +34,7 @@ class Keeper:
         return "; ".join(f"{name}: {reason}" for name, reason in self._down.items())
 
     def health(self) -> dict[str, object]:
-        """What a role tells of its tasks; nothing when none ever failed."""
+        """The failed tasks for a role's report; empty when none ever failed."""
         return {"restarted": dict(self.restarts)} if self.restarts else {}
 
     async def run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

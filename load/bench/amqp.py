@@ -45,13 +45,10 @@ from sandbox.hub.app import Hub
 from sandbox.hub.clients import Clients
 from sandbox.hub.embedded.messages import MessageLog
 from sandbox.hub.topology import add_virtual_host
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.context import Context
-from tests.wire.amqp import rabbit
+from tests.support.contexts import make_context
+from tests.support.hub import rabbit
 
 VHOST, PLATFORM, SAMU, DISPATCHER = "15-15_v2.0", "fr.health.test.ptfsas", "fr.health.samu330", "hub.dispatcher"
 TTL_MS = 86_400_000
@@ -224,15 +221,10 @@ class Bare:
 def _hub(directory: str, sock: socket.socket) -> Hub:
     population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
     return Hub(
-        Context(
-            settings=Settings(data_dir=directory, mtls=False, vhost=VHOST),
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
-            entropy=Entropy(os.urandom),
+        make_context(
+            Settings(data_dir=directory, mtls=False, vhost=VHOST),
             population=population,
             sockets={AMQP: sock},
-            pki=None,
             master_secret=MASTER,
         )
     )

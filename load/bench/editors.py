@@ -23,7 +23,8 @@ from load.bench.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import Settings
 from sandbox.editor.agenda import Agenda
-from sandbox.editor.fhir.slots import Desk, answer_schedules, answer_slots
+from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.kernel.clock import PARIS, Clock, as_of
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import AgendaTemplate, ConsultationSite, Editor, Place, Practitioner, SosAssociation
@@ -72,7 +73,7 @@ def people(editors: int) -> Population:
         regulators=base.regulators,
         examples={},
     )
-    return Population(base.seed, personas, base._recipe)
+    return Population(base.seed, personas, base.procedural.recipe)
 
 
 def frozen_clock() -> Clock:
@@ -146,8 +147,10 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
     """What is answered to a request target, kept from the first time."""
     population = people(editors)
     clock = frozen_clock()
-    desks = {
-        slug: Desk(editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u")
+    servers = {
+        slug: FhirServer(
+            editor, population, Agenda(population, editor, clock), clock, f"http://e/{slug}/fhir", "http://e/u"
+        )
         for slug, editor in population.editors.items()
     }
 
@@ -155,7 +158,7 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
     def answer(target: bytes) -> bytes:
         path, _, query = target.decode().partition("?")
         made = answer_slots if path.endswith("Slot") else answer_schedules
-        body = made(desks[path.split("/")[1]], query)
+        body = made(servers[path.split("/")[1]], query)
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/fhir+json\r\ncontent-length: %d\r\n\r\n"
         return head % len(body) + body
 

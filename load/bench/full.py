@@ -26,8 +26,8 @@ from sandbox.kernel.model import Appointment
 from sandbox.population.load import load_population
 from sandbox.population.people import Population, persona_key
 from sandbox.sas.orientations import appointments
-from sandbox.sas.orientations.l02.ledger import Ledger
-from sandbox.sas.orientations.l02.life import ACKNOWLEDGED, DUE, PUBLISHED, Event, Tracked
+from sandbox.sas.orientations.l02.message_table import MessageTable
+from sandbox.sas.orientations.l02.states import ACKNOWLEDGED, DUE, PUBLISHED, L02Message, StateChange
 from sandbox.sas.orientations.lifecycle import appointment_id, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, encode
 from sandbox.store.embedded.tables import open_store
@@ -90,7 +90,7 @@ def _filled() -> Path:
 async def _fill(path: Path) -> None:
     store = open_store(path)
     clock = Clock(time.time)
-    ledger = Ledger(store, "fr.health.test.ptfsas", clock)
+    ledger = MessageTable(store, "fr.health.test.ptfsas", clock)
     records = _records(load_population(Settings(preset="minimal")), clock)
     for _ in range(COUNT // _AT_ONCE):
         writes: list[Put | Delete] = []
@@ -128,9 +128,9 @@ def _records(population: Population, clock: Clock) -> Iterator[AppointmentRecord
         )
 
 
-def _acknowledged(distribution_id: str, now: datetime) -> Tracked:
+def _acknowledged(distribution_id: str, now: datetime) -> L02Message:
     at = now.isoformat(timespec="milliseconds")
-    events = (Event(DUE, at), Event(PUBLISHED, at), Event(ACKNOWLEDGED, at, step="INTEGRE"))
-    return Tracked(
+    events = (StateChange(DUE, at), StateChange(PUBLISHED, at), StateChange(ACKNOWLEDGED, at, step="INTEGRE"))
+    return L02Message(
         distribution_id=distribution_id, state=ACKNOWLEDGED, events=events, version=1, recipient="fr.health.samu330"
     )

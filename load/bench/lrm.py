@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import socket
 import tempfile
 import time
@@ -31,17 +30,14 @@ from sandbox import ecosystem
 from sandbox.config import AMQP, Settings
 from sandbox.edxl import build
 from sandbox.hub.app import Hub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.lrm.consumer import UNDER_WAY, Consumer
-from sandbox.lrm.ledger import Ledger
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.lrm.ledger.ledger import Ledger
+from sandbox.lrm.messages.consumer import UNDER_WAY, Consumer
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
-from sandbox.population.load import load_population
 from sandbox.store.embedded.log import Log
 from sandbox.store.embedded.tables import open_store
+from tests.support.contexts import make_context
 
 VARIANTS = ("bare", "lrm")
 MESSAGES, VERSIONS = 20_000, 5  # in all, and per appointment: a creation, then updates
@@ -100,17 +96,7 @@ async def _serve(directory: Path, pipe: Connection) -> int:
 
 def _context(directory: Path, port: int, sockets: dict[int, socket.socket]) -> Context:
     settings = Settings(data_dir=str(directory), mtls=False, preset="minimal", port_base=port - AMQP)
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(time.time),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets=sockets,
-        pki=None,
-        master_secret=b"b" * 32,
-    )
+    return make_context(settings, sockets=sockets)
 
 
 class _Counting(AmqpClient):
@@ -210,7 +196,7 @@ async def _lrm(context: Context, hub: _Counting, samu: str, directory: Path, cou
 
 
 def _verify(ledger: Ledger, count: int) -> None:
-    orientations = list(ledger.orientations())
+    orientations = list(ledger.orientations.all())
     for orientation in orientations:
         versions = [change.distribution_id.rpartition("-")[2] for change in orientation.history]
         if versions != [str(version) for version in range(VERSIONS)]:

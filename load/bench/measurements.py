@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load.bench import amqp, full, hub_memory, lrm, r01, r03, search, soak, startup, validation
+from load.bench import amqp, full, hub_memory, lrm, r01, r03, search, soak, startup, store, validation
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,27 @@ MEASUREMENTS = (
         full.start,
         (Ratio("borne / taken", "borne", "taken"),),
         unit="s",
+    ),
+    Measurement(
+        "store",
+        "Embedded store and sqlite3 (WAL, synchronous=FULL): durable writes of 440 octets, 1 and 64 callers",
+        store.rate,
+        (
+            Ratio("one caller, ours / sqlite3", "ours, alone", "sqlite3, alone", 0.5),
+            Ratio("64 callers, ours / sqlite3", "ours, together", "sqlite3, together", 0.5),
+            Ratio("64 callers, by the processor's time", "ours, together by cpu", "sqlite3, together by cpu", 0.6),
+        ),
+    ),
+    Measurement(
+        "store-held",
+        "Embedded store and sqlite3 with 200,000 rows: start, memory, a read",
+        store.held,
+        (
+            Ratio("a read, sqlite3's time / ours", "sqlite3, µs a read", "ours, µs a read", 5.0),
+            Surplus("memory of ours over that of sqlite3, MiB", "ours, MiB", "sqlite3, MiB", 200),
+            Surplus("start of ours over that of sqlite3, s", "ours, s", "sqlite3, s", 4.0),
+        ),
+        unit="",
     ),
     Measurement(
         "search",

@@ -23,7 +23,6 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import random
 import socket
 import ssl
@@ -43,20 +42,19 @@ from sandbox import ecosystem
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, Settings
 from sandbox.editor.agenda import Agenda
 from sandbox.editor.app import build
-from sandbox.editor.fhir.agenda_cache import CachedAgenda, file_of
-from sandbox.editor.fhir.slots import Desk, answer_slots
+from sandbox.editor.fhir.agenda_cache import CachedAgenda, cached_agenda_of
+from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.fhir.slots import answer_slots
 from sandbox.fhir.queries.search import slot_query
 from sandbox.fhir.slots import R01, Renderer
 from sandbox.kernel.clock import PARIS, Clock, as_of
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki, load_pki
 from sandbox.pki.subjects import editor_subject, sas_subject
 from sandbox.population.load import load_population
+from tests.support.contexts import make_context
 
 EDITOR = "agenda-azur"
 SETTINGS = Settings(practitioners=100_000)
@@ -215,23 +213,19 @@ def _context(directory: Path, pki: Pki | None, people: int) -> Context:
     sockets = {offset: socket.socket() for offset in (EDITORS_FHIR, EDITORS_UI)}
     for sock in sockets.values():
         sock.bind(("127.0.0.1", 0))
-    return Context(
-        settings=Settings(data_dir=str(directory), mtls=pki is not None, practitioners=people),
-        world=WorldView(),
+    return make_context(
+        Settings(data_dir=str(directory), mtls=pki is not None, practitioners=people),
         clock=Clock(time.time, as_of(SERVED_AT, time.time(), freeze=False)),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
         population=load_population(Settings(practitioners=people)),
         sockets=sockets,
         pki=pki,
-        master_secret=b"b" * 32,
     )
 
 
 def _raw(context: Context, variant: Variant) -> Listener:
     """The least that any server does: an answer of the editors' own, of middling length, made once."""
-    desk, ids, size = _desk(), _ids(variant.people), variant.size
-    answers = [answer_slots(desk, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
+    server, ids, size = _server(), _ids(variant.people), variant.size
+    answers = [answer_slots(server, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
     body = sorted(answers, key=len)[len(answers) // 2]
     headers = [(b"content-type", b"application/fhir+json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
 
@@ -334,29 +328,29 @@ def _exchange(connection: socket.socket, query: str, buffer: memoryview[int]) ->
 # What a slot costs
 
 
-def _desk() -> Desk:
+def _server() -> FhirServer:
     population, clock = load_population(SETTINGS), Clock(SERVED_AT.timestamp)
     editor = population.editors[EDITOR]
     agenda = Agenda(population, editor, clock)
-    return Desk(editor, population, agenda, clock, "https://127.0.0.1:8043/a/fhir", "http://127.0.0.1:8001/a")
+    return FhirServer(editor, population, agenda, clock, "https://127.0.0.1:8043/a/fhir", "http://127.0.0.1:8001/a")
 
 
 def _in_process() -> dict[str, list[float]]:
     """Per second of processor time, by turns: slots from nothing to their octets; renderings of a template alone."""
-    desk = _desk()
-    agenda, renderer, now = desk.agenda, desk.renderer, desk.clock.time()
+    server = _server()
+    agenda, renderer, now = server.agenda, server.renderer, server.clock.time()
     window = agenda.window(ASKED_FROM.timestamp(), ASKED_TO.timestamp(), now)
     ids = _ids(SETTINGS.practitioners)[-PEOPLE:]
-    files = [file_of(person) for each in ids if (person := desk.population.practitioner(each)) is not None]
+    files = [cached_agenda_of(person) for each in ids if (person := server.population.practitioner(each)) is not None]
     for file in files[: PEOPLE // 10]:
-        file.look(agenda, window, now)
+        file.refresh(agenda, window, now)
     template, values = _template(next(file for file in files if file.count), renderer)
     ecosystem.tune_collector()
     rates: dict[str, list[float]] = {"template": [], "slot": []}
     for at in range(PEOPLE // 10, PEOPLE, PEOPLE // 10):
         derived, started = 0, time.process_time()
         for file in files[at : at + PEOPLE // 10]:
-            file.look(agenda, window, now)
+            file.refresh(agenda, window, now)
             file.render(renderer, R01)
             derived += file.count
         rates["slot"].append(derived / (time.process_time() - started))
@@ -369,7 +363,7 @@ def _in_process() -> dict[str, list[float]]:
 
 def _template(file: CachedAgenda, renderer: Renderer) -> tuple[bytes, tuple[bytes, ...]]:
     """The whole entry of one slot as a bytes template, and what fills it."""
-    share = next(share for share in file.shares if share.count)
+    share = next(share for share in file.free if share.count)
     entry = file.only([share.cut(0, 1)]).render(renderer, R01)
     slot = json.loads(entry[1:])["resource"]
     said = [slot["id"], share.week.schedule, slot["start"], slot["end"]]

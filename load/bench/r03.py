@@ -31,18 +31,16 @@ from sandbox import ecosystem
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
 from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.clock import PARIS, Clock
-from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.server import Listener
 from sandbox.population.load import load_population
 from sandbox.sas.app import SasCore
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Delete, Put
+from tests.support.contexts import make_context
 
 VARIANTS = ("raw", "memory", "durable")
 CONNECTIONS = 64
@@ -186,17 +184,7 @@ async def raw(scope: Any, receive: Any, send: Any) -> None:
 
 def _context(directory: Path, sock: socket.socket) -> Context:
     settings = Settings(data_dir=str(directory), mtls=False, preset="minimal")
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(time.time),
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={SAS_FHIR: sock, SAS_UI: sock},
-        pki=None,
-        master_secret=b"b" * 32,
-    )
+    return make_context(settings, sockets={SAS_FHIR: sock, SAS_UI: sock})
 
 
 async def _load(port: int) -> float:

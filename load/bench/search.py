@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import statistics
 import tempfile
 import time
@@ -34,6 +33,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
+import msgspec
 import orjson
 from yarl import URL
 
@@ -41,19 +41,20 @@ from load.bench.editors import HUNG, LOT, NOW, Barest, barest, frozen_clock, peo
 from load.bench.r03 import pin
 from sandbox import ecosystem
 from sandbox.config import EDITORS_FHIR, Settings
-from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.population.people import Population
+from sandbox.sas.api.answers import page
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.editor_queries import association_queries, practitioner_queries
+from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found
-from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
-from sandbox.sas.search.run import document, run, whole
+from sandbox.sas.search.lots import lots, ordered
+from sandbox.sas.search.run import run, whole
+from tests.support.contexts import make_context
 
 DELAY_S = 0.05
 HUNG_TIMEOUT_S = 1.0
@@ -129,19 +130,11 @@ class _Bench:
     """A search's surroundings, and the bare client that asks the same."""
 
     def __init__(self, settings: Settings, population: Population) -> None:
-        context = Context(
-            settings=settings,
-            world=WorldView(),
-            clock=frozen_clock(),
-            journal=Journal(capacity=100),
-            entropy=Entropy(os.urandom),
-            population=population,
-            sockets={},
-            pki=None,
-            master_secret=b"b" * 32,
-        )
+        context = make_context(settings, clock=frozen_clock(), journal=Journal(capacity=100), population=population)
         self.http = HttpClient(context, "sas", "sas")
-        self.aggregator = Aggregator(context, self.http, Directory(population), SPECIALTIES)
+        directory = Directory(population)
+        editors = EditorSources(context, self.http, directory)
+        self.aggregator = Aggregator(directory, SPECIALTIES, [editors], settings)
         self.session = aiohttp.ClientSession()
         self._searches = 0
         self.criteria = read_criteria({"insee": "33063"}, self.aggregator.directory, SPECIALTIES, NOW)
@@ -179,7 +172,7 @@ class _Bench:
         results = await whole(self.criteria_of(self._searches), self.aggregator)
         assert not results.partial
         assert len(results.states) == len(self.urls)
-        orjson.dumps(document(results, SPECIALTIES))
+        msgspec.json.encode(page(results, SPECIALTIES))
 
     def criteria_of(self, number: int) -> Criteria:
         """The same search in another order."""
@@ -267,7 +260,7 @@ async def _last_card(bench: _Bench) -> float:
         started = last = time.perf_counter()
         seen: set[str] = set()
         async for event in run(bench.criteria_of(number), bench.aggregator):
-            cards = {card.id for card in event.cards if card.editor != HUNG} if isinstance(event, Found) else set()
+            cards = {card.id for card in event.cards if card.source != HUNG} if isinstance(event, Found) else set()
             if cards - seen:
                 seen |= cards
                 last = time.perf_counter()

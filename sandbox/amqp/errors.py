@@ -29,8 +29,8 @@ _CHANNEL_CODES = frozenset((311, 312, 403, 404, 405, 406))
 
 
 class ProtocolError(SandboxError):
-    """The client is at fault. `code`: reply code; `method`: (class id, method id) of the culprit, filled in by the
-    session when the one who raises it does not know."""
+    """An error of the client. `code`: reply code; `method`: (class id, method id) of the culprit, filled in by the
+    receiver when it is not known where the error is raised."""
 
     def __init__(self, code: int, detail: str, method: tuple[int, int] | None = None) -> None:
         super().__init__(f"{NAMES[code]} - {detail}")
@@ -55,7 +55,7 @@ def malformed_frame(kind: int, payload: bytes, problem: str) -> FrameError:
 
 
 def unexpected_frame(kind: int, payload: bytes) -> ProtocolError:
-    """505 for a frame that has no business where it came."""
+    """505 for a frame that is not allowed where it came."""
     return ProtocolError(505, _first_octets(kind, payload), (0, 0))
 
 

@@ -73,21 +73,22 @@ def _remove_client(options: argparse.Namespace) -> int:
 
 
 def _certificate(options: argparse.Namespace) -> dict[str, str]:
-    from sandbox.commands.pki import desk_of
-    from sandbox.pki.desk import name_of
+    from sandbox.commands.pki import certificate_service
+    from sandbox.pki.certificate_service import name_of
     from sandbox.pki.subjects import hub_client_subject
 
     out = options.out.absolute() if options.out else None
-    with desk_of(options, make=False) as desk:
-        name = desk.free_name(name_of(options.id))  # of a client that was there before, the former ones are taken
-        _, folder = desk.issue(name, hub_client_subject(options.id), (), out)
+    with certificate_service(options, make=False) as service:
+        name = service.free_name(name_of(options.id))  # of a client that was there before, the former ones are taken
+        _, folder = service.issue(name, hub_client_subject(options.id), (), out)
     return {kind: str(folder / f"{name}.{end}") for kind, end in (("cert", "pem"), ("key", "key"), ("p12", "p12"))}
 
 
 def _definitions(options: argparse.Namespace) -> int:
     from sandbox.ground import master_secret
-    from sandbox.hub.clients import client_ids, virtual_hosts
+    from sandbox.hub.clients import virtual_hosts
     from sandbox.hub.rabbitmq.definitions import definitions
+    from sandbox.net.amqp.hub_clients import client_ids
     from sandbox.net.context import derived_secret
     from sandbox.population.load import load_population
 

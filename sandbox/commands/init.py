@@ -163,7 +163,7 @@ class _Start:
                 raise UsageError(f"init: {self._out / name} exists: nothing is written over it (give another --out)")
 
     def _prepared(self, file: Path) -> dict[str, Any]:
-        """Certificates, made where need be, and what the sheet tells. Raises UsageError: it does not fit the others."""
+        """Certificates, made where need be, and the values of the sheet. Raises UsageError: the file does not fit."""
         from sandbox.ecosystem import wall
         from sandbox.ground import make_pki, tell_apart
         from sandbox.population.load import load_population
@@ -189,7 +189,7 @@ def _templates() -> Any:
 
 
 def _told(settings: Settings, population: Population) -> dict[str, Any]:
-    """What sheets and next commands tell of the sandbox."""
+    """The values of the sandbox for sheets and next commands."""
     from sandbox.config import CONTROL_UI, PSC_UI, SAS_FHIR, SAS_UI
     from sandbox.pki.subjects import sas_subject, server_subject
 

@@ -17,7 +17,7 @@ from sandbox.config import Settings
 from sandbox.kernel.errors import UsageError
 
 if TYPE_CHECKING:
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
 
 _ORGANIZATION = "Éditeur (bac à sable)"
 _STATES = {
@@ -58,10 +58,11 @@ def _command(
 
 
 @contextmanager
-def desk_of(options: argparse.Namespace, *, make: bool) -> Iterator[CertificateService]:
-    """The desk of the data directory, under lock. `make`: a directory without a PKI is given one, else refused."""
+def certificate_service(options: argparse.Namespace, *, make: bool) -> Iterator[CertificateService]:
+    """The certificate service of the data directory, under lock. A directory without a PKI is given one with `make`,
+    else refused."""
     from sandbox.pki.authority import load_pki
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
     from sandbox.pki.manifest import FILE, locked
 
     settings = settings_of(options, "data_dir")
@@ -92,7 +93,7 @@ def _now() -> datetime:
 
 
 def _issue(options: argparse.Namespace) -> int:
-    from sandbox.pki.desk import name_of
+    from sandbox.pki.certificate_service import name_of
     from sandbox.pki.subjects import Subject
 
     try:
@@ -101,16 +102,16 @@ def _issue(options: argparse.Namespace) -> int:
         raise UsageError(f"pki: {error}") from None
     name = options.name or name_of(options.cn)
     out = options.out.absolute() if options.out else None
-    with desk_of(options, make=True) as desk:
-        issued, folder = desk.issue(name, subject, tuple(options.san), out)
+    with certificate_service(options, make=True) as service:
+        issued, folder = service.issue(name, subject, tuple(options.san), out)
     print(f"{folder / name}.pem, .key, .p12 (mot de passe : sandbox)")
     print(f"numéro de série {issued.serial}, valable jusqu'au {issued.until:%Y-%m-%d}")
     return 0
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with desk_of(options, make=False) as desk:
-        line = desk.revoke(options.which)
+    with certificate_service(options, make=False) as service:
+        line = service.revoke(options.which)
     print(f"{line.name} (numéro de série {line.serial}) est révoqué")
     if line.kind == "sandbox":
         print("c'est un certificat du bac à sable : il en aura un nouveau au prochain démarrage")
@@ -118,8 +119,8 @@ def _revoke(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    with desk_of(options, make=False) as desk:
-        lines = list(desk.lines())
+    with certificate_service(options, make=False) as service:
+        lines = list(service.certificates())
     for line in lines:
         state = _STATES[line.state]
         print(f"{line.name:<36} {state:<18} {line.until:%Y-%m-%d}  {line.serial:<40}  CN={line.cn} OU={line.ou}")
@@ -131,8 +132,8 @@ def _export(options: argparse.Namespace) -> int:
     from sandbox.pki.subjects import sas_subject
 
     target = options.kit.absolute()
-    with desk_of(options, make=True) as desk:
-        names = export_kit(desk, target, sas_subject())
+    with certificate_service(options, make=True) as service:
+        names = export_kit(service, target, sas_subject())
     for name in names:
         print(target / name)
     return 0

@@ -1,8 +1,8 @@
-"""An editor's agendas: generated slots, less those that somebody took, less those that regulators booked here.
+"""An editor's agendas: the generated slots, without those that somebody took or that regulators booked here.
 
-What a schedule drew for the days asked is a `Share`; what is free of it only changes at known instants (a slot is
-taken, a slot starts) and when a booking takes or releases a slot. Nothing is durable here: whoever books calls `take`
-again after a restart.
+`FreeSlots` holds what was drawn for a schedule in a window and which of it is free. That changes only at known
+instants (a slot is taken, or starts) and when a booking takes or releases a slot. Nothing here is durable: after a
+restart whoever books calls `take` again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ import msgspec
 from sandbox.kernel.bounded import make_room
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.model import ConsultationSite, Editor, Place, Slot
-from sandbox.population.agendas.agenda import Columns, Planned, SlotPattern, as_slot, rhythm, slot_id, split_slot_id
+from sandbox.population.agendas.agenda import (
+    DayPlan,
+    PlannedSlot,
+    SlotPattern,
+    as_slot,
+    slot_id,
+    slot_pattern,
+    split_slot_id,
+)
 from sandbox.population.agendas.calendar import region_of
 from sandbox.population.agendas.leave import pattern_of
 from sandbox.population.agendas.slot_mask import SlotMask, Timetable
@@ -27,37 +35,42 @@ from sandbox.population.people import Population
 
 HORIZON = timedelta(days=30)  # how far ahead an agenda is open
 _HORIZON = HORIZON.total_seconds()
-WINDOWS_KEPT = 256  # windows asked lately
-_BACK = 6 * 3600  # a window that is open since `now` begins at a multiple of this (s): it stays the same for a while
-_PAST_KEPT = 2 * 86_400  # bookings of slots that are this long over (s) need no memory
+WINDOWS_KEPT = 256  # windows that were asked for last
+_WINDOW_STEP = 6 * 3600  # seconds: a window from `now` begins at a multiple of it, to be the same for a while
+_PAST_KEPT = 2 * 86_400  # seconds after which the booking of a past slot is forgotten
 
 
 class Week(NamedTuple):
     """One schedule and the week that repeats in it."""
 
     schedule: str
-    rhythm: SlotPattern
+    pattern: SlotPattern
 
     @property
     def zone(self) -> ZoneInfo:
         """Where its hours are local."""
-        return self.rhythm.zone
+        return self.pattern.zone
 
 
 def week_of(where: Place | ConsultationSite) -> Week:
     """The schedule of a place of consultation or of a site."""
-    return Week(where.id, rhythm(where.agenda, region_of(where.insee)))
+    return Week(where.id, slot_pattern(where.agenda, region_of(where.insee)))
 
 
 class FreeSlots(msgspec.Struct, eq=False, gc=False):
-    """What a schedule drew for the days asked, and which of it is free: `flags`, in [since, until[ (epoch seconds)."""
+    """The candidates of a schedule in a window and which of them are free.
+
+    `mask`: the candidates; `drawn`: their draws; `flags`: those that are free in [since, until[ (epoch seconds);
+    `leave_pattern`: that of the schedule's holder.
+    """
 
     week: Week
-    lanes: SlotMask
+    mask: SlotMask
     drawn: bytes
     flags: int
     since: float
     until: float
+    leave_pattern: int
 
     @property
     def count(self) -> int:
@@ -67,37 +80,37 @@ class FreeSlots(msgspec.Struct, eq=False, gc=False):
     @property
     def marks(self) -> bytes:
         """One octet per candidate: 0 where it is not free."""
-        return self.lanes.marks(self.flags)
+        return self.mask.marks(self.flags)
 
     def starts(self) -> Sequence[int]:
-        """When the free slots start, by time; epoch seconds."""
-        return tuple(compress(self.lanes.starts, self.marks))
+        """When the free slots start, in order; epoch seconds."""
+        return tuple(compress(self.mask.starts, self.marks))
 
     def all_codes(self) -> Sequence[int]:
         """The kind of each candidate, free or not."""
-        return self.week.rhythm.codes(self.lanes, self.drawn)
+        return self.week.pattern.codes(self.mask, self.drawn)
 
     def codes(self) -> Sequence[int]:
         """The kind of each free slot."""
         return tuple(compress(self.all_codes(), self.marks))
 
     def cut(self, first: int, end: int) -> FreeSlots:
-        """Only the free slots [first, end[ of it."""
-        kept = [*self.lanes.flagged(self.flags)][first:end]
+        """The free slots from number `first` up to, but without, `end`."""
+        kept = [*self.mask.flagged(self.flags)][first:end]
         return FreeSlots(
-            self.week, self.lanes, self.drawn, sum(0x8000 << 16 * lane for lane in kept), self.since, self.until
+            self.week, self.mask, self.drawn, self.mask.flags_at(kept), self.since, self.until, self.leave_pattern
         )
 
 
 class Window(dict[Timetable, SlotMask]):
-    """The candidates of each pace that start in [first, last], epoch seconds. Nobody changes it but by looking."""
+    """The candidates of each timetable that start in [first, last] (epoch seconds), computed when first asked for."""
 
     def __init__(self, first: float, last: float) -> None:
         self.first, self.last = first, last
 
-    def __missing__(self, pace: Timetable) -> SlotMask:
-        lanes = self[pace] = pace.between(self.first, self.last)
-        return lanes
+    def __missing__(self, timetable: Timetable) -> SlotMask:
+        mask = self[timetable] = timetable.between(self.first, self.last)
+        return mask
 
 
 class Agenda:
@@ -107,10 +120,10 @@ class Agenda:
         self._population, self._editor, self._clock = population, editor, clock
         self._windows: dict[tuple[int, int], Window] = {}
         self._taken: dict[str, frozenset[int]] = {}  # schedule id -> starts of the slots booked here
-        self.version = 0  # of the bookings
+        self.version = 0  # raised by each booking and release
 
     def week(self, schedule_id: str) -> Week | None:
-        """The week of one of this editor's schedules."""
+        """The week of a schedule; None when this editor does not hold it."""
         placed = self._population.place(schedule_id)
         if placed is not None:
             return week_of(placed[1]) if placed[0].editor == self._editor.slug else None
@@ -120,10 +133,10 @@ class Agenda:
     def window(self, start: float, end: float, now: float) -> Window:
         """From `start` to `end`, cut to what is published: not before `now`, not beyond the horizon. Epoch seconds.
 
-        The same window again, as far as slots are concerned, is the same object.
+        Windows with the same slots are the same object, so they can be compared by identity.
         """
         # Slots start at whole seconds; what starts before `now` is not free anyway.
-        first = math.ceil(start) if start > now else int(now // _BACK) * _BACK
+        first = math.ceil(start) if start > now else int(now // _WINDOW_STEP) * _WINDOW_STEP
         last = math.floor(end) if end < now + _HORIZON else int((now + _HORIZON) // 60) * 60
         if last < now:
             first, last = 1, 0
@@ -133,20 +146,22 @@ class Agenda:
             found = self._windows[first, last] = Window(first, last)
         return found
 
-    def look(self, week: Week, window: Window, now: float, last: FreeSlots | None = None) -> FreeSlots:
-        """What is free of a schedule at `now`. `last`: what was found of the same schedule before, if anything."""
-        lanes = window[week.rhythm.pace]
-        if last is not None and last.lanes is lanes:
+    def free_slots(self, week: Week, window: Window, now: float, last: FreeSlots | None = None) -> FreeSlots:
+        """What is free of a schedule at `now`. `last`: what was found for the same schedule before, if anything."""
+        mask = window[week.pattern.timetable]
+        if last is not None and last.mask is mask:
             drawn = last.drawn
         else:
-            drawn = lanes.drawn(self._population.seed, week.schedule.encode())
-        flags, since, until = lanes.free(drawn, now)
-        if week.rhythm.leave and (away := lanes.away(week.rhythm.leave)):
-            flags &= ~away.get(pattern_of(self._population.seed, week.schedule), 0)
+            drawn = mask.draw(self._population.seed, week.schedule.encode())
+        flags, since, until = mask.free(drawn, now)
+        leave_pattern = last.leave_pattern if last is not None else pattern_of(self._population.seed, week.schedule)
+        leave = week.pattern.leave
+        if leave and (away := mask.away(leave)) and leave_pattern in away:
+            flags &= ~away[leave_pattern]
         booked = self._taken.get(week.schedule)
         if booked:
-            flags &= ~lanes.flags_of(booked)
-        return FreeSlots(week, lanes, drawn, flags, since, until)
+            flags &= ~mask.flags_of(booked)
+        return FreeSlots(week, mask, drawn, flags, since, until, leave_pattern)
 
     def free(self, schedule_id: str, start: datetime, end: datetime, now: datetime) -> list[Slot]:
         """The free slots that start in [start, end], by time; never one before `now` or beyond the horizon."""
@@ -154,11 +169,11 @@ class Agenda:
         if week is None:
             return []
         window = self.window(start.timestamp(), end.timestamp(), now.timestamp())
-        share = self.look(week, window, now.timestamp())
-        length, kinds = share.lanes.length, week.rhythm.palette.kinds
+        found = self.free_slots(week, window, now.timestamp())
+        length, kinds = found.mask.length, week.pattern.palette.kinds
         return [
-            as_slot(schedule_id, Planned(start, start + length, None, kinds[code]), week.zone)
-            for start, code in zip(share.starts(), share.codes(), strict=True)
+            as_slot(schedule_id, PlannedSlot(start, start + length, None, kinds[code]), week.zone)
+            for start, code in zip(found.starts(), found.codes(), strict=True)
         ]
 
     def find(self, key: str) -> Slot | None:
@@ -173,7 +188,7 @@ class Agenda:
             return False
         week, planned = found
         instant = now.timestamp()
-        # At its very start it still is offered: « never a slot before now ».
+        # A slot is still offered at the very instant of its start; only slots before `now` are left out.
         gone = planned.start < instant if planned.taken is None else planned.taken <= instant
         return not gone and planned.start not in self._taken.get(week.schedule, ())
 
@@ -199,7 +214,7 @@ class Agenda:
             self._taken[schedule] = taken
         self.version += 1
 
-    def _locate(self, key: str) -> tuple[Week, Planned] | None:
+    def _locate(self, key: str) -> tuple[Week, PlannedSlot] | None:
         split = split_slot_id(key)
         week = self.week(split[0]) if split is not None else None
         if split is None or week is None or slot_id(*split) != key:
@@ -207,5 +222,5 @@ class Agenda:
         plan = self._plan(week, datetime.fromtimestamp(split[1], week.zone).toordinal())
         return next(((week, planned) for planned in plan.slots() if planned.start == split[1]), None)
 
-    def _plan(self, week: Week, day: int) -> Columns:
-        return week.rhythm.plan(self._population.seed, week.schedule, day)
+    def _plan(self, week: Week, day: int) -> DayPlan:
+        return week.pattern.plan(self._population.seed, week.schedule, day)

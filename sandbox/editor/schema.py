@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import msgspec
 
 from sandbox.editor.accounts import accounts, recovery
-from sandbox.editor.appointments import ledger, r03
+from sandbox.editor.appointments import booking, r03
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known
 
 READERS = {
-    ledger.TABLE: msgspec.json.Decoder(ledger.Booking).decode,
+    booking.TABLE: msgspec.json.Decoder(booking.Booking).decode,
     accounts.TABLE: msgspec.json.Decoder(accounts.AccountRecord).decode,
     recovery.TABLE: msgspec.json.Decoder(recovery.Reset).decode,
     r03.RESENT: msgspec.json.Decoder(r03.Resent).decode,

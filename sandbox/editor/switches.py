@@ -1,4 +1,4 @@
-"""What one editor does its own way now: its character as the World has it, kept ready for each request."""
+"""The character of one editor as the World has it now (quirks, page size), kept ready for each request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sandbox.kernel.world import World
 
 
 class EditorSwitches:
-    """Follows the World (`world.watch(manners.follow)`). Before the first World: as the guide has it.
+    """Follows the World (`world.watch(switches.follow)`). Before the first World it behaves as the guide says.
 
-    `quirks`: name -> prefixed ids of those concerned (none: everybody), in the order in which they are played;
+    `quirks`: name -> prefixed ids of those concerned (none: everybody), in the order in which they are applied;
     `page`: the most slots on a page of INT_R01.
     """
 

@@ -148,7 +148,7 @@ class Renderer:
         """Entry of the Schedule of a practitioner at a place."""
         return self._entry("Schedule", place.id, lambda: schedule_resource(practitioner, place))
 
-    def company(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
+    def included(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
         """Entries of what goes with slots at these places: the practitioner, and per place Schedule and role."""
         person = practitioner.id.encode()
         entries = [_INCLUDED % (self._url, b"Practitioner", person, practitioner_resource(practitioner))]

@@ -14,35 +14,36 @@ from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.limits import MIB, Limits
 from sandbox.amqp.broker.permissions import Authenticator, External, Plain
 from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings
-from sandbox.faults.base import number
-from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
-from sandbox.hub.clients import Clients, client_ids, further_names
+from sandbox.faults.hub import HubFaults
+from sandbox.hub.clients import Clients, further_names
+from sandbox.hub.counters import DispatchCounters
 from sandbox.hub.dispatching.judge import Judge
-from sandbox.hub.embedded.feed import Feed
 from sandbox.hub.embedded.messages import MessageLog
+from sandbox.hub.embedded.queue_dispatcher import QueueDispatcher
 from sandbox.hub.embedded.refusals import Refusals
-from sandbox.hub.meters import Meters
 from sandbox.hub.monitor import Monitor
 from sandbox.hub.rabbitmq.remote import RemoteHub
-from sandbox.hub.removals import Lost, Removal, Removals
-from sandbox.hub.report import KEY
+from sandbox.hub.removals import Removals
 from sandbox.hub.topology import add_client, add_virtual_host, remove_client
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.hub.clients import added_clients
+from sandbox.kernel.hub.removal import Lost, Removal
+from sandbox.kernel.hub.report import KEY
 from sandbox.kernel.world import World
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 
-_HEARD_S = 0.25  # between basic.cancel and connection.close: some clients forget the one when the other comes with it
+_CANCEL_S = 0.25  # between basic.cancel and connection.close: some clients ignore the first when both come together
 
 _log = logging.getLogger(__name__)
 
 
 class Hub:
-    """The role `hub`. With mTLS it listens on AMQPS and a client is its certificate's CN (SASL EXTERNAL); with
-    `--no-mtls` on AMQP, where it is the user of SASL PLAIN."""
+    """The role `hub`. With mTLS it listens on AMQPS, and the CN of its certificate says who a client is (SASL
+    EXTERNAL); with `--no-mtls` it listens on AMQP, and the user of SASL PLAIN does."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -50,14 +51,14 @@ class Hub:
         self._ids, self._names = [*ids], further_names(context.settings)
         self._clients = Clients(ids, (context.settings.vhost, *self._names))
         self._faults = HubFaults(context.chance("faults:hub"))
-        meters = Meters()
-        self._office = Judge(context, self._faults, context.settings.vhost, meters)
+        counters = DispatchCounters()
+        self._judge = Judge(context, self._faults, context.settings.vhost, counters)
         self._refusals = Refusals(context)
-        self._monitor = Monitor(meters, lambda: context.clock.now().timestamp(), self._refusals.latest)
+        self._monitor = Monitor(counters, lambda: context.clock.now().timestamp(), self._refusals.latest)
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
         self._running: _Running | None = None
         self._removals = Removals()
-        self._restarts: set[str] = set()  # those of the present World, each carried out once
+        self._restarts: set[str] = set()  # restarts of the present World, each carried out once
         self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -65,10 +66,10 @@ class Hub:
         for client in added_clients(self._context.world.world.switches):  # their queues, before their messages
             self._add(client)
         self._running = await self._open()
-        self._context.world.watch(self._follow)
+        self._context.world.watch(self._apply_world)
 
     async def stop(self) -> None:
-        """connection.close 320 to the clients; what was accepted is on disk when this returns."""
+        """Close the clients' connections (320); what was accepted is on disk when this returns."""
         if self._restarting is not None:
             self._restarting.cancel()
             await asyncio.wait([self._restarting])
@@ -85,8 +86,8 @@ class Hub:
         hits, trouble = dict(self._faults.hits()), "" if disk == "ok" else disk
         return {
             "connections": len(running.server.connections) if running is not None else 0,
-            "routed": self._office.routed,
-            "refused": self._office.refused,
+            "routed": self._judge.routed,
+            "refused": self._judge.refused,
             "disk": disk,
             "queues": running.queues() if running is not None else {},
             KEY: self._monitor.report(broker, server, hits, trouble),
@@ -94,54 +95,53 @@ class Hub:
         }
 
     async def _open(self) -> _Running:
-        """A broker with what the disk holds, its dispatcher, its listener."""
+        """Start a broker with the messages on disk, its dispatcher and its listener."""
         context = self._context
         broker = Broker(context.entropy.octets, limits=limits(context.settings), on_refusal=self._refusals.add)
         ttl_ms, most = context.settings.message_ttl_s * 1000, context.settings.queue_limit
         server = self._listener(broker)
         self._removals.resume()
         leaving = self._removals.pending(context.world.world)
-        everybody = (*self._ids, *leaving)  # what waits for those who leave is to be counted
+        everybody = (*self._ids, *leaving)  # messages of clients to be removed are counted
         vhost = add_virtual_host(broker, context.settings.vhost, everybody, ttl_ms, most=most)
         for name in self._names:
             broker.alias(name, vhost)
-        feed = Feed(context, broker, vhost, self._ids, self._office, server.cut)
+        dispatcher = QueueDispatcher(context, broker, vhost, self._ids, self._judge, server.cut)
         messages = MessageLog.open(context.store_dir("hub"), broker)
         messages.start()
-        feed.start()
+        dispatcher.start()
         await server.start()
-        return _Running(broker, feed, messages, server)
+        return _Running(broker, dispatcher, messages, server)
 
-    def _follow(self, world: World) -> None:
-        """The clients and faults of the present World; a restart is carried out once."""
+    def _apply_world(self, world: World) -> None:
+        """Apply the clients and faults of the present World; a restart is carried out once."""
         added = added_clients(world.switches)
         for client in added.keys() - {*self._ids}:
             self._add(client)
-        self._take_away(world)
+        self._remove_clients(world)
         self._faults.update(world)
-        present = {fault.id: fault for fault in self._faults.restarts}
-        fresh = [fault for id, fault in present.items() if id not in self._restarts]
+        present = self._faults.restarts
+        fresh = [away for fault_id, away in present.items() if fault_id not in self._restarts]
         self._restarts = {*present}
         if fresh and (self._restarting is None or self._restarting.done()):
-            away = number(fresh[0].params, "ms", 0, LONGEST, DOWN_MS) / 1000
-            self._restarting = asyncio.create_task(self._restart(away))
+            self._restarting = asyncio.create_task(self._restart(fresh[0]))
         elif self._running is not None:
             self._running.wake()
 
-    def _take_away(self, world: World) -> None:
-        """Those who are to leave: no rights, no queues, then no connections. Later, while the broker is away."""
+    def _remove_clients(self, world: World) -> None:
+        """Take rights, queues, and then connections from the clients to be removed; later when the broker is down."""
         if self._running is None:
             return
         for client, word in self._removals.begin(world).items():
             self._clients.remove(client)
             self._ids = [each for each in self._ids if each != client]
             removal = Removal(word, tuple(self._running.delete_queues(client)))
-            asyncio.get_running_loop().call_later(_HEARD_S, self._see_off, self._running, client, removal)
+            asyncio.get_running_loop().call_later(_CANCEL_S, self._close_connections, self._running, client, removal)
 
-    def _see_off(self, running: _Running, client: str, removal: Removal) -> None:
-        """Its connections go, with what they held; the rest is told once the disk has it."""
+    def _close_connections(self, running: _Running, client: str, removal: Removal) -> None:
+        """Close a removed client's connections, and report the removal when it is on disk."""
         gone = msgspec.structs.replace(removal, connections=running.server.dismiss(client))
-        running.once_on_disk(partial(self._removals.done, client, gone))
+        running.when_on_disk(partial(self._removals.done, client, gone))
 
     def _add(self, client: str) -> None:
         self._ids.append(client)
@@ -151,14 +151,14 @@ class Hub:
             self._running.add_client(client, settings.message_ttl_s * 1000, settings.queue_limit)
 
     async def _restart(self, away: float) -> None:
-        """Go down like a broker that is restarted, and come back with what the disk holds."""
+        """Stop like a broker that is restarted, and start again with the messages on disk."""
         running, self._running = self._running, None
         if running is not None:
             await running.close()
         await asyncio.sleep(away)
         try:
             self._running = await self._open()
-            self._take_away(self._context.world.world)
+            self._remove_clients(self._context.world.world)
         except (StoreError, OSError) as error:
             _log.error("hub: it does not come back: %s", error)
 
@@ -166,7 +166,7 @@ class Hub:
         context = self._context
         return AmqpServer(
             broker,
-            self._socket.dup(),  # the port stays ours over a restart
+            self._socket.dup(),  # the port stays open over a restart
             login=self._login,
             clock=lambda: context.clock.now().timestamp(),
             tls=listener_contexts(context.pki, client_certificate="required"),
@@ -180,34 +180,34 @@ class Hub:
 
 @dataclass(frozen=True)
 class _Running:
-    """A broker at work."""
+    """A running broker with its dispatcher, its log and its listener."""
 
     broker: Broker
-    feed: Feed
+    dispatcher: QueueDispatcher
     messages: MessageLog
     server: AmqpServer
 
     def add_client(self, client: str, ttl_ms: int, most: int) -> None:
-        """Queues for one client more."""
+        """Add the queues of one client."""
         for vhost in self.broker.vhosts.values():
             add_client(vhost, client, ttl_ms, most)
-        self.feed.add_client(client)
+        self.dispatcher.add_client(client)
 
     def delete_queues(self, client: str) -> list[Lost]:
-        """A client's queues go with what is in them."""
-        self.feed.remove_client(client)
+        """Delete a client's queues with the messages in them."""
+        self.dispatcher.remove_client(client)
         return [
             Lost(vhost.name, *queue) for vhost in self.broker.vhosts.values() for queue in remove_client(vhost, client)
         ]
 
-    def once_on_disk(self, tell: Callable[[], None]) -> None:
-        """Call `tell` when everything that happened so far is."""
-        waiter = _OnDisk(tell)
+    def when_on_disk(self, notify: Callable[[], None]) -> None:
+        """Call `notify` when everything that happened so far is on disk."""
+        waiter = _OnDisk(notify)
         waiter.batch = self.broker.records.wait(waiter)
 
     def wake(self) -> None:
-        """A pause may be over."""
-        self.feed.wake()
+        """Dispatch again: a pause may be over."""
+        self.dispatcher.wake()
 
     def queues(self) -> dict[str, str]:
         """`ready/unacknowledged` of the queues in use."""
@@ -219,32 +219,33 @@ class _Running:
         }
 
     async def close(self) -> None:
-        """No client, no dispatcher, everything on disk."""
+        """Disconnect the clients, stop the dispatcher, write everything to disk."""
         await self.server.stop()
-        self.feed.stop()
+        self.dispatcher.stop()
         await self.messages.stop()
 
 
 @dataclass(eq=False)
 class _OnDisk:
-    """Who waits for the disk once, as publishers do."""
+    """A waiter of the broker's records that is called once."""
 
-    tell: Callable[[], None]
+    notify: Callable[[], None]
     batch: int = 0
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """A batch that the disk refuses is part of the log that is begun anew: the next one that it takes will do."""
+        """True once the batch is on disk. A batch that the disk refused is part of the new log that is begun after it,
+        so the next batch on disk is waited for."""
         if batch < self.batch or not safe:
             return False
-        self.tell()
+        self.notify()
         return True
 
 
 def limits(settings: Settings) -> Limits:
-    """What the embedded broker allows, by the settings."""
+    """The limits of the embedded broker, from the settings."""
     return Limits(settings.message_limit_mib * MIB, settings.ack_timeout_s, settings.client_connections)
 
 
 def build(context: Context) -> Service:
-    """The hub of a role's context: with the embedded broker, or beside a RabbitMQ."""
+    """The role `hub`: with the embedded broker, or beside a RabbitMQ."""
     return Hub(context) if context.settings.hub_broker == EMBEDDED else RemoteHub(context)

@@ -1,4 +1,4 @@
-"""The hub's clients: who they are, and what they may do there."""
+"""The rights of the hub's clients, and the virtual hosts that they may enter."""
 
 from __future__ import annotations
 
@@ -6,33 +6,26 @@ from collections.abc import Iterable
 
 from sandbox.amqp.broker.permissions import Rights
 from sandbox.config import Settings
-from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
-from sandbox.population.people import Population
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
 DEFAULT_VHOST = "/"
 MODEL_VHOST = "15-15_v2.1"  # of the version of the message model that brought RS-SAS-RDV
 
 
-def client_ids(settings: Settings, population: Population) -> tuple[str, ...]:
-    """The SAS platform, the SAMU of every territory, vendors' LRMs and the spare clients; each once."""
-    samus = (territory.samu for territory in population.territories.values())
-    vendors = (row.client_id for row in settings.external_lrms)
-    return tuple(dict.fromkeys((settings.platform_client_id, *samus, *vendors, *settings.spare_clients)))
-
-
 def virtual_hosts(settings: Settings) -> tuple[str, ...]:
-    """Those of a RabbitMQ: the configured one (one per version of the message model) and `/`, each with its queues."""
+    """The virtual hosts of a RabbitMQ: the configured one (one per version of the message model) and `/`, each with its
+    queues."""
     return tuple(dict.fromkeys((settings.vhost, DEFAULT_VHOST)))
 
 
 def further_names(settings: Settings) -> tuple[str, ...]:
-    """Names under which the embedded broker's only virtual host is entered, beside the configured one."""
+    """Further names of the embedded broker's only virtual host, beside the configured one."""
     return tuple(name for name in (MODEL_VHOST, DEFAULT_VHOST) if name != settings.vhost)
 
 
 class Clients:
-    """The registry: rights by client id. `dispatcher`: whom to let read `dispatch` and `dispatch.dlq`, publish to
-    `distribution` and delete queues, when it is a client like others (None: it works inside the broker)."""
+    """The registry: rights by client id. `dispatcher`: the client that may read `dispatch` and `dispatch.dlq`, publish
+    to `distribution` and delete queues; None when the dispatcher is part of the broker."""
 
     def __init__(self, ids: Iterable[str], vhosts: Iterable[str], *, dispatcher: str | None = None) -> None:
         self._reachable = frozenset(vhosts)
@@ -49,7 +42,7 @@ class Clients:
             )
 
     def add(self, client: str) -> None:
-        """One client more: it reads its own queues and publishes under its own name."""
+        """Add a client: it reads its own queues and publishes under its own name."""
         self._rights[client] = Rights(
             user=client,
             vhosts=self._reachable,
@@ -59,9 +52,9 @@ class Clients:
         )
 
     def remove(self, client: str) -> None:
-        """It may not come in any more."""
+        """Remove a client: it cannot log in any more."""
         self._rights.pop(client, None)
 
     def rights(self, client_id: str) -> Rights | None:
-        """None: no such client."""
+        """The rights of a client, None when there is no such client."""
         return self._rights.get(client_id)

@@ -1,6 +1,7 @@
-"""Looks at the embedded broker once a second, for `hub.report`: queues in use, connections, since when.
+"""Makes the report about the embedded broker, at most once a second: queues in use, connections, and since when.
 
-How long a queue's head waits is told by its expiry where it has one; else by what the queue's tail was at each look.
+How long a queue's head has waited follows from its expiry where it has one; otherwise from the queue's tails, which
+are remembered at each look.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.message import Entry
 from sandbox.amqp.broker.queue import Queue
 from sandbox.amqp.session.states import ConnectionState as State
-from sandbox.hub.meters import Meters
-from sandbox.hub.report import (
+from sandbox.hub.counters import DispatchCounters
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ
+from sandbox.kernel.hub.report import (
     MOST_CONNECTIONS,
     MOST_QUEUES,
     ConnectionState,
@@ -24,7 +26,6 @@ from sandbox.hub.report import (
     RefusalState,
     plain,
 )
-from sandbox.hub.topology import DISPATCH, DISPATCH_DLQ
 from sandbox.net.amqp.server import AmqpServer, Connection
 
 EVERY_S = 1.0
@@ -33,12 +34,16 @@ _TEXT = 80  # characters of what a client calls itself
 
 
 class Monitor:
-    """One broker's watcher. `now`: sandbox time, epoch seconds; `refusals`: what the broker closed."""
+    """The monitor of one broker. `now`: sandbox time, epoch seconds; `refusals`: channels and connections that the
+    broker closed."""
 
     def __init__(
-        self, meters: Meters, now: Callable[[], float], refusals: Callable[[], tuple[RefusalState, ...]] = lambda: ()
+        self,
+        counters: DispatchCounters,
+        now: Callable[[], float],
+        refusals: Callable[[], tuple[RefusalState, ...]] = lambda: (),
     ) -> None:
-        self._meters, self._now, self._refusals = meters, now, refusals
+        self._counters, self._now, self._refusals = counters, now, refusals
         self._since: dict[Connection, float] = {}
         self._tails: dict[tuple[str, str], deque[tuple[int, float]]] = {}
         self._last: dict[str, Any] = {}
@@ -55,7 +60,7 @@ class Monitor:
             connections = self._connections(server.connections if server is not None else (), now)
             self._last = plain(
                 HubReport(
-                    counts=self._meters.counts(),
+                    counts=self._counters.counts(),
                     queues=tuple(queues[:MOST_QUEUES]),
                     unseen_queues=max(0, len(queues) - MOST_QUEUES),
                     connections=tuple(connections[:MOST_CONNECTIONS]),
@@ -68,7 +73,7 @@ class Monitor:
         return self._last
 
     def _queues(self, broker: Broker, now: float) -> list[QueueState]:
-        """Those in use: the dispatcher's own first, then those in which most waits."""
+        """The queues in use: the dispatcher's own first, then by the number of messages that wait."""
         queues = [queue for vhost in broker.vhosts.values() for queue in vhost.queues.values()]
         for queue in queues:
             if queue.ttl_ms is None:
@@ -83,7 +88,7 @@ class Monitor:
         return sorted(rows, key=lambda row: (row.name not in (DISPATCH, DISPATCH_DLQ), -row.ready, row.vhost, row.name))
 
     def _look(self, queue: Queue, now: float) -> None:
-        """Remember what the tail is."""
+        """Remember the position of the queue's tail."""
         tails = self._tails.setdefault((queue.vhost, queue.name), deque(maxlen=_LOOKS))
         if not queue.ready:
             tails.clear()
@@ -111,21 +116,21 @@ class Monitor:
 
 
 def _life_s(entry: Entry, ttl_ms: int) -> float:
-    """How long it may wait in its queue, in all."""
+    """How long a message may wait in its queue, in all (s)."""
     own = entry.message.expiration
     return (ttl_ms if own is None else min(own, ttl_ms)) / 1000
 
 
 def _connection(connection: Connection, since: float) -> ConnectionState:
     session = connection.session
-    said = session.client_properties
+    properties = session.client_properties
     peer = connection.transport.get_extra_info("peername")
     return ConnectionState(
         client=session.user,
         vhost=session.vhost.name,
-        product=_text(said.get("product")),
-        version=_text(said.get("version")),
-        name=_text(said.get("connection_name")),
+        product=_text(properties.get("product")),
+        version=_text(properties.get("version")),
+        name=_text(properties.get("connection_name")),
         address=f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "",
         since=since,
         consumers=sum(len(channel.deliveries.consumers) for channel in session.channels.values()),
@@ -133,7 +138,7 @@ def _connection(connection: Connection, since: float) -> ConnectionState:
 
 
 def _text(value: object) -> str:
-    """What a client calls itself: any value of AMQP."""
+    """A property by which a client introduces itself, as text: it may be any value of AMQP."""
     if isinstance(value, bytes | bytearray):
         value = value.decode("utf-8", "replace")
     return "" if value is None else str(value)[:_TEXT]

@@ -2,7 +2,7 @@
 
 hubsante (topic)         -> `#`            -> dispatch
 distribution (direct)    -> <queue's name> -> <client>.message, <client>.ack, <client>.info
-distribution.dlx (fanout)                  -> dispatch.dlq      (what expires or is refused in a client's queue)
+distribution.dlx (fanout)                  -> dispatch.dlq      (what expires or is rejected in a client's queue)
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sandbox.amqp.broker.broker import Broker, VirtualHost
-from sandbox.amqp.broker.queue import Limit
+from sandbox.amqp.broker.queue import Limit, QueueArguments
 from sandbox.amqp.broker.routing import ExchangeKind
+from sandbox.kernel.hub.queues import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
-HUBSANTE, DISTRIBUTION, DEAD_LETTER = "hubsante", "distribution", "distribution.dlx"
-DISPATCH, DISPATCH_DLQ = "dispatch", "dispatch.dlq"
 EXCHANGES: Mapping[str, ExchangeKind] = {HUBSANTE: "topic", DEAD_LETTER: "fanout", DISTRIBUTION: "direct"}
 _NO_LIMITS: Mapping[str, Limit] = {}
-SUFFIXES = (".message", ".ack", ".info")
-
-
-def client_queues(client_id: str) -> tuple[str, ...]:
-    """The three queues of a client: business messages, acknowledgements, errors and information."""
-    return tuple(client_id + suffix for suffix in SUFFIXES)
 
 
 def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
-    """Arguments of a queue: those of clients let messages live for `ttl_ms`, and at most `most` wait (0: any number);
-    then they send them to the dead letters."""
+    """Arguments of a queue. In clients' queues messages live for `ttl_ms`, and at most `most` wait (0: any number);
+    others are dead-lettered."""
     if queue in (DISPATCH, DISPATCH_DLQ):
         return {}
     limited = {"x-max-length": most} if most else {}
@@ -51,7 +44,7 @@ def add_virtual_host(
     most: int = 0,
 ) -> VirtualHost:
     """A virtual host with the hub's topology. `ttl_ms`: how long a message waits in a client's queue; `most`: how many
-    may (0: any number), `limits`: queues for which something else holds."""
+    messages may wait (0: any number); `limits`: other limits of single queues, by name."""
     vhost = broker.vhost(name)
     for exchange, kind in EXCHANGES.items():
         vhost.exchange(exchange, kind)
@@ -60,13 +53,13 @@ def add_virtual_host(
 
 
 def add_client(vhost: VirtualHost, client: str, ttl_ms: int, most: int = 0) -> None:
-    """The queues of one client more, while the broker runs."""
+    """Add the queues of one client while the broker runs."""
     own = [binding for binding in bindings((client,)) if binding[0] not in vhost.queues]
     _bind(vhost, own, ttl_ms, most)
 
 
 def remove_client(vhost: VirtualHost, client: str) -> list[tuple[str, int, int]]:
-    """Delete the queues of a client: name, what was ready and what was out, of each."""
+    """Delete the queues of a client. Returns the name of each, and how many messages were ready and unacknowledged."""
     return [(queue, *vhost.delete(queue)) for queue in client_queues(client) if queue in vhost.queues]
 
 
@@ -80,10 +73,10 @@ def _bind(
     for queue, exchange, key in wanted:
         arguments = queue_arguments(queue, ttl_ms, most)
         general = Limit(messages=most) if "x-max-length" in arguments else None
-        made = vhost.queue(
-            queue,
+        settings = QueueArguments(
             ttl_ms=arguments.get("x-message-ttl"),
             dead_letter_exchange=arguments.get("x-dead-letter-exchange"),
             limit=limits.get(queue, general),
         )
+        made = vhost.queue(queue, settings)
         vhost.exchanges[exchange].bind(made, key)

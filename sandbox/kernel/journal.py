@@ -1,11 +1,17 @@
-"""The journal's unit: one Exchange per request and answer, or per message, good or bad."""
+"""The journal of a role: one Exchange per request and answer, or per message, good or bad.
+
+`ActorJournal` writes the exchanges of one actor into the `Journal` of its role.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import TypedDict, Unpack
 
 import msgspec
+
+from sandbox.kernel.clock import Clock
 
 
 class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,3 +67,33 @@ class Journal:
         """At most `most` waiting exchanges, oldest first; they are the caller's now."""
         count = min(most, len(self._waiting))
         return [self._waiting.popleft() for _ in range(count)]
+
+
+class Details(TypedDict, total=False):
+    """What an exchange has besides the facts that each has; the names are those of `Exchange`."""
+
+    status: int
+    ms: float
+    size: int
+    note: str
+    fault: str
+    ref: str
+    about: str
+
+
+class ActorJournal:
+    """Journals the exchanges of one actor at the present sandbox time.
+
+    The edge of an HTTP port makes its exchanges itself: it serves several actors, and each call counts there.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock, actor: str) -> None:
+        self._journal, self._clock, self._actor = journal, clock, actor
+
+    def received(self, flow: str, action: str, peer: str, **details: Unpack[Details]) -> None:
+        """Journal what came in from `peer`."""
+        self._journal.put(Exchange(self._clock.time(), self._actor, flow, "in", action, peer, **details))
+
+    def sent(self, flow: str, action: str, peer: str, **details: Unpack[Details]) -> None:
+        """Journal what went out to `peer`, or should have."""
+        self._journal.put(Exchange(self._clock.time(), self._actor, flow, "out", action, peer, **details))

@@ -1,7 +1,7 @@
 """The dispatch software of every SAMU of the configuration: one LRM per territory, each with its own store.
 
-Pages and JSON on port LRM_UI under `/<slug>/` (see `console`), INT_L02 on the hub (see `consumer`). Where a vendor's
-LRM takes a territory's place, a page says so.
+Pages and JSON on port LRM_UI under `/<slug>/` (see `console.app`), INT_L02 on the hub (see `messages`). Where a
+vendor's LRM replaces that of a territory, a page says so.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from starlette.types import Scope
 from sandbox.config import CONTROL_UI, LRM_UI
 from sandbox.kernel.flows import ServedFlows
 from sandbox.kernel.model import Territory
-from sandbox.lrm.console import BANNER, COLOUR, PASSWORD_WANTED, Console
-from sandbox.lrm.consumer import Consumer
-from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.console.app import PASSWORD_WANTED, application
+from sandbox.lrm.console.frame import BANNER, COLOUR, Frame
+from sandbox.lrm.ledger.ledger import Ledger
+from sandbox.lrm.messages.consumer import Consumer
 from sandbox.lrm.schema import SCHEMA
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
@@ -30,24 +31,25 @@ from sandbox.partners import ExternalLrm
 from sandbox.population.agendas.agenda import zone_of
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
-from sandbox.web.pages import Pages, console, leading_to
+from sandbox.web.console import Access, console, leading_to
+from sandbox.web.pages import Pages
 
 ROLE = "lrm"
 _SERVED = ServedFlows("lrm", "pages")
 
 
 class Lrm:
-    """One LRM: its store, what it consumes, what it shows."""
+    """One LRM: its store, its consumer, its pages."""
 
     def __init__(self, context: Context, territory: Territory, store: Store, *, hub: AmqpClient | None = None) -> None:
         self.territory, self.store = territory, store
         self.ledger = Ledger(store, territory.samu, zone_of(territory.department))
         self.consumer = Consumer(context, territory.samu, store, self.ledger, hub=hub)
-        self.console = Console(context, territory, store, self.ledger, self.consumer)
-        self.app = self.console.application()
+        self.frame = Frame(context, territory, store, self.ledger, self.consumer)
+        self.app = application(self.frame)
 
     async def start(self) -> None:
-        """Consume."""
+        """Start to consume."""
         await self.consumer.start()
 
     async def stop(self) -> None:
@@ -56,11 +58,11 @@ class Lrm:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Is the hub there, what waits."""
+        """Whether the hub is connected, and how much waits."""
         return {
             "connected": self.consumer.connected,
-            "answers_waiting": self.consumer.waiting,
-            "hits": dict(self.consumer.hits),
+            "answers_waiting": self.consumer.answers.waiting,
+            "hits": dict(self.consumer.faults.hits()),
             **self.ledger.counts(),
         }
 
@@ -93,7 +95,7 @@ class LrmService:
     async def stop(self) -> None:
         """Live views and listener first, then the LRMs, all at once."""
         for lrm in self._lrms.values():
-            lrm.console.stop()
+            lrm.frame.streams.stop()
         if self._listener is not None:
             await self._listener.stop()
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))
@@ -116,8 +118,10 @@ class LrmService:
             pages,
             routes,
             role=ROLE,
-            passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
-            wanted=PASSWORD_WANTED,
+            access=Access(
+                passwords=self._context.lrm_passwords(lrm.territory.samu for lrm in self._lrms.values()),
+                wanted=PASSWORD_WANTED,
+            ),
         )
         router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():
@@ -130,7 +134,7 @@ class LrmService:
         return next((row for row in rows if row.client_id == territory.samu), None)
 
     def _elsewhere(self, pages: Pages) -> Iterator[Route]:
-        """A page for each LRM that a vendor runs: it says so, where its own would be."""
+        """Routes for the LRMs that vendors run: a page says so at the path of the LRM."""
         for territory in self._context.population.territories.values():
             if (row := self._external(territory)) is not None:
                 endpoint = partial(self._told, pages=pages, territory=territory, row=row)

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sandbox.lrm import answers, ledger, records
+from sandbox.lrm.ledger import case_files, message_history, orientations, records
+from sandbox.lrm.messages import answers
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known
 
 READERS = {
-    ledger.ORIENTATIONS: records.orientation_decoder.decode,
-    ledger.CASE_FILES: records.case_file_decoder.decode,
-    ledger.NOTICES: records.notice_decoder.decode,
-    ledger.RECEIVED: records.received_decoder.decode,
+    orientations.ORIENTATIONS: records.orientation_decoder.decode,
+    case_files.CASE_FILES: records.case_file_decoder.decode,
+    message_history.NOTICES: records.notice_decoder.decode,
+    message_history.RECEIVED: records.received_decoder.decode,
     answers.HELD: msgspec.json.Decoder(answers.HeldAnswer).decode,
 }
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy, seeded
-from sandbox.kernel.journal import Journal
+from sandbox.kernel.journal import ActorJournal, Journal
 from sandbox.kernel.world import WorldView
 from sandbox.pki.authority import Pki
 from sandbox.population.people import Population
@@ -56,6 +56,10 @@ class Context:
         """Numbers in [0, 1) that follow from the seed: what faults draw, so that a run can be played again."""
         return seeded(f"{self.settings.seed}/{purpose}").chance
 
+    def journal_of(self, actor: str) -> ActorJournal:
+        """What journals the exchanges of one actor, e.g. `sas` or `lrm:fr.health.samu330`."""
+        return ActorJournal(self.journal, self.clock, actor)
+
     def cookie(self, role: str) -> str:
         """Cookie name: cookies ignore ports, so it names the sandbox and the role."""
         return f"sas_sandbox_{self.settings.port_base}_{role.replace('-', '_')}"
@@ -66,7 +70,7 @@ class Context:
 
 
 def derived_secret(master: bytes, purpose: str) -> str:
-    """The secret of a purpose: 64 hexadecimal digits that tell nothing of the master's."""
+    """The secret of a purpose: 64 hexadecimal digits, from which the master secret cannot be found."""
     return hmac.new(master, purpose.encode(), hashlib.sha256).hexdigest()
 
 

@@ -6,6 +6,7 @@ The kernel gives the lowest free descriptor, so that of a new connection tells h
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from types import ModuleType
 
 resource: ModuleType | None = None
@@ -16,6 +17,33 @@ ENOUGH = 65_536
 MOST_CONNECTIONS = 2000  # of one port, however many descriptors there are
 LEFT_BY_PARTNERS = 64  # … of which 24 are left by the consoles; of a small limit less
 LEFT_BY_CONSOLES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many connections a port may have.
+
+    `console`: people use it; a port for other software leaves them some descriptors when those run short.
+    `per_certificate`: connections of one client certificate, None for three quarters of all; those beyond are refused.
+    `most`: connections of the whole port, None for what the system's limit admits.
+    """
+
+    console: bool = True
+    per_certificate: int | None = None
+    most: int | None = None
+
+    @property
+    def connections(self) -> int:
+        """The connections of the whole port."""
+        return self.most or most_connections(console=self.console)
+
+    @property
+    def of_one_certificate(self) -> int:
+        """The connections of one client certificate."""
+        return self.per_certificate or self.connections - self.connections // 4
+
+
+FOR_PEOPLE, FOR_PARTNERS = Capacity(), Capacity(console=False)
 
 
 def raise_limit() -> None:

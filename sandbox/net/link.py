@@ -30,7 +30,7 @@ from sandbox.tasks import Keeper
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 1.0  # health, at the latest
-SILENT_S = 10.0  # a role that was not heard for so long is not ready
+SILENT_S = 10.0  # a role without a report for so long is not ready
 BATCH_AFTER_S = 0.05  # Exchanges wait this long for company
 BATCH = 500
 UNSENT_LIMIT = 1 << 20  # octets that may wait in a socket before a role stops reporting for a moment
@@ -38,7 +38,7 @@ LINE_LIMIT = 4 << 20
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """A role says who it is."""
+    """The first message of a role: its name and process."""
 
     role: str
     pid: int
@@ -51,7 +51,7 @@ class Applied(msgspec.Struct, tag="applied"):
 
 
 class Report(msgspec.Struct, tag="report"):
-    """What a role tells: `ready` once its listeners answer; `dropped` counts Exchanges that did not fit; `trouble`:
+    """The report of a role: `ready` once its listeners answer; `dropped` counts Exchanges that did not fit; `trouble`:
     which of its background tasks do not run."""
 
     ready: bool
@@ -62,7 +62,7 @@ class Report(msgspec.Struct, tag="report"):
 
 
 class Push(msgspec.Struct, tag="world"):
-    """Control's word."""
+    """The answer of control to a report."""
 
     world: World
 
@@ -75,7 +75,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class Line:
-    """Control's knowledge of one role. `said_ready`: by its last report; `seen`: when it was heard last (the loop's
+    """Control's knowledge of one role. `said_ready`: by its last report; `seen`: when its last report came (the loop's
     seconds); `trouble`: why it said that it is not ready."""
 
     role: str
@@ -90,7 +90,7 @@ class Line:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since it was heard last."""
+        """Seconds since its last report."""
         return asyncio.get_running_loop().time() - self.seen
 
     @property
@@ -106,7 +106,7 @@ class Line:
         return self.trouble
 
 
-_USABLE = ("ok", "closed")  # what a role tells of its disk when it is not refused by it
+_USABLE = ("ok", "closed")  # states of a role's disk that are no trouble
 
 
 class Switchboard:
@@ -147,7 +147,7 @@ class Switchboard:
         self._stir()
 
     async def push(self, world: World, timeout: float = 2.0) -> list[str]:
-        """Give everybody a new revision; the names of the roles that did not apply it within `timeout` seconds."""
+        """Send all roles a new revision; the names of the roles that did not apply it within `timeout` seconds."""
         self.world = world
         for line in list(self.lines.values()):
             line.send(world)
@@ -207,11 +207,11 @@ class Link(Protocol):
     """A role's end of its line."""
 
     async def start(self) -> None:
-        """Say hello and take the first World."""
+        """Send the name of the role and receive the first World."""
         ...
 
     def ready(self) -> None:
-        """Tell control that this role's listeners answer."""
+        """Report to control that this role's listeners answer."""
         ...
 
     @property
@@ -220,7 +220,7 @@ class Link(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Send what waits, then hang up."""
+        """Send what waits, then close the connection."""
         ...
 
 
@@ -240,7 +240,7 @@ class _Reporter:
         self._wake.set()
 
     async def pause(self) -> None:
-        """Until there is something to say, at most a second; then let Exchanges gather for a moment."""
+        """Wait until there is something to report, at most a second; then let Exchanges gather for a moment."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REPORT_EVERY_S):
                 await self._wake.wait()

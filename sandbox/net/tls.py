@@ -2,7 +2,7 @@
 
 The event loops' own server TLS drops a connection whose client certificate is refused before the alert is sent, and
 a partner then sees a bare reset. `TlsServer` runs the handshake itself: the alert leaves, the writing side is shut,
-and what the partner still sends is read and thrown away for a moment, so that no reset overtakes the alert.
+and what the partner still sends is read and discarded for a moment, so that no reset overtakes the alert.
 The life of a connection is `_STEPS`.
 """
 
@@ -14,16 +14,16 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal, cast
 
 from sandbox.kernel.errors import TransitionError
-from sandbox.net.crowd import Crowd
+from sandbox.net.connection_limit import ConnectionLimit
 from sandbox.pki.authority import Credentials, Pki
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds
-LINGER = 2.0  # seconds that a refused partner has to read its alert and hang up
+LINGER = 2.0  # seconds that a refused partner has to read its alert and close
 RECORD = 16_384  # the most that one TLS record carries (RFC 8446, 5.1)
 
 # What a partner that forgot the `s` of https reads.
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom the other side's certificate names."""
+    """The subject of the other side's certificate."""
 
     cn: str
     ou: str
@@ -86,8 +86,8 @@ class _State(Enum):
     NEW = auto()
     HANDSHAKE = auto()
     OPEN = auto()  # the inner protocol exists
-    REFUSED = auto()  # the alert is out, the partner may still be talking
-    DEAF = auto()  # so is the last word of the inner protocol, and what the partner still says is thrown away
+    REFUSED = auto()  # the alert is sent, the partner may still be sending
+    SHUT = auto()  # our close_notify is out; what the partner still sends is discarded
     CLOSING = auto()
     LOST = auto()
 
@@ -95,41 +95,42 @@ class _State(Enum):
 _STEPS = {
     _State.NEW: (_State.HANDSHAKE,),
     _State.HANDSHAKE: (_State.OPEN, _State.REFUSED, _State.LOST),
-    _State.OPEN: (_State.CLOSING, _State.DEAF, _State.LOST),
+    _State.OPEN: (_State.CLOSING, _State.SHUT, _State.LOST),
     _State.REFUSED: (_State.LOST,),
-    _State.DEAF: (_State.LOST,),
+    _State.SHUT: (_State.LOST,),
     _State.CLOSING: (_State.LOST,),
     _State.LOST: (),
 }
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class TlsPort:
+    """What the connections of one listener share.
+
+    `connections`: every connection that is not lost yet; `refused` is called with the reason of a failed handshake and
+    the partner's address; `plain`: the answer to a request of plain HTTP; `limit`: of the connections of one
+    certificate; `handshake_timeout`: in seconds.
+    """
+
+    connections: set[TlsServer] = field(default_factory=set)
+    refused: Callable[[str, str], None] | None = None
+    plain: bytes = _PLAIN_HTTP
+    limit: ConnectionLimit | None = None
+    handshake_timeout: float = HANDSHAKE_TIMEOUT
+
+
 class TlsServer(asyncio.Protocol):
     """One connection of a TLS listener: a protocol for the loop, beneath it the inner one of `factory`.
 
-    The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`. `connections`, when
-    given, holds every connection that is not lost yet; `refused` is told why a handshake failed, and the partner's
-    address; `plain` answers a request of plain HTTP; `crowd` counts the connections of each certificate and turns away
-    those that are too many.
+    The inner protocol is made once the handshake is done. Its transport is a `TlsTransport`.
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        factory: Callable[[], asyncio.Protocol],
-        *,
-        handshake_timeout: float = HANDSHAKE_TIMEOUT,
-        connections: set[TlsServer] | None = None,
-        refused: Callable[[str, str], None] | None = None,
-        plain: bytes = _PLAIN_HTTP,
-        crowd: Crowd | None = None,
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, factory: Callable[[], asyncio.Protocol], port: TlsPort) -> None:
         self.context = context
         self.protocol: asyncio.Protocol = _NOBODY
-        self._factory, self._patience = factory, handshake_timeout
-        self._connections, self._refused, self._plain = connections, refused, plain
+        self._factory, self._port = factory, port
         self._first = b""  # octets from the network, while there are few
-        self._crowd = crowd
-        self._counted = ""  # the CN under which the crowd has counted it
+        self._counted = ""  # the CN under which the limit has counted it
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.peer: Peer | None = None
@@ -143,9 +144,8 @@ class TlsServer(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self._enter(_State.HANDSHAKE)
-        self._timer = self._loop.call_later(self._patience, self._give_up)
-        if self._connections is not None:
-            self._connections.add(self)
+        self._timer = self._loop.call_later(self._port.handshake_timeout, self._give_up)
+        self._port.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Octets from the network."""
@@ -158,20 +158,19 @@ class TlsServer(asyncio.Protocol):
             self._shake_hands()
 
     def eof_received(self) -> bool | None:
-        """The partner hung up without close_notify: the inner protocol is told, and the connection ends."""
+        """The partner closed without close_notify: pass it on; the connection ends."""
         if self._state is _State.OPEN:
             self.protocol.eof_received()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, whoever made it."""
+        """The connection ended, on either side."""
         told, self.protocol = self.protocol, _NOBODY
         self._enter(_State.LOST)
         self._stop_timer()
-        if self._connections is not None:
-            self._connections.discard(self)
-        if self._crowd is not None and self._counted:
-            self._crowd.leave(self._counted)
+        self._port.connections.discard(self)
+        if self._port.limit is not None and self._counted:
+            self._port.limit.leave(self._counted)
         told.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -204,7 +203,7 @@ class TlsServer(asyncio.Protocol):
         if self._state is not _State.OPEN:
             return
         self._enter(_State.CLOSING)
-        with contextlib.suppress(ssl.SSLError):  # our close_notify is out; nobody waits for the partner's
+        with contextlib.suppress(ssl.SSLError):  # our close_notify is sent; the partner's is not waited for
             self.tls.unwrap()
         self._flush()
         self.transport.close()
@@ -217,7 +216,7 @@ class TlsServer(asyncio.Protocol):
         with contextlib.suppress(ssl.SSLError):
             self.tls.unwrap()
         self._flush()
-        self._enter(_State.DEAF)
+        self._enter(_State.SHUT)
         if self._paused:
             self.transport.resume_reading()
         if self.transport.can_write_eof():
@@ -278,11 +277,11 @@ class TlsServer(asyncio.Protocol):
         self._deliver()
 
     def _turned_away(self) -> asyncio.Protocol | None:
-        """What deals with a connection too many of this certificate."""
-        if self._crowd is None or self.peer is None or not self.peer.cn:
+        """The protocol of a connection too many of this certificate; None for all others."""
+        if self._port.limit is None or self.peer is None or not self.peer.cn:
             return None
         self._counted = self.peer.cn
-        return self._crowd.enter(self.peer.cn, self._address())
+        return self._port.limit.enter(self.peer.cn, self._address())
 
     def _deliver(self) -> None:
         """Hand over what can be decrypted, until the inner protocol pauses or the data ends."""
@@ -314,16 +313,16 @@ class TlsServer(asyncio.Protocol):
         _log.info("TLS: handshake of %s refused: %s", self._partner(), why)
         self._flush()
         if _TALK.match(self._first):
-            self.transport.write(self._plain)
+            self.transport.write(self._port.plain)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._stop_timer()
         self._timer = self._loop.call_later(LINGER, self.transport.abort)
-        if self._refused is not None:
-            self._refused(why, self._address())
+        if self._port.refused is not None:
+            self._port.refused(why, self._address())
 
     def _give_up(self) -> None:
-        _log.info("TLS: %s did not finish its handshake within %g s", self._partner(), self._patience)
+        _log.info("TLS: %s did not finish its handshake within %g s", self._partner(), self._port.handshake_timeout)
         self.transport.abort()
 
     def _write_records(self, view: memoryview) -> None:

@@ -7,7 +7,7 @@ caller passes: the sandbox's own clock may be shifted, that of its TLS peers is 
     ca.pem             root and intermediate        crl.pem     CRLs of both
     server.*           every TLS listener           <client>.*  sas, editors, hub clients
     bad/<kind>.*       what a peer must refuse      authority/  the CA's own keys
-    <editor>.server.*  an external editor's server  issued/     what people asked for (`desk.py`)
+    <editor>.server.*  an external editor's server  issued/     what people asked for (`certificate_service.py`)
 
 `.pem` is leaf and intermediate, `.key` PKCS#8 without a passphrase, `.p12` both, with the passphrase `sandbox`
 (Java loads no key from a PKCS#12 without one).
@@ -88,11 +88,11 @@ def ensure_pki(
     for name in (*clients, *others):
         if not usable_name(name):
             raise UsageError(f"pki: '{name}' cannot name a certificate (lower case, digits, '.', '_', '-')")
-    from sandbox.pki.upkeep import Upkeep  # cryptography costs 0.2 s that a role process need not pay
+    from sandbox.pki.renewal import Renewal  # cryptography costs 0.2 s that a role process need not pay
 
     try:
         with locked(directory):
-            Upkeep(directory, now).run(_all_hosts(hosts), clients, others, bad_like)
+            Renewal(directory, now).run(_all_hosts(hosts), clients, others, bad_like)
     except OSError as error:
         raise UsageError(f"pki: {error.filename or directory}: {error.strerror}") from error
     return load_pki(directory)

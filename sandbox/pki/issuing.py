@@ -117,7 +117,7 @@ def issue(order: Order, issuer: Pair | None) -> Pair:
 
 
 def revocation_list(issuer: Pair, revoked: Mapping[int, datetime], now: datetime, number: int) -> bytes:
-    """A CRL in PEM, good for CRL_LIFE. `revoked`: serial -> since when; `number` must grow from list to list."""
+    """A CRL in PEM, valid for CRL_LIFE. `revoked`: serial -> since when; `number` must grow from list to list."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.cert.subject)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox.pki.bad import bad_order
+from sandbox.pki.bad_certificates import bad_order
+from sandbox.pki.directory import NEAR, PkiDirectory
 from sandbox.pki.issuing import LEAF_LIFE, SKEW, Order, issue
 from sandbox.pki.manifest import write_private
 from sandbox.pki.subjects import Subject
-from sandbox.pki.workshop import NEAR, Workshop
 
 GOOD = "inferno-prePROD"
 
@@ -26,36 +26,36 @@ REFUSED = {
 _END = ".key.crt.ca.pem"
 
 
-def export_kit(workshop: Workshop, target: Path, like: Subject) -> list[str]:
+def export_kit(pki: PkiDirectory, target: Path, like: Subject) -> list[str]:
     """Write the set into `target` and return the names of the files. The same set every time while it holds.
 
     Raises OSError when a directory cannot be written.
     """
     hosts = (like.cn,)
-    good = Order(like, "client", hosts, workshop.now - SKEW, workshop.now + LEAF_LIFE)
-    written = {**_pair(workshop, GOOD, GOOD, ".pem", good)}
+    good = Order(like, "client", hosts, pki.now - SKEW, pki.now + LEAF_LIFE)
+    written = {**_pair(pki, GOOD, GOOD, ".pem", good)}
     for (cert, key), kind in REFUSED.items():
-        written |= _pair(workshop, cert, key, _END, bad_order(kind, like, hosts, workshop.now))
-    workshop.save()
+        written |= _pair(pki, cert, key, _END, bad_order(kind, like, hosts, pki.now))
+    pki.save()
     for name in ("ca.pem", "crl.pem"):
-        written[name] = (workshop.directory / name).read_bytes()
+        written[name] = (pki.directory / name).read_bytes()
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, content in written.items():
         write_private(target / name, content)
     return sorted(written)
 
 
-def _pair(workshop: Workshop, cert: str, key: str, end: str, order: Order) -> dict[str, bytes]:
+def _pair(pki: PkiDirectory, cert: str, key: str, end: str, order: Order) -> dict[str, bytes]:
     """Certificate and key, kept in the PKI's directory as `kit/<certificate>`, made when they do not hold."""
     entry = f"kit/{cert}"
-    wanted = workshop.wanted("kit", order)
-    if not workshop.holds(entry, wanted) or workshop.is_revoked(entry):
-        pair = issue(_with_rsa(order), workshop.issuer)
+    wanted = pki.wanted("kit", order)
+    if not pki.holds(entry, wanted) or pki.is_revoked(entry):
+        pair = issue(_with_rsa(order), pki.issuer)
         files = {f"{entry}.pem": pair.pem, f"{entry}.key": pair.old_key_pem}
-        workshop.manifest.write(workshop.directory, entry, wanted, (order.since, order.until - NEAR), files)
-    leaf, private = ((workshop.directory / f"{entry}{suffix}").read_bytes() for suffix in (".pem", ".key"))
-    chain = leaf + workshop.issuer.pem
-    return {f"{cert}{end}": chain if end == ".pem" else private + chain + workshop.root.pem, f"{key}.key": private}
+        pki.manifest.write(pki.directory, entry, wanted, (order.since, order.until - NEAR), files)
+    leaf, private = ((pki.directory / f"{entry}{suffix}").read_bytes() for suffix in (".pem", ".key"))
+    chain = leaf + pki.issuer.pem
+    return {f"{cert}{end}": chain if end == ".pem" else private + chain + pki.root.pem, f"{key}.key": private}
 
 
 def _with_rsa(order: Order) -> Order:

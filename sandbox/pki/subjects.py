@@ -45,7 +45,7 @@ def editor_subject(editor: Editor) -> Subject:
 
 
 def agreed_server(editor: Editor) -> Subject | None:
-    """Whom an editor's server must name by CN and OU; None for the sandbox's own editors, who share a listener."""
+    """The subject of an editor's server certificate; None for the sandbox's own editors, which share a listener."""
     return editor_subject(editor) if editor.external else None
 
 

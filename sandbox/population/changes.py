@@ -1,7 +1,8 @@
-"""What a running sandbox cannot take from changed persona files: who has ports, certificates, stores and queues.
+"""Which changes of the persona files need a restart: those of editors and territories.
 
-Editors and territories are there from the start to the end of a run, each with what was made for it. An editor's
-character and how it stores ids may change; of everything else of it, and of territories, a restart is needed.
+Editors and territories have ports, certificates, stores and queues that are made once, at the start. An editor's
+character and the form in which it stores ids may change while it runs; any other change of it needs a restart, and so
+does any change of a territory.
 """
 
 from __future__ import annotations
@@ -24,19 +25,22 @@ _TERRITORIES: tuple[_Where, ...] = (("territories", TerritoryRow, "code"), ("reg
 
 
 def needing_restart(before: Population, after: Population, directory: Path) -> list[ConfigError]:
-    """Every change that only a restart brings, with file and line in `directory` (what is gone: the first line)."""
-    editors = _changes(_fixed(before.editors), _fixed(after.editors))
+    """Every change that needs a restart, as an error with file and line in `directory` (removals: the first line)."""
+    editors = _changes(_fixed_part(before.editors), _fixed_part(after.editors))
     territories = _changes(before.territories, after.territories)
     return [
-        *(_told(directory, _EDITORS, key, f"editor '{key}' {what}: restart to have it so") for key, what in editors),
         *(
-            _told(directory, _TERRITORIES, key, f"territory '{key}' {what}: restart to have it so")
+            _error_at(directory, _EDITORS, key, f"editor '{key}' {what}: restart to have it so")
+            for key, what in editors
+        ),
+        *(
+            _error_at(directory, _TERRITORIES, key, f"territory '{key}' {what}: restart to have it so")
             for key, what in territories
         ),
     ]
 
 
-def _fixed(editors: Mapping[str, Editor]) -> dict[str, Editor]:
+def _fixed_part(editors: Mapping[str, Editor]) -> dict[str, Editor]:
     return {slug: replace(editor, character=PLAIN, stores="prefixed") for slug, editor in editors.items()}
 
 
@@ -50,8 +54,8 @@ def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> Itera
             yield key, "has changed"
 
 
-def _told(directory: Path, places: tuple[_Where, ...], key: str, problem: str) -> ConfigError:
-    """At the first row that names the key, else at the head of the first file."""
+def _error_at(directory: Path, places: tuple[_Where, ...], key: str, problem: str) -> ConfigError:
+    """An error at the first row that names the key, else at the first line of the first file."""
     for name, kind, field in places:
         file: YamlFile[Any] = load_yaml(directory / f"{name}.yaml", list[kind])  # type: ignore[valid-type]
         for at, row in enumerate(file.value):

@@ -1,8 +1,8 @@
 """The whole country around the hand-made people: editors, CPTS, SOS associations, territories, regulators. Pure.
 
-What the persona files say stays as it is; this fills up to the numbers below, over all départements. None of it
-depends on the seed: an association is the same in every run. Everything carries identifiers that are visibly
-fictitious and no brand's name.
+The content of the persona files is kept; this module adds to it, over all départements, until there are as many as
+the constants below say. Nothing depends on the seed: an association is the same in every run. Identifiers are visibly
+fictitious, and names are not those of real products.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from sandbox.population.geography.departments import COLLECTIVITIES, DEPARTMENTS
 from sandbox.population.geography.gazetteer import french_towns
 from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
-from sandbox.population.procedural import HABITS, Recipe, habits, speaking, zones
+from sandbox.population.procedural import STORED_FORMS, Recipe, speaking, stored_forms, zones
 
 EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
-# How many associations have how many sites, the largest towns first: with the hand-made ones about 150.
+# (sites, associations): how many associations have so many sites, those of the largest towns first. With the hand-made
+# ones there are about 150 sites.
 _SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 12), (1, 20))
 _CITIES = 700  # the largest towns, where associations are
-_APART = 0.135**2  # 15 km, in degrees, between the homes of two associations, and from home to the farthest site
+# Squared degrees, 15 km: the least distance of two associations, and the most from an association to its sites.
+_APART = 0.135**2
 
 _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigue", "Houle", "Isatis", "Jonquille",
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
-_HOME_VISIT = "HH"  # the consultation type that ANS's acceptance kit does not take at SOS Médecins
+_HOME_VISIT = "HH"  # a consultation type that ANS's acceptance kit refuses at SOS Médecins
 _GUARDS = ("Uranie", "Vigie", "Zénith")
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
 
-# Beside those of the persona files: the territories with regulators, each with an LRM of its own. Of the other
-# territories there is none until a persona file has a regulator there: a hundred LRMs nobody looks at cost memory.
+# Territories with regulators, in addition to those of the persona files. Each has an LRM of its own. The other
+# territories have none until a persona file has a regulator there: a hundred LRMs that nobody uses would take memory.
 REGULATED = ("13", "59", "75", "971", "972", "973", "974", "976")
 _REGULATORS_EACH = 2
 
@@ -53,12 +55,12 @@ def _territory(of: Department) -> Territory:
 
 
 def _arc(of: Department) -> str:
-    """A number for its OID, where letters and leading zeros cannot be."""
+    """A number for its OID, in which letters and leading zeros are not allowed."""
     return {"2A": "201", "2B": "202"}.get(of.code) or str(int(of.code))
 
 
 def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]:
-    """The hand-made people, among everybody else. `personas` knows the towns of the dataset already."""
+    """The hand-made people and the rest of the country. `personas` must know the towns of the dataset already."""
     towns = [(personas.towns[town.insee], inhabitants) for town, inhabitants in french_towns()]
     known = {town.insee for town, _ in towns}
     towns += [(town, inhabitants) for town, inhabitants in recipe.towns if town.insee not in known]
@@ -83,12 +85,12 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
         editors=speaking(editors.values(), Flow.INT_R01),
         cpts_editors=frozenset(speaking(editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
-        habits=habits(editors.values()),
+        stored_forms=stored_forms(editors.values()),
     )
 
 
 def _editors(own: Mapping[str, Editor]) -> dict[str, Editor]:
-    """Vendors until there are 25: every third agenda speaks INT_R04 too, the last ones serve SOS Médecins."""
+    """As many editors as are missing to 25: some serve SOS Médecins; of the others every third speaks INT_R04 too."""
     names = [f"Garde {name}" for name in _GUARDS] + [f"Agenda {name}" for name in _AGENDAS]
     made = [_editor(name, number) for number, name in enumerate(names)]
     fresh = [editor for editor in made if editor.slug not in own]
@@ -108,7 +110,7 @@ def _editor(name: str, number: int) -> Editor:
         system=f"urn:oid:1.2.250.1.999.{101 + number}",
         flows=flows,
         ou=f"3{siret}{luhn_digit(siret)}",
-        stores=HABITS[number % len(HABITS)],
+        stores=STORED_FORMS[number % len(STORED_FORMS)],
         colour="#" + "".join(f"{round(part * 255):02x}" for part in rgb),
     )
 
@@ -122,7 +124,7 @@ def plain(text: str) -> str:
 
 
 def _all_cpts(wanted: int, towns: Sequence[tuple[Town, int]]) -> dict[str, Cpts]:
-    """`wanted` CPTS by FINESS, in proportion to the inhabitants; every département has one at least."""
+    """`wanted` CPTS by FINESS, in proportion to the inhabitants; every département has at least one."""
     everywhere: dict[str, list[tuple[Town, int]]] = {}
     for row in towns:
         everywhere.setdefault(row[0].department, []).append(row)
@@ -135,7 +137,7 @@ def _all_cpts(wanted: int, towns: Sequence[tuple[Town, int]]) -> dict[str, Cpts]
 
 
 def _deal(weights: Sequence[int], seats: int, least: int = 0) -> list[int]:
-    """So many seats for each weight (method of D'Hondt), `least` of them for everybody."""
+    """How many of the seats each weight gets (method of D'Hondt), at least `least`."""
     given = [least] * len(weights)
     heap = [(-weight / (least + 1), at) for at, weight in enumerate(weights)]
     heapify(heap)
@@ -162,12 +164,12 @@ def _cpts_of(there: Sequence[tuple[Town, int]], number: int) -> Iterable[Cpts]:
 
 
 def _cpts_serial(code: str, serial: int) -> int:
-    """Overseas départements share their two digits, Corsica's too: the last character tells them apart."""
+    """A number unique among départements with the same two digits (overseas, Corsica), by their last character."""
     return serial + 1000 * (int(code[-1], 16) if len(code) == 3 or not code.isdecimal() else 0)
 
 
 def _zones(towns: Iterable[Town], centres: Sequence[Town]) -> dict[str, tuple[str, ...]]:
-    """INSEE codes of the towns around each centre: those nearest to it, and some that lie between two."""
+    """INSEE codes of the towns around each centre: those nearest to it; every sixth town belongs to two centres."""
     found = {centre.insee: [centre.insee] for centre in centres}
     for at, town in enumerate(each for each in towns if each.insee not in found):
         distances = sorted((_squared_degrees(town, centre), centre.insee) for centre in centres)
@@ -177,7 +179,7 @@ def _zones(towns: Iterable[Town], centres: Sequence[Town]) -> dict[str, tuple[st
 
 
 def _squared_degrees(one: Town, other: Town) -> float:
-    """How far apart they are, roughly and fast: a degree is 111 km, one of longitude some 80 km in France."""
+    """Their approximate squared distance, in degrees of 111 km; one of longitude is some 80 km in France."""
     north, east = one.lat - other.lat, (one.lon - other.lon) * 0.72
     return north * north + east * east
 
@@ -188,8 +190,8 @@ def _squared_degrees(one: Town, other: Town) -> float:
 def _associations(
     personas: Personas, editors: Mapping[str, Editor], towns: Sequence[tuple[Town, int]]
 ) -> dict[str, SosAssociation]:
-    """Associations until there are 60, in the largest cities that lie apart and in every overseas département; their
-    weeks and hours are those of the hand-made sites in turn, those of home visits left out."""
+    """As many associations as are missing to 60, in every overseas département and in the largest cities that are far
+    enough from each other. Their weeks and hours are those of the hand-made sites in turn, without home visits."""
     known = [site for sos in personas.sos.values() for site in sos.sites]
     patterns = [site for site in known if _HOME_VISIT not in site.agenda.types] or known
     slugs = speaking(editors.values(), Flow.SOS)
@@ -213,7 +215,7 @@ def _associations(
 
 
 def _apart(towns: Iterable[Town], settled: Iterable[Town], wanted: int) -> list[Town]:
-    """At most `wanted` of the towns, none near another or near a settled one."""
+    """At most `wanted` of the towns, none of them near another or near a settled one."""
     kept: list[Town] = []
     taken = list(settled)
     for town in towns:
@@ -226,7 +228,7 @@ def _apart(towns: Iterable[Town], settled: Iterable[Town], wanted: int) -> list[
 def _sites(
     around: Sequence[Town], size: int, patterns: Sequence[ConsultationSite], rank: int
 ) -> tuple[ConsultationSite, ...]:
-    """The sites of one association: the first at home, then in the largest towns around, then in the same again."""
+    """The sites of one association: one per town, its own first, then the largest around, then the same towns again."""
     return tuple(_site(around[at % len(around)], at, patterns[(rank + at) % len(patterns)]) for at in range(size))
 
 
@@ -252,7 +254,7 @@ def _site(town: Town, at: int, pattern: ConsultationSite) -> ConsultationSite:
 
 
 def _regulators() -> Iterable[Regulator]:
-    """Two for each of the further territories; passwords are those of the demonstration accounts of the sandbox."""
+    """Two for each of the REGULATED territories; the passwords are for demonstration accounts of the sandbox only."""
     given, family = given_names(), family_names()
     for code in REGULATED:
         for at in range(_REGULATORS_EACH):

@@ -1,7 +1,7 @@
 """The doctors of an SOS association, and which of them is on duty at one of its sites. Pure.
 
-A day has two shifts, from 8:00 and from 20:00 local time; the doctors take them in turn, and at each site another
-one begins. An association whose persona file names no doctors gets some who follow from its SIRET: their ids are RPPS
+A day has two shifts, from 8:00 and from 20:00 local time. The doctors take them in turn, beginning with a different one
+at each site. For an association whose persona file names no doctors some are derived from its SIRET; their ids are RPPS
 `8197` + number (7 digits) + Luhn digit, valid and visibly fictitious.
 """
 
@@ -15,7 +15,7 @@ from sandbox.kernel.identifiers import luhn_digit
 from sandbox.kernel.model import Practitioner, SosAssociation
 from sandbox.population.names import family_names, given_names
 
-INVENTED = 3  # doctors of an association that names none
+INVENTED = 3  # doctors that are derived for an association that names none
 _PREFIX = "8197"
 _NUMBERS = 10_000_000
 _DAY_BEGINS, _SHIFT = timedelta(hours=8), 12  # hours
@@ -27,7 +27,7 @@ def doctors_of(association: SosAssociation) -> tuple[Practitioner, ...]:
 
 
 def on_duty(association: SosAssociation, schedule: str, start: datetime) -> Practitioner:
-    """Who sees the patients of the site `schedule` at `start`, whose zone is that of the site."""
+    """The doctor who sees patients at the site `schedule` at `start`, a local time of the site."""
     doctors = doctors_of(association)
     local = start - _DAY_BEGINS
     shift = 2 * local.toordinal() + local.hour // _SHIFT

@@ -1,7 +1,7 @@
 """External editors among the population: a vendor's real server with the practitioners and associations it holds.
 
-The configuration declares them; they live beside the people of the persona files. Of their agendas nothing is known
-here: their server tells. Every refusal carries file and line of the configuration.
+The configuration declares them, in addition to the people of the persona files. Their agendas are known to their own
+server only. Every error has the file and line of the configuration.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _SEARCHES = (Flow.INT_R01, Flow.INT_R04)
 def with_external(personas: Personas, settings: Settings) -> Personas:
     """The same people and those of the external editors. Raises UsageError (ConfigError with file and line)."""
     for at, row in enumerate(settings.external_editors):
-        personas = _Joining(personas, settings, row, f"$.external_editors[{at}]").joined()
+        personas = _ExternalEditor(personas, settings, row, f"$.external_editors[{at}]").joined()
     return personas
 
 
-class _Joining:
-    """One external editor that joins the people who are there."""
+class _ExternalEditor:
+    """One external editor, checked against the people who are known already."""
 
     def __init__(self, personas: Personas, settings: Settings, row: ExternalEditor, path: str) -> None:
         self._personas, self._settings, self._row, self._path = personas, settings, row, path
@@ -114,7 +114,7 @@ class _Joining:
 
     def _place(self, row: ExternalPlace, owner: str, path: str, at: int) -> Place:
         town = self._town(row, f"{path}.places[{at}]")
-        lat, lon = geocode_line(town, row.line)  # where a search at this address looks
+        lat, lon = geocode_line(town, row.line)  # the same position as that of a search at this address
         return Place(
             id=f"{self._editor.slug}-{owner}-{at + 1}",
             structure=row.structure,

@@ -1,7 +1,7 @@
-"""Where an address lies: a deterministic offset in its town, since no real address book is here. Pure.
+"""Where an address lies: a deterministic offset in its town, as there is no real address data here. Pure.
 
-Every street has a place and a direction in its town, and the numbers follow each other along it: neighbours are near
-each other, and the same address is the same place in every run, however it is typed.
+Every street has a position and a direction in its town, and the numbers follow each other along it. So neighbours are
+near each other, and an address has the same coordinates in every run, however it is typed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.kernel.text.words import folded
 from sandbox.population.procedural import SPREAD
 
 _STEP = SPREAD / 1000  # degrees from one number to the next: about 1 m, and 2 m to the next on the same side
-_LAST = 400  # numbers beyond it are as far along
+_LAST = 400  # higher numbers lie where this one does
 _NUMBERED = re.compile(r"\s*([0-9]+)\s*(?:bis|ter|quater|[a-d](?![a-z]))?[\s,]+(.+)", re.IGNORECASE)
 
 

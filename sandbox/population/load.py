@@ -1,4 +1,4 @@
-"""From the persona files to a Population: typed, then checked against each other; every refusal with file and line."""
+"""Loads the Population of the settings from the persona files; every error has the file and the line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def personas_directory(settings: Settings) -> Path:
 
 
 def kept_personas(settings: Settings, name: str) -> Path:
-    """Where the persona files that a World names are kept, while the sandbox runs; without a name: all of them."""
+    """The directory of the persona files that a World names, while the sandbox runs; without a name: its parent."""
     return settings.data / "control" / "personas" / name
 
 

@@ -1,13 +1,13 @@
-"""Given and family names: the word lists of Faker's fr_FR provider, as data.
+"""Given and family names: the word lists of Faker's fr_FR provider, read from its source.
 
-Importing the package `faker` loads every provider and locale (a third of a second, most of a start-up); its word
-lists are literals of one file, so that file is parsed instead. Should Faker ever build them otherwise, it is imported.
+Importing the package `faker` loads every provider and locale (a third of a second, most of a start-up). Its word lists
+are literals of one file, so that file is parsed instead. If Faker builds them otherwise, it is imported.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,17 +19,17 @@ FAMILY = ("last_names",)
 @cache
 def given_names() -> tuple[str, ...]:
     """Given names, each once, women's first."""
-    return _words(GIVEN)
+    return words(GIVEN, _literals())
 
 
 @cache
 def family_names() -> tuple[str, ...]:
     """Family names, each once."""
-    return _words(FAMILY)
+    return words(FAMILY, _literals())
 
 
-def _words(lists: tuple[str, ...]) -> tuple[str, ...]:
-    found = _literals()
+def words(lists: Sequence[str], found: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The words of these lists, each once. `found`: the parsed lists; if one is missing, Faker is imported."""
     if not all(name in found for name in lists):
         from faker.providers.person.fr_FR import Provider
 
@@ -39,10 +39,13 @@ def _words(lists: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _literals() -> Mapping[str, tuple[str, ...]]:
-    """The tuples of strings that the provider's source assigns; empty when there is no such source."""
     spec = find_spec("faker")
     places = spec.submodule_search_locations if spec is not None else None
-    source = Path(places[0] if places else "") / "providers" / "person" / "fr_FR" / "__init__.py"
+    return string_tuples(Path(places[0] if places else "") / "providers" / "person" / "fr_FR" / "__init__.py")
+
+
+def string_tuples(source: Path) -> Mapping[str, tuple[str, ...]]:
+    """The tuples of strings that a Python source assigns, by name; empty when there is no such file."""
     if not source.is_file():
         return {}
     found: dict[str, tuple[str, ...]] = {}

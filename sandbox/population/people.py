@@ -1,8 +1,8 @@
-"""Everybody who lives in the ecosystem, found by identifier. Pure: derived from (seed, personas, count).
+"""Everybody in the ecosystem, found by identifier. Pure: derived from (seed, personas, count).
 
-The hand-made people of the persona files are held; the procedural practitioners are derived when asked for and kept
-in a bounded cache. The number of a practitioner is read from the id itself, and who lives in a département follows from
-the draws (`settling.py`): nobody is enumerated at the start, however many there are.
+The hand-made people of the persona files are held. Procedural practitioners are derived when they are asked for, and
+kept in a bounded cache: a practitioner's number is read from the id itself, and who lives in a département follows from
+the draws (`geography/settling.py`). So nobody is enumerated at the start, however many there are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PERSONAS = uuid.UUID("0f4f6d1e-0d52-4b56-a7a4-6a2d5c7f3b11")
 
 @dataclass(frozen=True)
 class Personas:
-    """The hand-made people and places, validated (`load.py` makes it from the persona files)."""
+    """The hand-made people and places, validated (`load.py` reads them from the persona files)."""
 
     territories: Mapping[str, Territory]
     towns: Mapping[str, Town]
@@ -49,8 +49,47 @@ class Personas:
     structures: Mapping[str, Structure] = field(default_factory=dict)
 
 
+class ProceduralPractitioners:
+    """The first `count` procedural practitioners of a seed."""
+
+    def __init__(self, seed: int, recipe: Recipe, count: int) -> None:
+        self._seed, self.recipe, self.count = seed, recipe, count
+        self.numbered = lru_cache(KEPT)(self._make)
+
+    def _make(self, number: int) -> Practitioner:
+        return practitioner_at(self._seed, number, self.recipe)
+
+    def __iter__(self) -> Iterator[Practitioner]:
+        return (self.numbered(number) for number in range(self.count))
+
+    def find(self, national_id: str) -> Practitioner | None:
+        """The practitioner with that prefixed RPPS or ADELI."""
+        number = index_of(national_id)
+        if number is None or number >= self.count:
+            return None
+        person = self.numbered(number)
+        return person if person.id == national_id else None  # each number has either an RPPS or an ADELI
+
+    @property
+    def departments(self) -> Mapping[str, tuple[float, float, float, float]]:
+        """Where they live: south, north, west, east (degrees) by département."""
+        return self.recipe.boxes if self.count else {}
+
+    def settled_in(self, department: str) -> Iterator[Settled]:
+        """Those of one of these départements; all their places lie in it."""
+        return settled_in(self._seed, department, self.recipe, self.count)
+
+    @cached_property
+    def by_editor(self) -> dict[str, Sequence[int]]:
+        """Numbers of those whose agenda an editor holds, by its slug."""
+        found: dict[str, list[int]] = {}
+        for number in range(self.count):
+            found.setdefault(self.recipe.editor_of(self._seed, number), []).append(number)
+        return dict(found)
+
+
 class Population:
-    """Who lives in the ecosystem. `count` procedural practitioners beside the hand-made ones.
+    """Who lives in the ecosystem: the hand-made people, and `count` procedural practitioners.
 
     `examples` has the shape of `examples` in endpoints.json. Identifiers may be given with or without their prefix.
     """
@@ -64,17 +103,17 @@ class Population:
         self._places = {place.id: (person, place) for person in personas.practitioners for place in person.places}
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
-        self._structures, self._recipe = personas.structures, recipe
-        self._numbered = lru_cache(KEPT)(self._make)
-        self._derived = lru_cache(KEPT)(self._derive)
+        self._structures = personas.structures
+        self.procedural = ProceduralPractitioners(seed, recipe, count)
+        self._found = lru_cache(KEPT)(self._find)
 
     @property
     def current(self) -> Population:
-        """This one; of `Residents`, those of now."""
+        """This one; that of now for a `ReloadablePopulation`."""
         return self
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` when other people have come (`Residents`): here nobody ever does."""
+        """Call `watcher` when a `ReloadablePopulation` was replaced; this one never changes."""
 
     def __len__(self) -> int:
         """How many practitioners there are."""
@@ -82,10 +121,10 @@ class Population:
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """The practitioner with that RPPS or ADELI, with or without its prefix."""
-        return self._made.get(national_id) or self._derived(national_id)
+        return self._made.get(national_id) or self._found(national_id)
 
     def doctor(self, national_id: str) -> Practitioner | None:
-        """Whoever an appointment may name: a practitioner with an agenda, or a doctor of an SOS association."""
+        """Anybody whom an appointment may name: a practitioner with an agenda, or a doctor of an SOS association."""
         found = self.practitioner(national_id)
         if found is None and (on_call := self._on_call.get(prefixed_person(national_id))) is not None:
             found = on_call[0]
@@ -100,39 +139,23 @@ class Population:
     def _on_call(self) -> dict[str, tuple[Practitioner, SosAssociation]]:
         return {doctor.id: (doctor, sos) for sos in self.sos.values() for doctor in doctors_of(sos)}
 
-    def _derive(self, national_id: str) -> Practitioner | None:
+    def _find(self, national_id: str) -> Practitioner | None:
         prefixed = prefixed_person(national_id)
-        number = index_of(prefixed)
-        if number is None or number >= self.count:
-            return self._made.get(prefixed)
-        person = self._numbered(number)
-        return person if person.id == prefixed else None  # of RPPS and ADELI he has one
-
-    def _make(self, number: int) -> Practitioner:
-        return practitioner_at(self.seed, number, self._recipe)
+        return self._made.get(prefixed) or self.procedural.find(prefixed)
 
     def practitioners(self) -> Iterable[Practitioner]:
         """All of them, the hand-made first, then the procedural by number."""
         yield from self._made.values()
-        yield from (self._numbered(number) for number in range(self.count))
+        yield from self.procedural
 
     def handmade(self) -> Iterable[Practitioner]:
         """Those of the persona files."""
         return self._made.values()
 
-    @property
-    def departments(self) -> Mapping[str, tuple[float, float, float, float]]:
-        """Where procedural practitioners settle: south, north, west, east by département."""
-        return self._recipe.boxes if self.count else {}
-
-    def settled_in(self, department: str) -> Iterator[Settled]:
-        """The procedural practitioners of one of these départements; all their places lie in it."""
-        return settled_in(self.seed, department, self._recipe, self.count)
-
     def of_editor(self, slug: str) -> Sequence[Practitioner]:
         """The practitioners whose agenda that editor holds."""
         made = [person for person in self._made.values() if person.editor == slug]
-        return _Lazy(self, made, self._by_editor.get(slug, ()))
+        return _LazyPractitioners(made, self.procedural, self.procedural.by_editor.get(slug, ()))
 
     def place(self, schedule_id: str) -> tuple[Practitioner, Place] | None:
         """The practitioner and place of consultation with that Schedule."""
@@ -156,26 +179,21 @@ class Population:
     def structure(self, finess: str) -> Structure | None:
         """The MSP or CDS with that FINESS, with or without its prefix."""
         prefixed = prefixed_structure(finess)
-        return self._structures.get(prefixed) or self._recipe.structures.find(prefixed)
+        return self._structures.get(prefixed) or self.procedural.recipe.structures.find(prefixed)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""
         names = (name for each in (regulator_login(key), key) for name in (each, each.lower()))
         return next((found for name in names if (found := self._regulators.get(name)) is not None), None)
 
-    @cached_property
-    def _by_editor(self) -> dict[str, Sequence[int]]:
-        found: dict[str, list[int]] = {}
-        for number in range(self.count):
-            found.setdefault(self._recipe.editor_of(self.seed, number), []).append(number)
-        return dict(found)
 
+class _LazyPractitioners(Sequence[Practitioner]):
+    """Hand-made practitioners, then procedural ones by number; each is derived only when it is read."""
 
-class _Lazy(Sequence[Practitioner]):
-    """Hand-made practitioners, then procedural ones by number, derived when touched."""
-
-    def __init__(self, population: Population, made: Sequence[Practitioner], numbers: Sequence[int]) -> None:
-        self._population, self._made, self._numbers = population, made, numbers
+    def __init__(
+        self, made: Sequence[Practitioner], procedural: ProceduralPractitioners, numbers: Sequence[int]
+    ) -> None:
+        self._made, self._procedural, self._numbers = made, procedural, numbers
 
     def __len__(self) -> int:
         return len(self._made) + len(self._numbers)
@@ -190,15 +208,17 @@ class _Lazy(Sequence[Practitioner]):
         at = range(len(self))[index]
         if at < len(self._made):
             return self._made[at]
-        return self._population._numbered(self._numbers[at - len(self._made)])
+        return self._procedural.numbered(self._numbers[at - len(self._made)])
 
     def __iter__(self) -> Iterator[Practitioner]:
         return (self[at] for at in range(len(self)))
 
 
 def persona_key(regulator: Regulator) -> str:
-    """The account id of a regulator of the persona files. It follows from his e-mail address: another identifier in
-    the files is a change of the same person."""
+    """The account id (UUID) of a regulator of the persona files.
+
+    It follows from his e-mail address, so that a changed identifier in the files is a change of the same person.
+    """
     return str(uuid.uuid5(_PERSONAS, regulator.email.casefold()))
 
 

@@ -1,4 +1,4 @@
-"""Procedural practitioners: number `i` of a seed always is the same person. Pure, one blake2b per person.
+"""Procedural practitioners: number `i` of a seed is always the same person. Pure, one blake2b digest per person.
 
 Ids are RPPS `8199` + number (7 digits) + Luhn digit, or for those who have an ADELI only `099` + number: valid,
 visibly fictitious, and the number can be read back. Family and given names come from Faker's fr_FR word lists.
@@ -34,22 +34,23 @@ SPECIALTIES: tuple[tuple[str, int], ...] = (
 FREE_TEXTS = (
     "Médecin généraliste", "Médecine du sport", "Homéopathie", "Médecine générale et ostéopathie", "Allergologie",
 )  # fmt: skip
-# Shares of 256.
-_NO_PHONE = 13  # about 5 %
-_ADELI_ONLY = 5  # about 2 %
-_FREE_TEXT = 5
-_MEMBERS = 154  # of those whose editor speaks INT_R04 in the zone of a CPTS: about 60 %
-_GROUPED = 51  # of the places, in a MSP or CDS: about 20 %
-_IN_TWO = 32  # of the members where there are several CPTS, in each of two ways
+# How many of 256 practitioners:
+_NO_PHONE = 13  # have no telephone: about 5 %
+_ADELI_ONLY = 5  # have an ADELI and no RPPS: about 2 %
+_FREE_TEXT = 5  # have their specialty as text
+_MEMBERS = 154  # are members of a CPTS, where their editor speaks INT_R04 and a CPTS covers the town: about 60 %
+_GROUPED = 51  # consult in a MSP or CDS (drawn per place): about 20 %
+_IN_TWO = 32  # of the members, where there are several CPTS, have two that see the same slots; as many have two in turn
 
-HABITS: tuple[Literal["prefixed", "bare", "mixed"], ...] = ("prefixed", "bare", "mixed")  # of editors, in turn
+# How editors store national ids: they take these in turn.
+STORED_FORMS: tuple[Literal["prefixed", "bare", "mixed"], ...] = ("prefixed", "bare", "mixed")
 SPREAD = 0.01  # degrees around the centre of a town: about 1 km, more in a city
-_CITY = 100_000  # inhabitants from which a town is wider than that
-WIDEST = 5.0  # times
+_CITY = 100_000  # inhabitants from which a town is wider than SPREAD
+WIDEST = 5.0  # times SPREAD, in the largest cities
 
 
 class Settled(NamedTuple):
-    """What a directory needs of a practitioner. `spots`: (lat, lon) of each place."""
+    """What a directory needs to know of a practitioner. `spots`: (lat, lon) of each place, in degrees."""
 
     id: str
     editor: str
@@ -59,11 +60,11 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What procedural practitioners are drawn from; weights are cumulated once.
+    """What procedural practitioners are drawn from.
 
     `towns` with inhabitants, `editors` slugs that hold individual agendas, `agendas` weeks with weights;
     `cpts_editors`: those of the editors that speak INT_R04; `cpts`: FINESS of the CPTS in whose zone a town lies, by
-    INSEE code. `habits`: how editors store national ids (Editor.stores), by slug.
+    INSEE code. `stored_forms`: how editors store national ids (Editor.stores), by slug.
     """
 
     towns: Sequence[tuple[Town, int]]
@@ -71,11 +72,11 @@ class Recipe:
     agendas: Sequence[tuple[AgendaTemplate, int]]
     cpts_editors: frozenset[str] = frozenset()
     cpts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    habits: Mapping[str, str] = field(default_factory=dict)
+    stored_forms: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _settled(self) -> Sequence[tuple[Town, int]]:
-        """The towns by département, so that each département is one interval of draws."""
+        """The towns sorted by département, so that the draws of each département are one interval."""
         return sorted(self.towns, key=lambda row: row[0].department)
 
     @cached_property
@@ -140,12 +141,12 @@ class Recipe:
         return self.editors[octets[0] % len(self.editors)]
 
     def stored(self, editor: str, national_id: str, octet: int) -> str:
-        """A prefixed national id as that editor stores it; where habits are mixed, the octet decides."""
-        habit = self.habits.get(editor)
-        return national_id[1:] if habit == "bare" or (habit == "mixed" and octet % 2) else national_id
+        """A prefixed national id as that editor stores it; where the forms are mixed, `octet` decides."""
+        form = self.stored_forms.get(editor)
+        return national_id[1:] if form == "bare" or (form == "mixed" and octet % 2) else national_id
 
     def groups(self, octets: bytes, home: Town) -> tuple[tuple[str, ...], ...]:
-        """The CPTS of a practitioner: none, one, or two that see the same slots or see them in turn."""
+        """The CPTS of a practitioner, in groups: none, one, two in one group (both see the slots), or two in turn."""
         there = self.cpts.get(home.insee)
         if not there or octets[4] >= _MEMBERS or self._editor(octets) not in self.cpts_editors:
             return ()
@@ -161,7 +162,7 @@ def speaking(editors: Iterable[Editor], flow: Flow) -> list[str]:
     return [editor.slug for editor in editors if editor.speaks(flow)]
 
 
-def habits(editors: Iterable[Editor]) -> dict[str, str]:
+def stored_forms(editors: Iterable[Editor]) -> dict[str, str]:
     """How editors store national ids, by slug."""
     return {editor.slug: editor.stores for editor in editors}
 
@@ -260,7 +261,7 @@ def _phone(octets: bytes, town: Town) -> str | None:
     if octets[2] < _NO_PHONE:
         return None
     digits = phone_of(town.department, _word(octets, 20))
-    if octets[3] % 3 == 0:  # some agendas keep what was typed; answers correct it
+    if octets[3] % 3 == 0:  # some agendas store the number as it was typed; answers have the national form
         return " ".join(digits[at : at + 2] for at in range(0, 10, 2))
     return digits if octets[3] % 3 == 1 else f"+33{digits[1:]}"
 
@@ -317,7 +318,7 @@ def _place(
 
 @lru_cache(maxsize=4096)
 def _seen_by(week: AgendaTemplate, groups: tuple[tuple[str, ...], ...]) -> AgendaTemplate:
-    """The week of a member: some of its slots are seen by the CPTS too, some by them alone."""
+    """The week of a member of a CPTS: the CPTS sees some of its slots too, and some only it sees."""
     return replace(week, visibilities=(*week.visibilities, ("PUBLIC", "CPTS"), ("CPTS",)), cpts=groups)
 
 

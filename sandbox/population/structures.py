@@ -1,7 +1,7 @@
-"""Procedural MSP and CDS: which there are in a town, by its inhabitants and its rank in the département. Pure.
+"""Procedural MSP and CDS: those of a town follow from its inhabitants and its rank in the département. Pure.
 
-Neither depends on the seed: a maison de santé is the same in every run. Its FINESS says where it is, so it is found
-again without a list: `1`, the digits of the département, `97`, then a number made of the town's rank and its own.
+They do not depend on the seed: a maison de santé is the same in every run. Its FINESS says where it is, so it is found
+without a list: `1`, the digits of the département, `97`, then a number made of the town's rank and of its own number.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Structures:
 
 
 def _first(code: str) -> int:
-    """Départements that share their two digits (Corsica, overseas) have their own numbers."""
+    """The first number of a département; those that share their two digits (Corsica, overseas) have different ones."""
     if code == "2B":
         return 50_000
     return 10_000 * int(code[-1]) if len(code) == 3 else 0

@@ -1,6 +1,6 @@
 """The authorization code flow as pure rules: what a request may ask, which codes are good. No I/O; times are given.
 
-Sources: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE), OpenID Connect Core 1.0. Errors of this room:
+Sources: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE), OpenID Connect Core 1.0. Errors of this package:
 
 - RequestError: the client or its redirect address is not registered; a page, never a redirect (RFC 6749, 4.1.2.1)
 - AuthorizeError: any other fault of an authorization request; told to the client by redirect
@@ -32,7 +32,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 class AuthorizeError(SandboxError):
-    """An authorization request that its client is told about. `location`: where the browser is sent."""
+    """A wrong authorization request whose client gets the error. `location`: where the browser is sent."""
 
     def __init__(self, code: str, description: str, request: AuthorizeRequest) -> None:
         super().__init__(f"{code}: {description}")
@@ -63,7 +63,7 @@ class AuthorizeRequest:
     max_age: int | None
 
     def error(self, code: str, description: str) -> AuthorizeError:
-        """An error to be told to this request's client."""
+        """An error for this request's client."""
         return AuthorizeError(code, description, self)
 
     def answer(self, **values: str) -> str:

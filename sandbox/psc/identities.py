@@ -25,7 +25,7 @@ class Identities:
         return self._by_key.get(key)
 
     def named(self, login: str) -> Regulator | None:
-        """Whom somebody means who types this."""
+        """The person who is meant by what was typed."""
         return self._by_login.get(_fold(regulator_login(login))) or self._by_login.get(_fold(login))
 
     def authenticate(self, login: str, password: str) -> Regulator | None:

@@ -13,10 +13,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kernel.errors import JsonError, RequestError, malformed
+from sandbox.kernel.errors import RequestError, malformed
 from sandbox.kernel.identifiers import regulator_identifier
 from sandbox.kernel.model import Regulator
-from sandbox.kernel.text.json_input import read_as
+from sandbox.net.http.body import read_json_body
 from sandbox.population.people import Population, persona_key
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import authenticate_client
@@ -26,7 +26,7 @@ from sandbox.store.protocol import Put, Store
 TABLE = "people"
 MOST_PEOPLE = 10_000
 BODY_LIMIT = 16 * 1024
-TOLD_BY = "sas"  # the only client that may tell us of people
+ANNOUNCER = "sas"  # the only client that may change people
 
 _GONE = b"{}"
 
@@ -40,7 +40,7 @@ class People:
         population.watch(self._begin)
 
     def _begin(self) -> None:
-        """The people of the persona files as they are now, then what the SAS core said."""
+        """The people of the persona files as they are now, then the SAS core's changes."""
         self._people = {persona_key(person): person for person in self._population.regulators}
         for key, row in self._store.items(TABLE):
             self._apply(key, row)
@@ -53,7 +53,7 @@ class People:
         await self._keep(id, msgspec.json.encode(person))
 
     async def remove(self, id: str) -> None:
-        """He is unknown from now on; nobody under that id is no error."""
+        """Forget a person; an unknown id is no error."""
         await self._keep(id, _GONE)
 
     async def _keep(self, id: str, row: bytes) -> None:
@@ -69,43 +69,30 @@ class People:
         told = msgspec.json.decode(row, type=Regulator)
         person = dataclasses.replace(told, identifier=regulator_identifier(told.identifier))
         for other in [key for key, held in self._people.items() if held.identifier.key == person.identifier.key]:
-            if other != id:  # an identifier is one person's: whoever had it has given it up
+            if other != id:  # an identifier belongs to one person: the earlier holder loses it
                 del self._people[other]
         self._people[id] = person
 
 
-class PeopleDesk:
+class PeopleHandlers:
     """The two interactions of `/psc/people/<id>`. `clients` by client id."""
 
     def __init__(self, people: People, clients: Mapping[str, Client]) -> None:
         self._people, self._clients = people, clients
 
     async def put(self, request: Request) -> Response:
-        """204 once he can log in."""
+        """204 once the person can log in."""
         self._require_sas(request)
-        body = await _body(request)
-        try:
-            person = read_as(body, Regulator)
-        except JsonError as error:
-            raise malformed(f"the body is no person: {error}", "body") from None
+        person = await read_json_body(request, Regulator, BODY_LIMIT, name="no person", typed=False)
         await self._people.put(request.path_params["id"], person)
         return Response(status_code=204)
 
     async def remove(self, request: Request) -> Response:
-        """204 once he can log in no more."""
+        """204 once the person can no longer log in."""
         self._require_sas(request)
         await self._people.remove(request.path_params["id"])
         return Response(status_code=204)
 
     def _require_sas(self, request: Request) -> None:
-        known = {TOLD_BY: self._clients[TOLD_BY]}
+        known = {ANNOUNCER: self._clients[ANNOUNCER]}
         authenticate_client(request.headers.get("authorization", ""), {}, known)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise RequestError(413, *malformed(f"the body is over {BODY_LIMIT} octets", "body").issues)
-    return bytes(body)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from sandbox.sas.orientations import appointments, records
-from sandbox.sas.orientations.l02 import emitter, ledger
-from sandbox.sas.regulators import accounts, psc_people, sync_to_editors
+from sandbox.sas.orientations.l02 import emitter, message_table
+from sandbox.sas.regulators import account_calls, accounts, psc_people
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known
@@ -23,8 +23,8 @@ def _l02_row(row: bytes) -> object:
 
 READERS = {
     appointments.TABLE: records.decode,
-    ledger.TABLE: _l02_row,
-    sync_to_editors.TABLE: msgspec.json.Decoder(sync_to_editors.AccountState).decode,
+    message_table.TABLE: _l02_row,
+    account_calls.TABLE: msgspec.json.Decoder(account_calls.AccountState).decode,
     accounts.TABLE: msgspec.json.Decoder(accounts.Account).decode,
     accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,
 }

@@ -2,7 +2,7 @@
 
 `put` gives the writes of an entry, to be joined to the caller's own commit: the appointment and its message exist
 together or not at all. `wake`, after that commit, lets the entry be sent as soon as it is on disk. Entries of one
-key go strictly one after the other, at most `concurrency` keys at a time. An entry is deleted once it was sent;
+key go strictly one after the other, a few keys at a time (`SendingPolicy`). An entry is deleted once it was sent;
 the delete is not waited for, so after a crash the latest entries may be sent again (in order): receivers must be
 idempotent, as INT_R02, INT_R03 and the Hub's distributionID are. While the store refuses, nothing is sent: it could not
 be marked as sent. Sending goes on by itself once the store takes writes again.
@@ -71,6 +71,19 @@ class Entry:
     due: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SendingPolicy:
+    """How an outbox sends. `concurrency`: keys at a time. Pauses in seconds: the first one after a failure is doubled
+    at each further one, up to the longest; each is drawn between half and all of it."""
+
+    concurrency: int = 16
+    first_pause: float = 0.2
+    longest_pause: float = 30.0
+
+
+USUAL = SendingPolicy()
+
+
 class _Row(msgspec.Struct, omit_defaults=True):
     key: str
     ref: str = ""
@@ -93,7 +106,7 @@ class _Waiting:
     attempts: int = 0
     last_error: str = ""
     due: datetime | None = None
-    verdict: tuple[Put | Delete, ...] = ()  # what became of it, until the store has taken it: it is not sent again
+    outcome: tuple[Put | Delete, ...] = ()  # what became of it, until the store has taken it: it is not sent again
 
 
 _encode = msgspec.json.Encoder().encode
@@ -101,10 +114,101 @@ _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_sequence = msgspec.json.Decoder(_Sequence).decode
 
 
+class AbandonedEntries:
+    """The entries that were given up, in the table `<name>.failed`; the `last_error` of each is the reason."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self.table = store, f"{name}.failed"
+        self._ids: dict[str, list[str]] = {}  # key -> ids; some may be dismissed since
+        for id, row in store.items(self.table):
+            self._ids.setdefault(_decode_row(row).key, []).append(id)
+
+    def entries(self) -> list[Entry]:
+        """All of them, oldest first."""
+        return [_abandoned(id, row) for id, row in self._store.items(self.table)]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._store.count(self.table)
+
+    def all_keys(self) -> Iterator[str]:
+        """Their keys, each once."""
+        return (key for key in list(self._ids) if self._ids_of(key))
+
+    def of(self, key: str) -> list[Entry]:
+        """Those of a key, oldest first."""
+        rows = ((id, self._store.get(self.table, id)) for id in self._ids_of(key))
+        return [_abandoned(id, row) for id, row in rows if row is not None]
+
+    def dismiss(self, key: str) -> tuple[Delete, ...]:
+        """The writes that forget those of a key, for a caller who needs them no more."""
+        return tuple(Delete(self.table, id) for id in self._ids_of(key))
+
+    def taken(self, key: str, id: str) -> None:
+        """The row of one more is in the store."""
+        self._ids[key] = [*self._ids_of(key), id]
+
+    def _ids_of(self, key: str) -> list[str]:
+        ids = [id for id in self._ids.get(key, ()) if self._store.get(self.table, id) is not None]
+        if ids:
+            self._ids[key] = ids
+        else:
+            self._ids.pop(key, None)
+        return ids
+
+
+class _NewEntries:
+    """The ids that entries are given, and those of them whose commit was not seen yet."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._undecided: dict[str, None] = {}
+        self._reserved = 0  # ids below it are reserved in the store, as far as known
+        self._next = self._stored()
+
+    def put(self, row: _Row) -> tuple[Put, ...]:
+        """The writes of a new entry with this row: the row, and now and then the reservation of further ids."""
+        number, self._next = self._next, self._next + 1
+        put = Put(self._name, _id(number), _encode(row))
+        self._undecided[put.key] = None
+        if number % _SWEEP == 0:
+            self._forget_uncommitted(number - _SWEEP)
+        if number < self._reserved:
+            return (put,)
+        self._reserved = self._stored()
+        if number < self._reserved:
+            return (put,)
+        return (put, Put(SEQUENCES, self._name, _encode(_Sequence((number // _RESERVE + 1) * _RESERVE))))
+
+    def known(self, id: str) -> None:
+        """An entry of an earlier process: the next one comes after it."""
+        self._next = max(self._next, int(id) + 1)
+
+    def committed(self) -> list[tuple[str, str]]:
+        """(id, key) of the entries whose commit was made and that are not `seen`."""
+        rows = ((id, self._store.get(self._name, id)) for id in self._undecided)
+        return [(id, _decode_row(row).key) for id, row in rows if row is not None]
+
+    def seen(self, id: str) -> None:
+        """The commit of this entry is on disk."""
+        self._undecided.pop(id, None)
+
+    def _stored(self) -> int:
+        stored = self._store.get(SEQUENCES, self._name)
+        return _decode_sequence(stored).reserved if stored else 0
+
+    def _forget_uncommitted(self, before: int) -> None:
+        """A caller that failed between `put` and its commit leaves an id that will never be committed."""
+        oldest = _id(before)
+        self._undecided = {
+            id: None for id in self._undecided if id >= oldest or self._store.get(self._name, id) is not None
+        }
+
+
 class Outbox:
     """See the module. `send` is given one entry; it returns when the peer has it, raises PeerError to be called
-    again, Abandon to give up. `backoff`: first and longest pause in seconds, doubled at each failure, each pause
-    drawn between half and all of it.
+    again, Abandon to give up.
     """
 
     def __init__(
@@ -115,22 +219,20 @@ class Outbox:
         *,
         clock: Clock,
         entropy: Entropy,
-        concurrency: int = 16,
-        backoff: tuple[float, float] = (0.2, 30.0),
+        policy: SendingPolicy = USUAL,
     ) -> None:
         self._store, self._name, self._send = store, name, send
         self._clock, self._entropy = clock, entropy
-        self._concurrency, self._backoff = concurrency, backoff
-        self._lanes: dict[str, deque[_Waiting]] = {}
-        self._ready: asyncio.Queue[str] = asyncio.Queue()  # at most one element per lane
-        self._undecided: dict[str, None] = {}  # ids that were given, and whose commit was not seen yet
-        self._failed: dict[str, list[str]] = {}  # key -> ids that were abandoned; some may be dismissed since
+        self._policy = policy
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()  # at most one element per key
+        self._new = _NewEntries(store, name)
+        self.abandoned = AbandonedEntries(store, name)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._collector: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
-        self._reserved = self._next = 0
         self._refused = Seldom(_log)
         self.depth = 0  # entries not yet sent or abandoned
         self.last_error = ""  # of any entry, or of the store
@@ -141,18 +243,7 @@ class Outbox:
 
         The first one is the entry's row: its `key` is the entry's id. `ref`: correlation for people.
         """
-        number, self._next = self._next, self._next + 1
-        row = Put(self._name, _id(number), _encode(_row(key, payload, ref)))
-        self._undecided[row.key] = None
-        if number % _SWEEP == 0:
-            self._forget_uncommitted(number - _SWEEP)
-        if number < self._reserved:
-            return (row,)
-        stored = self._store.get(SEQUENCES, self._name)
-        self._reserved = _decode_sequence(stored).reserved if stored else 0
-        if number < self._reserved:
-            return (row,)
-        return (row, Put(SEQUENCES, self._name, _encode(_Sequence((number // _RESERVE + 1) * _RESERVE))))
+        return self._new.put(_row(key, payload, ref))
 
     def wake(self) -> None:
         """There is something new: call it after the commit (on disk or not: sending waits for that)."""
@@ -163,9 +254,9 @@ class Outbox:
         if self._collector is not None:
             return
         self._collector = keep(self._collect_for_ever, f"outbox {self._name}")
-        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._concurrency)}
-        for key, lane in self._lanes.items():
-            lane[0].due = None
+        self._workers = {keep(self._work, f"outbox {self._name} {index}") for index in range(self._policy.concurrency)}
+        for key, queue in self._queues.items():
+            queue[0].due = None
             self._ready.put_nowait(key)
         self._woken.set()
 
@@ -191,8 +282,8 @@ class Outbox:
     def pending(self, most: int = 1_000) -> list[Entry]:
         """At most `most` entries that are not sent yet, those that wait longest first in each key."""
         found: list[Entry] = []
-        for lane in self._lanes.values():
-            for waiting in lane:
+        for queue in self._queues.values():
+            for waiting in queue:
                 if len(found) >= most:
                     return found
                 if (entry := self._entry(waiting)) is not None:
@@ -201,8 +292,8 @@ class Outbox:
 
     def pending_of(self, key: str) -> list[Entry]:
         """The entries of a key that are not sent yet, the one that goes next first; also such as are not on disk."""
-        fresh = (_Waiting(id) for id, of in self._committed() if of == key)
-        found = (self._entry(waiting) for waiting in (*self._lanes.get(key, ()), *fresh))
+        fresh = (_Waiting(id) for id, of in self._new.committed() if of == key)
+        found = (self._entry(waiting) for waiting in (*self._queues.get(key, ()), *fresh))
         return [entry for entry in found if entry is not None]
 
     def hurry(self) -> None:
@@ -211,60 +302,21 @@ class Outbox:
             timer.cancel()
             self._resume(key)
 
-    def failed(self) -> list[Entry]:
-        """The entries that were abandoned, oldest first; `last_error` is the reason."""
-        return [_abandoned(id, row) for id, row in self._store.items(self._graveyard)]
-
-    @property
-    def failed_count(self) -> int:
-        """How many entries were abandoned."""
-        return self._store.count(self._graveyard)
-
-    def failed_keys(self) -> Iterator[str]:
-        """The keys of the abandoned entries, each once."""
-        return (key for key in list(self._failed) if self._failed_ids(key))
-
-    def failed_of(self, key: str) -> list[Entry]:
-        """The abandoned entries of a key, oldest first."""
-        rows = ((id, self._store.get(self._graveyard, id)) for id in self._failed_ids(key))
-        return [_abandoned(id, row) for id, row in rows if row is not None]
-
-    def dismiss(self, key: str) -> tuple[Delete, ...]:
-        """The writes that forget the abandoned entries of a key, for a caller to whom they mean nothing any more."""
-        return tuple(Delete(self._graveyard, id) for id in self._failed_ids(key))
-
     # ---- entries
-
-    @property
-    def _graveyard(self) -> str:
-        """The table of what was abandoned."""
-        return f"{self._name}.failed"
-
-    def _failed_ids(self, key: str) -> list[str]:
-        ids = [id for id in self._failed.get(key, ()) if self._store.get(self._graveyard, id) is not None]
-        if ids:
-            self._failed[key] = ids
-        else:
-            self._failed.pop(key, None)
-        return ids
 
     def _load(self) -> None:
         """Take over what an earlier process left."""
-        stored = self._store.get(SEQUENCES, self._name)
-        self._next = _decode_sequence(stored).reserved if stored else 0
         for id, row in sorted(self._store.items(self._name)):
-            self._next = max(self._next, int(id) + 1)
+            self._new.known(id)
             self._enqueue(id, _decode_row(row).key)
-        for id, row in self._store.items(self._graveyard):
-            self._failed.setdefault(_decode_row(row).key, []).append(id)
 
     def _enqueue(self, id: str, key: str) -> None:
         self.depth += 1
-        lane = self._lanes.get(key)
-        if lane is not None:
-            lane.append(_Waiting(id))
+        queue = self._queues.get(key)
+        if queue is not None:
+            queue.append(_Waiting(id))
             return
-        self._lanes[key] = deque([_Waiting(id)])
+        self._queues[key] = deque([_Waiting(id)])
         if self._collector is not None:
             self._ready.put_nowait(key)
 
@@ -279,11 +331,11 @@ class Outbox:
     # ---- tasks
 
     async def _collect_for_ever(self) -> None:
-        """Move entries whose commit is on disk to their lanes."""
+        """Move entries whose commit is on disk to the queues of their keys."""
         while True:
             await self._woken.wait()
             self._woken.clear()
-            committed = self._committed()
+            committed = self._new.committed()
             try:
                 await self._store.barrier()
             except StoreError as error:
@@ -291,20 +343,8 @@ class Outbox:
                 await self._wait_for_store(error)
                 continue
             for id, key in committed:
-                self._undecided.pop(id, None)
+                self._new.seen(id)
                 self._enqueue(id, key)
-
-    def _committed(self) -> list[tuple[str, str]]:
-        """(id, key) of the entries whose commit was made since the last time."""
-        rows = ((id, self._store.get(self._name, id)) for id in self._undecided)
-        return [(id, _decode_row(row).key) for id, row in rows if row is not None]
-
-    def _forget_uncommitted(self, before: int) -> None:
-        """A caller that failed between `put` and its commit leaves an id that will never be seen."""
-        oldest = _id(before)
-        self._undecided = {
-            id: None for id in self._undecided if id >= oldest or self._store.get(self._name, id) is not None
-        }
 
     async def _work(self) -> None:
         """Send the oldest entry of one key after the other."""
@@ -324,9 +364,9 @@ class Outbox:
             await self._wait_for_store(refusal)
 
     async def _send_first(self, key: str) -> None:
-        waiting = self._lanes[key][0]
+        waiting = self._queues[key][0]
         self._store.check()
-        if waiting.verdict:
+        if waiting.outcome:
             self._settle(key, waiting)
             return
         waiting.attempts += 1
@@ -337,8 +377,8 @@ class Outbox:
             return
         try:
             await self._send(entry)
-        except Abandon as verdict:
-            self._abandon(entry, waiting, verdict.reason)
+        except Abandon as outcome:
+            self._abandon(entry, waiting, outcome.reason)
         except StoreError:
             raise
         except PeerError as error:
@@ -348,37 +388,37 @@ class Outbox:
                 _log.exception("outbox %s: entry %s", self._name, entry.id)
             self._put_off(key, waiting, f"{type(error).__name__}: {error}")
         else:
-            waiting.verdict = (Delete(self._name, entry.id),)
+            waiting.outcome = (Delete(self._name, entry.id),)
             self._settle(key, waiting)
 
     def _settle(self, key: str, waiting: _Waiting) -> None:
         """Write what became of an entry: it joins the next group commit, nobody waits for it. Raises StoreError."""
-        self._store.commit(*waiting.verdict)
-        if isinstance(waiting.verdict[0], Put):
-            self._failed[key] = [*self._failed_ids(key), waiting.id]
+        self._store.commit(*waiting.outcome)
+        if isinstance(waiting.outcome[0], Put):
+            self.abandoned.taken(key, waiting.id)
         self._done(key)
 
     def _done(self, key: str) -> None:
         """The first entry of a key is settled; the next one queues behind the other keys."""
-        lane = self._lanes[key]
-        lane.popleft()
+        queue = self._queues[key]
+        queue.popleft()
         self.depth -= 1
-        if lane:
+        if queue:
             self._ready.put_nowait(key)
         else:
-            del self._lanes[key]
+            del self._queues[key]
 
     def _abandon(self, entry: Entry, waiting: _Waiting, reason: str) -> None:
         row = _row(entry.key, entry.payload, entry.ref)
         row.reason, row.attempts = reason, entry.attempts
         row.at = self._clock.now().isoformat()
-        waiting.verdict = (Put(self._graveyard, entry.id, _encode(row)), Delete(self._name, entry.id))
+        waiting.outcome = (Put(self.abandoned.table, entry.id, _encode(row)), Delete(self._name, entry.id))
         self._settle(entry.key, waiting)
         self.last_error = reason
         _log.error("outbox %s: entry %s (%s) abandoned: %s", self._name, entry.id, entry.ref, reason)
 
     def _put_off(self, key: str, waiting: _Waiting, error: str) -> None:
-        first, longest = self._backoff
+        first, longest = self._policy.first_pause, self._policy.longest_pause
         pause = min(longest, first * 2.0 ** min(waiting.attempts - 1, 60))
         pause *= 0.5 + self._entropy.chance() / 2
         waiting.last_error = self.last_error = error

@@ -14,7 +14,7 @@ _LONGEST = 200  # characters of a name that count
 
 
 class Attempts:
-    """Failed logins by who tried: five within a minute, then nobody is let in under that name for the rest of it."""
+    """Failed logins by name: after five within a minute every login under that name is refused for the rest of it."""
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._failures: OrderedDict[str, tuple[float, ...]] = OrderedDict()

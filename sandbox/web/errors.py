@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,17 +15,15 @@ from sandbox.kernel.errors import (
     DISK_FAULTS,
     Issue,
     PeerError,
-    PeerRefused,
     PeerTimeout,
     PeerUnreachable,
     RequestError,
     StoreError,
 )
 from sandbox.kernel.seldom import Seldom
+from sandbox.web.failed_calls import sentence_of
 from sandbox.web.gate import challenging
-
-if TYPE_CHECKING:
-    from sandbox.web.pages import Pages
+from sandbox.web.pages import Pages
 
 _log = logging.getLogger(__name__)
 
@@ -112,14 +110,8 @@ def peer_status(error: PeerError) -> int:
 
 
 def _explain(error: PeerError) -> str:
-    """French words for a failed call; the other side's own words stay out of the page."""
-    if isinstance(error, PeerRefused):
-        return f"« {error.peer} » a répondu {error.status}."
-    if isinstance(error, PeerTimeout):
-        return f"« {error.peer} » n'a pas répondu dans le délai."
-    if isinstance(error, PeerUnreachable):
-        return f"La connexion à « {error.peer} » a échoué."
-    return f"La réponse de « {error.peer} » n'est pas exploitable."
+    text = sentence_of(error, f"« {error.peer} »")
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _texts(status: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Who may come in where nobody logs in by himself, once the ports listen to other machines.
+"""The password of pages without a login of their own, once their ports listen to other machines.
 
 The password travels as HTTP authentication: programs send `Authorization: Bearer <password>` or Basic, browsers ask for
 it by themselves (any user name). RFC 9110, 11; RFC 7617; RFC 6750.
@@ -23,7 +23,7 @@ Refuse: TypeAlias = Callable[[Request, RequestError], Response | Awaitable[Respo
 
 
 class Gate:
-    """ASGI middleware: whoever brings none of `passwords` gets 401, but for what lies under `free` (static files).
+    """ASGI middleware: requests without one of `passwords` get 401, except for paths under `free` (static files).
 
     `refuse` makes the answer; `what` says whose password is wanted.
     """
@@ -42,7 +42,7 @@ class Gate:
 
 
 def brings(scope: Scope, passwords: Collection[str]) -> bool:
-    """Does a request carry one of these passwords."""
+    """True when a request carries one of these passwords."""
     given = _given(Headers(scope=scope).get("authorization", "")).encode()
     fitting = [hmac.compare_digest(given, password.encode()) for password in passwords]  # all of them, each time
     return any(fitting)

@@ -8,7 +8,6 @@ are named.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -16,9 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.config import CONTROL_UI, EDITORS_UI, LRM_UI, PSC_UI, SAS_UI, Settings
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
+from sandbox.net.context import Context
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import jwt
@@ -26,11 +26,9 @@ from sandbox.config import PSC_UI, SSO_REALM
 from sandbox.kernel.errors import Issue, JsonError, PeerError, PeerRefused, RequestError, malformed
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.text.json_input import read_as, read_json
+from sandbox.net.context import Context
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.web.session import local_path
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
-    from sandbox.net.http.client import HttpClient
 
 PEER = "psc"
 T = TypeVar("T")
@@ -78,7 +76,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks whom: the client's id and the purpose of its secret, the provider's issuer (a path), the scope."""
+    """A client's id and the purpose of its secret, the issuer of its provider (a path), the scope."""
 
     id: str
     purpose: str
@@ -225,9 +223,8 @@ class RelyingParty:
         return await self._call("GET", url, {"accept": "application/json"}, None)
 
     async def _call(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> bytes:
-        reply = await self._http.request(
-            method, url, peer=PEER, flow=Flow.PSC, headers=headers, body=body, timeout=TIMEOUT_S
-        )
+        callee = Callee(PEER, Flow.PSC)
+        reply = await self._http.request(method, url, callee=callee, headers=headers, body=body, timeout=TIMEOUT_S)
         if reply.status != 200:
             raise PeerRefused(PEER, reply.status, reply.body)
         return bytes(reply.body)

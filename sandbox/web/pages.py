@@ -1,39 +1,26 @@
-"""Page machinery that all consoles share: templates, static files, error pages, the assembled application.
+"""The pages of a console: its templates and static files.
 
-A console makes one `Pages` for its package (templates in `<package>/templates`, own static files, if any, in
-`<package>/static`) and hands its routes to `console`. Templates extend `base.html` and may import `macros.html`.
+A console makes one `Pages` for its package (templates in `<package>/templates`, its own static files, if any, in
+`<package>/static`); `console.py` makes the application. Templates extend `base.html` and may import `macros.html`.
 In every template: `app_name`, `banner_text`, `flashes`, `static(name)`, `csrf_field(request)`, `request` and the
 filters of `web.filters`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.routing import Route
 
-from sandbox.kernel.errors import RequestError
 from sandbox.web.assets import package_assets, package_folder, theme_assets
-from sandbox.web.ended import Ended
-from sandbox.web.errors import error_handlers
 from sandbox.web.filters import FILTERS
-from sandbox.web.gate import Gate
-from sandbox.web.headers import content_policy, secure, trusted_hosts
-from sandbox.web.session import csrf_field, session_middleware, take_flashes
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
-
-__all__ = ["Pages", "console", "content_policy", "error_handlers", "redirect", "secure", "trusted_hosts"]
+from sandbox.web.session import csrf_field, take_flashes
 
 _WEB = "sandbox.web"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -110,45 +97,3 @@ class Pages:
         current = asset.digest == request.path_params["digest"]  # another version's page may ask for an old one
         headers = {"cache-control": _FOR_EVER if current else "no-store"}
         return Response(asset.body, media_type=asset.media_type, headers=headers)
-
-
-def leading_to(path: str) -> Callable[[Request], Response]:
-    def endpoint(request: Request) -> Response:
-        return redirect(request.scope.get("root_path", "") + path)
-
-    return endpoint
-
-
-def console(
-    context: Context,
-    pages: Pages,
-    routes: Sequence[BaseRoute],
-    *,
-    role: str,
-    prefix: str = "",
-    beside: Sequence[BaseRoute] = (),
-    handlers: Mapping[Any, Any] | None = None,
-    ended: Ended | None = None,
-    passwords: Collection[str] = (),
-    wanted: str = "",
-) -> ASGIApp:
-    """A console's application: `routes` and its static files, sessions, trusted hosts, error pages, headers.
-
-    `role` names the session cookie; `handlers` are further exception handlers (they win over the error pages).
-    All routes lie under `prefix` (then `/` leads there) but those `beside` it, the static files under
-    `<prefix>/static`; all relative to where the application is mounted. `ended`: which sessions are over, where people
-    log in. `passwords`: one of them must be brought (`gate.py`); `wanted` says to people which; none: everybody may in.
-    """
-    own: list[BaseRoute] = [pages.static_route(), *routes]
-    handling = {**error_handlers(pages), **(handlers or {})}
-    gates = (
-        [Middleware(Gate, passwords=passwords, free=f"{pages.static_url}/", refuse=handling[RequestError], what=wanted)]
-        if passwords
-        else []
-    )
-    app = Starlette(
-        routes=[Mount(prefix, routes=own), *beside, Route("/", leading_to(prefix + "/"))] if prefix else own,
-        middleware=[trusted_hosts(context), *gates, session_middleware(context, role, ended)],
-        exception_handlers=handling,
-    )
-    return secure(app, context.settings)

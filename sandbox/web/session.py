@@ -2,15 +2,15 @@
 
 The cookie is signed, not encrypted: nothing secret and nothing of a patient belongs in it, and it must stay well
 under 4 KB. Its name carries the sandbox and the role, because cookies ignore ports. The session of somebody who is
-logged in has a name (`ended.py`), under which `sign_out` ends it at the server: a copy of the cookie is then worth
-nothing.
+logged in has a name (`ended_sessions.py`), under which `sign_out` ends it at the server: a copy of the cookie opens
+nothing then.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from markupsafe import Markup
@@ -22,10 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, malformed
-from sandbox.web.ended import Ended
-
-if TYPE_CHECKING:
-    from sandbox.net.context import Context
+from sandbox.net.context import Context
+from sandbox.web.ended_sessions import EndedSessions
 
 SESSION = "session"  # in the session of somebody who is logged in: its name
 CSRF = "csrf"  # name of the hidden field, and of the token in the session
@@ -38,7 +36,9 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 class SignedSession(SessionMiddleware):
     """Starlette's signed cookie session, empty once it was ended; it also hands the role's entropy to `csrf_field`."""
 
-    def __init__(self, app: ASGIApp, entropy: Entropy, ended: Ended, key: str, cookie: str, max_age: int) -> None:
+    def __init__(
+        self, app: ASGIApp, entropy: Entropy, ended: EndedSessions, key: str, cookie: str, max_age: int
+    ) -> None:
         super().__init__(self._opened, key, session_cookie=cookie, max_age=max_age, same_site="lax")
         self._inner, self._entropy, self._ended = app, entropy, ended
 
@@ -54,7 +54,7 @@ class SignedSession(SessionMiddleware):
         await self._inner(scope, receive, send)
 
 
-def session_middleware(context: Context, role: str, ended: Ended | None = None) -> Middleware:
+def session_middleware(context: Context, role: str, ended: EndedSessions | None = None) -> Middleware:
     """The session of one console. `role`: `sas`, `psc`, `control`, `editor-<slug>`, `lrm-<client id>`.
 
     `ended`: which sessions are over, where people log in; they are forgotten with the role without it.
@@ -63,7 +63,7 @@ def session_middleware(context: Context, role: str, ended: Ended | None = None) 
     return Middleware(
         SignedSession,
         entropy=context.entropy,
-        ended=ended or Ended(context),
+        ended=ended or EndedSessions(context),
         key=context.secret(f"{SIGNED_FOR}:{role}"),
         cookie=context.cookie(name),
         max_age=int(context.settings.session_hours * 3600),
@@ -126,7 +126,7 @@ async def sign_in(request: Request, **values: Any) -> str:
     Raises StoreError when the earlier one cannot be ended.
     """
     await sign_out(request)
-    ended: Ended = request.scope["ended"]
+    ended: EndedSessions = request.scope["ended"]
     name = ended.name()
     request.session.update({**values, SESSION: name})
     return name
@@ -137,7 +137,7 @@ async def sign_out(request: Request) -> None:
     name = request.session.get(SESSION)
     request.session.clear()
     if name is not None:
-        ended: Ended = request.scope["ended"]
+        ended: EndedSessions = request.scope["ended"]
         await ended.end(str(name))
 
 

@@ -41,7 +41,7 @@ class Event:
 
 
 class Channel:
-    """Tells listeners that a topic has changed. Never waits for anybody."""
+    """Notifies listeners that a topic has changed, without waiting for them."""
 
     def __init__(self) -> None:
         self._listeners: dict[Hashable, set[asyncio.Event]] = defaultdict(set)
@@ -107,7 +107,7 @@ class EventStream:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if not sending.cancelled():
-            sending.result()  # an error of ours is the server's to tell
+            sending.result()  # raised for the server, which logs it
         if gone.cancelled():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

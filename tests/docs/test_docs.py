@@ -114,7 +114,7 @@ def test_every_quirk_that_an_example_names_exists() -> None:
 def test_every_admin_path_is_served() -> None:
     served = "\n".join(file.read_text("utf-8") for file in (ROOT / "sandbox" / "control").rglob("*.py"))
     for path in set(re.findall(r"8010/(__admin/\w+|metrics)", FOR_USERS)):
-        assert re.search(rf'"/{path}["/]', served), path
+        assert re.search(rf'"/{path}["/.]', served), path
 
 
 def test_every_runtime_and_development_library_is_justified_and_nothing_else() -> None:

@@ -24,7 +24,7 @@ from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.hub.embedded import messages
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp import deliveries
 from sandbox.runner.loader import find
 from sandbox.runner.report import Report
 from sandbox.runner.run import play_on
@@ -53,7 +53,7 @@ class Disk:
         monkeypatch.setattr(Segment, "_write", limited)
         for module, name in ((messages, "RETRY"), (tables, "RETRY"), (outbox, "STORE_PAUSE")):
             monkeypatch.setattr(module, name, 0.05)
-        monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.05)
+        monkeypatch.setattr(deliveries, "STORE_PAUSE", 0.05)
 
 
 class Town:

@@ -21,8 +21,8 @@ from sandbox.edxl.message import Message
 from sandbox.edxl.trials import Correspondents, TrialMessage, trial
 from sandbox.kernel.clock import parse_datetime
 from sandbox.net.amqp.one_shot_client import OneShotClient, access, referenced, visiting
+from tests.support.hub import rabbit
 from tests.support.sandboxes import eventually, sandbox_here
-from tests.wire.amqp import rabbit
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu999"
 TTL_S = 2

@@ -24,7 +24,8 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from tests.support.sandboxes import eventually
 
 FHIR = {"Content-Type": "application/fhir+json"}

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.fuzz.driver import Try, fuzz, write
-from tests.support.entrances import town
-from tests.support.seeds import seeds
+from tests.support.inputs.entrances import town
+from tests.support.inputs.seeds import seeds
 
 PATIENCE_S = 20.0  # for one input: longer is a failure too
 

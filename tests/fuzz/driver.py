@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.support.seeds import octets
+from tests.support.inputs.seeds import octets
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 EXAMPLES = 50  # of one entrance before the next has its turn

@@ -106,11 +106,11 @@ async def _sandbox(recording: Recording, directory: Path) -> AsyncIterator[_Play
 async def _patient() -> AsyncIterator[None]:
     """The next lot of a search begins when all editors have answered for the one before, and not earlier because one of
     them is slow: who is asked, so `without_slots` and the counts of `editors`, would depend on the machine."""
-    before, searching.LEAST_PATIENCE_S = searching.LEAST_PATIENCE_S, 3600.0
+    before, searching.LEAST_WAIT_S = searching.LEAST_WAIT_S, 3600.0
     try:
         yield
     finally:
-        searching.LEAST_PATIENCE_S = before
+        searching.LEAST_WAIT_S = before
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The broker: virtual hosts, their exchanges and queues, and what must survive. Sans-IO: no loop, no socket.
+"""The broker: virtual hosts, their exchanges and queues, and what must survive a crash, without I/O.
 
-The topology is fixed when it is built (`hub/topology.py`); clients declare nothing. Sessions call it, it calls the
-channels of its consumers; the shell brings `records` to disk and calls `tick` now and then.
+The topology is fixed when the broker is built (`hub/topology.py`); clients declare nothing. Sessions call the broker,
+and it calls the channels of its consumers; its owner writes `records` to disk and calls `tick` now and then.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from sandbox.amqp.broker.deadletters import dead_letter, in_cycle
 from sandbox.amqp.broker.limits import Limits, Unfinished
+from sandbox.amqp.broker.load import Load
 from sandbox.amqp.broker.message import Message
-from sandbox.amqp.broker.queue import Limit, Load, Queue
+from sandbox.amqp.broker.queue import PLAIN, Queue, QueueArguments
 from sandbox.amqp.broker.records import Put, Records
 from sandbox.amqp.broker.routing import Exchange, ExchangeKind
 from sandbox.amqp.errors import ProtocolError
@@ -33,7 +34,7 @@ _PREDECLARED: Mapping[str, ExchangeKind] = {
 
 
 class VirtualHost:
-    """One name space of exchanges and queues, under one name or several (`alias`)."""
+    """A name space of exchanges and queues, under one name or several (`alias`)."""
 
     def __init__(self, name: str, records: Records, load: Load) -> None:
         self.name = name
@@ -52,30 +53,15 @@ class VirtualHost:
         self.exchanges[name] = made = Exchange(name, kind)
         return made
 
-    def queue(
-        self,
-        name: str,
-        *,
-        ttl_ms: int | None = None,
-        dead_letter_exchange: str | None = None,
-        limit: Limit | None = None,
-    ) -> Queue:
+    def queue(self, name: str, arguments: QueueArguments = PLAIN) -> Queue:
         """Add a durable queue."""
-        made = Queue(
-            self.name,
-            name,
-            self._records,
-            self._load,
-            self._bury,
-            ttl_ms=ttl_ms,
-            dead_letter_exchange=dead_letter_exchange,
-            limit=limit,
-        )
+        made = Queue(self.name, name, arguments, self._records, self._load, self._dead_letter)
         self.queues[name] = made
         return made
 
     def delete(self, name: str) -> tuple[int, int]:
-        """Take a queue away with what is in it: how much was ready, how much was out (0 when there is no such queue).
+        """Delete a queue with its messages. Returns how many were ready and how many unacknowledged (0 when there is no
+        such queue).
 
         Nothing of it is dead-lettered, as with RabbitMQ's `queue.delete`."""
         queue = self.queues.pop(name, None)
@@ -86,8 +72,8 @@ class VirtualHost:
         return queue.delete()
 
     def publish(self, message: Message, now: float) -> tuple[int, int]:
-        """Put a message into every queue that its exchange and key reach; how many it reached, and how many of them
-        were full and did not take it.
+        """Put a message into every queue that its exchange and key reach. Returns how many it reached, and how many of
+        them were full and did not take it.
 
         Raises KeyError for an exchange that does not exist.
         """
@@ -102,8 +88,8 @@ class VirtualHost:
                 queue.push(message, now)
         return len(queues), full
 
-    def _bury(self, queue: Queue, message: Message, reason: str, now: float) -> None:
-        """A message died in `queue`: on to the dead-letter exchange, if there is one."""
+    def _dead_letter(self, queue: Queue, message: Message, reason: str, now: float) -> None:
+        """Publish a message that died in `queue` to the dead-letter exchange, if there is one."""
         exchange = self.exchanges.get(queue.dead_letter_exchange or "")
         if exchange is None:
             return
@@ -128,9 +114,9 @@ def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
 
 @dataclass
 class Broker:
-    """`octets`: source of randomness for the names that a server makes; `elapsed`: seconds of a clock that only goes
-    forward, by which clients' time limits are kept; `on_refusal` is told of every channel or connection that the broker
-    closes: whose it was, and why. `present`, `channels`: open connections and channels by user.
+    """`octets`: source of randomness for the names that a server makes; `elapsed`: seconds of a monotonic clock, for
+    clients' time limits; `on_refusal` is called with the user and the error of every channel or connection that the
+    broker closes; `present`, `channels`: open connections and channels by user.
     """
 
     octets: Callable[[int], bytes]
@@ -155,7 +141,7 @@ class Broker:
         return made
 
     def alias(self, name: str, of: VirtualHost) -> None:
-        """A virtual host can be entered under a further name."""
+        """Give a virtual host a further name."""
         self.aliases[name] = of.alias(name)
 
     def find_vhost(self, name: str) -> VirtualHost | None:
@@ -163,33 +149,33 @@ class Broker:
         return self.vhosts.get(name) or self.aliases.get(name)
 
     def enter(self, user: str) -> None:
-        """A user's connection opens; `leave` follows. Raises ProtocolError 530 when he has too many."""
+        """Count a connection of a user; `leave` follows. Raises ProtocolError 530 when there are too many."""
         if self.present[user] >= self.limits.connections:
             reason = f"user connection limit ({self.limits.connections}) is reached"
             raise ProtocolError(530, f"connection refused for user '{user}': {reason}")
         self.present[user] += 1
 
     def open_channel(self, user: str) -> None:
-        """One of his channels opens; `close_channels` follows. Raises ProtocolError 530 when he has too many."""
+        """Count a channel of a user; `close_channels` follows. Raises ProtocolError 530 when there are too many."""
         if self.channels[user] >= self.limits.channels:
             reason = f"has reached the maximum allowed user limit of ({self.limits.channels})"
             raise ProtocolError(530, f"number of channels opened for user '{user}' {reason}", (0, 0))
         self.channels[user] += 1
 
     def close_channels(self, user: str, count: int) -> None:
-        """So many of them end."""
+        """Count that many channels of a user no more."""
         self.channels[user] -= count
         if not self.channels[user]:
             del self.channels[user]
 
     def leave(self, user: str) -> None:
-        """It ends."""
+        """Count a connection of a user no more."""
         self.present[user] -= 1
         if not self.present[user]:
             del self.present[user]
 
     def restore(self, alive: dict[int, Put]) -> int:
-        """Fill the queues with what a log held; the number of messages whose queue is no longer there.
+        """Fill the queues with what a log held. Returns the number of messages whose queue does not exist any more.
 
         Those are kept on disk: a later start with their client configured again finds them.
         """
@@ -205,23 +191,23 @@ class Broker:
         return orphans
 
     def tick(self, now: float) -> None:
-        """Let time pass: expire what is due at the head of each queue, let in those who were held off."""
+        """Expire what is due at the head of each queue, and notify those who wait until publishes are accepted."""
         if self._held_off and self.can_accept:
             held_off, self._held_off = self._held_off, {}
-            for tell in held_off:
-                tell()
+            for notify in held_off:
+                notify()
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
                 if queue.ready:
                     queue.expire(now)
 
-    def when_clear(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once publishes are accepted again."""
-        self._held_off[tell] = None
+    def when_clear(self, notify: Callable[[], None]) -> None:
+        """Call `notify` once publishes are accepted again."""
+        self._held_off[notify] = None
 
-    def forget(self, tell: Callable[[], None]) -> None:
-        """Whoever waited by `when_clear` has gone."""
-        self._held_off.pop(tell, None)
+    def forget(self, notify: Callable[[], None]) -> None:
+        """Undo `when_clear`."""
+        self._held_off.pop(notify, None)
 
     @property
     def alarm(self) -> str:

@@ -1,4 +1,4 @@
-"""Dead letters: what happens to a message's headers when it dies in a queue, as RabbitMQ 3.10 writes them."""
+"""The headers of dead-lettered messages, as RabbitMQ 3.10 writes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.amqp.encoding import properties as props
 
 def dead_letter(message: Message, *, exchange: str, queue: str, reason: str, now: float) -> Message:
     """The message as it is published to the dead-letter exchange: `x-death` counted, `x-first-death-*` set when it has
-    no `x-death` yet, `expiration` taken off (else it would die again). `reason`: expired, rejected or maxlen."""
+    no `x-death` yet, `expiration` removed (or it would expire again). `reason`: expired, rejected or maxlen."""
     properties, body = message.content()
     fields = props.split(properties)
     table = props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0"))
@@ -42,7 +42,7 @@ def dead_letter(message: Message, *, exchange: str, queue: str, reason: str, now
 
 
 def in_cycle(message: Message, queue: str) -> bool:
-    """True when the message died in `queue` before and nobody rejected it since: RabbitMQ drops it then."""
+    """Whether the message died in `queue` before and was not rejected since: RabbitMQ drops it then."""
     fields = props.split(message.content()[0])
     deaths = _deaths(props.table_fields(fields.get(props.HEADERS, b"\0\0\0\0")))
     places = [death.get("queue") for death in deaths]

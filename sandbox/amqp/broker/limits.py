@@ -1,4 +1,4 @@
-"""How much clients may take of the broker, and who holds how much of it. Pure."""
+"""How much of the broker's resources clients may use, and the octets of unfinished messages by connection. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Limits:
 
     `message`: octets of a body (RabbitMQ's max_message_size); `ack_s`: seconds that a delivery may wait for its
     acknowledgement (consumer_timeout); `connections`, `channels`: open ones of one user (the user limits
-    max-connections and max-channels); `consumers`: of one queue; `unfinished`: octets of contents that are begun and
-    not complete, on all connections together.
+    max-connections and max-channels); `consumers`: of one queue; `unfinished`: octets of contents that have begun to
+    arrive and are not complete, on all connections together.
     """
 
     message: int = 16 * MIB
@@ -30,12 +30,12 @@ class Limits:
 
     @property
     def unfinished_of_one(self) -> int:
-        """The same on one connection: two messages of the largest size."""
+        """The most of `unfinished` on one connection: two messages of the largest size."""
         return 2 * self.message
 
 
 class Holder(Protocol):
-    """A connection. `user`: whose it is."""
+    """A connection. `user`: the client's."""
 
     user: str
 
@@ -45,7 +45,7 @@ class Holder(Protocol):
 
 
 class Unfinished:
-    """Octets of contents that are begun and not complete, by connection."""
+    """Octets of contents that have begun to arrive and are not complete, by connection."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -53,9 +53,10 @@ class Unfinished:
         self.octets = 0
 
     def add(self, holder: Holder, octets: int) -> Holder | None:
-        """So many came on a connection. The connection that must end for it, None when there is room.
+        """Add octets of a connection. Returns the connection that must be closed for it, None when there is room.
 
-        That is this one when it holds too much; when all of them do together, the largest of the user who holds most.
+        That is this one when it holds too much. When all together hold too much, it is the largest connection of the
+        user who holds most.
         """
         self._held[holder] += octets
         self.octets += octets
@@ -64,7 +65,7 @@ class Unfinished:
         return self._largest() if self.octets > self._limits.unfinished else None
 
     def remove(self, holder: Holder, octets: int) -> None:
-        """They are complete, or given up."""
+        """Remove octets that are complete, or that will never be."""
         self.octets -= octets
         self._held[holder] -= octets
         if not self._held[holder]:

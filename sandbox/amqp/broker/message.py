@@ -1,4 +1,4 @@
-"""What queues hold: a message, and its place in one queue."""
+"""Messages, and their entries in queues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CC, _BCC = b"CC", b"BCC"
 
 
 class Page(Protocol):
-    """Where a message's properties and body are while they are not in memory; kept as long as somebody holds it."""
+    """Where a message's properties and body are while they are not in memory, as long as something refers to it."""
 
     size: int  # octets of the body
 
@@ -27,7 +27,7 @@ class Page(Protocol):
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A published message. `properties`: as they came, less BCC; `expiration`: its own TTL in ms, read from them;
     `copies`: further routing keys, those of its CC and BCC headers. `page`: where properties and body are when they
-    are not here (`content` finds them); no part of what is logged."""
+    are not in memory (`content` reads them); it is not logged."""
 
     exchange: str
     routing_key: str
@@ -44,11 +44,11 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return len(self.body) if self.page is None else int(self.page.size)
 
     def content(self) -> tuple[bytes, bytes]:
-        """Properties and body, from wherever they are."""
+        """Properties and body, from memory or from the page."""
         return (self.properties, self.body) if self.page is None else self.page.read()
 
     def paged(self, page: Page | None) -> Message:
-        """The same message with its content elsewhere; itself when there is no page."""
+        """The same message with its content in `page`; the message itself when there is no page."""
         if page is None:
             return self
         return Message(self.exchange, self.routing_key, b"", b"", self.persistent, self.expiration, self.copies, page)
@@ -83,7 +83,7 @@ def read_message(exchange: str, routing_key: str, raw: bytes, body: bytes, user:
 
 
 def visible_copies(table: Mapping[bytes, bytes]) -> list[str]:
-    """The routing keys of the CC header in a header table that `read_message` has let through."""
+    """The routing keys of the CC header in a header table that `read_message` has accepted."""
     return _keys(table, _CC)
 
 

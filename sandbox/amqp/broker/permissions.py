@@ -1,4 +1,4 @@
-"""Who may do what: rights per client id, and how a client proves who it is. Pure.
+"""The rights of users, and how a client proves who it is. Pure.
 
 The hub's users have configure `^$`, write `^hubsante$`, read on their own three queues, and a topic right for their
 own id (guide, « Hub Santé »; refusals as RabbitMQ 3.10 words them). A passive declare needs no right.
@@ -16,8 +16,9 @@ from sandbox.amqp.errors import ProtocolError
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """One user's. `topics`: exchange -> the routing keys it may publish with; other exchanges: any key. `operator`: may
-    delete queues, as the dispatcher's user may on a RabbitMQ; the rest of the topology is nobody's to change."""
+    """The rights of one user. `topics`: exchange -> the routing keys it may publish with; with other exchanges any key.
+    `operator`: it may delete queues, as the dispatcher's user may on a RabbitMQ; nobody may change the rest of the
+    topology."""
 
     user: str
     vhosts: frozenset[str]
@@ -27,24 +28,25 @@ class Rights:
     operator: bool = False
 
     def enter(self, vhost: str, known: bool) -> None:
-        """Raises ProtocolError 530 for a vhost that is unknown or not this user's."""
+        """Check that the user may open a connection. Raises ProtocolError 530 for a vhost that is unknown or
+        refused."""
         if not known:
             raise ProtocolError(530, f"vhost {vhost} not found")
         if vhost not in self.vhosts:
             raise ProtocolError(530, f"access to vhost '{vhost}' refused for user '{self.user}'")
 
     def read(self, vhost: str, queue: str) -> None:
-        """Consume, get, purge. Raises ProtocolError 403."""
+        """Check that the user may consume, get and purge. Raises ProtocolError 403."""
         if queue not in self.readable:
             raise self.refuse("queue", queue, vhost)
 
     def delete(self, vhost: str, queue: str) -> None:
-        """Raises ProtocolError 403."""
+        """Check that the user may delete a queue. Raises ProtocolError 403."""
         if not self.operator:
             raise self.refuse("queue", queue, vhost)
 
     def publish(self, vhost: str, exchange: str, routing_key: str) -> None:
-        """Raises ProtocolError 403 for the exchange, or for the topic."""
+        """Check that the user may publish. Raises ProtocolError 403 for the exchange, or for the topic."""
         if exchange not in self.writable:
             raise self.refuse("exchange", exchange or "amq.default", vhost)
         for name, keys in self.topics:
@@ -69,7 +71,7 @@ class Authenticator(Protocol):
         ...
 
     def login(self, response: bytes) -> Rights | None:
-        """The rights of who answered so; None when nobody may come in with that answer."""
+        """The rights of the user with this response of SASL; None when the login is refused."""
         ...
 
 

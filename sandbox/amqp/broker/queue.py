@@ -1,39 +1,40 @@
-"""A durable queue: order, consumers in turn, expiry at the head, requeueing at the original place.
+"""A durable queue: messages in order, consumers served in turn, expiry at the head, requeueing at the original place.
 
-Time comes as `now`, seconds of the broker's clock. Nothing here waits for the disk: what must survive is told to
-`Records`, and only the publisher's confirm waits.
+`now` is in seconds of the broker's clock. Nothing here waits for the disk: what must survive a crash is given to
+`Records`, and only the publisher's confirm waits for it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from sandbox.amqp.broker.message import Entry, Message, Page
+from sandbox.amqp.broker.load import Load
+from sandbox.amqp.broker.message import Entry, Message
 from sandbox.amqp.broker.records import Put, Records
 from sandbox.amqp.encoding.codec import deliver_head
 
 log = logging.getLogger(__name__)
 
-Died = Callable[["Queue", Message, str, float], None]  # queue, message, reason, now
+DeadLetter = Callable[["Queue", Message, str, float], None]  # queue, message, reason, now
 
 
 class Outlet(Protocol):
     """Where a consumer's deliveries go: its channel."""
 
     def can_take(self, consumer: Consumer) -> bool:
-        """Is there room on the connection, in the channel's and in the consumer's prefetch?"""
+        """Whether there is room on the connection, in the channel's prefetch and in the consumer's."""
         ...
 
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
-        """Send it. Raises OSError when its content cannot be read."""
+        """Send a message. Raises OSError when its content cannot be read."""
         ...
 
     def cancelled(self, consumer: Consumer) -> None:
-        """Its queue is no more."""
+        """The consumer's queue was deleted."""
         ...
 
 
@@ -50,40 +51,50 @@ class Consumer:
         self.head = deliver_head(tag)
 
 
-@dataclass(slots=True)
-class Load:
-    """Octets of message bodies that a broker holds, against the most it may. Of these, `resident` are in memory;
-    above `page_above` of them `write` puts a message's content elsewhere (None: it cannot, the message stays)."""
+class Consumers:
+    """The consumers of one queue, which are served in turn."""
 
-    octets: int = 0
-    most: int = 8 * 1024**3
-    resident: int = 0
-    resident_most: int = 512 * 1024**2
-    page_above: int = 32 * 1024**2
-    write: Callable[[bytes, bytes], Page | None] = lambda properties, body: None
+    def __init__(self) -> None:
+        self._turn: deque[Consumer] = deque()
+        self._ranked = False  # they differ in priority
 
-    @property
-    def full(self) -> bool:
-        """No room for another message."""
-        return self.octets >= self.most or self.resident >= self.resident_most
+    def __len__(self) -> int:
+        return len(self._turn)
 
-    def settle(self, message: Message) -> Message:
-        """The message as it is to be kept: itself, or its content elsewhere when there is much in memory."""
-        if self.resident < self.page_above or message.page is not None:
-            return message
-        return message.paged(self.write(message.properties, message.body))
+    def __iter__(self) -> Iterator[Consumer]:
+        return iter(self._turn)
 
-    def add(self, message: Message) -> None:
-        """A queue holds it."""
-        here = len(message.body)
-        self.octets += here or message.size
-        self.resident += here
+    def add(self, consumer: Consumer) -> None:
+        """Add a consumer; the caller pumps the queue."""
+        self._turn.append(consumer)
+        self._ranked = self._ranked or consumer.priority != 0
 
-    def remove(self, message: Message) -> None:
-        """It does not any more."""
-        here = len(message.body)
-        self.octets -= here or message.size
-        self.resident -= here
+    def remove(self, consumer: Consumer) -> None:
+        """Remove a consumer; what it holds stays unacknowledged."""
+        self._turn.remove(consumer)
+
+    def exclude(self, wanted_exclusively: bool) -> bool:
+        """Whether another (wanted exclusive) consumer may not be added."""
+        return bool(self._turn) and (wanted_exclusively or self._turn[0].exclusive)
+
+    def next(self) -> Consumer | None:
+        """The next consumer in turn that has room, of those with the highest priority."""
+        if self._ranked:
+            return self._next_ranked()
+        for _ in range(len(self._turn)):
+            consumer = self._turn[0]
+            self._turn.rotate(-1)
+            if consumer.outlet.can_take(consumer):
+                return consumer
+        return None
+
+    def _next_ranked(self) -> Consumer | None:
+        able = [consumer for consumer in self._turn if consumer.outlet.can_take(consumer)]
+        best = max(able, key=lambda consumer: consumer.priority, default=None)  # the first of equals
+        if best is not None:
+            self._turn.remove(best)
+            self._turn.append(best)
+        return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,55 +107,58 @@ class Limit:
     reject: bool = False
 
     def exceeded_by(self, messages: int, octets: int) -> bool:
-        """Would so much be too much?"""
+        """Whether so many messages or octets would exceed the limit."""
         return (self.messages is not None and messages > self.messages) or (
             self.octets is not None and octets > self.octets
         )
 
 
+@dataclass(frozen=True, slots=True)
+class QueueArguments:
+    """Arguments of a queue. `ttl_ms`: x-message-ttl, None for none; `dead_letter_exchange`: x-dead-letter-exchange."""
+
+    ttl_ms: int | None = None
+    dead_letter_exchange: str | None = None
+    limit: Limit | None = None
+
+
+PLAIN = QueueArguments()
+
+
 class Queue:
-    """`ttl_ms`: x-message-ttl, None for none; `dead_letter_exchange`: x-dead-letter-exchange or None."""
+    """One queue. `dead_letter` is called with a message that expired, was rejected or exceeded the limit; `on_ready`
+    when messages are ready; `unacked`: how many messages are delivered and not settled."""
 
     def __init__(
-        self,
-        vhost: str,
-        name: str,
-        records: Records,
-        load: Load,
-        died: Died,
-        *,
-        ttl_ms: int | None = None,
-        dead_letter_exchange: str | None = None,
-        limit: Limit | None = None,
+        self, vhost: str, name: str, arguments: QueueArguments, records: Records, load: Load, dead_letter: DeadLetter
     ) -> None:
         self.vhost, self.name = vhost, name
-        self.ttl_ms, self.dead_letter_exchange = ttl_ms, dead_letter_exchange
+        self.ttl_ms, self.dead_letter_exchange = arguments.ttl_ms, arguments.dead_letter_exchange
         self.ready: deque[Entry] = deque()
-        self.consumers: deque[Consumer] = deque()
+        self.consumers = Consumers()
         self.unacked = 0
         self.on_ready: Callable[[], None] | None = None
-        self._records, self._load, self._died = records, load, died
-        self._limit, self._octets = limit, 0  # octets: of the bodies that are ready
-        self._ranked = False  # consumers differ in priority
+        self._records, self._load, self._dead_letter = records, load, dead_letter
+        self._limit, self._octets = arguments.limit, 0  # octets: of the bodies that are ready
         self._deleted = False
 
     # -- coming in
 
     def refuses(self, message: Message) -> bool:
-        """Is the queue full, and such that publishers are to hear of it?"""
+        """Whether the queue is full and its limit says that publishers get a nack then."""
         limit = self._limit
         return (
             limit is not None and limit.reject and limit.exceeded_by(len(self.ready) + 1, self._octets + message.size)
         )
 
     def push(self, message: Message, now: float) -> None:
-        """Take a message: straight to a waiting consumer, else to the tail."""
+        """Add a message: it goes straight to a waiting consumer, else to the tail."""
         expires_at, position = self._deadline(message, now), self._records.next_id()
         entry = Entry(message, position, message.persistent, expires_at)
         self._load.add(message)
         if message.persistent:
             self._records.put(Put(position, self.vhost, self.name, expires_at, message))
-        if not self.ready and self.consumers and (consumer := self._next_consumer()) is not None:
+        if not self.ready and self.consumers and (consumer := self.consumers.next()) is not None:
             self._hand_over(consumer, entry)
             return
         self.ready.append(entry)
@@ -161,10 +175,10 @@ class Queue:
         while limit is not None and self.ready and limit.exceeded_by(len(self.ready), self._octets):
             entry = self._next()
             self._discard(entry)
-            self._died(self, entry.message, "maxlen", now)
+            self._dead_letter(self, entry.message, "maxlen", now)
 
     def restore(self, put: Put) -> None:
-        """Put back what the log held, oldest first; nobody knows whether it had been delivered: redelivered."""
+        """Put back what the log held, oldest first. It may have been delivered before: it is marked redelivered."""
         self._load.add(put.message)
         self._octets += put.message.size
         self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
@@ -182,25 +196,9 @@ class Queue:
     def pump(self, now: float) -> None:
         """Deliver while there are messages and consumers with room."""
         self.expire(now)
-        while self.ready and (consumer := self._next_consumer()) is not None:
+        while self.ready and (consumer := self.consumers.next()) is not None:
             self._hand_over(consumer, self._next())
             self.expire(now)
-
-    def _next_consumer(self) -> Consumer | None:
-        """The next consumer in turn that has room, of those with the highest priority."""
-        if self._ranked:
-            able = [consumer for consumer in self.consumers if consumer.outlet.can_take(consumer)]
-            best = max(able, key=lambda consumer: consumer.priority, default=None)  # the first of equals
-            if best is not None:
-                self.consumers.remove(best)
-                self.consumers.append(best)
-            return best
-        for _ in range(len(self.consumers)):
-            consumer = self.consumers[0]
-            self.consumers.rotate(-1)
-            if consumer.outlet.can_take(consumer):
-                return consumer
-        return None
 
     def _hand_over(self, consumer: Consumer, entry: Entry) -> None:
         self.unacked += 1
@@ -210,7 +208,7 @@ class Queue:
             self.lose(entry, error)
 
     def take(self, now: float) -> Entry | None:
-        """The head, now unacknowledged; None when there is none. It is owed settle, requeue or reject."""
+        """The head, now unacknowledged; None when there is none. The caller must settle, requeue or reject it."""
         self.expire(now)
         if not self.ready:
             return None
@@ -223,23 +221,23 @@ class Queue:
         return entry
 
     def settle(self, entry: Entry) -> None:
-        """Acknowledged: it is gone for good."""
+        """A message was acknowledged: remove it for good."""
         self.unacked -= 1
         self._discard(entry)
 
     def lose(self, entry: Entry, error: OSError) -> None:
-        """Its content is where it cannot be read any more: nobody can have it."""
+        """Remove a message whose content cannot be read any more."""
         log.error("a message of queue '%s' is lost: %s", self.name, error)
         self.settle(entry)
 
     def reject(self, entry: Entry, now: float) -> None:
-        """Refused without requeue: dead-lettered or dropped."""
+        """A message was rejected without requeue: dead-letter or drop it."""
         self.settle(entry)
         if not self._deleted:
-            self._died(self, entry.message, "rejected", now)
+            self._dead_letter(self, entry.message, "rejected", now)
 
     def requeue(self, entries: Iterable[Entry], now: float) -> None:
-        """Back to their original places, redelivered; gone with a queue that was deleted meanwhile."""
+        """Put messages back to their original places, as redelivered; drop them when the queue is deleted."""
         if self._deleted:
             for entry in entries:
                 self.settle(entry)
@@ -263,17 +261,17 @@ class Queue:
         self._octets += entry.message.size
 
     def expire(self, now: float) -> None:
-        """Dead-letter what has expired at the head; behind a longer-lived message a short-lived one waits."""
+        """Dead-letter what has expired at the head; a message that expires behind one that lives longer waits."""
         while self.ready:
             expires_at = self.ready[0].expires_at
             if expires_at is None or expires_at > now:
                 return
             entry = self._next()
             self._discard(entry)
-            self._died(self, entry.message, "expired", now)
+            self._dead_letter(self, entry.message, "expired", now)
 
     def purge(self) -> int:
-        """Drop what is ready, not what is unacknowledged; the number dropped."""
+        """Drop what is ready, not what is unacknowledged. Returns how many were dropped."""
         dropped = len(self.ready)
         for entry in self.ready:
             self._discard(entry)
@@ -282,12 +280,13 @@ class Queue:
         return dropped
 
     def delete(self) -> tuple[int, int]:
-        """The end: what is ready is gone, its consumers are told, what is out goes once it is answered for.
+        """Delete the queue: what is ready is dropped, its consumers are cancelled, what is unacknowledged is dropped
+        once its channel settles it.
 
-        The number of messages that were ready, and of those that were out."""
+        Returns the number of messages that were ready, and of those that were unacknowledged."""
         self._deleted, self.on_ready = True, None
         lost = self.purge(), self.unacked
-        consumers, self.consumers = self.consumers, deque()
+        consumers, self.consumers = self.consumers, Consumers()
         for consumer in consumers:
             consumer.outlet.cancelled(consumer)
         return lost
@@ -296,18 +295,3 @@ class Queue:
         self._load.remove(entry.message)
         if entry.journalled:
             self._records.gone(entry.position)
-
-    # -- consumers
-
-    def subscribe(self, consumer: Consumer) -> None:
-        """Add a consumer; the caller pumps."""
-        self.consumers.append(consumer)
-        self._ranked = self._ranked or consumer.priority != 0
-
-    def unsubscribe(self, consumer: Consumer) -> None:
-        """Remove a consumer; what it holds stays unacknowledged."""
-        self.consumers.remove(consumer)
-
-    def in_exclusive_use(self, wanted_exclusively: bool) -> bool:
-        """May a (wanted exclusive) consumer not come in?"""
-        return bool(self.consumers) and (wanted_exclusively or self.consumers[0].exclusive)

@@ -1,6 +1,6 @@
-"""What must survive a crash, gathered into batches: pure, the shell brings the batches to disk.
+"""What must survive a crash, gathered into batches. Pure: the owner of the broker writes the batches to a log.
 
-A batch is one record of the shell's log, so it is kept whole or not at all: a message that is moved from one queue
+A batch is one record of that log, so it is kept whole or not at all: a message that is moved from one queue
 to another is in exactly one of them after a crash. A message that came and went within one batch is not written.
 """
 
@@ -82,15 +82,15 @@ def _kept(put: Put, page: Callable[[Message], Message], names: dict[str, str]) -
 
 
 class Waiter(Protocol):
-    """Somebody who owes confirms (a channel)."""
+    """What waits for a batch, e.g. a channel that owes confirms."""
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """Batches up to this one are on disk (or lost: `safe` False). True when nothing is owed any more."""
+        """Batches up to this one are on disk (`safe` False: lost). True when it waits for nothing more."""
         ...
 
 
 class Records:
-    """The batch that is being filled, and who waits for it.
+    """The batch that is being filled, and what waits for it.
 
     `batch`: its number; `alive`: every journalled message that has not left, for compaction; `on_work` is called
     when the first step of a batch comes in; `accepting` is False while the disk refuses: publishes are nacked.
@@ -105,7 +105,7 @@ class Records:
         self._puts: dict[int, Put] = {}
         self._gone: list[int] = []
         self._waiters: dict[Waiter, None] = {}
-        self._told = False
+        self._announced = False
 
     @property
     def size(self) -> int:
@@ -118,38 +118,38 @@ class Records:
         return self._last_id
 
     def restore(self, alive: dict[int, Put]) -> None:
-        """Start from what a log held; `alive` is ours from now on."""
+        """Start from what a log held; `alive` must not be used by the caller any more."""
         self.alive = alive
         self._last_id = max(self._last_id, *alive) if alive else self._last_id
 
     def put(self, put: Put) -> None:
         """A persistent message entered a queue."""
         self.alive[put.id] = self._puts[put.id] = put
-        if not self._told:
+        if not self._announced:
             self._work()
 
     def gone(self, entry_id: int) -> None:
-        """It left."""
+        """A persistent message left its queue."""
         self.alive.pop(entry_id, None)
         if self._puts.pop(entry_id, None) is None:
             self._gone.append(entry_id)
-            if not self._told:
+            if not self._announced:
                 self._work()
 
     def wait(self, waiter: Waiter) -> int:
-        """The batch that `waiter` is told about once it is on disk."""
+        """Call `waiter.settled` once the present batch is on disk. Returns the number of the batch."""
         self._waiters[waiter] = None
-        if not self._told:
+        if not self._announced:
             self._work()
         return self.batch
 
     def forget(self, waiter: Waiter) -> None:
-        """The waiter is gone."""
+        """Undo `wait`."""
         self._waiters.pop(waiter, None)
 
     def _work(self) -> None:
-        """The batch has its first step."""
-        self._told = True
+        """Announce the first step of a batch."""
+        self._announced = True
         if self.on_work is not None:
             self.on_work()
 
@@ -159,11 +159,11 @@ class Records:
         if self._gone:
             steps.append(Gone(self._gone))
         batch, self.batch = self.batch, self.batch + 1
-        self._puts, self._gone, self._told = {}, [], False
+        self._puts, self._gone, self._announced = {}, [], False
         return batch, encode_records(steps) if steps else b""
 
     def settled(self, batch: int, *, safe: bool) -> None:
-        """Tell everybody who waits for batches up to this one."""
+        """Tell all that wait for batches up to this one."""
         for waiter in [waiter for waiter in self._waiters if waiter.settled(batch, safe=safe)]:
             del self._waiters[waiter]
 

@@ -96,7 +96,7 @@ def decode_method(payload: bytes) -> base.Frame:
     """pamqp's value of a method payload.
 
     Raises FrameError 501 when arguments are cut short or unreadable, ProtocolError 540 for an unknown method
-    (RabbitMQ cuts the connection without a word there; saying why is kinder).
+    (RabbitMQ cuts the connection without a word there; this one says why).
     """
     index = int.from_bytes(payload[:4], "big")
     culprit = (index >> 16, index & 0xFFFF)
@@ -149,7 +149,7 @@ def short_string(text: str) -> bytes:
 
 
 def cut_text(text: str) -> str:
-    """What of a reply text fits into a shortstr."""
+    """A reply text, cut so that it fits into a shortstr."""
     return text.encode()[:255].decode(errors="ignore")
 
 
@@ -164,7 +164,7 @@ def nack(channel: int, tag: int, *, multiple: bool) -> bytes:
 
 
 def deliver_head(consumer_tag: str) -> bytes:
-    """What all deliveries to one consumer begin with."""
+    """The first octets of all deliveries to one consumer."""
     return b"\x00\x3c\x00\x3c" + short_string(consumer_tag)
 
 

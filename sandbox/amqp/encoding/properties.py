@@ -58,7 +58,7 @@ TYPE_NAMES = dict(
 
 Fields = dict[int, bytes]  # flag -> the field's octets
 
-_REMEMBERED = 256  # octets of a property list that is worth remembering: bounded, and most are shorter
+_REMEMBERED = 256  # octets of a property list that is cached: bounded, and most are shorter
 
 
 @lru_cache(maxsize=512)
@@ -91,8 +91,8 @@ def split(raw: bytes) -> Fields:
 
 
 def read(raw: bytes) -> Mapping[int, bytes]:
-    """`split` for who only looks: a message is read when it comes and again when it is dispatched, and most of a
-    client's messages have the same properties."""
+    """`split` with a cache, for callers that do not change the result: a message is read when it comes and again when
+    it is dispatched, and most of a client's messages have the same properties."""
     return _remembered(raw) if len(raw) <= _REMEMBERED else split(raw)
 
 

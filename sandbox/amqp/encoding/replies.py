@@ -1,8 +1,9 @@
 """Direct reply-to, as RabbitMQ 3.10 does it: a channel consumes a pseudo-queue, and what it then publishes with that
 name as `reply_to` carries an address of its own instead.
 
-Whoever answers publishes to the default exchange with that address as key. None of the hub's users may (403), neither
-here nor on a RabbitMQ with the hub's rights, so no answer ever reaches a reply consumer and none is delivered here.
+An answer is published to the default exchange with that address as key. None of the hub's users may do that (403),
+neither here nor on a RabbitMQ with the hub's rights, so no answer ever reaches a reply consumer and none is delivered
+here.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _WANTED = short_string(REPLY_TO)
 
 @dataclass(frozen=True, slots=True)
 class ReplyConsumer:
-    """A channel's one. `address`: what its messages carry as reply_to."""
+    """The reply consumer of a channel. `address`: what its messages carry as reply_to."""
 
     tag: str
     address: str
 
 
 def exists(name: str, addresses: set[str]) -> bool:
-    """Is this the pseudo-queue, or the address of a reply consumer that is there?"""
+    """Whether this is the pseudo-queue, or the address of an existing reply consumer."""
     return name == REPLY_TO or name in addresses
 
 

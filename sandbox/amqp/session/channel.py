@@ -1,4 +1,4 @@
-"""One channel: its state, the content it is receiving, publishing and confirms. Methods are in `methods`."""
+"""One channel: its state, the content it is receiving, publishing and confirms. Methods are in `channel_methods`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WANTED = {
 
 
 class Channel:
-    """An open (or closing) channel. `method`: the culprit of what goes wrong now, (class id, method id)."""
+    """An open (or closing) channel. `method`: (class id, method id) of the present method, which an error names."""
 
     def __init__(self, link: Link, number: int) -> None:
         self.link, self.number = link, number
@@ -44,13 +44,13 @@ class Channel:
         self.link.send(codec.method(self.number, value))
 
     def step(self, event: str) -> None:
-        """Go on in the life cycle."""
+        """Change the state by an event of the life cycle."""
         self.state = channel_step(self.state, event)
 
     # -- frames in
 
     def take_method(self, payload: bytes) -> base.Frame | None:
-        """A method frame: publish and ack are done with here, any other is returned for `methods`."""
+        """A method frame: publish and ack are handled here, any other is returned for `channel_methods`."""
         if self.state is ChannelState.CLOSE_OK:
             self._while_closing(payload)
             return None
@@ -69,7 +69,7 @@ class Channel:
         return codec.decode_method(payload)
 
     def _while_closing(self, payload: bytes) -> None:
-        """We sent channel.close: all but the end of it is ignored (the client may not know yet)."""
+        """After our channel.close all frames but the end of it are ignored: the client may not know yet."""
         index = int.from_bytes(payload[:4], "big")
         if index == CLOSE_OK:
             self.step("close-ok")
@@ -119,7 +119,7 @@ class Channel:
             self._hold(len(payload))
 
     def _check_size(self, size: int) -> None:
-        """Raises ProtocolError 406 for a message that is too large: before it comes, so that it need not be held."""
+        """Raises ProtocolError 406 for a message that is too large, before its body arrives."""
         most = self.link.broker.limits.message
         if size > most:
             if self._address[3]:
@@ -127,7 +127,7 @@ class Channel:
             raise ProtocolError(406, f"message size {size} is larger than configured max size {most}")
 
     def _hold(self, octets: int) -> None:
-        """So many octets more are begun; a connection ends when there are too many."""
+        """Count octets of an unfinished message; a connection is closed when there are too many."""
         self._unfinished += octets
         link = self.link
         culprit = link.broker.unfinished.add(link, octets)
@@ -135,7 +135,7 @@ class Channel:
             culprit.end(ProtocolError(506, "too many octets of unfinished messages", _BASIC_PUBLISH), link.now)
 
     def _let_go(self) -> None:
-        """The content is complete, or will never be."""
+        """Count no octets any more: the content is complete, or never will be."""
         if self._unfinished:
             self.link.broker.unfinished.remove(self.link, self._unfinished)
             self._unfinished = 0
@@ -170,7 +170,7 @@ class Channel:
         self._confirm(accepted=not full, durable=message.persistent and routed > full)
 
     def _confirm(self, *, accepted: bool, durable: bool) -> None:
-        """Owe the publisher its confirm: at once, or when the disk has the message (and in order)."""
+        """Confirm a publish, in order: at once, or when the message is on disk."""
         if not self.confirming:
             return
         self._published = tag = self._published + 1
@@ -188,7 +188,7 @@ class Channel:
             self.link.send(codec.ack(self.number, tag, multiple=False))
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """The disk has (safe) or has not got everything up to `batch`: confirm or refuse it. True: nothing owed."""
+        """Everything up to `batch` is on disk (`safe`) or lost: confirm or refuse it. True when no confirm is owed."""
         owed = self._owed
         last, count = 0, 0
         while owed and owed[0][0] <= batch:
@@ -202,7 +202,7 @@ class Channel:
     # -- the end
 
     def refuse(self, error: ProtocolError) -> None:
-        """channel.close for what this client did wrong; everything outstanding goes back to its queue."""
+        """Send channel.close for an error of the client; everything unacknowledged goes back to its queue."""
         class_id, method_id = error.method or self.method
         self.link.broker.on_refusal(self.link.user, error)
         self.step("refuse")
@@ -226,7 +226,7 @@ class Channel:
         self.send(commands.Channel.CloseOk())
 
     def expect_replies(self, consumer: replies.ReplyConsumer | None) -> None:
-        """Consume the pseudo-queue of direct reply-to, or (None) do so no more."""
+        """Consume the pseudo-queue of direct reply-to, or (None) stop that."""
         addresses = self.link.broker.reply_addresses
         if self.replies is not None:
             addresses.discard(self.replies.address)
@@ -235,7 +235,7 @@ class Channel:
         self.replies = consumer
 
     def release(self) -> None:
-        """Give everything back."""
+        """Give up consumers, deliveries and confirms; messages go back to their queues."""
         self.expect_replies(None)
         self._let_go()
         self._owed.clear()

@@ -1,4 +1,4 @@
-"""What one channel has delivered and is owed an answer for: tags, prefetch, acknowledgement, requeueing."""
+"""The deliveries of one channel: tags, prefetch, acknowledgement, requeueing."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Link(Protocol):
         ...
 
     def refuse_for_now(self, reason: str) -> None:
-        """The broker takes nothing: tell the client, once."""
+        """The broker accepts nothing: tell the client, once."""
         ...
 
     def is_able(self, capability: str) -> bool:
-        """Did the client announce it?"""
+        """Whether the client announced this capability."""
         ...
 
     def end(self, error: ProtocolError, now: float) -> None:
@@ -43,7 +43,7 @@ class Link(Protocol):
         ...
 
     def has_room(self) -> bool:
-        """False while the client does not read as fast as we write."""
+        """False while the client does not read as fast as the broker writes."""
         ...
 
 
@@ -139,13 +139,13 @@ class Deliveries:
         self.refill()
 
     def is_overdue(self) -> bool:
-        """Has the oldest delivery waited longer for its acknowledgement than the broker allows?"""
+        """Whether the oldest delivery has waited longer for its acknowledgement than the broker allows."""
         oldest = next(iter(self.unacked.values()), None)
         broker = self._link.broker
         return oldest is not None and broker.elapsed() - oldest[3] > broker.limits.ack_s
 
     def _settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
-        """Take a delivery, or all up to it (tag 0: all there are), off the books."""
+        """Remove a delivery, or all up to it (tag 0: all), from the unacknowledged ones."""
         if multiple and tag == 0:
             tags = list(self.unacked)
         elif tag not in self.unacked:
@@ -172,7 +172,7 @@ class Deliveries:
         """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller refills."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
-        if queue.in_exclusive_use(exclusive):
+        if queue.consumers.exclude(exclusive):
             raise ProtocolError(403, f"queue '{queue.name}' in vhost '{queue.vhost}' in exclusive use")
         most = self._link.broker.limits.consumers
         if len(queue.consumers) >= most:
@@ -180,23 +180,23 @@ class Deliveries:
         consumer = Consumer(tag, queue, self, limit=self.consumer_limit, no_ack=no_ack, exclusive=exclusive)
         consumer.priority = priority
         self.consumers[tag] = consumer
-        queue.subscribe(consumer)
+        queue.consumers.add(consumer)
         return consumer
 
     def cancel(self, tag: str) -> None:
         """Remove a consumer, if there is one of that tag."""
         consumer = self.consumers.pop(tag, None)
         if consumer is not None:
-            consumer.queue.unsubscribe(consumer)
+            consumer.queue.consumers.remove(consumer)
 
     def cancelled(self, consumer: Consumer) -> None:
-        """Its queue was deleted: basic.cancel to a client that knows it from a server, silence to any other."""
+        """A consumer's queue was deleted: send basic.cancel to a client that knows it from a server."""
         del self.consumers[consumer.tag]
         if self._link.is_able("consumer_cancel_notify"):
             self._link.send(codec.method(self._number, commands.Basic.Cancel(consumer.tag, True)))
 
     def refill(self) -> None:
-        """Room may have come back: let the queues deliver."""
+        """There may be room again: let the queues deliver."""
         for queue in {consumer.queue for consumer in self.consumers.values()}:
             if queue.ready:
                 queue.pump(self._link.now)

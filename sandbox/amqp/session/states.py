@@ -20,7 +20,7 @@ class ConnectionState(Enum):
     RUNNING = auto()
     CLOSE_OK = auto()  # we sent connection.close
     HANG_UP = auto()  # the client sent connection.close, we answered
-    ENDED = auto()  # nothing: the shell flushes and closes the transport
+    ENDED = auto()  # nothing: the transport is flushed and closed
 
 
 class ChannelState(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sandbox.hub.meters import OUTCOMES, STEP_S, STEPS
+from sandbox.kernel.hub.counts import OUTCOMES, STEP_S, STEPS
 
 WIDTH, HEIGHT = 600, 120
 _GAP = 2
@@ -13,7 +13,7 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle of the drawing, in its own units."""
+    """A rectangle of the drawing, in units of its `viewBox`."""
 
     outcome: str
     x: float

@@ -1,8 +1,8 @@
-"""Regulator accounts of one editor (INT_R02): which request creates, changes or refuses what, and their durable home.
+"""Regulator accounts of one editor (INT_R02): which request creates or changes an account, and their storage.
 
 `decide_post` and `decide_put` are pure rules over an `Index` (guide, « INT_R02 », requirements R02-1..16);
-`Accounts` applies them to the store. Identity is the pair (system, value), or the e-mail. There is no deletion:
-an account whose right is withdrawn stays, inactive, and releases its national id.
+`Accounts` applies them to the store. A person is identified by a pair (system, value), or by e-mail. There is no
+deletion: an account whose right is withdrawn stays, inactive, and its national id can be given to another account.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ class Index:
         self._by_email.setdefault(record.email.lower(), {})[record.id] = None
 
     def holders(self, wanted: Conditional) -> list[AccountRecord]:
-        """Accounts with that identifier: the active one (there is at most one per pair) first, then the latest."""
+        """Accounts with that identifier: the active one (at most one per pair) first, then by the latest change."""
         forms = {wanted.value: wanted}
-        if (prefixed := _prefixed(wanted)) is not None:  # an RPPS without its prefix is the same person's
+        if (prefixed := _prefixed(wanted)) is not None:  # an RPPS without its prefix identifies the same person
             forms[prefixed.value] = prefixed
         found = {
             id: self._by_id[id]
@@ -118,7 +118,7 @@ def _best_first(records: list[AccountRecord]) -> list[AccountRecord]:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a request does: `target` None creates an account; else that one takes the values of the body."""
+    """What a request does: with `target` None it creates an account, else it changes that one."""
 
     target: AccountRecord | None
 
@@ -126,7 +126,7 @@ class Decision:
 def decide_post(index: Index, account: RegulatorAccount) -> Decision:
     """A creation. Raises RequestError 409 when the person exists: same identifier, or same e-mail.
 
-    A national id that an inactive account released is no such person, unless the e-mail is the same too.
+    A national id that an inactive account has released does not count, unless the e-mail is the same too.
     """
     issues = [
         Issue(
@@ -153,10 +153,10 @@ def decide_post(index: Index, account: RegulatorAccount) -> Decision:
 
 
 def decide_put(index: Index, wanted: Conditional, account: RegulatorAccount) -> Decision:
-    """A conditional update, creation when nobody is found.
+    """A conditional update, which creates the account when the person is not found.
 
     The person is found by the identifier of the query, else by an identifier of the body, else by its e-mail. An
-    inactive holder whose e-mail differs gives way to the account of that e-mail: its national id was released.
+    inactive holder with another e-mail is passed over for the account of that e-mail: its national id was released.
     Raises RequestError: 412 when the query fits several active accounts, 422 when another active account holds an
     identifier or the e-mail.
     """
@@ -200,12 +200,12 @@ def _decoded(row: bytes) -> AccountRecord:
 
 
 def _released(holder: AccountRecord, identifier: Identifier) -> bool:
-    """Only national ids are given to somebody else once their account is inactive."""
+    """True for a national id of an inactive account; only these may be given to another person."""
     return not holder.active and identifier.system == SYSTEM_PERSON
 
 
-def _anyhow(_: AccountRecord | None) -> None:
-    """Any change may be made."""
+def _allow_any(_: AccountRecord | None) -> None:
+    """A check that allows every change."""
 
 
 class Accounts:
@@ -226,11 +226,11 @@ class Accounts:
         """INT_R02 creation. Raises RequestError 409, StoreError."""
         decide_post(self._index, account)
         password = await self._new_password()
-        decide_post(self._index, account)  # again: another request may have come in between
+        decide_post(self._index, account)  # again: another request may have changed the accounts meanwhile
         return await self._create(account, password)
 
     async def put(
-        self, wanted: Conditional, account: RegulatorAccount, allow: Callable[[AccountRecord | None], None] = _anyhow
+        self, wanted: Conditional, account: RegulatorAccount, allow: Callable[[AccountRecord | None], None] = _allow_any
     ) -> tuple[AccountRecord, bool]:
         """INT_R02 conditional update: (account, True when it was created). Raises RequestError, StoreError.
 
@@ -247,7 +247,7 @@ class Accounts:
         return await self._update(decision.target, account), False
 
     def match(self, national_id: str, email: str) -> AccountRecord | None:
-        """The account of somebody whom Pro Santé Connect identified: by national id, else by e-mail.
+        """The account of a person whom Pro Santé Connect identified: by national id, else by e-mail.
 
         An active account is preferred; an inactive one is returned too, so that the page can say so.
         """
@@ -258,7 +258,7 @@ class Accounts:
         return next((one for one in found if one.active), found[0] if found else None)
 
     async def accept_terms(self, record: AccountRecord) -> None:
-        """The regulator accepts the editor's CGU; once is enough."""
+        """Store that the regulator accepts the editor's CGU; nothing changes when he did so before."""
         current = self._index.get(record.id) or record
         if current.terms is None:
             await self._save(msgspec.structs.replace(current, terms=self._clock.now()))
@@ -269,17 +269,17 @@ class Accounts:
         return record if record is not None and record.active else None
 
     async def hashed(self, password: str) -> tuple[str, str]:
-        """A password as an account keeps it: fresh salt, and hash."""
+        """A password as an account keeps it: (new salt, scrypt hash), hexadecimal."""
         salt = self._entropy.token(16)
         return salt, await asyncio.to_thread(_scrypt, password, salt)
 
     async def set_password(self, record: AccountRecord, password: tuple[str, str], *writes: Put | Delete) -> None:
-        """A new password (`hashed`), and the caller's own writes with it in one commit. Raises StoreError."""
+        """Store a new password (`hashed`) together with the caller's own writes, in one commit. Raises StoreError."""
         current = self._index.get(record.id) or record
         await self._save(msgspec.structs.replace(current, password=password), *writes)
 
     async def check_password(self, email: str, password: str) -> AccountRecord | None:
-        """The active account of an e-mail when the password is right. Takes as long when there is none."""
+        """The active account of an e-mail when the password is right. It takes as long when there is no account."""
         record = self._index.of_email(email)
         salt, expected = record.password if record else ("00" * 16, "")
         given = await asyncio.to_thread(_scrypt, password, salt)
@@ -307,7 +307,7 @@ class Accounts:
 
     async def _update(self, record: AccountRecord, account: RegulatorAccount) -> AccountRecord:
         if record.regulator() == account:
-            await self._store.barrier()  # the same answer twice, and as durable
+            await self._store.barrier()  # nothing changes, but the answer must not precede the earlier commit
             return record
         changed = msgspec.structs.replace(
             record,
@@ -322,19 +322,19 @@ class Accounts:
         return changed
 
     async def _save(self, record: AccountRecord, *writes: Put | Delete) -> None:
-        """Index and store change in the same step of the loop, so that no request sees one without the other."""
+        """Change store and index in the same step of the event loop: no request sees only one of them changed."""
         written = self._store.commit(Put(TABLE, record.id, _encoder.encode(record)), *writes)
         self._index.put(record)
         await written
 
 
 def _scrypt(password: str, salt: str) -> str:
-    """Interactive-login cost (RFC 7914): about 50 ms and 16 MiB, in a thread."""
+    """Cost parameters for interactive logins (RFC 7914): about 50 ms and 16 MiB; call it in a thread."""
     return hashlib.scrypt(password.encode(), salt=bytes.fromhex(salt), n=1 << 14, r=8, p=1).hex()
 
 
 def require_active(record: AccountRecord | None) -> AccountRecord:
-    """The account, if it may act for the SAS. Raises RequestError 403 whose words are for the regulator."""
+    """The account, if it exists and is active. Raises RequestError 403 with a French text for the regulator."""
     if record is None:
         detail = "Aucun compte régulateur ne vous correspond chez cet éditeur."
         raise RequestError(403, Issue("forbidden", detail))

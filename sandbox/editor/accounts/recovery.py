@@ -1,8 +1,9 @@
-"""« Mot de passe oublié »: links that let the holder of an account choose a new password, each once and for a while.
+"""« Mot de passe oublié »: links with which the holder of an account chooses a new password, once within 30 minutes.
 
-Nothing is mailed: the message that would be sent stands in the sandbox's « boîte d'envoi ». Asking says nothing about
-whether an account exists: it costs and answers the same. A link is its row's number and a code that only this editor
-can make, so no link can be read from the store. One link lives per account; the table is bounded by the accounts.
+Nothing is mailed: the message that would be sent is shown in the sandbox's « boîte d'envoi ». Asking for a link does
+not reveal whether an account exists: it takes as long and has the same answer. A link is the number of its row and a
+code that only this editor can compute, so links cannot be read from the store. There is one valid link per account, so
+the table has at most as many rows as there are accounts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ TABLE = "resets"
 LIFETIME = timedelta(minutes=30)
 MOST_SHOWN = 50  # messages in the « boîte d'envoi »
 SHORTEST, LONGEST = 12, 200  # characters of a password
-_NOBODY = "-"  # number of the row that is written when nobody can be meant
+_NOBODY = "-"  # number of the row that is written when no account fits
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Row of TABLE: whose password, and when the link was asked for. `account` is empty where nobody is meant."""
+    """Row of TABLE: whose password, and when the link was asked for. `account` is empty when no account fits."""
 
     account: str
     asked: datetime
@@ -35,7 +36,7 @@ class Reset(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What would be mailed: to whom, when, with which link (its token), good until when."""
+    """What would be mailed: to whom, when, with the token of which link, valid until when."""
 
     to: AccountRecord
     asked: datetime
@@ -44,23 +45,25 @@ class Message:
 
 
 class Recovery:
-    """The live links of one editor. `secret` makes their codes."""
+    """The valid links of one editor. `secret`: the key of their codes."""
 
     def __init__(self, store: Store, accounts: Accounts, clock: Clock, entropy: Entropy, secret: str) -> None:
         self._store, self._accounts, self._clock, self._entropy = store, accounts, clock, entropy
         self._secret = secret.encode()
 
     async def ask(self, email: str) -> None:
-        """A link for the active account of that e-mail, in place of an earlier one; returns once it is durable.
+        """Make a link for the active account of that e-mail, replacing an earlier one; returns once it is durable.
 
-        For an unknown e-mail a row is written too, which leads nowhere. Raises StoreError.
+        For an unknown e-mail a row without an account is written, to take as long. Raises StoreError.
         """
         record = self._accounts.of_email(email)
         now = self._clock.now()
         number = self._entropy.token(16)
         account = record.id if record is not None else ""
         old = [
-            Delete(TABLE, key) for key, reset in self._rows() if reset.account == account or not self._lives(reset, now)
+            Delete(TABLE, key)
+            for key, reset in self._rows()
+            if reset.account == account or not self._is_valid(reset, now)
         ]
         row = _encode(Reset(account, now))
         await self._store.commit(*old, Put(TABLE, number if record is not None else _NOBODY, row))
@@ -71,26 +74,26 @@ class Recovery:
         found = [
             Message(record, reset.asked, reset.asked + LIFETIME, self._token(number))
             for number, reset in self._rows()
-            if self._lives(reset, now) and (record := self._holder(reset)) is not None
+            if self._is_valid(reset, now) and (record := self._holder(reset)) is not None
         ]
         return sorted(found, key=lambda message: message.asked, reverse=True)[:MOST_SHOWN]
 
     def owner(self, token: str) -> AccountRecord | None:
-        """Whose password a link may change now; None for one that is used, replaced, too old or not ours."""
+        """The account whose password a link may change now; None for one that is used, replaced, too old or forged."""
         number = token.partition(".")[0]
         row = self._store.get(TABLE, number)
         if row is None or not hmac.compare_digest(self._token(number).encode(), token.encode()):
             return None
         reset = _decode(row)
-        return self._holder(reset) if self._lives(reset, self._clock.now()) else None
+        return self._holder(reset) if self._is_valid(reset, self._clock.now()) else None
 
     async def change(self, token: str, password: str) -> bool:
-        """Use the link: the new password and the end of the link are one commit. False when it is good no more.
+        """Use the link: the new password and the removal of the link are one commit. False when it is no longer valid.
 
         Raises StoreError.
         """
         hashed = await self._accounts.hashed(password)
-        record = self.owner(token)  # only now: somebody may have used the link meanwhile
+        record = self.owner(token)  # after the slow hash: the link may have been used meanwhile
         if record is None:
             return False
         await self._accounts.set_password(record, hashed, Delete(TABLE, token.partition(".")[0]))
@@ -99,7 +102,7 @@ class Recovery:
     def _rows(self) -> list[tuple[str, Reset]]:
         return [(number, _decode(row)) for number, row in self._store.items(TABLE)]
 
-    def _lives(self, reset: Reset, now: datetime) -> bool:
+    def _is_valid(self, reset: Reset, now: datetime) -> bool:
         return now < reset.asked + LIFETIME
 
     def _holder(self, reset: Reset) -> AccountRecord | None:
@@ -111,7 +114,7 @@ class Recovery:
 
 
 def password_errors(password: str, again: str) -> dict[str, str]:
-    """What is wrong with a new password, by field, in words for its owner."""
+    """The errors of a new password by field, in French for its owner."""
     if not SHORTEST <= len(password) <= LONGEST:
         return {"password": f"Choisissez {SHORTEST} à {LONGEST} caractères."}
     return {} if password == again else {"again": "Les deux saisies diffèrent."}

@@ -1,5 +1,7 @@
-"""The patient of an appointment, as the regulator types it. Synthetic, and known to this editor only: nothing of it
-goes into INT_R03, a log, the journal, a URL or a cookie (guide, « Sécurité »).
+"""The patient of an appointment: checking what the regulator typed, inventing one. Pure.
+
+Patients are synthetic and known to their editor only: nothing of them goes into INT_R03, a log, the journal, a URL or a
+cookie (guide, « Sécurité »).
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ class Patient(msgspec.Struct, frozen=True):
 
 
 def typed(form: Mapping[str, object]) -> dict[str, str]:
-    """The patient's fields of a form, without surrounding white space; "" for one that is not there."""
+    """The patient's fields of a form, white space reduced to single spaces; "" for a missing field."""
     return {name: " ".join(str(form.get(name) or "").split()) for name in FIELDS}
 
 
 def check_patient(values: Mapping[str, str], today: date) -> tuple[Patient | None, dict[str, str]]:
-    """The patient, or None and what is wrong, by field, in words for the regulator."""
+    """The patient, or None and the errors by field, in French for the regulator."""
     errors: dict[str, str] = {}
     for name, label in (("family", "le nom"), ("given", "le prénom")):
         errors[name] = _name_error(values[name], label)
@@ -55,7 +57,8 @@ def check_patient(values: Mapping[str, str], today: date) -> tuple[Patient | Non
     return Patient(values["family"], values["given"], born, phone, values["reason"], values["sex"]), {}
 
 
-# Names that nobody takes for a real patient's; telephone numbers that ARCEP keeps for fiction (06 39 98 xx xx).
+# Names that cannot be mistaken for those of a real patient; telephone numbers that ARCEP keeps for fiction
+# (06 39 98 xx xx).
 _FAMILIES = ("Fictif", "Exemple", "Essai", "Modèle", "Imaginaire", "Factice", "Simulé", "Témoin")
 _GIVEN = {
     "F": ("Camille", "Inès", "Louise", "Maëlle", "Rose", "Zoé", "Anne-Laure", "Fatou"),

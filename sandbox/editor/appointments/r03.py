@@ -1,10 +1,10 @@
-"""The emitter of INT_R03: what an editor owes the SAS core about its appointments, and that it gets there.
+"""INT_R03: sends each version of an appointment to the SAS core, durably and in order.
 
 Each version of an appointment is one entry of a durable outbox, written in the same commit as the appointment. The
 order per appointment is strict: POST for its creation, then PUT for each change (guide, « INT_R03 »). Without an
-answer, or with 5xx, 408 or 429, an entry is tried again with back-off; another 4xx is given up, never silently: it
-shows in « Mes rendez-vous », « Envois au SAS » and `__admin/outbox` until a later version of that appointment gets
-an answer of its own. What goes again is the appointment as it is then (a conditional PUT), never the stale body.
+answer, or with 5xx, 408 or 429, an entry is tried again with back-off. After any other 4xx it is given up, which shows
+in « Mes rendez-vous », « Envois au SAS » and `__admin/outbox` until a later version of that appointment gets an answer
+of its own. A resent appointment has the content of that moment (a conditional PUT), never that of the refused request.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ import msgspec
 
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
-from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
+from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Appointment
 from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.text.json_input import read_json
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
+from sandbox.web.failed_calls import UNREADABLE, failed_call, sentence_of
 
 _log = logging.getLogger(__name__)
 
 OUTBOX = "r03"
-RESENT = "r03.resent"  # table: the last word of the World that was obeyed
+RESENT = "r03.resent"  # table: which request of the World to resend was carried out last
 TIMEOUT_S = 7.0
 _AGAIN = frozenset({408, 425, 429})
 _HEADERS = {"content-type": "application/fhir+json", "accept": "application/fhir+json"}
@@ -49,7 +50,7 @@ class Dispatch(msgspec.Struct, frozen=True):
 
 
 class Resent(msgspec.Struct, frozen=True):
-    """Row of RESENT: the word of the World that was obeyed last."""
+    """Row of RESENT: the value of the World's switch for which refused appointments were resent last."""
 
     word: str
 
@@ -78,51 +79,51 @@ class Emitter:
         self.outbox = Outbox(store, OUTBOX, self._send, clock=context.clock, entropy=context.entropy)
 
     def due(self, appointment: Appointment, *, first: bool) -> tuple[Put, ...]:
-        """The writes that make this version due; join them to the commit of the appointment, then `wake`."""
+        """The writes that put this version into the outbox: add them to the commit of the appointment, then `wake`."""
         return self.outbox.put(
             appointment.identifier.value, encode(appointment, first=first), ref=appointment.identifier.value
         )
 
     def wake(self) -> None:
-        """After the commit: there is something to send."""
+        """Send what the last commit put into the outbox."""
         self.outbox.wake()
 
     async def start(self) -> None:
-        """Begin to send what is due."""
+        """Begin to send."""
         await self.outbox.start()
 
     async def stop(self) -> None:
-        """Stop sending; what is due stays due."""
+        """Stop sending; entries stay in the outbox."""
         await self.outbox.stop()
 
     def transmission(self, id: str) -> Transmission:
-        """How far an appointment got: what is tried first tells of those behind it."""
+        """How far an appointment got. When several versions wait, it is that of the first one."""
         waiting = self.outbox.pending_of(id)
         if waiting:
             return _transmission("waiting", waiting[0], len(waiting) - 1)
-        refused = self.outbox.failed_of(id)
+        refused = self.outbox.abandoned.of(id)
         return _transmission("failed", refused[-1]) if refused else Transmission("sent")
 
     def transmissions(self, ids: Iterable[str]) -> dict[str, Transmission]:
-        """The same of each of these appointments."""
+        """How far each of these appointments got."""
         return {id: self.transmission(id) for id in ids}
 
     def unsettled(self, most: int) -> list[tuple[str, Transmission]]:
-        """At most `most` appointments whose last version was refused, then such as could not be sent yet."""
+        """At most `most` appointments: those whose last version was refused, then those that could not be sent yet."""
         waiting: dict[str, list[Entry]] = {}
         for entry in self.outbox.pending(most):
             waiting.setdefault(entry.key, []).append(entry)
-        refused = [(id, self.transmission(id)) for id in islice(self.outbox.failed_keys(), most)]
+        refused = [(id, self.transmission(id)) for id in islice(self.outbox.abandoned.all_keys(), most)]
         found = [(id, one) for id, one in refused if one.state == "failed"]
         found += [
             (id, _transmission("waiting", entries[0], len(entries) - 1))
             for id, entries in waiting.items()
-            if entries[0].last_error  # what only is on its way is no news
+            if entries[0].last_error  # a first attempt that is still under way is left out
         ]
         return found[:most]
 
     def listed(self, most: int) -> list[dict[str, object]]:
-        """The same as small JSON, for the control plane."""
+        """`unsettled` as JSON objects, for the control plane."""
         return [
             {
                 "appointment": id,
@@ -137,21 +138,21 @@ class Emitter:
         ]
 
     def follow(self, world: World, slug: str, present: Callable[[str], Appointment | None]) -> None:
-        """Obey the World when it says anew that this editor sends again what was refused; each word once, durably.
+        """Resend what was refused when the World's switch for this editor has a new value; once per value, durably.
 
-        `present`: the appointment of an identifier value as it is now. What was put off is tried at once.
+        `present`: the appointment of an identifier value as it is now. Entries that wait for a retry are tried at once.
         """
         word = world.switches.get(resend_switch(slug))
         stored = self._store.get(RESENT, slug)
         if word is None or (stored is not None and _resent.decode(stored).word == word):
             return
         writes: list[Put] = [Put(RESENT, slug, _encoder.encode(Resent(word)))]
-        for id in self.outbox.failed_keys():
+        for id in self.outbox.abandoned.all_keys():
             appointment = present(id)
             if appointment is not None and self.transmission(id).state == "failed":
                 writes += self.due(appointment, first=False)
         try:
-            self._store.commit(*writes)  # nobody waits for it here: what is sent waits for the disk
+            self._store.commit(*writes)  # not awaited: the outbox sends nothing before it is on disk
         except StoreError as error:
             _log.error("%s: what was refused cannot be sent again: %s", slug, error)
             return
@@ -160,12 +161,12 @@ class Emitter:
 
     def health(self) -> dict[str, object]:
         """How many versions wait, and how many were given up."""
-        return {"r03_waiting": self.outbox.depth, "r03_failed": self.outbox.failed_count}
+        return {"r03_waiting": self.outbox.depth, "r03_failed": self.outbox.abandoned.count}
 
     async def _send(self, entry: Entry) -> None:
         try:
             dispatch = _decoder.decode(entry.payload)
-        except msgspec.MsgspecError:  # it would fail each time
+        except msgspec.MsgspecError:  # it would fail at each attempt
             raise Abandon("l'envoi enregistré n'est pas lisible") from None
         try:
             judge(await self._request(dispatch, entry.ref))
@@ -177,20 +178,18 @@ class Emitter:
         self._supersede(entry)
 
     def _supersede(self, entry: Entry) -> None:
-        """The SAS core has answered: what it said of earlier versions of the appointment holds no more."""
-        if dismissed := self.outbox.dismiss(entry.key):
+        """The SAS core has answered this version: its refusals of earlier versions are dismissed."""
+        if dismissed := self.outbox.abandoned.dismiss(entry.key):
             self._store.commit(*dismissed)
 
     async def _request(self, dispatch: Dispatch, ref: str) -> Reply:
         return await self._http.request(
             dispatch.method,
             self._base + dispatch.path,
-            peer="sas",
-            flow=Flow.INT_R03,
+            callee=Callee("sas", Flow.INT_R03, ref),
             headers=_HEADERS,
             body=bytes(dispatch.resource),
             timeout=TIMEOUT_S,
-            ref=ref,
         )
 
 
@@ -207,18 +206,13 @@ def _method(entry: Entry) -> str:
 
 
 def in_words(error: PeerError) -> str:
-    """Why the SAS core could not be told, for the pages."""
-    if isinstance(error, PeerRefused):
-        return f"la plateforme SAS a répondu {error.status}"
-    if isinstance(error, PeerTimeout):
-        return "la plateforme SAS n'a pas répondu dans le délai"
-    if isinstance(error, PeerUnreachable):
-        return "la connexion à la plateforme SAS a échoué"
-    return f"la réponse de la plateforme SAS n'est pas exploitable ({error.detail})"
+    """Why an attempt failed, in French for the pages; of an answer that cannot be used, also what is wrong with it."""
+    text = sentence_of(error, "la plateforme SAS")
+    return f"{text} ({error.detail})" if failed_call(error).sentence == UNREADABLE.sentence else text
 
 
 def judge(reply: Reply) -> None:
-    """Nothing for 2xx. Raises Abandon for an answer that repeating cannot change, PeerRefused for any other."""
+    """Accept 2xx. Raises Abandon for an answer that another attempt would not change, PeerRefused for any other."""
     if 200 <= reply.status < 300:
         return
     if 400 <= reply.status < 500 and reply.status not in _AGAIN:
@@ -227,7 +221,7 @@ def judge(reply: Reply) -> None:
 
 
 def explain(body: bytes) -> str:
-    """The texts of an OperationOutcome in one line, at most 300 characters; what else the body is, shortly."""
+    """The texts of an OperationOutcome in one line, at most 300 characters; for another body, a French sentence."""
     try:
         issues = read_json(body)["issue"]
         texts = [issue.get("details", {}).get("text") or issue.get("diagnostics", "") for issue in issues]

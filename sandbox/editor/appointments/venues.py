@@ -1,4 +1,4 @@
-"""Whose agenda a page shows: a practitioner at a place, or a consultation site of an SOS association."""
+"""The holder and address of an agenda: a practitioner at a place, or a site of an SOS association. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sandbox.population.people import Population
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """`title`: the practitioner or the association; `place`: name of the site, or ""; `line`…: the address; `zone`: its
-    time zone."""
+    """`title`: the practitioner or the association; `place`: name of the site, or ""; `line` to `city`: the address;
+    `zone`: its time zone."""
 
     title: str
     place: str
@@ -26,7 +26,7 @@ class Venue:
 
 
 def zone_at(population: Population, schedule: str) -> ZoneInfo:
-    """The time zone of a schedule, whoever holds it; that of Paris for an unknown one."""
+    """The time zone of any schedule; that of Paris for an unknown one."""
     held, known = population.place(schedule), population.site(schedule)
     if held is not None:
         return zone_of(held[1].insee)
@@ -49,8 +49,8 @@ def find_venue(population: Population, editor: Editor, schedule: str) -> Venue |
     return Venue(association.name, site.name, site.line, site.postal_code, site.city, site.phone, zone_of(site.insee))
 
 
-def kindred(population: Population, editor: Editor, schedule: str) -> tuple[str, ...]:
-    """The schedules of whoever holds this one (practitioner or association), this one first; none if it is unknown."""
+def schedules_of_holder(population: Population, editor: Editor, schedule: str) -> tuple[str, ...]:
+    """All schedules of the practitioner or association that holds this one, this one first; none if it is unknown."""
     held = population.place(schedule)
     if held is not None:
         others = [place.id for place in held[0].places] if held[0].editor == editor.slug else []

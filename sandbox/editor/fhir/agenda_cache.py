@@ -1,7 +1,7 @@
-"""What an editor found of practitioners and sites asked for lately, ready to be sent: bounded in octets.
+"""A cache of the agendas that an editor was asked for last, bounded in octets.
 
-Kept are, per agenda, what its schedules drew for the days last asked, which of it is free, and the entries of those
-slots as one piece of bytes; never a whole answer. Nothing kept points back at the shelf: what goes is freed at once.
+Per agenda it keeps the draws of its schedules for the last window, which slots are free, and the rendered entries of
+those slots; it never keeps a whole answer. No cached value refers back to the cache, so evicted ones are freed at once.
 """
 
 from __future__ import annotations
@@ -17,134 +17,134 @@ from sandbox.fhir.resources import Specialty
 from sandbox.fhir.slots import Form, Renderer, kinds
 from sandbox.kernel.model import ConsultationSite, Place, Practitioner
 
-OCTETS = 128 << 20  # held at most by all editors of a process together
-BARE = 3072  # octets that a file takes beside what is rendered of it, roughly
+CACHE_OCTETS = 128 << 20  # the most that all editors of a process hold together
+FIXED_OCTETS = 3072  # roughly what a cached agenda takes beside its rendered entries
 
 
 class CachedAgenda(msgspec.Struct, eq=False, gc=False):
-    """One agenda, and what was found of it last.
+    """The agenda of a practitioner or site, and what was found in it last.
 
-    What is free holds for any `now` in [since, until[, as long as window and version of the bookings are the same.
-    `rendered`: entries of the slots, by form; `company`: entries of what goes with them (`companies`: by the places
-    concerned), empty until asked for; `whole`: both in one piece, in the form that is asked for all day, and then in
-    the place of what is `rendered` in it.
+    What is free holds for any `now` in [since, until[, as long as `window` and `version` (of the bookings) stay the
+    same. `rendered`: entries of the slots, by name of the form. `included`: entries of what goes with the slots, empty
+    until asked for; `included_by_places` keeps them by which places have free slots. `joined`: slots and included
+    entries in one piece in the most frequent form, replacing `rendered` of that form.
     """
 
     person: Practitioner | None
     specialty: Specialty
     weeks: tuple[Week, ...]
-    shares: tuple[FreeSlots, ...] = ()
+    free: tuple[FreeSlots, ...] = ()  # one per week
     count: int = 0
     window: Window | None = None
     version: int = -1
     since: float = math.inf
     until: float = -math.inf
     rendered: dict[str, bytes] = {}
-    company: bytes = b""
-    whole: bytes = b""
-    companies: dict[tuple[bool, ...], bytes] = {}
-    again: bool = False  # these very slots were sent before
-    weight: int = 0  # octets that the shelf counts it for
+    included: bytes = b""
+    joined: bytes = b""
+    included_by_places: dict[tuple[bool, ...], bytes] = {}
+    sent_before: bool = False  # exactly these slots
+    weight: int = 0  # octets that the cache counts for it
 
-    def holds(self, agenda: Agenda, window: Window, now: float) -> bool:
+    def is_current(self, agenda: Agenda, window: Window, now: float) -> bool:
         """True when what was found last is what would be found now."""
         return self.window is window and self.since <= now < self.until and self.version == agenda.version
 
-    def look(self, agenda: Agenda, window: Window, now: float) -> None:
-        """Find what is free at `now`."""
-        held, same = self.shares or (None,) * len(self.weeks), bool(self.shares)
-        shares, since, until = [], -math.inf, math.inf
-        for week, last in zip(self.weeks, held, strict=True):
-            share = agenda.look(week, window, now, last)
-            same = same and last is not None and share.flags == last.flags and share.lanes is last.lanes
-            if share.since > since:
-                since = share.since
-            if share.until < until:
-                until = share.until
-            shares.append(share)
+    def refresh(self, agenda: Agenda, window: Window, now: float) -> None:
+        """Find what is free at `now`; what was rendered is dropped unless the same slots are free."""
+        before, same = self.free or (None,) * len(self.weeks), bool(self.free)
+        found, since, until = [], -math.inf, math.inf
+        for week, last in zip(self.weeks, before, strict=True):
+            free = agenda.free_slots(week, window, now, last)
+            same = same and last is not None and free.flags == last.flags and free.mask is last.mask
+            if free.since > since:
+                since = free.since
+            if free.until < until:
+                until = free.until
+            found.append(free)
         if not same:
-            self.rendered, self.company, self.whole, self.again = {}, b"", b"", False
-            self.count = sum([share.flags.bit_count() for share in shares])
-        self.shares, self.window, self.version = tuple(shares), window, agenda.version
+            self.rendered, self.included, self.joined, self.sent_before = {}, b"", b"", False
+            self.count = sum([free.flags.bit_count() for free in found])
+        self.free, self.window, self.version = tuple(found), window, agenda.version
         self.since, self.until = since, until
 
-    def only(self, shares: Iterable[FreeSlots]) -> CachedAgenda:
-        """The same agenda with these slots alone, on no shelf."""
-        kept = tuple(shares)
-        return CachedAgenda(self.person, self.specialty, self.weeks, kept, sum(share.count for share in kept))
+    def only(self, free: Iterable[FreeSlots]) -> CachedAgenda:
+        """The same agenda with these slots alone; it is not part of a cache."""
+        kept = tuple(free)
+        return CachedAgenda(self.person, self.specialty, self.weeks, kept, sum(each.count for each in kept))
 
     def render(self, renderer: Renderer, form: Form) -> bytes:
-        """The entries of the free slots, by place, then time; kept when they are asked for again.
+        """The entries of the free slots, by place, then time; kept when they are asked for a second time.
 
-        What is asked for once only, as in a search across the country, does not drive out what is asked for all day,
-        and costs no memory that must be found first.
+        So the answers to a search across the country, asked for once only, neither take memory nor evict the agendas
+        that are asked for all day.
         """
         entries = [
             renderer.slots(
                 form,
-                share.week.schedule.encode(),
-                kinds(form, self.specialty, share.week.rhythm.palette),
-                share.week.zone,
-                share.lanes,
-                share.all_codes(),
-                share.marks,
+                free.week.schedule.encode(),
+                kinds(form, self.specialty, free.week.pattern.palette),
+                free.week.zone,
+                free.mask,
+                free.all_codes(),
+                free.marks,
             )
-            for share in self.shares
-            if share.flags
+            for free in self.free
+            if free.flags
         ]
         found = entries[0] if len(entries) == 1 else b"".join(entries)
-        if self.again:
+        if self.sent_before:
             self.rendered[form.name] = found
-        self.again = True
+        self.sent_before = True
         return found
 
-    def accompany(self, renderer: Renderer) -> bytes:
-        """The entries of what goes with the free slots: the practitioner, and Schedules and roles."""
-        key = tuple([share.flags != 0 for share in self.shares])
-        found = self.companies.get(key)
+    def render_included(self, renderer: Renderer) -> bytes:
+        """The entries of what goes with the free slots: the practitioner, Schedules and roles."""
+        key = tuple([free.flags != 0 for free in self.free])
+        found = self.included_by_places.get(key)
         if found is None and self.person is not None:
-            found = self.companies[key] = renderer.company(self.person, [place for _, place in self.placed()])
-        self.company = found or b""
-        return self.company
+            found = self.included_by_places[key] = renderer.included(self.person, [place for _, place in self.placed()])
+        self.included = found or b""
+        return self.included
 
-    def unite(self, form: Form) -> bool:
-        """Make one piece of the slots, if they are kept, and of what goes with them; whether there is a new one."""
+    def join(self, form: Form) -> bool:
+        """Make one piece of the slots, if they are kept, and of what goes with them. True when there is a new one."""
         slots = self.rendered.pop(form.name, b"")
         if slots:
-            self.whole = slots + self.company
+            self.joined = slots + self.included
         return bool(slots)
 
     def placed(self) -> list[tuple[Practitioner, Place]]:
-        """The practitioner, and where there are free slots."""
+        """The practitioner with each place that has free slots."""
         if self.person is None:
             return []
-        seen = {share.week.schedule for share in self.shares if share.flags}
-        return [(self.person, place) for place in self.person.places if place.id in seen]
+        open_schedules = {free.week.schedule for free in self.free if free.flags}
+        return [(self.person, place) for place in self.person.places if place.id in open_schedules]
 
 
-def file_of(where: Practitioner | ConsultationSite) -> CachedAgenda:
-    """A new file: of a practitioner with the schedules of all places, or of a site."""
-    if isinstance(where, ConsultationSite):
-        return CachedAgenda(None, (None, None), (week_of(where),))
+def cached_agenda_of(holder: Practitioner | ConsultationSite) -> CachedAgenda:
+    """A new, empty one: of a practitioner with the schedules of all places, or of a site."""
+    if isinstance(holder, ConsultationSite):
+        return CachedAgenda(None, (None, None), (week_of(holder),))
     return CachedAgenda(
-        where, (where.specialty, where.specialty_text), tuple([week_of(place) for place in where.places])
+        holder, (holder.specialty, holder.specialty_text), tuple([week_of(place) for place in holder.places])
     )
 
 
 class AgendaCache:
-    """The files of one editor, the oldest of which go when they hold more than `most` octets."""
+    """The cached agendas of one editor; the oldest are evicted when all together hold more than `most` octets."""
 
-    def __init__(self, most: int = OCTETS) -> None:
-        self.files: dict[str, CachedAgenda] = {}  # by the id asked
+    def __init__(self, most: int = CACHE_OCTETS) -> None:
+        self.agendas: dict[str, CachedAgenda] = {}  # by the id asked for
         self._most, self._octets = most, 0
 
-    def settle(self, files: Iterable[CachedAgenda]) -> None:
-        """These files were filled: the oldest eighth of a shelf that is too full goes."""
-        for file in files:
-            weight = BARE + sum(map(len, file.rendered.values())) + sum(map(len, file.companies.values()))
-            weight += len(file.whole)
-            self._octets += weight - file.weight
-            file.weight = weight
-        while self._octets > self._most and self.files:
-            for key in list(islice(self.files, 1 + len(self.files) // 8)):
-                self._octets -= self.files.pop(key).weight
+    def update(self, changed: Iterable[CachedAgenda]) -> None:
+        """Count these agendas anew, which were rendered; when the cache is too full, evict its oldest eighth."""
+        for cached in changed:
+            weight = FIXED_OCTETS + sum(map(len, cached.rendered.values()))
+            weight += sum(map(len, cached.included_by_places.values())) + len(cached.joined)
+            self._octets += weight - cached.weight
+            cached.weight = weight
+        while self._octets > self._most and self.agendas:
+            for key in list(islice(self.agendas, 1 + len(self.agendas) // 8)):
+                self._octets -= self.agendas.pop(key).weight

@@ -1,4 +1,4 @@
-"""To which actor and flow a request to the editors' ports belongs: for journal, faults and latency."""
+"""The actor and flow of a request to the editors' ports, for journal, faults and latency."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """The pages of one editor where a regulator follows his appointments: « Mes rendez-vous » and « Envois au SAS ».
 
     GET  /rendez-vous                  the latest first          GET  /rendez-vous/<id>      one (confirmation)
-    POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                what INT_R03 still owes
+    POST /rendez-vous/<id>/annuler|honorer|absent|renvoyer       GET  /envois                INT_R03 that wait or failed
     POST /rendez-vous/<id>/prendre-en-charge                     SOS Médecins: the doctor on duty takes it
     GET  /rendez-vous/<id>/deplacer[?slot=&lieu=&semaine=]       POST the same: another slot of the same practitioner
 
-    GET  /rendez-vous/<id>/flux        the same while something is awaited: server-sent events
+    GET  /rendez-vous/<id>/flux        server-sent events: the same page while its state still changes
 
 Each change sends INT_R03 (`r03`); a regulator sees and changes only his own appointments.
 """
@@ -24,12 +24,13 @@ from starlette.routing import Route
 
 from sandbox.editor.accounts.accounts import AccountRecord
 from sandbox.editor.agenda import Agenda
-from sandbox.editor.appointments.ledger import STEPS, Action, Booking, Ledger, SlotTaken, slot_key
+from sandbox.editor.appointments.booking import STEPS, Action, Booking, SlotTaken, slot_key
+from sandbox.editor.appointments.ledger import Ledger
 from sandbox.editor.appointments.patients import SEXES
 from sandbox.editor.appointments.r03 import Emitter
-from sandbox.editor.appointments.venues import Venue, find_venue, kindred, zone_at
-from sandbox.editor.pages.diary import diary, proposals, week_asked
-from sandbox.editor.pages.entrance import Entrance
+from sandbox.editor.appointments.venues import Venue, find_venue, schedules_of_holder, zone_at
+from sandbox.editor.pages.session import SessionPages
+from sandbox.editor.pages.week import agenda_week, proposals, week_asked
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Practitioner, Slot
@@ -40,8 +41,8 @@ from sandbox.web.session import flash
 from sandbox.web.sse import Event, Streams
 
 PER_PAGE = 50
-LOOK_S = 0.5  # between two looks at an appointment that is followed
-LOOKED_AT = 1_000  # latest appointments of a regulator that « Envois au SAS » looks through
+POLL_S = 0.5  # between two reads of an appointment that is shown live
+SEARCHED = 1_000  # how many of a regulator's latest appointments « Envois au SAS » searches
 
 
 class FollowUpPages:
@@ -50,7 +51,7 @@ class FollowUpPages:
     def __init__(
         self,
         context: Context,
-        entrance: Entrance,
+        session: SessionPages,
         *,
         agenda: Agenda,
         ledger: Ledger,
@@ -58,9 +59,9 @@ class FollowUpPages:
         streams: Streams,
     ) -> None:
         self._streams = streams
-        self._context, self._entrance = context, entrance
+        self._context, self._session = context, session
         self._agenda, self._ledger, self._emitter = agenda, ledger, emitter
-        self._root = entrance.root
+        self._root = session.root
 
     def routes(self) -> list[Route]:
         """The routes, below the editor's root."""
@@ -77,22 +78,22 @@ class FollowUpPages:
 
     async def appointments(self, request: Request) -> Response:
         """The regulator's appointments here, the latest first, with how far INT_R03 got."""
-        record = await self._entrance.regulator(request)
+        record = await self._session.regulator(request)
         page = _page(request)
         bookings = self._ledger.of_account(record.id, PER_PAGE, page * PER_PAGE)
         sent = self._emitter.transmissions([booking.id for booking in bookings])
         rows = [(booking, self._venue(booking.schedule), sent[booking.id]) for booking in bookings]
         more = self._ledger.count_of(record.id) > (page + 1) * PER_PAGE
-        return self._entrance.render(
+        return self._session.render(
             request, "appointments.html", rows=rows, page=page, more=more, actions=_actions, movable=_movable
         )
 
     async def appointment(self, request: Request) -> Response:
         """One appointment of the regulator: the confirmation page."""
-        record = await self._entrance.regulator(request)
-        return self._entrance.render(request, "appointment.html", **self._one(self._own(request, record)))
+        record = await self._session.regulator(request)
+        return self._session.render(request, "appointment.html", **self._page_values(self._own(request, record)))
 
-    def _one(self, booking: Booking) -> dict[str, Any]:
+    def _page_values(self, booking: Booking) -> dict[str, Any]:
         sent = self._emitter.transmission(booking.id)
         return {
             "booking": booking,
@@ -107,27 +108,27 @@ class FollowUpPages:
         }
 
     async def appointment_live(self, request: Request) -> Any:
-        """The same as it changes, until the doctor is named and the SAS core has answered."""
-        record = await self._entrance.regulator(request)
+        """Events with the page's changes, until the doctor is named and the SAS core has answered."""
+        record = await self._session.regulator(request)
         self._own(request, record)
         return self._streams.answer(self._versions(request, record))
 
     async def _versions(self, request: Request, record: AccountRecord) -> AsyncGenerator[Event, None]:
         shown = ""
-        while self._entrance.is_open(request):
-            values = self._one(self._own(request, record))
-            now = self._entrance.fragment(request, "appointment_state.html", **values)
+        while self._session.is_open(request):
+            values = self._page_values(self._own(request, record))
+            now = self._session.fragment(request, "appointment_state.html", **values)
             if now != shown:
                 yield Event(now, "contenu")
                 shown = now
             if values["settled"]:
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         yield Event("", "fin")
 
     async def act(self, request: Request) -> Response:
-        """Take over, cancel, mark honoured or not honoured; INT_R03 is due with it."""
-        record, _ = await self._entrance.posting(request)
+        """Take over, cancel, mark as honoured or not honoured; this sends INT_R03."""
+        record, _ = await self._session.posted_form(request)
         booking = self._own(request, record)
         action = next((one for one in _DONE if one == request.path_params["action"]), None)
         if action is None:
@@ -138,14 +139,14 @@ class FollowUpPages:
 
     async def choose_slot(self, request: Request) -> Response:
         """The free slots of the practitioner to which the appointment can move; with `slot`, to be confirmed."""
-        record = await self._entrance.regulator(request)
+        record = await self._session.regulator(request)
         booking = self._own(request, record)
         key = request.query_params.get("slot")
         return self._choice(request, booking, self._slot(key) if key else None)
 
     async def move(self, request: Request) -> Response:
         """Another slot for the appointment; 409 with other slots when that one was taken meanwhile."""
-        record, form = await self._entrance.posting(request)
+        record, form = await self._session.posted_form(request)
         booking = self._own(request, record)
         slot = self._slot(str(form.get("slot", "")))
         try:
@@ -156,16 +157,16 @@ class FollowUpPages:
         return redirect(f"{self._root}/rendez-vous/{moved.id}")
 
     async def sendings(self, request: Request) -> Response:
-        """What INT_R03 still owes the SAS core of the regulator's appointments, and what the SAS core refused."""
-        record = await self._entrance.regulator(request)
-        bookings = self._ledger.of_account(record.id, LOOKED_AT)
+        """The regulator's appointments whose INT_R03 still waits or was refused by the SAS core."""
+        record = await self._session.regulator(request)
+        bookings = self._ledger.of_account(record.id, SEARCHED)
         sent = [(booking, self._emitter.transmission(booking.id)) for booking in bookings]
         rows = [(booking, one) for booking, one in sent if one.state != "sent"]
-        return self._entrance.render(request, "sendings.html", rows=rows, settled=len(sent) - len(rows))
+        return self._session.render(request, "sendings.html", rows=rows, settled=len(sent) - len(rows))
 
     async def resend(self, request: Request) -> Response:
-        """What the SAS core refused goes again, as the appointment is now."""
-        record, _ = await self._entrance.posting(request)
+        """Send an appointment again that the SAS core refused, as it is now."""
+        record, _ = await self._session.posted_form(request)
         booking = self._own(request, record)
         if self._emitter.transmission(booking.id).state != "failed":
             raise RequestError(409, Issue("conflict", "Rien n'est à renvoyer pour ce rendez-vous."))
@@ -174,15 +175,15 @@ class FollowUpPages:
         return redirect(f"{self._root}/envois")
 
     def _choice(self, request: Request, booking: Booking, slot: Slot | None, status: int = 200) -> Response:
-        now, population, editor = self._context.clock.now(), self._context.population, self._entrance.editor
-        places = kindred(population, editor, booking.schedule)
+        now, population, editor = self._context.clock.now(), self._context.population, self._session.editor
+        places = schedules_of_holder(population, editor, booking.schedule)
         wanted = slot.schedule if slot is not None else request.query_params.get("lieu", booking.schedule)
         schedule = wanted if wanted in places else booking.schedule
         shown = slot or self._agenda.find(booking.slot)
         day = (shown.start if shown is not None else booking.start).date()
         week = week_asked(request.query_params.get("semaine"), day)
         free = slot is not None and self._agenda.is_free(slot_key(slot), now)
-        return self._entrance.render(
+        return self._session.render(
             request,
             "move.html",
             status,
@@ -195,7 +196,7 @@ class FollowUpPages:
             slot=slot,
             slot_key=slot_key(slot) if slot is not None else "",
             free=free,
-            diary=diary(self._agenda, schedule, week, zone_at(self._context.population, schedule), now),
+            week=agenda_week(self._agenda, schedule, week, zone_at(self._context.population, schedule), now),
             proposals=proposals(self._agenda, population, editor, slot, now) if slot and not free else [],
             link=lambda one, week=None: self._link(booking, schedule, one, week),
         )
@@ -217,14 +218,14 @@ class FollowUpPages:
         return slot
 
     def _own(self, request: Request, record: AccountRecord) -> Booking:
-        """Somebody else's appointment is not found: ids tell nothing."""
+        """The regulator's appointment of the URL. Raises RequestError 404, also for an appointment of another one."""
         booking = self._ledger.get(request.path_params["id"])
         if booking is None or booking.account != record.id:
             raise RequestError(404, Issue("not-found", "Ce rendez-vous n'est pas parmi les vôtres."))
         return booking
 
     def _doctor(self, booking: Booking) -> Practitioner | None:
-        """At SOS Médecins: who sees the patient, or is on duty while nobody was named. None for other appointments."""
+        """At SOS Médecins: the doctor who is named, else the one on duty. None for other appointments."""
         if booking.category is not OrientationCategory.SOS:
             return None
         if booking.practitioner is not None:
@@ -233,7 +234,7 @@ class FollowUpPages:
 
     def _venue(self, schedule: str) -> Venue | None:
         """Where it takes place; None for a schedule that this editor does not hold (any more)."""
-        return find_venue(self._context.population, self._entrance.editor, schedule)
+        return find_venue(self._context.population, self._session.editor, schedule)
 
 
 _DONE = {

@@ -1,6 +1,7 @@
-"""What the hub's dispatcher checks, one function per error code. Pure: each returns why a message is refused, or None.
+"""The checks of the hub's dispatcher, one function per error code. Each returns why a message is refused, or None.
+Pure.
 
-The order in which they apply is the dispatcher's. Causes are for the person who reads the error report.
+The dispatcher determines their order. Causes are written for the person who reads the error report.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from sandbox.edxl.message import Message
 
 HEALTH = "fr.health"
 PERSISTENT = 2
-SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # of the recipient's queue; every other kind: `.message`
+SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # of the recipient's queue; for all other kinds `.message`
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a message goes no further."""
+    """Why a message is not routed. `cause`: of the error report."""
 
     code: HubCode
     cause: str
@@ -34,7 +35,7 @@ def content_type(value: str | None) -> Refusal | None:
 
 
 def published_code(message: Message, *, strict: bool) -> Refusal | None:
-    """102, `strict` only: the guide wants 409 of an LRM, the published model does not know it."""
+    """102, with `strict` only: the guide asks LRMs for 409, which the published model does not know."""
     if not strict or not any(map(_is_conflict, message.each())):
         return None
     cause = f"statusCode {HubCode.CONFLICT:d} of message {message.distribution_id} is not in the published model"
@@ -46,7 +47,7 @@ def _is_conflict(message: Message) -> bool:
 
 
 def health_party(message: Message) -> Refusal | None:
-    """501: one side at least belongs to the health domain."""
+    """501: the sender or the recipient belongs to the health domain."""
     if message.sender.startswith(HEALTH) or message.recipient.startswith(HEALTH):
         return None
     return Refusal(
@@ -57,7 +58,7 @@ def health_party(message: Message) -> Refusal | None:
 
 
 def consistent_sender(message: Message, routing_key: str) -> Refusal | None:
-    """200: a client of the health domain speaks in its own name."""
+    """200: a client of the health domain sends in its own name."""
     if not message.sender.startswith(HEALTH) or message.sender == routing_key:
         return None
     return Refusal(
@@ -67,7 +68,7 @@ def consistent_sender(message: Message, routing_key: str) -> Refusal | None:
 
 
 def persistent(delivery_mode: int | None) -> Refusal | None:
-    """100: what the hub takes must survive it."""
+    """100: messages must be persistent."""
     if delivery_mode == PERSISTENT:
         return None
     return Refusal(
@@ -105,5 +106,5 @@ def routable(message: Message, exists: Callable[[str], bool]) -> Refusal | None:
 
 
 def queue_of(message: Message) -> str:
-    """Name of the queue that a message is meant for: recipient, and a suffix by its kind."""
+    """Name of the recipient's queue: its client id, and a suffix by the kind of message."""
     return message.recipient + SUFFIXES.get(message.kind, ".message")

@@ -1,13 +1,13 @@
-"""The dispatcher of the hub, pure: one message read from `dispatch` or `dispatch.dlq` -> what to publish.
+"""The dispatcher of the hub: decides what is published for one message read from `dispatch` or `dispatch.dlq`. Pure.
 
-Checks apply in the hub's order: 101, 102, 300 (model), 501 (nobody of the health domain), 200, 100, 300 (id), 400,
-501 (no queue), 600 (not to be said in the recipient's form). A refused message yields one error report to
-`<AMQP routing key>.info`, even when `senderID` says somebody else; a good one goes to the recipient's queue, with the
-sender's name in `SENDER_HEADER`, by which a later death is reported to him (500). The hub's own reports carry no such
-header: when they die, they are dropped.
+Checks apply in the hub's order: 101, 102, 300 (model), 501 (neither side is of the health domain), 200, 100, 300 (id),
+400, 501 (no queue), 600 (cannot be expressed in the recipient's form). A refused message yields one error report to
+`<AMQP routing key>.info`, even when `senderID` names somebody else. Any other message goes to the recipient's queue,
+with the sender's name in `SENDER_HEADER`, by which the sender is told (500) when the message is dead-lettered later.
+The hub's own reports carry no such header: they are dropped when they are dead-lettered.
 
-JSON and XML are equally good. Whoever is registered with the preference XML receives everything as XML, anybody else
-as JSON. A message whose sender and recipient use the same form passes as it came.
+Messages may be JSON or XML. Clients that are registered for XML receive everything as XML, all others as JSON. A
+message whose sender and recipient use the same form passes unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ NOBODY: frozenset[str] = frozenset()
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """A message as it was read. `queue`: `dispatch` or `dispatch.dlq`; `routing_key`: that of the publication."""
+    """A message as it was read from a queue. `queue`: `dispatch` or `dispatch.dlq`; `routing_key`: that of the
+    publication."""
 
     routing_key: str
     body: bytes
@@ -57,7 +58,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """To publish to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL."""
+    """A message to be published to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL."""
 
     routing_key: str
     body: bytes
@@ -67,10 +68,10 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 class Dispatched(msgspec.Struct, frozen=True):
-    """What became of an arrival. `code` 0: routed; else the Hub error code, and `reason` its cause.
+    """The decision about an arrival. `code` 0: routed; else the Hub error code, and `reason` its cause.
 
-    `sender`, `distribution_id` and what the message is `about` as far as they could be read, and what is to be `noted`
-    of one that was routed (for the journal).
+    `sender`, `distribution_id` and `about` (what the message is about) as far as they could be read; `noted`: what the
+    journal says of a routed message.
     """
 
     publications: tuple[Publication, ...]
@@ -82,12 +83,13 @@ class Dispatched(msgspec.Struct, frozen=True):
     noted: str = ""
 
 
-class _Desk(NamedTuple):
-    """What a report depends on beside the message: sandbox time, fresh ids, who receives XML."""
+class DispatchContext(NamedTuple):
+    """What a decision depends on beside the message. `now`: sandbox time, aware; `new_id()`: a fresh unique id (UUID);
+    `xml_clients`: those that receive XML."""
 
     now: datetime
     new_id: Callable[[], str]
-    xml_clients: Container[str]
+    xml_clients: Container[str] = NOBODY
 
 
 class _Refused(NamedTuple):
@@ -100,42 +102,34 @@ class _Refused(NamedTuple):
 
 def dispatch(
     arrival: Arrival,
+    context: DispatchContext,
     *,
     exists: Callable[[str], bool],
-    now: datetime,
-    new_id: Callable[[], str],
     message_ttl_s: int = DAY_S,
     strict: bool = False,
-    xml_clients: Container[str] = NOBODY,
 ) -> Dispatched:
     """Decide on one message; never raises, whatever the body.
 
-    `exists(queue)`: is there such a client queue; `now` aware; `new_id()` a fresh unique id (UUID);
-    `message_ttl_s`: TTL of the client queues, a message that expires earlier gets its own expiration; `strict`: a
-    409 from an LRM, which the published model does not know, is refused (102); `xml_clients`: those that receive XML.
+    `exists(queue)`: whether there is such a client queue; `message_ttl_s`: TTL of the client queues, a message that
+    expires earlier gets its own expiration; `strict`: a 409 from an LRM, which the published model does not know, is
+    refused (102).
     """
     if arrival.queue == DEAD_LETTERS:
-        return _bury(arrival, _Desk(now, new_id, xml_clients))
+        return _report_death(arrival, context)
+    now = context.now
     message = _judge(arrival, exists, now, strict=strict)
     if isinstance(message, Message):
-        form = XML if message.recipient in xml_clients else JSON
+        form = XML if message.recipient in context.xml_clients else JSON
         try:
             return _routed(arrival, message, converted(message, arrival.body, form), form, now, message_ttl_s)
         except MessageError as error:
             message = _Refused(Refusal(error.code, error.cause), error.document, error.distribution_id)
-    return _reported(arrival.routing_key, message, _Desk(now, new_id, xml_clients))
+    return _reported(arrival.routing_key, message, context)
 
 
-def refuse(
-    arrival: Arrival,
-    refusal: Refusal,
-    *,
-    now: datetime,
-    new_id: Callable[[], str],
-    xml_clients: Container[str] = NOBODY,
-) -> Dispatched:
+def refuse(arrival: Arrival, refusal: Refusal, context: DispatchContext) -> Dispatched:
     """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
-    return _reported(arrival.routing_key, _refused(arrival, refusal), _Desk(now, new_id, xml_clients))
+    return _reported(arrival.routing_key, _refused(arrival, refusal), context)
 
 
 def _routed(arrival: Arrival, message: Message, body: bytes, form: str, now: datetime, ttl_s: int) -> Dispatched:
@@ -171,7 +165,7 @@ def _judge(arrival: Arrival, exists: Callable[[str], bool], now: datetime, *, st
 
 
 def _refused(arrival: Arrival, refusal: Refusal) -> _Refused:
-    """A message that is refused unjudged: its document, if it has one."""
+    """The refusal of a message without any check, with its document if it has one."""
     try:
         document = document_of(arrival.body, arrival.content_type)
     except MessageError as error:
@@ -179,8 +173,8 @@ def _refused(arrival: Arrival, refusal: Refusal) -> _Refused:
     return _Refused(refusal, document, text_at(document, "distributionID") or id_in_text(arrival.body))
 
 
-def _bury(arrival: Arrival, desk: _Desk) -> Dispatched:
-    """A message that died in a client's queue: tell its sender, if it had one other than the hub."""
+def _report_death(arrival: Arrival, context: DispatchContext) -> Dispatched:
+    """A message was dead-lettered from a client's queue: report it to its sender, unless that is the hub."""
     death = str(arrival.headers.get("x-first-death-reason") or "expired or rejected")
     place = str(arrival.headers.get("x-first-death-queue") or arrival.routing_key)
     _, document, identifier = _refused(arrival, Refusal(HubCode.DEAD_LETTER_QUEUED, ""))
@@ -189,20 +183,20 @@ def _bury(arrival: Arrival, desk: _Desk) -> Dispatched:
     sender = arrival.headers.get(SENDER_HEADER)
     if not isinstance(sender, str) or not sender:
         return _dispatched((), dead, HUB_ID)
-    return _reported(sender, dead, desk)
+    return _reported(sender, dead, context)
 
 
-def _reported(recipient: str, refused: _Refused, desk: _Desk) -> Dispatched:
-    """The refusal, told to a client in its form."""
-    body, form = _report(recipient, refused, desk), JSON
-    if recipient in desk.xml_clients:
+def _reported(recipient: str, refused: _Refused, context: DispatchContext) -> Dispatched:
+    """The refusal as a report to a client, in the form that it receives."""
+    body, form = _report(recipient, refused, context), JSON
+    if recipient in context.xml_clients:
         body, form = _as_xml(body), XML
     return _dispatched((Publication(f"{recipient}.info", body, {}, None, form),), refused, recipient)
 
 
-def _report(recipient: str, refused: _Refused, desk: _Desk) -> bytes:
-    """What quotes its source may be too much for who reads it: then it quotes nothing."""
-    address = build.error_address(HUB_ID, desk.new_id(), _utf8(recipient), desk.now)
+def _report(recipient: str, refused: _Refused, context: DispatchContext) -> bytes:
+    """An error report in JSON. It quotes the refused message, unless no valid report can."""
+    address = build.error_address(HUB_ID, context.new_id(), _utf8(recipient), context.now)
     code, cause = refused.refusal.code, _utf8(refused.refusal.cause)
     referenced = _utf8(refused.distribution_id)
     body = build.error(address, code, cause, source=refused.document, referenced=referenced)
@@ -214,7 +208,7 @@ def _report(recipient: str, refused: _Refused, desk: _Desk) -> bytes:
 
 
 def _as_xml(report: bytes) -> bytes:
-    """An error report in XML; what it quotes of the source is left out when XML cannot say it."""
+    """An error report in XML. What it quotes of the refused message is left out when XML cannot express it."""
     document = orjson.loads(report)
     error = messages_of(document)[0]["error"]
     for name in ("errorCause", "referencedDistributionID"):
@@ -227,7 +221,7 @@ def _as_xml(report: bytes) -> bytes:
 
 
 def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """A sender's own headers, less those that a broker acts on or writes itself."""
+    """A sender's own headers, without those that a broker acts on or writes itself."""
     if not headers:
         return {}
     return {name: value for name, value in headers.items() if not name.startswith("x-") and name not in ("CC", "BCC")}
@@ -245,5 +239,5 @@ def _dispatched(publications: tuple[Publication, ...], refused: _Refused, sender
 
 
 def _utf8(text: str) -> str:
-    """Text that JSON can carry: short strings of AMQP may hold anything."""
+    """A text with what JSON cannot carry replaced: short strings of AMQP may hold any octets."""
     return text.encode("utf-8", "replace").decode()

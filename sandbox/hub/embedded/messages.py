@@ -1,9 +1,9 @@
-"""The broker's durable half: its batches go to a log, and come back when the hub starts.
+"""Writes the embedded broker's batches to a log, from which messages are restored when the hub starts.
 
-One batch is one record and one append is under way at a time: what comes meanwhile is the next batch. Publishers get
-their confirms when the disk has their batch; nobody else waits for it. When the disk refuses, publishers of that
-batch and all later ones get a nack, what is in the queues stays readable, and every few seconds everything that is
-there is written to a new log: once that is on disk, publishers are let in again.
+One batch is one record, and one append runs at a time: what comes meanwhile is the next batch. Publishers get their
+confirms when their batch is on disk; nothing else waits for it. When the disk refuses, publishers of that batch and
+of all later ones get a nack, messages in the queues stay readable, and every few seconds all of them are written to a
+new log: once that is on disk, publishes are accepted again.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ RETRY = 3.0  # s between attempts once the disk has refused
 COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; beyond, also twice what the last compaction left
 
 FILE = "messages"
-SCHEMA = Schema()  # of `amqp.records`
+SCHEMA = Schema()  # of the records of `amqp.broker.records`
 
 _log = logging.getLogger(__name__)
 
 
 class MessageLog:
-    """The log of one broker. Open it once the topology stands, `start` it before the first client comes."""
+    """The log of one broker. Open it when the topology is complete, `start` it before the first client connects."""
 
     def __init__(
         self, broker: Broker, log: Log, lock: int, path: Path, *, recovered: int, compact_above: int = COMPACT_ABOVE
@@ -71,16 +71,16 @@ class MessageLog:
 
     @property
     def failure(self) -> str | None:
-        """Why nothing more is accepted, None while all is well."""
+        """Why the log cannot be written, None while it can."""
         return self._log.failure
 
     def start(self) -> None:
-        """Write from now on."""
+        """Write batches from now on."""
         self._records.on_work = self._work.set
         self._writer = keep(self._write, "message log")
 
     async def stop(self) -> None:
-        """Bring what is left to disk and close the log. Who waited was told."""
+        """Write what is left to disk, answer the publishers that wait, and close the log."""
         self._records.on_work = None
         self._stopping.set()
         if self._writer is not None:
@@ -104,12 +104,12 @@ class MessageLog:
                 flush = asyncio.create_task(self._flush())
                 await asyncio.shield(flush)
         finally:
-            if flush is not None and not flush.done():  # stopped in the middle: its publishers are owed an answer
+            if flush is not None and not flush.done():  # stopped in the middle: its publishers get their answer
                 await asyncio.wait([flush])
 
     async def _gather(self) -> None:
-        """Publishers do not wait for each other's confirms: a moment more, as long as they go on, makes of many small
-        batches (and as many packets of confirms) a few."""
+        """Wait a few ms as long as more messages come, so that many small batches (and packets of confirms) become a
+        few. Publishers do not wait for each other's confirms."""
         size = -1
         for _ in range(_GATHER_MOST):
             if size == self._records.size:
@@ -118,7 +118,7 @@ class MessageLog:
             await asyncio.sleep(_GATHER_STEP)
 
     async def _flush(self) -> None:
-        """One batch: to the disk, then tell those who wait for it."""
+        """Write one batch to the disk, then answer the publishers that wait for it."""
         batch, record = self._records.take()
         safe = True
         try:
@@ -132,10 +132,10 @@ class MessageLog:
             _log.error("hub: messages cannot be kept, publishers are refused: %s", error)
         self._records.settled(batch, safe=safe)
         if not safe:
-            await self._begin_anew()
+            await self._start_new_log()
 
-    async def _begin_anew(self) -> None:
-        """Try until a new log holds everything. Batches wait meanwhile, acknowledgements go on."""
+    async def _start_new_log(self) -> None:
+        """Try until a new log holds everything. Batches wait meanwhile; acknowledgements are still accepted."""
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), RETRY)
@@ -155,7 +155,8 @@ class MessageLog:
             return
 
     def _compact(self) -> None:
-        """Begin a new log with what is alive. Between a batch and the next, or a message could come back to life."""
+        """Begin a new log with the messages that are alive. This happens between two batches: otherwise a message that
+        has left could be restored."""
         snapshot = self._records.snapshot()
         rotated = self._log.rotate(lambda: snapshot)
 
@@ -177,7 +178,9 @@ def _recover(path: Path, broker: Broker) -> tuple[Log, dict[int, Put]]:
 
     def page(message: Message) -> Message:
         nonlocal found
-        found += len(message.body)  # with those that will turn out to be gone: better elsewhere than too many here
+        found += len(
+            message.body
+        )  # counts messages that have left, too: paging too many costs less than holding too many
         return message if found < load.page_above else message.paged(load.write(message.properties, message.body))
 
     try:

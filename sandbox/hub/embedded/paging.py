@@ -1,5 +1,7 @@
-"""Contents of messages that need not be in memory: in files without a name, so that nothing is left of them after a
-crash (the log has every persistent message too), and which end with the last message that they hold.
+"""Contents of messages that need not be in memory, in files.
+
+The files have no name, so that nothing is left of them after a crash (the log has every persistent message too), and
+a file is closed with the last message that it holds.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ _log = logging.getLogger(__name__)
 
 
 class Segment:
-    """One file, filled from its beginning; closed when nobody holds it any more."""
+    """One file, written from its beginning; closed when nothing refers to it any more."""
 
     __slots__ = ("_descriptor", "_file", "size")
 
     def __init__(self, directory: Path) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - closed when nobody holds us
+        self._file = tempfile.TemporaryFile(buffering=0, dir=directory)  # noqa: SIM115 - closed with the segment
         self._descriptor = self._file.fileno()
         self.size = 0
 
     def append(self, *parts: bytes) -> int:
-        """Write; the offset. Raises OSError."""
+        """Append octets. Returns their offset. Raises OSError."""
         offset = self.size
         written = write_at(self._descriptor, parts, offset)
         if written != sum(map(len, parts)):
@@ -35,7 +37,7 @@ class Segment:
         return offset
 
     def read(self, size: int, offset: int) -> bytes:
-        """Raises OSError."""
+        """Octets from an offset. Raises OSError."""
         octets = read_at(self._descriptor, size, offset)
         if len(octets) != size:
             raise OSError(f"{len(octets)} of {size} octets read")
@@ -47,7 +49,7 @@ class Segment:
 
 
 class Paged:
-    """One message's properties and body (a Page of `amqp.message`)."""
+    """One message's properties and body (a Page of `amqp.broker.message`)."""
 
     __slots__ = ("_offset", "_properties", "_segment", "size")
 
@@ -61,23 +63,24 @@ class Paged:
 
 
 class Paging:
-    """The files of one broker. `write` gives None when the disk refuses: the message stays in memory then."""
+    """The files of one broker."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._segment: Segment | None = None
-        self._told = False
+        self._warned = False
 
     def write(self, properties: bytes, body: bytes) -> Paged | None:
-        """Put a message's content into the present file."""
+        """Write a message's content to the present file. Returns None when the disk refuses: the message stays in
+        memory."""
         try:
             if self._segment is None or self._segment.size >= SEGMENT:
                 self._segment = Segment(self._directory)
             offset = self._segment.append(properties, body)
         except OSError as error:
-            if not self._told:
+            if not self._warned:
                 _log.warning("hub: messages cannot be put aside, they stay in memory: %s", error.strerror or error)
-            self._told = True
+            self._warned = True
             return None
-        self._told = False
+        self._warned = False
         return Paged(self._segment, offset, len(properties), len(body))

@@ -1,7 +1,7 @@
-"""What a RabbitMQ must hold to be this hub, as the definitions file that it imports.
+"""What a RabbitMQ must have to be this hub, as the definitions file that it imports.
 
-Users, rights and the policy of the client queues are what no AMQP client can make; virtual hosts, exchanges, queues
-and bindings are there too, so that a broker which imported the file is complete. The same input gives the same octets.
+No AMQP client can make users, rights and the policy of the client queues; virtual hosts, exchanges, queues and
+bindings are in the file, too, so that a broker which imported it is complete. The same input gives the same octets.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from sandbox.hub.topology import DEAD_LETTER, EXCHANGES, HUBSANTE, SUFFIXES, bindings, client_queues
+from sandbox.hub.topology import EXCHANGES, bindings
 from sandbox.kernel.hub.clients import HUB_ID
+from sandbox.kernel.hub.queues import DEAD_LETTER, HUBSANTE, SUFFIXES, client_queues
 
 _HASHING = "rabbit_password_hashing_sha256"
 _NOTHING, _ALL = "^$", ".*"
@@ -64,7 +65,7 @@ def _permissions(vhost: str, clients: Iterable[str]) -> Iterable[dict[str, str]]
 
 
 def _topic(vhost: str, client: str) -> dict[str, str]:
-    """A client speaks under its own routing key only."""
+    """A client publishes with its own routing key only."""
     return {"user": client, "vhost": vhost, "exchange": HUBSANTE, "write": f"^{re.escape(client)}$", "read": _NOTHING}
 
 

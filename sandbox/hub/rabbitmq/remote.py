@@ -1,8 +1,8 @@
 """Hub Santé on a RabbitMQ that somebody else runs (`--hub-broker`): the same topology, dispatcher and clients.
 
-What the broker must have beforehand are virtual hosts, users and rights, and the policy of the client queues: no AMQP
-client can make those, `sas-sandbox hub definitions` writes them. Exchanges, queues and bindings are declared where
-they are missing (`--hub-topology=declare`), or only looked for (`assume`).
+The broker must have virtual hosts, users and rights, and the policy of the client queues beforehand: no AMQP client
+can make those, `sas-sandbox hub definitions` writes them. Exchanges, queues and bindings are declared where they are
+missing (`--hub-topology=declare`), or only looked for (`assume`).
 """
 
 from __future__ import annotations
@@ -16,24 +16,18 @@ from aiormq.abc import AbstractConnection
 from yarl import URL
 
 from sandbox.faults.hub import HubFaults
-from sandbox.hub.clients import client_ids, virtual_hosts
+from sandbox.hub.clients import virtual_hosts
+from sandbox.hub.counters import DispatchCounters
 from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched
 from sandbox.hub.dispatching.fault_effects import Decision
 from sandbox.hub.dispatching.judge import Judge
-from sandbox.hub.meters import Meters
-from sandbox.hub.removals import Lost, Removal, Removals
-from sandbox.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
-from sandbox.hub.topology import (
-    DISPATCH,
-    DISPATCH_DLQ,
-    DISTRIBUTION,
-    EXCHANGES,
-    bindings,
-    client_queues,
-    queue_arguments,
-)
+from sandbox.hub.removals import Removals
+from sandbox.hub.topology import EXCHANGES, bindings, queue_arguments
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.hub.clients import HUB_ID, added_clients
+from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, client_queues
+from sandbox.kernel.hub.removal import Lost, Removal
+from sandbox.kernel.hub.report import KEY, MOST_QUEUES, HubReport, QueueState, plain
 from sandbox.kernel.world import World
 from sandbox.net.amqp.dispatcher_client import (
     Carried,
@@ -44,6 +38,7 @@ from sandbox.net.amqp.dispatcher_client import (
     exchange_exists,
     queue_exists,
 )
+from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.tasks import keep
@@ -55,55 +50,57 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteHub:
-    """The role `hub` beside a RabbitMQ: one carrier per virtual host."""
+    """The role `hub` beside a RabbitMQ: one dispatcher client per virtual host."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._ids = [*client_ids(context.settings, context.population)]
         self._faults = faults = HubFaults(context.chance("faults:hub"))
         self._allowed = asyncio.Event()
-        self._meters = meters = Meters()
-        self._offices = {vhost: Judge(context, faults, vhost, meters) for vhost in virtual_hosts(context.settings)}
-        self._carriers = {vhost: self._carrier(vhost, office) for vhost, office in self._offices.items()}
+        self._counters = counters = DispatchCounters()
+        self._judges = {vhost: Judge(context, faults, vhost, counters) for vhost in virtual_hosts(context.settings)}
+        self._dispatchers = {vhost: self._dispatcher(vhost, judge) for vhost, judge in self._judges.items()}
         self._removals = Removals()
         self._leaving: set[asyncio.Task[None]] = set()
         self._depths: tuple[QueueState, ...] = ()
-        self._looking: asyncio.Task[None] | None = None
-        context.world.watch(lambda world: self._follow(faults, world))
+        self._depth_watch: asyncio.Task[None] | None = None
+        context.world.watch(lambda world: self._apply_world(faults, world))
 
     async def start(self) -> None:
         """Return once messages are dispatched. Raises PeerUnreachable: no broker, no right, or something is missing."""
         try:
-            for carrier in self._carriers.values():
-                await carrier.start()
+            for dispatcher in self._dispatchers.values():
+                await dispatcher.start()
         except PeerUnreachable:
             await self.stop()
             raise
-        self._looking = keep(self._look, "hub queues")
-        self._context.world.watch(self._take_away)
+        self._depth_watch = keep(self._watch_depths, "hub queues")
+        self._context.world.watch(self._remove_clients)
 
     async def stop(self) -> None:
         """Finish what is under way, then disconnect."""
-        looking, self._looking = self._looking, None
-        for task in (*self._leaving, *([looking] if looking is not None else ())):
+        watch, self._depth_watch = self._depth_watch, None
+        for task in (*self._leaving, *([watch] if watch is not None else ())):
             while not task.done():  # again, should aiormq have swallowed it
                 task.cancel()
                 await asyncio.wait([task], timeout=_LOOK_S)
-        for carrier in self._carriers.values():
-            await carrier.stop()
+        for dispatcher in self._dispatchers.values():
+            await dispatcher.stop()
 
     def health(self) -> dict[str, object]:
         """Messages dispatched since the start, what is wrong with the connections, the report."""
-        trouble = {vhost: carrier.trouble for vhost, carrier in self._carriers.items() if not carrier.connected}
+        trouble = {
+            vhost: dispatcher.trouble for vhost, dispatcher in self._dispatchers.items() if not dispatcher.connected
+        }
         return {
             "broker": self._context.settings.hub_broker,
-            "routed": sum(office.routed for office in self._offices.values()),
-            "refused": sum(office.refused for office in self._offices.values()),
+            "routed": sum(judge.routed for judge in self._judges.values()),
+            "refused": sum(judge.refused for judge in self._judges.values()),
             "trouble": trouble,
             **self._removals.health(),
             KEY: plain(
                 HubReport(
-                    counts=self._meters.counts(),
+                    counts=self._counters.counts(),
                     queues=self._depths[:MOST_QUEUES],
                     unseen_queues=max(0, len(self._depths) - MOST_QUEUES),
                     hits=dict(self._faults.hits()),
@@ -112,32 +109,33 @@ class RemoteHub:
             ),
         }
 
-    async def _look(self) -> None:
+    async def _watch_depths(self) -> None:
         """Ask the broker now and then how deep the queues are; it does not tell AMQP clients more than that."""
         while True:
             found: list[QueueState] = []
-            for vhost, carrier in self._carriers.items():
+            for vhost, dispatcher in self._dispatchers.items():
                 queues = (DISPATCH, DISPATCH_DLQ, *(queue for client in self._ids for queue in client_queues(client)))
-                with contextlib.suppress(PeerUnreachable):  # said by `trouble`
-                    depths = await carrier.depths(queues)
+                with contextlib.suppress(PeerUnreachable):  # `trouble` reports it
+                    depths = await dispatcher.depths(queues)
                     found += [QueueState(vhost, name, *_figures(depth)) for name, depth in depths.items() if any(depth)]
             self._depths = tuple(sorted(found, key=lambda row: (row.name not in (DISPATCH, DISPATCH_DLQ), -row.ready)))
             await asyncio.sleep(_LOOK_S)
 
-    def _follow(self, faults: HubFaults, world: World) -> None:
+    def _apply_world(self, faults: HubFaults, world: World) -> None:
         fresh = added_clients(world.switches).keys() - {*self._ids}
         if fresh and self._context.settings.hub_topology == "declare":
             self._ids.extend(sorted(fresh))
-            for carrier in self._carriers.values():
-                carrier.renew()
+            for dispatcher in self._dispatchers.values():
+                dispatcher.renew()
         faults.update(world)
         if faults.paused:
             self._allowed.clear()
         else:
             self._allowed.set()
 
-    def _take_away(self, world: World) -> None:
-        """Those who are to leave: their queues go once the broker can be told; user and connections are its owner's."""
+    def _remove_clients(self, world: World) -> None:
+        """Delete the queues of the clients to be removed; their users and connections are left to the RabbitMQ's
+        owner."""
         for client, word in self._removals.begin(world).items():
             self._ids = [each for each in self._ids if each != client]
             if self._context.settings.hub_topology != "declare":
@@ -149,22 +147,22 @@ class RemoteHub:
 
     async def _delete(self, client: str, word: str) -> None:
         lost: list[Lost] = []
-        for vhost, carrier in self._carriers.items():
-            counts = await self._deleted(carrier, client)
+        for vhost, dispatcher in self._dispatchers.items():
+            counts = await self._deleted(dispatcher, client)
             lost += [Lost(vhost, queue, ready, None) for queue, ready in counts.items()]
         self._removals.done(client, Removal(word, tuple(lost)))
 
     @staticmethod
-    async def _deleted(carrier: DispatcherClient, client: str) -> dict[str, int]:
-        """Messages that were ready in its queues; waits for a broker that is away."""
+    async def _deleted(dispatcher: DispatcherClient, client: str) -> dict[str, int]:
+        """Delete a client's queues: how many messages were ready in each. Waits for a broker that is down."""
         while True:
             try:
-                return await carrier.delete(client_queues(client))
+                return await dispatcher.delete(client_queues(client))
             except PeerUnreachable as error:
                 _log.warning("hub: the queues of %s are still there: %s", client, error)
             await asyncio.sleep(_LOOK_S)
 
-    def _carrier(self, vhost: str, office: Judge) -> DispatcherClient:
+    def _dispatcher(self, vhost: str, judge: Judge) -> DispatcherClient:
         context = self._context
         host, port = context.settings.hub
         url = URL.build(scheme="amqp", host=host, port=port, path=f"/{vhost.removeprefix('/')}")
@@ -173,10 +171,10 @@ class RemoteHub:
             queues=(DISPATCH, DISPATCH_DLQ),
             prepare=self._prepare,
             allowed=self._allowed,
-            # Every queue is taken to be there until the broker returns what was published to it.
-            decide=lambda taken: _carried(office.judge(_arrival(taken), lambda _: True), office),
-            failed=lambda taken: _outgoing(office.failed(_arrival(taken)).result),
-            unroutable=lambda taken: _outgoing(office.unroutable(_arrival(taken)).result),
+            # Every queue is assumed to exist until the broker returns what was published to it.
+            decide=lambda taken: _carried(judge.judge(_arrival(taken), lambda _: True), judge),
+            failed=lambda taken: _outgoing(judge.failed(_arrival(taken)).result),
+            unroutable=lambda taken: _outgoing(judge.unroutable(_arrival(taken)).result),
         )
         pki = context.pki
         if pki is None:
@@ -214,8 +212,8 @@ def _figures(depth: tuple[int, int]) -> tuple[int, None, int]:
     return depth[0], None, depth[1]
 
 
-def _carried(decision: Decision, office: Judge) -> Carried:
-    return Carried(_outgoing(decision.result), lambda: office.finished(decision), decision.hold, decision.swap)
+def _carried(decision: Decision, judge: Judge) -> Carried:
+    return Carried(_outgoing(decision.result), lambda: judge.finished(decision), decision.hold, decision.swap)
 
 
 def _outgoing(result: Dispatched) -> list[Outgoing]:

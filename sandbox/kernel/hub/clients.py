@@ -1,9 +1,10 @@
-"""Clients of the hub: which ids are usable, and the switches of the World by which clients are added and removed while
-it runs.
+"""Clients of the hub: the hub's own id, usable ids, and the switches of the World for clients that are added or removed
+while the hub runs.
 
-hub:client:<client id>     name of the software behind it, may be empty
-hub:format:<client id>     `xml`: it receives XML; absent for those that receive JSON
-hub:leaving:<client id>    its queues are to be deleted; the value is new each time, and names the hub's report of it
+hub:client:<client id>     name of the software behind the client, may be empty
+hub:format:<client id>     `xml`: the client receives XML; clients that receive JSON have no such switch
+hub:leaving:<client id>    the client is to be removed; the value is a random word, new for each removal, by which the
+                           hub's report names the removal
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LONGEST_NAME = 80
 
 
 def usable_client_id(text: str) -> bool:
-    """True for an id that a client of the health domain may have; the hub's own is none.
+    """Whether this can be the id of a client of the health domain, and is not that of the hub itself.
 
     >>> usable_client_id("fr.health.samu750"), usable_client_id("fr.fire.nexsis")
     (True, False)
@@ -29,39 +30,39 @@ def usable_client_id(text: str) -> bool:
 
 
 def why_not(text: str) -> str:
-    """What is wrong with an id that is not usable, as the end of a sentence."""
+    """Why an id is not usable, as the end of a sentence."""
     if text.lower() in RESERVED:
         return f"'{text}' belongs to the hub itself"
     return f"{text!r} is no client id (expected fr.health.<name>)"
 
 
 def switch_of(client_id: str) -> str:
-    """The switch that adds this client."""
+    """Name of the switch by which this client exists."""
     return _PREFIX + client_id
 
 
 def format_switch(client_id: str) -> str:
-    """The switch with the form in which this client receives messages."""
+    """Name of the switch for the form in which this client receives messages."""
     return _FORMAT + client_id
 
 
 def leaving_switch(client_id: str) -> str:
-    """The switch that removes this client."""
+    """Name of the switch by which this client is to be removed."""
     return _LEAVING + client_id
 
 
 def leaving_clients(switches: Mapping[str, str]) -> dict[str, str]:
-    """The clients to be removed: the value of the switch by client id."""
+    """The word of each wanted removal, by client id."""
     return {key.removeprefix(_LEAVING): value for key, value in switches.items() if key.startswith(_LEAVING)}
 
 
 def added_clients(switches: Mapping[str, str]) -> dict[str, str]:
-    """Name of the software by client id."""
+    """Name of the software of each added client, by client id."""
     return {key.removeprefix(_PREFIX): value for key, value in switches.items() if key.startswith(_PREFIX)}
 
 
 def added_xml_clients(switches: Mapping[str, str]) -> frozenset[str]:
-    """Those of the added clients that receive XML."""
+    """Ids of the added clients that receive XML."""
     return frozenset(
         key.removeprefix(_FORMAT) for key, value in switches.items() if key.startswith(_FORMAT) and value == "xml"
     )

@@ -3,8 +3,6 @@
 On aio-pika, but with our own reconnection: one task holds one connection with one publishing channel and one channel
 per consumed queue, and starts afresh with a growing pause whenever any of them is lost. What was delivered and not
 acknowledged then comes again from the hub.
-
-A queue is handled one delivery after the other, or together: many under way, so that they share one write to disk.
 """
 
 from __future__ import annotations
@@ -14,8 +12,6 @@ import contextlib
 import functools
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
@@ -26,10 +22,8 @@ from yarl import URL
 from sandbox.edxl.codes import JSON, XML
 from sandbox.edxl.message import written
 from sandbox.edxl.xml import Inexpressible
-from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
-from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange
-from sandbox.kernel.seldom import Seldom
+from sandbox.kernel.errors import PeerTimeout, PeerUnreachable
+from sandbox.net.amqp.deliveries import Deliveries, Handler, Subscription, why
 from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
 from sandbox.net.revocation import Contexts, Following
@@ -39,41 +33,12 @@ from sandbox.tasks import keep
 PUBLISH_TIMEOUT = 10.0  # s for the publisher's confirm
 CONNECT_TIMEOUT = 10.0  # s for a connection and its channels
 RECONNECT = (0.2, 5.0)  # s, first and longest pause between attempts
-STORE_PAUSE = 1.0  # s until a handler whose store refused is tried again
 _HEARTBEAT = 10  # s
 _GOODBYE = 2.0  # s for the hub to answer connection.close
-SENDER_HEADER = "x-death-original-routing-key"  # the hub writes the sender's client id there
-UNUSABLE = 700  # INTERNAL_CLIENT_ERROR of the hub's model
 _EXCHANGE, _HUB = "hubsante", "hub"
 
 _log = logging.getLogger(__name__)
-logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a traceback per lost connection; we say it in one line
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One message from one of our queues."""
-
-    queue: str
-    body: bytes
-    headers: dict[str, Any]
-    redelivered: bool
-    content_type: str | None = JSON
-
-
-Handler = Callable[[Delivery], Awaitable[None]]
-
-
-class HangUp(Exception):
-    """Raised by a handler: the connection breaks now, and what is not acknowledged comes again with the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Subscription:
-    queue: str
-    handler: Handler
-    prefetch: int
-    together: bool
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs a traceback per lost connection; here it is one line
 
 
 class AmqpClient:
@@ -82,9 +47,9 @@ class AmqpClient:
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
-        self._subscriptions: list[_Subscription] = []
+        self._subscriptions: list[Subscription] = []
         self._unheard: frozenset[str] = frozenset()
-        self._refused = Seldom(_log)
+        self._deliveries = Deliveries(context, actor)
         self._publishing: tuple[AbstractChannel, AbstractExchange] | None = None
         self._lost: asyncio.Event | None = None  # of the present connection
         self._up = asyncio.Event()
@@ -108,10 +73,10 @@ class AmqpClient:
         what one does before it first waits is done in order. After StoreError the connection starts afresh after the
         pause, and everything that is not acknowledged comes again, in order.
         """
-        self._subscriptions.append(_Subscription(queue, handler, prefetch, together))
+        self._subscriptions.append(Subscription(queue, handler, prefetch, together))
 
     def stop_hearing(self, queues: frozenset[str]) -> None:
-        """Consume all subscribed queues but these from now on; a change starts the connection afresh."""
+        """Consume all subscribed queues but these from now on; a change opens a new connection."""
         if queues != self._unheard:
             self._unheard = queues
             if self._lost is not None:
@@ -157,9 +122,9 @@ class AmqpClient:
         except DeliveryError:
             raise PeerUnreachable(_HUB, "refused the message (nack)") from None
         except CONNECTION_EXCEPTIONS as error:
-            raise PeerUnreachable(_HUB, _why(error)) from None
+            raise PeerUnreachable(_HUB, why(error)) from None
         except Exception as error:
-            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+            if type(error) is not Exception:  # what aiormq raises for a connection lost without a reason
                 raise
             raise PeerUnreachable(_HUB, "connection lost before the confirm") from None
         except asyncio.CancelledError:
@@ -178,7 +143,7 @@ class AmqpClient:
             await self._up.wait()
             if self._publishing is not None and not self._publishing[0].is_closed:
                 return self._publishing[1]
-            self._up.clear()  # lost, and the connection's task has not been told yet
+            self._up.clear()  # lost, and the connection's task does not know it yet
 
     # -- the connection
 
@@ -193,12 +158,12 @@ class AmqpClient:
                     pause = RECONNECT[0]
                     if self._stopping.is_set():  # aio-pika may swallow our cancellation while it connects
                         return
-                    self._up.set()  # before the first delivery: what answers it must be able to leave
+                    self._up.set()  # before the first delivery, whose handler may publish
                     await self._subscribe_all(stack, channels, lost)
                     await lost.wait()
                     _log.info("%s: the hub is gone, connecting again", self._actor)
             except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
-                _log.info("%s: no connection to the hub (%s), again in %g s", self._actor, _why(error), pause)
+                _log.info("%s: no connection to the hub (%s), again in %g s", self._actor, why(error), pause)
             finally:
                 self._up.clear()
                 self._publishing = None
@@ -207,7 +172,7 @@ class AmqpClient:
 
     async def _connect(
         self, stack: contextlib.AsyncExitStack, lost: asyncio.Event
-    ) -> list[tuple[_Subscription, AbstractChannel]]:
+    ) -> list[tuple[Subscription, AbstractChannel]]:
         """Connection and channels; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             url, contexts = self._secrets
@@ -223,7 +188,7 @@ class AmqpClient:
     async def _subscribe_all(
         self,
         stack: contextlib.AsyncExitStack,
-        channels: list[tuple[_Subscription, AbstractChannel]],
+        channels: list[tuple[Subscription, AbstractChannel]],
         lost: asyncio.Event,
     ) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -241,15 +206,15 @@ class AmqpClient:
         self,
         stack: contextlib.AsyncExitStack,
         channel: AbstractChannel,
-        subscription: _Subscription,
+        subscription: Subscription,
         lost: asyncio.Event,
     ) -> None:
         queue = await channel.get_queue(subscription.queue, ensure=False)
         if subscription.together:
-            await queue.consume(functools.partial(self._take, subscription, lost))
+            await queue.consume(functools.partial(self._deliveries.take, subscription, lost))
             return
         inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # never longer than the prefetch
-        worker = asyncio.create_task(self._work(subscription, inbox, lost))
+        worker = asyncio.create_task(self._deliveries.work(subscription, inbox, lost))
         stack.push_async_callback(_cancel, worker)
         await queue.consume(inbox.put)
 
@@ -270,88 +235,6 @@ class AmqpClient:
             return url, None
         url = url.with_scheme("amqps").with_user(None)
         return url.update_query(auth="external"), Following(pki, lambda: client_context(pki, self._client_id))
-
-    # -- deliveries
-
-    async def _take(self, subscription: _Subscription, lost: asyncio.Event, message: AbstractIncomingMessage) -> None:
-        """Handle one delivery among others: each is a task of its own, begun in the order of delivery."""
-        if lost.is_set():
-            return  # it comes again
-        try:
-            usable = await self._handled(subscription, _delivery(subscription, message))
-        except HangUp:
-            lost.set()
-        except StoreError as error:
-            self._wait_for_store(error)
-            await asyncio.sleep(STORE_PAUSE)
-            lost.set()
-        else:
-            await self._answer(message, usable, lost)
-
-    async def _answer(self, message: AbstractIncomingMessage, usable: bool, lost: asyncio.Event) -> None:
-        """Acknowledge a delivery, or reject one that cannot be used."""
-        if lost.is_set():
-            return
-        try:
-            if usable:
-                await message.ack()
-            else:
-                await message.reject(requeue=False)
-        except CONNECTION_EXCEPTIONS as error:
-            _log.info("%s: a delivery could not be answered (%s)", self._actor, _why(error))
-            lost.set()
-
-    async def _work(
-        self, subscription: _Subscription, inbox: asyncio.Queue[AbstractIncomingMessage], lost: asyncio.Event
-    ) -> None:
-        """Handle the deliveries of one queue in order. When one cannot be answered the connection starts afresh."""
-        while True:
-            message = await inbox.get()
-            try:
-                usable = await self._handle(subscription, _delivery(subscription, message))
-            except HangUp:
-                lost.set()
-                return
-            await self._answer(message, usable, lost)
-            if lost.is_set():
-                return
-
-    async def _handle(self, subscription: _Subscription, delivery: Delivery) -> bool:
-        """The same, as often as the store refuses."""
-        while True:
-            try:
-                return await self._handled(subscription, delivery)
-            except StoreError as error:
-                self._wait_for_store(error)
-                await asyncio.sleep(STORE_PAUSE)
-
-    def _wait_for_store(self, error: StoreError) -> None:
-        self._refused.error("%s: deliveries wait for the store: %s", self._actor, error)
-
-    async def _handled(self, subscription: _Subscription, delivery: Delivery) -> bool:
-        """False: the handler failed on it, and would again. Raises HangUp, StoreError."""
-        try:
-            await subscription.handler(delivery)
-        except (HangUp, StoreError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect of ours: the message must not come again and again
-            _log.exception("%s: a message of %s cannot be used", self._actor, delivery.queue)
-            self._journal(delivery, error)
-            return False
-        return True
-
-    def _journal(self, delivery: Delivery, error: Exception) -> None:
-        at, sender = self._context.clock.now().timestamp(), str(delivery.headers.get(SENDER_HEADER) or "")
-        note = f"rejected: the message cannot be used ({type(error).__name__})"
-        action = f"consume {delivery.queue}"
-        self._context.journal.put(
-            Exchange(at, self._actor, Flow.INT_L02, "in", action, sender, UNUSABLE, size=len(delivery.body), note=note)
-        )
-
-
-def _delivery(subscription: _Subscription, message: AbstractIncomingMessage) -> Delivery:
-    headers, again = dict(message.headers or {}), bool(message.redelivered)
-    return Delivery(subscription.queue, message.body, headers, again, message.content_type)
 
 
 def _in_form(body: bytes, form: str) -> tuple[bytes, str]:
@@ -383,14 +266,14 @@ async def _hang_up(connection: AbstractConnection) -> None:
     try:
         await asyncio.wait_for(connection.close(), _GOODBYE)
     except (TimeoutError, *CONNECTION_EXCEPTIONS) as error:
-        _log.debug("no proper end of a connection to the hub: %s", _why(error))
+        _log.debug("no proper end of a connection to the hub: %s", why(error))
     except asyncio.CancelledError:
         if _is_cancelled():
             raise
 
 
 def _is_cancelled() -> bool:
-    """Is it us who are to stop? aiormq cancels whoever waits for a connection that it loses."""
+    """Whether this task was cancelled by us: aiormq too cancels tasks that wait for a connection that it loses."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -398,7 +281,3 @@ def _is_cancelled() -> bool:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def _why(error: BaseException) -> str:
-    return str(error) or type(error).__name__

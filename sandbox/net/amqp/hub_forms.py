@@ -7,7 +7,7 @@ from sandbox.population.people import Population
 
 
 def xml_clients(settings: Settings, population: Population) -> frozenset[str]:
-    """Those who receive XML, by the configuration: what it says of a vendor's LRM wins over its territory."""
+    """The client ids that receive XML, by the configuration: the format of a vendor's LRM wins over its territory's."""
     vendors = {row.client_id: row.format for row in settings.external_lrms}
     samus = {territory.samu: territory.format for territory in population.territories.values()}
     forms = {settings.platform_client_id: settings.platform_format, **samus, **vendors}

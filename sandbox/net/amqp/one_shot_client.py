@@ -1,4 +1,4 @@
-"""A short visit to the hub as one of its clients: publish a few messages, wait for what answers them, leave.
+"""A short connection to the hub as one of its clients: publish a few messages, wait for their answers, disconnect.
 
 For commands, which have no role and no context: where the hub is and who one is come from endpoints.json. Answers to
 messages of others that wait in the client's queues are left there.
@@ -28,7 +28,7 @@ CONFIRM_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the hub is and who one is. `tls` None: plain AMQP with `password`."""
+    """The address of the hub and the client's credentials. `tls` None: plain AMQP with `password`."""
 
     url: str
     client_id: str
@@ -74,7 +74,7 @@ class OneShotClient:
         except (*CONNECTION_EXCEPTIONS, DeliveryError, TimeoutError) as error:
             raise NobodyAnswers(f"Hub Santé: {error or type(error).__name__}") from None
         except Exception as error:
-            if type(error) is not Exception:  # aiormq's own word for a connection that was lost without a reason
+            if type(error) is not Exception:  # what aiormq raises for a connection lost without a reason
                 raise
             raise NobodyAnswers("Hub Santé: connection lost before the confirm") from None
 
@@ -84,7 +84,7 @@ class OneShotClient:
         await exchange.publish(message, routing_key=self._client_id, mandatory=False, timeout=CONFIRM_TIMEOUT)
 
     def expect(self, distribution_ids: Iterable[str]) -> None:
-        """Messages of an earlier visit whose answers are ours too."""
+        """Messages of an earlier connection whose answers are awaited too."""
         self._ours.update(distribution_ids)
 
     async def answers(self, count: int, seconds: float) -> Sequence[Message]:
@@ -97,7 +97,7 @@ class OneShotClient:
         return found
 
     async def take(self, message: AbstractIncomingMessage) -> None:
-        """An answer to us is taken from its queue; anything else goes back there when we leave."""
+        """An answer to us is taken from its queue; anything else goes back there when the connection ends."""
         try:
             found = read(message.body, message.content_type)
         except MessageError:
@@ -120,7 +120,7 @@ def referenced(message: Message) -> str:
 
 @contextlib.asynccontextmanager
 async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
-    """Connect, listen to the client's `.ack` and `.info`, leave at the end. Raises NobodyAnswers."""
+    """Connect, consume the client's `.ack` and `.info`, disconnect at the end. Raises NobodyAnswers."""
     url = URL(where.url).with_user(where.client_id).with_password(where.password or None)
     if where.tls is not None:
         url = url.with_user(None).update_query(auth="external")

@@ -15,22 +15,23 @@ from typing import Any, cast
 
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import Authenticator
+from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.amqp.session.states import ConnectionState
 from sandbox.kernel.seldom import Seldom
-from sandbox.net.crowd import Crowd
+from sandbox.net.connection_limit import ConnectionLimit
 from sandbox.net.descriptors import highest
 from sandbox.net.revocation import Contexts
-from sandbox.net.tls import Peer, TlsServer
+from sandbox.net.tls import Peer, TlsPort, TlsServer
 from sandbox.tasks import keep
 
 MAX_CONNECTIONS = 2000
 HANDSHAKE_TIMEOUT = 10.0  # s from the transport's start to connection.open
-CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to hang up (RabbitMQ's)
+CLOSING_TIMEOUT = 30.0  # s for close-ok, or for the client to close (RabbitMQ's)
 _BACKLOG = 1024
 _BACK_OFF = 0.1  # s before the next try when the system has no descriptor left
 _TICK = 0.25  # s between looks at heartbeats, time limits and message TTLs
-_FLUSHED = 5.0  # s for the last octets to leave
+_FLUSHED = 5.0  # s for the last octets to be sent
 _OUTPUT_MOST = 1024 * 1024  # octets that a client does not read, above which it is not read from
 
 _log = logging.getLogger(__name__)
@@ -53,31 +54,32 @@ class AmqpServer:
         self.broker, self.clock = broker, clock
         self.connections: set[Connection] = set()
         self._socket, self._login, self._tls, self._most = sock, login, tls, max_connections
-        self._door: asyncio.Task[None] | None = None
+        self._acceptor: asyncio.Task[None] | None = None
         self._coming: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
-        self._handshakes: set[TlsServer] = set()
         self._dirty: set[Connection] = set()
         self._all_gone = asyncio.Event()
-        # Those that have come in are counted by the broker, which says so; here, those on their way in or out too.
-        self._crowd = Crowd(2 * broker.limits.connections)
+        # Logged in connections are counted by the broker, which refuses them with a reason; here those that are being
+        # opened or closed count too.
+        self._tls_port = TlsPort(limit=ConnectionLimit(2 * broker.limits.connections))
+        self._handshakes = self._tls_port.connections
         self._told = Seldom(_log)
 
     async def start(self) -> None:
         """Return once connections are accepted. Raises OSError when the socket cannot listen."""
         self._socket.setblocking(False)
         self._socket.listen(_BACKLOG)
-        self._door = keep(self._accept, "AMQP door")
+        self._acceptor = keep(self._accept, "AMQP connections")
         self._ticker = keep(self._tick, "AMQP clock")
 
     async def stop(self, grace: float = 2.0) -> None:
-        """connection.close 320 to every client; those who have not hung up after `grace` seconds are cut."""
-        if self._door is None or self._ticker is None:
+        """connection.close 320 to every client; connections still open after `grace` seconds are aborted."""
+        if self._acceptor is None or self._ticker is None:
             self._socket.close()
             return
-        self._door.cancel()
+        self._acceptor.cancel()
         self._ticker.cancel()
-        await asyncio.wait([self._door, *self._coming])
+        await asyncio.wait([self._acceptor, *self._coming])
         self._socket.close()
         now = self.clock()
         for connection in list(self.connections):
@@ -120,7 +122,7 @@ class AmqpServer:
             _log.info("AMQP: a connection was gone before it began: %s", coming.exception())
 
     def _abandon_a_handshake(self) -> None:
-        """Whoever has not shown a certificate yet makes room for who comes next."""
+        """Abort a connection whose handshake is not done, to make room for the next one."""
         unfinished = (one for one in self._handshakes if not one.is_open and not one.transport.is_closing())
         if (leaving := next(unfinished, None)) is not None:
             leaving.abort()
@@ -128,7 +130,7 @@ class AmqpServer:
     def _protocol(self) -> asyncio.Protocol:
         if self._tls is None:
             return Connection(self)
-        return TlsServer(self._tls(), lambda: Connection(self), connections=self._handshakes, crowd=self._crowd)
+        return TlsServer(self._tls(), lambda: Connection(self), self._tls_port)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -140,14 +142,14 @@ class AmqpServer:
                 connection.tick(loop.time(), now)
 
     def cut(self, user: str) -> int:
-        """End all connections of a user without a word; how many there were."""
+        """Abort all connections of a user, without connection.close; how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.transport.abort()
         return len(theirs)
 
     def dismiss(self, user: str) -> int:
-        """connection.close 320 on all connections of a user who is no more, as RabbitMQ does; how many there were."""
+        """connection.close 320 on all connections of a deleted user, as RabbitMQ does; how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.session.shut_down(self.clock(), f"user '{user}' is deleted")
@@ -188,6 +190,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     session: Session
+    _receiver: Receiver
 
     def __init__(self, server: AmqpServer) -> None:
         self._server = server
@@ -203,7 +206,7 @@ class Connection(asyncio.Protocol):
         if session is None:
             self.transport.abort()
             return
-        self.session, self._admitted = session, True
+        self.session, self._receiver, self._admitted = session, Receiver(session), True
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
@@ -212,10 +215,10 @@ class Connection(asyncio.Protocol):
         self._heard = self._loop.time()
         now = self._server.clock()
         try:
-            self.session.receive(data, now)
+            self._receiver.receive(data, now)
         except Exception:  # noqa: BLE001 - a defect of ours must not take the other clients down; it is logged
             _log.exception("AMQP: the broker failed on a frame of %s", self.session.user or "a stranger")
-            self.session.fail(now)
+            self._receiver.fail(now)
         if self.session.state is ConnectionState.ENDED:
             self._server.changed(self)
 
@@ -242,7 +245,7 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def flush(self, now: float) -> None:
-        """Write what the session has to say; close when it ended."""
+        """Write the session's output; close when it ended."""
         session = self.session
         if self.transport.is_closing():  # it broke down since the session spoke: `connection_lost` follows
             return

@@ -20,9 +20,8 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import Headers
 
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable, PeerUntrusted
-from sandbox.kernel.journal import Exchange
-from sandbox.net.agreed import agreed_context
 from sandbox.net.context import Context
+from sandbox.net.expected_server import expecting_context
 from sandbox.net.http.http1 import CallFailed, Origin, Pool, os_reason, tls_refusal
 from sandbox.net.revocation import Contexts, Following, always
 from sandbox.pki.subjects import Subject
@@ -44,6 +43,22 @@ class Reply:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """The other side of a call, and what the call is for.
+
+    `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
+    `expected`: the CN and OU that the server's certificate must have (one of a few: contexts are kept).
+    `largest`: octets that are read of the answer.
+    """
+
+    peer: str
+    flow: str
+    ref: str = ""
+    expected: Subject | None = None
+    largest: int = LARGEST_ANSWER
+
+
 class _Site(NamedTuple):
     """A scheme and an authority as URLs name them. `host`: the header of that name."""
 
@@ -57,7 +72,8 @@ class HttpClient:
     """The calls of one actor. `identity`: whose certificate it shows (`sas`, an editor's slug), None for none."""
 
     def __init__(self, context: Context, actor: str, identity: str | None) -> None:
-        self._context, self._actor, self._identity = context, actor, identity
+        self._context, self._identity = context, identity
+        self._journal = context.journal_of(actor)
         self._pools: dict[tuple[_Site, Subject | None], Pool] = {}
         self._contexts: dict[Subject | None, Contexts] = {}
 
@@ -66,20 +82,13 @@ class HttpClient:
         method: str,
         url: str,
         *,
-        peer: str,
-        flow: str,
+        callee: Callee,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float = 7.0,
-        ref: str = "",
-        agreed: Subject | None = None,
-        largest: int | None = None,
     ) -> Reply:
         """Call `url`, which is sent as it is written: the caller has percent-encoded it. Redirects are answers.
 
-        `peer` (slug or client id) and `flow` are for the journal and for errors, `ref` correlates the journal.
-        `agreed`: whom the server's certificate must name by CN and OU (one of a few: contexts are kept).
-        `largest`: octets that are read of the answer (default: LARGEST_ANSWER).
         Raises PeerUnreachable, PeerUntrusted (TLS), PeerTimeout (over `timeout` seconds in all), PeerTooLarge,
         PeerError (no usable HTTP answer).
         """
@@ -87,36 +96,31 @@ class HttpClient:
         try:
             site, path, query = _parts(url)
             asked = _written(method, path + query, site.host, headers, body)
-            answer = await self._pool(site, agreed).call(
+            answer = await self._pool(site, callee.expected).call(
                 asked,
                 repeatable=method in _IDEMPOTENT,
-                largest=largest or LARGEST_ANSWER,
+                largest=callee.largest,
                 deadline=asyncio.get_running_loop().time() + timeout,
             )
             status, size = answer.status, len(answer.body)
             return Reply(status, Headers(raw=answer.headers), answer.body)
         except (CallFailed, OSError, ValueError) as error:  # TimeoutError is an OSError
-            failure = _failure(peer, error, timeout)
+            failure = _failure(callee.peer, error, timeout)
             note = failure.detail
             raise failure from error
         except asyncio.CancelledError:
             note = "given up by the caller"
             raise
         finally:
-            self._context.journal.put(
-                Exchange(
-                    at=self._context.clock.time(),
-                    actor=self._actor,
-                    flow=flow,
-                    direction="out",
-                    action=f"{method} {_read(path)}",
-                    peer=peer,
-                    status=status,
-                    ms=round((time.perf_counter() - began) * 1000, 3),
-                    size=size,
-                    note=note,
-                    ref=ref,
-                )
+            self._journal.sent(
+                callee.flow,
+                f"{method} {_read(path)}",
+                callee.peer,
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 3),
+                size=size,
+                note=note,
+                ref=callee.ref,
             )
 
     async def close(self) -> None:
@@ -125,27 +129,27 @@ class HttpClient:
         for connection in [connection for pool in pools.values() for connection in pool.end()]:
             await connection.ended.wait()
 
-    def _pool(self, site: _Site, agreed: Subject | None) -> Pool:
+    def _pool(self, site: _Site, expected: Subject | None) -> Pool:
         """The connections to a site. A revoked server is refused at once: a new list makes a new context, that new
         connections."""
-        tls = self._tls(agreed) if site.secure else None
-        pool = self._pools.get((site, agreed))
+        tls = self._tls(expected) if site.secure else None
+        pool = self._pools.get((site, expected))
         if pool is None:
-            pool = self._pools[site, agreed] = Pool(Origin(site.name, site.port, tls))
+            pool = self._pools[site, expected] = Pool(Origin(site.name, site.port, tls))
         pool.follow(tls)
         return pool
 
-    def _tls(self, agreed: Subject | None) -> ssl.SSLContext:
-        if agreed not in self._contexts:
-            self._contexts[agreed] = self._following(agreed)
-        return self._contexts[agreed]()
+    def _tls(self, expected: Subject | None) -> ssl.SSLContext:
+        if expected not in self._contexts:
+            self._contexts[expected] = self._following(expected)
+        return self._contexts[expected]()
 
-    def _following(self, agreed: Subject | None) -> Contexts:
-        """TLS of our PKI; without one, that which everybody trusts."""
+    def _following(self, expected: Subject | None) -> Contexts:
+        """TLS of our PKI; without one, with the authorities that the machine trusts."""
         pki = self._context.pki
         if pki is None:
             return always(ssl.create_default_context())
-        return Following(pki, lambda: agreed_context(pki, self._identity, agreed))
+        return Following(pki, lambda: expecting_context(pki, self._identity, expected))
 
 
 def _parts(url: str) -> tuple[_Site, str, str]:
@@ -187,7 +191,7 @@ def _written(method: str, target: str, host: str, headers: Mapping[str, str] | N
 
 
 def _failure(peer: str, error: Exception, timeout: float) -> PeerError:
-    """The error of our tree that tells what happened to a call."""
+    """The PeerError for what happened to a call."""
     if isinstance(error, CallFailed):
         return error.kind(peer, error.detail)
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""One connection of an HTTP listener: uvicorn's protocol, which says of every request that is refused why.
+"""One connection of an HTTP listener: uvicorn's protocol, which answers every refused request with the reason.
 
 A request is refused as a scope that carries its refusal (`net/http/rules.py`), through the application like any other,
 in its turn among pipelined ones. Bounded are: the octets and the time of a head, the octets, the time and the rate of
@@ -9,34 +9,33 @@ has said everything closes gently: what still comes is thrown away for a moment,
 from __future__ import annotations
 
 import asyncio
-import re
-from enum import Enum, auto
 from typing import Any, Protocol, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sandbox.kernel.errors import RequestError
-from sandbox.net.http.at_once import AtOnce, Prompt
+from sandbox.net.http.immediate import AnswersImmediately, ImmediateAnswers
 from sandbox.net.http.refusals import Refusal
-from sandbox.net.http.rules import LARGEST_BODY, REFUSAL, too_large
+from sandbox.net.http.refused_requests import Reading, RefusesRequests
+from sandbox.net.http.rules import LARGEST_BODY, too_large
 
-KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that it is the caller who hangs up
+KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that the caller is the one who closes
 LONGEST_HEAD = 65_536  # octets of request line and headers
 SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
 BODY_GRACE = 15.0  # seconds that a body may take, whatever its size …
 LEAST_RATE = 4096  # … and one more for every so many octets …
 SLOWEST_BODY = 60.0  # … but no more than this
 MOST_THROWN_AWAY = 32 << 20  # octets of a body that is refused: until then the connection is kept
-LINGER = 5.0  # seconds that a client has to hang up where we end the connection
+LINGER = 5.0  # seconds that a client has to close a connection that we end
 UNREAD = 60.0  # seconds that an answer may wait for its reader
 _SLICE = 16_384  # octets that are parsed at once
 
 
-class Door(Protocol):
+class Port(Protocol):
     """The listener, as its connections see it."""
 
-    at_once: AtOnce | None
+    immediate: ImmediateAnswers | None
     opening: bytes
 
     @property
@@ -57,23 +56,15 @@ class Door(Protocol):
         ...
 
 
-class Reading(Enum):
-    """Which part of a request is being read."""
-
-    NOTHING = auto()
-    HEAD = auto()
-    BODY = auto()
-
-
 _NOTHING, _HEAD, _BODY = Reading.NOTHING, Reading.HEAD, Reading.BODY  # looked up many times a request
 
 
-class Connection(Prompt, HttpToolsProtocol):
+class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
     """One connection. `listener` is given first, the rest by uvicorn."""
 
-    listener: Door
+    listener: Port
 
-    def __init__(self, listener: Door, **arguments: Any) -> None:
+    def __init__(self, listener: Port, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.listener, self.timeout_keep_alive = listener, KEEP_ALIVE
         self.reading = _NOTHING
@@ -81,14 +72,14 @@ class Connection(Prompt, HttpToolsProtocol):
         self._since = 0.0  # when the loop's timer of what is being read began to count
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._deaf = False  # nothing is parsed any more
-        self._ending = False  # our last word is out
+        self._discarding = False  # nothing is parsed any more
+        self._ending = False  # our last answer is sent
 
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._gentle: Any = _Gentle(self)
+        self._answers: Any = _ClosingLater(self)
         self.peer = transport.get_extra_info("peer")
         self.app = self.listener.app_for(self.peer)
         self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE, self.transport.close)
@@ -98,12 +89,12 @@ class Connection(Prompt, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        self._calm()
+        self._stop_timer()
         self.resume_writing()
         self.listener.lost()
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._discarding:
             self._throw_away(data)
             return
         if self.timeout_keep_alive_task is not None:
@@ -112,9 +103,9 @@ class Connection(Prompt, HttpToolsProtocol):
             self._feed(data)
         else:
             for start in range(0, len(data), _SLICE):
-                if not self._deaf and not self.transport.is_closing():
+                if not self._discarding and not self.transport.is_closing():
                     self._feed(data[start : start + _SLICE])
-        if self.reading is not _NOTHING and self._timer is None and not self._deaf:
+        if self.reading is not _NOTHING and self._timer is None and not self._discarding:
             self._watch(SLOWEST_HEAD if self.reading is _HEAD else BODY_GRACE)
 
     def pause_writing(self) -> None:
@@ -132,21 +123,22 @@ class Connection(Prompt, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["transport"] = self.transport  # for faults that cut it
         self.reading, self._octets = _HEAD, 0
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self.reading, self._octets = _BODY, 0
         if self._timer is not None:
-            self._calm()
+            self._stop_timer()
         if self.scope["method"] != "GET":
-            self.headers = []  # what a trailer says is nobody's
-            self.cycle.transport = self._gentle
+            self.headers = []  # fields of a trailer are ignored
+            self.cycle.transport = self._answers
 
     def on_message_complete(self) -> None:
         self.reading = _NOTHING
         if self._timer is not None:
-            self._calm()
+            self._stop_timer()
         super().on_message_complete()
 
     # What answers call
@@ -156,19 +148,19 @@ class Connection(Prompt, HttpToolsProtocol):
             super().on_response_complete()
 
     def shutdown(self) -> None:
-        if self._ending:  # it only waits for its client to hang up
+        if self._ending:  # it only waits for its client to close
             self.transport.abort()
         else:
             super().shutdown()
 
     def end(self) -> None:
-        """Our last word is out: hang up, gently if the client may still be talking."""
-        if self.reading is _NOTHING and not self._deaf:
+        """After the last answer: close; while the client may still be sending, only the writing side at first."""
+        if self.reading is _NOTHING and not self._discarding:
             self.transport.close()
             return
-        self._deaf = self._ending = True
+        self._discarding = self._ending = True
         self._octets = 0
-        self._calm()
+        self._stop_timer()
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -197,12 +189,6 @@ class Connection(Prompt, HttpToolsProtocol):
         if self.reading is not _NOTHING:
             self._count(len(data))
 
-    def _unreadable(self, error: httptools.HttpParserError, line: bytes) -> Refusal:
-        method = self.parser.get_method() if self.reading is _HEAD and self.url else b""
-        if method == b"CONNECT":
-            return Refusal(501, "not-supported", "the method CONNECT is not implemented")
-        return unreadable(error, line)
-
     def _count(self, octets: int) -> None:
         self._octets += octets
         if self.reading is _HEAD:
@@ -215,9 +201,9 @@ class Connection(Prompt, HttpToolsProtocol):
             self._refuse(too_large())
 
     def _refuse(self, error: RequestError, line: bytes = b"") -> None:
-        """Answer what is being read with `error`, then hang up."""
-        self._deaf = True
-        self._calm()
+        """Answer what is being read with `error`, then close the connection."""
+        self._discarding = True
+        self._stop_timer()
         if error.status != 408:
             self.listener.unreadable(self.client, error)
         if self.reading is not _BODY:
@@ -227,48 +213,6 @@ class Connection(Prompt, HttpToolsProtocol):
         else:
             self._break_off(error)
 
-    def _break_off(self, error: RequestError) -> None:
-        """The body of a request that an application has: it learns of the end when it reads on."""
-        cycle = self.cycle
-        cycle.scope[REFUSAL] = error
-        cycle.keep_alive, cycle.transport = False, self._gentle
-        cycle.message_event.set()
-
-    def _begin_refused(self, error: RequestError, line: bytes) -> None:
-        """A head that cannot be read makes a request all the same, one that nobody will see but who refuses it."""
-        method, path = _told(line)
-        if self.reading is _HEAD and self.url:
-            method, path = self.parser.get_method().decode("ascii"), _path_of(self.url)
-        headers = self.headers if self.reading is _HEAD else []
-        self.on_message_begin()
-        self.headers += headers
-        self.scope["method"], self.scope["path"], self.scope["raw_path"] = method, path, path.encode()
-        self.scope["query_string"] = b""
-        self.scope[REFUSAL] = error
-        former, self.cycle = self.cycle, self._refused_cycle()
-        if former is None or former.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.pipeline.appendleft((self.cycle, self.app))
-
-    def _refused_cycle(self) -> RequestResponseCycle:
-        cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
-        cycle.transport, cycle.more_body = self._gentle, False
-        cycle.message_event.set()
-        return cycle
-
     def _throw_away(self, data: bytes) -> None:
         self._octets += len(data)
         if self._octets > MOST_THROWN_AWAY:
@@ -276,31 +220,31 @@ class Connection(Prompt, HttpToolsProtocol):
 
     def _watch(self, seconds: float) -> None:
         self._since = self.loop.time()
-        self._timer = self.loop.call_later(seconds, self._ring)
+        self._timer = self.loop.call_later(seconds, self._timed_out)
 
-    def _ring(self) -> None:
+    def _timed_out(self) -> None:
         """What is being read takes its time: too long, or as its size allows."""
         self._timer = None
         if self.reading is _HEAD:
             self._refuse(Refusal(408, "timeout", f"no whole request line and headers within {SLOWEST_HEAD:g} s"))
             return
-        if self.flow.read_paused or getattr(self.cycle, "waiting_for_100_continue", False):  # it is we who do not read
+        if self.flow.read_paused or getattr(self.cycle, "waiting_for_100_continue", False):  # this side does not read
             self._watch(BODY_GRACE)
             return
         left = self._since + min(BODY_GRACE + self._octets / LEAST_RATE, SLOWEST_BODY) - self.loop.time()
         if left > 0:
-            self._timer = self.loop.call_later(left, self._ring)
+            self._timer = self.loop.call_later(left, self._timed_out)
         else:
             detail = f"the body came too slowly (expected {LEAST_RATE} octets a second, all within {SLOWEST_BODY:g} s)"
             self._refuse(Refusal(408, "timeout", detail))
 
-    def _calm(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-class _Gentle:
+class _ClosingLater:
     """A transport for answers: `close` lets what the client still sends come in."""
 
     def __init__(self, connection: Connection) -> None:
@@ -310,36 +254,3 @@ class _Gentle:
 
     def close(self) -> None:
         self._connection.end()
-
-
-_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,40})(?: (\S*))?")
-_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]*")
-
-
-def unreadable(error: httptools.HttpParserError, line: bytes) -> Refusal:
-    """The refusal for what the parser does not read. `line`: the beginning of it, as far as known."""
-    said = str(error)
-    if isinstance(error, httptools.HttpParserInvalidMethodError):
-        method, _ = _told(line)
-        if _METHOD.fullmatch(method.encode()) and "method encountered" in said:
-            return Refusal(501, "not-supported", f"the method {method} is not implemented")
-        return Refusal(400, "invalid", "this is no HTTP request (expected <METHOD> <path> HTTP/1.1)")
-    if "HTTP version" in said or "PRI" in said:
-        return Refusal(505, "not-supported", "this version of HTTP is not spoken here (expected HTTP/1.1)")
-    if isinstance(error, (httptools.HttpParserInvalidURLError, httptools.HttpParserCallbackError)):
-        return Refusal(400, "invalid", "the request target is not percent-encoded ASCII that begins with /")
-    return Refusal(400, "invalid", f"malformed request: {said}")
-
-
-def _told(line: bytes) -> tuple[str, str]:
-    """Method and path of a request line that may be none."""
-    match = _LINE.match(line)
-    if match is None:
-        return "?", "/"
-    method, target = match.groups()
-    return method.decode("ascii"), _path_of(target or b"/")
-
-
-def _path_of(target: bytes) -> str:
-    path = target.partition(b"?")[0].decode("ascii", "replace")
-    return path if path.startswith("/") and path.isprintable() else "/"

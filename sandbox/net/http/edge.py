@@ -1,4 +1,4 @@
-"""The edge of an actor's HTTP ports, as pure ASGI middleware: journal, faults, and who may come in.
+"""ASGI middleware around an actor's HTTP ports: the journal, the faults, and which client certificates are accepted.
 
 `Edge` goes outermost: one Exchange per request, good or bad, without query or body, and the World's faults.
 `RequirePeer` goes inside it on FHIR ports. An application may write on `scope["exchange"]` (a `Note`) what the
@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.faults.active import ActiveFaults, Hit
+from sandbox.faults.edge.active import RequestFaults
+from sandbox.faults.edge.effects import Cut, RequestEffect, Step, Wait
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, ServedFlows
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http.at_once import AtOnce, Ready
-from sandbox.net.http.refusals import Answer, Refusal, answer_to, phrase
+from sandbox.net.http.immediate import ImmediateAnswers, ReadyAnswer
+from sandbox.net.http.problems import phrase
+from sandbox.net.http.refusals import Answer, Refusal, answer_to
 from sandbox.net.http.rules import HttpRules
 from sandbox.net.tls import Peer
 
@@ -33,14 +35,14 @@ _FHIR = frozenset(flow for flow in Flow if flow.fhir)
 
 Names = Mapping[tuple[str, str], str]  # CN and OU of a certificate -> whose it is
 
-_active: WeakKeyDictionary[WorldView, ActiveFaults] = WeakKeyDictionary()
+_active: WeakKeyDictionary[WorldView, RequestFaults] = WeakKeyDictionary()
 
 
-def active_faults(context: Context) -> ActiveFaults:
+def active_faults(context: Context) -> RequestFaults:
     """The faults of this process: one set per WorldView, so that all edges of a role count together."""
     found = _active.get(context.world)
     if found is None:
-        found = _active[context.world] = ActiveFaults(context.chance("faults"))
+        found = _active[context.world] = RequestFaults(context.chance("faults"))
         context.world.watch(found.update)
     return found
 
@@ -59,11 +61,20 @@ class Note:
     peer: str = ""
 
 
-class Edge:
-    """Journals and disturbs what comes in. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`.
+def identify_as(actor: str, served: ServedFlows) -> Callable[[Scope], tuple[str, str]]:
+    """For the Edge of a port that belongs to one actor: (actor, flow) of a request, by the table of flows."""
 
-    `names`: as what the journal knows whom it expects, by CN and OU; others are called by their CN, who shows no
-    certificate by what the application notes, else by the address.
+    def identify(scope: Scope) -> tuple[str, str]:
+        return actor, served.at(scope["method"], scope["path"], scope["query_string"])
+
+    return identify
+
+
+class Edge:
+    """Journals requests and carries out faults. `identify(scope)` -> (actor, flow), e.g. `("editor:a", "INT_R01")`.
+
+    `names`: the names in the journal of the peers that are expected, by CN and OU. Others appear with their CN; peers
+    without a certificate with what the application notes, else with their address.
     """
 
     def __init__(
@@ -72,10 +83,10 @@ class Edge:
         context: Context,
         identify: Callable[[Scope], tuple[str, str]],
         *,
-        at_once: AtOnce | None = None,
+        immediate: ImmediateAnswers | None = None,
         names: Names | None = None,
     ) -> None:
-        self._app, self._identify, self._ready = HttpRules(app), identify, at_once
+        self._app, self._identify, self._ready = HttpRules(app), identify, immediate
         self._names: Names = names or {}
         self._journal, self._clock = context.journal, context.clock
         self._faults = active_faults(context)
@@ -89,10 +100,12 @@ class Edge:
         began = time.perf_counter()
         visit = _Visit(send)
         scope["exchange"] = note = Note()
-        hit = self._faults.strike(actor, flow)
+        applied = self._faults.apply(actor, flow)
         try:
-            if hit is None or not await self._struck(scope, flow, hit, visit):
+            if applied is None:
                 await self._app(scope, receive, visit.send)
+            else:
+                await self._disturbed(scope, receive, applied.effect, _EditedAnswer(visit.send, applied.effect, scope))
         except RequestError as error:
             if visit.status:
                 visit.crashed(error, note)
@@ -116,12 +129,12 @@ class Edge:
                     round((time.perf_counter() - began) * 1000, 3),
                     visit.size,
                     note.note,
-                    hit.faults if hit is not None else "",
+                    applied.faults if applied is not None else "",
                     note.ref,
                 )
             )
 
-    def at_once(self, scope: Scope) -> Ready | None:
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
         """What the application answers at once, journalled; nothing where the World has something to carry out."""
         actor, flow = self._identify(scope)
         if self._ready is None or self._faults.concern(actor):
@@ -155,18 +168,19 @@ class Edge:
         client = scope.get("client")
         return noted or (client[0] if client else "")
 
-    async def _struck(self, scope: Scope, flow: str, hit: Hit, visit: _Visit) -> bool:
-        """Wait as long as the faults want; True when they answered in the application's place."""
-        if hit.delay:
-            await asyncio.sleep(hit.delay)
-        if hit.status is None:
-            return False
-        await _rendered(_simulated(hit.status), scope, flow).send(visit.send)
-        return True
+    async def _disturbed(self, scope: Scope, receive: Receive, effect: RequestEffect, answer: _EditedAnswer) -> None:
+        """Wait as long as the faults want, then have the application answer, or answer in its place."""
+        if effect.delay:
+            await asyncio.sleep(effect.delay)
+        if effect.status is None:
+            await self._app(scope, receive, answer.send)
+        else:
+            await self.answer(scope, _simulated(effect.status)).send(answer.send)
+        await answer.ended()
 
 
 class _Visit:
-    """Watches the answer go out."""
+    """Notes status and size of the answer while it is sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -185,17 +199,49 @@ class _Visit:
         note.note = note.note or type(error).__name__
 
 
+class _EditedAnswer:
+    """The way of an answer whose messages a fault may replace; without an `edit` they pass as they are."""
+
+    def __init__(self, send: Send, effect: RequestEffect, scope: Scope) -> None:
+        self._send, self._edit, self._scope = send, effect.edit, scope
+        self._cut = False
+
+    async def send(self, message: Message) -> None:
+        if self._edit is None:
+            await self._send(message)
+        elif not self._cut:
+            await self._send_edited(self._edit(message))
+
+    async def _send_edited(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, Cut):
+                self._cut = True
+                self._scope["transport"].close()
+                return
+            else:
+                await self._send(step)
+
+    async def ended(self) -> None:
+        """Let the server learn that the connection was cut, before it looks whether the answer is whole."""
+        if self._cut:
+            await asyncio.sleep(0)
+
+
 class RequirePeer:
-    """Lets in whom `allowed(scope, peer)` accepts; else 403 with an OperationOutcome that says what was expected.
+    """Passes on requests whose peer `allowed(scope, peer)` accepts; answers others with 403 and an OperationOutcome.
 
     Without TLS (`--no-mtls`) everybody passes: there is no certificate to look at.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool], *, at_once: AtOnce | None = None) -> None:
-        self._app, self._allowed, self._ready = app, allowed, at_once
+    def __init__(
+        self, app: ASGIApp, allowed: Callable[[Scope, Peer], bool], *, immediate: ImmediateAnswers | None = None
+    ) -> None:
+        self._app, self._allowed, self._ready = app, allowed, immediate
 
-    def at_once(self, scope: Scope) -> Ready | None:
-        """What the application answers at once to whom it lets in."""
+    def immediate(self, scope: Scope) -> ReadyAnswer | None:
+        """The immediate answer of the application, None for peers that are not accepted."""
         return self._ready(scope) if self._ready is not None and self._lets_in(scope) else None
 
     def _lets_in(self, scope: Scope) -> bool:
@@ -216,11 +262,8 @@ class RequirePeer:
 def refusals(context: Context, actor: str, flow: str) -> Callable[[str, str], None]:
     """For `Listener(refused=...)`: journal the TLS handshakes that failed at an actor's port."""
 
-    def journal(why: str, address: str) -> None:
-        at = context.clock.now().timestamp()
-        context.journal.put(Exchange(at, actor, flow, "in", "TLS handshake", address, note=why))
-
-    return journal
+    journal = context.journal_of(actor)
+    return lambda why, address: journal.received(flow, "TLS handshake", address, note=why)
 
 
 def _stranger(peer: Peer | None) -> RequestError:

@@ -1,4 +1,4 @@
-"""What FHIR asks of HTTP, for every FHIR port: media types, OperationOutcome answers, bounded bodies, `Prefer`.
+"""What FHIR asks of HTTP, for every FHIR port: media types, OperationOutcome answers, `Prefer`.
 
 A handler is `async (Request) -> Response` and raises RequestError; `answering` makes an endpoint of it that always
 answers in FHIR, whatever happens. The guide writes `application/json+fhir`, the standard `application/fhir+json`:
@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -23,11 +23,10 @@ from sandbox.fhir.document import Check, NeedsModel, postpone
 from sandbox.fhir.outcome import operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError, StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.kernel.text.numbers import whole_number
-from sandbox.net.http.at_once import Ready
+from sandbox.net.http.body import JSON_TYPES
 from sandbox.net.http.conditions import conditions_of
+from sandbox.net.http.immediate import ReadyAnswer
 from sandbox.net.http.preferences import preferences
-from sandbox.net.http.rules import LARGEST_BODY
 
 log = logging.getLogger(__name__)
 _refused = Seldom(log)  # lines that the store refuses
@@ -35,10 +34,8 @@ _refused = Seldom(log)  # lines that the store refuses
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
 _CONTENT_TYPE = MEDIA_TYPE.encode()
 
-_JSON = frozenset({"application/fhir+json", "application/json+fhir", "application/json", "text/json"})
-_ACCEPTED = _JSON | {"*/*", "application/*"}
-_FORMATS = _JSON | {"json"}
-FORM = "application/x-www-form-urlencoded"
+_ACCEPTED = JSON_TYPES | {"*/*", "application/*"}
+_FORMATS = JSON_TYPES | {"json"}
 
 Handler = Callable[[Request], Awaitable[Response]]
 Parsed = TypeVar("Parsed", covariant=True)
@@ -108,10 +105,10 @@ def is_plain_get(scope: Scope) -> bool:
     return hosts == 1
 
 
-def ready_fhir(parts: Sequence[bytes]) -> Ready:
+def ready_fhir(parts: Sequence[bytes]) -> ReadyAnswer:
     """The answer 200 of this resource, which is there in pieces."""
     size = sum(map(len, parts))
-    return Ready(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
+    return ReadyAnswer(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
 
 
 def query_of(request: Request) -> str:
@@ -157,42 +154,6 @@ def _admits(part: str) -> bool:
     return _bare(part) in _ACCEPTED and not (quality and quality.strip("0.") == "")
 
 
-async def read_body(request: Request, most: int = LARGEST_BODY, *, form: bool = False) -> bytes:
-    """The whole body, at most `most` octets.
-
-    Raises RequestError: 413 when it is larger (told by Content-Length, or seen while reading), 415 when its
-    Content-Type is none of JSON's (with `form`: not `application/x-www-form-urlencoded`), 400 when the client
-    went away in the middle. A missing Content-Type is accepted.
-    """
-    kind = _bare(request.headers.get("content-type", ""))
-    if kind and kind not in ({FORM} if form else _JSON):
-        expected = FORM if form else "application/fhir+json or application/json"
-        detail = f"Content-Type '{kind}' is not understood (expected {expected})"
-        raise RequestError(415, Issue("not-supported", detail, "http.Content-Type"))
-    told = request.headers.get("content-length", "")
-    if (whole_number(told) or 0) > most:
-        raise _too_large(most)
-    return await _collect(request, most)
-
-
-async def _collect(request: Request, most: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most:
-                raise _too_large(most)
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise RequestError(400, Issue("invalid", "the body ended before its announced length")) from None
-    return b"".join(chunks)
-
-
-def _too_large(most: int) -> RequestError:
-    return RequestError(413, Issue("too-long", f"body over {most} octets"))
-
-
 async def parse_body(parse: Parser[Parsed], body: bytes) -> Parsed:
     """`parse(body)` for an event loop: in place for bodies of the guide, in a thread when the FHIR model must judge.
 
@@ -227,7 +188,7 @@ def not_found(detail: str) -> RequestError:
 
 
 def to_metadata(base: str) -> Response:
-    """307 from a FHIR base, which is no resource, to what says which resources it has."""
+    """307 from a FHIR base, which is no resource, to its CapabilityStatement."""
     return Response(status_code=307, headers={"Location": f"{base.rstrip('/')}/metadata"})
 
 

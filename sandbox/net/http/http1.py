@@ -17,7 +17,7 @@ import aiohappyeyeballs
 import httptools
 
 from sandbox.kernel.errors import PeerError, PeerTooLarge, PeerUnreachable, PeerUntrusted
-from sandbox.net.alarm import Alarm
+from sandbox.net.deadline import Deadline
 
 CONNECTIONS = 100  # to one origin; further calls wait
 KEEP_ALIVE = 60.0  # seconds; our listeners keep idle connections longer
@@ -28,7 +28,7 @@ _NOT_ENCODED = (b"", b"identity")
 
 
 class CallFailed(Exception):
-    """No answer. `kind`: the error of our tree that it is; `unheard`: the server may not have seen the request."""
+    """No answer. `kind`: the class of PeerError; `unheard`: the server may not have received the request."""
 
     def __init__(self, kind: type[PeerError], detail: str, *, unheard: bool = False) -> None:
         super().__init__(detail)
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
         self._lost: CallFailed | None = None
-        self._alarm = Alarm(self._late)
+        self._deadline = Deadline(self._late)
         self._heard, self._in_body, self._framed = False, False, False
         self.usable, self.idle_since = True, 0.0
         self.ended = asyncio.Event()
@@ -71,13 +71,13 @@ class Connection(asyncio.Protocol):
         self._answer = self._loop.create_future()
         self._largest, self._heard = largest, False
         self._begin()
-        self._alarm.set(deadline)
+        self._deadline.set(deadline)
         self._transport.write(request)
         try:
             return await self._answer
         finally:
             self._answer = None
-            self._alarm.off()
+            self._deadline.off()
 
     def drop(self) -> None:
         """Close at once."""
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Octets of an answer; others, nobody asked for."""
+        """Octets of an answer; those without a request end the connection."""
         if self._answer is None or self._answer.done():
             self.drop()
             return
@@ -111,17 +111,17 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end, whoever made it."""
+        """The connection ended, on either side."""
         self._lost = self._why(exc)
         self._fail(self._lost)
-        self._alarm.end()
+        self._deadline.end()
         del self._parser  # it refers to its connection
         self.ended.set()
 
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        """The answer begins; one after it, nobody asked for."""
+        """The answer begins; a second one, without a request, makes the connection unusable."""
         self.usable = self.usable and not self._in_body
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -248,7 +248,7 @@ class Pool:
         generation = self._generation
         try:
             answer = await connection.call(request, largest, deadline)
-        except BaseException:  # also when it is given up: an answer that still comes is nobody's
+        except BaseException:  # also when the call is cancelled: a later answer would belong to no request
             connection.drop()
             raise
         if connection.usable and generation == self._generation:
@@ -266,7 +266,7 @@ class Pool:
             _, connection = await loop.create_connection(
                 Connection, sock=sock, ssl=tls, server_hostname=host if tls is not None else None
             )
-        except BaseException:  # also when given up half-way: nobody else knows the socket
+        except BaseException:  # also when cancelled half-way: the socket is referred to nowhere else
             sock.close()
             raise
         return connection
@@ -286,7 +286,7 @@ class Pool:
             self._sweeping = loop.call_later(KEEP_ALIVE, self._sweep)
 
     def _sweep(self) -> None:
-        """End those that nobody needed for a while."""
+        """End the connections that were not used for a while."""
         loop = asyncio.get_running_loop()
         over = loop.time() - KEEP_ALIVE
         while self._idle and self._idle[0].idle_since <= over:
@@ -295,7 +295,7 @@ class Pool:
 
 
 async def addresses(host: str, port: int) -> list[Any]:
-    """Where a host may be reached, as `getaddrinfo` tells it. Raises CallFailed."""
+    """The addresses of a host, as `getaddrinfo` gives them. Raises CallFailed."""
     try:
         return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -303,14 +303,14 @@ async def addresses(host: str, port: int) -> list[Any]:
 
 
 def tls_refusal(error: ssl.SSLError) -> str:
-    """What TLS says of a handshake, or of a certificate."""
+    """Why TLS refused a handshake or a certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"server certificate refused: {error.verify_message}"
     return f"TLS handshake refused: {(error.reason or str(error)).replace('_', ' ').lower()}"
 
 
 def os_reason(error: OSError) -> str:
-    """What the system says of a connection."""
+    """Why the system refused or ended a connection."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, ConnectionResetError):

@@ -6,19 +6,17 @@ On a FHIR port an OperationOutcome, elsewhere a problem (RFC 9457) or, for brows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
 from starlette.types import Scope, Send
 
 from sandbox.fhir.outcome import operation_outcome
 from sandbox.kernel.errors import Issue, RequestError
+from sandbox.net.http.problems import PROBLEM_JSON, ListenerProblem, phrase, problem_body
 
 Headers = list[tuple[bytes, bytes]]
 
 _FHIR_JSON = b"application/fhir+json; charset=utf-8"
-_PROBLEM = b"application/problem+json"
 _HTML = b"text/html; charset=utf-8"
 
 # For people, by issue code first, then by status.
@@ -40,7 +38,7 @@ _PAGE = (
 
 
 class Refusal(RequestError):
-    """A request that HTTP refuses, whoever is asked. `headers`: what its answer carries (`Accept-Encoding`)."""
+    """A request that the rules of HTTP refuse, for any application. `headers`: of its answer (`Accept-Encoding`)."""
 
     def __init__(
         self, status: int, code: str, detail: str, where: str | None = None, headers: Mapping[str, str] | None = None
@@ -69,13 +67,13 @@ class Answer(NamedTuple):
 
 
 def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer:
-    """The answer to a refused request; `scope`, when there is one, tells whether a browser asks."""
+    """The answer to a refused request; `scope`, if known, shows whether a browser sent it."""
     if fhir:
         kind, body = _FHIR_JSON, operation_outcome(error)
     elif scope is not None and _is_browser(scope):
         kind, body = _HTML, _PAGE.format(status=error.status, text=_in_french(error)).encode()
     else:
-        kind, body = _PROBLEM, orjson.dumps(_problem(error))
+        kind, body = PROBLEM_JSON.encode(), problem_body(ListenerProblem, error.status, error.issues)
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
     if kind is _HTML:
         headers.append((b"content-security-policy", b"default-src 'none'"))
@@ -87,7 +85,7 @@ def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer
 
 
 def waits_for_leave(scope: Scope) -> bool:
-    """The client said `Expect: 100-continue`: nobody knows whether a body follows an answer that is final."""
+    """The client said `Expect: 100-continue`: after a final answer it may send its body or not."""
     return any(name == b"expect" for name, _ in scope.get("headers", ()))
 
 
@@ -98,19 +96,3 @@ def _is_browser(scope: Scope) -> bool:
 def _in_french(error: RequestError) -> str:
     known = _IN_FRENCH.get(error.issues[0].code) or _IN_FRENCH.get(error.status) or "requête refusée"
     return known[0].upper() + known[1:]
-
-
-def _problem(error: RequestError) -> dict[str, Any]:
-    errors = [{"where": issue.expression or "", "message": issue.detail} for issue in error.issues]
-    return {
-        "type": "about:blank",
-        "title": phrase(error.status) or f"{error.status}",
-        "status": error.status,
-        "detail": str(error),
-        "errors": errors,
-    }
-
-
-def phrase(status: int) -> str:
-    """The reason phrase of a status, "" where it has none."""
-    return HTTPStatus(status).phrase if status in [*HTTPStatus] else ""

@@ -1,4 +1,4 @@
-"""What HTTP says of every request, before and around whatever application it is for (RFC 9110, RFC 9112).
+"""The rules of HTTP for every request, whatever its application (RFC 9110, RFC 9112).
 
 What the listener could not read comes here too, as a scope that carries its `refusal`: so it is answered in the manner
 of the port, and journalled, like any other request.
@@ -72,7 +72,7 @@ class Answered:
 
 
 def _headless(send: Send) -> Send:
-    """`send` that ends the answer with its head: a stream has nothing more to say then."""
+    """`send` that ends the answer after its head: the body of a stream is not waited for."""
     over = False
 
     async def first_only(message: Message) -> None:
@@ -105,7 +105,7 @@ class _Body:
         raise refusal or too_large()
 
     def send(self, message: Message) -> Awaitable[None]:
-        """What the application says."""
+        """A message of the application's answer."""
         if not self._begun:
             self._begun = True
             if not self._asked and waits_for_leave(self._scope):

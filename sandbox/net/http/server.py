@@ -21,15 +21,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.seldom import Seldom
-from sandbox.net.crowd import Crowd
-from sandbox.net.descriptors import highest, most_connections
-from sandbox.net.http.at_once import AtOnce
+from sandbox.net.connection_limit import ConnectionLimit
+from sandbox.net.descriptors import FOR_PEOPLE, Capacity, highest
 from sandbox.net.http.connection import Connection
 from sandbox.net.http.edge import Edge
+from sandbox.net.http.immediate import ImmediateAnswers
 from sandbox.net.http.refusals import Refusal
 from sandbox.net.http.rules import REFUSAL, Answered, check_head
 from sandbox.net.revocation import Contexts, always
-from sandbox.net.tls import Peer, TlsServer
+from sandbox.net.tls import Peer, TlsPort, TlsServer
 from sandbox.tasks import keep
 
 BACKLOG = 2048
@@ -43,10 +43,12 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One port. `tls`: a context, or what is asked for that of each handshake; None speaks plain http. `refused` is
-    told why each failed TLS handshake failed, and from where it came. `at_once` is asked first. `console`: whether
-    people use it; a port for other software leaves them some descriptors when those run short. `of_one`: how many
-    connections one client certificate may have (None: three quarters of all); those beyond are answered 503."""
+    """One port.
+
+    `tls`: a context, or what gives that of each handshake; None speaks plain http. `refused` is called with the reason
+    of each failed TLS handshake and the address it came from. `immediate` is asked for an answer before the
+    application is called.
+    """
 
     def __init__(
         self,
@@ -55,19 +57,18 @@ class Listener:
         *,
         tls: ssl.SSLContext | Contexts | None = None,
         refused: Callable[[str, str], None] | None = None,
-        at_once: AtOnce | None = None,
-        console: bool = True,
-        of_one: int | None = None,
+        immediate: ImmediateAnswers | None = None,
+        capacity: Capacity = FOR_PEOPLE,
     ) -> None:
         self._app = app if isinstance(app, Edge) else Answered(app)
-        self._socket, self._refused, self._console = sock, refused, console
-        most = most_connections(console=console)
-        self._crowd = Crowd(of_one or most - most // 4, self._crowded_answer(), refused)
-        self.at_once, self.opening = at_once, _OPENING
+        self._socket, self._capacity = sock, capacity
+        self.immediate, self.opening = immediate, _OPENING
         self._tls = always(tls) if isinstance(tls, ssl.SSLContext) else tls
+        limit = ConnectionLimit(capacity.of_one_certificate, self._too_many_answer(), refused)
+        self._tls_port = TlsPort(refused=refused, plain=self._plain_answer(), limit=limit)
+        self._secured = self._tls_port.connections
         self._server = uvicorn.Server(_config(app))
         self._state = self._server.server_state
-        self._secured: set[TlsServer] = set()
         self._lost = asyncio.Event()
         self._ticker: asyncio.Task[None] | None = None
         self._acceptor: asyncio.Task[None] | None = None
@@ -81,7 +82,7 @@ class Listener:
         self._socket.setblocking(False)
         self._socket.listen(BACKLOG)
         self._ticker = keep(self._tick, "listener clock")
-        self._acceptor = keep(self._accept, "listener door")
+        self._acceptor = keep(self._accept, "listener connections")
 
     async def stop(self, grace: float = 3.0) -> None:
         """Take no new connections, let running requests end for at most `grace` seconds, then cut the rest."""
@@ -107,9 +108,10 @@ class Listener:
             secured.abort()
 
     async def _accept(self) -> None:
-        """Take connections as they come; where descriptors run short, who waits longest goes for who comes."""
+        """Accept connections; when descriptors run short, end the one that waits longest for its client."""
         loop, make = asyncio.get_running_loop(), self._factory()
-        limit, most = highest(console=self._console), most_connections(console=self._console)
+        console, most = self._capacity.console, self._capacity.connections
+        limit = highest(console=console)
         while True:
             try:
                 sock = await _accepted(self._socket)
@@ -191,28 +193,21 @@ class Listener:
         inner = partial(Connection, self, config=self._server.config, server_state=self._state, app_state={})
         if self._tls is None:
             return inner
-        contexts, plain = self._tls, self._plain_answer()
+        contexts, port = self._tls, self._tls_port
 
         def secure() -> asyncio.Protocol:
-            return TlsServer(
-                contexts(),
-                inner,
-                connections=self._secured,
-                refused=self._refused,
-                plain=plain,
-                crowd=self._crowd,
-            )
+            return TlsServer(contexts(), inner, port)
 
         return secure
 
     def _plain_answer(self) -> bytes:
-        """What is said to who speaks plain HTTP to a port of TLS, in the manner of the port."""
+        """The answer to plain HTTP at a port of TLS, in the media type of the port."""
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
         refusal = Refusal(400, "invalid", "this port speaks TLS (expected https)")
         return self._app.answer(scope, refusal).octets()
 
-    def _crowded_answer(self) -> bytes:
-        """What is said to a connection too many of one certificate."""
+    def _too_many_answer(self) -> bytes:
+        """The answer on a connection too many of one certificate."""
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
         refusal = Refusal(503, "throttled", "too many open connections with this client certificate: close some")
         return self._app.answer(scope, refusal).octets()

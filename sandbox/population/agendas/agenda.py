@@ -1,12 +1,13 @@
 """What an agenda offers on a day: a pure function of (seed, schedule id, local date, template, region).
 
-Each opening range of a day is cut into slots of equal length, measured in real time: on the nights when the clocks
-change the day has an hour less or more, no slot overlaps another and each carries the offset that is in force. What the
-template says of public holidays and leave decides on which days there is nothing.
-Each slot draws two octets of the digest of its schedule and week (`lanes.py`): whether it is kept for the
-practitioner's own patients (then it is nowhere in here), whether and how long before its start somebody takes it, and
-of which kind it is. How long before lies between 5 minutes and 14 days, half of it under a day and a half, so
-occupation grows as the day nears.
+Each opening range of a day is cut into slots of equal length, measured in real time. On the nights when the clocks
+change the day has an hour less or more; no slot overlaps another, and each carries the offset that is in force. On
+public holidays and during leave there are no slots, as far as the template says so.
+
+Each slot draws two octets of the digest of its schedule and week (`slot_mask.py`). They decide whether it is kept for
+the practitioner's own patients (then it is left out here), whether and how long before its start somebody takes it,
+and of which kind it is. The lead time lies between 5 minutes and 14 days, half of the time under a day and a half, so
+occupation grows as the day comes nearer.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import AgendaTemplate, Palette, Slot, SlotKind, Territory
 from sandbox.population.agendas.calendar import Region, is_late, is_public_holiday, region_of
 from sandbox.population.agendas.leave import absent, pattern_of
-from sandbox.population.agendas.slot_mask import SlotMask, Timetable, leads
+from sandbox.population.agendas.slot_mask import SlotMask, Timetable, lead_times
 
 
-class Planned(NamedTuple):
-    """One slot that the agenda offers: epoch seconds of start and end, of the instant at which somebody takes it."""
+class PlannedSlot(NamedTuple):
+    """One slot that the agenda offers. `start`, `end` and `taken` (when somebody takes it) are in epoch seconds."""
 
     start: int
     end: int
@@ -37,8 +38,8 @@ class Planned(NamedTuple):
     kind: SlotKind
 
     @classmethod
-    def of(cls, slot: Slot) -> Planned:
-        """A slot as planned; `taken` unknown."""
+    def of(cls, slot: Slot) -> PlannedSlot:
+        """The planned slot of a domain value; `taken` is unknown."""
         kind = SlotKind(slot.visibilities, slot.types, slot.reason, slot.walkin, slot.cpts)
         return cls(int(slot.start.timestamp()), int(slot.end.timestamp()), None, kind)
 
@@ -54,10 +55,10 @@ def territory_zone(territories: Mapping[str, Territory], code: str) -> ZoneInfo:
     return PARIS if territory is None else zone_of(territory.department)
 
 
-class Columns(NamedTuple):
+class DayPlan(NamedTuple):
     """The slots that a schedule offers on a day, by time. Instants in epoch seconds, `length` in seconds.
 
-    `gone`: the first instant at which a slot is not offered any more: it is taken (always before its start), or it
+    `gone`: the first instant at which a slot is not offered any more, because it is taken (always before its start) or
     has just started. `codes`: its kind, as an index of `palette.kinds`.
     """
 
@@ -67,21 +68,21 @@ class Columns(NamedTuple):
     codes: Sequence[int]
     palette: Palette
 
-    def slots(self) -> Iterator[Planned]:
-        """The same one by one."""
+    def slots(self) -> Iterator[PlannedSlot]:
+        """The slots one by one."""
         kinds = self.palette.kinds
         for start, gone, code in zip(self.starts, self.gone, self.codes, strict=True):
-            yield Planned(start, start + self.length, None if gone > start else int(gone), kinds[code])
+            yield PlannedSlot(start, start + self.length, None if gone > start else int(gone), kinds[code])
 
 
 class SlotPattern:
-    """A week in a region, shared by all the schedules that follow it: its pace, and the kinds that its slots may have.
+    """The week of a template in a region, shared by all schedules that follow it: its timetable and its slots' kinds.
 
-    `leave`: weeks a year in which who holds such a schedule is away.
+    `groups`: how many groups of CPTS see its slots in turn; `leave`: weeks a year in which the holder is away.
     """
 
     def __init__(self, template: AgendaTemplate, region: Region) -> None:
-        self.zone, self.pace = region.zone, _pace(replace(template, **_OF_KINDS), region)
+        self.zone, self.timetable = region.zone, _timetable(replace(template, **_WITHOUT_KINDS), region)
         self.groups, self.leave = len(template.cpts), template.leave
         kinds = tuple(_kinds(template))
         self.palette = Palette(tuple(dict.fromkeys(kinds)))
@@ -89,69 +90,73 @@ class SlotPattern:
         self._codes = tuple(places[kind] for kind in kinds)  # by octet, group by group
         self._table = bytes(self._codes) if self.groups < 2 else b""
 
-    def codes(self, lanes: SlotMask, drawn: bytes) -> Sequence[int]:
-        """The kind of each candidate, as an index of the palette; the groups of CPTS take turns."""
+    def codes(self, mask: SlotMask, drawn: bytes) -> Sequence[int]:
+        """The kind of each candidate, as an index of the palette; groups of CPTS see the slots in turn."""
         if self.groups < 2:
             return drawn[::2].translate(self._table)
-        codes, turns = self._codes, lanes.turns(self.groups)
+        codes, turns = self._codes, mask.turns(self.groups)
         return [codes[256 * turn + octet] for turn, octet in zip(turns, drawn[::2], strict=True)]
 
-    def plan(self, seed: int, schedule_id: str, day: int) -> Columns:
+    def plan(self, seed: int, schedule_id: str, day: int) -> DayPlan:
         """What a schedule offers on a day (proleptic ordinal): nothing while its holder is on leave."""
-        lanes = self.pace.day(day)
-        drawn = lanes.drawn(seed, schedule_id.encode())
-        gone = [lanes.gone(lane, drawn) for lane in range(len(lanes.starts))]
+        mask = self.timetable.day(day)
+        drawn = mask.draw(seed, schedule_id.encode())
+        gone = [mask.gone(lane, drawn) for lane in range(len(mask.starts))]
         away = pattern_of(seed, schedule_id) in absent(self.leave, day)
         offered = [instant > -math.inf and not away for instant in gone]
-        starts, codes = compress(lanes.starts, offered), compress(self.codes(lanes, drawn), offered)
-        return Columns(tuple(starts), lanes.length, tuple(compress(gone, offered)), tuple(codes), self.palette)
+        starts, codes = compress(mask.starts, offered), compress(self.codes(mask, drawn), offered)
+        return DayPlan(tuple(starts), mask.length, tuple(compress(gone, offered)), tuple(codes), self.palette)
 
 
-_OF_KINDS: dict[str, Any] = {"visibilities": (), "types": (), "reasons": (), "walkin": 0.0, "cpts": (), "leave": 0}
+_WITHOUT_KINDS: dict[str, Any] = {"visibilities": (), "types": (), "reasons": (), "walkin": 0.0, "cpts": (), "leave": 0}
 
 
 @lru_cache(maxsize=256)
-def _pace(template: AgendaTemplate, region: Region) -> Timetable:
-    """The pace of a week, whatever its kinds."""
+def _timetable(template: AgendaTemplate, region: Region) -> Timetable:
+    """The timetable of a week; it does not depend on the kinds of its slots."""
 
-    def grid(day: int) -> tuple[int, ...]:
+    def starts_of(day: int) -> tuple[int, ...]:
         return tuple(_candidates(date.fromordinal(day), template, region))
 
-    return Timetable(grid, region.zone, template.slot_minutes * 60, leads(template.own_patients, template.occupation))
+    lead = lead_times(template.own_patients, template.occupation)
+    return Timetable(starts_of, region.zone, template.slot_minutes * 60, lead)
 
 
 @lru_cache(maxsize=1024)
-def _rhythm(template: AgendaTemplate, region: Region) -> SlotPattern:
+def _slot_pattern(template: AgendaTemplate, region: Region) -> SlotPattern:
     return SlotPattern(template, region)
 
 
-_RHYTHMS_KEPT = 4096
-_rhythms: dict[tuple[int, int], tuple[AgendaTemplate, Region, SlotPattern]] = {}
+_PATTERNS_KEPT = 4096
+_patterns: dict[tuple[int, int], tuple[AgendaTemplate, Region, SlotPattern]] = {}
 
 
-def rhythm(template: AgendaTemplate, region: Region) -> SlotPattern:
-    """The rhythm of a week in a region; the zone of the schools does not part weeks that do not mind it.
+def slot_pattern(template: AgendaTemplate, region: Region) -> SlotPattern:
+    """The pattern of a week in a region. Regions that differ in school holidays only share those patterns that do not
+    depend on them.
 
-    Found by identity first: to hash a week takes longer than all the rest.
+    It is found by identity first, because computing the hash of a template takes longer than all the rest.
     """
-    found = _rhythms.get((id(template), id(region)))  # both are held there, so nothing else can have their ids
+    found = _patterns.get((id(template), id(region)))  # the cache holds both, so no other object can have their ids
     if found is None:
-        minds = any(each.without_school for each in template.ranges)
-        made = _rhythm(template, region if minds else Region(region.zone, region.more))
-        make_room(_rhythms, _RHYTHMS_KEPT)
-        found = _rhythms[id(template), id(region)] = (template, region, made)
+        by_school = any(each.without_school for each in template.ranges)
+        made = _slot_pattern(template, region if by_school else Region(region.zone, region.more))
+        make_room(_patterns, _PATTERNS_KEPT)
+        found = _patterns[id(template), id(region)] = (template, region, made)
     return found[2]
 
 
-def day_plan(seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region) -> tuple[Planned, ...]:
+def day_plan(
+    seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region
+) -> tuple[PlannedSlot, ...]:
     """The slots that a schedule offers on a local date, by time; own-patients slots left out."""
-    return tuple(rhythm(template, region).plan(seed, schedule_id, day.toordinal()).slots())
+    return tuple(slot_pattern(template, region).plan(seed, schedule_id, day.toordinal()).slots())
 
 
 def day_slots(
     seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region
 ) -> tuple[tuple[Slot, datetime | None], ...]:
-    """The same as slots with aware local times, each with the instant at which it is taken (None: never)."""
+    """The same as domain values with aware local times, each with the instant at which it is taken (None: never)."""
     return tuple(
         (as_slot(schedule_id, planned, region.zone), _local(planned.taken, region.zone))
         for planned in day_plan(seed, schedule_id, day, template, region)
@@ -162,7 +167,7 @@ def _local(instant: int | None, zone: ZoneInfo) -> datetime | None:
     return None if instant is None else datetime.fromtimestamp(instant, zone)
 
 
-def as_slot(schedule_id: str, planned: Planned, zone: ZoneInfo) -> Slot:
+def as_slot(schedule_id: str, planned: PlannedSlot, zone: ZoneInfo) -> Slot:
     """The domain value of a planned slot."""
     start, end = (datetime.fromtimestamp(instant, zone) for instant in (planned.start, planned.end))
     return Slot(schedule_id, start, end, *planned.kind)
@@ -190,7 +195,8 @@ def split_slot_id(text: str) -> tuple[str, int] | None:
 
 
 def _candidates(day: date, template: AgendaTemplate, region: Region) -> Iterator[int]:
-    """Starts, by time; where two ranges meet in an hour that the clocks skip, the later one waits for the earlier."""
+    """When slots start, in order. Where two ranges meet in an hour that the clocks skip, the later range begins once
+    the earlier one has ended."""
     step, free = template.slot_minutes * 60, 0
     pause = tuple(_epoch(day, at, region.zone) for at in template.lunch or (time(0), time(0)))
     for opens, closes in _opened(day, template, region):
@@ -221,9 +227,9 @@ def _epoch(day: date, at: time, zone: ZoneInfo) -> int:
 
 
 def _kinds(template: AgendaTemplate) -> Iterator[SlotKind]:
-    """256 kinds per group of CPTS: each feature has its share, spread over all values of the others.
+    """256 kinds per group of CPTS, one per drawn octet. Each feature has its share of them, whatever the others.
 
-    Multiplied by an odd number, the octets are all octets in another order: one octet draws every feature.
+    Multiplied by an odd number modulo 256, the octets are permuted: so one octet draws every feature.
     """
     kinds = template.types
     choices = (kinds, *((one,) for one in kinds)) if len(kinds) > 1 else (kinds,)

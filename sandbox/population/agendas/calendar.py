@@ -1,13 +1,13 @@
 """The French calendar: public holidays and days without school, by where one lives. Pure.
 
-Public holidays are those of the Code du travail (L3133-1), with the two more of Alsace-Moselle (L3134-13) and the days
-that commemorate the abolition of slavery overseas (L3422-2); the collectivities of the Pacific have their own.
+Public holidays are those of the Code du travail (L3133-1), the two additional ones of Alsace-Moselle (L3134-13) and the
+days that commemorate the abolition of slavery overseas (L3422-2); the collectivities of the Pacific have their own.
 
 School holidays follow the rule that the decrees have kept since the school year 2022: two weeks from a Saturday at
-Toussaint and Noël, two weeks in winter and two in spring that begin a week apart in the zones A, B and C, of which
-another is the first each year, and summer. It gives the published dates of 2022-2023 to 2026-2027, up to a day that
-some of them add, and stays plausible beyond them. Corsica keeps what the zones have in common; the rectors overseas
-decide for themselves, which is not known here: there only Saturdays, Sundays and public holidays are without school.
+Toussaint and Noël, summer, and two weeks in winter and two in spring. These begin a week apart in the zones A, B and C;
+each year another zone is the first. The rule gives the published dates of 2022-2023 to 2026-2027, except for a day that
+some of them add, and plausible ones after that. Corsica has the holidays that the zones have in common. Overseas the
+rectors decide, and their dates are not known here: only Saturdays, Sundays and public holidays are without school.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _OVERSEAS = {
     "986": "Pacific/Wallis", "987": "Pacific/Tahiti", "988": "Pacific/Noumea",
 }  # fmt: skip
 
-# Month and day of what everybody has, days after Easter of what everybody has, and the same of what some have more.
+# Public holidays: month and day, or days after Easter, of those of the whole country; then the additional ones of some
+# départements, by code.
 _FIXED = ((1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25))
 _MOVING = (1, 39, 50)  # Mondays of Easter and Pentecost, Ascension
 _GOOD_FRIDAY = -2
@@ -46,13 +47,14 @@ _ACADEMIES = {
     "Corse": "2A 2B",
 }
 _SCHOOL = {code: zone for zone, codes in _ACADEMIES.items() for code in codes.split()}
-_ORDER = ("BCA", "ABC", "CAB")  # who begins the holidays of winter and spring, in the years 0, 1 and 2 modulo 3
+# The order in which the zones begin the holidays of winter and spring, in the years 0, 1 and 2 modulo 3.
+_ORDER = ("BCA", "ABC", "CAB")
 _FORTNIGHT = timedelta(days=15)  # from a Saturday to the Sunday two weeks later
 
 
 class Region(NamedTuple):
-    """Where days are alike. `zone`: time zone; `more`: whose further public holidays ("": none); `school`: A, B, C,
-    Corse, or "" where the holidays of the schools are not known."""
+    """Where the calendar is the same. `zone`: time zone; `more`: key of the additional public holidays ("": none);
+    `school`: A, B, C, Corse, or "" where the school holidays are not known."""
 
     zone: ZoneInfo
     more: str = ""
@@ -95,7 +97,7 @@ def public_holidays(year: int, more: str = "") -> frozenset[date]:
 
 
 def is_public_holiday(day: date, region: Region) -> bool:
-    """True on a day when offices are closed, whatever day of the week it is."""
+    """True on a public holiday, also when it is a Saturday or Sunday."""
     return day in public_holidays(day.year, region.more)
 
 
@@ -107,13 +109,13 @@ def is_without_school(day: date, region: Region) -> bool:
 
 
 def is_late(day: date, region: Region) -> bool:
-    """True when the evening is that of a day without school, or the eve of one: children may stay up."""
+    """True when there is no school on the day or on the next one, so that children may stay up in the evening."""
     return is_without_school(day, region) or is_without_school(day + timedelta(days=1), region)
 
 
 @lru_cache(maxsize=256)
 def _school_holidays(year: int, school: str) -> tuple[tuple[date, date], ...]:
-    """First and last days of the holidays that touch a year."""
+    """First and last days of the school holidays that lie at least partly in a year."""
     if not school:
         return ()
     begins = [_saturday(year, 10, 17), _saturday(year - 1, 12, 17), _saturday(year, 12, 17)]

@@ -1,8 +1,8 @@
 """Paid leave: the weeks of a year in which a practitioner is away. Pure, derived from the seed, never stored.
 
 Everybody follows one of 64 patterns: two weeks in summer first, then one at the end of the year, one in spring, one in
-winter and one in autumn. A practitioner is away from all his places at once: whose a schedule is says its id, up to its
-last hyphen.
+winter and one in autumn. A practitioner is away from all his places at once: the id of a schedule, up to its last
+hyphen, says who holds it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def pattern_of(seed: int, schedule_id: str) -> int:
 
 @lru_cache(maxsize=4096)
 def absent(weeks: int, day: int) -> frozenset[int]:
-    """The patterns that are away on a day (proleptic ordinal), of people who have so many weeks of leave a year."""
+    """The patterns that are away on a day (proleptic ordinal), for people with `weeks` weeks of leave a year."""
     week = date.fromordinal(day).isocalendar().week
     return frozenset(pattern for pattern in range(PATTERNS) if week in _weeks(pattern)[:weeks])
 
 
 def _weeks(pattern: int) -> tuple[int, ...]:
-    """ISO weeks, those that are taken first at the front."""
+    """ISO weeks of leave: who has fewer weeks takes the first ones of the list."""
     summer = 28 + pattern % 6
     return summer, summer + 1, 51 + pattern // 2 % 2, 15 + pattern % 4, 7 + pattern // 4 % 4, 43 + pattern // 8 % 2

@@ -1,13 +1,16 @@
-"""The candidates of a week side by side: drawn by one digest, asked by whole columns whether they are free. Pure.
+"""Which slots of a week are free: all candidates of a schedule are compared with one subtraction. Pure.
 
-Two octets are drawn per candidate, the lower one its kind. Of the two together, 8 bits say its fate: kept for the
-practitioner's own patients, or so long before its start it is taken, or never. The fates are ordered: the higher, the
-longer a candidate is offered. So whether it is free at an instant is whether what was drawn reaches a threshold, which
-is the same for all schedules of a pace; and each lane of two octets having one bit to spare, one subtraction of two big
-integers compares a whole week.
+A candidate is a slot that a week may offer. For each one, two octets are drawn from a digest of the schedule and the
+week. The lower octet says of which kind the slot is. Eight bits of the pair, its outcome, say whether the slot is kept
+for the practitioner's own patients, how long before its start somebody takes it, or that nobody takes it. Outcomes are
+in ascending order of how long the slot stays free. A slot is therefore free at an instant when its draw reaches a
+threshold, and the threshold is the same for all schedules of a timetable.
 
-Thresholds are worked out for the ends of a minute (`Tick`). What is free at its end was free throughout; only where a
-slot goes in that very minute are instants compared.
+The draws of a week are one big integer with a lane of 16 bits per candidate. Only the lower 15 bits of a draw count, so
+the top bit of each lane can receive the result of the comparison: one subtraction compares a whole week.
+
+Thresholds are computed for the beginning and the end of a minute (`Minute`). What is free at the end was free during
+the whole minute. Instants are compared only where a slot stops being free within that minute.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import hashlib
 import math
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import NamedTuple
@@ -25,55 +28,58 @@ from zoneinfo import ZoneInfo
 from sandbox.kernel.bounded import make_room
 from sandbox.population.agendas.leave import absent
 
-FATES = 256
-TICK = 60  # seconds
-_SHORTEST, _DOUBLINGS = 300, 12  # seconds of the shortest lead; the longest is 2^12 times that: 14 days
-_JUST_AFTER = 2**-20  # seconds, under any `now`'s microsecond: at its very start a slot still is offered
-_WEEKS_KEPT, _LANES_KEPT = 16, 64  # held per pace
+OUTCOMES = 256
+MINUTE_S = 60
+_SHORTEST, _DOUBLINGS = 300, 12  # seconds of the shortest lead time; the longest is 2^12 times that: 14 days
+_JUST_AFTER = 2**-20  # seconds, less than a microsecond: at its very start a slot still is offered
+_WEEKS_KEPT, _MASKS_KEPT = 16, 64  # held per timetable
 
-Parts = tuple[tuple[int, int, int], ...]  # week (Mondays since the year 1), its first candidate, that after its last
-
-
-def leads(own: float, occupation: float) -> tuple[float, ...]:
-    """By fate: how long before its start a slot is gone, in seconds, ever less. `own` and `occupation` are shares."""
-    kept = int(own * FATES)
-    taken = int(occupation * (FATES - kept))
-    drawn = (_lead(1 - each / taken) for each in range(1, taken + 1))
-    return (*[math.inf] * kept, *drawn, *[-_JUST_AFTER] * (FATES - kept - taken))
+Parts = tuple[tuple[int, int, int], ...]  # week (Mondays since the year 1), its first candidate, the one after its last
 
 
-def _lead(share: float) -> int:
-    """How long before its start a slot is taken, in seconds; `share` in [0, 1[."""
+def lead_times(own: float, occupation: float) -> tuple[float, ...]:
+    """By outcome, in descending order: how many seconds before its start a slot stops being free.
+
+    `own`: share of slots kept for the practitioner's own patients; `occupation`: share of the others that are taken.
+    """
+    kept = int(own * OUTCOMES)
+    taken = int(occupation * (OUTCOMES - kept))
+    drawn = (_lead_time(1 - each / taken) for each in range(1, taken + 1))
+    return (*[math.inf] * kept, *drawn, *[-_JUST_AFTER] * (OUTCOMES - kept - taken))
+
+
+def _lead_time(share: float) -> int:
+    """How many seconds before its start a slot is taken; `share` in [0, 1[."""
     return int(_SHORTEST * 2 ** (_DOUBLINGS * math.sqrt(share)))
 
 
 Free = tuple[int, float, float]  # flags: the top bit of each lane that is free, at any instant in [since, until[
 
 
-class Tick(NamedTuple):
-    """A minute, and what must have been drawn in each lane to be free at its beginning and at its end."""
+class Minute(NamedTuple):
+    """A minute (epoch seconds), and what must have been drawn in each lane to be free at its beginning and its end."""
 
     since: int
     until: int
-    early: int
-    late: int
+    at_beginning: int
+    at_end: int
 
 
 class SlotMask:
-    """Candidates of a pace that follow each other. `starts`: epoch seconds, by time; `length`: seconds."""
+    """Consecutive candidates of a timetable. `starts`: epoch seconds, in order; `length`: of each slot, in seconds."""
 
-    __slots__ = ("_away", "_leads", "_parts", "_rising", "_tick", "_tops", "length", "size", "starts")
+    __slots__ = ("_away", "_lead_times", "_minute", "_parts", "_rising", "_top_bits", "length", "size", "starts")
 
-    def __init__(self, starts: tuple[int, ...], length: int, parts: Parts, leads: tuple[float, ...]) -> None:
+    def __init__(self, starts: tuple[int, ...], length: int, parts: Parts, lead_times: tuple[float, ...]) -> None:
         self.starts, self.length = starts, length
         self.size = 2 * len(starts)
-        self._parts, self._leads, self._rising = parts, leads, leads[::-1]
-        self._tops = int.from_bytes(b"\0\x80" * len(starts), "little")
-        self._tick = Tick(0, 0, 0, 0)
+        self._parts, self._lead_times, self._rising = parts, lead_times, lead_times[::-1]
+        self._top_bits = int.from_bytes(b"\0\x80" * len(starts), "little")
+        self._minute = Minute(0, 0, 0, 0)
         self._away: dict[int, dict[int, int]] = {}
 
-    def drawn(self, seed: int, schedule: bytes) -> bytes:
-        """The two octets of each lane, for one schedule."""
+    def draw(self, seed: int, schedule: bytes) -> bytes:
+        """The two octets of each candidate, for one schedule."""
         if len(self._parts) == 1:
             ((week, first, end),) = self._parts
             return hashlib.shake_128(b"%d/%b/%d" % (seed, schedule, week)).digest(2 * end)[2 * first :]
@@ -84,23 +90,23 @@ class SlotMask:
         return b"".join(digests)
 
     def free(self, drawn: bytes, now: float) -> Free:
-        """What is free at `now` (epoch seconds) of what was drawn."""
-        tick = self._tick
-        if not tick[0] <= now < tick[1]:
-            tick = self._tick = self._ticked(now)
-        since, until, low, high = tick
-        tops = self._tops
-        lanes = int.from_bytes(drawn, "little") | tops
-        late = lanes - high & tops
-        if late == lanes - low & tops:
-            return late, since, until
-        return self._within(tick, drawn, late, now)
+        """Which candidates with these draws are free at `now` (epoch seconds)."""
+        minute = self._minute
+        if not minute[0] <= now < minute[1]:
+            minute = self._minute = self._minute_of(now)
+        since, until, low, high = minute
+        top_bits = self._top_bits
+        lanes = int.from_bytes(drawn, "little") | top_bits
+        at_end = lanes - high & top_bits
+        if at_end == lanes - low & top_bits:
+            return at_end, since, until
+        return self._free_within(minute, drawn, at_end, now)
 
-    def _within(self, tick: Tick, drawn: bytes, late: int, now: float) -> Free:
-        """The same in a minute in which slots go: each to its instant."""
-        flags, since, until = late, float(tick.since), float(tick.until)
-        early = (int.from_bytes(drawn, "little") | self._tops) - tick.early & self._tops
-        for lane in self.flagged(early ^ late):
+    def _free_within(self, minute: Minute, drawn: bytes, at_end: int, now: float) -> Free:
+        """The same in a minute in which some slots stop being free, each at its own instant."""
+        flags, since, until = at_end, float(minute.since), float(minute.until)
+        at_beginning = (int.from_bytes(drawn, "little") | self._top_bits) - minute.at_beginning & self._top_bits
+        for lane in self.flagged(at_beginning ^ at_end):
             gone = self.gone(lane, drawn)
             if gone <= now:
                 since = max(since, gone)
@@ -111,8 +117,8 @@ class SlotMask:
 
     def gone(self, lane: int, drawn: bytes) -> float:
         """The instant from which a candidate is not offered any more; -inf: it never was."""
-        fate = (drawn[2 * lane + 1] << 8 | drawn[2 * lane]) >> 7 & 255
-        return self.starts[lane] - self._leads[fate]
+        outcome = (drawn[2 * lane + 1] << 8 | drawn[2 * lane]) >> 7 & 255
+        return self.starts[lane] - self._lead_times[outcome]
 
     def flagged(self, flags: int) -> Iterator[int]:
         """The lanes whose flag is set, in order."""
@@ -122,57 +128,62 @@ class SlotMask:
         """One octet per lane, 0 where the flag is not set."""
         return flags.to_bytes(self.size, "little")[1::2]
 
+    @staticmethod
+    def flags_at(lanes: Iterable[int]) -> int:
+        """The flags of these lanes."""
+        return sum(0x8000 << 16 * lane for lane in lanes)
+
     def flags_of(self, starts: Collection[int]) -> int:
-        """The flags of the lanes that begin at one of these instants."""
-        return sum(0x8000 << 16 * lane for lane, start in enumerate(self.starts) if start in starts)
+        """The flags of the candidates that start at one of these instants."""
+        return self.flags_at(lane for lane, start in enumerate(self.starts) if start in starts)
 
     def away(self, leave: int) -> Mapping[int, int]:
-        """Flags of the lanes in whose weeks people with so many weeks of leave a year are away, by pattern."""
+        """By leave pattern: flags of the candidates in weeks in which a holder with `leave` weeks a year is away."""
         found = self._away.get(leave)
         if found is None:
             found = self._away[leave] = {}
             at = 0
             for week, first, end in self._parts:
-                flags = sum(0x8000 << 16 * lane for lane in range(at, at + end - first))
+                flags = self.flags_at(range(at, at + end - first))
                 for pattern in absent(leave, 7 * week + 1):
                     found[pattern] = found.get(pattern, 0) | flags
                 at += end - first
         return found
 
     def turns(self, count: int) -> Iterator[int]:
-        """The place of each candidate in its week, modulo `count`."""
+        """The position of each candidate in its week, modulo `count`."""
         return (at % count for _, first, end in self._parts for at in range(first, end))
 
-    def _ticked(self, now: float) -> Tick:
-        since = int(now // TICK) * TICK
-        last, until = self._tick, since + TICK
-        low = last.late if last.until == since else self._threshold(since)
-        return Tick(since, until, low, self._threshold(until))
+    def _minute_of(self, now: float) -> Minute:
+        since = int(now // MINUTE_S) * MINUTE_S
+        last, until = self._minute, since + MINUTE_S
+        low = last.at_end if last.until == since else self._threshold(since)
+        return Minute(since, until, low, self._threshold(until))
 
     def _threshold(self, now: int) -> int:
-        """The least that is free at `now`, in each lane; 0x8000, which is never drawn, for those that are over."""
+        """The least draw that is free at `now`, in each lane; 0x8000, which is never drawn, where the slot is over."""
         rising = self._rising
-        least = [FATES - bisect_left(rising, start - now) << 7 for start in self.starts]
+        least = [OUTCOMES - bisect_left(rising, start - now) << 7 for start in self.starts]
         return int.from_bytes(struct.pack(f"<{len(least)}H", *least), "little")
 
 
 class Timetable:
-    """When slots of a week begin, and how fast they go, whatever their kinds: shared by all weeks alike in that.
+    """When the slots of a week begin and how early they are taken; shared by all weeks that differ in kinds only.
 
-    `grid(day)`: the starts that a day (proleptic ordinal) may have, by time.
+    `starts_of(day)`: when slots may start on a day (proleptic ordinal), in order.
     """
 
     def __init__(
-        self, grid: Callable[[int], tuple[int, ...]], zone: ZoneInfo, length: int, leads: tuple[float, ...]
+        self, starts_of: Callable[[int], tuple[int, ...]], zone: ZoneInfo, length: int, lead_times: tuple[float, ...]
     ) -> None:
-        self._grid, self.zone, self.length, self._leads = grid, zone, length, leads
+        self._starts_of, self.zone, self.length, self._lead_times = starts_of, zone, length, lead_times
         self._weeks: dict[int, tuple[tuple[int, ...], Sequence[int]]] = {}
-        self._lanes: dict[Parts, SlotMask] = {}
+        self._masks: dict[Parts, SlotMask] = {}
 
     def between(self, first: float, last: float) -> SlotMask:
         """The candidates that start in [first, last], epoch seconds."""
         if first > last:
-            return self._held(())
+            return self._mask(())
         one, other = (datetime.fromtimestamp(each, self.zone).toordinal() for each in (first, last))
         parts = []
         for week in range((one - 1) // 7, (other - 1) // 7 + 1):
@@ -180,28 +191,28 @@ class Timetable:
             begin, end = bisect_left(starts, first), bisect_right(starts, last)
             if begin < end:
                 parts.append((week, begin, end))
-        return self._held(tuple(parts))
+        return self._mask(tuple(parts))
 
     def day(self, day: int) -> SlotMask:
         """The candidates of a day (proleptic ordinal)."""
         week, at = divmod(day - 1, 7)
         _, ends = self._week(week)
-        return self._held(((week, ends[at], ends[at + 1]),) if ends[at] < ends[at + 1] else ())
+        return self._mask(((week, ends[at], ends[at + 1]),) if ends[at] < ends[at + 1] else ())
 
     def _week(self, week: int) -> tuple[tuple[int, ...], Sequence[int]]:
-        """The starts of a week, and how many there are until each of its days begins."""
+        """The starts of a week, and how many of them precede each of its days."""
         found = self._weeks.get(week)
         if found is None:
             make_room(self._weeks, _WEEKS_KEPT)
-            days = [self._grid(7 * week + at) for at in range(1, 8)]
+            days = [self._starts_of(7 * week + at) for at in range(1, 8)]
             ends = [0, *accumulate(map(len, days))]
             found = self._weeks[week] = (tuple(start for day in days for start in day), ends)
         return found
 
-    def _held(self, parts: Parts) -> SlotMask:
-        found = self._lanes.get(parts)
+    def _mask(self, parts: Parts) -> SlotMask:
+        found = self._masks.get(parts)
         if found is None:
-            make_room(self._lanes, _LANES_KEPT)
+            make_room(self._masks, _MASKS_KEPT)
             starts = tuple(start for week, first, end in parts for start in self._week(week)[0][first:end])
-            found = self._lanes[parts] = SlotMask(starts, self.length, parts, self._leads)
+            found = self._masks[parts] = SlotMask(starts, self.length, parts, self._lead_times)
         return found

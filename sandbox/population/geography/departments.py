@@ -1,8 +1,8 @@
-"""The départements and overseas collectivities: their names, and telephone numbers that nobody has. Pure data.
+"""The départements and overseas collectivities: their names, and fictitious telephone numbers. Pure data.
 
 The phones of metropolitan France lie in the ranges that ARCEP keeps for fiction (one per geographic zone). Overseas
-départements have no such range: there the subscriber's part begins with 000, which is visibly nobody's. The guide knows
-no country code of Saint-Pierre-et-Miquelon or of the Pacific in slots: people there have a number of Paris.
+départements have no such range: there the subscriber's part begins with 000, which no subscriber has. The guide does
+not allow the country codes of Saint-Pierre-et-Miquelon and the Pacific in slots: people there have a number of Paris.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HEADS = {
     "0199000": "75 77 78 91 92 93 94 95 975 986 987 988",
 }  # fmt: skip
 _PHONE_HEADS = {code: head for head, codes in _HEADS.items() for code in codes.split()}
-COLLECTIVITIES = frozenset({"975", "977", "978", "986", "987", "988"})  # overseas, and no départements
+COLLECTIVITIES = frozenset({"975", "977", "978", "986", "987", "988"})  # overseas territories that are not départements
 _CORSICA = {"2A": "20A", "2B": "20B"}  # as the SAS writes them in the codes of territories
 
 
@@ -76,7 +76,7 @@ def department(code: str) -> Department:
 
 
 def phone_of(code: str, number: int) -> str:
-    """Ten digits of a telephone number in that département that nobody has; `number` from 0 to 999.
+    """The ten digits of a fictitious telephone number in that département; `number` from 0 to 999.
 
     >>> phone_of("974", 7)
     '0262000007'

@@ -1,8 +1,8 @@
-"""Where procedural people settle: number `i` gets the draw `i·STEP + seed` modulo 2^32, a Kronecker sequence. Pure.
+"""Where procedural people live: number `i` has the draw `i·STEP + seed` modulo 2^32, a Kronecker sequence. Pure.
 
-Its draws are spread so evenly that every town has its share of any count of people; and, unlike hashes, they can be
-searched backwards: whose draws lie in an interval follows from the three-distance theorem, at a cost of those found.
-So nobody keeps a list of who lives where, and a country of a million costs no more to start than a village.
+The draws are spread so evenly that every town has its share of any count of people. Unlike hashes they can be searched
+backwards: the three-distance theorem gives the numbers whose draws lie in an interval, at a cost proportional to how
+many there are. So no list of who lives where is kept, and the start takes as long for a million people as for a few.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 DRAWS = 1 << 32
-_STEP = 2654435769  # 2^32 over the golden ratio, odd: the most even sequence there is
+_STEP = 2654435769  # 2^32 divided by the golden ratio, odd: no other step spreads the draws more evenly
 
 
 @lru_cache(maxsize=256)
@@ -44,7 +44,8 @@ def numbers_in(seed: int, low: int, high: int, count: int) -> Iterator[int]:
 
 
 def _return(width: int, count: int, way: int) -> tuple[int, int]:
-    """The least number of steps (at most `count`) that displace a draw by less than `width` that way, and how far."""
+    """The least number of steps (at most `count`) that move a draw by less than `width` in the direction `way`, and by
+    how much."""
     for steps in range(1, count):
         moved = way * steps * _STEP % DRAWS
         if moved < width:

@@ -1,6 +1,6 @@
 """The persona files checked against each other: duplicates, unknown towns, editors, CPTS or agendas, impossible weeks.
 
-Every refusal is a ConfigError with the file and the line of the culprit.
+Every error is a ConfigError with the file and the line of the row at fault.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from sandbox.population.personas.schema import (
     TownRow,
 )
 from sandbox.population.personas.weeks import Error, opening, week, within
-from sandbox.population.procedural import HABITS, Recipe, habits, index_of, speaking, zones
+from sandbox.population.procedural import STORED_FORMS, Recipe, index_of, speaking, stored_forms, zones
 from sandbox.yaml_file import YamlFile, load_yaml
 
 T = TypeVar("T")
@@ -67,13 +67,13 @@ _SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
 
 @dataclass(frozen=True)
 class _Rows(Generic[T]):
-    """The rows of one file by key, in the file's order, and who knows their lines."""
+    """The rows of one file in order; `error` makes a ConfigError with the line of a path."""
 
     rows: Sequence[T]
     error: Error
 
     def keyed(self, field: str) -> dict[str, T]:
-        """By a field that must be unique."""
+        """The rows by a field that must be unique. Raises ConfigError at the second row of a value."""
         found: dict[str, T] = {}
         for at, row in enumerate(self.rows):
             key = str(getattr(row, field))
@@ -93,8 +93,8 @@ def read_personas(
 ) -> tuple[Personas, Recipe]:
     """All persona files of a directory. Raises ConfigError.
 
-    `towns`, `territories`: further ones that the files may name, by INSEE and by code; what a file says of one wins.
-    Of these territories only those are kept that somebody regulates.
+    `towns`, `territories`: others that the files may refer to, by INSEE and by code; rows of the files take precedence.
+    Of these territories only those with a regulator are kept.
     """
     own_towns = _rows(directory, "towns", TownRow)
     agendas = _agendas(_rows(directory, "agendas", AgendaRow))
@@ -117,7 +117,7 @@ def read_personas(
     check_characters(
         editors.rows,
         list(known.editors.values()),
-        # Who holds a procedural practitioner's agenda depends on the seed: those are taken as they come.
+        # Which editor holds a procedural practitioner's agenda depends on the seed, so it is not checked here.
         lambda editor, key: holders.get(key) == editor.slug or index_of(key) is not None,
         editors.error,
     )
@@ -134,7 +134,7 @@ def read_personas(
         agendas=[(template, weight) for template, weight in agendas.values() if weight],
         cpts_editors=frozenset(speaking(known.editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
-        habits=habits(known.editors.values()),
+        stored_forms=stored_forms(known.editors.values()),
     )
 
 
@@ -150,7 +150,7 @@ def _town(row: TownRow) -> Town:
 def _editor(row: EditorRow, at: int) -> Editor:
     return Editor(
         row.slug, row.name, row.system, row.flows, row.ou, row.colour, character(row),
-        stores=row.stores or HABITS[at % len(HABITS)],
+        stores=row.stores or STORED_FORMS[at % len(STORED_FORMS)],
     )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
 
 @dataclass(frozen=True)
 class _Known:
-    """What practitioners, CPTS and associations refer to. `schedules` fills as places and sites are read."""
+    """What practitioners, CPTS and associations refer to; `schedules` of its methods: ids that were read so far."""
 
     towns: Mapping[str, Town]
     agendas: Mapping[str, AgendaTemplate]
@@ -184,7 +184,7 @@ class _Known:
     structures: Mapping[str, Structure]
 
     def read_structures(self, rows: _Rows[StructureRow]) -> dict[str, Structure]:
-        """The MSP and CDS, their towns known."""
+        """The MSP and CDS by FINESS. Raises ConfigError for an unknown town."""
         rows.keyed("finess")
         found = {}
         for at, row in enumerate(rows.rows):
@@ -195,7 +195,7 @@ class _Known:
         return found
 
     def read_cpts(self, rows: _Rows[CptsRow]) -> dict[str, Cpts]:
-        """The CPTS, their towns known."""
+        """The CPTS by FINESS. Raises ConfigError for an unknown town."""
         for at, row in enumerate(rows.rows):
             check_phone(row.phone, f"$[{at}].phone", rows.error)
             for index, insee in enumerate(row.zone):
@@ -315,13 +315,13 @@ class _Known:
 
 
 def check_specialty(code: str | None, path: str, error: Callable[[str, str], UsageError]) -> None:
-    """Raise what `error` makes for a code that is none of R38's."""
+    """Raise what `error` makes for a code that is not in R38."""
     if code is not None and code not in SPECIALTIES:
         raise error(path, f"unknown specialty '{code}'{meant(code, SPECIALTIES)}")
 
 
 def check_phone(text: str | None, path: str, error: Error) -> None:
-    """Raise what `error` makes for what is no French telephone number."""
+    """Raise what `error` makes for a text that is not a French telephone number."""
     if text is not None and national_phone(text) is None:
         raise error(path, f"'{text}' is no telephone number (expected one such as 05 36 49 00 01 or +33536490001)")
 
@@ -344,7 +344,7 @@ def _once(schedules: set[str], key: str, path: str, error: Error) -> None:
 def _regulators(rows: _Rows[RegulatorRow], territories: Mapping[str, Territory]) -> tuple[Regulator, ...]:
     rows.keyed("email")
     rows.keyed("value")
-    _tell_people_apart(rows)
+    _check_identifiers(rows)
     for at, row in enumerate(rows.rows):
         if row.territory not in territories:
             names = {code: each.name for code, each in territories.items()}
@@ -363,8 +363,8 @@ def _identifier(row: RegulatorRow) -> Identifier:
     return regulator_identifier(Identifier(_SYSTEMS[row.type], row.value, row.type))
 
 
-def _tell_people_apart(rows: _Rows[RegulatorRow]) -> None:
-    """An RPPS with and without its prefix is one person's. Raises ConfigError."""
+def _check_identifiers(rows: _Rows[RegulatorRow]) -> None:
+    """Raises ConfigError when two rows are one person, also with and without the prefix of the RPPS."""
     seen: set[str] = set()
     for at, row in enumerate(rows.rows):
         key = _identifier(row).key

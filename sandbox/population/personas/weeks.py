@@ -60,7 +60,7 @@ def opening(row: HoursRow, path: str, error: Error) -> OpeningHours:
 
 
 def within(template: AgendaTemplate, hours: Sequence[OpeningHours]) -> bool:
-    """True when all of a week lies in these opening hours."""
+    """True when all of a week lies within these opening hours."""
     open_at = [span for each in hours for span in _spans(each)]
     needed = [*_spans(template), *(span for each in template.ranges for span in _spans(each))]
     return all(

@@ -1,13 +1,13 @@
-"""Appointments of the SAS core: the INT_R03 server and the table behind it (guide, « INT_R03 »).
+"""The appointments of the SAS core: their table, and what INT_R03 may change in it (guide, « INT_R03 »).
 
-POST/PUT [base]/Appointment are answered once the appointment AND its L02 message are on disk, by one write. The
-decision (read, compare, apply) is taken without giving way to the event loop, so two requests for one identifier
-are serialised; a repeated one also waits until what it repeats is on disk.
+A request is answered once the appointment AND its L02 message are on disk, by one write. The decision (read, compare,
+apply) is taken without an `await`, so two requests for one identifier are serialised; a repeated request also waits
+until the appointment is on disk.
 
-Whose appointment: with mTLS the editor is the one that the client certificate names. It may use any identifier
+Whose appointment it is: with mTLS the editor is the one that the client certificate names. It may use any identifier
 system (an OID or a URL, several if it likes) except the one by which another editor of the ecosystem is known:
 that is refused with 422, and an appointment of another editor can be neither changed nor read. Without mTLS the
-identifier's system tells the editor.
+editor is the one whose identifier system the appointment has.
 """
 
 from __future__ import annotations
@@ -17,47 +17,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from starlette.requests import Request
-from starlette.responses import Response
-
-from sandbox.config import SAS_FHIR
-from sandbox.fhir.appointment import Received, parse_conditional, receive_appointment, render_appointment
 from sandbox.fhir.nos import OPERATOR
-from sandbox.fhir.outcome import outcome
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
-from sandbox.net.http.conditions import UNCONDITIONAL, Conditions, conditions_of
-from sandbox.net.http.edge import Note
-from sandbox.net.http.fhir_http import (
-    fhir_response,
-    not_found,
-    parse_body,
-    prefers,
-    read_body,
-    read_response,
-    wants_representation,
-)
+from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.l02.emitter import L02
-from sandbox.sas.orientations.lifecycle import Decision, appointment_id, decide, first_version
+from sandbox.sas.orientations.lifecycle import Decision, Reception, appointment_id, decide, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, account_in, decode, encode
 from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Put, Store
 
 TABLE = "appointments"
-BASE_PATH = "/sas/fhir"
-MOST_TOLD = 5  # findings of a body that the journal names
 MOST_LISTED = 200  # newest appointments kept at hand per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
 
 
 class Appointments:
-    """The table, and the rules by which INT_R03 changes it."""
+    """The table of appointments. `on_finding` is called when an accepted appointment had findings."""
 
     def __init__(
         self, context: Context, store: Store, l02: L02, directory: Directory, regulators: RegulatorAccounts
@@ -83,27 +65,27 @@ class Appointments:
 
     @property
     def findings(self) -> Mapping[str, Mapping[str, int]]:
-        """What editors got wrong in what was accepted all the same: counts by slug and requirement, since the start."""
+        """Requirements that accepted appointments violate: counts by slug and requirement, since the start."""
         return self._findings
 
     def found(self, editor: str, findings: Sequence[Finding]) -> None:
-        """Count what is wrong in one appointment of an editor."""
+        """Count the findings of one appointment of an editor."""
         if findings:
             self._findings.setdefault(editor, Counter()).update(finding.requirement for finding in findings)
             if self.on_finding is not None:
                 self.on_finding()
 
     def read(self, id: str) -> AppointmentRecord | None:
-        """By the SAS core's own id."""
+        """The appointment with that id of the SAS core."""
         row = self._store.get(TABLE, id)
         return decode(row) if row is not None else None
 
     def sent_as(self, identifier: Identifier) -> AppointmentRecord | None:
-        """By the editor's identifier."""
+        """The appointment with that identifier of the editor."""
         return self.read(appointment_id(identifier))
 
     def of_regulator(self, regulator: Identifier) -> Iterator[AppointmentRecord]:
-        """The regulator's appointments, newest first, at most 200; one that passed to a colleague is his no more."""
+        """The regulator's appointments, newest first, at most 200; without those that passed to a colleague."""
         account = self._regulators.named(regulator)
         for id in reversed(self._recent.get(account.id, ()) if account is not None else ()):
             record = self.read(id)
@@ -111,14 +93,14 @@ class Appointments:
                 yield record
 
     def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
-        """Was it made by the regulator whom that identifier names now."""
+        """True when its account is the one that this identifier names now."""
         account = self._regulators.named(regulator)
         return account is not None and record.account == account.id
 
     async def send_again(self, distribution_id: str) -> str:
         """Send a refused or expired L02 message again: the id of the new one, once that is durable.
 
-        Raises RequestError 404 (no such message of an appointment) or 409 (it is none that may go again).
+        Raises RequestError 404 (no such message of an appointment) or 409 (it may not be sent again).
         """
         message = self._l02.state(distribution_id) or {}
         record = self.read(str(message.get("appointmentId")))
@@ -153,9 +135,9 @@ class Appointments:
         return decision
 
     def _etag(self, identifier: Identifier, sender: str) -> str | None:
-        """Of the appointment that this editor knows by that identifier; None when there is none."""
+        """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
         present = self.sent_as(identifier)
-        return etag(present) if present is not None and present.editor in ("", sender) else None
+        return etag(present) if present is not None and present.may_be_changed_by(sender) else None
 
     def _remember(self, record: AppointmentRecord) -> None:
         recent = self._recent[record.account]
@@ -185,7 +167,7 @@ class Appointments:
         if not wanted.operator.value and present is not None:
             wanted = replace(wanted, operator=present.regulator)
         account = self._operator(wanted, present)
-        if present is not None and present.editor not in ("", editor):
+        if present is not None and not present.may_be_changed_by(editor):
             raise refused(
                 f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
             )
@@ -194,22 +176,22 @@ class Appointments:
             organization = self._directory.organization_of(practitioner)
         else:
             organization = self._directory.association_of(editor) if wanted.sos else None
-        new = first_version(
-            wanted,
+        reception = Reception(
             id=id,
             editor=editor,
+            at=self._clock.now(),
             practitioner=practitioner,
             organization=organization,
-            now=self._clock.now(),
+            structure=self._directory.population.structure(organization) if organization else None,
             account=account.id,
             territory=account.territory,
-            structure=self._directory.population.structure(organization) if organization else None,
             sos_editor=editor in self._sos_editors,
         )
+        new = first_version(wanted, reception)
         return decide(present, new, update=update)
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
-        """Whose appointment it is. A withdrawn account keeps its appointments, and gets no new ones."""
+        """The account that the appointment is of. A withdrawn account keeps its appointments, and gets no new ones."""
         if not wanted.operator.value:
             raise refused("who asks is not said: FrAppointmentOperator is needed at the creation", _OPERATOR_PATH)
         account = self._regulators.named(wanted.operator)
@@ -220,81 +202,6 @@ class Appointments:
         return account
 
 
-class AppointmentServer:
-    """The FHIR face: request in, answer out. `editor` is the slug proved by the certificate, None without mTLS.
-
-    What is accepted with findings is answered as any other; the journal says them, and the answer when it is asked to
-    (`Prefer: return=OperationOutcome`).
-    """
-
-    def __init__(self, context: Context, appointments: Appointments) -> None:
-        self._appointments = appointments
-        self._location = context.settings.fhir(SAS_FHIR, f"{BASE_PATH}/Appointment/")
-
-    async def create(self, request: Request, editor: str | None) -> Response:
-        """POST [base]/Appointment: 201, or 200 when the very same one had been accepted before."""
-        received = await self._sent(request)
-        decision = await self._appointments.accept(received.appointment, editor, update=False)
-        return self._answer(request, decision, received.findings)
-
-    async def update(self, request: Request, editor: str | None) -> Response:
-        """PUT [base]/Appointment?identifier=…: 200, or 201 when nobody knew the identifier."""
-        condition = parse_conditional(request.url.query)
-        received = await self._sent(request)
-        wanted = received.appointment
-        if not condition.matches(wanted.identifier):
-            detail = (
-                f"the query looks for {condition.system or ''}|{condition.value}, "
-                f"the body carries {wanted.identifier.key}"
-            )
-            raise RequestError(422, Issue("business-rule", detail, "Appointment.identifier[0]"))
-        conditions = conditions_of(request)
-        decision = await self._appointments.accept(wanted, editor, update=True, conditions=conditions)
-        return self._answer(request, decision, received.findings)
-
-    async def read(self, request: Request, id: str, editor: str | None) -> Response:
-        """GET [base]/Appointment/<id>, for the editor that sent it."""
-        record = self._appointments.read(id)
-        if record is None or (editor is not None and record.editor != editor):
-            raise not_found(f"no Appointment/{id}")
-        return read_response(request, _resource(record), etag(record))
-
-    async def _sent(self, request: Request) -> Received:
-        """The body; where no certificate proves who sends it, the journal names the editor whose identifiers it has."""
-        received = await parse_body(receive_appointment, await read_body(request))
-        note: Note | None = request.scope.get("exchange")
-        if note is not None:
-            note.peer = self._appointments.known_by(received.appointment.identifier)
-        return received
-
-    def _answer(self, request: Request, decision: Decision, findings: Sequence[Finding]) -> Response:
-        record = decision.record
-        self._appointments.found(record.editor, findings)
-        note: Note | None = request.scope.get("exchange")
-        if note is not None:
-            note.ref = record.sender.value
-            note.note = "; ".join(f"{each.requirement} {each.path}: {each.text}" for each in findings[:MOST_TOLD])
-        headers = {"Location": self._location + record.id, "ETag": etag(record)}
-        body = b""
-        if wants_representation(request):
-            body = _resource(record)
-        elif prefers(request, "return", "operationoutcome"):
-            body = _told(findings)
-        return fhir_response(body, 201 if decision.created else 200, headers)
-
-
-def _told(findings: Sequence[Finding]) -> bytes:
-    """What was accepted though a requirement says otherwise, as warnings (`Prefer: return=OperationOutcome`)."""
-    issues = [Issue("business-rule", each.text, each.path, each.requirement) for each in findings]
-    if not issues:
-        return outcome(Issue("informational", "accepted, nothing to say"), severity="information")
-    return outcome(*issues, severity="warning")
-
-
 def etag(record: AppointmentRecord) -> str:
     """The ETag of an appointment: its version (FHIR R4, 3.1.0.1.3)."""
     return f'W/"{record.version}"'
-
-
-def _resource(record: AppointmentRecord) -> bytes:
-    return render_appointment(record.appointment(), id=record.id)

@@ -1,4 +1,4 @@
-"""What becomes of an appointment when INT_R03 brings one: automaton, category, next version. Pure.
+"""The state machine of an appointment that INT_R03 creates or changes, its category and its versions. Pure.
 
              ┌────────────► cancelled ◄─┐
 pending ─────┤                          │      a terminal status changes only by an explicit
@@ -39,7 +39,7 @@ _IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`record`: the version that now holds; `changed` false: it held already; `created`: it is the first."""
+    """The outcome of a request. `record`: the present version; `changed`: the request made it; `created`: it is new."""
 
     record: AppointmentRecord
     created: bool
@@ -55,7 +55,7 @@ def appointment_id(identifier: Identifier) -> str:
 
 
 def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool:
-    """Look the step up in the automaton. Raises TransitionError when the table has no such step."""
+    """Whether the step changes a terminal status. Raises TransitionError when the table has no such step."""
     try:
         return TRANSITIONS[present, wanted]
     except KeyError:
@@ -83,40 +83,50 @@ def category_of(
     return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
 
 
-def first_version(
-    wanted: Appointment,
-    *,
-    id: str,
-    editor: str,
-    practitioner: Practitioner | None,
-    organization: str | None,
-    now: datetime,
-    account: str = "",
-    territory: str = "",
-    structure: Structure | None = None,
-    sos_editor: bool = False,
-) -> AppointmentRecord:
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the SAS core adds to an appointment that it receives. `id`: its own; `at`: when it was received;
+    `editor`: slug of the sender, `sos_editor`: whether all that this editor holds are agendas of associations;
+    `practitioner`, `organization` (prefixed id) and `structure` as the directory knows them; `account`: id of the
+    regulator's account, with its `territory`.
+    """
+
+    id: str
+    editor: str
+    at: datetime
+    practitioner: Practitioner | None = None
+    organization: str | None = None
+    structure: Structure | None = None
+    account: str = ""
+    territory: str = ""
+    sos_editor: bool = False
+
+
+def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecord:
     """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
+    category = category_of(
+        wanted, reception.practitioner, structure=reception.structure, sos_editor=reception.sos_editor
+    )
     return AppointmentRecord(
-        id=id,
+        id=reception.id,
         version=1,
-        editor=editor,
+        editor=reception.editor,
         sender=wanted.identifier,
         regulator=wanted.operator,
         status=wanted.status,
         start=wanted.start,
         end=wanted.end,
-        created=wanted.created or now,
-        category=category_of(wanted, practitioner, structure=structure, sos_editor=sos_editor),
-        received=now,
+        created=wanted.created or reception.at,
+        category=category,
+        received=reception.at,
         practitioner=wanted.practitioner,
-        organization=organization,
+        organization=reception.organization,
         sos=wanted.sos,
         participant_status=wanted.participant_status,
         created_given=wanted.created is not None,
         category_given=wanted.category is not None,
-        account=account,
-        territory=territory,
+        account=reception.account,
+        territory=reception.territory,
         marketplace=wanted.marketplace,
     )
 
@@ -134,6 +144,7 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
     return AppointmentRecord(
         id=present.id,
         version=present.version + 1,
+        origin=present.origin,
         editor=present.editor or new.editor,
         sender=present.sender,
         regulator=new.regulator,

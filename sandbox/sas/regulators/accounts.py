@@ -1,24 +1,25 @@
-"""The regulators' accounts of the SAS core: who they are, their territory and rights, and every change of them.
+"""The regulators' accounts of the SAS core: person, territory and rights, and the history of their changes.
 
-Those of the persona files are there from the start; a change of one, and every account made here, is a row of the
-store. Nobody is forgotten: a deleted account keeps its row, because the LRM must still be told of the appointments
-that its regulator made. What changed, when and by whose hand is kept too (`history`), passwords excepted.
+The accounts of the persona files exist from the start; a change of one, and every account made here, is a row of the
+store. A deleted account keeps its row, because the LRM must still receive messages about the appointments of its
+regulator. What changed, when and who changed it is kept too (`history`), except passwords.
 
-Identity is the pair (system, value). Among accounts that may enter, identifier and e-mail are each held once; one
-that a withdrawn account released may be given again (guide, « Comptes régulateurs »). An identifier that an account
-had before still names it, as long as nobody else has it: an editor that was not told yet goes on using it.
+The pair (system, value) identifies an account. No two accounts that may log in have the same identifier or e-mail; a
+new account may have those of a withdrawn one (guide, « Comptes régulateurs »). An identifier that an account had before
+still names it as long as no other account has it: an editor that does not know the change yet goes on using it.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
 
 from sandbox.fhir.practitioner import is_email
+from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import Issue, RequestError, refused
 from sandbox.kernel.identifiers import (
     SYSTEM_PERSON,
@@ -51,7 +52,7 @@ class Right(StrEnum):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One account. `id`: the SAS core's own, for ever the same; `password`: of the demonstration account at Pro Santé
+    """One account. `id`: the SAS core's own, which never changes; `password`: of the demonstration account at Pro Santé
     Connect; `former`: identifiers that it had before; `deleted` ones are never `active`."""
 
     id: str
@@ -68,7 +69,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def regulator(self) -> Regulator:
-        """The person, as pages and messages show him."""
+        """The person, as pages and messages show it."""
         return Regulator(self.identifier, self.family, self.given, self.email, self.territory, self.password)
 
     @property
@@ -79,7 +80,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Draft(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a person or a program wants an account to be. `type`: IDNPS (national id) or INTRN (an id of the SAS core:
-    an empty `value` keeps the one that there is, or makes a UUID); an empty password keeps it, or makes one."""
+    an empty `value` keeps the present one, or makes a UUID); an empty password keeps the present one, or makes one."""
 
     type: str
     value: str = ""
@@ -108,7 +109,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RegulatorAccounts:
-    """All accounts. `announce` gives writes that join each change; `changed` is told once it is durable."""
+    """All accounts. `announce`: gives writes that are committed together with each change."""
 
     def __init__(self, context: Context, store: Store, announce: Callable[[Account], tuple[Put, ...]]) -> None:
         self._context, self._store, self._announce = context, store, announce
@@ -123,14 +124,14 @@ class RegulatorAccounts:
         self._accounts: dict[str, Account] = {account.id: account for account in rows}
         for regulator in self._context.population.regulators:
             self._settle(_persona(regulator))
-        self._index()
+        self._names = _Names(self._accounts.values())
 
     def watch(self, watcher: Callable[[Account], None]) -> None:
         """Call `watcher` with each changed account, once the change is durable."""
         self._watchers.append(watcher)
 
     def listed(self) -> list[Account]:
-        """All but the deleted ones, by territory and name."""
+        """All accounts but the deleted ones, ordered by territory and name."""
         present = (account for account in self._accounts.values() if not account.deleted)
         return sorted(present, key=lambda one: (one.territory, one.family.casefold(), one.given.casefold()))
 
@@ -144,24 +145,22 @@ class RegulatorAccounts:
         return None if account is None or account.deleted else account
 
     def latest(self, account: Account) -> Account:
-        """What that account is now, deleted or not."""
+        """The present state of that account, deleted or not."""
         return self._accounts.get(account.id, account)
 
     def named(self, identifier: Identifier) -> Account | None:
-        """Whoever this pair (system, value) names, even if he may enter no more; who has it before who had it."""
-        id = self._named.get(regulator_identifier(identifier).key)
+        """The account that has this pair (system, value), withdrawn or not; else the one that had it before."""
+        id = self._names.id_of(identifier)
         return self._accounts[id] if id is not None else None
 
     def person(self, identifier: Identifier) -> Regulator | None:
-        """The same, as pages and messages show him."""
+        """The regulator whose account `named` gives."""
         account = self.named(identifier)
         return account.regulator if account is not None else None
 
     def entering(self, login: str) -> Account | None:
-        """Who may enter under that name: `system|value`, the value alone, or the e-mail address in any case."""
-        names = (regulator_login(login), login)  # an id of the SAS core may have eleven digits too
-        found = (self._named.get(name) or self._logins.get(name.strip().casefold()) for name in names)
-        id = next((one for one in found if one), None)
+        """Who may log in under that name: `system|value`, the value alone, or the e-mail address in any case."""
+        id = self._names.of_login(login)
         account = self._accounts[id] if id is not None else None
         return account if account is not None and account.active else None
 
@@ -175,14 +174,14 @@ class RegulatorAccounts:
         """A new account, durable when this returns. Raises RequestError 422 with all that is wrong, field by field."""
         if len(self._accounts) >= MOST_ACCOUNTS:
             raise refused(f"there are {MOST_ACCOUNTS} accounts: no more can be made", code="too-costly")
-        account = self._drafted(draft, None)
+        account = _drafted(draft, None, self._context.entropy)
         self._check(account)
         return await self._keep(None, account, "create", by)
 
     async def change(self, id: str, draft: Draft, by: str) -> Account:
         """Change an account, its identifier included. Raises RequestError 404, or 422 with all that is wrong."""
         before = self._present(id)
-        after = self._drafted(draft, before)
+        after = _drafted(draft, before, self._context.entropy)
         self._check(after)
         if after == before:
             return before
@@ -208,26 +207,6 @@ class RegulatorAccounts:
         if account is None:
             raise RequestError(404, Issue("not-found", f"no regulator account '{id}'", "id"))
         return account
-
-    def _drafted(self, draft: Draft, before: Account | None) -> Account:
-        """What the draft wants, not yet checked."""
-        entropy = self._context.entropy
-        system, value = SYSTEMS.get(draft.type, ""), draft.value.strip()
-        if draft.type == "INTRN" and not value:
-            value = before.identifier.value if before and before.identifier.system == system else entropy.uuid()
-        identifier = regulator_identifier(Identifier(system, value, draft.type))
-        return Account(
-            id=before.id if before else entropy.uuid(),
-            identifier=identifier,
-            family=draft.family.strip(),
-            given=draft.given.strip(),
-            email=draft.email.strip(),
-            territory=draft.territory,
-            password=draft.password or (before.password if before else entropy.token(6)),
-            rights=tuple(dict.fromkeys(draft.rights)),  # type: ignore[arg-type]  # checked next
-            active=draft.active,
-            former=_former(before, identifier),
-        )
 
     def _check(self, account: Account) -> None:
         """Raises RequestError 422: each issue names its field, and its code says what is wrong with it."""
@@ -256,16 +235,16 @@ class RegulatorAccounts:
             *self._announce(after),
         )
         self._accounts[after.id] = after
-        self._index()
+        self._names = _Names(self._accounts.values())
         try:
             await written
-        finally:  # refused for now, it is durable as soon as the disk takes it, and nobody comes back to tell them then
+        finally:  # after StoreError too: the store writes it later, and nothing would call the watchers then
             for watcher in self._watchers:
                 watcher(after)
         return after
 
     def _settle(self, persona: Account) -> None:
-        """A regulator of the persona files: as he was changed here, else as the files have him, if he has room."""
+        """Add a regulator of the persona files unless it was changed here or its identifier or e-mail is in use."""
         if persona.id in self._accounts:
             return
         if any(self._taken(persona)):
@@ -273,18 +252,31 @@ class RegulatorAccounts:
             return
         self._accounts[persona.id] = persona
 
-    def _index(self) -> None:
-        """Who is meant by a name: those who may enter first, former identifiers last."""
-        self._named: dict[str, str] = {}
+
+class _Names:
+    """The ids of accounts by identifier and by login. Accounts that may log in come first, former identifiers last."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._identifiers: dict[str, str] = {}
         self._logins: dict[str, str] = {}
-        ranked = sorted(self._accounts.values(), key=lambda one: (not one.active, one.deleted))
+        ranked = sorted(accounts, key=lambda one: (not one.active, one.deleted))
         for account in ranked:
-            self._named.setdefault(account.identifier.key, account.id)
+            self._identifiers.setdefault(account.identifier.key, account.id)
             for login in (account.identifier.value, account.email):
                 self._logins.setdefault(login.casefold(), account.id)
         for account in ranked:
             for identifier in account.former:
-                self._named.setdefault(identifier.key, account.id)
+                self._identifiers.setdefault(identifier.key, account.id)
+
+    def id_of(self, identifier: Identifier) -> str | None:
+        """The account that an identifier names."""
+        return self._identifiers.get(regulator_identifier(identifier).key)
+
+    def of_login(self, login: str) -> str | None:
+        """The account that a person means who types `login`."""
+        names = (regulator_login(login), login)  # an id of the SAS core may have eleven digits too
+        found = (self._identifiers.get(name) or self._logins.get(name.strip().casefold()) for name in names)
+        return next((one for one in found if one), None)
 
 
 def _prefixed(account: Account) -> Account:
@@ -301,6 +293,26 @@ def _persona(regulator: Regulator) -> Account:
         email=regulator.email,
         territory=regulator.territory,
         password=regulator.password,
+    )
+
+
+def _drafted(draft: Draft, before: Account | None, entropy: Entropy) -> Account:
+    """The account that the draft asks for, not yet checked."""
+    system, value = SYSTEMS.get(draft.type, ""), draft.value.strip()
+    if draft.type == "INTRN" and not value:
+        value = before.identifier.value if before and before.identifier.system == system else entropy.uuid()
+    identifier = regulator_identifier(Identifier(system, value, draft.type))
+    return Account(
+        id=before.id if before else entropy.uuid(),
+        identifier=identifier,
+        family=draft.family.strip(),
+        given=draft.given.strip(),
+        email=draft.email.strip(),
+        territory=draft.territory,
+        password=draft.password or (before.password if before else entropy.token(6)),
+        rights=tuple(dict.fromkeys(draft.rights)),  # type: ignore[arg-type]  # checked next
+        active=draft.active,
+        former=_former(before, identifier),
     )
 
 
@@ -346,7 +358,7 @@ def _fits(identifier: Identifier) -> bool:
 
 
 def _differences(before: Account | None, after: Account) -> dict[str, tuple[str, str]]:
-    """What changed, as text. That a password changed is said, the password is not."""
+    """What changed, as text: (before, after) by field. A changed password is named, but not shown."""
     old, new = _texts(before), _texts(after)
     found = {name: (old.get(name, ""), text) for name, text in new.items() if old.get(name, "") != text}
     if before is not None and before.password != after.password:

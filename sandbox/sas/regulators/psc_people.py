@@ -1,7 +1,7 @@
-"""Pro Santé Connect learns of the accounts that are made or changed here, so that their owners can log in.
+"""Sends the accounts that are made or changed here to Pro Santé Connect, so that their owners can log in.
 
-Durable and in order per account: what is told joins the commit of the change and is repeated until it was taken.
-The people of the persona files are known on both sides from the start.
+Durable and in order per account: the outbox entry is committed together with the change, and sent until it was
+accepted. Pro Santé Connect knows the people of the persona files by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sandbox.config import PSC_UI
 from sandbox.kernel.errors import PeerRefused
 from sandbox.kernel.flows import Flow
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.sas.regulators.accounts import Account
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
@@ -33,28 +33,27 @@ class PscPeople:
         self._credentials = base64.b64encode(f"sas:{secret}".encode()).decode()
 
     def due(self, account: Account) -> tuple[Put, ...]:
-        """The writes by which Pro Santé Connect will be told; a deleted account ends there too."""
+        """The outbox entry to commit with a change of the account; a deleted account is deleted there too."""
         person = b"" if account.deleted else msgspec.json.encode(account.regulator)
         return self._outbox.put(account.id, person, ref=account.identifier.key)
 
     def wake(self, account: Account) -> None:
-        """The change is durable: tell it now."""
+        """Send what is due, now that the change is durable."""
         self._outbox.wake()
 
     async def start(self) -> None:
-        """Tell what is still to be told."""
+        """Begin to send what is due."""
         await self._outbox.start()
 
     async def stop(self) -> None:
-        """Leave the rest to the next start."""
+        """Stop sending; what is due is sent after the next start."""
         await self._outbox.stop()
 
     async def _send(self, entry: Entry) -> None:
         reply = await self._http.request(
             "PUT" if entry.payload else "DELETE",
             self._context.settings.http(PSC_UI, f"/psc/people/{entry.key}"),
-            peer="psc",
-            flow=Flow.PSC,
+            callee=Callee("psc", Flow.PSC),
             headers={"Content-Type": "application/json", "Authorization": f"Basic {self._credentials}"},
             body=entry.payload or None,
             timeout=TIMEOUT_S,

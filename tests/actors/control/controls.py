@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 from sandbox.config import CONTROL_UI, ROLES, Settings
 from sandbox.control.app import Control
 from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.world import ClockSetting, World, WorldView
-from sandbox.net.context import Context
 from sandbox.net.link import Applied, Line, Report
-from sandbox.population.load import load_population
+from tests.support.contexts import make_context
 
 WALL = 1_800_000_000.0
 
@@ -29,17 +25,7 @@ def make_control(tmp_path: Path, run_id: str = "r1", **fields: Any) -> Control:
     view = WorldView()
     clock = Clock(lambda: WALL, ClockSetting())
     view.watch(lambda world: setattr(clock, "setting", world.clock))
-    context = Context(
-        settings=settings,
-        world=view,
-        clock=clock,
-        journal=Journal(),
-        entropy=Entropy(os.urandom),
-        population=load_population(settings),
-        sockets={CONTROL_UI: sock},
-        pki=None,
-        master_secret=b"k" * 32,
-    )
+    context = make_context(settings, world=view, clock=clock, sockets={CONTROL_UI: sock})
     return Control(context, run_id=run_id, clock=ClockSetting(), wall=lambda: WALL)
 
 

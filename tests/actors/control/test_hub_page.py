@@ -12,11 +12,12 @@ import pytest
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
-from sandbox.control.console.hub import _duration
+from sandbox.control.console.durations import duration
 from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
-from sandbox.hub.meters import BOUNDS_S, OUTCOMES, STEPS, Meters
-from sandbox.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
+from sandbox.hub.counters import DispatchCounters
+from sandbox.kernel.hub.counts import BOUNDS_S, OUTCOMES, STEPS
+from sandbox.kernel.hub.report import KEY, ConnectionState, HubReport, QueueState, RefusalState, plain
 from sandbox.kernel.journal import Exchange
 from sandbox.net.link import Line, Report
 from sandbox.partners import ExternalLrm
@@ -42,15 +43,15 @@ async def browser(control: Control) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def counted() -> Meters:
-    meters = Meters(lambda: 0.0)
+def counted() -> DispatchCounters:
+    counters = DispatchCounters(lambda: 0.0)
     for outcome in ("routed", "routed", "refused"):
-        meters.judged(outcome)
-    meters.error("INVALID_MESSAGE", SAMU, "/")
-    meters.error("INVALID_MESSAGE", "unknown", "/")
-    meters.took(0.0001)
-    meters.took(99.0)
-    return meters
+        counters.count(outcome)
+    counters.count_error("INVALID_MESSAGE", SAMU, "/")
+    counters.count_error("INVALID_MESSAGE", "unknown", "/")
+    counters.count_time(0.0001)
+    counters.count_time(99.0)
+    return counters
 
 
 def tell(control: Control, report: HubReport | None = None, exchanges: list[Exchange] | None = None) -> None:
@@ -165,21 +166,21 @@ async def test_common_faults_start_and_stop_by_button(control: Control, browser:
     tell(control, busy())
     page = await post(browser, "/hub/pannes", panne="refuse", client=SAMU)
     assert "La panne est en place." in page.text
-    (fault,) = control.worlds.world.faults
+    (fault,) = control.plane.worlds.world.faults
     assert (fault.kind, fault.target, fault.count) == ("refuse", "hub", 1)
     assert fault.params == {"code": 300, "client": SAMU}
     assert f"/hub/pannes/{fault.id}/arreter" in page.text
     assert "La panne est levée." in (await post(browser, f"/hub/pannes/{fault.id}/arreter")).text
-    assert control.worlds.world.faults == ()
+    assert control.plane.worlds.world.faults == ()
     await post(browser, "/hub/pannes", panne="pause", client=SAMU)
-    assert control.worlds.world.faults[0].params == {}
+    assert control.plane.worlds.world.faults[0].params == {}
     assert (await post(browser, "/hub/pannes", panne="nonsense", client="")).status_code == 422
 
 
 async def test_forms_of_other_pages_are_refused(control: Control, browser: httpx.AsyncClient) -> None:
     for path in ("/hub/pannes", "/hub/pannes/x/arreter", "/hub/provoquer", "/hub/essai"):
         assert (await browser.post(path, data={"panne": "pause"})).status_code == 403
-    assert control.worlds.world.faults == ()
+    assert control.plane.worlds.world.faults == ()
 
 
 async def test_what_is_not_in_the_catalogue_is_refused(control: Control, browser: httpx.AsyncClient) -> None:
@@ -208,9 +209,9 @@ async def test_without_a_spare_client_nothing_is_sent(tmp_path: Path) -> None:
 
 async def test_metrics_have_the_names_of_the_real_dispatcher(control: Control, browser: httpx.AsyncClient) -> None:
     await browser.post("/__admin/hub/clients", json={"id": "fr.health.samu750", "software": 'Régul "X"\n'})
-    meters = counted()
-    meters.error("UNROUTABLE_MESSAGE", "fr.health.samu750", "15-15_v2.0")
-    tell(control, HubReport(counts=meters.counts()))
+    counters = counted()
+    counters.count_error("UNROUTABLE_MESSAGE", "fr.health.samu750", "15-15_v2.0")
+    tell(control, HubReport(counts=counters.counts()))
     lines = (await browser.get("/metrics")).text.splitlines()
     assert "dispatch_message_total 3.0" in lines
     family = "dispatch_error_total{editor="
@@ -229,8 +230,8 @@ async def test_metrics_have_the_names_of_the_real_dispatcher(control: Control, b
 async def test_a_vendors_lrm_has_its_softwares_name(tmp_path: Path) -> None:
     vendor = ExternalLrm("fr.health.samu750", software="Régul'Essai")
     control = make_control(tmp_path, external_lrms=(vendor,))
-    assert control.hub_clients.software()["fr.health.samu750"] == "Régul'Essai"
-    assert control.hub_clients.software()[SPARE] == "sas-sandbox"
+    assert control.plane.hub_clients.software()["fr.health.samu750"] == "Régul'Essai"
+    assert control.plane.hub_clients.software()[SPARE] == "sas-sandbox"
     await control.stop()
 
 
@@ -251,7 +252,7 @@ def test_rates_are_drawn_as_stacked_bars() -> None:
     [(-1, "0 s"), (59.9, "59 s"), (200, "3 min 20 s"), (18_120, "5 h 02 min"), (183_600, "2 j 3 h")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 async def test_whom_the_broker_threw_out_is_shown_and_counted(control: Control, browser: httpx.AsyncClient) -> None:

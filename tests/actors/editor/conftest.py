@@ -1,8 +1,7 @@
-"""Small hand-made surroundings of one editor."""
+"""Fixtures: a context with the minimal preset, one editor in it, and a browser that is logged in."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -10,17 +9,16 @@ from pathlib import Path
 import pytest
 
 from sandbox.config import Settings
-from sandbox.editor.app import open_vendor
 from sandbox.kernel.clock import PARIS, Clock
 from sandbox.kernel.entropy import Entropy, seeded
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from tests.actors.editor.office import REGULATOR, Browser, Login, Office, Sas, booking_path, slots
+from tests.support.contexts import make_context
+from tests.support.editors.running_editor import REGULATOR, Browser, LocalEditor, booking_path, opened, slots
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=PARIS)  # a Monday
 
@@ -49,45 +47,25 @@ def population() -> Population:
 
 @pytest.fixture
 def context(tmp_path: Path, population: Population, clock: Clock, entropy: Entropy) -> Context:
-    return Context(
-        settings=Settings(data_dir=str(tmp_path), mtls=False, preset="minimal"),
-        world=WorldView(),
+    return make_context(
+        Settings(data_dir=str(tmp_path), mtls=False, preset="minimal"),
         clock=clock,
-        journal=Journal(),
         entropy=entropy,
         population=population,
-        sockets={},
-        pki=None,
-        master_secret=b"x" * 32,
     )
 
 
-@contextlib.asynccontextmanager
-async def opened(context: Context, slug: str, sas: Sas | None = None) -> AsyncIterator[Office]:
-    """An editor in the context's directory, its emitter and its take-overs running."""
-    sas, login = sas or Sas(), Login()
-    vendor = open_vendor(context, context.population.editors[slug], sas, login)  # type: ignore[arg-type]
-    await vendor.emitter.start()
-    await vendor.takeover.start()
-    try:
-        yield Office(context, vendor, sas, login)
-    finally:
-        await vendor.takeover.stop()
-        await vendor.emitter.stop()
-        await vendor.store.close()
-
-
 @pytest.fixture
-async def office(context: Context) -> AsyncIterator[Office]:
+async def editor(context: Context) -> AsyncIterator[LocalEditor]:
     """The editor of individual practitioners, with one regulator's account."""
     async with opened(context, "agenda-azur") as made:
-        await made.vendor.accounts.post(REGULATOR)
+        await made.running.accounts.post(REGULATOR)
         yield made
 
 
 @pytest.fixture
-async def browser(office: Office) -> Browser:
+async def browser(editor: LocalEditor) -> Browser:
     """A regulator who has come in through the SAS and accepted the terms."""
-    made = office.browser()
-    assert (await made.enter(booking_path(slots(office)[3]))).status_code == 200
+    made = editor.browser()
+    assert (await made.enter(booking_path(slots(editor)[3]))).status_code == 200
     return made

@@ -10,9 +10,10 @@ import httpx
 import orjson
 import pytest
 
-from sandbox.editor.app import FhirPort, _is_sas
+from sandbox.editor.app import is_sas
 from sandbox.editor.appointments.venues import find_venue
 from sandbox.editor.fhir.identify import identify_fhir, identify_page
+from sandbox.editor.fhir.port import FhirEndpoint, FhirPort
 from sandbox.fhir.practitioner import RegulatorAccount, parse_regulator, render_regulator
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
@@ -22,7 +23,7 @@ from sandbox.net.http.edge import RequirePeer
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import sas_subject
 from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import NATIONAL, REGULATOR, Office
+from tests.support.editors.running_editor import NATIONAL, REGULATOR, LocalEditor
 
 NEW = RegulatorAccount((Identifier(SYSTEM_PERSON, "819800000903", "IDNPS"),), True, "B", ("K",), "karim@samu33.example")
 
@@ -47,30 +48,30 @@ def outcome(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 @pytest.mark.requirement("R01-4")
-async def test_slots_are_found_by_get_and_by_posted_form(office: Office):
-    got = await office.call("GET", f"/Slot?{query()}")
+async def test_slots_are_found_by_get_and_by_posted_form(editor: LocalEditor):
+    got = await editor.call("GET", f"/Slot?{query()}")
     form = {"content-type": "application/x-www-form-urlencoded"}
-    posted = await office.call("POST", "/Slot/_search", content=query(), headers=form)
+    posted = await editor.call("POST", "/Slot/_search", content=query(), headers=form)
     split = query().split("&", 1)
-    both = await office.call("POST", f"/Slot/_search?{split[0]}", content=split[1], headers=form)
+    both = await editor.call("POST", f"/Slot/_search?{split[0]}", content=split[1], headers=form)
     assert got.status_code == posted.status_code == both.status_code == 200
     assert got.json()["total"] == posted.json()["total"] == both.json()["total"] > 0
 
 
-async def test_a_booked_slot_is_offered_no_more(office: Office):
-    before = (await office.call("GET", f"/Slot?{query()}")).json()
+async def test_a_booked_slot_is_offered_no_more(editor: LocalEditor):
+    before = (await editor.call("GET", f"/Slot?{query()}")).json()
     id = next(entry["resource"]["id"] for entry in before["entry"] if entry["search"]["mode"] == "match")
-    office.vendor.desk.agenda.take(id)
-    after = (await office.call("GET", f"/Slot?{query()}")).json()
+    editor.running.fhir.agenda.take(id)
+    after = (await editor.call("GET", f"/Slot?{query()}")).json()
     assert after["total"] == before["total"] - 1
-    assert (await office.call("GET", f"/Slot/{id}")).status_code == 404
+    assert (await editor.call("GET", f"/Slot/{id}")).status_code == 404
 
 
 @pytest.mark.parametrize(
     "accept", ["application/json+fhir", "application/fhir+json", "application/json", "*/*", "text/html, */*;q=0.1"]
 )
-async def test_each_way_to_ask_for_json_is_answered_in_fhir(office: Office, accept: str):
-    answer = await office.call("GET", "/metadata", headers={"accept": accept})
+async def test_each_way_to_ask_for_json_is_answered_in_fhir(editor: LocalEditor, accept: str):
+    answer = await editor.call("GET", "/metadata", headers={"accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8"
 
@@ -79,21 +80,21 @@ async def test_each_way_to_ask_for_json_is_answered_in_fhir(office: Office, acce
     ("path", "accept"),
     [("/metadata", "application/fhir+xml"), ("/metadata", "application/json;q=0"), ("/metadata?_format=xml", "*/*")],
 )
-async def test_other_formats_are_not_acceptable(office: Office, path: str, accept: str):
-    answer = await office.call("GET", path, headers={"accept": accept})
+async def test_other_formats_are_not_acceptable(editor: LocalEditor, path: str, accept: str):
+    answer = await editor.call("GET", path, headers={"accept": accept})
     assert answer.status_code == 406
     assert outcome(answer)
 
 
 @pytest.mark.parametrize("format", ["json", "application/fhir+json", "application/fhir%2Bjson", "application/json"])
-async def test_the_format_parameter_overrules_the_header(office: Office, format: str):
-    answer = await office.call("GET", f"/metadata?_format={format}", headers={"accept": "text/html"})
+async def test_the_format_parameter_overrules_the_header(editor: LocalEditor, format: str):
+    answer = await editor.call("GET", f"/metadata?_format={format}", headers={"accept": "text/html"})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["", "/"])
-async def test_the_base_leads_to_what_says_what_is_offered(office: Office, path: str):
-    answer = await office.call("GET", path)
+async def test_the_base_leads_to_what_says_what_is_offered(editor: LocalEditor, path: str):
+    answer = await editor.call("GET", path)
     assert answer.status_code == 307
     assert answer.headers["location"].endswith("/fhir/metadata")
     assert "//" not in answer.headers["location"]
@@ -119,119 +120,119 @@ async def test_the_base_leads_to_what_says_what_is_offered(office: Office, path:
         ("GET", "/Schedule", 404),
     ],
 )
-async def test_what_is_not_offered_is_told_in_fhir(office: Office, method: str, path: str, status: int):
-    answer = await office.call(method, path)
+async def test_what_is_not_offered_is_told_in_fhir(editor: LocalEditor, method: str, path: str, status: int):
+    answer = await editor.call(method, path)
     assert answer.status_code == status
     assert outcome(answer)[0]["details"]["text"]
     assert ("allow" in answer.headers) == (status == 405)
 
 
-async def test_an_unknown_editor_is_not_found(office: Office):
-    transport = httpx.ASGITransport(office.fhir)
+async def test_an_unknown_editor_is_not_found(editor: LocalEditor):
+    transport = httpx.ASGITransport(editor.fhir)
     async with httpx.AsyncClient(transport=transport, base_url="http://fhir.test") as client:
         for path in ("/", "/nobody/fhir/metadata", "/agenda-azur", "/agenda-azur/other/Slot"):
             assert outcome(await client.get(path))
 
 
 @pytest.mark.requirement("R02-1", "R02-2")
-async def test_a_posted_account_is_created_and_can_be_read_at_its_location(office: Office):
-    answer = await office.call("POST", "/Practitioner", content=render_regulator(NEW))
+async def test_a_posted_account_is_created_and_can_be_read_at_its_location(editor: LocalEditor):
+    answer = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 201
     assert answer.content == b""
     location = answer.headers["location"]
     assert location.startswith("http://127.0.0.1:8043/agenda-azur/fhir/Practitioner/")
-    read = await office.call("GET", location.partition("/fhir")[2])
+    read = await editor.call("GET", location.partition("/fhir")[2])
     assert parse_regulator(read.content) == NEW
-    again = await office.call("POST", "/Practitioner", content=render_regulator(NEW))
+    again = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert again.status_code == 409
     assert outcome(again)[0]["expression"] == ["Practitioner.identifier[0]"]
 
 
 @pytest.mark.requirement("R02-4", "R02-7", "R02-11")
-async def test_a_put_updates_or_creates_and_echoes_when_asked(office: Office):
+async def test_a_put_updates_or_creates_and_echoes_when_asked(editor: LocalEditor):
     path = f"/Practitioner?identifier={SYSTEM_PERSON}%7C819800000903"
     headers = {"prefer": "return=representation", "content-type": "application/json"}
-    created = await office.call("PUT", path, content=render_regulator(NEW), headers=headers)
-    updated = await office.call("PUT", path, content=render_regulator(NEW), headers=headers)
+    created = await editor.call("PUT", path, content=render_regulator(NEW), headers=headers)
+    updated = await editor.call("PUT", path, content=render_regulator(NEW), headers=headers)
     assert (created.status_code, updated.status_code) == (201, 200)
     assert created.headers["location"] == updated.headers["location"]
     assert parse_regulator(updated.content) == NEW
 
 
-async def test_account_is_changed_from_the_state_that_the_caller_knows_only(office: Office):
+async def test_account_is_changed_from_the_state_that_the_caller_knows_only(editor: LocalEditor):
     path = f"/Practitioner?identifier={SYSTEM_PERSON}%7C819800000903"
-    nobody = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-match": "*"})
-    assert (nobody.status_code, len(office.vendor.accounts)) == (412, 1)
-    created = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-none-match": "*"})
+    nobody = await editor.call("PUT", path, content=render_regulator(NEW), headers={"if-match": "*"})
+    assert (nobody.status_code, len(editor.running.accounts)) == (412, 1)
+    created = await editor.call("PUT", path, content=render_regulator(NEW), headers={"if-none-match": "*"})
     location = created.headers["location"].partition("/fhir")[2]
-    etag = (await office.call("GET", location)).headers["etag"]
+    etag = (await editor.call("GET", location)).headers["etag"]
     assert (created.status_code, created.headers["etag"]) == (201, etag)
     gone = replace(NEW, active=False)
-    changed = await office.call("PUT", path, content=render_regulator(gone), headers={"if-match": etag})
+    changed = await editor.call("PUT", path, content=render_regulator(gone), headers={"if-match": etag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
-    stale = await office.call("PUT", path, content=render_regulator(NEW), headers={"if-match": etag})
+    stale = await editor.call("PUT", path, content=render_regulator(NEW), headers={"if-match": etag})
     assert stale.status_code == 412
     assert outcome(stale)[0]["expression"] == ["http.If-Match"]
 
 
-async def test_resource_that_has_not_changed_need_not_be_read_again(office: Office):
-    entries = (await office.call("GET", f"/Slot?{query()}")).json()["entry"]
+async def test_resource_that_has_not_changed_need_not_be_read_again(editor: LocalEditor):
+    entries = (await editor.call("GET", f"/Slot?{query()}")).json()["entry"]
     for kind in ("Slot", "Schedule", "Practitioner", "PractitionerRole"):
         id = next(entry["resource"]["id"] for entry in entries if entry["resource"]["resourceType"] == kind)
-        whole = await office.call("GET", f"/{kind}/{id}")
+        whole = await editor.call("GET", f"/{kind}/{id}")
         etag = whole.headers["etag"]
-        fresh = await office.call("GET", f"/{kind}/{id}", headers={"if-none-match": f'"other", {etag}'})
+        fresh = await editor.call("GET", f"/{kind}/{id}", headers={"if-none-match": f'"other", {etag}'})
         assert (fresh.status_code, fresh.content, fresh.headers["etag"]) == (304, b"", etag)
-        assert (await office.call("GET", f"/{kind}/{id}", headers={"if-none-match": '"other"'})).status_code == 200
-        assert (await office.call("GET", f"/{kind}/{id}", headers={"if-match": '"other"'})).status_code == 412
+        assert (await editor.call("GET", f"/{kind}/{id}", headers={"if-none-match": '"other"'})).status_code == 200
+        assert (await editor.call("GET", f"/{kind}/{id}", headers={"if-match": '"other"'})).status_code == 412
 
 
 @pytest.mark.requirement("R02-3")
 @pytest.mark.parametrize(("method", "path"), [("POST", "/Practitioner"), ("PUT", "/Practitioner?identifier=x|1")])
-async def test_a_body_that_breaks_the_rules_changes_nothing(office: Office, method: str, path: str):
+async def test_a_body_that_breaks_the_rules_changes_nothing(editor: LocalEditor, method: str, path: str):
     document = orjson.loads(render_regulator(NEW))
     document["telecom"][0]["value"] = "nobody"
     document["name"][0]["family"] = ""
-    answer = await office.call(method, path, content=orjson.dumps(document))
+    answer = await editor.call(method, path, content=orjson.dumps(document))
     assert answer.status_code == 400
     assert {issue["expression"][0] for issue in outcome(answer)} == {
         "Practitioner.telecom[0].value",
         "Practitioner.name[0].family",
     }
-    assert len(office.vendor.accounts) == 1
+    assert len(editor.running.accounts) == 1
 
 
-async def test_elements_beyond_the_profile_are_judged_off_the_loop(office: Office):
+async def test_elements_beyond_the_profile_are_judged_off_the_loop(editor: LocalEditor):
     document = {**orjson.loads(render_regulator(NEW)), "gender": "male"}
-    assert (await office.call("POST", "/Practitioner", content=orjson.dumps(document))).status_code == 201
+    assert (await editor.call("POST", "/Practitioner", content=orjson.dumps(document))).status_code == 201
     document["gender"] = 3
-    answer = await office.call("POST", "/Practitioner", content=orjson.dumps(document))
+    answer = await editor.call("POST", "/Practitioner", content=orjson.dumps(document))
     assert answer.status_code == 400
     assert outcome(answer)[0]["expression"] == ["Practitioner.gender"]
 
 
 @pytest.mark.parametrize("path", ["/Practitioner", "/Practitioner?identifier=", "/Practitioner?name=x"])
-async def test_a_put_without_an_identifier_is_malformed(office: Office, path: str):
-    answer = await office.call("PUT", path, content=render_regulator(REGULATOR))
+async def test_a_put_without_an_identifier_is_malformed(editor: LocalEditor, path: str):
+    answer = await editor.call("PUT", path, content=render_regulator(REGULATOR))
     assert answer.status_code == 400
 
 
-async def test_too_large_a_body_is_refused_before_it_is_read(office: Office):
+async def test_too_large_a_body_is_refused_before_it_is_read(editor: LocalEditor):
     async def chunks() -> Any:
         for _ in range(20):
             yield b" " * 65_536
 
     for content in (b" " * (1 << 20) + b"x", chunks()):
-        answer = await office.call("POST", "/Practitioner", content=content)
+        answer = await editor.call("POST", "/Practitioner", content=content)
         assert answer.status_code == 413
         assert outcome(answer)
 
 
-async def test_a_body_of_another_type_is_refused(office: Office):
-    answer = await office.call("POST", "/Practitioner", content=b"<x/>", headers={"content-type": "application/xml"})
+async def test_a_body_of_another_type_is_refused(editor: LocalEditor):
+    answer = await editor.call("POST", "/Practitioner", content=b"<x/>", headers={"content-type": "application/xml"})
     assert answer.status_code == 415
-    form = await office.call("POST", "/Slot/_search", content=b"{}", headers={"content-type": "application/json"})
+    form = await editor.call("POST", "/Slot/_search", content=b"{}", headers={"content-type": "application/json"})
     assert form.status_code == 415
 
 
@@ -248,24 +249,24 @@ async def test_an_editor_answers_only_for_its_flows(context: Context):
         assert (await sos.call("GET", f"/Schedule?{urlencode(schedules)}")).json()["total"] > 0
 
 
-async def test_what_cannot_be_stored_is_not_accepted(office: Office, monkeypatch: pytest.MonkeyPatch):
+async def test_what_cannot_be_stored_is_not_accepted(editor: LocalEditor, monkeypatch: pytest.MonkeyPatch):
     def full(*writes: object) -> Any:
         raise StoreError("cannot write '/secret/log': No space left on device")
 
-    monkeypatch.setattr(office.vendor.store, "commit", full)
-    answer = await office.call("POST", "/Practitioner", content=render_regulator(NEW))
+    monkeypatch.setattr(editor.running.store, "commit", full)
+    answer = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 503
     assert "No space left on device" in outcome(answer)[0]["details"]["text"]
     assert "secret" not in answer.text
-    assert office.vendor.accounts.match("819800000903", "") is None
+    assert editor.running.accounts.match("819800000903", "") is None
 
 
-async def test_a_bug_is_answered_in_fhir_without_detail(office: Office, monkeypatch: pytest.MonkeyPatch):
+async def test_a_bug_is_answered_in_fhir_without_detail(editor: LocalEditor, monkeypatch: pytest.MonkeyPatch):
     def broken(id: str) -> Any:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(office.vendor.accounts, "get", broken)
-    answer = await office.call("GET", "/Practitioner/x")
+    monkeypatch.setattr(editor.running.accounts, "get", broken)
+    answer = await editor.call("GET", "/Practitioner/x")
     assert answer.status_code == 500
     assert outcome(answer)[0]["code"] == "exception"
     assert "secret" not in answer.text
@@ -317,8 +318,8 @@ def test_pages_name_their_editor():
         (None, 403),
     ],
 )
-async def test_only_the_sas_core_comes_in_over_tls(office: Office, peer: Peer | None, status: int):
-    guarded = RequirePeer(FhirPort({office.slug: office.vendor}), _is_sas)
+async def test_only_the_sas_core_comes_in_over_tls(editor: LocalEditor, peer: Peer | None, status: int):
+    guarded = RequirePeer(FhirPort({editor.slug: editor.running.endpoint}), is_sas)
 
     async def with_peer(scope: Any, receive: Any, send: Any) -> None:
         await guarded({**scope, "scheme": "https", "peer": peer}, receive, send)
@@ -329,8 +330,8 @@ async def test_only_the_sas_core_comes_in_over_tls(office: Office, peer: Peer | 
     assert answer.json()["resourceType"] == ("CapabilityStatement" if status == 200 else "OperationOutcome")
 
 
-async def test_the_list_of_editors_leads_to_each(office: Office):
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(office.pages), base_url="http://127.0.0.1") as client:
+async def test_the_list_of_editors_leads_to_each(editor: LocalEditor):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(editor.pages), base_url="http://127.0.0.1") as client:
         page = await client.get("/")
         assert 'href="/agenda-azur/"' in page.text
         style = page.text.split('rel="stylesheet" href="')[1].split('"')[0]
@@ -342,21 +343,22 @@ async def test_the_list_of_editors_leads_to_each(office: Office):
         assert (await client.get("/nobody/rdv")).status_code == 404
 
 
-async def test_a_national_id_is_matched_whatever_the_case_of_the_email(office: Office):
-    assert office.vendor.accounts.match(NATIONAL.value, "CLAIRE@elsewhere.example") is not None
+async def test_a_national_id_is_matched_whatever_the_case_of_the_email(editor: LocalEditor):
+    assert editor.running.accounts.match(NATIONAL.value, "CLAIRE@elsewhere.example") is not None
 
 
-async def test_a_form_that_is_not_utf8_is_malformed(office: Office):
+async def test_a_form_that_is_not_utf8_is_malformed(editor: LocalEditor):
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    answer = await office.call("POST", "/Slot/_search", content=b"status=\xff", headers=headers)
+    answer = await editor.call("POST", "/Slot/_search", content=b"status=\xff", headers=headers)
     assert answer.status_code == 400
     assert outcome(answer)
 
 
-async def test_an_editor_without_int_r02_has_no_accounts(office: Office):
-    quiet = replace(office.vendor.editor, flows=(Flow.INT_R01,))
-    office.fhir = FhirPort({office.slug: replace(office.vendor, editor=quiet)})
-    answer = await office.call("POST", "/Practitioner", content=render_regulator(NEW))
+async def test_an_editor_without_int_r02_has_no_accounts(editor: LocalEditor):
+    running = editor.running
+    server = replace(running.fhir, editor=replace(running.editor, flows=(Flow.INT_R01,)))
+    editor.fhir = FhirPort({editor.slug: FhirEndpoint(server, running.accounts)})
+    answer = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 404
     assert outcome(answer)[0]["code"] == "not-supported"
 

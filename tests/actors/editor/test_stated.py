@@ -12,15 +12,15 @@ import orjson
 import pytest
 
 from sandbox.config import load_settings
-from sandbox.editor.app import READABLE
 from sandbox.editor.fhir.identify import identify_fhir
+from sandbox.editor.fhir.reads import READABLE
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, Identifier
 from sandbox.net.context import Context
 from sandbox.net.http.edge import Edge
 from sandbox.population.load import load_population
 from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import Office
+from tests.support.editors.running_editor import LocalEditor
 
 NATIONAL = load_population(load_settings({"preset": "national"}, {}))
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -45,14 +45,14 @@ INCLUDES = (
 
 
 @pytest.fixture(params=sorted(NATIONAL.editors))
-async def any_editor(request: pytest.FixtureRequest, context: Context) -> AsyncIterator[Office]:
+async def any_editor(request: pytest.FixtureRequest, context: Context) -> AsyncIterator[LocalEditor]:
     """Each editor of the sandbox; those of the smaller presets are among them."""
     async with opened(replace(context, population=NATIONAL), request.param) as made:
         yield made
 
 
-async def stated(office: Office) -> dict[str, dict[str, Any]]:
-    document = (await office.call("GET", "/metadata")).json()
+async def stated(editor: LocalEditor) -> dict[str, dict[str, Any]]:
+    document = (await editor.call("GET", "/metadata")).json()
     return {each["type"]: each for each in document["rest"][0]["resource"]}
 
 
@@ -68,10 +68,10 @@ def mandatory(kind: str) -> list[tuple[str, str]]:
     return [*((HAS + name, value) for name, value in window), (HAS + "status", "free"), (SIRETS, "399900300000018")]
 
 
-async def refused(office: Office, kind: str, *more: tuple[str, str], prefer: str = "") -> set[str]:
+async def refused(editor: LocalEditor, kind: str, *more: tuple[str, str], prefer: str = "") -> set[str]:
     """What a search with `more` is refused for as not supported: expressions; none when it is supported."""
     query = urlencode([*mandatory(kind), *more])
-    answer = await office.call("GET", f"/{kind}?{query}", headers={"prefer": prefer})
+    answer = await editor.call("GET", f"/{kind}?{query}", headers={"prefer": prefer})
     assert answer.status_code in (200, 400)
     issues = answer.json().get("issue", [])
     assert bool(issues) == (answer.status_code == 400)
@@ -79,7 +79,9 @@ async def refused(office: Office, kind: str, *more: tuple[str, str], prefer: str
 
 
 @pytest.mark.requirement("CAP-1")
-async def test_searches_work_where_they_are_stated_by_get_and_post_and_nowhere_else(any_editor: Office) -> None:
+async def test_searches_work_where_they_are_stated_by_get_and_post_and_nowhere_else(
+    any_editor: LocalEditor,
+) -> None:
     held = await stated(any_editor)
     for kind in ("Slot", "Schedule"):
         offered = "search-type" in codes(held[kind]) if kind in held else False
@@ -93,7 +95,9 @@ async def test_searches_work_where_they_are_stated_by_get_and_post_and_nowhere_e
 
 
 @pytest.mark.requirement("CAP-1")
-async def test_parameters_and_includes_are_taken_when_stated_and_refused_by_name_when_not(any_editor: Office) -> None:
+async def test_parameters_and_includes_are_taken_when_stated_and_refused_by_name_when_not(
+    any_editor: LocalEditor,
+) -> None:
     for kind, resource in (await stated(any_editor)).items():
         if "search-type" not in codes(resource):
             continue
@@ -115,7 +119,7 @@ async def test_parameters_and_includes_are_taken_when_stated_and_refused_by_name
 
 
 @pytest.mark.requirement("CAP-1")
-async def test_stated_formats_are_answered_and_no_other(any_editor: Office) -> None:
+async def test_stated_formats_are_answered_and_no_other(any_editor: LocalEditor) -> None:
     formats = (await any_editor.call("GET", "/metadata")).json()["format"]
     for asked in (*formats, "xml", "application/fhir+xml", "ttl", "text/html"):
         status = 200 if asked in formats else 406
@@ -127,7 +131,7 @@ async def test_stated_formats_are_answered_and_no_other(any_editor: Office) -> N
 
 
 @pytest.mark.requirement("CAP-1")
-async def test_interactions_are_served_when_stated_and_refused_when_not(any_editor: Office) -> None:
+async def test_interactions_are_served_when_stated_and_refused_when_not(any_editor: LocalEditor) -> None:
     held = await stated(any_editor)
     for kind in READABLE | {"Patient", "Appointment"}:
         has = codes(held[kind]) if kind in held else set()
@@ -164,11 +168,11 @@ STRANGE = urlencode([*mandatory("Slot"), ("foo", "bar"), ("_include", "Slot:serv
     ],
 )
 async def test_caller_says_how_what_is_not_supported_is_handled(
-    office: Office, prefer: str | None, status: int, applied: str | None
+    editor: LocalEditor, prefer: str | None, status: int, applied: str | None
 ) -> None:
     headers = {"prefer": prefer} if prefer else {}
-    got = await office.call("GET", f"/Slot?{STRANGE}", headers=headers)
-    posted = await office.call("POST", "/Slot/_search", content=STRANGE, headers={**headers, **FORM})
+    got = await editor.call("GET", f"/Slot?{STRANGE}", headers=headers)
+    posted = await editor.call("POST", "/Slot/_search", content=STRANGE, headers={**headers, **FORM})
     for answer in (got, posted):
         assert answer.status_code == status
         assert answer.headers.get("preference-applied") == applied
@@ -181,9 +185,9 @@ async def test_caller_says_how_what_is_not_supported_is_handled(
             assert {each["search"]["mode"] for each in answer.json()["entry"]} == {"match"}
 
 
-async def test_strict_caller_who_asks_for_nothing_strange_is_told_that_it_was_heard(office: Office) -> None:
+async def test_strict_caller_who_asks_for_nothing_strange_is_told_that_it_was_heard(editor: LocalEditor) -> None:
     headers = {"prefer": "handling=strict"}
-    answer = await office.call("GET", f"/Slot?{urlencode(mandatory('Slot'))}", headers=headers)
+    answer = await editor.call("GET", f"/Slot?{urlencode(mandatory('Slot'))}", headers=headers)
     assert (answer.status_code, answer.headers["preference-applied"]) == (200, "handling=strict")
 
 
@@ -198,10 +202,10 @@ async def test_strict_caller_who_asks_for_nothing_strange_is_told_that_it_was_he
     ],
 )
 async def test_format_of_a_posted_search_may_be_in_its_form(
-    office: Office, accept: str, form: str, status: int
+    editor: LocalEditor, accept: str, form: str, status: int
 ) -> None:
     body = urlencode(mandatory("Slot")) + form
-    answer = await office.call("POST", "/Slot/_search", content=body, headers={**FORM, "accept": accept})
+    answer = await editor.call("POST", "/Slot/_search", content=body, headers={**FORM, "accept": accept})
     assert answer.status_code == status
 
 
@@ -223,14 +227,14 @@ async def test_journal_tells_the_flow_of_a_search_by_get_and_by_post(
     context: Context, slug: str, kind: str, more: str, flow: str
 ) -> None:
     query = urlencode(mandatory(kind)) + more
-    async with opened(context, slug) as office:
-        edge = Edge(office.fhir, office.context, identify_fhir(context.population.editors))
+    async with opened(context, slug) as editor:
+        edge = Edge(editor.fhir, editor.context, identify_fhir(context.population.editors))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://fhir.test") as client:
             await client.get(f"/{slug}/fhir/{kind}?{query}")
             await client.post(f"/{slug}/fhir/{kind}/_search", content=query, headers=FORM)
     assert [exchange.flow for exchange in context.journal.take()] == [flow, flow]
 
 
-async def test_statement_tells_how_what_it_does_not_name_is_handled(office: Office) -> None:
-    rest = orjson.loads((await office.call("GET", "/metadata")).content)["rest"][0]
+async def test_statement_tells_how_what_it_does_not_name_is_handled(editor: LocalEditor) -> None:
+    rest = orjson.loads((await editor.call("GET", "/metadata")).content)["rest"][0]
     assert "Prefer: handling=lenient" in rest["documentation"]

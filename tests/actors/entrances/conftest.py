@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.entrances import Town, town
+from tests.support.inputs.entrances import Town, town
 
 
 class Reached:

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.actors.entrances.conftest import Reached
-from tests.support.entrances import ENTRANCES
-from tests.support.seeds import octets, seeds
+from tests.support.inputs.entrances import ENTRANCES
+from tests.support.inputs.seeds import octets, seeds
 
 MANY, FEW = 60, 15  # examples: a search asks three editors
 UNREADABLE = [b"", b"{", b"\xff", b'{"a":"\xe9"}', b'{"a":1e99999}', b'{"a":' + b"9" * 400 + b"}", b"[" * 2000]

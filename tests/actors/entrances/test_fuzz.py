@@ -8,7 +8,7 @@ import pytest
 
 from tests.actors.entrances.conftest import Reached
 from tests.fuzz.driver import CORPUS, folder_of, fuzz, kept
-from tests.support.entrances import ENTRANCES
+from tests.support.inputs.entrances import ENTRANCES
 
 FOUND = [(name, file) for name in ENTRANCES for file in kept(CORPUS, name)]
 

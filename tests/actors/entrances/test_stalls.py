@@ -13,8 +13,8 @@ import pytest
 from sandbox.fhir.queries.search import parse_slot_query
 from sandbox.kernel.model import Practitioner
 from tests.actors.entrances.conftest import Reached
-from tests.support.entrances import BAD
-from tests.support.hostile import DEAR, agendas
+from tests.support.inputs.entrances import BAD
+from tests.support.inputs.hostile import DEAR, agendas
 from tests.support.watchdog import longest_stall, untraced
 
 LIMIT_S = 0.1

@@ -1,4 +1,4 @@
-"""A broker with the hub's topology and its feed, on a clock that tests set; no socket.
+"""A broker with the hub's topology and its dispatcher, on a clock that tests set; no socket.
 
 These are parts of the embedded broker, looked at from inside. What clients see of them is played on RabbitMQ too, in
 `tests/wire/hub` and `tests/wire/amqp/observed`.
@@ -16,15 +16,13 @@ from sandbox.amqp.broker.message import Message
 from sandbox.amqp.encoding import properties as props
 from sandbox.config import Settings
 from sandbox.faults.hub import HubFaults
+from sandbox.hub.counters import DispatchCounters
 from sandbox.hub.dispatching.judge import Judge
-from sandbox.hub.embedded.feed import Feed
-from sandbox.hub.meters import Meters
+from sandbox.hub.embedded.queue_dispatcher import QueueDispatcher
 from sandbox.hub.topology import add_virtual_host
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
+from tests.support.contexts import make_context
 
 PLATFORM, SAMU, VHOST = "fr.health.test.ptfsas", "fr.health.samu330", "15-15_v2.0"
 START = 1_767_600_000.0
@@ -36,20 +34,15 @@ class Stage:
     def __init__(self, tmp_path: Any) -> None:
         self.wall = START
         population: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
-        self.context = Context(
-            settings=Settings(data_dir=str(tmp_path), spare_clients=()),
-            world=WorldView(),
+        self.context = make_context(
+            Settings(data_dir=str(tmp_path), spare_clients=()),
             clock=Clock(lambda: self.wall),
-            journal=Journal(),
             entropy=seeded(1),
             population=population,
-            sockets={},
-            pki=None,
-            master_secret=b"test",
         )
         self.directory = tmp_path / "hub"
         self.cut: list[str] = []
-        self.meters = Meters()
+        self.counters = DispatchCounters()
         self.broker, self.vhost = self.fresh()
 
     def fresh(self) -> Any:
@@ -57,12 +50,12 @@ class Stage:
         broker = Broker(self.context.entropy.octets)
         return broker, add_virtual_host(broker, VHOST, (PLATFORM, SAMU), 60_000)
 
-    def feed(self) -> Feed:
+    def dispatcher(self) -> QueueDispatcher:
         """The dispatcher at work; `cut` are the clients whose connections were cut."""
         faults = HubFaults(self.context.entropy.chance)
         self.context.world.watch(faults.update)
-        office = Judge(self.context, faults, VHOST, self.meters)
-        return Feed(self.context, self.broker, self.vhost, (PLATFORM, SAMU), office, self.cut.append)
+        judge = Judge(self.context, faults, VHOST, self.counters)
+        return QueueDispatcher(self.context, self.broker, self.vhost, (PLATFORM, SAMU), judge, self.cut.append)
 
     def publish(self, body: bytes, key: str = PLATFORM, **headers: Any) -> None:
         raw = props.build(content_type="application/json", headers=headers)

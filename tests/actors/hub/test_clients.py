@@ -7,7 +7,8 @@ import pytest
 from sandbox.amqp.broker.permissions import Rights
 from sandbox.amqp.errors import ProtocolError
 from sandbox.config import Settings
-from sandbox.hub.clients import Clients, client_ids, virtual_hosts
+from sandbox.hub.clients import Clients, virtual_hosts
+from sandbox.net.amqp.hub_clients import client_ids
 
 
 def test_platform_samus_and_spares_are_clients_once(stage):

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from sandbox.amqp.broker.load import Load
 from sandbox.amqp.broker.message import Message
-from sandbox.amqp.broker.queue import Load
 from sandbox.hub.embedded import paging
 from sandbox.hub.embedded.messages import MessageLog
 from sandbox.hub.embedded.paging import Paging

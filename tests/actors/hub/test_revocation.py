@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
-from sandbox.config import Settings
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.pki.authority import ensure_pki
 from sandbox.pki.subjects import hub_client_subject
@@ -14,7 +13,7 @@ from sandbox.pki.subjects import hub_client_subject
 ID = "fr.health.samu330"
 
 
-def test_next_connection_reads_a_revocation_list_that_was_replaced(tmp_path):
+def test_next_connection_reads_a_revocation_list_that_was_replaced(stage, tmp_path):
     pki = ensure_pki(
         tmp_path,
         hosts=("127.0.0.1",),
@@ -22,8 +21,7 @@ def test_next_connection_reads_a_revocation_list_that_was_replaced(tmp_path):
         now=datetime.now(UTC),
         bad_like=hub_client_subject(ID),
     )
-    context = SimpleNamespace(settings=Settings(data_dir=str(tmp_path)), pki=pki, secret=lambda purpose: "s")
-    _, contexts = AmqpClient(context, "lrm", ID)._secrets
+    _, contexts = AmqpClient(replace(stage.context, pki=pki), "lrm", ID)._secrets
     first = contexts()
     assert contexts() is first
     replaced = pki.crl.with_suffix(".new")

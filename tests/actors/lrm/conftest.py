@@ -12,18 +12,19 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.lrm.app import LrmService, build
 from sandbox.net.context import Context
-from tests.actors.sas.l02.hub_peer import HubPeer, make_context
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import make_context
 
 
 @pytest.fixture
-def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, HubPeer]:
+def hubs(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeHubPeer]:
     """The hub as each LRM sees it, by client id."""
-    made: dict[str, HubPeer] = {}
+    made: dict[str, FakeHubPeer] = {}
 
-    def client(context: Context, actor: str, client_id: str) -> HubPeer:
-        return made.setdefault(client_id, HubPeer())
+    def client(context: Context, actor: str, client_id: str) -> FakeHubPeer:
+        return made.setdefault(client_id, FakeHubPeer())
 
-    monkeypatch.setattr("sandbox.lrm.consumer.AmqpClient", client)
+    monkeypatch.setattr("sandbox.lrm.messages.consumer.AmqpClient", client)
     return made
 
 
@@ -33,7 +34,7 @@ def context(tmp_path: Path) -> Context:
 
 
 @pytest.fixture
-async def service(context: Context, hubs: dict[str, HubPeer]) -> AsyncIterator[LrmService]:
+async def service(context: Context, hubs: dict[str, FakeHubPeer]) -> AsyncIterator[LrmService]:
     made = build(context)
     assert isinstance(made, LrmService)
     await made.start()

@@ -10,11 +10,12 @@ from sandbox.lrm import app as module
 from sandbox.lrm.app import Lrm, LrmService
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import QUEUE, appointment, sent
-from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import SAMU, SAS
 
 
 async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restart(
-    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
+    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, FakeHubPeer]
 ) -> None:
     slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
     context.world.apply(World(revision=1, faults=(slow,)))
@@ -30,7 +31,7 @@ async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restar
     store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
     lrm = Lrm(context, context.population.territories["SAS-33"], store)
     await lrm.start()
-    assert [each.id for each in lrm.consumer.held()] == [held["id"]]
+    assert [each.id for each in lrm.consumer.answers.held()] == [held["id"]]
     assert await lrm.consumer.answers.release(held["id"])
     (answer,) = await hubs[SAMU].messages(1)
     assert answer.reference is not None
@@ -39,7 +40,7 @@ async def test_behaviours_and_what_they_hold_back_are_shown_and_outlive_a_restar
 
 
 async def test_a_delay_that_passed_while_nobody_ran_is_over_at_the_next_start(
-    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
+    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, FakeHubPeer]
 ) -> None:
     slow = Fault("f1", "ack-delay", f"lrm:{SAMU}", params={"median_ms": 120_000, "p95_ms": 120_000})
     context.world.apply(World(revision=1, faults=(slow,)))
@@ -55,9 +56,9 @@ async def test_a_delay_that_passed_while_nobody_ran_is_over_at_the_next_start(
 
 
 async def test_beyond_so_many_held_answers_the_next_leave_at_once(
-    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer], monkeypatch: pytest.MonkeyPatch
+    context: Context, browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.lrm.answers.MOST_HELD", 1)
+    monkeypatch.setattr("sandbox.lrm.messages.answers.MOST_HELD", 1)
     context.world.apply(World(revision=1, faults=(Fault("f1", "ack-by-hand", f"lrm:{SAMU}"),)))
     for number in range(2):
         await hubs[SAMU].deliver(QUEUE, sent(number, appointment(appointmentId=f"id-{number}")))
@@ -67,7 +68,7 @@ async def test_beyond_so_many_held_answers_the_next_leave_at_once(
 
 
 async def test_a_deaf_lrm_hears_no_messages_until_it_is_cured(
-    context: Context, browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    context: Context, browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     context.world.apply(World(revision=1, faults=(Fault("f1", "lrm-deaf", f"lrm:{SAMU}"),)))
     assert hubs[SAMU].unheard == {QUEUE}

@@ -12,20 +12,21 @@ import pytest
 from sandbox.edxl import build, xml
 from sandbox.edxl.codes import XML
 from sandbox.kernel.world import Fault, World
-from sandbox.lrm import ledger as ledger_module
 from sandbox.lrm.app import Lrm, LrmService
-from sandbox.lrm.ledger import Ledger
-from sandbox.net.amqp.client import Delivery
+from sandbox.lrm.ledger.message_history import MessageHistory
+from sandbox.lrm.ledger.records import Received
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context
 from sandbox.store.embedded.tables import open_store
 from tests.actors.lrm.test_consumer import ID, NOW, QUEUE, address, appointment, sent, update
-from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import SAMU, SAS
 
 OTHER_ID = "3f0c6a52-0a61-4e6e-a62c-4a1f6f3f3f02"
 
 
 @pytest.fixture
-def hub(service: LrmService, hubs: dict[str, HubPeer]) -> HubPeer:
+def hub(service: LrmService, hubs: dict[str, FakeHubPeer]) -> FakeHubPeer:
     return hubs[SAMU]
 
 
@@ -63,7 +64,7 @@ async def told(browser: httpx.AsyncClient) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.requirement("L02-13")
-async def test_each_message_is_kept_with_what_became_of_it(hub: HubPeer, browser: httpx.AsyncClient) -> None:
+async def test_each_message_is_kept_with_what_became_of_it(hub: FakeHubPeer, browser: httpx.AsyncClient) -> None:
     cancelled = update(status="cancelled")
     for body in (sent(1), sent(1), sent(2, update()), sent(3, cancelled), sent(4), other_use_case(5)):
         await hub.deliver(QUEUE, body)
@@ -99,7 +100,7 @@ async def test_each_message_is_kept_with_what_became_of_it(hub: HubPeer, browser
     ],
 )
 async def test_what_it_answers_is_told_when_it_misbehaves_too(
-    context: Context, hub: HubPeer, browser: httpx.AsyncClient, kind: str, params: dict[str, Any], answer: str
+    context: Context, hub: FakeHubPeer, browser: httpx.AsyncClient, kind: str, params: dict[str, Any], answer: str
 ) -> None:
     behave(context, kind, **params)
     await hub.deliver(QUEUE, sent(1))
@@ -108,33 +109,33 @@ async def test_what_it_answers_is_told_when_it_misbehaves_too(
 
 @pytest.mark.requirement("L02-13")
 async def test_the_history_outlives_the_lrm_and_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "MOST_RECEIVED", 3)
+    monkeypatch.setattr("sandbox.lrm.ledger.message_history.MOST_RECEIVED", 3)
     store = open_store(tmp_path / "history")
-    ledger = Ledger(store, SAMU)
+    history = MessageHistory(store)
     for number in range(5):
-        line = {"sender": SAS, "what": "création", "done": "orientation créée", "answer": ""}
-        await store.commit(*ledger.received(at=NOW, distribution_id=f"{SAS}_{number}", **line))
+        row = Received(history.next_number(), NOW.isoformat(), SAS, f"{SAS}_{number}", "création", "orientation créée")
+        await store.commit(history.add_received(row))
     await store.close()
     store = open_store(tmp_path / "history")
-    kept = [row.distribution_id for row in Ledger(store, SAMU).history(10)]
+    kept = [row.distribution_id for row in MessageHistory(store).received(10)]
     await store.close()
     assert kept == [f"{SAS}_4", f"{SAS}_3", f"{SAS}_2"]
 
 
 async def test_each_appointment_of_a_message_is_taken_and_the_message_acknowledged_once(
-    lrm: Lrm, hub: HubPeer, browser: httpx.AsyncClient
+    lrm: Lrm, hub: FakeHubPeer, browser: httpx.AsyncClient
 ) -> None:
     await hub.deliver(QUEUE, several(1, appointment(), appointment(appointmentId=OTHER_ID)))
     (answer,) = await hub.messages(1)
     assert answer.reference is not None
     assert answer.reference["distributionID"] == f"{SAS}_1"
-    assert lrm.ledger.orientation(ID) is not None
-    assert lrm.ledger.orientation(OTHER_ID) is not None
+    assert lrm.ledger.orientations.get(ID) is not None
+    assert lrm.ledger.orientations.get(OTHER_ID) is not None
     assert await told(browser) == [("1", "création", "orientation créée, orientation créée", "acquittement INTEGRE")]
 
 
 async def test_of_several_appointments_those_that_conflict_are_refused_and_the_others_kept(
-    lrm: Lrm, hub: HubPeer
+    lrm: Lrm, hub: FakeHubPeer
 ) -> None:
     await hub.deliver(QUEUE, sent(1))
     await hub.deliver(QUEUE, several(2, appointment(), appointment(appointmentId=OTHER_ID)))
@@ -142,27 +143,27 @@ async def test_of_several_appointments_those_that_conflict_are_refused_and_the_o
     assert answer.error is not None
     assert answer.error["errorCode"]["statusCode"] == 409
     assert ID in answer.error["errorCause"]
-    assert lrm.ledger.orientation(OTHER_ID) is not None
+    assert lrm.ledger.orientations.get(OTHER_ID) is not None
     assert lrm.store.get("orientations", OTHER_ID) is not None
 
 
-async def test_an_appointment_that_stands_twice_in_a_message_makes_it_invalid(lrm: Lrm, hub: HubPeer) -> None:
+async def test_an_appointment_that_stands_twice_in_a_message_makes_it_invalid(lrm: Lrm, hub: FakeHubPeer) -> None:
     await hub.deliver(QUEUE, several(1, appointment(), update()))
     (answer,) = await hub.messages(1)
     assert answer.error is not None
     assert answer.error["errorCode"]["statusCode"] == 300
-    assert lrm.ledger.orientation(ID) is None
+    assert lrm.ledger.orientations.get(ID) is None
 
 
 @pytest.mark.requirement("L02-14")
-async def test_what_comes_as_xml_is_read_as_xml(lrm: Lrm, hub: HubPeer) -> None:
+async def test_what_comes_as_xml_is_read_as_xml(lrm: Lrm, hub: FakeHubPeer) -> None:
     def delivery(queue: str, body: bytes) -> Delivery:
         return Delivery(queue, xml.write(orjson.loads(body)), {"x-death-original-routing-key": SAS}, False, XML)
 
     await hub.handlers[QUEUE](delivery(QUEUE, sent(1)))
     (answer,) = await hub.messages(1)
     assert answer.reference is not None
-    orientation = lrm.ledger.orientation(ID)
+    orientation = lrm.ledger.orientations.get(ID)
     assert orientation is not None
     assert orientation.appointment == appointment()
     await hub.handlers[QUEUE](Delivery(QUEUE, b"<a>", {"x-death-original-routing-key": SAS}, False, XML))
@@ -171,4 +172,4 @@ async def test_what_comes_as_xml_is_read_as_xml(lrm: Lrm, hub: HubPeer) -> None:
     assert refusal.error["errorCode"]["statusCode"] == 102
     info = f"{SAMU}.info"
     await hub.handlers[info](delivery(info, build.ack(address(9), f"{SAMU}_1")))
-    assert lrm.ledger.notices()[0].text == f"acquittement de {SAMU}_1"
+    assert lrm.ledger.history.notices()[0].text == f"acquittement de {SAMU}_1"

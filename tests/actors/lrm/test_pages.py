@@ -12,12 +12,12 @@ import pytest
 from sandbox.config import LRM_UI
 from sandbox.kernel.errors import StoreLocked
 from sandbox.lrm import app as module
-from sandbox.lrm import ledger as ledger_module
 from sandbox.lrm.app import LrmService
-from sandbox.lrm.ledger import Ledger
+from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
-from tests.actors.sas.l02.hub_peer import SAMU, SAS, HubPeer, exchanges
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import SAMU, SAS, exchanges
 
 
 def token(page: httpx.Response) -> str:
@@ -41,7 +41,7 @@ async def test_the_index_lists_one_lrm_per_territory(browser: httpx.AsyncClient)
 
 
 async def test_orientations_to_attach_are_listed_with_their_business_data(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     content = appointment(
         orientationCategory="CPTS", organization={"organizationId": "1330000001", "name": "CPTS <Rives>"}
@@ -63,7 +63,7 @@ async def test_orientations_to_attach_are_listed_with_their_business_data(
 
 
 async def test_an_orientation_is_attached_in_two_clicks_and_updates_flow_into_the_case_file(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     await hubs[SAMU].deliver(QUEUE, sent(1))
     number = await open_case(browser)
@@ -82,7 +82,7 @@ async def test_an_orientation_is_attached_in_two_clicks_and_updates_flow_into_th
 
 
 async def test_attaching_twice_is_harmless_and_to_another_file_a_conflict(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     await hubs[SAMU].deliver(QUEUE, sent(1))
     first, second = await open_case(browser), await open_case(browser)
@@ -114,7 +114,9 @@ async def test_unknown_things_are_404_pages(browser: httpx.AsyncClient) -> None:
     assert answer.status_code == 404
 
 
-async def test_json_tells_what_arrived_and_where_it_is(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+async def test_json_tells_what_arrived_and_where_it_is(
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
+) -> None:
     for number in range(3):
         await hubs[SAMU].deliver(QUEUE, sent(number, appointment(appointmentId=f"id-{number}")))
     case_file = await open_case(browser)
@@ -137,14 +139,14 @@ async def test_json_tells_what_arrived_and_where_it_is(browser: httpx.AsyncClien
     assert file["call"]["city"] == "Bordeaux"
 
 
-async def test_messages_of_the_hub_are_shown(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+async def test_messages_of_the_hub_are_shown(browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]) -> None:
     await hubs[SAMU].deliver(f"{SAMU}.info", b"<script>")
     page = await browser.get("/samu330/messages")
     assert "invalide" in page.text
     assert "Rien n'est arrivé" in (await browser.get("/samu350/messages")).text
 
 
-async def attached(browser: httpx.AsyncClient, hub: HubPeer, key: str = ID) -> str:
+async def attached(browser: httpx.AsyncClient, hub: FakeHubPeer, key: str = ID) -> str:
     """An orientation in a case file; gives the number of the case file."""
     await hub.deliver(QUEUE, sent(1, appointment(appointmentId=key)))
     number = await open_case(browser)
@@ -153,7 +155,9 @@ async def attached(browser: httpx.AsyncClient, hub: HubPeer, key: str = ID) -> s
     return number
 
 
-async def test_an_orientation_is_detached_again_and_waits(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+async def test_an_orientation_is_detached_again_and_waits(
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
+) -> None:
     number = await attached(browser, hubs[SAMU])
     page = await browser.get(f"/samu330/dossiers/{number}")
     assert "Détacher" in page.text
@@ -201,7 +205,7 @@ async def test_the_need_is_changed_and_goes_with_the_next_search(browser: httpx.
 
 
 async def test_the_likely_case_file_is_suggested_with_its_reasons(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     csrf = token(await browser.get("/samu330/"))
     answer = await browser.post("/samu330/dossiers", data={"csrf": csrf, "operator": "luc@example.org"})
@@ -217,7 +221,7 @@ async def test_the_likely_case_file_is_suggested_with_its_reasons(
 
 
 async def test_a_regulator_whom_an_orientation_named_may_be_on_duty(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer], monkeypatch: pytest.MonkeyPatch
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = {"regulatorName": "Nouveau", "regulatorFirstname": "Zoé", "regulatorEmail": "zoe@example.org"}
     await hubs[SAMU].deliver(QUEUE, sent(1, appointment(regulator=new)))
@@ -227,13 +231,13 @@ async def test_a_regulator_whom_an_orientation_named_may_be_on_duty(
     assert page.text.count('<option value="luc@example.org"') == 1
     await browser.post("/samu330/dossiers", data={"csrf": token(page), "operator": "zoe@example.org"})
     assert "même régulateur (Zoé Nouveau)" in (await browser.get("/samu330/orientations/other")).text
-    monkeypatch.setattr(ledger_module, "MOST_REGULATORS", 1)
+    monkeypatch.setattr("sandbox.lrm.ledger.orientations.MOST_REGULATORS", 1)
     await hubs[SAMU].deliver(QUEUE, sent(3, appointment(appointmentId="third")))
     assert "zoe@example.org" not in (await browser.get("/samu330/")).text
 
 
 async def test_case_files_and_orientations_are_found_by_their_words(
-    browser: httpx.AsyncClient, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
 ) -> None:
     number, other = await attached(browser, hubs[SAMU]), await open_case(browser)
     found = (await browser.get("/samu330/dossiers", params={"q": f"BORDEAUX {number}"})).text
@@ -244,7 +248,9 @@ async def test_case_files_and_orientations_are_found_by_their_words(
     assert "ne contient ces mots" in (await browser.get("/samu330/orientations?q=zzz")).text
 
 
-async def test_the_day_is_drawn_by_category_and_status(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+async def test_the_day_is_drawn_by_category_and_status(
+    browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]
+) -> None:
     assert "Aucune orientation reçue aujourd'hui" in (await browser.get("/samu330/")).text
     for number, (category, status) in enumerate([("PS", "booked"), ("PS", "booked"), ("SOS", "noshow")]):
         content = appointment(appointmentId=f"id-{number}", orientationCategory=category, status=status)
@@ -260,7 +266,7 @@ async def test_the_day_is_drawn_by_category_and_status(browser: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["suivi", "messages/suivi", "dossiers/{number}/suivi"])
-async def test_pages_follow_what_happens(browser: httpx.AsyncClient, hubs: dict[str, HubPeer], path: str) -> None:
+async def test_pages_follow_what_happens(browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer], path: str) -> None:
     number = await open_case(browser)
     async with asyncio.timeout(10), browser.stream("GET", f"/samu330/{path.format(number=number)}") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
@@ -278,7 +284,7 @@ async def test_an_unknown_case_file_is_not_followed(browser: httpx.AsyncClient) 
 
 
 async def test_no_patient_reaches_the_journal(
-    browser: httpx.AsyncClient, context: Context, hubs: dict[str, HubPeer]
+    browser: httpx.AsyncClient, context: Context, hubs: dict[str, FakeHubPeer]
 ) -> None:
     await hubs[SAMU].deliver(QUEUE, sent(1))
     number = await open_case(browser)
@@ -293,7 +299,7 @@ async def test_no_patient_reaches_the_journal(
         assert call["line"] not in repr(exchange)
 
 
-async def test_health_tells_what_waits(service: LrmService, hubs: dict[str, HubPeer]) -> None:
+async def test_health_tells_what_waits(service: LrmService, hubs: dict[str, FakeHubPeer]) -> None:
     hub = hubs[SAMU]
     hub.gate.clear()
     await hub.deliver(QUEUE, sent(1))
@@ -310,7 +316,9 @@ async def test_health_tells_what_waits(service: LrmService, hubs: dict[str, HubP
     }
 
 
-async def test_a_store_in_use_stops_the_start_and_leaves_none_open(context: Context, hubs: dict[str, HubPeer]) -> None:
+async def test_a_store_in_use_stops_the_start_and_leaves_none_open(
+    context: Context, hubs: dict[str, FakeHubPeer]
+) -> None:
     blocked = module.open_store(context.store_dir("lrm/fr.health.samu350"))
     service = LrmService(context)
     with pytest.raises(StoreLocked):
@@ -322,14 +330,14 @@ async def test_a_store_in_use_stops_the_start_and_leaves_none_open(context: Cont
 
 
 async def test_case_files_are_bounded(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.lrm.ledger.MOST_CASE_FILES", 1)
+    monkeypatch.setattr("sandbox.lrm.ledger.case_files.MOST_CASE_FILES", 1)
     await open_case(browser)
     csrf = token(await browser.get("/samu330/"))
     assert (await browser.post("/samu330/dossiers", data={"csrf": csrf})).status_code == 422
 
 
 async def test_what_was_attached_stays_so_after_a_restart(
-    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, HubPeer]
+    context: Context, browser: httpx.AsyncClient, service: LrmService, hubs: dict[str, FakeHubPeer]
 ) -> None:
     await hubs[SAMU].deliver(QUEUE, sent(1))
     number = await open_case(browser)
@@ -339,11 +347,11 @@ async def test_what_was_attached_stays_so_after_a_restart(
     store = module.open_store(context.store_dir(f"lrm/{SAMU}"))
     ledger = Ledger(store, SAMU)
     assert ledger.counts() == {"orientations": 1, "unattached": 0, "caseFiles": 1}
-    assert ledger.next_number() == 2
+    assert ledger.case_files.next_number() == 2
     await store.close()
 
 
-async def test_an_appointment_id_may_be_any_text(browser: httpx.AsyncClient, hubs: dict[str, HubPeer]) -> None:
+async def test_an_appointment_id_may_be_any_text(browser: httpx.AsyncClient, hubs: dict[str, FakeHubPeer]) -> None:
     name = "a/b c?é&"
     await hubs[SAMU].deliver(QUEUE, sent(1, appointment(appointmentId=name)))
     page = await browser.get("/samu330/")

@@ -18,14 +18,14 @@ from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Editor, Regulator
-from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
 from sandbox.psc.tokens import Signer, load_signer
 from sandbox.store.embedded.tables import open_store
+from tests.support.contexts import make_context
 
 PSC = "http://127.0.0.1:8003"
 ISSUER = f"{PSC}/psc"
@@ -53,17 +53,7 @@ def wall() -> list[float]:
 def context(wall: list[float]) -> Context:
     population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR}, watch=lambda _: None)
     clock = Clock(lambda: wall[0], ClockSetting(offset=-10_000_000))
-    return Context(
-        settings=Settings(),
-        world=WorldView(),
-        clock=clock,
-        journal=Journal(),
-        entropy=seeded(1),
-        population=population,
-        sockets={},
-        pki=None,
-        master_secret=b"master",
-    )
+    return make_context(Settings(), clock=clock, entropy=seeded(1), population=population)
 
 
 @pytest.fixture

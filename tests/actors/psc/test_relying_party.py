@@ -13,13 +13,14 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from sandbox.net.context import Context
 from sandbox.psc.provider import Provider
+from sandbox.web.console import application
 from sandbox.web.oidc import AT_PLATFORM, Client, RelyingParty, at_psc
-from sandbox.web.pages import Pages, console, redirect
+from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import sign_in, sign_out
 
 PSC = "http://127.0.0.1:8003"
@@ -75,7 +76,7 @@ def site(
 
     pages = Pages("sandbox.web", app_name=client_id, banner="", colour="#335577", static_url=f"{prefix}/static")
     routes = [Route("/private", private), Route("/oidc/callback", callback), Route("/logout", logout)]
-    return console(context, pages, routes, role=client_id, prefix=prefix)
+    return application(context, pages, [Mount(prefix, routes=routes)], role=client_id)
 
 
 @pytest.fixture

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
-from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import seeded
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from sandbox.sas.app import SasCore
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+from tests.actors.sas.sas_core import NOW, Core, Editors, core_on
+from tests.support.contexts import bound_sockets, make_context, stopped_clock
 
 
 @pytest.fixture(scope="session")
@@ -32,31 +27,21 @@ def population() -> Population:
 
 @pytest.fixture
 def context(tmp_path: Path, population: Population) -> Iterator[Context]:
-    with contextlib.ExitStack() as stack:
-        sockets = {}
-        for offset in (SAS_UI, SAS_FHIR):
-            sockets[offset] = stack.enter_context(socket.socket())
-            sockets[offset].bind(("127.0.0.1", 0))
-        yield Context(
-            settings=Settings(data_dir=str(tmp_path), mtls=False, practitioners=200),
-            world=WorldView(),
-            clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-            journal=Journal(),
+    with bound_sockets(SAS_UI, SAS_FHIR) as sockets:
+        yield make_context(
+            Settings(data_dir=str(tmp_path), mtls=False, practitioners=200),
+            clock=stopped_clock(NOW),
             entropy=seeded("sas"),
             population=population,
             sockets=sockets,
-            pki=None,
-            master_secret=b"x" * 32,
         )
 
 
 @pytest.fixture
 async def core(context: Context) -> AsyncIterator[Core]:
-    store = open_store(context.store_dir("sas"))
-    editors, messages = Editors(), Messages()
-    made = SasCore(context, store, l02=messages, http=editors)  # type: ignore[arg-type]
-    yield Core(made, context, editors, messages)
-    await made.stop()
+    made = await core_on(context, open_store(context.store_dir("sas")))
+    yield made
+    await made.sas.stop()
 
 
 @pytest.fixture

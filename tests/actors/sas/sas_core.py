@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,19 +13,21 @@ import httpx
 import itsdangerous
 import orjson
 
+from sandbox.edxl.message import Message
 from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import AppointmentStatus, Flow
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.journal import Exchange
 from sandbox.kernel.model import Appointment, Editor, Regulator
 from sandbox.net.context import Context
-from sandbox.net.http.client import Reply
+from sandbox.net.http.client import Callee, Reply
 from sandbox.net.tls import Peer
 from sandbox.pki.subjects import editor_subject
 from sandbox.population.people import Population, persona_key
 from sandbox.sas.app import SasCore
-from sandbox.sas.orientations.records import AppointmentRecord
-from sandbox.store.protocol import Put
+from sandbox.store.protocol import Store
+from tests.support.hub_peer import FakeHubPeer
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
 Answer = Callable[[str, str, bytes | None], Awaitable[Reply]]
@@ -38,10 +40,8 @@ class Editors:
         self.answers: dict[str, Answer] = {}
         self.calls: list[tuple[str, str, str, str, bytes | None]] = []
 
-    async def request(
-        self, method: str, url: str, *, peer: str, flow: str, body: bytes | None = None, **_: Any
-    ) -> Reply:
-        path = url.partition("/fhir/")[2]
+    async def request(self, method: str, url: str, *, callee: Callee, body: bytes | None = None, **_: Any) -> Reply:
+        peer, flow, path = callee.peer, callee.flow, url.partition("/fhir/")[2]
         self.calls.append((peer, flow, method, path, body))
         if peer in self.answers:
             return await self.answers[peer](method, path, body)
@@ -56,80 +56,13 @@ class Editors:
 
 
 @dataclass
-class Messages:
-    """Stands in for L02: one row per version, all due."""
-
-    due_versions: list[tuple[str, int]] = field(default_factory=list)
-    woken: int = 0
-    refuse: Exception | None = None
-    failed: list[str] = field(default_factory=list)
-    sent_again: list[str] = field(default_factory=list)
-    refuse_again: Exception | None = None
-    waiting = 0
-    connected = True
-
-    def due(self, record: AppointmentRecord) -> tuple[Put, ...]:
-        if self.refuse is not None:
-            raise self.refuse
-        self.due_versions.append((record.id, record.version))
-        row = f'{{"appointmentId": "{record.id}"}}'
-        return (Put("l02", f"{record.id}/{record.version}", row.encode()),)
-
-    def wake(self) -> None:
-        self.woken += 1
-
-    async def start(self) -> None:
-        """No hub."""
-
-    async def stop(self) -> None:
-        """No hub."""
-
-    def state(self, distribution_id: str) -> dict[str, Any] | None:
-        id, _, version = distribution_id.partition("/")
-        return self._document(id, int(version)) if (id, int(version or 0)) in self.due_versions else None
-
-    def of_appointment(self, appointment_id: str) -> list[dict[str, Any]]:
-        return [self._document(id, version) for id, version in self.due_versions if id == appointment_id]
-
-    def again(self, distribution_id: str, record: AppointmentRecord) -> tuple[Put, ...]:
-        if self.refuse_again is not None:
-            raise self.refuse_again
-        self.sent_again.append(distribution_id)
-        return ()
-
-    def troubles(self) -> list[dict[str, Any]]:
-        return [{**(self.state(key) or {}), "recipient": "fr.health.samu330", "again": True} for key in self.failed]
-
-    def statistics(self) -> dict[str, Any]:
-        states = dict.fromkeys(("due", "published", "acknowledged", "refused", "expired"), 0)
-        cause = {"code": 409, "state": "refused", "count": len(self.failed), "cause": "exists"}
-        return {
-            "states": {**states, "refused": len(self.failed)},
-            "open": 0,
-            "oldest": None,
-            "lastHour": {"refused": len(self.failed)},
-            "seconds": {"median": 0.2, "p95": None},
-            "causes": [cause] if self.failed else [],
-            "waiting": 0,
-            "connected": self.connected,
-        }
-
-    def _document(self, id: str, version: int) -> dict[str, Any]:
-        if f"{id}/{version}" in self.failed:
-            verdict = {"state": "refused", "code": 409, "cause": "exists"}
-            return {"distributionID": f"{id}/{version}", "appointmentId": id, **verdict, "events": []}
-        events = [{"state": "due", "at": NOW.isoformat()}]
-        return {"distributionID": f"{id}/{version}", "appointmentId": id, "state": "due", "events": events}
-
-
-@dataclass
 class Core:
     """The role and its surroundings."""
 
     sas: SasCore
     context: Context
     editors: Editors
-    messages: Messages
+    hub: FakeHubPeer
     fhir_url = "http://127.0.0.1:8044/sas/fhir"
 
     @property
@@ -178,6 +111,22 @@ class Core:
     def body(self, **changes: Any) -> bytes:
         return render_appointment(self.appointment(**changes))
 
+    async def l02_messages(self) -> list[Message]:
+        """What the hub got, once it has confirmed all that was due."""
+        async with asyncio.timeout(5):
+            while self.sas.l02.statistics()["states"]["due"] or self.sas.l02.waiting:
+                await self.sas.store.barrier()
+                await asyncio.sleep(0)
+        return await self.hub.messages(0)
+
+    async def l02_methods(self) -> list[str]:
+        """The methods of these messages: CreateAppointment or UpdateAppointment."""
+        return [(message.appointment or {})["method"] for message in await self.l02_messages()]
+
+    def journalled(self, flow: Flow) -> list[Exchange]:
+        """What was journalled of one flow since the last time; that of the others is dropped."""
+        return [exchange for exchange in self.context.journal.take() if exchange.flow == flow]
+
     async def calls(self, flow: Flow, count: int) -> list[tuple[str, str, str]]:
         """(peer, method, path) of the calls of one flow, once there are `count`."""
         async with asyncio.timeout(5):
@@ -193,6 +142,14 @@ class Core:
             answer = await browser.post("/api/login", json=login)
         assert answer.status_code == 200
         return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+async def core_on(context: Context, store: Store) -> Core:
+    """A SAS core on that store, which answers no port and is connected to the fake hub; stop `sas` in the end."""
+    editors, hub = Editors(), FakeHubPeer()
+    sas = SasCore(context, store, hub=hub, http=editors)  # type: ignore[arg-type]
+    await sas.l02.start()
+    return Core(sas, context, editors, hub)
 
 
 def reply(document: Any, status: int = 200) -> Reply:

@@ -15,14 +15,15 @@ import pytest
 
 from sandbox.data_stores import require_readable, stores_in
 from sandbox.editor import schema as editor_schema
-from sandbox.editor.appointments import ledger as editor_ledger
+from sandbox.editor.appointments import booking as editor_booking
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.errors import UsageError
-from sandbox.lrm import ledger as lrm_ledger
 from sandbox.lrm import schema as lrm_schema
+from sandbox.lrm.ledger.case_files import CASE_FILES
+from sandbox.lrm.ledger.orientations import ORIENTATIONS as LRM_ORIENTATIONS
 from sandbox.sas import schema as sas_schema
 from sandbox.sas.orientations import appointments
-from sandbox.sas.orientations.l02.ledger import Ledger
+from sandbox.sas.orientations.l02.message_table import MessageTable
 from sandbox.sas.orientations.records import decode
 from sandbox.store.embedded.frames import read_header
 from sandbox.store.embedded.tables import open_tables
@@ -51,7 +52,7 @@ async def test_what_the_platform_knew_is_all_there(name: str, tmp_path: Path) ->
         store = open_tables(data / "sas", sas_schema.SCHEMA)
         states = [decode(row).status for _, row in store.items(appointments.TABLE)]
         assert sorted(map(str, states)) == ["booked", "cancelled", "fulfilled"]
-        told = Ledger(store, HUB_CLIENT, Clock(time.time)).statistics()["states"]
+        told = MessageTable(store, HUB_CLIENT, Clock(time.time)).statistics()["states"]
         assert told == {"due": 0, "published": 0, "acknowledged": 5, "refused": 0, "expired": 0}
         assert store.count("accounts") == 3
         await store.close()
@@ -62,10 +63,10 @@ async def test_what_editors_and_lrm_knew_is_all_there(name: str, tmp_path: Path)
     data = unpacked(name, tmp_path)
     for slug in ("agenda-azur", "garde-plus", "rdv-commune"):
         store = open_tables(data / "editors" / slug, editor_schema.SCHEMA)
-        assert (store.count(editor_ledger.TABLE), store.count("accounts")) == (1, 1)
+        assert (store.count(editor_booking.TABLE), store.count("accounts")) == (1, 1)
         await store.close()
     store = open_tables(data / "lrm" / "fr.health.samu330", lrm_schema.SCHEMA)
-    assert (store.count(lrm_ledger.ORIENTATIONS), store.count(lrm_ledger.CASE_FILES)) == (3, 1)
+    assert (store.count(LRM_ORIENTATIONS), store.count(CASE_FILES)) == (3, 1)
     await store.close()
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.kernel.errors import StoreError
-from sandbox.store.embedded import log as log_module
 from sandbox.store.embedded import segment as segment_module
+from sandbox.store.embedded import writer
 from sandbox.store.embedded.log import Log
 from tests.support.windows import unless_open
 
@@ -316,7 +316,7 @@ async def test_a_rename_that_may_not_last_poisons_the_log(tmp_path: Path, monkey
     def fails(_: Path) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(log_module, "sync_directory", fails)
+    monkeypatch.setattr(writer, "sync_directory", fails)
     with pytest.raises(StoreError, match="Input/output error"):
         await log.rotate(lambda: [b"new"])
     with pytest.raises(StoreError, match="Input/output error"):

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from sandbox.store import outbox as outbox_module
 from sandbox.store import outbox as outboxes
 from sandbox.store.embedded import tables
 from sandbox.store.embedded.tables import open_store
-from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox
+from sandbox.store.outbox import SEQUENCES, Abandon, Entry, Outbox, SendingPolicy
 from sandbox.store.protocol import Delete, Put, Store
 from tests.support.sandboxes import eventually
 
@@ -72,9 +73,9 @@ def peer() -> Peer:
     return Peer()
 
 
-def outbox_of(store: Store, peer: Peer, **options: object) -> Outbox:
-    settings = {"backoff": (0.001, 0.004)} | options
-    return Outbox(store, "l02", peer.send, clock=CLOCK, entropy=seeded(1), **settings)  # type: ignore[arg-type]
+def outbox_of(store: Store, peer: Peer, **options: Any) -> Outbox:
+    policy = replace(SendingPolicy(first_pause=0.001, longest_pause=0.004), **options)
+    return Outbox(store, "l02", peer.send, clock=CLOCK, entropy=seeded(1), policy=policy)
 
 
 async def add(store: Store, outbox: Outbox, key: str, ref: str, payload: bytes = b"{}") -> str:
@@ -153,7 +154,7 @@ async def test_ids_without_a_commit_are_forgotten_in_the_end(
         writes = outbox.put("k", b"{}", ref=str(number))
         if number == 5:
             store.commit(*writes)
-    assert len(outbox._undecided) <= 21
+    assert len(outbox._new._undecided) <= 21
     await outbox.start()
     await peer.until(lambda: bool(peer.received))
     assert peer.refs() == ["5"]
@@ -180,7 +181,7 @@ async def test_entries_of_one_key_keep_their_order_whatever_fails(tmp_path: Path
 
 async def test_a_key_that_fails_does_not_hold_up_the_others(tmp_path: Path, peer: Peer) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, concurrency=1, backoff=(60.0, 60.0))
+    outbox = outbox_of(store, peer, concurrency=1, first_pause=60.0, longest_pause=60.0)
     peer.behave = unreachable("stuck", times=1_000)
     await outbox.start()
     await add(store, outbox, "a", "stuck")
@@ -199,26 +200,26 @@ async def test_a_key_that_fails_does_not_hold_up_the_others(tmp_path: Path, peer
 
 async def test_pauses_double_up_to_the_longest_with_jitter(tmp_path: Path, peer: Peer) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(0.001, 0.008))
+    outbox = outbox_of(store, peer, first_pause=100, longest_pause=800)
     peer.behave = unreachable("late", times=8)
-    pauses: list[float] = []
-    loop = asyncio.get_running_loop()
-    call_later = loop.call_later
-
-    def noted(delay: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
-        if callback == outbox._resume:
-            pauses.append(delay)
-        return call_later(delay, callback, *arguments)
-
-    loop.call_later = noted  # type: ignore[assignment,method-assign]
     await outbox.start()
     await add(store, outbox, "a", "late")
+    pauses = []
+    for attempt in range(1, 9):
+        (entry,) = await eventually(lambda attempt=attempt: put_off(outbox, attempt))
+        pauses.append((entry.due - CLOCK.now()).total_seconds())
+        outbox.hurry()
     await peer.until(lambda: bool(peer.received))
-    for pause, whole in zip(pauses, [0.001, 0.002, 0.004, *[0.008] * 5], strict=True):
+    for pause, whole in zip(pauses, [100, 200, 400, *[800] * 5], strict=True):
         assert whole / 2 <= pause <= whole
     assert len(set(pauses)) == 8
     await outbox.stop()
     await store.close()
+
+
+def put_off(outbox: Outbox, attempts: int) -> list[Entry]:
+    """The entries that wait for another attempt after so many."""
+    return [entry for entry in outbox.pending() if entry.due is not None and entry.attempts == attempts]
 
 
 async def test_no_more_keys_are_in_flight_than_allowed(tmp_path: Path, peer: Peer) -> None:
@@ -253,7 +254,7 @@ async def test_an_abandoned_entry_is_kept_aside_and_the_next_one_goes(
     await peer.until(lambda: bool(peer.received))
     await outbox.stop()
     assert peer.refs() == ["next"]
-    (failed,) = outbox.failed()
+    (failed,) = outbox.abandoned.entries()
     assert failed == Entry(id, "a", b"\xfe", "hopeless", attempts=1, last_error="refused for good")
     assert (store.count("l02"), outbox.depth, outbox.last_error) == (0, 0, "refused for good")
     row = store.table("l02.failed").get(doc_id=id)
@@ -265,7 +266,7 @@ async def test_a_bug_met_by_one_entry_neither_loses_it_nor_stops_the_others(
     tmp_path: Path, peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(60.0, 60.0))
+    outbox = outbox_of(store, peer, first_pause=60.0, longest_pause=60.0)
 
     def behave(entry: Entry) -> None:
         if entry.ref == "odd":
@@ -381,7 +382,6 @@ async def test_a_failure_while_stopping_does_not_send_a_key_twice_at_a_time_late
     await asyncio.sleep(0)
     peer.gate.set()
     await stopping
-    assert outbox._timers == {}
     await outbox.start()
     await peer.until(lambda: len(peer.received) == 3)
     assert peer.refs() == ["a0", "a1", "a2"]
@@ -460,10 +460,10 @@ async def test_what_was_abandoned_while_the_store_refused_is_kept_aside_later(
         await store.barrier()
     peer.gate.set()
     await eventually(lambda: outbox.last_error)
-    assert outbox.failed_count == 0
+    assert outbox.abandoned.count == 0
     disk.full = False
-    await eventually(lambda: outbox.failed_count == 1)
-    assert (peer.calls, [entry.ref for entry in outbox.failed_of("a")]) == (1, ["never"])
+    await eventually(lambda: outbox.abandoned.count == 1)
+    assert (peer.calls, [entry.ref for entry in outbox.abandoned.of("a")]) == (1, ["never"])
     await outbox.stop()
     await store.close()
 
@@ -483,27 +483,27 @@ async def test_what_was_abandoned_is_found_by_key_and_dismissed_also_after_a_res
         await add(store, outbox, key, ref)
     await peer.until(lambda: peer.calls == 4)
     await outbox.stop()
-    assert outbox.failed_count == 3
-    assert sorted(outbox.failed_keys()) == ["a", "b"]
-    assert [entry.last_error for entry in outbox.failed_of("a")] == ["no 1", "no 3"]
-    assert outbox.failed_of("c") == []
+    assert outbox.abandoned.count == 3
+    assert sorted(outbox.abandoned.all_keys()) == ["a", "b"]
+    assert [entry.last_error for entry in outbox.abandoned.of("a")] == ["no 1", "no 3"]
+    assert outbox.abandoned.of("c") == []
     again = outbox_of(store, peer)
-    assert [entry.ref for entry in again.failed_of("a")] == ["1", "3"]
-    await store.commit(*again.dismiss("a"))
-    assert (again.failed_of("a"), again.dismiss("a"), list(again.failed_keys())) == ([], (), ["b"])
-    assert again.failed_count == 1
+    assert [entry.ref for entry in again.abandoned.of("a")] == ["1", "3"]
+    await store.commit(*again.abandoned.dismiss("a"))
+    assert (again.abandoned.of("a"), again.abandoned.dismiss("a"), list(again.abandoned.all_keys())) == ([], (), ["b"])
+    assert again.abandoned.count == 1
     await store.close()
 
 
 async def test_what_is_put_off_goes_at_once_when_hurried(tmp_path: Path, peer: Peer) -> None:
     peer.behave = unreachable("1", times=1)
     store = open_store(tmp_path)
-    outbox = outbox_of(store, peer, backoff=(3600.0, 3600.0))
+    outbox = outbox_of(store, peer, first_pause=3600.0, longest_pause=3600.0)
     await outbox.start()
     await add(store, outbox, "k", "1")
     await add(store, outbox, "k", "2")
     await peer.until(lambda: peer.calls == 1 and not peer.busy["k"])
-    await eventually(lambda: outbox._timers)
+    await eventually(lambda: put_off(outbox, 1))
     assert [(entry.ref, entry.attempts) for entry in outbox.pending_of("k")] == [("1", 1), ("2", 0)]
     assert outbox.pending_of("other") == []
     outbox.hurry()

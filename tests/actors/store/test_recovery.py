@@ -127,7 +127,7 @@ async def test_rename_that_may_not_last_is_made_sure_of(tmp_path: Path, monkeypa
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     real = segment.sync_directory
-    monkeypatch.setattr("sandbox.store.embedded.log.sync_directory", fails)
+    monkeypatch.setattr("sandbox.store.embedded.writer.sync_directory", fails)
     monkeypatch.setattr(segment, "sync_directory", fails)
     with pytest.raises(StoreError):
         await log.rotate(lambda: [b"snapshot"])

@@ -25,6 +25,7 @@ from sandbox.store.embedded import snapshot, tables
 from sandbox.store.embedded.frames import FILE_HEADER_SIZE
 from sandbox.store.embedded.tables import TableStore, open_store, open_tables
 from sandbox.store.protocol import Delete, Put
+from tests.support.sandboxes import eventually
 
 if TYPE_CHECKING:
     from conftest import Disk
@@ -149,8 +150,8 @@ async def test_compaction_leaves_a_tinydb_file_and_an_empty_log(
         assert found is not None
         assert (found.doc_id, found["name"]) == ("p-449", "Zoë")
         assert len(db.table("people")) == 450
+    assert (tmp_path / "log").stat().st_size == FILE_HEADER_SIZE
     store = open_tables(tmp_path)
-    assert store._log.is_empty
     assert (store.count("people"), store.get("places", "1")) == (450, b'{"town":"Bordeaux"}')
     await store.close()
 
@@ -174,31 +175,35 @@ async def test_a_log_that_outgrows_its_limit_is_compacted_while_commits_go_on(
     for number in range(400):
         row = b'{"n":%d,"filling":"%s"}' % (number, b"x" * 500)
         await asyncio.gather(store.commit(Put("t", str(number % 10), row)), store.commit(Put("t", "last", row)))
-    assert store._log.size < 200_000
+    assert (tmp_path / "log").stat().st_size < 200_000
     assert (tmp_path / "db.json").exists()
     expected = content(store)
     await store.close()
     assert await reopened(tmp_path) == expected
 
 
-async def test_a_crash_between_the_two_renames_of_a_compaction_loses_and_repeats_nothing(tmp_path: Path) -> None:
+async def test_a_crash_between_the_two_renames_of_a_compaction_loses_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_tables(tmp_path / "live")
     await store.commit(Put("t", "a", b"{}"), Put("t", "b", b"{}"))
     await store.commit(Delete("t", "a"))
     await store.commit(Put("t", "a", b'{"again":1}'), Put("t", "c", b"{}"))
-    replace = store._log._take_over
+    rename = Path.replace
 
-    def crash(*arguments: object) -> None:
-        shutil.copytree(tmp_path / "live", tmp_path / "crashed")
-        replace(*arguments)  # type: ignore[arg-type]
+    def crash(path: Path, target: Path) -> Path:
+        if target == tmp_path / "live" / "log":
+            shutil.copytree(tmp_path / "live", tmp_path / "crashed")
+        return rename(path, target)
 
-    store._log._take_over = crash  # type: ignore[method-assign]
+    monkeypatch.setattr(Path, "replace", crash)
     compaction = asyncio.create_task(store.compact())
     await asyncio.sleep(0)
     await store.commit(Put("t", "later", b"{}"))
     await compaction
     expected = content(store)
     await store.close()
+    monkeypatch.undo()
     crashed = open_tables(tmp_path / "crashed")
     assert content(crashed) == expected
     assert [key for key, _ in crashed.items("t")] == ["b", "a", "c", "later"]
@@ -230,12 +235,9 @@ async def test_a_compaction_that_fails_is_reported_and_tried_again(
     monkeypatch.setattr(tables, "LOG_LIMIT", 1_000)
     store = open_tables(tmp_path)
     await store.commit(Put("t", "bad", b"{" + b"x" * 1_000 + b"}"))
-    assert store._compaction is not None
-    await asyncio.wait([store._compaction])
-    assert "compaction is tried again later" in caplog.text
+    await eventually(lambda: "compaction is tried again later" in caplog.text)
     await store.commit(Put("t", "bad", b"{}"), Put("t", "more", b'{"a":"%s"}' % (b"x" * 1_000)))
-    await asyncio.wait([store._compaction])
-    assert store._log.size < 1_000
+    await eventually(lambda: (tmp_path / "log").stat().st_size < 1_000)
     await store.close()
 
 
@@ -340,9 +342,9 @@ async def test_closing_waits_for_the_compaction_that_runs(tmp_path: Path, monkey
     monkeypatch.setattr(tables, "LOG_LIMIT", 100)
     store = open_tables(tmp_path)
     await store.commit(Put("t", "k", b'{"a":"%s"}' % (b"x" * 200)))
-    assert store._compaction is not None
     await store.close()
-    assert store._compaction is None
+    assert (tmp_path / "db.json").exists()
+    assert (tmp_path / "log").stat().st_size == FILE_HEADER_SIZE
     assert (await reopened(tmp_path))["t"].keys() == {"k"}
 
 

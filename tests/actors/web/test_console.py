@@ -19,11 +19,11 @@ from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError, malformed
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.web.pages import Pages, console
+from sandbox.web.console import console
+from sandbox.web.pages import Pages
 from sandbox.web.session import checked_form, csrf_field, flash, sign_in
+from tests.support.contexts import make_context
 
 ORIGIN = "http://sandbox.example:8000"
 
@@ -32,17 +32,7 @@ ORIGIN = "http://sandbox.example:8000"
 def context() -> Context:
     population: Any = SimpleNamespace()
     settings = Settings(public_host="sandbox.example", host="192.0.2.1")
-    return Context(
-        settings=settings,
-        world=WorldView(),
-        clock=Clock(lambda: 0.0),
-        journal=Journal(),
-        entropy=seeded(1),
-        population=population,
-        sockets={},
-        pki=None,
-        master_secret=b"master",
-    )
+    return make_context(settings, clock=Clock(lambda: 0.0), entropy=seeded(1), population=population)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.store.embedded.tables import open_store
-from sandbox.web.ended import Ended
+from sandbox.web.ended_sessions import EndedSessions
 
 HOUR = 3600.0
 
@@ -29,19 +29,19 @@ def context(wall: list[float]) -> Any:
 
 async def test_what_was_ended_is_over_and_stays_so_after_a_restart(context: Any, tmp_path: Path) -> None:
     store = open_store(tmp_path / "role")
-    ended = Ended(context, store)
+    ended = EndedSessions(context, store)
     one, other = ended.name(), ended.name()
     assert not ended.over(one)
     await ended.end(one)
     await ended.end(one)
     assert (ended.over(one), ended.over(other)) == (True, False)
     await store.close()
-    again = Ended(context, open_store(tmp_path / "role"))
+    again = EndedSessions(context, open_store(tmp_path / "role"))
     assert (again.over(one), again.over(other)) == (True, False)
 
 
 async def test_a_session_ends_by_itself_and_is_then_kept_no_longer(context: Any, wall: list[float]) -> None:
-    ended = Ended(context)
+    ended = EndedSessions(context)
     old = ended.name()
     await ended.end(old)
     wall[0] += 12 * HOUR
@@ -52,14 +52,14 @@ async def test_a_session_ends_by_itself_and_is_then_kept_no_longer(context: Any,
 
 @pytest.mark.parametrize("name", ["", "x", "x.", "x.-1", "x.²", "x.1e9", f"x.{'9' * 13}", ".1"])
 def test_a_name_that_is_none_of_ours_is_over(context: Any, name: str) -> None:
-    assert Ended(context).over(name)
+    assert EndedSessions(context).over(name)
 
 
 async def test_the_table_is_bounded_and_what_is_forgotten_stays_over(
     context: Any, wall: list[float], tmp_path: Path
 ) -> None:
     store = open_store(tmp_path / "role")
-    ended = Ended(context, store, most=8)
+    ended = EndedSessions(context, store, most=8)
     names = []
     for _ in range(40):
         names.append(ended.name())
@@ -70,6 +70,6 @@ async def test_the_table_is_bounded_and_what_is_forgotten_stays_over(
     assert all(ended.over(name) for name in names)
     assert not ended.over(fresh)
     assert store.count("ended") <= 9  # and the floor
-    again = Ended(context, store, most=8)
+    again = EndedSessions(context, store, most=8)
     assert all(again.over(name) for name in names)
     assert not again.over(fresh)

@@ -18,11 +18,9 @@ from sandbox.config import EDITORS_UI, PSC_UI, Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Editor, Regulator
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
 from sandbox.psc.app import build
+from tests.support.contexts import make_context
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -69,16 +67,12 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def test_a_click_fills_the_form_and_the_login_lands_on_the_other_site(page: Page, tmp_path: Path) -> None:
     base, psc, editors = bound_pair()
     population: Any = SimpleNamespace(regulators=(LEA,), editors={AZUR.slug: AZUR}, watch=lambda _: None)
-    context = Context(
-        settings=Settings(port_base=base, data_dir=str(tmp_path)),
-        world=WorldView(),
+    context = make_context(
+        Settings(port_base=base, data_dir=str(tmp_path)),
         clock=Clock(lambda: 1_800_000_000.0),
-        journal=Journal(),
         entropy=seeded(1),
         population=population,
         sockets={PSC_UI: psc},
-        pki=None,
-        master_secret=b"master",
     )
     service = build(context)
     complaints: list[str] = []

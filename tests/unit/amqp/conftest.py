@@ -11,6 +11,7 @@ from pamqp import body, commands, frame, header
 
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import External
+from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
@@ -27,12 +28,13 @@ class Wire:
 
     def __init__(self, broker: Broker, user: str) -> None:
         self.session = Session(broker, External(user, Clients(CLIENTS, (VHOST, "/")).rights))
+        self.receiver = Receiver(self.session)
         self.now = 1_000_000.0
         self._rest = b""
         self._frames: deque[tuple[int, Any]] = deque()
 
     def raw(self, data: bytes) -> Wire:
-        self.session.receive(data, self.now)
+        self.receiver.receive(data, self.now)
         return self
 
     def send(self, value: Any, channel: int = 1) -> Wire:

@@ -229,7 +229,7 @@ def test_broker_stopping_cuts_who_has_not_come_in(stranger):
 
 def test_defect_of_the_broker_is_541(connect):
     wire = connect()
-    wire.session.fail(wire.now)
+    wire.receiver.fail(wire.now)
     assert wire.one(Connection.Close).reply_code == 541
 
 

@@ -10,6 +10,7 @@ from pamqp import commands, header
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.deadletters import dead_letter, in_cycle
 from sandbox.amqp.broker.message import Message
+from sandbox.amqp.broker.queue import QueueArguments
 from sandbox.amqp.encoding import properties as props
 
 Basic = commands.Basic
@@ -165,7 +166,7 @@ def test_message_that_would_go_round_for_ever_is_dropped():
     broker = Broker(bytes)
     vhost = broker.vhost("v")
     round_trip = vhost.exchange("again", "fanout")
-    queue = vhost.queue("q", ttl_ms=1000, dead_letter_exchange="again")
+    queue = vhost.queue("q", QueueArguments(ttl_ms=1000, dead_letter_exchange="again"))
     round_trip.bind(queue)
     vhost.publish(Message("again", "k", b"\0\0", b"x", True), NOW)
     broker.tick(NOW + 1)

@@ -12,7 +12,7 @@ from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.edxl.message import LONGEST_SUBJECT, subject
 from sandbox.edxl.provocations import BY_NAME, MEANINGS, PROVOCATIONS, Provocation
 from sandbox.edxl.trials import Correspondents, trial
-from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, Dispatched, dispatch
 
 SPARE = "fr.health.samu998"
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -29,7 +29,8 @@ def sent(provocation: Provocation, *, strict: bool = False) -> tuple[str, Dispat
     mode = 2 if shot.persistent else 1
     arrival = Arrival(SPARE, shot.body, shot.content_type, mode, {}, "dispatch")
     queues = {f"{SPARE}.message", f"{SPARE}.info"}
-    found = dispatch(arrival, exists=queues.__contains__, now=NOW, new_id=lambda: "report", strict=strict)
+    context = DispatchContext(NOW, lambda: "report")
+    found = dispatch(arrival, context, exists=queues.__contains__, strict=strict)
     return shot.referenced, found
 
 

@@ -52,7 +52,7 @@ def slots(form, schedule, specialty, kind):
 
 BODY = RENDERER.bundle(
     R04, 2, "Slot", "",
-    [slots(R04, b"p-1", ("SM54", None), KIND), RENDERER.company(PERSON, (PLACE,)), RENDERER.service(CPTS),
+    [slots(R04, b"p-1", ("SM54", None), KIND), RENDERER.included(PERSON, (PLACE,)), RENDERER.service(CPTS),
      RENDERER.cpts(CPTS)],
 )  # fmt: skip
 SITES = RENDERER.bundle(

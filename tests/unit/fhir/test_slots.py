@@ -31,7 +31,7 @@ from sandbox.kernel.model import (
     SlotKind,
     SosAssociation,
 )
-from sandbox.population.agendas.agenda import Planned, rhythm, zone_of
+from sandbox.population.agendas.agenda import PlannedSlot, slot_pattern, zone_of
 from sandbox.population.agendas.calendar import Region
 
 KIND = SlotKind(("PUBLIC", "PRO"), ("AMB", "VR"), 'Fièvre à 100 % "forte"', False)
@@ -51,7 +51,7 @@ def renderer():
 
 
 def planned(kind=KIND, *times):
-    return [Planned(int(each.timestamp()), int(each.timestamp()) + 900, None, kind) for each in times]
+    return [PlannedSlot(int(each.timestamp()), int(each.timestamp()) + 900, None, kind) for each in times]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def test_slot_without_known_specialty_sends_none(renderer):
 def test_offsets_are_those_in_force_at_each_end(renderer, insee, day):
     zone = zone_of(insee)
     template = AgendaTemplate(days=(0, 6), opens=time(0), closes=time(0), lunch=None, slot_minutes=45, own_patients=0.0)
-    plan = rhythm(template, Region(zone)).plan(1, "p-1", day.toordinal())
+    plan = slot_pattern(template, Region(zone)).plan(1, "p-1", day.toordinal())
     some = Candidates(tuple(plan.starts), plan.length)
     found = entries(rendered(renderer, R01, ("SM54", None), zone, some, Week(plan.palette, tuple(plan.codes))))
     for slot, entry in zip(plan.slots(), found, strict=True):
@@ -225,7 +225,7 @@ def test_instants_of_many_days_do_not_pile_up():
 def test_bundle_is_one_document_with_or_without_entries(renderer):
     empty = json.loads(renderer.bundle(R04, 0, "Slot", "a=1", []))
     assert "entry" not in empty
-    full = json.loads(renderer.bundle(R01, 2, "Slot", "a=1", [renderer.company(PERSON, [PLACE])], "a=2"))
+    full = json.loads(renderer.bundle(R01, 2, "Slot", "a=1", [renderer.included(PERSON, [PLACE])], "a=2"))
     assert [entry["resource"]["resourceType"] for entry in full["entry"]] == [
         "Practitioner",
         "Schedule",

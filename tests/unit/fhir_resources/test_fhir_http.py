@@ -8,8 +8,9 @@ import pytest
 from starlette.requests import Request
 
 from sandbox.kernel.errors import RequestError
+from sandbox.net.http.body import read_body
 from sandbox.net.http.conditions import Conditions, conditions_of
-from sandbox.net.http.fhir_http import handling, read_body, wants_representation
+from sandbox.net.http.fhir_http import handling, wants_representation
 from sandbox.net.http.preferences import preferences
 
 

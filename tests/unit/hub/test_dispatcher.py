@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sandbox.edxl import build
 from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.edxl.message import MOST_VALUES, Message, read
-from sandbox.hub.dispatching.dispatcher import Arrival, Dispatched, dispatch
+from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, Dispatched, dispatch
 from sandbox.kernel.clock import PARIS
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
@@ -40,9 +40,10 @@ def arrival(body: bytes, **changes: Any) -> Arrival:
     return msgspec.structs.replace(Arrival(SAS, body, "application/json", 2, {}, "dispatch"), **changes)
 
 
-def run(incoming: Arrival, **options: Any) -> Dispatched:
+def run(incoming: Arrival, xml_clients: frozenset[str] = frozenset(), **options: Any) -> Dispatched:
     counter = itertools.count(1)
-    return dispatch(incoming, exists=QUEUES.__contains__, now=NOW, new_id=lambda: f"id{next(counter)}", **options)
+    context = DispatchContext(NOW, lambda: f"id{next(counter)}", xml_clients)
+    return dispatch(incoming, context, exists=QUEUES.__contains__, **options)
 
 
 def reported(result: Dispatched, queue: str, code: HubCode) -> Message:

@@ -38,6 +38,7 @@ def add_the_flow() -> None:
 def what_is_known() -> dict[str, Any]:
     """What the modules that depend on a flow say of the new one. They know the table only."""
     from sandbox.faults.registry import validate_fault
+
     from sandbox.kernel.world import Fault
     from sandbox.partners import ExternalEditor
     from sandbox.population.personas.published import personas_schema
@@ -76,10 +77,10 @@ def _requests() -> dict[str, Any]:
     from sandbox.control.observability.metrics import Metrics
     from sandbox.editor.fhir.identify import identify_fhir
     from sandbox.net.http.edge import Edge
-    from sandbox.sas.app import identify
+    from sandbox.sas.app import identify_page
 
     context = _context()
-    asyncio.run(_post(Edge(_refuses, context, identify("pages")), "/imaginary"))
+    asyncio.run(_post(Edge(_refuses, context, identify_page), "/imaginary"))
     refused = asyncio.run(_post(Edge(_refuses, context, identify_fhir({})), "/a/fhir/Imaginary"))
     told = context.journal.take()
     journal = JournalView()

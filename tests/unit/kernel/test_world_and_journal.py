@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy, seeded
 from sandbox.kernel.errors import ConfigError, Issue, PeerRefused, RequestError, malformed, refused
 from sandbox.kernel.flows import Flow
-from sandbox.kernel.journal import Exchange, Journal
+from sandbox.kernel.journal import ActorJournal, Exchange, Journal
 from sandbox.kernel.model import Cpts, Editor, SosAssociation, Territory
 from sandbox.kernel.world import World, WorldView
 
@@ -26,6 +27,17 @@ def test_an_older_revision_is_ignored_unless_its_epoch_is_higher() -> None:
 
 def _exchange(number: int) -> Exchange:
     return Exchange(at=float(number), actor="sas", flow="UI", direction="in", action="GET /")
+
+
+def test_an_actor_journals_its_name_the_direction_and_the_sandbox_time() -> None:
+    journal = Journal()
+    of_sas = ActorJournal(journal, Clock(lambda: 12.5), "sas")
+    of_sas.received(Flow.INT_L02, "consume sas.ack", "fr.health.samu330", note="INTEGRE", ref="sas_1.1")
+    of_sas.sent(Flow.INT_R02, "POST Practitioner", "agenda-azur", status=201, ms=3.0, size=7)
+    assert journal.take() == [
+        Exchange(12.5, "sas", "INT_L02", "in", "consume sas.ack", "fr.health.samu330", note="INTEGRE", ref="sas_1.1"),
+        Exchange(12.5, "sas", "INT_R02", "out", "POST Practitioner", "agenda-azur", status=201, ms=3.0, size=7),
+    ]
 
 
 def test_a_full_journal_counts_what_it_drops_and_keeps_the_oldest() -> None:

@@ -10,15 +10,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from sandbox.edxl.build import Address, report
-from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import read
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.world import Fault
-from sandbox.lrm.contextual import search_link
-from sandbox.lrm.dashboard import STATUSES, WIDTH, Tally, drawn
-from sandbox.lrm.handling import PLAIN, Handling, Refusal, kind_of, manner_of
-from sandbox.lrm.records import Call, CaseFile, Change, Operator, Orientation
-from sandbox.lrm.suggestions import suggestions
+from sandbox.lrm.console.contextual import search_link
+from sandbox.lrm.console.drawing import STATUSES, WIDTH, draw
+from sandbox.lrm.console.suggestions import suggestions
+from sandbox.lrm.ledger.records import Call, CaseFile, Change, Operator, Orientation
+from sandbox.lrm.ledger.tally import Tally
+from sandbox.lrm.messages.handling import kind_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 CALL = Call(
@@ -68,45 +67,6 @@ def test_kind_of_a_message(values: dict[str, Any], kind: str) -> None:
     assert kind_of(read(report(Address("s_1", "s", "r", NOW, NOW), appointment(**values)))) == kind
 
 
-def fault(kind: str, **params: Any) -> Fault:
-    return Fault(id=kind, kind=kind, target="lrm:x", params=params)
-
-
-@pytest.mark.parametrize(
-    ("struck", "manner"),
-    [
-        (fault("ack-by-hand"), Handling(held=True)),
-        (fault("ack-never"), Handling(steps=())),
-        (fault("ack-refused", code=703), Handling(stores=False)),
-        (fault("ack-conflict"), Handling()),
-        (fault("ack-wrong-reference"), Handling(right_reference=False)),
-        (fault("ack-twice"), Handling(steps=("INTEGRE", "INTEGRE"))),
-        (fault("ack-invalid"), Handling(valid=False)),
-        (fault("ack-steps", steps="none"), Handling(steps=(None,))),
-        (fault("ack-steps", steps="RECU,CONSULTE"), Handling(steps=("RECU",))),
-        (fault("lrm-disconnect", when="after"), Handling(cut="after")),
-    ],
-)
-def test_what_each_behaviour_means_for_a_message(struck: Fault, manner: Handling) -> None:
-    found = manner_of([struck], lambda: 0.5)
-    assert found.faults == struck.kind
-    for name in ("stores", "steps", "held", "right_reference", "valid", "cut", "delay"):
-        assert getattr(found, name) == getattr(manner, name), name
-
-
-def test_behaviours_add_up() -> None:
-    delay = fault("ack-delay", median_ms=1000, p95_ms=1000)
-    refuse = fault("ack-refused", code=300, cause="why", ack=True)
-    found = manner_of([delay, delay, refuse, fault("ack-twice")], lambda: 0.5)
-    assert found.delay == pytest.approx(2)
-    assert found.refusal == Refusal(HubCode.INVALID_MESSAGE, "why", acknowledged=True)
-    assert found.faults == "ack-delay,ack-delay,ack-refused,ack-twice"
-    assert manner_of([], lambda: 0.5) is PLAIN
-    conflict = manner_of([fault("ack-conflict")], lambda: 0.5)
-    assert conflict.refusal is not None
-    assert (conflict.stores, conflict.refusal.code) == (True, HubCode.CONFLICT)
-
-
 # ---- suggestions
 
 
@@ -153,7 +113,7 @@ def test_each_orientation_is_counted_once_on_the_day_on_which_it_first_came() ->
 
 
 def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
-    drawing = drawn(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
+    drawing = draw(Counter({("PS", "booked"): 6, ("PS", "cancelled"): 2, ("SOS", "noshow"): 4, ("", "booked"): 1}))
     assert (drawing.total, [bar.label for bar in drawing.bars]) == (
         13,
         ["Professionnel de santé", "SOS Médecins", "Sans catégorie"],
@@ -170,7 +130,7 @@ def test_bars_are_on_one_scale_and_stay_within_the_drawing() -> None:
 
 
 def test_a_day_without_orientations_is_an_empty_drawing() -> None:
-    drawing = drawn(Counter())
+    drawing = draw(Counter())
     assert (drawing.bars, drawing.total, drawing.height) == ((), 0, 1)
 
 

@@ -14,7 +14,7 @@ from sandbox.edxl.message import read
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.partners import ExternalLrm
-from tests.actors.sas.l02.hub_peer import POPULATION, SAMU, SAS, make_context
+from tests.support.two_territories import POPULATION, SAMU, SAS, make_context
 from tests.unit.edxl.corpus import appointment, envelope
 
 NEW = "fr.health.samu750"

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import AgendaTemplate, OpenRange
-from sandbox.population.agendas.agenda import Planned, day_plan, day_slots, rhythm, slot_id, split_slot_id, zone_of
+from sandbox.population.agendas.agenda import (
+    PlannedSlot,
+    day_plan,
+    day_slots,
+    slot_id,
+    slot_pattern,
+    split_slot_id,
+    zone_of,
+)
 from sandbox.population.agendas.calendar import METROPOLE, is_public_holiday, region_of
 from sandbox.population.agendas.leave import MOST, PATTERNS, absent, pattern_of
 
@@ -168,7 +176,7 @@ def test_other_texts_are_no_slot_ids(text):
 def test_planned_slot_of_a_slot_keeps_time_and_kind():
     (planned, *_) = day_plan(1, "x", MONDAY, OPEN, METROPOLE)
     ((slot, _), *_) = day_slots(1, "x", MONDAY, OPEN, METROPOLE)
-    assert Planned.of(slot) == planned
+    assert PlannedSlot.of(slot) == planned
     assert slot.start == datetime(2026, 11, 23, 9, tzinfo=PARIS)
 
 
@@ -194,7 +202,7 @@ CLOCKS_CHANGE = [date(2026, 3, 29), date(2026, 10, 25), date(2026, 3, 28), date(
 @settings(max_examples=200, deadline=None)
 def test_ranges_of_any_week_give_a_sorted_grid_without_overlap(template, day, insee):
     region = region_of(insee)
-    grid = rhythm(template, region).pace.day(day.toordinal()).starts
+    grid = slot_pattern(template, region).timetable.day(day.toordinal()).starts
     assert list(grid) == sorted(set(grid))
     assert all(two - one >= template.slot_minutes * 60 for one, two in pairwise(grid))
     assert all(datetime.fromtimestamp(start, region.zone).date() == day for start in grid)
@@ -243,11 +251,12 @@ def test_evenings_are_longer_when_there_is_no_school_that_day_or_the_next():
     assert not local_starts(late, date(2027, 2, 23), paris)
 
 
-def test_weeks_that_do_not_mind_school_share_one_rhythm_across_its_zones():
-    assert rhythm(OPEN, region_of("33063")) is rhythm(OPEN, region_of("75056")) is rhythm(OPEN, METROPOLE)
-    assert rhythm(OPEN, region_of("67482")) is not rhythm(OPEN, METROPOLE)
+def test_weeks_without_school_rules_share_one_pattern_across_school_zones():
+    bordeaux, paris = (slot_pattern(OPEN, region_of(insee)) for insee in ("33063", "75056"))
+    assert bordeaux is paris is slot_pattern(OPEN, METROPOLE)
+    assert slot_pattern(OPEN, region_of("67482")) is not slot_pattern(OPEN, METROPOLE)
     late = replace(OPEN, closes=time(22), ranges=(OpenRange((0,), time(22), time(23), True),))
-    assert rhythm(late, region_of("33063")) is not rhythm(late, region_of("75056"))
+    assert slot_pattern(late, region_of("33063")) is not slot_pattern(late, region_of("75056"))
 
 
 def test_who_has_leave_is_away_whole_weeks_from_all_places_and_comes_back():
@@ -273,12 +282,12 @@ def test_every_pattern_of_leave_has_its_weeks(weeks):
 
 
 @pytest.mark.parametrize("weeks", [0, 2, MOST])
-def test_lanes_of_many_weeks_know_who_is_away_in_which_of_them(weeks):
+def test_candidates_of_several_weeks_are_away_in_the_weeks_of_leave(weeks):
     begins, ends = (datetime(2027, month, 1, tzinfo=PARIS).timestamp() for month in (7, 10))
-    lanes = rhythm(OPEN, METROPOLE).pace.between(begins, ends)
-    away = lanes.away(weeks)
+    mask = slot_pattern(OPEN, METROPOLE).timetable.between(begins, ends)
+    away = mask.away(weeks)
     for pattern in range(PATTERNS):
-        gone = set(lanes.flagged(away.get(pattern, 0)))
-        days = [datetime.fromtimestamp(start, PARIS).date() for start in lanes.starts]
+        gone = set(mask.flagged(away.get(pattern, 0)))
+        days = [datetime.fromtimestamp(start, PARIS).date() for start in mask.starts]
         assert gone == {lane for lane, day in enumerate(days) if pattern in absent(weeks, day.toordinal())}
     assert bool(away) is bool(weeks)

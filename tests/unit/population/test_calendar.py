@@ -42,7 +42,7 @@ def test_everybody_has_eleven_public_holidays():
         ("98735", {(3, 5), (4, 3), (11, 20)}), ("98818", {(9, 24)}), ("33063", set()), ("2A004", set()),
     ],
 )  # fmt: skip
-def test_some_have_more_of_them(insee, more):
+def test_some_departements_have_additional_public_holidays(insee, more):
     region = region_of(insee)
     found = {(day.month, day.day) for day in public_holidays(2026, region.more)} - OF_2026
     assert found == more

@@ -1,4 +1,4 @@
-"""The preset `national`: the country around the hand-made people, in the numbers of the real one."""
+"""The preset `national`: the country around the hand-made people, with as many people and places as in reality."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_loading_it_is_quick_and_derives_nobody(france):
     begun = time.process_time()
     again = load_population(NATIONAL)
     assert time.process_time() - begun < 0.5
-    assert again._numbered.cache_info().currsize == 0
+    assert again.procedural.numbered.cache_info().currsize == 0
 
 
 def test_handmade_people_live_in_every_preset(france, demo):
@@ -74,13 +74,15 @@ def test_demo_stays_in_its_three_territories(demo):
 
 
 def test_every_departement_has_its_share_of_practitioners(france):
-    people = Counter({code: sum(1 for _ in france.settled_in(code)) for code in france.departments})
+    people = Counter(
+        {code: sum(1 for _ in france.procedural.settled_in(code)) for code in france.procedural.departments}
+    )
     assert sum(people.values()) == 100_000
     assert len(people) == 107
     assert people["75"] > 3_000
     assert min(number for code, number in people.items() if code not in COLLECTIVITIES) > 40
     assert 300 < sum(people[code] for code in COLLECTIVITIES) < 1500
-    low, high = france._recipe.shares["59"]
+    low, high = france.procedural.recipe.shares["59"]
     assert abs(people["59"] - (high - low) / 2**32 * 100_000) < 3
 
 
@@ -131,7 +133,7 @@ def test_cpts_cover_the_country_and_overlap(france):
 
 
 def test_some_practitioners_are_in_two_cpts(france):
-    sample = [france._numbered(number) for number in range(3000)]
+    sample = [france.procedural.numbered(number) for number in range(3000)]
     members = Counter(len(person.cpts) for person in sample)
     assert 0.1 < members[1] / 3000 < 0.35
     assert 0.005 < members[2] / 3000 < 0.05
@@ -141,7 +143,7 @@ def test_some_practitioners_are_in_two_cpts(france):
 
 def test_overseas_people_have_the_phones_and_the_hours_of_their_zone(france):
     for code, prefix in PREFIX.items():
-        people = [france.practitioner(each.id) for each in list(france.settled_in(code))[:40]]
+        people = [france.practitioner(each.id) for each in list(france.procedural.settled_in(code))[:40]]
         phones = [national_phone(person.phone) for person in people if person.phone]
         assert phones
         assert all(phone.startswith(prefix) for phone in phones)
@@ -160,7 +162,7 @@ def test_overseas_people_have_the_phones_and_the_hours_of_their_zone(france):
 
 
 def test_structures_of_all_departements_are_found_by_their_finess(france):
-    structures = france._recipe.structures
+    structures = france.procedural.recipe.structures
     seen = {}
     for town in france.towns.values():
         group = structures.drawn(town, 0)
@@ -173,7 +175,7 @@ def test_structures_of_all_departements_are_found_by_their_finess(france):
 
 def test_people_of_the_collectivities_have_their_hours_and_a_phone_that_slots_may_carry(france):
     for code, zone in COLLECTIVITIES.items():
-        people = [france.practitioner(each.id) for each in france.settled_in(code)]
+        people = [france.practitioner(each.id) for each in france.procedural.settled_in(code)]
         assert people
         assert {zone_of(place.insee).key for person in people for place in person.places} == {zone}
         phones = [national_phone(person.phone) for person in people if person.phone]

@@ -1,4 +1,4 @@
-"""An address has its place in its town: always the same, near its neighbours, within the town."""
+"""The coordinates of an address: always the same, near its neighbours, within the town."""
 
 from __future__ import annotations
 

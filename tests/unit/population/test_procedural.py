@@ -64,7 +64,7 @@ def test_people_beyond_the_count_do_not_exist(population):
     assert population.practitioner(id_of(COUNT)) is None
     assert len(population) == len(list(population.practitioners())) == COUNT + 12
     with pytest.raises(ValueError, match="not in"):
-        practitioner_at(1, MOST, population._recipe)
+        practitioner_at(1, MOST, population.procedural.recipe)
 
 
 def test_everything_about_them_is_well_formed(population, procedural):
@@ -78,8 +78,8 @@ def test_everything_about_them_is_well_formed(population, procedural):
         for place in person.places:
             town = population.towns[place.insee]
             assert (place.city, place.postal_code) == (town.name, town.postal_code)
-            assert abs(place.lat - town.lat) <= population._recipe.width(town) + 1e-5
-            assert abs(place.lon - town.lon) <= population._recipe.width(town) + 1e-5
+            assert abs(place.lat - town.lat) <= population.procedural.recipe.width(town) + 1e-5
+            assert abs(place.lon - town.lon) <= population.procedural.recipe.width(town) + 1e-5
             assert len(place.structure) == {"1": 10, "3": 15, "4": 15}[place.structure[0]]
             assert population.place(place.id) == (person, place)
     assert len({place.id for person in procedural for place in person.places}) == sum(
@@ -104,8 +104,8 @@ def test_proportions_are_those_of_the_recipe(population, procedural):
 @pytest.mark.parametrize("count", [50, 300, COUNT])
 def test_towns_have_their_share_of_any_count_to_within_three_people(population, procedural, count):
     towns = Counter(person.places[0].insee for person in procedural[:count])
-    total = sum(inhabitants for _, inhabitants in population._recipe.towns)
-    for town, inhabitants in population._recipe.towns:
+    total = sum(inhabitants for _, inhabitants in population.procedural.recipe.towns)
+    for town, inhabitants in population.procedural.recipe.towns:
         assert abs(towns[town.insee] - count * inhabitants / total) < 3, town
 
 
@@ -170,9 +170,9 @@ def test_members_of_a_cpts_have_slots_that_it_sees(population, procedural):
 
 
 def test_those_who_settled_in_a_departement_are_those_whose_places_lie_there(population, procedural):
-    assert set(population.departments) == {"33", "35", "69"}
-    for code, (south, north, west, east) in population.departments.items():
-        there = list(population.settled_in(code))
+    assert set(population.procedural.departments) == {"33", "35", "69"}
+    for code, (south, north, west, east) in population.procedural.departments.items():
+        there = list(population.procedural.settled_in(code))
         expected = [person for person in procedural if person.places[0].insee.startswith(code)]
         assert [each.id for each in there] == [person.id for person in expected]
         for each, person in zip(there, expected, strict=True):
@@ -182,7 +182,7 @@ def test_those_who_settled_in_a_departement_are_those_whose_places_lie_there(pop
 
 
 def test_nobody_settles_where_there_are_no_procedural_people():
-    assert load_population(Settings()).departments == {}
+    assert load_population(Settings()).procedural.departments == {}
 
 
 def test_editors_lists_are_sequences_that_share_everybody(population):
@@ -207,11 +207,14 @@ def test_names_are_french_word_lists_read_as_data():
     assert set(names.given_names()) == set(Provider.first_names)
 
 
-def test_names_come_by_import_when_faker_does_not_write_them_as_literals(monkeypatch):
-    monkeypatch.setattr(names, "_literals", dict)
-    assert names._words(names.FAMILY) == names.family_names()
+def test_names_are_imported_when_the_source_does_not_write_them_as_literals(tmp_path):
+    source = tmp_path / "provider.py"
+    source.write_text("first_names_female = ('Ada', 'Zoé')\nlast_names = tuple(sorted(first_names_female))\n", "utf-8")
+    found = names.string_tuples(source)
+    assert found == {"first_names_female": ("Ada", "Zoé")}
+    assert names.words(("first_names_female",), found) == ("Ada", "Zoé")
+    assert names.words(names.FAMILY, found) == names.family_names()
 
 
-def test_no_source_gives_no_literals(monkeypatch):
-    monkeypatch.setattr(names, "find_spec", lambda _: None)
-    assert names._literals.__wrapped__() == {}
+def test_names_are_imported_when_there_is_no_source(tmp_path):
+    assert names.words(names.GIVEN, names.string_tuples(tmp_path / "missing.py")) == names.given_names()

@@ -24,7 +24,7 @@ def test_numbers_of_an_interval_are_exactly_those_whose_draw_lies_in_it(seed, on
 
 @given(st.integers(0, 10), bounds, st.integers(1, 40_000_000), st.integers(0, 3000))
 @settings(max_examples=100, deadline=None)
-def test_narrow_intervals_too(seed, low, width, count):
+def test_numbers_of_narrow_intervals_are_found_too(seed, low, width, count):
     high = min(DRAWS, low + width)
     expected = [number for number in range(count) if low <= draw(seed, number) < high]
     assert list(numbers_in(seed, low, high, count)) == expected

@@ -30,7 +30,7 @@ def france() -> Population:
 
 @pytest.fixture(scope="module")
 def people(france: Population) -> list[Practitioner]:
-    return [practitioner_at(france.seed, number, france._recipe) for number in range(COUNT)]
+    return [practitioner_at(france.seed, number, france.procedural.recipe) for number in range(COUNT)]
 
 
 SHARES: list[tuple[str, Callable[[Practitioner], bool], float, float]] = [
@@ -52,7 +52,7 @@ SHARES: list[tuple[str, Callable[[Practitioner], bool], float, float]] = [
 
 
 @pytest.mark.parametrize(("what", "has", "least", "most"), SHARES, ids=[each[0] for each in SHARES])
-def test_people_have_it_in_its_proportion(
+def test_people_have_each_feature_in_its_proportion(
     people: list[Practitioner], what: str, has: Callable[[Practitioner], bool], least: float, most: float
 ) -> None:
     assert least < mean(map(has, people)) < most, what

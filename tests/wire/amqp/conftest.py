@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,44 +17,18 @@ import pytest_asyncio
 from pamqp import commands, frame
 
 from sandbox.config import AMQP, AMQPS, Settings
-from sandbox.edxl import build as edxl
 from sandbox.hub.app import Hub
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
+from tests.support.contexts import make_context
+from tests.support.hub.brokers import bound
+from tests.support.hub.queues import appointment_message
 
 VHOST = "15-15_v2.0"
 PLATFORM, SAMU, SPARE = "fr.health.test.ptfsas", "fr.health.samu330", "fr.health.samu999"
 POPULATION: Any = SimpleNamespace(territories={"SAS-33": SimpleNamespace(samu=SAMU, format="json")})
-
-APPOINTMENT = {
-    "appointmentId": "11111111-2222-4333-8444-555555555555",
-    "method": "CreateAppointment",
-    "created": "2026-01-05T10:00:00+01:00",
-    "status": "booked",
-    "orientationCategory": "PS",
-    "start": "2026-01-06T09:00:00+01:00",
-    "end": "2026-01-06T09:15:00+01:00",
-    "practitioner": {"rppsId": "810100000001", "lastName": "TEST", "firstName": "Anne"},
-    "regulator": {
-        "regulatorId": "3990000000/1",
-        "regulatorName": "ESSAI",
-        "regulatorFirstname": "Paul",
-        "regulatorEmail": "paul.essai@example.invalid",
-    },
-}
-
-
-def l02(sender: str, recipient: str, unique: str = "1") -> bytes:
-    """A business message that the dispatcher accepts."""
-    sent = datetime.now(UTC)
-    address = edxl.Address(f"{sender}_{unique}", sender, recipient, sent, sent + timedelta(hours=1))
-    return edxl.report(address, APPOINTMENT)
 
 
 @pytest.fixture(scope="session")
@@ -71,15 +43,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     )
 
 
-def bound(port: int = 0) -> socket.socket:
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
-    return sock
-
-
-class House:
-    """Contexts of one sandbox: the same port and data directory for a hub and its next one."""
+class Site:
+    """Contexts of one sandbox: the same port and data directory for a hub and for the one that is started after it."""
 
     def __init__(self, data: Path, pki: Pki | None) -> None:
         self.pki, self.data = pki, data
@@ -92,17 +57,7 @@ class House:
         )
 
     def context(self, sockets: dict[int, socket.socket] | None = None) -> Context:
-        return Context(
-            settings=self.settings,
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
-            entropy=Entropy(os.urandom),
-            population=POPULATION,
-            sockets=sockets or {},
-            pki=self.pki,
-            master_secret=b"test",
-        )
+        return make_context(self.settings, population=POPULATION, sockets=sockets or {}, pki=self.pki)
 
     def hub(self) -> Hub:
         sock = bound(self.port) if self._used else self._first
@@ -115,22 +70,22 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, pki: Pki) -> House:
-    made = House(tmp_path, pki)
+def site(tmp_path: Path, pki: Pki) -> Site:
+    made = Site(tmp_path, pki)
     yield made
     made.close()
 
 
 @pytest.fixture
-def plain_house(tmp_path: Path) -> House:
-    made = House(tmp_path, None)
+def plain_site(tmp_path: Path) -> Site:
+    made = Site(tmp_path, None)
     yield made
     made.close()
 
 
 @pytest_asyncio.fixture
-async def hub(house: House) -> AsyncIterator[Hub]:
-    made = house.hub()
+async def hub(site: Site) -> AsyncIterator[Hub]:
+    made = site.hub()
     await made.start()
     yield made
     await made.stop()
@@ -174,17 +129,17 @@ class Raw:
 
 
 @pytest.fixture
-def raw(house: House) -> Callable[..., Any]:
+def raw(site: Site) -> Callable[..., Any]:
     async def connect(user: str = PLATFORM) -> Raw:
-        context = client_context(house.pki, user)
-        return Raw(*await asyncio.open_connection("127.0.0.1", house.port, ssl=context))
+        context = client_context(site.pki, user)
+        return Raw(*await asyncio.open_connection("127.0.0.1", site.port, ssl=context))
 
     return connect
 
 
 @pytest.fixture
 def message() -> Callable[..., bytes]:
-    return l02
+    return appointment_message
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from yarl import URL
 
 from sandbox.kernel.errors import PeerTimeout, PeerUnreachable, StoreError
 from sandbox.net.amqp import client as amqp_client
+from sandbox.net.amqp import deliveries
 from sandbox.net.amqp.client import AmqpClient
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
@@ -38,15 +39,15 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
+    monkeypatch.setattr(deliveries, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture
-async def clients(house):
+async def clients(site):
     made = []
 
     def make(user, queue=None, handler=None):
-        client = AmqpClient(house.context(), f"test:{user}", user)
+        client = AmqpClient(site.context(), f"test:{user}", user)
         if queue is not None:
             client.consume(queue, handler)
         made.append(client)
@@ -63,7 +64,7 @@ async def full(box):
 
 
 @pytest.mark.requirement("L02-12")
-async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, clients, message):
+async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(site, clients, message):
     box = Box(wanted=2)
     lrm, sas = clients(SAMU, f"{SAMU}.message", box), clients(PLATFORM)
     await lrm.start()
@@ -71,11 +72,11 @@ async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(house, cl
     first = asyncio.create_task(sas.publish(message(PLATFORM, SAMU, "first")))
     await asyncio.sleep(0)
     assert not sas.connected
-    hub = house.hub()
+    hub = site.hub()
     await hub.start()
     await first
     await hub.stop()
-    hub = house.hub()
+    hub = site.hub()
     await hub.start()
     await sas.publish(message(PLATFORM, SAMU, "second"))
     await full(box)

@@ -68,8 +68,8 @@ async def drain(wire, queue):
         found.append((await wire.read()).value)
 
 
-async def test_full_disk_blocks_then_lets_in_again_and_keeps_what_was_confirmed(house, raw, disk, message):
-    hub = house.hub()
+async def test_full_disk_blocks_then_lets_in_again_and_keeps_what_was_confirmed(site, raw, disk, message):
+    hub = site.hub()
     await hub.start()
     wire = await raw()
     await enter(wire)
@@ -95,7 +95,7 @@ async def test_full_disk_blocks_then_lets_in_again_and_keeps_what_was_confirmed(
     await wire.close()
     await hub.stop()
 
-    again = house.hub()
+    again = site.hub()
     await again.start()
     wire = await raw(SAMU)
     await wire.login()
@@ -106,8 +106,8 @@ async def test_full_disk_blocks_then_lets_in_again_and_keeps_what_was_confirmed(
     await again.stop()
 
 
-async def test_hub_stops_while_its_disk_is_full(house, raw, disk, message):
-    hub = house.hub()
+async def test_hub_stops_while_its_disk_is_full(site, raw, disk, message):
+    hub = site.hub()
     await hub.start()
     wire = await raw()
     await enter(wire)
@@ -117,7 +117,7 @@ async def test_hub_stops_while_its_disk_is_full(house, raw, disk, message):
     await wire.close()
     await hub.stop()
     disk.full = False
-    again = house.hub()
+    again = site.hub()
     await again.start()
     assert again.health()["disk"] == "ok"
     await again.stop()

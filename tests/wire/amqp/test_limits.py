@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from pamqp import body, commands, header
 
-from sandbox.hub.report import read
+from sandbox.kernel.hub.report import read
 from tests.support.sandboxes import eventually
 from tests.wire.amqp.test_full_disk import drain, enter, publish
 
@@ -38,9 +38,9 @@ async def test_one_virtual_host_has_three_names(hub, raw, message):
 
 
 @pytest.mark.parametrize("vhost", ["15-15_v2.1", "/"])
-async def test_configured_name_may_be_one_of_them(house, raw, vhost):
-    house.settings = msgspec.structs.replace(house.settings, vhost=vhost)
-    hub = house.hub()
+async def test_configured_name_may_be_one_of_them(site, raw, vhost):
+    site.settings = msgspec.structs.replace(site.settings, vhost=vhost)
+    hub = site.hub()
     await hub.start()
     for name in ("15-15_v2.1", "/"):
         wire = await raw()
@@ -79,9 +79,9 @@ async def test_unfinished_messages_are_bounded_and_others_go_on(hub, raw, messag
     await eventually(lambda: [each.code for each in read(hub.health()).refusals] == [506])
 
 
-async def test_connections_of_one_client_are_bounded(house, raw, message):
-    house.settings = msgspec.structs.replace(house.settings, client_connections=3)
-    hub = house.hub()
+async def test_connections_of_one_client_are_bounded(site, raw, message):
+    site.settings = msgspec.structs.replace(site.settings, client_connections=3)
+    hub = site.hub()
     await hub.start()
     wires = [await raw() for _ in range(3)]
     for wire in wires:
@@ -110,9 +110,9 @@ async def test_connections_of_one_client_are_bounded(house, raw, message):
     await hub.stop()
 
 
-async def test_message_too_large_for_the_setting_and_the_connection_goes_on(house, raw, message):
-    house.settings = msgspec.structs.replace(house.settings, message_limit_mib=1)
-    hub = house.hub()
+async def test_message_too_large_for_the_setting_and_the_connection_goes_on(site, raw, message):
+    site.settings = msgspec.structs.replace(site.settings, message_limit_mib=1)
+    hub = site.hub()
     await hub.start()
     wire = await raw()
     await enter(wire)

@@ -15,7 +15,7 @@ from pamqp import body, commands, frame, header
 from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.message import Message
 from sandbox.amqp.broker.permissions import Plain
-from sandbox.amqp.session import methods
+from sandbox.amqp.session import channel_methods
 from sandbox.hub.clients import Clients
 from sandbox.hub.topology import add_virtual_host
 from sandbox.net.amqp import server as amqp_server
@@ -26,13 +26,13 @@ Basic, Connection = commands.Basic, commands.Connection
 VHOST, PLATFORM, SAMU = "15-15_v2.0", "fr.health.test.ptfsas", "fr.health.samu330"
 
 
-async def test_revoked_certificate_is_refused_in_the_handshake(hub, house):
-    context = client_context(house.pki, None)
-    credentials = house.pki.bad["revoked"]
+async def test_revoked_certificate_is_refused_in_the_handshake(hub, site):
+    context = client_context(site.pki, None)
+    credentials = site.pki.bad["revoked"]
     context.load_cert_chain(credentials.cert, credentials.key)
 
     async def knock():  # with TLS 1.3 the client sees the alert at its first read
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.port, ssl=context)
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port, ssl=context)
         writer.write(b"AMQP\x00\x00\x09\x01")
         await reader.readexactly(1)
 
@@ -41,10 +41,10 @@ async def test_revoked_certificate_is_refused_in_the_handshake(hub, house):
     assert hub.health()["connections"] == 0
 
 
-async def test_good_certificate_of_nobody_the_hub_knows_is_refused_by_the_login(hub, house, raw_type):
-    context = client_context(house.pki, None)
-    context.load_cert_chain(house.pki.bad["wrong_cn"].cert, house.pki.bad["wrong_cn"].key)
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, ssl=context)
+async def test_good_certificate_of_nobody_the_hub_knows_is_refused_by_the_login(hub, site, raw_type):
+    context = client_context(site.pki, None)
+    context.load_cert_chain(site.pki.bad["wrong_cn"].cert, site.pki.bad["wrong_cn"].key)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, ssl=context)
     wire = raw_type(reader, writer)
     writer.write(b"AMQP\x00\x00\x09\x01")
     assert isinstance(await wire.read(), Connection.Start)
@@ -66,8 +66,8 @@ async def test_client_that_does_not_come_in_is_cut(hub, raw, monkeypatch):
     await wire.close()
 
 
-async def test_hub_stops_even_when_clients_do_not_answer(house, raw):
-    hub = house.hub()
+async def test_hub_stops_even_when_clients_do_not_answer(site, raw):
+    hub = site.hub()
     await hub.start()
     wire = await raw()
     await wire.login()
@@ -76,12 +76,12 @@ async def test_hub_stops_even_when_clients_do_not_answer(house, raw):
     await wire.close()
 
 
-async def test_without_mtls_a_password_opens_the_door(plain_house):
-    hub = plain_house.hub()
+async def test_without_mtls_a_password_opens_the_door(plain_site):
+    hub = plain_site.hub()
     await hub.start()
-    context = plain_house.context()
+    context = plain_site.context()
     for password, answer in ((context.secret("hub-password"), Connection.Tune), ("wrong", Connection.Close)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", plain_house.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", plain_site.port)
         writer.write(b"AMQP\x00\x00\x09\x01")
         start = await _frame(reader)
         assert start.mechanisms == "PLAIN"
@@ -123,8 +123,8 @@ class Plainly:
 
 
 @pytest.fixture
-async def plainly(plain_house):
-    made = Plainly(plain_house._first, max_connections=2)
+async def plainly(plain_site):
+    made = Plainly(plain_site._first, max_connections=2)
     await made.server.start()
     yield made
     await made.server.stop(0.1)
@@ -147,9 +147,9 @@ async def enter(raw_type, port):
     return wire
 
 
-async def test_one_connection_too_many_is_cut(plainly, plain_house, raw_type):
-    wires = [await enter(raw_type, plain_house.port) for _ in range(2)]
-    reader, writer = await asyncio.open_connection("127.0.0.1", plain_house.port)
+async def test_one_connection_too_many_is_cut(plainly, plain_site, raw_type):
+    wires = [await enter(raw_type, plain_site.port) for _ in range(2)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", plain_site.port)
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(1)
     writer.close()
@@ -157,12 +157,12 @@ async def test_one_connection_too_many_is_cut(plainly, plain_house, raw_type):
         await wire.close()
 
 
-async def test_client_that_does_not_read_gets_no_more_than_the_transport_holds(plainly, plain_house, raw_type):
+async def test_client_that_does_not_read_gets_no_more_than_the_transport_holds(plainly, plain_site, raw_type):
     queue = plainly.vhost.queues[f"{SAMU}.message"]
     size, count = 10_000, 2_000
     for _ in range(count):
         queue.push(Message("distribution", queue.name, b"\0\0", bytes(size), False), 0.0)
-    wire = await enter(raw_type, plain_house.port)
+    wire = await enter(raw_type, plain_site.port)
     wire.send(Basic.Consume(queue=queue.name, no_ack=True), 1)
     assert isinstance(await wire.read(), Basic.ConsumeOk)
     (connection,) = plainly.server.connections
@@ -181,10 +181,10 @@ async def test_client_that_does_not_read_gets_no_more_than_the_transport_holds(p
     await wire.close()
 
 
-async def test_publisher_that_never_reads_is_not_read_from_for_ever(plainly, plain_house, raw_type):
+async def test_publisher_that_never_reads_is_not_read_from_for_ever(plainly, plain_site, raw_type):
     """Its returned messages fill our buffers: then we stop reading, and go on once it reads."""
     plainly.vhost.exchange("hubsante", "topic")  # nothing bound: everything comes back
-    wire = await enter(raw_type, plain_house.port)
+    wire = await enter(raw_type, plain_site.port)
     count, size = 400, 100_000
     head = header.ContentHeader(0, size, Basic.Properties())
     for _ in range(count):
@@ -197,13 +197,13 @@ async def test_publisher_that_never_reads_is_not_read_from_for_ever(plainly, pla
     await wire.close()
 
 
-async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_house, raw_type, monkeypatch):
-    wires = [await enter(raw_type, plain_house.port) for _ in range(2)]
+async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_site, raw_type, monkeypatch):
+    wires = [await enter(raw_type, plain_site.port) for _ in range(2)]
 
     def broken(channel, value):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(methods, "handle", broken)
+    monkeypatch.setattr(channel_methods, "handle", broken)
     wires[0].send(Basic.Qos(), 1)
     assert (await wires[0].read()).reply_code == 541
     monkeypatch.undo()
@@ -258,13 +258,13 @@ async def knocks(port, count):
     return sum(ends)
 
 
-async def test_strangers_leave_some_descriptors_to_the_consoles(house, raw, monkeypatch):
+async def test_strangers_leave_some_descriptors_to_the_consoles(site, raw, monkeypatch):
     with socket.socket() as next_one:
         limit = next_one.fileno() + 50
     monkeypatch.setattr(amqp_server, "highest", lambda *, console: limit)
-    hub = house.hub()
+    hub = site.hub()
     await hub.start()
-    turned_away = await knocks(house.port, 40)
+    turned_away = await knocks(site.port, 40)
     assert 2 <= turned_away < 40, "the last ones, and those before whose handshake was unfinished"
     wire = await raw()  # they are gone: whoever comes is let in
     await wire.login()
@@ -272,8 +272,8 @@ async def test_strangers_leave_some_descriptors_to_the_consoles(house, raw, monk
     await hub.stop()
 
 
-async def test_a_system_without_descriptors_is_waited_for(plain_house, raw_type, monkeypatch):
-    made, accepted = Plainly(plain_house._first), asyncio.get_running_loop().sock_accept
+async def test_a_system_without_descriptors_is_waited_for(plain_site, raw_type, monkeypatch):
+    made, accepted = Plainly(plain_site._first), asyncio.get_running_loop().sock_accept
     fails = [OSError(errno.EMFILE, "Too many open files")]
 
     async def accept(sock):
@@ -283,7 +283,7 @@ async def test_a_system_without_descriptors_is_waited_for(plain_house, raw_type,
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", accept, raising=False)
     await made.server.start()
-    wire = await enter(raw_type, plain_house.port)
+    wire = await enter(raw_type, plain_site.port)
     await wire.close()
     await made.server.stop(0.1)
     assert fails == []

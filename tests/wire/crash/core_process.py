@@ -17,23 +17,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
-from sandbox.edxl import build
 from sandbox.edxl.message import read
-from sandbox.kernel.clock import PARIS, Clock, as_of
+from sandbox.kernel.clock import PARIS
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
-from sandbox.net.amqp.client import Delivery
-from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
@@ -41,10 +36,11 @@ from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Delete, Put, Store
+from tests.support.contexts import make_context, stopped_clock
+from tests.support.hub_peer import FakeHubPeer
 
 INSTANTS = ("storing", "answered", "published", "confirmed", "acknowledging", "acknowledged")
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
-PLATFORM = "fr.health.test.ptfsas"
 PEOPLE = load_population(Settings(preset="minimal", practitioners=0))
 
 
@@ -54,15 +50,12 @@ def die() -> None:
 
 def core_on(store: Store, hub: Any) -> tuple[Appointments, L02]:
     """The appointments of a SAS core and its messages, on that store."""
-    values: dict[str, Any] = {"sockets": {SAS_FHIR: None, SAS_UI: None}, "pki": None, "master_secret": b"x"}
-    context = Context(
-        settings=Settings(mtls=False),
-        world=WorldView(),
-        clock=Clock(lambda: 0.0, as_of(NOW, 0.0, freeze=True)),
-        journal=Journal(),
+    context = make_context(
+        Settings(mtls=False),
+        clock=stopped_clock(NOW),
         entropy=seeded("crash"),
         population=PEOPLE,
-        **values,
+        sockets={SAS_FHIR: None, SAS_UI: None},
     )
     regulators = RegulatorAccounts(context, store, lambda account: ())
     l02 = L02(context, store, regulators.person, hub=hub)
@@ -81,14 +74,6 @@ def booking() -> tuple[Appointment, str]:
         practitioner=doctor.id,
     )
     return wanted, doctor.editor
-
-
-def acknowledgement(body: bytes) -> Delivery:
-    """The LRM's answer to a message, as the hub delivers it."""
-    message = read(body)
-    address = build.Address(f"{message.recipient}_1", message.recipient, message.sender, NOW, NOW + timedelta(hours=1))
-    answer = build.ack(address, message.distribution_id, step="INTEGRE")
-    return Delivery(queue=f"{PLATFORM}.ack", body=answer, headers={}, redelivered=False)
 
 
 class DyingStore:
@@ -117,22 +102,13 @@ class DyingStore:
         die()
 
 
-class Hub:
+class RecordingHub(FakeHubPeer):
     """Takes messages into a file, confirms them, and has an LRM behind it that acknowledges."""
 
-    connected = True
-
     def __init__(self, path: Path, instant: str) -> None:
+        super().__init__()
         self._path, self._instant = path, instant
-        self._handlers: dict[str, Callable[[Delivery], Awaitable[None]]] = {}
-        self._answers: set[asyncio.Task[None]] = set()
-
-    def consume(self, queue: str, handler: Callable[[Delivery], Awaitable[None]], *, prefetch: int = 50) -> None:
-        self._handlers[queue] = handler
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
+        self._lrm: set[asyncio.Task[None]] = set()
 
     async def publish(self, body: bytes, *, headers: dict[str, Any] | None = None) -> None:
         if self._instant == "answered":
@@ -141,11 +117,10 @@ class Hub:
             file.write(body + b"\n")
         if self._instant == "published":
             die()
-        self._answers.add(asyncio.create_task(self._acknowledge(body)))
+        self._lrm.add(asyncio.create_task(self._answer(body)))
 
-    async def _acknowledge(self, body: bytes) -> None:
-        delivery = acknowledgement(body)
-        await self._handlers[delivery.queue](delivery)
+    async def _answer(self, body: bytes) -> None:
+        await self.acknowledge(read(body), step="INTEGRE")
         if self._instant == "acknowledged":
             die()
 
@@ -153,7 +128,7 @@ class Hub:
 async def main(directory: Path, instant: str) -> None:
     """Book, and die on the way."""
     store: Any = DyingStore(open_store(directory / "sas"), instant)
-    core, l02 = core_on(store, Hub(directory / "hub", instant))
+    core, l02 = core_on(store, RecordingHub(directory / "hub", instant))
     await l02.start()
     wanted, editor = booking()
     decision = await core.accept(wanted, editor, update=False)

@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.edxl.message import read
 from sandbox.store.embedded.tables import open_store
-from tests.actors.sas.l02.hub_peer import HubPeer
-from tests.wire.crash.core_process import INSTANTS, PLATFORM, acknowledgement, booking, core_on
+from tests.support.hub_peer import FakeHubPeer
+from tests.wire.crash.core_process import INSTANTS, booking, core_on
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +30,7 @@ def crash(directory: Path, instant: str) -> str:
 async def test_after_a_kill_the_appointment_is_there_once_and_acknowledged_once(tmp_path: Path, instant: str) -> None:
     told = crash(tmp_path, instant)
     assert bool(told) is (instant != "storing")
-    store, hub = open_store(tmp_path / "sas"), HubPeer()
+    store, hub = open_store(tmp_path / "sas"), FakeHubPeer()
     core, l02 = core_on(store, hub)
     assert core.read(told) is not None or not told, "what was answered is there"
     await l02.start()
@@ -44,7 +44,7 @@ async def test_after_a_kill_the_appointment_is_there_once_and_acknowledged_once(
             await asyncio.sleep(0)
     taken = tmp_path / "hub"
     bodies = [*(taken.read_bytes().splitlines() if taken.exists() else []), *hub.published]
-    await hub.handlers[f"{PLATFORM}.ack"](acknowledgement(bodies[0]))  # what the hub was not told of, it delivers again
+    await hub.acknowledge(read(bodies[0]), step="INTEGRE")  # what the hub was not told of, it delivers again
     assert {read(body).distribution_id for body in bodies} == {key}
     assert len(bodies) <= 2, "at most the one that was under way goes twice, under the same id"
     assert core.count == 1

@@ -25,8 +25,8 @@ from sandbox.edxl import build
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import NobodyAnswers
 from sandbox.net.amqp.one_shot_client import access, referenced, visiting
+from tests.support.hub import rabbit
 from tests.support.sandboxes import command, endpoints, eventually
-from tests.wire.amqp import rabbit
 
 SAMU, SPARE = "fr.health.samu330", "fr.health.samu999"
 APPOINTMENTS, VERSIONS = 20, 30

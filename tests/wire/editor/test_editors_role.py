@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -24,16 +22,15 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.journal import Journal
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
+from sandbox.net.http.client import Callee, HttpClient
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
+from tests.support.contexts import bound_sockets, make_context
 from tests.support.raw_http import line
 
 REGULATOR = RegulatorAccount(
@@ -58,22 +55,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory, population: Population) -> Pki
 
 @pytest.fixture
 def context(tmp_path: Path, population: Population, pki: Pki) -> Iterator[Context]:
-    with contextlib.ExitStack() as stack:
-        sockets = {}
-        for offset in (EDITORS_UI, EDITORS_FHIR, SAS_FHIR):
-            sockets[offset] = stack.enter_context(socket.socket())
-            sockets[offset].bind(("127.0.0.1", 0))
-        yield Context(
+    with bound_sockets(EDITORS_UI, EDITORS_FHIR, SAS_FHIR) as sockets:
+        yield make_context(
             # INT_R03 goes to the port base + 44: that of the socket where the test plays the SAS core.
-            settings=Settings(data_dir=str(tmp_path), port_base=sockets[SAS_FHIR].getsockname()[1] - SAS_FHIR),
-            world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
+            Settings(data_dir=str(tmp_path), port_base=sockets[SAS_FHIR].getsockname()[1] - SAS_FHIR),
             entropy=seeded("wire"),
             population=population,
             sockets=sockets,
             pki=pki,
-            master_secret=b"x" * 32,
         )
 
 
@@ -103,7 +92,9 @@ async def test_only_the_certificate_of_the_sas_core_comes_in(
     context: Context, editors: Editors, identity: str | None, status: int, called: str
 ):
     client = HttpClient(context, "test", identity)
-    reply = await client.request("GET", url(context, "/agenda-azur/fhir/metadata"), peer="agenda-azur", flow="INT_R01")
+    reply = await client.request(
+        "GET", url(context, "/agenda-azur/fhir/metadata"), callee=Callee("agenda-azur", "INT_R01")
+    )
     await client.close()
     assert reply.status == status
     kind = "CapabilityStatement" if status == 200 else "OperationOutcome"
@@ -169,7 +160,7 @@ async def test_a_search_is_answered_at_once_or_explained(
     query = slot_query([azur.id], now, now + timedelta(days=3), cpts=False) + extra
     client = HttpClient(context, "test", "sas")
     target = url(context, f"/agenda-azur/fhir/Slot?{query}")
-    reply = await client.request("GET", target, peer="agenda-azur", flow="INT_R01", headers=headers)
+    reply = await client.request("GET", target, callee=Callee("agenda-azur", "INT_R01"), headers=headers)
     await client.close()
     assert reply.status == status
     kind = "Bundle" if status == 200 else "OperationOutcome"
@@ -183,8 +174,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
     reply = await client.request(
         "POST",
         url(context, "/agenda-azur/fhir/Practitioner"),
-        peer="agenda-azur",
-        flow="INT_R02",
+        callee=Callee("agenda-azur", "INT_R02"),
         headers={"content-type": "application/fhir+json"},
         body=render_regulator(REGULATOR),
     )
@@ -197,7 +187,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
 async def test_pages_are_served_without_a_certificate(context: Context, editors: Editors):
     port = context.sockets[EDITORS_UI].getsockname()[1]
     client = HttpClient(context, "test", None)
-    reply = await client.request("GET", f"http://127.0.0.1:{port}/agenda-azur/connexion", peer="x", flow="UI")
+    reply = await client.request("GET", f"http://127.0.0.1:{port}/agenda-azur/connexion", callee=Callee("x", "UI"))
     await client.close()
     assert reply.status == 200
     assert "Mot de passe" in reply.body.decode()
@@ -219,21 +209,21 @@ async def test_int_r03_goes_out_with_the_editors_own_certificate(context: Contex
     tls = server_context(pki, client_certificate="required")
     listener = Listener(sas_core, context.sockets[SAS_FHIR], tls=tls)
     await listener.start()
-    vendor = editors._vendors["agenda-azur"]
-    record = await vendor.accounts.post(REGULATOR)
+    running = editors.editors["agenda-azur"]
+    record = await running.accounts.post(REGULATOR)
     now = context.clock.now()
     person = context.population.practitioner("819800000010")
     assert person is not None
-    slots = vendor.desk.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
+    slots = running.fhir.agenda.free(person.places[0].id, now, now + timedelta(days=10), now)
     slot = next(slot for slot in slots if not slot.walkin)
     values = typed({"family": "Z", "given": "Z", "birth_date": "1980-01-31", "phone": "0612345678"})
     patient, _ = check_patient(values, now.date())
     assert patient is not None
-    booking = await vendor.ledger.book(record, slot, patient)
+    booking = await running.ledger.book(record, slot, patient)
     async with asyncio.timeout(5):
         peer, method, body = await arrived.get()
     await listener.stop()
-    subject = editor_subject(vendor.editor)
+    subject = editor_subject(running.editor)
     assert peer is not None
     assert (peer.cn, peer.ou, method) == (subject.cn, subject.ou, "POST")
     assert parse_appointment(body).identifier.value == booking.id

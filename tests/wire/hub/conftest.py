@@ -13,8 +13,8 @@ from sandbox import ecosystem
 from sandbox.ground import make_pki
 from sandbox.pki.authority import Pki
 from sandbox.population.load import load_population
-from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import (
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import (
     BROKERS,
     TTL_S,
     Place,

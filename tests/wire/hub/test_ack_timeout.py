@@ -18,14 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.hub.report import read
+from sandbox.kernel.hub.report import read
 from sandbox.net.amqp import client as amqp_client
-from sandbox.net.amqp.client import AmqpClient, Delivery
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import Delivery
 from sandbox.pki.authority import load_pki
+from tests.support.hub.brokers import BROKERS, EMBEDDED, PLATFORM, SPARE, VHOST, Place
+from tests.support.hub.queues import appointment_message, depth, emptied
 from tests.support.sandboxes import eventually
-from tests.wire.hub.brokers import BROKERS, EMBEDDED, PLATFORM, SPARE, VHOST, Place
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import depth, emptied
 from tests.wire.hub.test_vendors import JARS, PROGRAMS, TIMEOUT_S, run
 
 ACK_S = 1.0
@@ -75,9 +76,8 @@ async def sent(place: Place, *uniques: str) -> None:
 
 
 def business(unique: str) -> bytes:
-    from tests.wire.amqp.conftest import l02
 
-    return l02(PLATFORM, SPARE, unique)
+    return appointment_message(PLATFORM, SPARE, unique)
 
 
 @pytest.mark.parametrize("broker", BROKERS)

@@ -22,7 +22,7 @@ from sandbox.edxl.trials import Correspondents
 from sandbox.edxl.validation import validate
 from sandbox.kernel.clock import PARIS
 from tests.conftest import SHARED
-from tests.wire.hub.brokers import BROKERS, SPARE, connected, error_of
+from tests.support.hub.brokers import BROKERS, SPARE, connected, error_of
 from tests.wire.hub.conftest import Opened
 
 OFFICIAL = SHARED / "reference" / "hub-sante" / "schemas"

@@ -11,14 +11,14 @@ import pytest
 import pytest_asyncio
 from aio_pika.abc import AbstractConnection
 
-from sandbox.hub.removals import counted, told
-from sandbox.hub.report import read
 from sandbox.kernel.hub.clients import leaving_switch, switch_of
+from sandbox.kernel.hub.removal import lost_messages, reported_removal
+from sandbox.kernel.hub.report import read
 from sandbox.kernel.world import Fault
+from tests.support.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
+from tests.support.hub.queues import acknowledgement, depth, exists, publish, receive, taken
 from tests.support.sandboxes import eventually
-from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, depth, exists, publish, receive, taken
 
 Hub = tuple[Place, AbstractConnection]
 
@@ -107,11 +107,11 @@ async def test_the_oldest_of_too_many_dies_and_is_reported(hub_on: Opened, data:
         (report,) = await receive(spare, f"{SPARE}.info", 1)
         assert await depth(data, place, f"{client}.ack") == 2
         place.change(switches={leaving_switch(client): "w"})
-        removal = await eventually(lambda: told(place.hub.health(), client, "w"))
+        removal = await eventually(lambda: reported_removal(place.hub.health(), client, "w"))
     assert error_of(report)["errorCode"] == {"statusCode": 500, "statusString": "DEAD_LETTER_QUEUED"}
     assert error_of(report)["referencedDistributionID"] == f"{SPARE}_1"
     assert error_of(report)["errorCause"].endswith(f"from queue '{client}.ack' (maxlen)")
-    assert counted(removal.queues) == 2
+    assert lost_messages(removal.queues) == 2
 
 
 # ---- the hub's faults

@@ -26,13 +26,13 @@ import sandbox
 from sandbox.config import EMBEDDED
 from sandbox.net.amqp.client import connected
 from sandbox.net.context import derived_secret
-from tests.wire.amqp import rabbit
-from tests.wire.amqp.conftest import bound
-from tests.wire.amqp.conftest import l02 as message
-from tests.wire.hub.brokers import BROKERS, VHOST, beside, plain_password
+from tests.support.contexts import MASTER_SECRET
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import BROKERS, VHOST, beside, bound, plain_password
+from tests.support.hub.queues import appointment_message as message
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
-PROGRAM = Path(__file__).parents[1] / "amqp" / "hub_process.py"
+PROGRAM = Path(__file__).parents[2] / "support" / "hub" / "hub_process.py"
 INBOX = f"{SAMU}.message"
 
 
@@ -82,7 +82,7 @@ async def victim(request: pytest.FixtureRequest, data: Path, tmp_path: Path) -> 
             hub = Embedded(tmp_path)
             await hub.start()
             stack.push_async_callback(hub.kill)
-            yield Victim(hub.port, derived_secret(b"test", "hub-password"), hub.kill, hub.start)
+            yield Victim(hub.port, derived_secret(MASTER_SECRET, "hub-password"), hub.kill, hub.start)
             return
         node: rabbit.Node = request.getfixturevalue("plain_node")
         await stack.enter_async_context(beside(data, node.port, mtls=False))

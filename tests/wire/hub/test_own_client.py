@@ -9,11 +9,13 @@ import pytest
 
 from sandbox.kernel.errors import StoreError
 from sandbox.net.amqp import client as amqp_client
-from sandbox.net.amqp.client import AmqpClient, HangUp
+from sandbox.net.amqp import deliveries
+from sandbox.net.amqp.client import AmqpClient
+from sandbox.net.amqp.deliveries import HangUp
+from tests.support.hub.brokers import BROKERS, SPARE, error_of
+from tests.support.hub.queues import appointment_message as message
+from tests.support.hub.queues import depth, emptied
 from tests.support.sandboxes import eventually
-from tests.wire.amqp.conftest import l02 as message
-from tests.wire.hub.brokers import BROKERS, SPARE, error_of
-from tests.wire.hub.messages import depth, emptied
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
 INBOX = f"{SAMU}.message"
@@ -38,7 +40,7 @@ class Box:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(amqp_client, "RECONNECT", (0.02, 0.1))
-    monkeypatch.setattr(amqp_client, "STORE_PAUSE", 0.02)
+    monkeypatch.setattr(deliveries, "STORE_PAUSE", 0.02)
 
 
 @pytest.fixture(params=BROKERS)
@@ -164,12 +166,12 @@ async def test_connection_lost_while_a_message_is_handled_brings_it_again(place,
 
 
 async def test_deliveries_under_way_together_begin_in_order_and_share_their_wait(place, data, clients):
-    seen, gate, full_house = [], asyncio.Event(), asyncio.Event()
+    seen, gate, all_seen = [], asyncio.Event(), asyncio.Event()
 
     async def handler(delivery):
         seen.append(orjson.loads(delivery.body)["distributionID"].rpartition("_")[2])
         if len(seen) == 20:
-            full_house.set()
+            all_seen.set()
         await gate.wait()
 
     lrm, sas = clients(SAMU, INBOX, handler, prefetch=20, together=True), clients(PLATFORM)
@@ -178,7 +180,7 @@ async def test_deliveries_under_way_together_begin_in_order_and_share_their_wait
         await sas.publish(message(PLATFORM, SAMU, str(number)))
     await lrm.start()
     async with asyncio.timeout(15):
-        await full_house.wait()
+        await all_seen.wait()
     assert seen == [str(number) for number in range(20)], "no more than the prefetch"
     gate.set()
     await eventually(lambda: len(seen) == 25)

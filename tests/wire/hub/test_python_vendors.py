@@ -13,10 +13,10 @@ from aiormq.exceptions import ChannelAccessRefused
 from pika.credentials import ExternalCredentials
 
 from sandbox.net.tls import client_context
+from tests.support.hub.brokers import BROKERS
+from tests.support.hub.queues import appointment_message as message
+from tests.support.hub.queues import emptied, taken
 from tests.support.sandboxes import eventually
-from tests.wire.amqp.conftest import l02 as message
-from tests.wire.hub.brokers import BROKERS
-from tests.wire.hub.messages import emptied, taken
 
 VHOST = "15-15_v2.0"
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"

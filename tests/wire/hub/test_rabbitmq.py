@@ -15,18 +15,18 @@ from load.ports import free_base
 from sandbox.cli import main
 from sandbox.hub.app import build as build_hub
 from sandbox.hub.rabbitmq import remote
-from sandbox.hub.removals import Removal, told
-from sandbox.hub.report import HubReport, read
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.hub.clients import HUB_ID, leaving_switch, switch_of
+from sandbox.kernel.hub.removal import Removal, reported_removal
+from sandbox.kernel.hub.report import HubReport, read
 from sandbox.kernel.world import World
 from sandbox.pki.authority import Pki
 from sandbox.runner.run import play
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
+from tests.support.hub.brokers import connected as client
+from tests.support.hub.queues import acknowledgement, exists, publish, receive
 from tests.support.sandboxes import command, eventually
-from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import OTHER, SPARE, TTL_S, VHOST, beside, context, dispatcher, error_of
-from tests.wire.hub.brokers import connected as client
-from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 
 async def test_two_dispatchers_side_by_side_lose_nothing_and_route_nothing_twice(data: Path, node: rabbit.Node) -> None:
@@ -83,17 +83,17 @@ async def test_depths_counts_and_times_are_told(data: Path, node: rabbit.Node) -
     async with dispatcher(data, node.port) as hub, client(data, node, SPARE) as spare:
         await publish(spare, SPARE, b"no json", acknowledgement(SPARE, SPARE, "waits"))
 
-        def told() -> HubReport:
+        def reported() -> HubReport:
             report = read(hub.health())
             assert report is not None
             return report
 
         def depths() -> dict[str, int]:
-            return {queue.name: queue.ready for queue in told().queues if queue.vhost == VHOST}
+            return {queue.name: queue.ready for queue in reported().queues if queue.vhost == VHOST}
 
         waiting = {f"{SPARE}.info": 1, f"{SPARE}.ack": 1}
         await eventually(lambda: {**depths(), **waiting} == depths())
-        report = told()
+        report = reported()
         assert (report.counts.messages, sum(report.counts.buckets)) == (2, 2)
         assert [(each.reason, each.sender, each.vhost) for each in report.counts.errors] == [
             ("UNRECOGNIZED_MESSAGE_FORMAT", SPARE, VHOST)
@@ -179,7 +179,7 @@ async def test_queues_that_are_somebody_elses_stay_when_their_client_is_taken_aw
 ) -> None:
     async with beside(data, node.port, hub_topology="assume") as place:
         place.change(switches={leaving_switch(OTHER): "w"})
-        removal = told(place.hub.health(), OTHER, "w")
+        removal = reported_removal(place.hub.health(), OTHER, "w")
         assert removal == Removal("w", kept=True)
         assert await exists(data, place, f"{OTHER}.info")
 
@@ -197,8 +197,8 @@ async def test_client_is_taken_away_once_a_broker_that_was_away_is_back(
         await eventually(there)
         await place.cut(HUB_ID)
         place.change(switches={leaving_switch("fr.health.short"): "w"})
-        assert told(place.hub.health(), "fr.health.short", "w") is None
-        removal = await eventually(lambda: told(place.hub.health(), "fr.health.short", "w"))
+        assert reported_removal(place.hub.health(), "fr.health.short", "w") is None
+        removal = await eventually(lambda: reported_removal(place.hub.health(), "fr.health.short", "w"))
         assert {lost.vhost for lost in removal.queues} == {VHOST, "/"}
         assert not await exists(data, place, "fr.health.short.info")
         place.change(switches={})

@@ -16,15 +16,15 @@ from aiormq.exceptions import ConnectionClosed
 from pamqp.commands import Basic
 
 from sandbox.config import EMBEDDED
-from sandbox.hub.removals import Removal, counted, told
 from sandbox.kernel.hub.clients import leaving_switch, switch_of
+from sandbox.kernel.hub.removal import Removal, lost_messages, reported_removal
 from sandbox.net.tls import client_context
 from sandbox.pki.authority import Pki
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
+from tests.support.hub.queues import acknowledgement, exists, publish, receive
 from tests.support.sandboxes import eventually
-from tests.wire.amqp import rabbit
-from tests.wire.hub.brokers import BROKERS, SPARE, VHOST, Place, connected, error_of
 from tests.wire.hub.conftest import Opened
-from tests.wire.hub.messages import acknowledgement, exists, publish, receive
 
 NEW = "fr.health.samu750"
 
@@ -62,13 +62,13 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
     from datetime import UTC, datetime
 
     from sandbox.ecosystem import wall
-    from sandbox.pki.desk import CertificateService
+    from sandbox.pki.certificate_service import CertificateService
     from sandbox.pki.manifest import locked
     from sandbox.pki.subjects import hub_client_subject
 
     with locked(pki.directory):
-        desk = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
-        desk.issue(NEW, hub_client_subject(NEW), (), None)
+        service = CertificateService(pki.directory, datetime.fromtimestamp(wall(), UTC))
+        service.issue(NEW, hub_client_subject(NEW), (), None)
     folder = pki.directory / "issued"
 
     def context() -> ssl.SSLContext:
@@ -82,7 +82,7 @@ def certificate(pki: Pki) -> Callable[[], ssl.SSLContext]:
 async def leave(place: Place, word: str = "w1") -> Removal:
     """Take the client away; what the hub tells of it."""
     place.change(switches={leaving_switch(NEW): word})
-    removal: Removal = await eventually(lambda: told(place.hub.health(), NEW, word))
+    removal: Removal = await eventually(lambda: reported_removal(place.hub.health(), NEW, word))
     return removal
 
 
@@ -107,7 +107,7 @@ async def test_its_consumer_is_cancelled_then_its_connections_are_closed(
             cancel = await heard.get()
         assert (cancel.consumer_tag, cancel.nowait) == (tag, True)
         await ended(broker, request, client)
-    assert counted(removal.queues) == 0
+    assert lost_messages(removal.queues) == 0
 
 
 async def ended(broker: str, request: pytest.FixtureRequest, client: AbstractConnection) -> None:

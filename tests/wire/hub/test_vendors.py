@@ -29,7 +29,7 @@ from sandbox.edxl import build
 from sandbox.edxl.trials import Correspondents, TrialMessage, trial
 from sandbox.kernel.clock import PARIS
 from sandbox.pki.authority import load_pki
-from tests.wire.hub.brokers import (
+from tests.support.hub.brokers import (
     BROKERS,
     PLATFORM,
     SPARE,

@@ -20,8 +20,8 @@ from sandbox.edxl import build
 from sandbox.edxl.codes import JSON, XML, HubCode
 from sandbox.edxl.message import Message, read, written
 from sandbox.edxl.schemas import CATEGORIES
+from tests.support.hub.brokers import BROKERS, OTHER, SPARE, connected
 from tests.unit.edxl.corpus import APPOINTMENT
-from tests.wire.hub.brokers import BROKERS, OTHER, SPARE, connected
 from tests.wire.hub.conftest import Opened
 
 SPEAKS = {SPARE: JSON, OTHER: XML}

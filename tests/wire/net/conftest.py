@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import Entropy, seeded
-from sandbox.kernel.journal import Journal
+from sandbox.kernel.journal import ActorJournal, Journal
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.pki.authority import Pki, ensure_pki
@@ -55,12 +55,14 @@ def sock() -> Iterator[socket.socket]:
 @pytest.fixture
 def context(pki: Pki) -> Context:
     """What the net room reads of a context; the rest belongs to the actors."""
+    journal, clock = Journal(), Clock(time.time)
     return cast(
         Context,
         SimpleNamespace(
             world=WorldView(),
-            clock=Clock(time.time),
-            journal=Journal(),
+            clock=clock,
+            journal=journal,
+            journal_of=lambda actor: ActorJournal(journal, clock, actor),
             entropy=Entropy(os.urandom),
             pki=pki,
             chance=lambda purpose: seeded(purpose).chance,

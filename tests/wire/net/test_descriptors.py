@@ -13,6 +13,7 @@ from sandbox.net import descriptors
 SCRIPT = """
 import asyncio, importlib, resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+from sandbox.net.descriptors import FOR_PARTNERS
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 
@@ -25,7 +26,7 @@ def bound():
 
 async def main():
     fhir, pages = bound(), bound()
-    listeners = [Listener(hello, fhir, console=False), Listener(hello, pages)]
+    listeners = [Listener(hello, fhir, capacity=FOR_PARTNERS), Listener(hello, pages)]
     for listener in listeners:
         await listener.start()
     print(fhir.getsockname()[1], pages.getsockname()[1], flush=True)

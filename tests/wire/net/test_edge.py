@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from sandbox.faults import KINDS
+from sandbox.faults.edge.effects import Cut, RequestEffect, RequestFault, Step, Wait
 from sandbox.kernel.errors import PeerUnreachable, RequestError, malformed
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import Fault, World
 from sandbox.net.context import Context
 from sandbox.net.http import rules
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.net.http.edge import Edge, RequirePeer, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import Peer, server_context
@@ -89,6 +94,35 @@ async def test_application_adds_its_correlation_to_the_journal(plain_context: Co
     await ask(Edge(app, plain_context, at_editor()), request())
     exchange = only(plain_context)
     assert (exchange.ref, exchange.note) == ("appointment-1", "first")
+
+
+class Stuttering(RequestFault):
+    """Waits before each message of the answer but the last part of the body, which it cuts off."""
+
+    name: ClassVar[str] = "stuttering"
+    sentence: ClassVar[str] = "La réponse bégaie."
+
+    def effect(self, chance: Callable[[], float]) -> RequestEffect:
+        def edit(message: Message) -> Iterator[Step]:
+            last = "body" in message and not message.get("more_body", False)
+            yield from [Cut(), message] if last else [Wait(0.02), message]
+
+        return RequestEffect(edit=edit)
+
+
+async def test_a_fault_may_wait_within_an_answer_and_cut_the_connection(
+    plain_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, Stuttering.name, Stuttering)
+    break_it(plain_context, Fault(id="f1", kind=Stuttering.name, target=AZUR))
+    closed: list[bool] = []
+    transport = SimpleNamespace(close=lambda: closed.append(True))
+    began = time.perf_counter()
+    status, _, body = await ask(Edge(hello, plain_context, at_editor()), request(transport=transport))
+    assert (status, body, closed) == (201, b"he", [True])
+    assert time.perf_counter() - began >= 0.04
+    exchange = only(plain_context)
+    assert (exchange.status, exchange.size, exchange.fault) == (201, 2, "f1")
 
 
 async def test_failure_of_the_application_is_journalled_by_its_kind_and_goes_on(plain_context: Context) -> None:
@@ -259,7 +293,7 @@ async def test_caller_and_edge_journal_the_same_exchange(pki: Pki, context: Cont
     client = HttpClient(context, "sas", "sas")
     try:
         reply = await client.request(
-            "GET", f"https://127.0.0.1:{port}/x?y=1", peer="agenda-azur", flow="INT_R01", ref="r"
+            "GET", f"https://127.0.0.1:{port}/x?y=1", callee=Callee("agenda-azur", "INT_R01", "r")
         )
         assert isinstance(reply, Reply)
     finally:
@@ -275,5 +309,5 @@ async def test_caller_and_edge_journal_the_same_exchange(pki: Pki, context: Cont
 async def test_port_that_nobody_serves_is_unreachable(context: Context, sock: socket.socket) -> None:
     client = HttpClient(context, "sas", "sas")
     with pytest.raises(PeerUnreachable):
-        await client.request("GET", f"https://127.0.0.1:{sock.getsockname()[1]}/", peer="x", flow="INT_R01")
+        await client.request("GET", f"https://127.0.0.1:{sock.getsockname()[1]}/", callee=Callee("x", "INT_R01"))
     await client.close()

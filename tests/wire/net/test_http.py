@@ -16,9 +16,8 @@ from starlette.types import Receive, Scope, Send
 from sandbox.kernel.errors import PeerError, PeerTimeout, PeerUnreachable
 from sandbox.kernel.journal import Exchange
 from sandbox.net.context import Context
-from sandbox.net.http import client as http_client
 from sandbox.net.http import connection
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki
@@ -84,7 +83,7 @@ async def calling(context: Context, identity: str | None = "sas") -> AsyncIterat
 
 
 async def get(client: HttpClient, url: str, **options: Any) -> Reply:
-    return await client.request("GET", url, peer="agenda-azur", flow="INT_R01", **options)
+    return await client.request("GET", url, callee=Callee("agenda-azur", "INT_R01"), **options)
 
 
 def only(context: Context) -> Exchange:
@@ -99,7 +98,7 @@ async def test_call_over_mtls_is_answered_knows_its_peer_and_is_journalled(
     async with listening(mirror, sock, tls=tls) as base, calling(context) as client:
         query = "start=ge2026-11-22T10%3A00%3A00.000%2B01%3A00&_include=Slot%3Aschedule"
         reply = await client.request(
-            "POST", f"{base}/a%20b/Slot?{query}", peer="x", flow="INT_R01", body="é".encode(), ref="r-1"
+            "POST", f"{base}/a%20b/Slot?{query}", callee=Callee("x", "INT_R01", "r-1"), body="é".encode()
         )
     assert reply.status == 200
     assert reply.headers["X-Mirror"] == "yes"
@@ -147,7 +146,7 @@ async def test_refused_handshake_is_told_to_both_sides(pki: Pki, context: Contex
         calling(context, None) as client,
     ):
         with pytest.raises(PeerUnreachable, match=r"TLS handshake refused: .*certificate required"):
-            await client.request("POST", base, peer="x", flow="INT_R01", body=b"{}")
+            await client.request("POST", base, callee=Callee("x", "INT_R01"), body=b"{}")
     assert refused == [("peer did not return a certificate", "127.0.0.1")]
     assert "certificate required" in only(context).note
 
@@ -212,17 +211,13 @@ async def test_call_that_its_caller_gives_up_is_journalled(plain_context: Contex
     assert only(plain_context).note == "given up by the caller"
 
 
-async def test_answer_over_the_limit_is_refused(
-    plain_context: Context, sock: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_client, "LARGEST_ANSWER", 1 << 20)
-
+async def test_answer_over_the_limit_is_refused(plain_context: Context, sock: socket.socket) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, 200, b"0" * (1 << 21), (b"content-type", b"text/plain"))
 
     async with listening(app, sock) as base, calling(plain_context) as client:
         with pytest.raises(PeerError, match="answer over 1 MiB"):
-            await get(client, base)
+            await client.request("GET", base, callee=Callee("agenda-azur", "INT_R01", largest=1 << 20))
 
 
 async def test_redirect_is_an_answer(plain_context: Context, sock: socket.socket) -> None:
@@ -273,7 +268,7 @@ async def test_idle_connection_that_the_server_closed_is_retried_for_idempotent_
 
     async with raw_server(sock, serve) as base, calling(plain_context) as client:
         await get(client, base)
-        call = client.request(method, base, peer="x", flow="INT_R03")
+        call = client.request(method, base, callee=Callee("x", "INT_R03"))
         if repeated:
             assert (await call).status == 200
             assert requests == 3
@@ -334,7 +329,7 @@ async def test_listener_cuts_what_outlives_its_grace_quietly(
     await listener.start()
     async with calling(context) as client:
         base = f"{'https' if secured else 'http'}://127.0.0.1:{sock.getsockname()[1]}"
-        call = asyncio.create_task(client.request("POST", base, peer="x", flow="UI"))
+        call = asyncio.create_task(client.request("POST", base, callee=Callee("x", "UI")))
         await asked.wait()
         with caplog.at_level(logging.WARNING):
             await listener.stop(grace=0.01)

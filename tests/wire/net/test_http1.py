@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -13,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.kernel.errors import PeerError, PeerTimeout, PeerTooLarge, PeerUnreachable
+from sandbox.kernel.errors import PeerError, PeerTimeout, PeerTooLarge, PeerUnreachable, PeerUntrusted
 from sandbox.net.context import Context
 from sandbox.net.http import client as http_client
 from sandbox.net.http import http1
-from sandbox.net.http.client import HttpClient, Reply
+from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.net.http.http1 import Answer, CallFailed, Connection
+from sandbox.net.tls import server_context
+from sandbox.pki.authority import Pki
 
 BODY = b'{"resourceType": "Bundle"}'
 LARGEST = 1000
@@ -84,7 +87,8 @@ async def played(parts: Sequence[bytes], *, eof: bool = False, exc: Exception | 
         async with asyncio.timeout(5):
             return await calling, connection.usable
     finally:
-        connection._alarm.end()
+        if not eof:
+            connection.connection_lost(None)
 
 
 def pieces(octets: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
@@ -236,7 +240,7 @@ async def test_answer_before_the_request_was_sent_whole_spoils_the_connection() 
     connection.data_received(SIZED)
     assert (await calling).body == BODY
     assert not connection.usable
-    connection._alarm.end()
+    connection.connection_lost(None)
 
 
 # With sockets
@@ -270,11 +274,13 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(sock: socket.socket, manner: Manner) -> AsyncIterator[tuple[Server, str]]:
+async def serving(
+    sock: socket.socket, manner: Manner, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Server, str]]:
     server = Server(manner)
-    listening = await asyncio.start_server(server.serve, sock=sock)
+    listening = await asyncio.start_server(server.serve, sock=sock, ssl=tls)
     try:
-        yield server, f"http://127.0.0.1:{sock.getsockname()[1]}"
+        yield server, f"{'http' if tls is None else 'https'}://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         listening.close()
         await asyncio.gather(*server.running)
@@ -290,7 +296,7 @@ async def calling(context: Context) -> AsyncIterator[HttpClient]:
 
 
 async def get(client: HttpClient, url: str, **options: Any) -> Reply:
-    return await client.request("GET", url, peer="x", flow="INT_R01", **options)
+    return await client.request("GET", url, callee=Callee("x", "INT_R01"), **options)
 
 
 async def good(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -323,7 +329,7 @@ async def test_next_call_takes_the_connection_that_may_be_kept(
 async def test_request_says_what_it_must(plain_context: Context, sock: socket.socket) -> None:
     async with serving(sock, good) as (server, base), calling(plain_context) as client:
         await get(client, f"{base}/a%20b/Slot?start=ge1%2B2,é".replace("é", "%C3%A9"), headers={"Accept": "x/y"})
-        await client.request("PUT", base, peer="x", flow="UI")
+        await client.request("PUT", base, callee=Callee("x", "UI"))
     asked, put = server.connections[0]
     assert asked.split(b"\r\n") == [
         b"GET /a%20b/Slot?start=ge1%2B2,%C3%A9 HTTP/1.1", f"Host: {base[7:]}".encode(), b"User-Agent: sas-sandbox",
@@ -360,7 +366,7 @@ async def test_kept_connection_that_the_server_closed_is_not_used(plain_context:
         (pool,) = client._pools.values()
         while pool._idle[0].usable:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
-        assert (await client.request("POST", base, peer="x", flow="UI", body=b"x")).status == 200
+        assert (await client.request("POST", base, callee=Callee("x", "UI"), body=b"x")).status == 200
     assert len(server.connections) == 2
 
 
@@ -458,9 +464,8 @@ async def test_idle_connection_is_closed_after_a_while(
         await get(client, base)
         await get(client, base)
         await server.ended.wait()
-        (pool,) = client._pools.values()
-        assert pool._idle == []
         assert (await get(client, base)).status == 200
+    assert len(server.connections) == 2
 
 
 async def test_call_under_way_outlives_the_end_of_its_client_but_its_connection_does_not(
@@ -514,15 +519,38 @@ async def test_server_on_ipv6_is_called_by_its_address(plain_context: Context) -
     assert f"\r\nHost: [::1]:{port}\r\n".encode() in server.connections[0][0]
 
 
-async def test_site_without_port_has_that_of_its_scheme() -> None:
-    assert http_client._site("http://h.example").port == 80
-    assert http_client._site("https://h.example").port == 443
+@pytest.mark.parametrize(("url", "port"), [("http://h.example/x", 80), ("https://h.example", 443)])
+async def test_site_without_port_has_that_of_its_scheme(
+    plain_context: Context, monkeypatch: pytest.MonkeyPatch, url: str, port: int
+) -> None:
+    asked_for = []
 
+    async def addresses(*where: object) -> list[Any]:
+        asked_for.append(where)
+        raise OSError("this name has no address")
 
-async def test_without_a_pki_a_server_is_judged_by_what_everybody_trusts(plain_context: Context) -> None:
+    monkeypatch.setattr(http1, "addresses", addresses)
     async with calling(plain_context) as client:
-        assert client._tls(None).check_hostname
-        assert client._tls(None) is client._tls(None)
+        with pytest.raises(PeerUnreachable):
+            await get(client, url)
+    assert asked_for == [("h.example", port)]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_without_a_pki_a_server_is_judged_by_the_authorities_of_the_machine(
+    plain_context: Context, sock: socket.socket, pki: Pki, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(pki.ca))
+    tls = server_context(pki, client_certificate="optional")
+    async with serving(sock, good, tls) as (server, base), calling(plain_context) as client:
+        if trusted:
+            assert (await get(client, base)).body == BODY
+            assert (await get(client, base)).body == BODY
+            assert len(server.connections) == 1, "the context is kept, and so is the connection"
+        else:
+            with pytest.raises(PeerUntrusted, match="server certificate refused"):
+                await get(client, base)
 
 
 async def test_server_that_never_shakes_hands_is_a_timeout(sock: socket.socket, plain_context: Context) -> None:

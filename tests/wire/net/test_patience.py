@@ -14,10 +14,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sandbox.net.context import Context
+from sandbox.net.descriptors import Capacity
 from sandbox.net.http import connection
 from sandbox.net.http import server as http_server
+from sandbox.net.http.body import read_body
 from sandbox.net.http.edge import Edge
-from sandbox.net.http.fhir_http import answering, fhir_response, read_body
+from sandbox.net.http.fhir_http import answering, fhir_response
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from sandbox.pki.authority import Pki
@@ -169,9 +171,8 @@ async def test_what_is_no_http_is_told_with_port_and_peer_but_seldom(
 async def test_at_most_so_many_connections_and_who_waits_longest_goes_first(
     sock: socket.socket, plain_context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "most_connections", lambda console: 2)
     monkeypatch.setattr(connection, "SLOWEST_HEAD", 30)
-    listener = Listener(Edge(fhir, plain_context, lambda _: ("sas", "INT_R03")), sock)
+    listener = Listener(Edge(fhir, plain_context, lambda _: ("sas", "INT_R03")), sock, capacity=Capacity(most=2))
     await listener.start()
     async with line(sock.getsockname()) as first, line(sock.getsockname()) as second:
         await first.say(b"GET / HT")
@@ -186,12 +187,9 @@ async def test_at_most_so_many_connections_and_who_waits_longest_goes_first(
     await listener.stop()
 
 
-async def test_who_does_not_begin_his_handshake_goes_first(
-    pki: Pki, context: Context, sock: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_server, "most_connections", lambda console: 2)
+async def test_who_does_not_begin_his_handshake_goes_first(pki: Pki, context: Context, sock: socket.socket) -> None:
     tls = server_context(pki, client_certificate="optional")
-    listener = Listener(Edge(fhir, context, lambda _: ("sas", "INT_R03")), sock, tls=tls)
+    listener = Listener(Edge(fhir, context, lambda _: ("sas", "INT_R03")), sock, tls=tls, capacity=Capacity(most=2))
     await listener.start()
     async with (
         line(sock.getsockname(), client_context(pki, "sas")) as first,

@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.net.context import Context
 from sandbox.net.http import connection
+from sandbox.net.http.body import read_body
 from sandbox.net.http.edge import Edge, RequirePeer
-from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found, read_body
+from sandbox.net.http.fhir_http import answering, fhir_response, not_allowed, not_found
 from sandbox.net.http.server import Listener
 from sandbox.net.tls import client_context, server_context
 from tests.support.raw_http import Heard, line

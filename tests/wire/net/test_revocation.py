@@ -11,7 +11,7 @@ import pytest
 from sandbox.net.revocation import Following, listener_contexts
 from sandbox.net.tls import server_context
 from sandbox.pki.authority import Pki, ensure_pki
-from sandbox.pki.desk import CertificateService
+from sandbox.pki.certificate_service import CertificateService
 from sandbox.pki.subjects import sas_subject
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sandbox.net.tls import Peer, TlsServer, TlsTransport, client_context, server_context
+from sandbox.net.tls import Peer, TlsPort, TlsServer, TlsTransport, client_context, server_context
 from sandbox.pki.authority import Credentials, Pki
 from sandbox.pki.subjects import BAD_KINDS, sas_subject
 
@@ -102,14 +102,17 @@ async def serving(
     make: Callable[[Port], Echo] | None = None,
 ) -> AsyncIterator[Port]:
     port = Port(sock.getsockname()[1])
+    shared = TlsPort(
+        connections=port.connections,
+        refused=lambda why, address: port.refused.append(why),
+        handshake_timeout=handshake_timeout,
+    )
 
     def connect() -> TlsServer:
         return TlsServer(
             context,
             lambda: (make or Echo)(port),
-            handshake_timeout=handshake_timeout,
-            connections=port.connections,
-            refused=lambda why, address: port.refused.append(why),
+            shared,
         )
 
     server = await asyncio.get_running_loop().create_server(connect, sock=sock)

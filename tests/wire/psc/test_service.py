@@ -21,13 +21,13 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerUnreachable
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Regulator
-from sandbox.kernel.world import ClockSetting, WorldView
+from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.psc.app import build
 from sandbox.web.oidc import RelyingParty, at_psc
+from tests.support.contexts import make_context
 
 LEA = Regulator(Identifier(SYSTEM_PERSON, "345/1", "IDNPS"), "Roy", "Léa", "lea@x.invalid", "SAS-33", "pass")
 
@@ -38,16 +38,12 @@ def context(tmp_path: Path) -> Context:
     listening.bind(("127.0.0.1", 0))
     base = listening.getsockname()[1] - PSC_UI
     population: Any = SimpleNamespace(regulators=(LEA,), editors={}, watch=lambda _: None)
-    return Context(
-        settings=Settings(port_base=base, data_dir=str(tmp_path)),
-        world=WorldView(),
+    return make_context(
+        Settings(port_base=base, data_dir=str(tmp_path)),
         clock=Clock(lambda: 1_800_000_000.0),
-        journal=Journal(),
         entropy=seeded(1),
         population=population,
         sockets={PSC_UI: listening},
-        pki=None,
-        master_secret=b"master",
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,20 +15,17 @@ import pytest
 
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
 from sandbox.fhir.appointment import render_appointment
-from sandbox.kernel.clock import Clock
-from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials, Pki, ensure_pki
 from sandbox.pki.subjects import editor_subject, hub_client_subject, sas_subject
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.app import build
+from tests.support.contexts import bound_sockets, make_context
 
 BAD = ["wrong_cn", "wrong_ou", "revoked", "expired", "not_yet_valid", "self_signed", "other_ca"]
 JSON = {"Content-Type": "application/fhir+json"}
@@ -62,17 +57,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory, population: Population) -> Pki
 @contextlib.contextmanager
 def surroundings(directory: Path, pki: Pki, population: Population) -> Iterator[Context]:
     """A context whose ports are free ones of 127.0.0.1."""
-    sockets = {offset: socket.socket() for offset in (SAS_UI, SAS_FHIR)}
-    for each in sockets.values():
-        each.bind(("127.0.0.1", 0))
     settings = Settings(data_dir=str(directory), port_base=40_000)
-    clock = Clock(time.time)
-    context = Context(settings, WorldView(), clock, Journal(), Entropy(os.urandom), population, sockets, pki, b"x" * 32)
-    try:
-        yield context
-    finally:
-        for each in sockets.values():
-            each.close()
+    with bound_sockets(SAS_UI, SAS_FHIR) as sockets:
+        yield make_context(settings, population=population, sockets=sockets, pki=pki)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from sandbox.runner.run import play_on
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps.login import Login
 from tests.support.sandboxes import eventually, sandbox_here
-from tests.support.vendors import agenda, agenda_settings
+from tests.support.vendors.processes import agenda, agenda_settings
 from tests.wire.vendors.guide import DECLARED, OU, PRACTITIONER, STRUCTURE, write_files
 
 Document = dict[str, Any]

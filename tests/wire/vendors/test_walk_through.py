@@ -24,7 +24,7 @@ import yaml
 
 from load.ports import free_base
 from tests.support.sandboxes import command, endpoints, eventually
-from tests.support.vendors import agenda, agenda_settings, lrm
+from tests.support.vendors.processes import agenda, agenda_settings, lrm
 from tests.wire.vendors.guide import (
     FHIR,
     GUIDE,

@@ -1,7 +1,7 @@
 """From an appointment of the SAS core to the RS-SAS-RDV content of an L02 message. Pure.
 
-What the model does not admit is left out and said: a practitioner without RPPS, an organisation whose name nobody
-knows. The regulator's id travels only when it is a national one, never the SAS core's technical one.
+What the model does not admit is left out and listed in `omitted`: a practitioner without RPPS, an organisation whose
+name is not known. The regulator's id travels only when it is a national one, never the SAS core's technical one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def content_of(
     """The message content of one version. The target is the SAMU of the territory that the regulator was of when the
     appointment was made: changes of it go where the creation went.
 
-    Raises RequestError 422 when there is no such territory: such an appointment cannot be told to anybody.
+    Raises RequestError 422 when there is no such territory: no LRM can receive such an appointment.
     """
     territory = population.territories.get(record.territory or regulator.territory)
     if territory is None:

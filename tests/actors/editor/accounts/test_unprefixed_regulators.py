@@ -1,4 +1,4 @@
-"""A regulator's RPPS without its prefix at an editor (INT_R02): the same person, kept and sent with it."""
+"""A regulator's RPPS without its prefix (INT_R02) is the same person; editors store and send it with the prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""« Envois au SAS »: what INT_R03 still owes, why, what was refused, and how it is sent again (R03-8, R03-10)."""
+"""« Envois au SAS »: which INT_R03 wait and why, which were refused, and how they are sent again (R03-8, R03-10)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import (
+from tests.support.editors.running_editor import (
     REGULATOR,
     Browser,
-    Office,
+    LocalEditor,
     Sas,
     appointment_id,
     booking_path,
@@ -36,13 +36,13 @@ REFUSAL = b'{"resourceType":"OperationOutcome","issue":[{"details":{"text":"unkn
 @pytest.mark.requirement("R03-8", "R03-10")
 async def test_what_waits_shows_why_and_until_when_and_goes_at_once_when_told(context: Context):
     sas = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
-    async with opened(context, "agenda-azur", sas) as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        await browser.enter(booking_path(slots(office)[3]))
-        id = appointment_id(await browser.book(slots(office)[3]))
+    async with opened(context, "agenda-azur", sas) as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
+        await browser.enter(booking_path(slots(editor)[3]))
+        id = appointment_id(await browser.book(slots(editor)[3]))
         await browser.post(f"/rendez-vous/{id}/absent")
-        await eventually(lambda: office.vendor.emitter.listed(1))
+        await eventually(lambda: editor.running.emitter.listed(1))
         page = await browser.get("/envois")
         assert re.search(rf'data-appointment="{id}" data-sending="waiting"', page.text)
         text = html.unescape(page.text)
@@ -71,73 +71,73 @@ class Slow(Sas):
 
 async def test_what_is_on_its_way_is_no_trouble(context: Context):
     slow = Slow()
-    async with opened(context, "agenda-azur", slow) as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        await browser.enter(booking_path(slots(office)[3]))
-        id = appointment_id(await browser.book(slots(office)[3]))
+    async with opened(context, "agenda-azur", slow) as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
+        await browser.enter(booking_path(slots(editor)[3]))
+        id = appointment_id(await browser.book(slots(editor)[3]))
         await slow.called.wait()
         assert "envoi au SAS en cours" in (await browser.get(f"/rendez-vous/{id}")).text
-        assert office.vendor.emitter.listed(5) == []
+        assert editor.running.emitter.listed(5) == []
         slow.gate.set()
-        await settled(office)
+        await settled(editor)
         assert "transmis au SAS" in (await browser.get(f"/rendez-vous/{id}")).text
 
 
-async def refused(context: Context, office: Office) -> tuple[Browser, str]:
+async def refused(context: Context, editor: LocalEditor) -> tuple[Browser, str]:
     """A regulator whose booking the SAS core refused, and its id."""
-    await office.vendor.accounts.post(REGULATOR)
-    browser = office.browser()
-    await browser.enter(booking_path(slots(office)[3]))
-    id = appointment_id(await browser.book(slots(office)[3]))
-    await office.sas.reached(1)
+    await editor.running.accounts.post(REGULATOR)
+    browser = editor.browser()
+    await browser.enter(booking_path(slots(editor)[3]))
+    id = appointment_id(await browser.book(slots(editor)[3]))
+    await editor.sas.reached(1)
     return browser, id
 
 
 @pytest.mark.requirement("R03-8")
 async def test_a_refusal_is_told_with_its_words_and_can_be_sent_again(context: Context):
-    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as office:
-        browser, id = await refused(context, office)
+    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as editor:
+        browser, id = await refused(context, editor)
         page = await browser.get("/envois")
         assert f'data-appointment="{id}" data-sending="failed"' in page.text
         assert "422 : unknown regulator" in page.text
-        office.sas.status = 201
+        editor.sas.status = 201
         await browser.get("/envois")
         assert (await browser.post(f"/rendez-vous/{id}/renvoyer")).headers["location"] == "/agenda-azur/envois"
-        _, (method, url, body) = await office.sas.reached(2)
+        _, (method, url, body) = await editor.sas.reached(2)
         assert (method, url.rpartition("%7C")[2]) == ("PUT", id)
         assert parse_appointment(body).status is AppointmentStatus.BOOKED
-        await settled(office)
+        await settled(editor)
         assert "Tout est transmis" in (await browser.get("/envois")).text
         assert "transmis au SAS" in (await browser.get(f"/rendez-vous/{id}")).text
         assert (await browser.post(f"/rendez-vous/{id}/renvoyer")).status_code == 409
 
 
 async def test_a_refusal_is_forgotten_when_a_later_version_passes(context: Context):
-    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as office:
-        browser, id = await refused(context, office)
-        office.sas.status = 201
+    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as editor:
+        browser, id = await refused(context, editor)
+        editor.sas.status = 201
         await browser.get("/rendez-vous")
         await browser.post(f"/rendez-vous/{id}/honorer")
-        await office.sas.reached(2)
-        await settled(office)
+        await editor.sas.reached(2)
+        await settled(editor)
         page = await browser.get("/rendez-vous")
         assert "refusé par le SAS" not in page.text
-        assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 0}
+        assert editor.running.emitter.health() == {"r03_waiting": 0, "r03_failed": 0}
 
 
-async def settled(office: Office) -> None:
+async def settled(editor: LocalEditor) -> None:
     """Until nothing waits."""
-    await eventually(lambda: not office.vendor.emitter.outbox.depth)
+    await eventually(lambda: not editor.running.emitter.outbox.depth)
 
 
 async def test_the_control_plane_has_everything_refused_sent_again_once_per_word(context: Context):
     sas = Sas(422, REFUSAL)
     world = World(revision=1, switches={resend_switch("agenda-azur"): "first", resend_switch("garde-plus"): "x"})
-    async with opened(context, "agenda-azur", sas) as office:
-        _, id = await refused(context, office)
-        await settled(office)
-        assert office.vendor.emitter.listed(5) == [
+    async with opened(context, "agenda-azur", sas) as editor:
+        _, id = await refused(context, editor)
+        await settled(editor)
+        assert editor.running.emitter.listed(5) == [
             {
                 "appointment": id,
                 "state": "refused",
@@ -150,39 +150,39 @@ async def test_the_control_plane_has_everything_refused_sent_again_once_per_word
         ]
         context.world.apply(world)
         await sas.reached(2)
-        await settled(office)
-        assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 1}
-    async with opened(context, "agenda-azur", sas) as office:
+        await settled(editor)
+        assert editor.running.emitter.health() == {"r03_waiting": 0, "r03_failed": 1}
+    async with opened(context, "agenda-azur", sas) as editor:
         context.world.apply(World(revision=2, switches=dict(world.switches)))
-        await office.vendor.store.barrier()
-        assert (office.vendor.emitter.outbox.depth, len(sas.calls)) == (0, 2)
+        await editor.running.store.barrier()
+        assert (editor.running.emitter.outbox.depth, len(sas.calls)) == (0, 2)
         sas.status = 200
         context.world.apply(World(revision=3, switches={resend_switch("agenda-azur"): "second"}))
         await sas.reached(3)
-        await settled(office)
-        assert office.vendor.emitter.listed(5) == []
+        await settled(editor)
+        assert editor.running.emitter.listed(5) == []
 
 
 async def test_a_store_that_fails_does_not_stop_the_world(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as office:
-        await refused(context, office)
-        await settled(office)
+    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as editor:
+        await refused(context, editor)
+        await settled(editor)
 
         def full(*writes: object) -> object:
             raise StoreError("disk full")
 
         with monkeypatch.context() as patch:
-            patch.setattr(office.vendor.store, "commit", full)
+            patch.setattr(editor.running.store, "commit", full)
             assert context.world.apply(World(revision=1, switches={resend_switch("agenda-azur"): "now"}))
         assert "cannot be sent again" in caplog.text
 
 
 async def test_a_regulator_sees_the_sendings_of_his_own_appointments_only(context: Context):
-    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as office:
-        _, id = await refused(context, office)
-        [other] = await several(office, 1, slots(office)[5])
+    async with opened(context, "agenda-azur", Sas(422, REFUSAL)) as editor:
+        _, id = await refused(context, editor)
+        [other] = await several(editor, 1, slots(editor)[5])
         assert id not in (await other.get("/envois")).text
         assert (await other.post(f"/rendez-vous/{id}/renvoyer")).status_code == 404
 
@@ -197,25 +197,25 @@ async def test_a_regulator_sees_the_sendings_of_his_own_appointments_only(contex
 )
 async def test_why_it_waits_is_told_in_french(context: Context, failure: PeerError, text: str):
     sas = Sas(failure=failure)
-    async with opened(context, "agenda-azur", sas) as office:
-        await refused(context, office)
-        await eventually(lambda: office.vendor.emitter.listed(1))
-        assert office.vendor.emitter.listed(1)[0]["reason"] == text
-        assert orjson.dumps(office.vendor.emitter.listed(1))
+    async with opened(context, "agenda-azur", sas) as editor:
+        await refused(context, editor)
+        await eventually(lambda: editor.running.emitter.listed(1))
+        assert editor.running.emitter.listed(1)[0]["reason"] == text
+        assert orjson.dumps(editor.running.emitter.listed(1))
 
 
 async def test_sending_that_can_never_be_made_stays_visible_and_holds_nobody_up(context: Context):
     """A row of an older time, or one that was edited by hand."""
     sas = Sas()
-    async with opened(context, "agenda-azur", sas) as office:
-        emitter = office.vendor.emitter
-        await office.vendor.store.commit(*emitter.outbox.put("broken", b"{}", ref="broken"))
+    async with opened(context, "agenda-azur", sas) as editor:
+        emitter = editor.running.emitter
+        await editor.running.store.commit(*emitter.outbox.put("broken", b"{}", ref="broken"))
         emitter.wake()
-        await eventually(lambda: emitter.outbox.failed_count == 1)
+        await eventually(lambda: emitter.outbox.abandoned.count == 1)
         (shown,) = emitter.listed(10)
         assert (shown["appointment"], shown["state"]) == ("broken", "refused")
         assert shown["reason"] == "l'envoi enregistré n'est pas lisible"
-        _, id = await refused(context, office)
-        await settled(office)
+        _, id = await refused(context, editor)
+        await settled(editor)
         assert [one["appointment"] for one in emitter.listed(10)] == ["broken"]
         assert emitter.transmission(id).state == "sent"

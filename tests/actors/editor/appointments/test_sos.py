@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ import orjson
 import pytest
 
 from sandbox.editor.appointments import takeover
-from sandbox.editor.appointments.ledger import TABLE, slot_key
+from sandbox.editor.appointments.booking import TABLE, slot_key
 from sandbox.editor.pages import followup
 from sandbox.fhir.appointment import Conditional, receive_appointment
 from sandbox.fhir.profiles import check
@@ -27,7 +28,16 @@ from sandbox.net.context import Context
 from sandbox.population.duty import on_duty
 from sandbox.store.protocol import Put
 from tests.actors.editor.conftest import NOW, opened
-from tests.actors.editor.office import NATIONAL, REGULATOR, Browser, Office, Sas, appointment_id, booking_path, is_free
+from tests.support.editors.running_editor import (
+    NATIONAL,
+    REGULATOR,
+    Browser,
+    LocalEditor,
+    Sas,
+    appointment_id,
+    booking_path,
+    is_free,
+)
 from tests.support.sandboxes import eventually
 
 SITE = "sos-bordeaux-bastide"
@@ -41,7 +51,7 @@ def later(context: Context, by: timedelta) -> None:
 
 def with_delay(context: Context, seconds: float) -> Context:
     settings = msgspec.structs.replace(context.settings, sos_take_over_s=seconds)
-    return Context(**{**vars(context), "settings": settings})
+    return replace(context, settings=settings)
 
 
 async def told(sas: Sas, count: int) -> list[tuple[str, Appointment]]:
@@ -65,28 +75,28 @@ SOUGHT = ("POST", "pending", False, "needs-action")
 NAMED = ("PUT", "booked", True, "accepted")
 
 
-async def entered(office: Office, at: int = 0) -> tuple[Browser, Slot]:
-    if not len(office.vendor.accounts):
-        await office.vendor.accounts.post(REGULATOR)
-    browser, slot = office.browser(), office.free(SITE)[at]
+async def entered(editor: LocalEditor, at: int = 0) -> tuple[Browser, Slot]:
+    if not len(editor.running.accounts):
+        await editor.running.accounts.post(REGULATOR)
+    browser, slot = editor.browser(), editor.free(SITE)[at]
     assert (await browser.enter(booking_path(slot))).status_code == 200
     return browser, slot
 
 
 @pytest.fixture
-async def sos(context: Context) -> AsyncIterator[Office]:
-    async with opened(context, "garde-plus") as office:
-        yield office
+async def sos(context: Context) -> AsyncIterator[LocalEditor]:
+    async with opened(context, "garde-plus") as editor:
+        yield editor
 
 
-def duty(office: Office, start: datetime, schedule: str = SITE) -> str:
-    held = office.context.population.site(schedule)
+def duty(editor: LocalEditor, start: datetime, schedule: str = SITE) -> str:
+    held = editor.context.population.site(schedule)
     assert held is not None
     return on_duty(held[0], schedule, start).id
 
 
 @pytest.mark.requirement("R03-9", "R03-11")
-async def test_a_booking_is_pending_until_the_doctor_on_duty_takes_it(sos: Office):
+async def test_a_booking_is_pending_until_the_doctor_on_duty_takes_it(sos: LocalEditor):
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     page = (await browser.get(f"/rendez-vous/{id}")).text
@@ -108,7 +118,7 @@ async def test_a_booking_is_pending_until_the_doctor_on_duty_takes_it(sos: Offic
     assert (await told(sos.sas, 3))[2][1].practitioner == doctor.id
 
 
-async def test_the_association_names_the_doctor_by_itself_once_sandbox_time_has_come(sos: Office):
+async def test_the_association_names_the_doctor_by_itself_once_sandbox_time_has_come(sos: LocalEditor):
     browser, slot = await entered(sos)
     await browser.book(slot)
     await told(sos.sas, 1)
@@ -120,7 +130,7 @@ async def test_the_association_names_the_doctor_by_itself_once_sandbox_time_has_
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
     assert said(await told(sos.sas, 2)) == [SOUGHT, NAMED]
-    assert sos.vendor.ledger.awaited == 0
+    assert sos.running.ledger.awaited.next_due is None
 
 
 async def test_time_that_passes_by_itself_suffices(context: Context):
@@ -128,25 +138,25 @@ async def test_time_that_passes_by_itself_suffices(context: Context):
     loop = asyncio.get_running_loop()
     running = Clock(lambda: NOW.timestamp() + loop.time(), None)
     running.setting = ClockSetting(offset=-loop.time())
-    context = Context(**{**vars(with_delay(context, 0.2)), "clock": running})
-    async with opened(context, "garde-plus") as office:
-        browser, slot = await entered(office)
+    context = replace(with_delay(context, 0.2), clock=running)
+    async with opened(context, "garde-plus") as editor:
+        browser, slot = await entered(editor)
         await browser.book(slot)
-        assert said(await told(office.sas, 2)) == [SOUGHT, NAMED]
+        assert said(await told(editor.sas, 2)) == [SOUGHT, NAMED]
 
 
 async def test_without_delay_the_doctor_is_known_at_once(context: Context):
-    async with opened(with_delay(context, 0), "garde-plus") as office:
-        browser, slot = await entered(office)
+    async with opened(with_delay(context, 0), "garde-plus") as editor:
+        browser, slot = await entered(editor)
         id = appointment_id(await browser.book(slot))
-        [(method, sent)] = await told(office.sas, 1)
+        [(method, sent)] = await told(editor.sas, 1)
         assert (method, sent.status, sent.participant_status) == ("POST", AppointmentStatus.BOOKED, "accepted")
-        assert sent.practitioner == duty(office, slot.start)
+        assert sent.practitioner == duty(editor, slot.start)
         assert "prendre-en-charge" not in (await browser.get(f"/rendez-vous/{id}")).text
 
 
 @pytest.mark.requirement("R03-3", "R03-11")
-async def test_a_pending_appointment_can_be_cancelled_and_its_slot_is_free_again(sos: Office):
+async def test_a_pending_appointment_can_be_cancelled_and_its_slot_is_free_again(sos: LocalEditor):
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     assert not is_free(sos, slot)
@@ -161,17 +171,19 @@ async def test_a_pending_appointment_can_be_cancelled_and_its_slot_is_free_again
 
 async def test_who_waits_when_the_editor_ends_is_served_by_the_next_one(context: Context):
     down = Sas(failure=PeerUnreachable("sas", "refused"))
-    async with opened(context, "garde-plus", down) as office:
-        browser, slot = await entered(office)
+    async with opened(context, "garde-plus", down) as editor:
+        browser, slot = await entered(editor)
         await browser.book(slot)
     later(context, timedelta(hours=1))
-    async with opened(context, "garde-plus") as office:
-        versions = await told(office.sas, 2)
+    async with opened(context, "garde-plus") as editor:
+        versions = await told(editor.sas, 2)
         assert said(versions) == [SOUGHT, NAMED]
-        assert versions[1][1].practitioner == duty(office, slot.start)
+        assert versions[1][1].practitioner == duty(editor, slot.start)
 
 
-async def test_a_pending_appointment_that_moves_stays_pending_a_booked_one_gets_the_doctor_of_then(sos: Office):
+async def test_a_pending_appointment_that_moves_stays_pending_a_booked_one_gets_the_doctor_of_then(
+    sos: LocalEditor,
+):
     browser, _ = await entered(sos)
     free = sos.free(SITE, 3)
     id = appointment_id(await browser.book(free[0]))
@@ -193,14 +205,14 @@ async def move(browser: Browser, id: str, slot: Slot) -> None:
 
 
 async def test_a_site_that_is_gone_leaves_an_appointment_that_can_be_cancelled(
-    sos: Office, monkeypatch: pytest.MonkeyPatch
+    sos: LocalEditor, monkeypatch: pytest.MonkeyPatch
 ):
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     monkeypatch.setattr(sos.context.population, "site", lambda _: None)
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
-    await eventually(lambda: sos.vendor.ledger.awaited == 0)
+    await eventually(lambda: sos.running.ledger.awaited.next_due is None)
     assert (await browser.get(f"/rendez-vous/{id}")).status_code == 200
     refusal = await browser.post(f"/rendez-vous/{id}/prendre-en-charge")
     assert refusal.status_code == 409
@@ -209,12 +221,14 @@ async def test_a_site_that_is_gone_leaves_an_appointment_that_can_be_cancelled(
     assert said(await told(sos.sas, 2))[1] == ("PUT", "cancelled", False, "accepted")
 
 
-async def test_a_disk_that_refuses_for_a_while_only_delays_the_doctor(sos: Office, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(takeover, "LOOK_S", 0.01)
+async def test_a_disk_that_refuses_for_a_while_only_delays_the_doctor(
+    sos: LocalEditor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(takeover, "POLL_S", 0.01)
     browser, slot = await entered(sos)
     await browser.book(slot)
     await told(sos.sas, 1)
-    commit, refusals = sos.vendor.store.commit, [1, 2]
+    commit, refusals = sos.running.store.commit, [1, 2]
 
     def full(*writes: Any) -> Any:
         if refusals and any(write.table == TABLE for write in writes):
@@ -222,42 +236,42 @@ async def test_a_disk_that_refuses_for_a_while_only_delays_the_doctor(sos: Offic
             raise StoreError("disk full")
         return commit(*writes)
 
-    monkeypatch.setattr(sos.vendor.store, "commit", full)
+    monkeypatch.setattr(sos.running.store, "commit", full)
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
     assert said(await told(sos.sas, 2)) == [SOUGHT, NAMED]
     assert refusals == []
 
 
-async def test_the_operator_is_the_regulator_as_the_editor_knows_him_when_the_doctor_is_named(sos: Office):
+async def test_the_operator_is_the_regulator_as_the_editor_knows_him_when_the_doctor_is_named(sos: LocalEditor):
     browser, slot = await entered(sos)
     await browser.book(slot)
     await told(sos.sas, 1)
     new = Identifier(SYSTEM_PERSON, "3456780581/99999999", "IDNPS")
     account = dataclasses.replace(REGULATOR, identifiers=(new,))
-    await sos.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), account)
+    await sos.running.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), account)
     later(sos.context, DELAY)
     sos.context.world.apply(sos.context.world.world)
     assert [one.operator for _, one in await told(sos.sas, 2)] == [NATIONAL, new]
 
 
-async def test_a_booking_of_before_without_a_doctor_gets_one_when_it_is_read(sos: Office):
+async def test_a_booking_of_before_without_a_doctor_gets_one_when_it_is_read(sos: LocalEditor):
     """Earlier editors kept `booked` without a doctor: what INT_R03 says of it now names him."""
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
-    row = orjson.loads(sos.vendor.store.get(TABLE, id) or b"")
+    row = orjson.loads(sos.running.store.get(TABLE, id) or b"")
     row = {name: value for name, value in row.items() if name not in ("status", "due")}
-    await sos.vendor.store.commit(Put(TABLE, id, orjson.dumps(row)))
-    present = sos.vendor.ledger.appointment(id)
+    await sos.running.store.commit(Put(TABLE, id, orjson.dumps(row)))
+    present = sos.running.ledger.appointment(id)
     assert present is not None
     assert (present.status, present.practitioner) == (AppointmentStatus.BOOKED, duty(sos, slot.start))
     assert present.participant_status == "accepted"
 
 
 async def test_the_page_follows_until_the_doctor_is_named_and_the_sas_core_has_answered(
-    sos: Office, monkeypatch: pytest.MonkeyPatch
+    sos: LocalEditor, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(followup, "LOOK_S", 0.005)
+    monkeypatch.setattr(followup, "POLL_S", 0.005)
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     page = (await browser.get(f"/rendez-vous/{id}")).text
@@ -278,14 +292,16 @@ async def test_the_page_follows_until_the_doctor_is_named_and_the_sas_core_has_a
     assert "data-live" not in (await browser.get(f"/rendez-vous/{id}")).text
 
 
-async def test_the_page_is_followed_no_more_once_the_right_is_withdrawn(sos: Office, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(followup, "LOOK_S", 0.005)
+async def test_the_page_is_followed_no_more_once_the_right_is_withdrawn(
+    sos: LocalEditor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(followup, "POLL_S", 0.005)
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     following = asyncio.create_task(browser.get(f"/rendez-vous/{id}/flux"))
     await asyncio.sleep(0.05)
     withdrawn = dataclasses.replace(REGULATOR, active=False)
-    await sos.vendor.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), withdrawn)
+    await sos.running.accounts.put(Conditional(NATIONAL.system, NATIONAL.value), withdrawn)
     async with asyncio.timeout(5):
         stream = (await following).text
     assert stream.count("event: contenu") <= 2  # « envoi en cours », then « transmis »

@@ -6,12 +6,12 @@ import html
 import re
 from datetime import timedelta
 
-from sandbox.editor.appointments.ledger import slot_key
+from sandbox.editor.appointments.booking import slot_key
 from sandbox.fhir.appointment import parse_appointment
-from tests.actors.editor.office import (
+from tests.support.editors.running_editor import (
     PATIENT,
     Browser,
-    Office,
+    LocalEditor,
     appointment_id,
     booking_path,
     is_free,
@@ -19,8 +19,8 @@ from tests.actors.editor.office import (
 )
 
 
-async def test_the_week_can_be_turned_within_what_is_open(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_the_week_can_be_turned_within_what_is_open(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     page = await browser.get(booking_path(slot))
     assert f'data-day="{slot.start.date()}"' in page.text
     assert 'rel="prev"' not in page.text
@@ -38,8 +38,8 @@ async def test_the_week_can_be_turned_within_what_is_open(office: Office, browse
     assert (await browser.get(booking_path(slot) + "&semaine=demain")).status_code == 200
 
 
-async def test_an_invented_patient_fills_the_form_and_can_be_confirmed(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_an_invented_patient_fills_the_form_and_can_be_confirmed(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     page = await browser.post("/rdv", {"slot": slot_key(slot), **dict.fromkeys(PATIENT, ""), "fill": "1"})
     assert page.status_code == 200
     assert "field-error" not in page.text
@@ -53,24 +53,24 @@ async def test_an_invented_patient_fills_the_form_and_can_be_confirmed(office: O
     assert summary.status_code == 200
     assert ("Féminin" if sex[1] == "F" else "Masculin") in summary.text
     id = appointment_id(await browser.post("/rdv/confirmer", form))
-    booking = office.vendor.ledger.get(id)
+    booking = editor.running.ledger.get(id)
     assert booking is not None
     assert booking.patient.sex == sex[1]
 
 
-async def test_a_sex_outside_the_list_is_told(office: Office, browser: Browser):
-    page = await browser.post("/rdv", {"slot": slot_key(slots(office)[3]), **PATIENT, "sex": "x"})
+async def test_a_sex_outside_the_list_is_told(editor: LocalEditor, browser: Browser):
+    page = await browser.post("/rdv", {"slot": slot_key(slots(editor)[3]), **PATIENT, "sex": "x"})
     assert page.status_code == 422
     assert 'id="e-sex"' in page.text
 
 
-async def test_a_walk_in_slot_announces_the_patient_and_is_taken(office: Office, browser: Browser):
-    now = office.context.clock.now()
+async def test_a_walk_in_slot_announces_the_patient_and_is_taken(editor: LocalEditor, browser: Browser):
+    now = editor.context.clock.now()
     walkins = (
         slot
-        for person in office.context.population.of_editor("agenda-azur")
+        for person in editor.context.population.of_editor("agenda-azur")
         for place in person.places
-        for slot in office.vendor.desk.agenda.free(place.id, now, now + timedelta(days=7), now)
+        for slot in editor.running.fhir.agenda.free(place.id, now, now + timedelta(days=7), now)
         if slot.walkin
     )
     slot = next(walkins)
@@ -78,6 +78,6 @@ async def test_a_walk_in_slot_announces_the_patient_and_is_taken(office: Office,
     assert "<strong>sans rendez-vous</strong>" in page.text
     id = appointment_id(await browser.book(slot))
     assert "sans rendez-vous" in (await browser.get(f"/rendez-vous/{id}")).text
-    [(method, _, body)] = await office.sas.reached(1)
+    [(method, _, body)] = await editor.sas.reached(1)
     assert (method, parse_appointment(body).start) == ("POST", slot.start)
-    assert not is_free(office, slot)
+    assert not is_free(editor, slot)

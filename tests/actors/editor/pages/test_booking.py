@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 import orjson
 import pytest
 
-from sandbox.editor.appointments.ledger import slot_key
+from sandbox.editor.appointments.booking import slot_key
 from sandbox.editor.appointments.r03 import explain, judge
 from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
@@ -17,12 +17,12 @@ from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from sandbox.store.protocol import Delete, Put
 from tests.actors.editor.conftest import opened
-from tests.actors.editor.office import (
+from tests.support.editors.running_editor import (
     NATIONAL,
     PATIENT,
     REGULATOR,
     Browser,
-    Office,
+    LocalEditor,
     Sas,
     appointment_id,
     booking_path,
@@ -32,27 +32,29 @@ from tests.support.sandboxes import eventually
 
 
 @pytest.mark.requirement("R03-1", "R03-6", "R03-7")
-async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_a_booking_is_stored_takes_the_slot_and_reaches_the_sas_core(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     id = appointment_id(await browser.book(slot))
     page = await browser.get(f"/rendez-vous/{id}")
     assert f'data-appointment="{id}"' in page.text
     assert "Zzpatient" in page.text
-    assert not office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
-    [(method, url, body)] = await office.sas.reached(1)
+    assert not editor.running.fhir.agenda.is_free(slot_key(slot), editor.context.clock.now())
+    [(method, url, body)] = await editor.sas.reached(1)
     assert (method, url) == ("POST", "http://127.0.0.1:8044/sas/fhir/Appointment")
     sent = parse_appointment(body)
-    assert (sent.identifier.system, sent.identifier.value) == (office.vendor.editor.system, id)
+    assert (sent.identifier.system, sent.identifier.value) == (editor.running.editor.system, id)
     assert (sent.operator, sent.practitioner) == (NATIONAL, "819800000010")
     assert (sent.status, sent.category) == (AppointmentStatus.BOOKED, OrientationCategory.PS)
     assert (sent.start, sent.end) == (slot.start, slot.end)
 
 
-async def test_the_patient_stays_with_the_editor(office: Office, browser: Browser, caplog: pytest.LogCaptureFixture):
+async def test_the_patient_stays_with_the_editor(
+    editor: LocalEditor, browser: Browser, caplog: pytest.LogCaptureFixture
+):
     caplog.set_level(0)
-    await browser.book(slots(office)[3])
-    [(_, url, body)] = await office.sas.reached(1)
-    journal = b"".join(orjson.dumps(exchange.action + exchange.note) for exchange in office.context.journal.take())
+    await browser.book(slots(editor)[3])
+    [(_, url, body)] = await editor.sas.reached(1)
+    journal = b"".join(orjson.dumps(exchange.action + exchange.note) for exchange in editor.context.journal.take())
     cookies = "".join(str(cookie.value) for cookie in browser.client.cookies.jar)
     for text in ("Zzpatient", "Zzmotif", "0612345678", "+33612345678"):
         assert text not in url + body.decode() + caplog.text + cookies + journal.decode()
@@ -74,19 +76,19 @@ async def test_the_patient_stays_with_the_editor(office: Office, browser: Browse
     ],
 )
 async def test_what_is_wrong_with_the_patient_is_told_at_its_field(
-    office: Office, browser: Browser, field: str, value: str
+    editor: LocalEditor, browser: Browser, field: str, value: str
 ):
-    form = {"slot": slot_key(slots(office)[3]), **PATIENT, field: value}
+    form = {"slot": slot_key(slots(editor)[3]), **PATIENT, field: value}
     for path in ("/rdv", "/rdv/confirmer"):
         page = await browser.post(path, form)
         assert page.status_code == 422
         assert f'id="e-{field}"' in page.text
         assert "<script>" not in page.text
-    assert not office.sas.calls
+    assert not editor.sas.calls
 
 
-async def test_the_summary_shows_the_patient_and_can_go_back(office: Office, browser: Browser):
-    form = {"slot": slot_key(slots(office)[3]), **PATIENT}
+async def test_the_summary_shows_the_patient_and_can_go_back(editor: LocalEditor, browser: Browser):
+    form = {"slot": slot_key(slots(editor)[3]), **PATIENT}
     summary = await browser.post("/rdv", form)
     assert "Confirmer le rendez-vous" in summary.text
     assert "31/01/1980" in summary.text
@@ -95,9 +97,9 @@ async def test_the_summary_shows_the_patient_and_can_go_back(office: Office, bro
     assert 'value="Zzpatient"' in again.text
 
 
-async def test_two_regulators_after_the_same_slot_one_gets_it(office: Office, browser: Browser):
-    slot = slots(office)[3]
-    other = office.browser()
+async def test_two_regulators_after_the_same_slot_one_gets_it(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
+    other = editor.browser()
     await other.enter(booking_path(slot))
     appointment_id(await browser.book(slot))
     answer = await other.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT, "family": "Autre"})
@@ -107,19 +109,19 @@ async def test_two_regulators_after_the_same_slot_one_gets_it(office: Office, br
     assert nearest
     assert 1 <= nearest[1].count('class="slot"') <= 6
     assert slot_key(slot) not in nearest[1]
-    assert len(office.vendor.ledger) == 1
+    assert len(editor.running.ledger) == 1
 
 
-async def test_confirming_twice_gives_the_same_appointment(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_confirming_twice_gives_the_same_appointment(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     first = await browser.book(slot)
     second = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
     assert appointment_id(first) == appointment_id(second)
-    assert len(office.vendor.ledger) == 1
+    assert len(editor.running.ledger) == 1
 
 
-async def test_a_taken_slot_shows_the_nearest_free_ones(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_a_taken_slot_shows_the_nearest_free_ones(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     await browser.book(slot)
     page = await browser.get(booking_path(slot))
     assert "data-unavailable" in page.text
@@ -131,7 +133,7 @@ async def test_a_slot_that_is_missing_or_unknown_has_a_page_that_says_so(browser
     assert (await browser.get(path)).status_code == status
 
 
-async def test_another_editors_slot_is_unknown_here(office: Office, browser: Browser, context: Context):
+async def test_another_editors_slot_is_unknown_here(editor: LocalEditor, browser: Browser, context: Context):
     async with opened(context, "garde-plus") as other:
         slot = other.free("sos-bordeaux-bastide")[0]
     assert (await browser.get(booking_path(slot))).status_code == 404
@@ -142,40 +144,40 @@ async def test_another_editors_slot_is_unknown_here(office: Office, browser: Bro
     ("action", "status"), [("annuler", "cancelled"), ("honorer", "fulfilled"), ("absent", "noshow")]
 )
 async def test_each_action_sends_a_conditional_put_of_the_same_identifier(
-    office: Office, browser: Browser, action: str, status: str
+    editor: LocalEditor, browser: Browser, action: str, status: str
 ):
-    slot = slots(office)[3]
+    slot = slots(editor)[3]
     id = appointment_id(await browser.book(slot))
     assert (await browser.post(f"/rendez-vous/{id}/{action}")).status_code == 303
     page = await browser.get("/rendez-vous")
     assert re.search(f'<tr data-appointment="{id}" data-status="{status}">', page.text)
-    (_, _, _), (method, url, body) = await office.sas.reached(2)
+    (_, _, _), (method, url, body) = await editor.sas.reached(2)
     assert method == "PUT"
     assert url.endswith(f"/Appointment?identifier=urn:oid:1.2.250.1.999.1%7C{id}")
     sent = parse_appointment(body)
     assert (sent.identifier.value, sent.status.value) == (id, status)
-    free = office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    free = editor.running.fhir.agenda.is_free(slot_key(slot), editor.context.clock.now())
     assert free == (action == "annuler")
 
 
-async def test_a_terminal_status_has_no_further_step(office: Office, browser: Browser):
-    id = appointment_id(await browser.book(slots(office)[3]))
+async def test_a_terminal_status_has_no_further_step(editor: LocalEditor, browser: Browser):
+    id = appointment_id(await browser.book(slots(editor)[3]))
     await browser.post(f"/rendez-vous/{id}/honorer")
     answer = await browser.post(f"/rendez-vous/{id}/annuler")
     assert answer.status_code == 409
     assert (await browser.post(f"/rendez-vous/{id}/vendre")).status_code == 404
-    assert len(await office.sas.reached(2)) == 2
+    assert len(await editor.sas.reached(2)) == 2
 
 
-async def test_a_regulator_sees_and_changes_only_his_own_appointments(office: Office, browser: Browser):
-    id = appointment_id(await browser.book(slots(office)[3]))
+async def test_a_regulator_sees_and_changes_only_his_own_appointments(editor: LocalEditor, browser: Browser):
+    id = appointment_id(await browser.book(slots(editor)[3]))
     other_account = type(REGULATOR)(
         (type(NATIONAL)(NATIONAL.system, "819800000903", "IDNPS"),), True, "B", ("K",), "karim@samu33.example"
     )
-    await office.vendor.accounts.post(other_account)
-    office.login.person = ("819800000903", "B", "K", "karim@samu33.example")
-    other = office.browser()
-    await other.enter(booking_path(slots(office)[5]))
+    await editor.running.accounts.post(other_account)
+    editor.psc.person = ("819800000903", "B", "K", "karim@samu33.example")
+    other = editor.browser()
+    await other.enter(booking_path(slots(editor)[5]))
     assert (await other.get(f"/rendez-vous/{id}")).status_code == 404
     assert (await other.post(f"/rendez-vous/{id}/annuler")).status_code == 404
     assert id not in (await other.get("/rendez-vous")).text
@@ -183,67 +185,67 @@ async def test_a_regulator_sees_and_changes_only_his_own_appointments(office: Of
 
 async def test_a_refused_transmission_shows_and_the_next_change_still_goes(context: Context):
     sas = Sas(422, b'{"resourceType":"OperationOutcome","issue":[{"details":{"text":"unknown regulator"}}]}')
-    async with opened(context, "agenda-azur", sas) as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        await browser.enter(booking_path(slots(office)[3]))
-        id = appointment_id(await browser.book(slots(office)[3]))
+    async with opened(context, "agenda-azur", sas) as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
+        await browser.enter(booking_path(slots(editor)[3]))
+        id = appointment_id(await browser.book(slots(editor)[3]))
         await sas.reached(1)
         await browser.post(f"/rendez-vous/{id}/annuler")
         await sas.reached(2)
         page = await browser.get(f"/rendez-vous/{id}")
         assert "refusé par le SAS" in page.text
         assert "unknown regulator" in page.text
-        assert office.vendor.emitter.health() == {"r03_waiting": 0, "r03_failed": 1}  # of the last version
+        assert editor.running.emitter.health() == {"r03_waiting": 0, "r03_failed": 1}  # of the last version
 
 
 @pytest.mark.requirement("R03-8", "R03-10")
 async def test_what_waits_for_the_sas_core_shows_and_survives_a_restart(context: Context):
     down = Sas(failure=PeerTimeout("sas", "no complete answer within 7 s"))
-    async with opened(context, "agenda-azur", down) as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        slot = slots(office)[3]
+    async with opened(context, "agenda-azur", down) as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
+        slot = slots(editor)[3]
         await browser.enter(booking_path(slot))
         id = appointment_id(await browser.book(slot))
         await browser.post(f"/rendez-vous/{id}/honorer")
         await down.reached(1)
-        await eventually(lambda: office.vendor.emitter.listed(1))
+        await eventually(lambda: editor.running.emitter.listed(1))
         page = await browser.get("/rendez-vous")
         assert "transmission en attente" in page.text
         assert "la plateforme SAS n&#39;a pas répondu dans le délai" in page.text
     up = Sas()
-    async with opened(context, "agenda-azur", up) as office:
+    async with opened(context, "agenda-azur", up) as editor:
         calls = await up.reached(2)
         assert [method for method, _, _ in calls] == ["POST", "PUT"]
-        assert not office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
-        again = office.vendor.ledger.get(id)
+        assert not editor.running.fhir.agenda.is_free(slot_key(slot), context.clock.now())
+        again = editor.running.ledger.get(id)
         assert again is not None
         assert again.status is AppointmentStatus.FULFILLED
 
 
 async def test_a_cancelled_slot_is_free_again_after_a_restart(context: Context):
-    async with opened(context, "agenda-azur") as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
-        slot = slots(office)[3]
+    async with opened(context, "agenda-azur") as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
+        slot = slots(editor)[3]
         await browser.enter(booking_path(slot))
         id = appointment_id(await browser.book(slot))
         await browser.post(f"/rendez-vous/{id}/annuler")
-    async with opened(context, "agenda-azur") as office:
-        assert office.vendor.desk.agenda.is_free(slot_key(slot), context.clock.now())
+    async with opened(context, "agenda-azur") as editor:
+        assert editor.running.fhir.agenda.is_free(slot_key(slot), context.clock.now())
 
 
 async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
-    async with opened(context, "rdv-commune") as office:
-        await office.vendor.accounts.post(REGULATOR)
-        browser = office.browser()
+    async with opened(context, "rdv-commune") as editor:
+        await editor.running.accounts.post(REGULATOR)
+        browser = editor.browser()
         person = context.population.practitioner("819800000085")
         assert person is not None
-        slot = next(slot for slot in office.free(person.places[0].id, 7) if slot.visibilities == ("CPTS",))
+        slot = next(slot for slot in editor.free(person.places[0].id, 7) if slot.visibilities == ("CPTS",))
         await browser.enter(booking_path(slot))
         await browser.book(slot)
-        [(_, _, body)] = await office.sas.reached(1)
+        [(_, _, body)] = await editor.sas.reached(1)
         assert parse_appointment(body).category is OrientationCategory.CPTS
 
 
@@ -255,38 +257,38 @@ async def test_a_slot_open_to_a_cpts_only_has_its_category(context: Context):
     ],
 )
 async def test_a_slot_in_a_structure_has_the_category_of_the_structure(
-    office: Office, schedule: str, category: OrientationCategory
+    editor: LocalEditor, schedule: str, category: OrientationCategory
 ):
-    browser, slot = office.browser(), office.free(schedule)[0]
+    browser, slot = editor.browser(), editor.free(schedule)[0]
     await browser.enter(booking_path(slot))
     await browser.book(slot)
-    [(_, _, body)] = await office.sas.reached(1)
+    [(_, _, body)] = await editor.sas.reached(1)
     assert parse_appointment(body).category is category
 
 
 async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
-    office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    editor: LocalEditor, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
-    slot = slots(office)[3]
+    slot = slots(editor)[3]
     await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
 
     def full(*writes: object) -> object:
         raise StoreError("disk full")
 
-    monkeypatch.setattr(office.vendor.store, "commit", full)
+    monkeypatch.setattr(editor.running.store, "commit", full)
     answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
     assert answer.status_code == 503
-    assert office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
-    assert not office.sas.calls
+    assert editor.running.fhir.agenda.is_free(slot_key(slot), editor.context.clock.now())
+    assert not editor.sas.calls
 
 
 async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
-    office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    editor: LocalEditor, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
     """The person was told to come again: the slot is his, and the SAS core is told once."""
-    slot = slots(office)[3]
+    slot = slots(editor)[3]
     await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
-    commit = office.vendor.store.commit
+    commit = editor.running.store.commit
 
     async def refused(written: Awaitable[None]) -> None:
         await written
@@ -297,14 +299,14 @@ async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
         return refused(commit(*writes))
 
     with monkeypatch.context() as patch:
-        patch.setattr(office.vendor.store, "commit", full)
+        patch.setattr(editor.running.store, "commit", full)
         answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
         assert answer.status_code == 503
-    assert not office.vendor.desk.agenda.is_free(slot_key(slot), office.context.clock.now())
+    assert not editor.running.fhir.agenda.is_free(slot_key(slot), editor.context.clock.now())
     answer = await browser.post("/rdv/confirmer", {"slot": slot_key(slot), **PATIENT})
     assert answer.status_code == 303
-    await office.sas.reached(1)
-    assert len(office.vendor.ledger) == 1
+    await editor.sas.reached(1)
+    assert len(editor.running.ledger) == 1
 
 
 @pytest.mark.parametrize(
@@ -327,29 +329,29 @@ def test_an_answer_that_may_change_is_tried_again(status: int):
         judge(Reply(status, {}, b""))
 
 
-async def test_home_leads_each_to_his_own_page(office: Office, browser: Browser):
+async def test_the_root_redirects_by_the_kind_of_session(editor: LocalEditor, browser: Browser):
     assert (await browser.get("/")).headers["location"] == "/agenda-azur/rendez-vous"
-    assert (await office.browser().get("/")).headers["location"] == "/agenda-azur/connexion"
-    assert (await office.browser().get("/cgu")).headers["location"] == "/agenda-azur/connexion"
+    assert (await editor.browser().get("/")).headers["location"] == "/agenda-azur/connexion"
+    assert (await editor.browser().get("/cgu")).headers["location"] == "/agenda-azur/connexion"
     assert "Acceptées le" in (await browser.get("/cgu")).text
 
 
-async def test_terms_are_accepted_only_in_a_session_of_the_sas(office: Office):
-    browser = office.browser()
+async def test_terms_are_accepted_only_in_a_session_of_the_sas(editor: LocalEditor):
+    browser = editor.browser()
     await browser.get("/connexion")
     assert (await browser.post("/cgu", {"accept": "1"})).status_code == 403
 
 
-async def test_a_slot_taken_while_the_form_was_filled_in_is_told_at_the_check(office: Office, browser: Browser):
-    slot = slots(office)[3]
+async def test_a_slot_taken_while_the_form_was_filled_in_is_told_at_the_check(editor: LocalEditor, browser: Browser):
+    slot = slots(editor)[3]
     await browser.get(booking_path(slot))
-    office.vendor.desk.agenda.take(slot_key(slot))
+    editor.running.fhir.agenda.take(slot_key(slot))
     assert (await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})).status_code == 409
 
 
-async def test_appointments_come_page_by_page(office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch):
+async def test_appointments_come_page_by_page(editor: LocalEditor, browser: Browser, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sandbox.editor.pages.followup.PER_PAGE", 2)
-    ids = [appointment_id(await browser.book(slots(office)[0])) for _ in range(3)]
+    ids = [appointment_id(await browser.book(slots(editor)[0])) for _ in range(3)]
     shown = [re.findall(r'<tr data-appointment="([^"]+)"', (await browser.get(path)).text) for path in PAGES]
     assert shown == [[ids[2], ids[1]], [ids[0]], [], [ids[2], ids[1]]]
 

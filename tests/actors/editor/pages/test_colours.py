@@ -11,7 +11,7 @@ from sandbox.config import Settings, load_settings
 from sandbox.kernel.model import Editor
 from sandbox.population.load import load_population
 from sandbox.web.assets import contrast, theme_assets
-from tests.actors.editor.office import Office
+from tests.support.editors.running_editor import LocalEditor
 
 LEAST = 4.5  # WCAG 2.1, 1.4.3: text
 PRESETS = ("minimal", "demo", "national")
@@ -45,13 +45,13 @@ def test_no_two_editors_look_or_are_called_alike(preset: str):
         assert theme(one)["--colour-strong"] != theme(other)["--colour-strong"], (one.slug, other.slug)
 
 
-async def test_a_page_carries_the_editors_name_and_its_own_stylesheet(office: Office):
-    browser = office.browser()
+async def test_a_page_carries_the_editors_name_and_its_own_stylesheet(editor: LocalEditor):
+    browser = editor.browser()
     page = await browser.get("/connexion")
     assert "<title>Connexion – Agenda Azur</title>" in page.text
     sheet = re.search(r'href="/agenda-azur(/static/[0-9a-f]+/theme\.css)"', page.text)
     assert sheet
-    assert office.vendor.editor.colour in (await browser.get(sheet[1])).text
+    assert editor.running.editor.colour in (await browser.get(sheet[1])).text
     own = re.search(r'href="/agenda-azur(/static/[0-9a-f]+/editor\.css)"', page.text)
     assert own
     assert (await browser.get(own[1])).headers["content-type"].startswith("text/css")

@@ -1,4 +1,4 @@
-"""Desks of the shipped editors, whose clock a test may set."""
+"""Servers of the shipped editors, whose clock a test may set."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ import pytest
 
 from sandbox.config import Settings
 from sandbox.editor.agenda import Agenda
-from sandbox.editor.fhir.slots import Desk, answer_schedules, answer_slots
+from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.fhir.queries.search import schedule_query, slot_query
 from sandbox.kernel.clock import PARIS, Clock
 from sandbox.kernel.flows import IG_VERSIONS
 from sandbox.population.load import load_population
 from sandbox.population.people import Population
-from tests.actors.editor.slots.stages import COMMUNE, GARDE, Stage
+from tests.actors.editor.slots.example_searches import COMMUNE, GARDE, ExampleSearch
 
 NOW = datetime(2026, 11, 23, 10, 3, tzinfo=PARIS)
 
 
-class Office:
+class LocalEditors:
     """The editors of one population, and sandbox time. `ig`: the version of the guide by which they answer."""
 
     def __init__(self, population: Population, now: datetime = NOW, ig: str = IG_VERSIONS[0]) -> None:
         self.population, self.now, self.ig = population, now, ig
         self.clock = Clock(lambda: self.now.timestamp())
-        self.desks: dict[str, Desk] = {}
+        self.servers: dict[str, FhirServer] = {}
 
-    def desk(self, slug: str) -> Desk:
-        """That editor's desk."""
-        if slug not in self.desks:
+    def server(self, slug: str) -> FhirServer:
+        """That editor's server."""
+        if slug not in self.servers:
             editor = self.population.editors[slug]
             agenda = Agenda(self.population, editor, self.clock)
             fhir, ui = f"https://127.0.0.1:8043/{slug}/fhir", f"http://127.0.0.1:8001/{slug}"
-            self.desks[slug] = Desk(editor, self.population, agenda, self.clock, fhir, ui, ig=self.ig)
-        return self.desks[slug]
+            self.servers[slug] = FhirServer(editor, self.population, agenda, self.clock, fhir, ui, ig=self.ig)
+        return self.servers[slug]
 
     def example(self, name: str) -> tuple[str, list[str]]:
         """Editor and ids of an entry of `examples`."""
@@ -59,7 +60,7 @@ class Office:
         """The answer of the editor concerned."""
         slug, _ = self.example(name)
         answer = answer_schedules if name.startswith("sos") else answer_slots
-        return answer(self.desk(slug), self.query(name, hours, start))
+        return answer(self.server(slug), self.query(name, hours, start))
 
     def bundle(self, name: str, hours: float = 72, start: datetime | None = None) -> dict[str, Any]:
         """The same, parsed."""
@@ -73,19 +74,19 @@ def population() -> Population:
 
 
 @pytest.fixture
-def office(population: Population) -> Office:
-    return Office(population)
+def editors(population: Population) -> LocalEditors:
+    return LocalEditors(population)
 
 
 @pytest.fixture(scope="session")
-def office_of(population: Population) -> Callable[[int, datetime], Office]:
-    """An office of another seed and time."""
+def editors_of(population: Population) -> Callable[[int, datetime], LocalEditors]:
+    """An editors of another seed and time."""
     populations = {population.seed: population}
 
-    def make(seed: int, now: datetime) -> Office:
+    def make(seed: int, now: datetime) -> LocalEditors:
         if seed not in populations:
             populations[seed] = load_population(Settings(seed=seed, practitioners=400))
-        return Office(populations[seed], now)
+        return LocalEditors(populations[seed], now)
 
     return make
 
@@ -103,21 +104,21 @@ def official(shared: Path) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
-def stage(office) -> Callable[..., Stage]:
-    def make(name: str, hours: float = 24) -> Stage:
-        return Stage(office, office.query(name, hours), office.example(name)[0])
+def searched(editors) -> Callable[..., ExampleSearch]:
+    def make(name: str, hours: float = 24) -> ExampleSearch:
+        return ExampleSearch(editors, editors.query(name, hours), editors.example(name)[0])
 
     return make
 
 
 @pytest.fixture
-def among(office) -> Callable[..., Stage]:
+def among(editors) -> Callable[..., ExampleSearch]:
     """A search for these ids of an editor."""
 
-    def make(slug: str, *ids: str, hours: float = 24) -> Stage:
-        window = (office.now, office.now + timedelta(hours=hours))
+    def make(slug: str, *ids: str, hours: float = 24) -> ExampleSearch:
+        window = (editors.now, editors.now + timedelta(hours=hours))
         if slug == GARDE:
-            return Stage(office, schedule_query(ids, *window), slug)
-        return Stage(office, slot_query(ids, *window, cpts=slug == COMMUNE), slug)
+            return ExampleSearch(editors, schedule_query(ids, *window), slug)
+        return ExampleSearch(editors, slot_query(ids, *window, cpts=slug == COMMUNE), slug)
 
     return make

@@ -15,7 +15,7 @@ from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import PARIS
 from sandbox.population.load import load_population
 from tests.actors.editor.slots.answers import Answer, Json, coded
-from tests.actors.editor.slots.conftest import NOW, Office
+from tests.actors.editor.slots.conftest import NOW, LocalEditors
 
 ONE, TWO, PAIR, ADELI = "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli"
 NO_PHONE, CPTS = "practitioner_no_phone", "practitioner_cpts"
@@ -27,18 +27,18 @@ ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
 @pytest.fixture(params=PRACTITIONERS)
-def r01(request, office) -> Answer:
-    return Answer(office.bundle(request.param))
+def r01(request, editors) -> Answer:
+    return Answer(editors.bundle(request.param))
 
 
 @pytest.fixture(params=EVERY_CPTS)
-def r04(request, office) -> Answer:
-    return Answer(office.bundle(request.param))
+def r04(request, editors) -> Answer:
+    return Answer(editors.bundle(request.param))
 
 
 @pytest.fixture(params=SOS)
-def sos(request, office) -> Answer:
-    return Answer(office.bundle(request.param))
+def sos(request, editors) -> Answer:
+    return Answer(editors.bundle(request.param))
 
 
 # --- INT_R01
@@ -47,10 +47,10 @@ def sos(request, office) -> Answer:
 @pytest.mark.requirement("R01-5", "R01-6", "R01-7")
 @pytest.mark.parametrize("hours", [1, 5, 26, 72])
 @pytest.mark.parametrize("shift", [0, 3, 50])
-def test_slots_are_all_those_of_the_window_and_no_other(office, hours, shift):
-    start = office.now + timedelta(hours=shift)
-    whole = Answer(office.bundle(ONE, 24 * 8)).all("Slot")
-    part = office.bundle(ONE, hours, start)
+def test_slots_are_all_those_of_the_window_and_no_other(editors, hours, shift):
+    start = editors.now + timedelta(hours=shift)
+    whole = Answer(editors.bundle(ONE, 24 * 8)).all("Slot")
+    part = editors.bundle(ONE, hours, start)
     inside = [
         slot for slot in whole if start <= datetime.fromisoformat(slot["start"]) <= start + timedelta(hours=hours)
     ]
@@ -60,8 +60,8 @@ def test_slots_are_all_those_of_the_window_and_no_other(office, hours, shift):
 
 @pytest.mark.requirement("R01-8", "SOS-10")
 @pytest.mark.parametrize("name", [ONE, CPTS, "sos_two_sites"])
-def test_nothing_free_is_an_empty_searchset(office, name):
-    bundle = office.bundle(name, 1, office.now.replace(hour=3) + timedelta(days=60))
+def test_nothing_free_is_an_empty_searchset(editors, name):
+    bundle = editors.bundle(name, 1, editors.now.replace(hour=3) + timedelta(days=60))
     assert (bundle["resourceType"], bundle["type"], bundle["total"]) == ("Bundle", "searchset", 0)
     assert "entry" not in bundle
 
@@ -72,15 +72,15 @@ def test_every_slot_is_free(r01):
 
 
 @pytest.mark.requirement("R01-47")
-def test_what_is_taken_or_kept_for_own_patients_is_not_sent(office):
-    desk = office.desk("agenda-azur")
-    place = office.population.practitioner("819800000010").places[0]
-    sent = {datetime.fromisoformat(slot["start"]) for slot in Answer(office.bundle(ONE, 72)).all("Slot")}
+def test_what_is_taken_or_kept_for_own_patients_is_not_sent(editors):
+    server = editors.server("agenda-azur")
+    place = editors.population.practitioner("819800000010").places[0]
+    sent = {datetime.fromisoformat(slot["start"]) for slot in Answer(editors.bundle(ONE, 72)).all("Slot")}
     step = timedelta(minutes=place.agenda.slot_minutes)
-    day = (office.now + timedelta(days=1)).replace(hour=place.agenda.opens.hour, minute=0)
+    day = (editors.now + timedelta(days=1)).replace(hour=place.agenda.opens.hour, minute=0)
     offered = [day + step * number for number in range(int(timedelta(hours=3) / step))]
     assert 0 < sum(each in sent for each in offered) < len(offered)  # the rest is taken, or for own patients
-    assert all(desk.agenda.is_free(slot["id"], office.now) for slot in Answer(office.bundle(ONE)).all("Slot"))
+    assert all(server.agenda.is_free(slot["id"], editors.now) for slot in Answer(editors.bundle(ONE)).all("Slot"))
 
 
 @pytest.mark.requirement("R01-11", "R01-45")
@@ -115,9 +115,9 @@ def test_there_is_a_practitioner_and_a_role(r01):
 
 @pytest.mark.requirement("R01-16", "R01-17", "R01-18")
 @pytest.mark.parametrize("name", PRACTITIONERS)
-def test_practitioner_is_the_one_asked_for_by_his_prefixed_national_id(office, name):
-    _, ids = office.example(name)
-    found = Answer(office.bundle(name)).all("Practitioner")
+def test_practitioner_is_the_one_asked_for_by_his_prefixed_national_id(editors, name):
+    _, ids = editors.example(name)
+    found = Answer(editors.bundle(name)).all("Practitioner")
     assert [each["identifier"][0]["value"] for each in found] == ids
     for identifier in (each["identifier"][0] for each in found):
         assert identifier["system"] == "urn:oid:1.2.250.1.71.4.2.1"
@@ -126,10 +126,10 @@ def test_practitioner_is_the_one_asked_for_by_his_prefixed_national_id(office, n
 
 
 @pytest.mark.requirement("R01-20")
-def test_role_has_the_identifier_of_its_structure(office):
+def test_role_has_the_identifier_of_its_structure(editors):
     prefixes = set()
     for name in PRACTITIONERS:
-        for role in Answer(office.bundle(name)).all("PractitionerRole"):
+        for role in Answer(editors.bundle(name)).all("PractitionerRole"):
             identifier = role["organization"]["identifier"]
             assert identifier["system"] == "urn:oid:1.2.250.1.71.4.2.2"
             assert identifier["type"]["coding"][0]["code"] == "IDNST"
@@ -139,10 +139,10 @@ def test_role_has_the_identifier_of_its_structure(office):
 
 
 @pytest.mark.requirement("R01-22", "R01-37", "R01-38", "R01-39", "R01-40")
-def test_role_contains_its_location_as_the_agenda_knows_it(office):
+def test_role_contains_its_location_as_the_agenda_knows_it(editors):
     for name in PRACTITIONERS:
-        for role in Answer(office.bundle(name)).all("PractitionerRole"):
-            _, place = office.population.place(role["id"])
+        for role in Answer(editors.bundle(name)).all("PractitionerRole"):
+            _, place = editors.population.place(role["id"])
             (location,) = role["contained"]
             assert [each["reference"] for each in role["location"]] == [f"#{location['id']}"]
             identifier = location["identifier"][0]
@@ -175,10 +175,10 @@ def test_consultation_types_are_codes(r01):
 
 
 @pytest.mark.requirement("R01-25", "R01-49")
-def test_slot_that_can_be_booked_says_so_and_where(office):
+def test_slot_that_can_be_booked_says_so_and_where(editors):
     seen = set()
     for name in PRACTITIONERS:
-        for slot in Answer(office.bundle(name)).all("Slot"):
+        for slot in Answer(editors.bundle(name)).all("Slot"):
             (code,) = coded([slot["appointmentType"]], "http://terminology.hl7.org/CodeSystem/v2-0276")
             seen.add(code)
             assert code in ("ROUTINE", "WALKIN")
@@ -188,18 +188,18 @@ def test_slot_that_can_be_booked_says_so_and_where(office):
 
 @pytest.mark.requirement("R01-33")
 @pytest.mark.parametrize("name", PRACTITIONERS)
-def test_name_is_as_the_agenda_knows_it(office, name):
-    for each in Answer(office.bundle(name)).all("Practitioner"):
-        person = office.population.practitioner(each["id"])
+def test_name_is_as_the_agenda_knows_it(editors, name):
+    for each in Answer(editors.bundle(name)).all("Practitioner"):
+        person = editors.population.practitioner(each["id"])
         assert (each["name"][0]["family"], each["name"][0]["given"]) == (person.family, [person.given])
 
 
 @pytest.mark.requirement("R01-34", "R01-35", "R01-36")
 @pytest.mark.parametrize("name", PRACTITIONERS)
-def test_phone_is_sent_in_its_form_when_known_and_left_out_when_not(office, name):
-    answer = Answer(office.bundle(name))
+def test_phone_is_sent_in_its_form_when_known_and_left_out_when_not(editors, name):
+    answer = Answer(editors.bundle(name))
     for role in answer.all("PractitionerRole"):
-        person, _ = office.population.place(role["id"])
+        person, _ = editors.population.place(role["id"])
         for resource in (role, answer.at(role["practitioner"]["reference"])):
             if person.phone is None:
                 assert "telecom" not in resource
@@ -211,9 +211,9 @@ def test_phone_is_sent_in_its_form_when_known_and_left_out_when_not(office, name
 
 
 @pytest.mark.requirement("R01-41")
-def test_reasons_are_texts_and_specialties_their_own_element(office):
+def test_reasons_are_texts_and_specialties_their_own_element(editors):
     reasons = set()
-    for slot in Answer(office.bundle(TWO)).all("Slot"):
+    for slot in Answer(editors.bundle(TWO)).all("Slot"):
         for concept in slot["serviceType"]:
             assert ("text" in concept) != ("coding" in concept)
             reasons.add(concept.get("text"))
@@ -226,9 +226,9 @@ def test_reasons_are_texts_and_specialties_their_own_element(office):
 
 
 @pytest.mark.requirement("R01-42", "R01-43")
-def test_each_place_has_its_schedule_its_role_and_its_slots(office):
-    answer = Answer(office.bundle(TWO))
-    person = office.population.practitioner("819800000028")
+def test_each_place_has_its_schedule_its_role_and_its_slots(editors):
+    answer = Answer(editors.bundle(TWO))
+    person = editors.population.practitioner("819800000028")
     assert len(answer.all("Practitioner")) == 1
     assert {each["id"] for each in answer.all("Schedule")} == {place.id for place in person.places}
     assert len(answer.all("PractitionerRole")) == len(person.places) == 2
@@ -239,14 +239,14 @@ def test_each_place_has_its_schedule_its_role_and_its_slots(office):
 
 
 @pytest.mark.requirement("R01-44")
-def test_each_of_several_practitioners_has_his_own_resources_and_slots(office):
-    answer = Answer(office.bundle(PAIR))
-    _, ids = office.example(PAIR)
+def test_each_of_several_practitioners_has_his_own_resources_and_slots(editors):
+    answer = Answer(editors.bundle(PAIR))
+    _, ids = editors.example(PAIR)
     assert [each["id"] for each in answer.all("Practitioner")] == ids
     alone = {}
     for id in ids:
-        query = slot_query([id], office.now, office.now + timedelta(hours=72), cpts=False)
-        alone[id] = Answer(json.loads(answer_slots(office.desk("agenda-azur"), query)))
+        query = slot_query([id], editors.now, editors.now + timedelta(hours=72), cpts=False)
+        alone[id] = Answer(json.loads(answer_slots(editors.server("agenda-azur"), query)))
     for kind in ("Slot", "Schedule", "PractitionerRole"):
         assert answer.all(kind) == [each for id in ids for each in alone[id].all(kind)]
     for slot in answer.all("Slot"):
@@ -256,12 +256,12 @@ def test_each_of_several_practitioners_has_his_own_resources_and_slots(office):
 
 @pytest.mark.requirement("R01-P")
 def test_answer_about_25_practitioners_takes_less_than_a_second():
-    office = Office(load_population(load_settings({"preset": "national"}, {})))
-    ids = [person.id for person in office.population.of_editor("agenda-azur")[:25]]
+    editors = LocalEditors(load_population(load_settings({"preset": "national"}, {})))
+    ids = [person.id for person in editors.population.of_editor("agenda-azur")[:25]]
     query = slot_query(ids, NOW, NOW + timedelta(days=3), cpts=False)
-    desk = office.desk("agenda-azur")
+    server = editors.server("agenda-azur")
     began = time.perf_counter()
-    body = answer_slots(desk, query)
+    body = answer_slots(server, query)
     assert time.perf_counter() - began < 1
     assert json.loads(body)["total"] > 0
 
@@ -304,15 +304,15 @@ def cpts_of(slot: Json) -> list[str]:
 
 
 @pytest.mark.requirement("R04-5")
-def test_slot_of_two_cpts_names_both_and_has_their_code_alone(office):
-    for slot in Answer(office.bundle(ONE_SLOT)).all("Slot"):
+def test_slot_of_two_cpts_names_both_and_has_their_code_alone(editors):
+    for slot in Answer(editors.bundle(ONE_SLOT)).all("Slot"):
         assert len(set(cpts_of(slot))) == 2
         assert [label["code"] for label in slot["meta"]["security"]] == ["CPTS"]
 
 
 @pytest.mark.requirement("R04-6")
-def test_slots_of_two_cpts_name_one_each(office):
-    slots = Answer(office.bundle(TWO_SLOTS)).all("Slot")
+def test_slots_of_two_cpts_name_one_each(editors):
+    slots = Answer(editors.bundle(TWO_SLOTS)).all("Slot")
     assert {len(cpts_of(slot)) for slot in slots} == {1}
     assert len({cpts_of(slot)[0] for slot in slots}) == 2
     assert {label["code"] for slot in slots for label in slot["meta"]["security"]} == {"CPTS"}
@@ -323,10 +323,10 @@ def test_slots_of_two_cpts_name_one_each(office):
 
 @pytest.mark.requirement("SOS-2")
 @pytest.mark.parametrize("hours", [1, 7, 30])
-def test_sos_slots_are_those_of_the_window(office, hours):
-    start = office.now + timedelta(hours=4)
-    inside = Answer(office.bundle("sos_two_sites", hours, start)).all("Slot")
-    whole = Answer(office.bundle("sos_two_sites", 72)).all("Slot")
+def test_sos_slots_are_those_of_the_window(editors, hours):
+    start = editors.now + timedelta(hours=4)
+    inside = Answer(editors.bundle("sos_two_sites", hours, start)).all("Slot")
+    whole = Answer(editors.bundle("sos_two_sites", 72)).all("Slot")
     end = start + timedelta(hours=hours)
     assert inside == [slot for slot in whole if start <= datetime.fromisoformat(slot["start"]) <= end]
 
@@ -374,13 +374,13 @@ def test_sos_slots_are_for_the_public_or_the_snp(sos):
 
 
 @pytest.mark.requirement("SOS-11")
-def test_the_kits_cases_of_sos_are_at_hand(office):
+def test_the_kits_cases_of_sos_are_at_hand(editors):
     """ANS's suite: one association with one site, one with two, two with exactly three sites in all."""
     cases = {"sos_one_site": [1], "sos_two_sites": [2], "sos_associations": [1, 2]}
     for name, sizes in cases.items():
-        _, sirets = office.example(name)
-        assert sorted(len(office.population.sos[siret].sites) for siret in sirets) == sizes
-        answer = Answer(office.bundle(name))
+        _, sirets = editors.example(name)
+        assert sorted(len(editors.population.sos[siret].sites) for siret in sirets) == sizes
+        answer = Answer(editors.bundle(name))
         assert len(answer.all("Location")) == len(answer.all("Schedule")) == sum(sizes)
         for location in answer.all("Location"):
             assert location["name"]
@@ -391,11 +391,11 @@ def test_the_kits_cases_of_sos_are_at_hand(office):
 
 
 @pytest.mark.requirement("SOS-11")
-def test_home_visits_have_an_agenda_beside_the_examples_of_the_kit(office):
-    answer = Answer(office.bundle("sos_home_visits"))
+def test_home_visits_have_an_agenda_beside_the_examples_of_the_kit(editors):
+    answer = Answer(editors.bundle("sos_home_visits"))
     assert len(answer.all("Location")) == 2
     assert sos_types(answer) == {"AMB", "VR", "HH"}
-    assert office.example("sos_home_visits")[1][0] not in office.example("sos_associations")[1]
+    assert editors.example("sos_home_visits")[1][0] not in editors.example("sos_associations")[1]
 
 
 def sos_types(answer):
@@ -404,8 +404,8 @@ def sos_types(answer):
 
 
 @pytest.mark.requirement("SOS-9")
-def test_several_associations_are_in_one_answer(office):
-    answer = Answer(office.bundle("sos_associations"))
-    _, ids = office.example("sos_associations")
+def test_several_associations_are_in_one_answer(editors):
+    answer = Answer(editors.bundle("sos_associations"))
+    _, ids = editors.example("sos_associations")
     assert {each["identifier"][0]["value"] for each in answer.all("Organization")} == set(ids)
     assert len(ids) > 1

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from sandbox.config import load_settings
-from sandbox.editor.fhir.slots import answer_schedules, answer_slots, read
+from sandbox.editor.fhir.reads import read
+from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.queries.search import schedule_query, slot_query
 from sandbox.fhir.reader.reading import read_bundle
@@ -18,7 +19,7 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import IG_VERSIONS, Flow
 from sandbox.population.load import load_population
 from tests.actors.editor.slots.answers import Json
-from tests.actors.editor.slots.conftest import Office
+from tests.actors.editor.slots.conftest import LocalEditors
 
 NOW = datetime(2026, 11, 24, 10, 3, tzinfo=PARIS)
 POPULATIONS = {name: load_population(load_settings({"preset": name}, {})) for name in ("minimal", "demo", "national")}
@@ -31,17 +32,17 @@ ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"  # see te
 
 def answers(preset: str, slug: str, people: int, hours: int, ig: str = IG_VERSIONS[0]) -> list[Json]:
     """What that editor says of some of its people, from all over the country, and of all its associations."""
-    office = Office(POPULATIONS[preset], NOW, ig)
-    editor, desk, window = office.population.editors[slug], office.desk(slug), (NOW, NOW + timedelta(hours=hours))
+    editors = LocalEditors(POPULATIONS[preset], NOW, ig)
+    editor, server, window = editors.population.editors[slug], editors.server(slug), (NOW, NOW + timedelta(hours=hours))
     bodies = []
     if editor.speaks(Flow.INT_R01):
-        held = office.population.of_editor(slug)
+        held = editors.population.of_editor(slug)
         chosen = [held[at * (len(held) - 1) // max(1, people - 1)].id for at in range(people)]
         for cpts in (False, True)[: 1 + editor.speaks(Flow.INT_R04)]:
-            bodies.append(answer_slots(desk, slot_query(chosen, *window, cpts=cpts)))
+            bodies.append(answer_slots(server, slot_query(chosen, *window, cpts=cpts)))
     if editor.speaks(Flow.SOS):
-        sirets = [sos.siret for sos in office.population.sos.values() if sos.editor == slug][: min(people, 10)]
-        bodies.append(answer_schedules(desk, schedule_query(sirets, *window)))
+        sirets = [sos.siret for sos in editors.population.sos.values() if sos.editor == slug][: min(people, 10)]
+        bodies.append(answer_schedules(server, schedule_query(sirets, *window)))
     assert read_bundle(bodies[-1]).findings == []  # as the SAS core asks: with all includes that the editor offers
     return [json.loads(body) for body in bodies]
 
@@ -82,13 +83,13 @@ def test_editors_of_each_kind_meet_the_official_profiles(official, preset: str, 
 
 @pytest.mark.parametrize(("ig", "other"), [IG_VERSIONS, IG_VERSIONS[::-1]])
 def test_the_type_of_a_cpts_identifier_is_that_of_the_version(ig: str, other: str) -> None:
-    office = Office(POPULATIONS["minimal"], NOW, ig)
-    slug, (id,) = office.example("practitioner_cpts")
+    editors = LocalEditors(POPULATIONS["minimal"], NOW, ig)
+    slug, (id,) = editors.example("practitioner_cpts")
     query = slot_query([id], NOW, NOW + timedelta(hours=24), cpts=True)
-    bundle = json.loads(answer_slots(office.desk(slug), query))
+    bundle = json.loads(answer_slots(editors.server(slug), query))
     entries = [entry["resource"] for entry in bundle["entry"]]
     (organization,) = [each for each in entries if each["resourceType"] == "Organization"]
-    assert json.loads(read(office.desk(slug), "Organization", organization["id"]) or b"") == organization
+    assert json.loads(read(editors.server(slug), "Organization", organization["id"]) or b"") == organization
     assert {(each.requirement, each.path.partition(".identifier")[2]) for each in check(bundle, other)} == {
         ("R04-4", "[0].type.coding[0].system")
     }

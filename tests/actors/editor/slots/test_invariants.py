@@ -73,15 +73,15 @@ def references(node):
 @given(st.lists(IDS, min_size=1, max_size=6), NOWS, SHIFTS, st.timedeltas(timedelta(), timedelta(days=4)),
        st.sampled_from([20260101, 1, 99]), st.sampled_from(["agenda-azur", "rdv-commune"]))  # fmt: skip
 @QUICK
-def test_any_search_of_practitioners_keeps_the_guides_invariants(office_of, ids, now, shift, length, seed, slug):
-    office = office_of(seed, now)
+def test_any_search_of_practitioners_keeps_the_guides_invariants(editors_of, ids, now, shift, length, seed, slug):
+    editors = editors_of(seed, now)
     start = now + shift
     query = slot_query(ids, start, start + length, cpts=slug == "rdv-commune")
-    body = answer_slots(office.desk(slug), query)
+    body = answer_slots(editors.server(slug), query)
     # what the query says has milliseconds only
     bounds = [(each - timedelta(microseconds=each.microsecond % 1000)) for each in (start, start + length)]
     found = judge(body, *bounds, now)
-    assert body == answer_slots(office.desk(slug), query)  # warm as cold
+    assert body == answer_slots(editors.server(slug), query)  # warm as cold
     reading = read_bundle(body)
     assert reading.findings == []
     assert [slot.slot_id for slot in reading.slots] == found
@@ -90,11 +90,11 @@ def test_any_search_of_practitioners_keeps_the_guides_invariants(office_of, ids,
 @pytest.mark.requirement("SOS-2", "SOS-3")
 @given(NOWS, SHIFTS, st.timedeltas(timedelta(), timedelta(days=2)), st.sampled_from([20260101, 5]))
 @QUICK
-def test_any_search_of_sos_sites_keeps_the_guides_invariants(office_of, now, shift, length, seed):
-    office = office_of(seed, now)
+def test_any_search_of_sos_sites_keeps_the_guides_invariants(editors_of, now, shift, length, seed):
+    editors = editors_of(seed, now)
     start = now + shift
-    query = schedule_query(office.population.sos, start, start + length)
-    body = answer_schedules(office.desk("garde-plus"), query)
+    query = schedule_query(editors.population.sos, start, start + length)
+    body = answer_schedules(editors.server("garde-plus"), query)
     bounds = [(each - timedelta(microseconds=each.microsecond % 1000)) for each in (start, start + length)]
     judge(body, *bounds, now)
     assert read_bundle(body).findings == []
@@ -102,9 +102,9 @@ def test_any_search_of_sos_sites_keeps_the_guides_invariants(office_of, now, shi
 
 @given(NOWS, st.lists(st.integers(0, 6 * 24 * 60), min_size=1, max_size=6))
 @QUICK
-def test_as_time_goes_by_the_kept_days_show_what_a_fresh_agenda_would(office_of, population, now, steps):
-    held = office_of(population.seed, now)
+def test_as_time_goes_by_the_kept_days_show_what_a_fresh_agenda_would(editors_of, population, now, steps):
+    held = editors_of(population.seed, now)
     for minutes in sorted(steps):
         held.now = now + timedelta(minutes=minutes)
-        fresh = office_of(population.seed, held.now)
+        fresh = editors_of(population.seed, held.now)
         assert held.body("practitioner_two_sites") == fresh.body("practitioner_two_sites")

@@ -28,34 +28,34 @@ ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
 
 @pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_meets_our_own_rules(office, name):
-    bundle = office.bundle(name)
+def test_every_example_meets_our_own_rules(editors, name):
+    bundle = editors.bundle(name)
     assert bundle["total"] or name == "practitioner_no_slots"
     assert check(bundle) == []
 
 
 @pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_meets_the_official_profiles(office, official, name):
-    assert official(thin(office.bundle(name, 24))) == []
+def test_every_example_meets_the_official_profiles(editors, official, name):
+    assert official(thin(editors.bundle(name, 24))) == []
 
 
-def day_of(office, slug, ids):
+def day_of(editors, slug, ids):
     """The answer about a day of these people."""
-    query = slot_query(ids, office.now, office.now + timedelta(days=1), cpts=slug == "rdv-commune")
-    return json.loads(answer_slots(office.desk(slug), query))
+    query = slot_query(ids, editors.now, editors.now + timedelta(days=1), cpts=slug == "rdv-commune")
+    return json.loads(answer_slots(editors.server(slug), query))
 
 
 @pytest.fixture(params=["agenda-azur", "rdv-commune"])
-def procedural(office, request):
+def procedural(editors, request):
     """A day of people who are in no persona file."""
-    return day_of(office, request.param, [person.id for person in office.population.of_editor(request.param)[-8:]])
+    return day_of(editors, request.param, [person.id for person in editors.population.of_editor(request.param)[-8:]])
 
 
 @pytest.fixture
-def mixed(office):
+def mixed(editors):
     """A day with slots that a CPTS sees and slots that it does not."""
-    return day_of(office, "rdv-commune", ["819800000077", "819800000119"])
+    return day_of(editors, "rdv-commune", ["819800000077", "819800000119"])
 
 
 def test_procedural_people_meet_our_own_rules(procedural):
@@ -107,9 +107,9 @@ SPOILT = [
 IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in SPOILT]
 
 
-def spoil(office, case) -> dict[str, Any]:
+def spoil(editors, case) -> dict[str, Any]:
     name, kind, path, value, _ = case
-    wanted = [entry["resource"] for entry in office.bundle(name)["entry"] if entry["resource"]["resourceType"] == kind]
+    wanted = [entry["resource"] for entry in editors.bundle(name)["entry"] if entry["resource"]["resourceType"] == kind]
     resource = copy.deepcopy(wanted[0])
     node: Any = resource
     for step in path[:-1]:
@@ -122,10 +122,10 @@ def spoil(office, case) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_found_by_our_rules_with_its_requirement(office, case):
-    assert case[4] in [finding.requirement for finding in check(spoil(office, case))]
+def test_spoilt_resource_is_found_by_our_rules_with_its_requirement(editors, case):
+    assert case[4] in [finding.requirement for finding in check(spoil(editors, case))]
 
 
 @pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_refused_by_the_official_profiles_too(office, official, case):
-    assert official(spoil(office, case))
+def test_spoilt_resource_is_refused_by_the_official_profiles_too(editors, official, case):
+    assert official(spoil(editors, case))

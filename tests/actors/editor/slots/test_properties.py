@@ -55,9 +55,9 @@ def asked(ids, start, end, more) -> str:
     return "&".join([*more, "status=free", *bounds, f"schedule.actor:Practitioner.identifier={tokens}"])
 
 
-def searched(office, slug, query):
+def searched(editors, slug, query):
     answer = answer_schedules if slug == "garde-plus" else answer_slots
-    document = json.loads(answer(office.desk(slug), query))
+    document = json.loads(answer(editors.server(slug), query))
     link = urlsplit(document["link"][0]["url"])
     assert document["link"][0]["relation"] == "self"
     assert parse_qsl(link.query) == parse_qsl(query)  # same parameters and values, in their order
@@ -91,12 +91,12 @@ def to_ms(instant: datetime) -> datetime:
     st.lists(IDS, min_size=1, max_size=25), NOWS, SHIFTS, LENGTHS, SEEDS, SLUGS, st.sets(st.sampled_from([*INCLUDES]))
 )
 @QUICK
-def test_any_search_of_practitioners(office_of, ids, now, shift, length, seed, slug, includes):
+def test_any_search_of_practitioners(editors_of, ids, now, shift, length, seed, slug, includes):
     if slug == "agenda-azur":
         includes = {each for each in includes if "Service" not in each and "service" not in each}
-    office, start = office_of(seed, now), to_ms(now + shift)
+    editors, start = editors_of(seed, now), to_ms(now + shift)
     end = to_ms(start + length)
-    answer = searched(office, slug, asked(ids, start, end, sorted(includes)))
+    answer = searched(editors, slug, asked(ids, start, end, sorted(includes)))
     kinds = Counter(entry["resource"]["resourceType"] for entry in answer.document.get("entry", ()))
     slots = list(answer.resources["Slot"].values())
     schedules = judged_slots(slots, start, end, now)
@@ -104,7 +104,7 @@ def test_any_search_of_practitioners(office_of, ids, now, shift, length, seed, s
     assert "entry" not in answer.document or slots
     sent = {kind for each in includes if NEEDS.get(each, each) in includes for kind in INCLUDES[each]}
     assert set(kinds) <= {"Slot"} | sent
-    people = {office.population.place(schedule.partition("/")[2])[0].id for schedule in schedules}
+    people = {editors.population.place(schedule.partition("/")[2])[0].id for schedule in schedules}
     if "Schedule" in sent:
         assert {f"Schedule/{each}" for each in answer.resources["Schedule"]} == set(schedules)
     if "PractitionerRole" in sent:
@@ -118,16 +118,16 @@ def test_any_search_of_practitioners(office_of, ids, now, shift, length, seed, s
 @pytest.mark.requirement("SOS-1", "SOS-2", "SOS-4", "SOS-10", "R01-L")
 @given(NOWS, SHIFTS, LENGTHS, SEEDS, st.sets(st.sampled_from([*REVINCLUDES])), st.booleans())
 @QUICK
-def test_any_search_of_sos_sites(office_of, now, shift, length, seed, includes, plain):
-    office, start = office_of(seed, now), to_ms(now + shift)
+def test_any_search_of_sos_sites(editors_of, now, shift, length, seed, includes, plain):
+    editors, start = editors_of(seed, now), to_ms(now + shift)
     end = to_ms(start + length)
     has = "" if plain else "_has:Slot:schedule:"
-    sirets = ",".join(f"urn:oid:1.2.250.1.71.4.2.2|{siret}" for siret in office.population.sos)
+    sirets = ",".join(f"urn:oid:1.2.250.1.71.4.2.2|{siret}" for siret in editors.population.sos)
     bounds = [f"{has}start={sign}{quote(fhir_instant(at))}" for sign, at in (("ge", start), ("le", end))]
     query = "&".join(
         [*sorted(includes), *bounds, f"{has}status=free", f"actor:Location.organization.identifier={sirets}"]
     )
-    answer = searched(office, "garde-plus", query)
+    answer = searched(editors, "garde-plus", query)
     kinds = Counter(entry["resource"]["resourceType"] for entry in answer.document.get("entry", ()))
     sent = {kind for each in includes if SOS_NEEDS.get(each, each) in includes for kind in REVINCLUDES[each]}
     assert set(kinds) <= {"Schedule"} | sent
@@ -146,14 +146,14 @@ def test_any_search_of_sos_sites(office_of, now, shift, length, seed, includes, 
 
 @given(st.lists(st.sampled_from(HAND_MADE), min_size=1, max_size=4), NOWS, LENGTHS, SEEDS, st.integers(1, 60))
 @QUICK
-def test_pages_of_any_size_are_the_whole_answer_in_parts(office_of, ids, now, length, seed, size):
-    office, desk = (made := office_of(seed, now)), made.desk("agenda-azur")
+def test_pages_of_any_size_are_the_whole_answer_in_parts(editors_of, ids, now, length, seed, size):
+    editors, server = (made := editors_of(seed, now)), made.server("agenda-azur")
     more = ["_include=Slot:schedule", "_include:iterate=Schedule:actor"]
     query = asked(ids, now, to_ms(now + length), more)
-    whole = searched(office, "agenda-azur", query)
+    whole = searched(editors, "agenda-azur", query)
     following, slots, pages = f"{query}&_count={size}", [], 0
     while following:
-        page = json.loads(answer_slots(desk, following))
+        page = json.loads(answer_slots(server, following))
         assert page["total"] == whole.document["total"]
         found = Answer(page)
         slots += found.resources["Slot"].values()
@@ -168,13 +168,13 @@ def test_pages_of_any_size_are_the_whole_answer_in_parts(office_of, ids, now, le
 
 @given(NOWS, SHIFTS, st.timedeltas(timedelta(), timedelta(days=3)), st.floats(0, 1), SEEDS)
 @QUICK
-def test_a_window_holds_what_its_two_halves_hold(office_of, now, shift, length, share, seed):
-    office, start = office_of(seed, now), to_ms(now + shift)
+def test_a_window_holds_what_its_two_halves_hold(editors_of, now, shift, length, share, seed):
+    editors, start = editors_of(seed, now), to_ms(now + shift)
     end, middle = to_ms(start + length), to_ms(start + length * share)
     ids = HAND_MADE[:5]
 
     def found(first, last):
-        return list(searched(office, "agenda-azur", asked(ids, first, last, [])).resources["Slot"].values())
+        return list(searched(editors, "agenda-azur", asked(ids, first, last, [])).resources["Slot"].values())
 
     halves = found(start, middle) + found(middle + timedelta(milliseconds=1), end)
     order = [slot["id"] for slot in found(start, end)]
@@ -183,13 +183,13 @@ def test_a_window_holds_what_its_two_halves_hold(office_of, now, shift, length, 
 
 @given(NOWS, SEEDS, st.sets(st.integers(0, 200), max_size=12))
 @QUICK
-def test_what_is_booked_is_never_sent_and_everything_else_is(office_of, now, seed, chosen):
-    office = office_of(seed, now)
+def test_what_is_booked_is_never_sent_and_everything_else_is(editors_of, now, seed, chosen):
+    editors = editors_of(seed, now)
     query = asked(HAND_MADE[:3], now, now + timedelta(days=3), [])
-    before = list(searched(office, "agenda-azur", query).resources["Slot"].values())
+    before = list(searched(editors, "agenda-azur", query).resources["Slot"].values())
     taken = {before[number]["id"] for number in chosen if number < len(before)}
     for id in taken:
-        office.desk("agenda-azur").agenda.take(id)
-    after = searched(office, "agenda-azur", query)
+        editors.server("agenda-azur").agenda.take(id)
+    after = searched(editors, "agenda-azur", query)
     assert list(after.resources["Slot"].values()) == [slot for slot in before if slot["id"] not in taken]
     assert after.document["total"] == len(before) - len(taken)

@@ -1,4 +1,4 @@
-"""The fast way to an answer finds what a slow one finds, which looks at one slot after another."""
+"""Searches find the same slots as a slow reference that examines one slot after another."""
 
 from __future__ import annotations
 
@@ -63,29 +63,31 @@ def told(slot):
     st.integers(0, 3),
 )
 @QUICK
-def test_any_search_finds_what_looking_at_every_slot_finds(office_of, ids, at, now, steps, shift, length, seed, booked):
-    office = office_of(seed, now)
-    desk, people = office.desk("agenda-azur"), office.population.of_editor("agenda-azur")
+def test_any_search_finds_what_looking_at_every_slot_finds(
+    editors_of, ids, at, now, steps, shift, length, seed, booked
+):
+    editors = editors_of(seed, now)
+    server, people = editors.server("agenda-azur"), editors.population.of_editor("agenda-azur")
     asked = list(dict.fromkeys(people[at % len(people)].id if each == "procedural" else each for each in ids))
     taken: list[str] = []
     # What the query says has milliseconds.
     start = now.replace(microsecond=now.microsecond // 1000 * 1000) + timedelta(milliseconds=shift)
     end = start + timedelta(milliseconds=length)
     for step in steps:
-        office.now += timedelta(seconds=step)
-        body = json.loads(answer_slots(desk, slot_query(asked, start, end, cpts=False)))
+        editors.now += timedelta(seconds=step)
+        body = json.loads(answer_slots(server, slot_query(asked, start, end, cpts=False)))
         found = [each["resource"] for each in body.get("entry", []) if each["resource"]["resourceType"] == "Slot"]
         expected = [
             (key, slot.start, slot.end, slot.visibilities, slot.types, slot.reason, slot.walkin)
             for each in asked
             for key, slot in slow(
-                office.population, office.population.practitioner(each), start, end, office.now, taken
+                editors.population, editors.population.practitioner(each), start, end, editors.now, taken
             )
         ]
         assert [told(slot) for slot in found] == expected[: len(found)]
         assert (body["total"], len(found)) == (len(expected), min(len(expected), 1000))
         for slot in found[::2][:booked]:
-            desk.agenda.take(slot["id"])
+            server.agenda.take(slot["id"])
             taken.append(slot["id"])
         if taken and step == 0:
-            desk.agenda.release(taken.pop())
+            server.agenda.release(taken.pop())

@@ -113,43 +113,43 @@ def without_self(body: bytes) -> dict[str, object]:
 
 @pytest.mark.requirement("R01-4", "R01-26", "R01-27", "R01-28", "R01-29", "R01-30")
 @pytest.mark.parametrize("form", R01)
-def test_practitioners_are_searched_in_every_way_to_write_it(office, form):
-    desk = office.desk("agenda-azur")
-    plain = without_self(answer_slots(desk, "&".join(PLAIN)))
+def test_practitioners_are_searched_in_every_way_to_write_it(editors, form):
+    server = editors.server("agenda-azur")
+    plain = without_self(answer_slots(server, "&".join(PLAIN)))
     assert plain["total"] > 0
-    assert without_self(answer_slots(desk, "&".join(R01[form]))) == plain
+    assert without_self(answer_slots(server, "&".join(R01[form]))) == plain
 
 
 @pytest.mark.requirement("SOS-1")
 @pytest.mark.parametrize("form", SOS)
-def test_associations_are_searched_in_every_way_to_write_it(office, form):
-    desk = office.desk("garde-plus")
-    plain = without_self(answer_schedules(desk, "&".join(SITES)))
+def test_associations_are_searched_in_every_way_to_write_it(editors, form):
+    server = editors.server("garde-plus")
+    plain = without_self(answer_schedules(server, "&".join(SITES)))
     assert plain["total"] > 0
-    assert without_self(answer_schedules(desk, "&".join(SOS[form]))) == plain
+    assert without_self(answer_schedules(server, "&".join(SOS[form]))) == plain
 
 
 @pytest.mark.requirement("R01-L")
 @pytest.mark.parametrize("form", R01)
-def test_self_link_repeats_each_way_to_write_it(office, form):
+def test_self_link_repeats_each_way_to_write_it(editors, form):
     """Same parameters and values: what it says is the same search again, and what it repeats it repeats as it is."""
-    desk = office.desk("agenda-azur")
-    bodies = [answer_slots(desk, "&".join(R01[form]))]
+    server = editors.server("agenda-azur")
+    bodies = [answer_slots(server, "&".join(R01[form]))]
     (link,) = json.loads(bodies[0])["link"]
     base, _, query = link["url"].partition("?")
-    assert base == f"{desk.fhir_base}/Slot"
+    assert base == f"{server.fhir_base}/Slot"
     assert "+" not in query
     assert " " not in query
-    assert answer_slots(desk, query) == bodies[0]
+    assert answer_slots(server, query) == bodies[0]
 
 
 @pytest.mark.parametrize("number", [0, 1, 24, 25])
-def test_associations_from_none_to_25_are_accepted_and_26_are_not(office, number):
+def test_associations_from_none_to_25_are_accepted_and_26_are_not(editors, number):
     more = [f"{ST}|3999{index:011d}" for index in range(number)]
     query = "&".join(sirets(",".join([f"{ST}|399900300000018", *more])))
     if number < 25:
-        assert json.loads(answer_schedules(office.desk("garde-plus"), query))["total"] > 0
+        assert json.loads(answer_schedules(editors.server("garde-plus"), query))["total"] > 0
     else:
         with pytest.raises(RequestError) as caught:
-            answer_schedules(office.desk("garde-plus"), query)
+            answer_schedules(editors.server("garde-plus"), query)
         assert [(issue.code, issue.expression) for issue in caught.value.issues] == [("too-costly", f"http.{SIRETS}")]

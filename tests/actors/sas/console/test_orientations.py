@@ -1,4 +1,4 @@
-"""« Mes orientations »: what is listed, filtered, told live, and to whom."""
+"""« Mes orientations »: the list, its filters, live updates, and who may see an orientation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from sandbox.edxl.codes import HubCode
 from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
@@ -44,9 +45,11 @@ async def test_without_any_the_page_says_what_to_do(core: Core) -> None:
 
 
 async def test_an_orientation_shows_its_status_and_its_message(core: Core) -> None:
+    core.hub.gate.clear()
     id = await booked(core)
     await changed(core, status=CANCELLED)
     page = await listed(core)
+    core.hub.gate.set()
     assert f'data-appointment="{id}"' in page
     assert 'data-status="cancelled" data-l02="due"' in page
     assert "annulé" in page
@@ -74,7 +77,7 @@ async def test_the_list_is_narrowed_by_day_and_state(core: Core, query: str, the
 
 
 @pytest.mark.parametrize("query", ["?jour=hier", "?statut=x", "?message=x"])
-async def test_a_filter_that_does_not_exist_is_told(core: Core, query: str) -> None:
+async def test_an_unknown_filter_is_refused(core: Core, query: str) -> None:
     async with logged_in(core) as browser:
         assert (await browser.get(f"/sas/orientations{query}")).status_code == 400
         assert (await browser.get(f"/sas/orientations/flux{query}")).status_code == 400
@@ -92,7 +95,7 @@ async def test_the_list_follows_what_happens(core: Core) -> None:
         assert 'data-status="cancelled"' in (await stream.next())[1]
 
 
-async def test_nobody_is_told_of_a_colleagues_orientations(core: Core) -> None:
+async def test_a_colleagues_orientations_update_nobody_elses_page(core: Core) -> None:
     colleague = core.population.regulators[1]
     async with following(core, "/sas/orientations/flux") as stream:
         await stream.next()
@@ -113,15 +116,17 @@ async def test_a_stream_ends_when_the_platform_stops(core: Core) -> None:
             await stream.task
 
 
-async def test_the_detail_tells_the_appointment_and_every_message(core: Core) -> None:
+async def test_the_detail_shows_the_appointment_and_every_message(core: Core) -> None:
+    core.hub.gate.clear()
     id = await booked(core)
     await changed(core, status=CANCELLED)
     async with logged_in(core) as browser:
         page = (await browser.get(f"/sas/orientations/{id}")).text
     appointment = core.appointment()
-    assert f'data-message="{id}/1"' in page
-    assert f'data-message="{id}/2"' in page
-    assert page.index(f"{id}/2") < page.index(f"{id}/1")
+    core.hub.gate.set()
+    first, second = [message.distribution_id for message in await core.l02_messages()]
+    assert f'data-message="{first}"' in page
+    assert page.index(f'data-message="{second}"') < page.index(f'data-message="{first}"')
     for text in (appointment.identifier.value, appointment.practitioner or "", "annulé", "enregistrée"):
         assert text in page
 
@@ -139,19 +144,21 @@ async def test_a_message_that_failed_can_be_sent_again(core: Core) -> None:
     id = await booked(core)
     async with logged_in(core) as browser:
         before = await browser.get(f"/sas/orientations/{id}")
-        core.messages.failed.append(f"{id}/1")
+        (message,) = await core.l02_messages()
+        await core.hub.refuse(message, HubCode.CONFLICT, "exists")
         page = await browser.get(f"/sas/orientations/{id}")
         token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
         del browser.headers["Cookie"]
-        answer = await browser.post("/sas/orientations/renvoi", data={"csrf": token, "message": f"{id}/1"})
+        sent_again = {"csrf": token, "message": message.distribution_id}
+        answer = await browser.post("/sas/orientations/renvoi", data=sent_again)
     assert "Renvoyer au LRM" not in before.text
     assert 'action="/sas/orientations/renvoi"' in page.text
     assert "Erreur 409 : exists" in page.text
     assert (answer.status_code, answer.headers["location"]) == (303, "/sas/orientations")
-    assert core.messages.sent_again == [f"{id}/1"]
+    assert (await core.l02_messages())[1].distribution_id == f"{message.distribution_id}.1"
 
 
-async def test_a_doctor_whom_sos_does_not_know_yet_is_told_as_such(core: Core) -> None:
+async def test_a_doctor_whom_sos_does_not_know_yet_is_shown_as_such(core: Core) -> None:
     association = next(iter(core.population.sos.values()))
     sos = replace(
         core.appointment(),

@@ -11,11 +11,9 @@ from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    HubPeer,
-    make_context,
-)
 from tests.actors.sas.l02.messages import person
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import make_context
 
 
 @pytest.fixture
@@ -31,12 +29,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def hub() -> HubPeer:
-    return HubPeer()
+def hub() -> FakeHubPeer:
+    return FakeHubPeer()
 
 
 @pytest.fixture
-async def l02(context: Context, store: Store, hub: HubPeer) -> AsyncIterator[L02]:
+async def l02(context: Context, store: Store, hub: FakeHubPeer) -> AsyncIterator[L02]:
     made = L02(context, store, person, hub=hub)  # type: ignore[arg-type]
     await made.start()
     yield made

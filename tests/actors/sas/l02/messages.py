@@ -18,15 +18,8 @@ from sandbox.sas.orientations.l02.content import Content, content_of
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    DOCTOR,
-    LUC,
-    NOW,
-    POPULATION,
-    SAMU,
-    SAS,
-    HubPeer,
-)
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import DOCTOR, LUC, NOW, POPULATION, SAMU, SAS
 
 RECORD = AppointmentRecord(
     id="3f0c6a52-0a61-4e6e-a62c-4a1f6f3f3f01",
@@ -88,7 +81,7 @@ def error(code: HubCode, referenced: str, source: object = None) -> bytes:
     )
 
 
-async def fail(l02: L02, hub: HubPeer, store: Store, key: str, code: HubCode) -> None:
+async def fail(l02: L02, hub: FakeHubPeer, store: Store, key: str, code: HubCode) -> None:
     await until(l02, store, key, "published")
     await hub.deliver(f"{SAS}.info", error(code, key))
 

@@ -12,23 +12,13 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.net.context import Context
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    ANA,
-    CPTS,
-    DOCTOR,
-    OLD_DOCTOR,
-    SAMU,
-    SAS,
-    SOS,
-    UNTITLED,
-    HubPeer,
-    exchanges,
-)
 from tests.actors.sas.l02.messages import RECORD, book, changed, content
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import ANA, CPTS, DOCTOR, OLD_DOCTOR, SAMU, SAS, SOS, UNTITLED, exchanges
 
 
 async def test_a_booking_becomes_one_creation_for_the_samu_of_the_regulators_territory(
-    l02: L02, store: Store, hub: HubPeer
+    l02: L02, store: Store, hub: FakeHubPeer
 ) -> None:
     key = await book(l02, store)
     (message,) = await hub.messages(1)
@@ -79,7 +69,7 @@ def test_a_specialty_without_code_is_left_out() -> None:
 
 @pytest.mark.parametrize("practitioner", [OLD_DOCTOR.id, "810000000099"])
 async def test_a_practitioner_whom_the_model_does_not_admit_is_left_out_and_journalled(
-    l02: L02, context: Context, store: Store, hub: HubPeer, practitioner: str
+    l02: L02, context: Context, store: Store, hub: FakeHubPeer, practitioner: str
 ) -> None:
     key = await book(l02, store, changed(practitioner=practitioner))
     (message,) = await hub.messages(1)

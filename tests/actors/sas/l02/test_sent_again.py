@@ -1,4 +1,4 @@
-"""INT_L02: what failed is sent again, by hand."""
+"""INT_L02: a message that was refused or has expired is sent again by a person."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from sandbox.edxl.codes import HubCode
 from sandbox.kernel.errors import RequestError
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.store.protocol import Store
-from tests.actors.sas.l02.hub_peer import (
-    SAS,
-    HubPeer,
-)
 from tests.actors.sas.l02.messages import RECORD, address, book, changed, error, fail, send_again, until
+from tests.support.hub_peer import FakeHubPeer
+from tests.support.two_territories import SAS
 
 
 @pytest.mark.parametrize(
@@ -25,7 +23,7 @@ from tests.actors.sas.l02.messages import RECORD, address, book, changed, error,
     ],
 )
 async def test_what_failed_goes_again_as_a_new_message_of_the_same_version(
-    l02: L02, store: Store, hub: HubPeer, code: HubCode, method: str
+    l02: L02, store: Store, hub: FakeHubPeer, code: HubCode, method: str
 ) -> None:
     key = await book(l02, store)
     await fail(l02, hub, store, key, code)
@@ -43,7 +41,7 @@ async def test_what_failed_goes_again_as_a_new_message_of_the_same_version(
     assert [trouble["again"] for trouble in l02.troubles()] == [False, False]
 
 
-async def test_an_update_goes_again_as_an_update(l02: L02, store: Store, hub: HubPeer) -> None:
+async def test_an_update_goes_again_as_an_update(l02: L02, store: Store, hub: FakeHubPeer) -> None:
     await book(l02, store)
     later = changed(version=2)
     key = await book(l02, store, later)
@@ -55,7 +53,7 @@ async def test_an_update_goes_again_as_an_update(l02: L02, store: Store, hub: Hu
 
 @pytest.mark.parametrize("state", ["published", "acknowledged", "superseded", "unknown"])
 async def test_what_is_under_way_done_or_superseded_does_not_go_again(
-    l02: L02, store: Store, hub: HubPeer, state: str
+    l02: L02, store: Store, hub: FakeHubPeer, state: str
 ) -> None:
     key = await book(l02, store)
     await until(l02, store, key, "published")

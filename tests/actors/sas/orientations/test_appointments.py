@@ -9,15 +9,14 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from sandbox.kernel.errors import StoreError, refused
-from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
+from sandbox.kernel.errors import StoreError
+from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
 from sandbox.net.context import Context
 from sandbox.net.tls import Peer
-from sandbox.sas.app import SasCore
 from sandbox.store.embedded.tables import open_store
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+from tests.actors.sas.sas_core import NOW, Core, core_on
 
 JSON = {"Content-Type": "application/fhir+json"}
 
@@ -55,7 +54,7 @@ async def test_a_repeated_post_has_the_same_location_and_one_message(core: Core)
         again = await editor.post("/Appointment", content=core.body(), headers=JSON)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.headers["location"] == again.headers["location"]
-    assert [version for _, version in core.messages.due_versions] == [1]
+    assert await core.l02_methods() == ["CreateAppointment"]
 
 
 async def test_change_is_made_to_the_version_that_it_names_only(core: Core) -> None:
@@ -66,7 +65,7 @@ async def test_change_is_made_to_the_version_that_it_names_only(core: Core) -> N
         stale = await editor.put("/" + path, content=changed, headers={**JSON, "If-Match": 'W/"2"'})
         assert stale.status_code == 412
         assert stale.json()["issue"][0]["expression"] == ["http.If-Match"]
-        assert len(core.messages.due_versions) == 1
+        assert await core.l02_methods() == ["CreateAppointment"]
         answer = await editor.put("/" + path, content=changed, headers={**JSON, "If-Match": 'W/"9", W/"1"'})
         assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
 
@@ -75,7 +74,7 @@ async def test_change_of_nothing_or_creation_of_something_that_exists_may_be_ref
     async with core.fhir() as editor:
         path = "/" + conditional(core.appointment())
         nothing = await editor.put(path, content=core.body(), headers={**JSON, "If-Match": "*"})
-        assert (nothing.status_code, core.messages.due_versions) == (412, [])
+        assert (nothing.status_code, await core.l02_messages()) == (412, [])
         fresh = await editor.put(path, content=core.body(), headers={**JSON, "If-None-Match": "*"})
         assert fresh.status_code == 201
         again = await editor.put(path, content=core.body(), headers={**JSON, "If-None-Match": "*"})
@@ -101,7 +100,7 @@ async def test_journal_names_the_editor_by_its_certificate(core: Core) -> None:
     async with core.fhir(core.editor()) as editor:
         await editor.post("/Appointment", content=core.body(), headers=JSON)
         await editor.get("/Appointment/none")
-    assert [line.peer for line in core.context.journal.take()] == [core.editor().slug] * 2
+    assert [line.peer for line in core.journalled(Flow.INT_R03)] == [core.editor().slug] * 2
 
 
 async def test_journal_names_who_sends_without_a_certificate_as_well_as_can_be(core: Core) -> None:
@@ -110,7 +109,11 @@ async def test_journal_names_who_sends_without_a_certificate_as_well_as_can_be(c
         refused = core.body(operator=Identifier(core.regulator.identifier.system, "3456780581/99999999", "IDNPS"))
         assert (await editor.post("/Appointment", content=refused, headers=JSON)).status_code == 422
         await editor.get("/metadata")  # by its address
-    assert [line.peer for line in core.context.journal.take()] == [core.editor().slug, core.editor().slug, "127.0.0.1"]
+    assert [line.peer for line in core.journalled(Flow.INT_R03)] == [
+        core.editor().slug,
+        core.editor().slug,
+        "127.0.0.1",
+    ]
 
 
 async def test_a_post_with_other_content_is_a_conflict(core: Core) -> None:
@@ -121,7 +124,7 @@ async def test_a_post_with_other_content_is_a_conflict(core: Core) -> None:
     assert answer.status_code == 409
     issue = answer.json()["issue"][0]
     assert (issue["code"], issue["expression"]) == ("conflict", ["Appointment.identifier"])
-    assert len(core.messages.due_versions) == 1
+    assert await core.l02_methods() == ["CreateAppointment"]
 
 
 SPELLINGS = [
@@ -148,7 +151,7 @@ async def test_conditional_update_in_every_spelling(core: Core, spelling: str) -
     assert answer.status_code == 200
     assert answer.headers["location"] == created.headers["location"]
     assert read["status"] == "fulfilled"
-    assert [version for _, version in core.messages.due_versions] == [1, 2]
+    assert await core.l02_methods() == ["CreateAppointment", "UpdateAppointment"]
 
 
 async def test_update_of_an_unknown_appointment_creates_it(core: Core) -> None:
@@ -158,7 +161,7 @@ async def test_update_of_an_unknown_appointment_creates_it(core: Core) -> None:
         again = await editor.put(url, content=core.body(), headers=JSON)
     assert (answer.status_code, again.status_code) == (201, 200)
     assert answer.headers["location"] == again.headers["location"]
-    assert len(core.messages.due_versions) == 1
+    assert await core.l02_methods() == ["CreateAppointment"]
 
 
 async def test_query_and_body_must_mean_the_same_appointment(core: Core) -> None:
@@ -199,8 +202,10 @@ async def test_an_unknown_regulator_is_refused_with_its_path(core: Core) -> None
     assert core.sas.health()["appointments"] == 0
 
 
-async def test_a_message_that_cannot_be_made_refuses_the_appointment_whole(core: Core) -> None:
-    core.messages.refuse = refused("belongs to no territory")
+async def test_a_message_that_cannot_be_made_refuses_the_appointment_whole(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(core.population.territories, core.regulator.territory)  # type: ignore[arg-type]
     async with core.fhir() as editor:
         answer = await editor.post("/Appointment", content=core.body(), headers=JSON)
     assert answer.status_code == 422
@@ -325,7 +330,7 @@ async def test_concurrent_requests_for_one_identifier_make_one_of_each_version(c
         puts = await asyncio.gather(*(editor.put(url, content=cancel, headers=JSON) for _ in range(20)))
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert {answer.status_code for answer in puts} == {200}
-    assert [version for _, version in core.messages.due_versions] == [1, 2]
+    assert await core.l02_methods() == ["CreateAppointment", "UpdateAppointment"]
 
 
 async def test_the_answer_waits_for_the_disk_and_so_does_a_repetition(
@@ -343,7 +348,7 @@ async def test_the_answer_waits_for_the_disk_and_so_does_a_repetition(
         await on_disk.wait()
         await barrier()
 
-    monkeypatch.setattr(store, "commit", lambda *writes: slow_commit(commit(*writes)))
+    monkeypatch.setattr(store, "commit", lambda *writes: asyncio.ensure_future(slow_commit(commit(*writes))))
     monkeypatch.setattr(store, "barrier", slow_barrier)
     async with core.fhir() as editor:
         posts = [asyncio.create_task(editor.post("/Appointment", content=core.body(), headers=JSON)) for _ in range(2)]
@@ -351,7 +356,7 @@ async def test_the_answer_waits_for_the_disk_and_so_does_a_repetition(
         assert not done
         on_disk.set()
         assert sorted([(await post).status_code for post in posts]) == [200, 201]
-    assert core.messages.woken == 1
+    assert await core.l02_methods() == ["CreateAppointment"]
 
 
 async def test_a_failing_disk_accepts_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,14 +374,7 @@ async def test_what_was_accepted_is_there_after_a_restart(core: Core, context: C
     async with core.fhir() as editor:
         created = await editor.post("/Appointment", content=core.body(), headers=JSON)
     await core.sas.stop()
-    messages = Messages()
-    again = SasCore(
-        context,
-        open_store(context.store_dir("sas")),
-        l02=messages,  # type: ignore[arg-type]
-        http=Editors(),  # type: ignore[arg-type]
-    )
-    restarted = Core(again, context, Editors(), messages)
+    restarted = await core_on(context, open_store(context.store_dir("sas")))
     async with restarted.fhir() as editor:
         repeated = await editor.post("/Appointment", content=core.body(), headers=JSON)
     token = await restarted.token()
@@ -385,14 +383,14 @@ async def test_what_was_accepted_is_there_after_a_restart(core: Core, context: C
     assert repeated.status_code == 200
     assert repeated.headers["location"] == created.headers["location"]
     assert [line["status"] for line in mine] == ["booked"]
-    assert messages.due_versions == []
-    await again.stop()
+    assert restarted.sas.appointments.count == 1
+    await restarted.sas.stop()
 
 
 async def test_the_journal_knows_the_appointment_but_no_body(core: Core) -> None:
     async with core.fhir(core.editor()) as editor:
         await editor.post("/Appointment", content=core.body(), headers=JSON)
-    (exchange,) = core.context.journal.take()
+    (exchange,) = core.journalled(Flow.INT_R03)
     assert (exchange.actor, exchange.flow, exchange.direction) == ("sas", "INT_R03", "in")
     assert (exchange.status, exchange.ref) == (201, core.appointment().identifier.value)
 
@@ -405,4 +403,4 @@ async def test_a_new_time_is_a_new_version(core: Core) -> None:
         answer = await editor.put("/" + conditional(core.appointment()), content=body, headers=JSON)
         read = (await editor.get(answer.headers["location"])).json()
     assert read["start"] == later.isoformat(timespec="milliseconds")
-    assert [version for _, version in core.messages.due_versions] == [1, 2]
+    assert await core.l02_methods() == ["CreateAppointment", "UpdateAppointment"]

@@ -1,5 +1,5 @@
-"""Any history of requests, restarts and answers: what is accepted follows the automaton, and every accepted version is
-told to the LRM once, in order, whatever happened in between."""
+"""The answers to any sequence of requests and restarts follow the state machine, and every accepted version is sent to
+the LRM once and in order."""
 
 from __future__ import annotations
 
@@ -17,23 +17,20 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from sandbox.config import SAS_FHIR, SAS_UI, Settings
 from sandbox.edxl.message import read
-from sandbox.kernel.clock import Clock, as_of
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import PeerTimeout, RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.journal import Journal
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.world import WorldView
-from sandbox.net.context import Context
 from sandbox.population.load import load_population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.store.embedded.tables import open_store
-from tests.actors.sas.l02.hub_peer import HubPeer
 from tests.actors.sas.sas_core import NOW
+from tests.support.contexts import make_context, stopped_clock
+from tests.support.hub_peer import FakeHubPeer
 
 PEOPLE = load_population(Settings(preset="minimal", practitioners=0))
 DOCTOR = next(iter(PEOPLE.practitioners()))
@@ -47,7 +44,7 @@ names = st.sampled_from(["a", "b"])
 contents = st.tuples(st.sampled_from(list(S)), st.integers(0, 1), st.integers(0, 1))
 
 
-class Lossy(HubPeer):
+class Lossy(FakeHubPeer):
     """A hub that sometimes takes a message and does not say so."""
 
     def __init__(self) -> None:
@@ -75,16 +72,12 @@ class Histories(RuleBasedStateMachine):
         self._loop.run(self._open())
 
     async def _open(self) -> None:
-        wall = as_of(NOW, 0.0, freeze=True)
-        values: dict[str, Any] = {"sockets": {SAS_FHIR: None, SAS_UI: None}, "pki": None, "master_secret": b"x"}
-        context = Context(
-            settings=Settings(data_dir=str(self._directory), mtls=False),
-            world=WorldView(),
-            clock=Clock(lambda: 0.0, wall),
-            journal=Journal(),
+        context = make_context(
+            Settings(data_dir=str(self._directory), mtls=False),
+            clock=stopped_clock(NOW),
             entropy=seeded("history"),
             population=PEOPLE,
-            **values,
+            sockets={SAS_FHIR: None, SAS_UI: None},
         )
         self.store = open_store(self._directory / "sas")
         regulators = RegulatorAccounts(context, self.store, lambda account: ())

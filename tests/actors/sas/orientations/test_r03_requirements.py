@@ -1,6 +1,6 @@
-"""INT_R03 as the acceptance list has it, one test per requirement: what an editor may send, what the SAS core does.
+"""INT_R03, one test per requirement of the acceptance list: what an editor sends, and what the SAS core does.
 
-The L02 messages are the real ones; the hub is a function.
+L02 is the real one, the hub a fake.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ from sandbox.fhir import nos
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_SAS, Identifier
 from sandbox.net.context import Context
-from sandbox.sas.app import SasCore
-from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Draft
 from sandbox.store.embedded.tables import open_store
 from tests.actors.sas.browsing import logged_in
-from tests.actors.sas.l02.hub_peer import HubPeer
-from tests.actors.sas.sas_core import NOW, Core, Editors, Messages
+from tests.actors.sas.sas_core import NOW, Core, core_on
+from tests.support.hub_peer import FakeHubPeer
 
 JSON = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
 
@@ -37,7 +35,7 @@ class Desk:
     """An editor at the SAS core, and what the LRM would be sent."""
 
     core: Core
-    hub: HubPeer
+    hub: FakeHubPeer
     editor: httpx.AsyncClient
 
     async def post(self, **changes: Any) -> httpx.Response:
@@ -66,14 +64,10 @@ class Desk:
 
 @pytest.fixture
 async def desk(context: Context) -> AsyncIterator[Desk]:
-    store, hub, editors = open_store(context.store_dir("sas")), HubPeer(), Editors()
-    l02 = L02(context, store, lambda identifier: sas.regulators.person(identifier), hub=hub)  # type: ignore[arg-type]
-    sas = SasCore(context, store, l02=l02, http=editors)  # type: ignore[arg-type]
-    await l02.start()
-    core = Core(sas, context, editors, Messages())
+    core = await core_on(context, open_store(context.store_dir("sas")))
     async with core.fhir() as editor:
-        yield Desk(core, hub, editor)
-    await sas.stop()
+        yield Desk(core, core.hub, editor)
+    await core.sas.stop()
 
 
 def wrong(answer: httpx.Response, status: int, *paths: str) -> None:

@@ -1,4 +1,4 @@
-"""What the pages call things: every state, right and field has its French word."""
+"""Every state, right and field has a French word."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 from sandbox.kernel.flows import OrientationCategory
 from sandbox.sas.console import words
-from sandbox.sas.orientations.l02.life import State
+from sandbox.sas.orientations.l02.states import MessageState
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.search.breaker import State as Circuit
 
 
 def test_every_state_has_its_word() -> None:
-    assert set(words.L02) == set(words.MESSAGES) == {str(state) for state in State}
+    assert set(words.L02) == set(words.MESSAGES) == {str(state) for state in MessageState}
     assert set(words.CIRCUITS) == {str(state) for state in Circuit}
     assert set(words.CATEGORIES) == {str(category) for category in OrientationCategory}
     assert set(words.RIGHTS) == set(Right)

@@ -17,6 +17,7 @@ from sandbox.population.people import Population
 from sandbox.sas.orientations.lifecycle import (
     TERMINAL,
     Decision,
+    Reception,
     appointment_id,
     category_of,
     decide,
@@ -44,8 +45,7 @@ def appointment(**changes: object) -> Appointment:
 
 
 def record(now: datetime = NOW, **changes: object) -> AppointmentRecord:
-    wanted = appointment(**changes)
-    return first_version(wanted, id="id", editor="agenda", practitioner=None, organization=None, now=now)
+    return first_version(appointment(**changes), Reception(id="id", editor="agenda", at=now))
 
 
 ALLOWED = {

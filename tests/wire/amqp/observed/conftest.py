@@ -14,17 +14,19 @@ from pamqp import commands
 
 from sandbox.amqp.broker.broker import Broker as Embedded
 from sandbox.amqp.broker.limits import Limits
+from sandbox.amqp.broker.load import Load
 from sandbox.amqp.broker.permissions import External
-from sandbox.amqp.broker.queue import Limit, Load
+from sandbox.amqp.broker.queue import Limit
 from sandbox.hub.clients import Clients
 from sandbox.hub.embedded.messages import MessageLog
-from sandbox.hub.topology import DISTRIBUTION, add_virtual_host, client_queues, queue_arguments
+from sandbox.hub.topology import add_virtual_host, queue_arguments
+from sandbox.kernel.hub.queues import DISTRIBUTION, client_queues
 from sandbox.net.amqp.server import AmqpServer
 from sandbox.net.revocation import listener_contexts
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import hub_client_subject
-from tests.wire.amqp import rabbit
-from tests.wire.amqp.conftest import bound
+from tests.support.hub import rabbit
+from tests.support.hub.brokers import bound
 from tests.wire.amqp.observed.talk import DISPATCHER, GONE, LRM, ME, SPARE, STRANGER, TTL_MS, VHOST, Broker
 
 CLIENTS = (ME, LRM, SPARE, GONE)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.editor.fhir.quirks import EDITS, PLAYERS, play, play_read, scene_of
-from sandbox.editor.fhir.slots import read
+from sandbox.editor.fhir.quirks.answers import search_of
+from sandbox.editor.fhir.quirks.registry import TRANSFORMATIONS, apply_quirks, apply_to_read
+from sandbox.editor.fhir.quirks.resource_edits import EDITS
+from sandbox.editor.fhir.reads import read
 from sandbox.kernel.character import EVERYBODY, QUIRKS
-from tests.actors.editor.slots.stages import (
+from tests.actors.editor.slots.example_searches import (
     ALL,
     AZUR,
     ONE,
@@ -26,16 +28,16 @@ from tests.actors.editor.slots.stages import (
 )
 
 
-def test_every_quirk_that_is_told_is_played_in_that_order() -> None:
-    assert tuple(PLAYERS) == tuple(QUIRKS)
+def test_every_declared_quirk_has_a_transformation_in_that_order() -> None:
+    assert tuple(TRANSFORMATIONS) == tuple(QUIRKS)
     assert all(sentence.endswith(".") for sentence in QUIRKS.values())
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_correct_answer_has_no_finding_and_no_quirk_leaves_it_alone(stage, name: str) -> None:
-    scene = stage(name)
-    assert requirements(scene.before) == (set(), set())
-    assert scene.play() == scene.before
+def test_the_correct_answer_has_no_finding_and_no_quirk_leaves_it_alone(searched, name: str) -> None:
+    search = searched(name)
+    assert requirements(search.before) == (set(), set())
+    assert search.with_quirks() == search.before
 
 
 ENTRY = ".entry[{}].resource"
@@ -89,11 +91,11 @@ SPOILT = {
 
 @pytest.mark.parametrize("example", ALL)
 @pytest.mark.parametrize("quirk", SPOILT)
-def test_spoilt_elements_are_the_only_difference_and_the_findings_name_them(stage, quirk: str, example: str) -> None:
-    scene = stage(example)
-    after = scene.play(quirk)
+def test_spoilt_elements_are_the_only_difference_and_the_findings_name_them(searched, quirk: str, example: str) -> None:
+    search = searched(example)
+    after = search.with_quirks(quirk)
     paths, ours, read = SPOILT[quirk]
-    changed = differences(scene.before, after)
+    changed = differences(search.before, after)
     assert set(changed) <= set(paths)
     found = requirements(after)
     assert found[0] <= ours
@@ -103,14 +105,14 @@ def test_spoilt_elements_are_the_only_difference_and_the_findings_name_them(stag
 
 
 @pytest.mark.parametrize("quirk", SPOILT)
-def test_every_place_that_a_quirk_spoils_is_spoilt_somewhere(stage, quirk: str) -> None:
+def test_every_place_that_a_quirk_spoils_is_spoilt_somewhere(searched, quirk: str) -> None:
     changed: set[str] = set()
     ours: set[str] = set()
     read: set[str] = set()
     for example in ALL:
-        scene = stage(example)
-        after = scene.play(quirk)
-        changed |= set(differences(scene.before, after))
+        search = searched(example)
+        after = search.with_quirks(quirk)
+        changed |= set(differences(search.before, after))
         found = requirements(after)
         ours, read = ours | found[0], read | found[1]
     assert (changed, ours, read) == (set(SPOILT[quirk][0]), *SPOILT[quirk][1:])
@@ -120,46 +122,48 @@ CURED = ["unprefixed-ids", "bad-phone", "types-as-text", "reasons-as-codes", "no
 
 
 @pytest.mark.parametrize("quirk", CURED)
-def test_what_the_sas_core_can_cure_it_reads_as_if_nothing_were_wrong(stage, quirk: str) -> None:
+def test_what_the_sas_core_can_cure_it_reads_as_if_nothing_were_wrong(searched, quirk: str) -> None:
     for example in (ONE, TWO_CPTS, SITES):
-        scene = stage(example)
-        assert understood(scene.play(quirk)).slots == understood(scene.before).slots
+        search = searched(example)
+        assert understood(search.with_quirks(quirk)).slots == understood(search.before).slots
 
 
-def test_the_forms_of_the_defects(stage) -> None:
-    scene = stage(TWO)
-    assert resources(scene.play("unprefixed-ids"), "Practitioner")[0]["identifier"][0]["value"] == "19800000028"
-    assert resources(scene.play("bad-phone"), "Practitioner")[0]["telecom"][0]["value"] == "02 61 91 00 02"
-    assert {len(slot["start"]) for slot in resources(scene.play("no-offset"), "Slot")} == {23}
-    types = [kind for slot in resources(scene.play("types-as-text"), "Slot") for kind in slot["serviceType"]]
+def test_the_forms_of_the_defects(searched) -> None:
+    search = searched(TWO)
+    assert resources(search.with_quirks("unprefixed-ids"), "Practitioner")[0]["identifier"][0]["value"] == "19800000028"
+    assert resources(search.with_quirks("bad-phone"), "Practitioner")[0]["telecom"][0]["value"] == "02 61 91 00 02"
+    assert {len(slot["start"]) for slot in resources(search.with_quirks("no-offset"), "Slot")} == {23}
+    types = [kind for slot in resources(search.with_quirks("types-as-text"), "Slot") for kind in slot["serviceType"]]
     assert {"text": "AMB"} in types
     assert not any("coding" in kind for kind in types)
-    reasons = [kind for slot in resources(scene.play("reasons-as-codes"), "Slot") for kind in slot["serviceType"]]
+    reasons = [
+        kind for slot in resources(search.with_quirks("reasons-as-codes"), "Slot") for kind in slot["serviceType"]
+    ]
     assert not any("text" in kind for kind in reasons)
     assert "Visite de contrôle" in {kind["coding"][0].get("display") for kind in reasons}
     for kind in ("Slot", "PractitionerRole"):
-        assert all("specialty" in each for each in resources(scene.before, kind))
-        assert not any("specialty" in each for each in resources(scene.play("no-specialty"), kind))
-    emptied = [value for each in resources(scene.play("empty-elements")) for value in each.values()]
+        assert all("specialty" in each for each in resources(search.before, kind))
+        assert not any("specialty" in each for each in resources(search.with_quirks("no-specialty"), kind))
+    emptied = [value for each in resources(search.with_quirks("empty-elements")) for value in each.values()]
     assert all(empty in emptied for empty in ("", [], {}))
 
 
-def test_types_and_reasons_may_be_exchanged_in_one_answer(stage) -> None:
-    scene = stage(TWO)
-    after = scene.play("types-as-text", "reasons-as-codes")
+def test_types_and_reasons_may_be_exchanged_in_one_answer(searched) -> None:
+    search = searched(TWO)
+    after = search.with_quirks("types-as-text", "reasons-as-codes")
     assert requirements(after)[1] == {"R01-24", "R01-48"}
-    assert understood(after).slots == understood(scene.before).slots
+    assert understood(after).slots == understood(search.before).slots
 
 
 @pytest.mark.parametrize("quirk", [name for name in QUIRKS if not name.startswith("cpts") and "empty" not in name])
 def test_quirk_of_one_practitioner_leaves_the_others_alone(among, quirk: str) -> None:
     ids = ["819800000028", "819800000044", "819800000010"]
-    scene = among(AZUR, *ids)
-    after = scene.play(**{quirk.replace("-", "_"): frozenset({ids[0]})})
-    assert after != scene.before
+    search = among(AZUR, *ids)
+    after = search.with_quirks(**{quirk.replace("-", "_"): frozenset({ids[0]})})
+    assert after != search.before
 
     def of_others(document: Json) -> list[Json]:
-        of = scene_of(scene.desk.population, scene.query, scene.office.now).owner_of
+        of = search_of(search.server.population, search.query, search.editors.now).owner_of
         kept = []
         for entry in document["entry"]:
             owner = of(entry["resource"])
@@ -167,33 +171,33 @@ def test_quirk_of_one_practitioner_leaves_the_others_alone(among, quirk: str) ->
                 kept.append(entry)
         return kept
 
-    assert of_others(after) == of_others(scene.before)
-    assert scene.play(**{quirk.replace("-", "_"): frozenset({"819800000101"})}) == scene.before
+    assert of_others(after) == of_others(search.before)
+    assert search.with_quirks(**{quirk.replace("-", "_"): frozenset({"819800000101"})}) == search.before
 
 
 @pytest.mark.parametrize("quirk", EDITS)
-def test_what_is_read_has_the_same_defect_as_in_a_search(stage, quirk: str) -> None:
+def test_a_read_shows_the_same_defect_as_a_search(searched, quirk: str) -> None:
     for example in (TWO, TWO_CPTS, SITES):
-        scene = stage(example)
-        for resource in resources(scene.play(quirk)):
-            body = read(scene.desk, resource["resourceType"], resource["id"])
-            assert json.loads(play_read({quirk: EVERYBODY}, body, scene.desk.population)) == resource
+        search = searched(example)
+        for resource in resources(search.with_quirks(quirk)):
+            body = read(search.server, resource["resourceType"], resource["id"])
+            assert json.loads(apply_to_read({quirk: EVERYBODY}, body, search.server.population)) == resource
 
 
-def test_read_without_such_a_quirk_or_of_somebody_else_is_untouched(stage) -> None:
-    scene = stage(ONE)
-    body = read(scene.desk, "Practitioner", "819800000010")
-    assert play_read({"busy-slots": EVERYBODY}, body, scene.desk.population) is body
-    other = play_read({"bad-phone": frozenset({"819800000028"})}, body, scene.desk.population)
+def test_read_without_such_a_quirk_or_of_somebody_else_is_untouched(searched) -> None:
+    search = searched(ONE)
+    body = read(search.server, "Practitioner", "819800000010")
+    assert apply_to_read({"busy-slots": EVERYBODY}, body, search.server.population) is body
+    other = apply_to_read({"bad-phone": frozenset({"819800000028"})}, body, search.server.population)
     assert json.loads(other) == json.loads(body)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.sets(st.sampled_from(list(QUIRKS))), example=st.sampled_from([*ALL, "practitioner_no_slots"]))
-def test_any_quirks_together_give_an_answer_that_counts_its_slots(stage, names: set[str], example: str) -> None:
-    scene = stage(example)
+def test_any_quirks_together_give_an_answer_that_counts_its_slots(searched, names: set[str], example: str) -> None:
+    search = searched(example)
     quirks = {name: EVERYBODY for name in QUIRKS if name in names}
-    answer = play(quirks, scene.body, scene_of(scene.desk.population, scene.query, scene.office.now))
+    answer = apply_quirks(quirks, search.body, search_of(search.server.population, search.query, search.editors.now))
     assert answer.status == 200 or names & {"not-found-if-empty", "error-if-empty"}
     if answer.status == 200:
         assert answer.document["total"] == len(resources(answer.document, "Slot"))

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import orjson
 import pytest
 
-from sandbox.editor.fhir.quirks import PLAYERS, play, scene_of
+from sandbox.editor.fhir.quirks.answers import search_of
+from sandbox.editor.fhir.quirks.registry import TRANSFORMATIONS, apply_quirks
 from sandbox.editor.fhir.slots import answer_schedules, answer_slots
 from sandbox.fhir.profiles import check
 from sandbox.fhir.queries.search import slot_query
@@ -61,10 +62,10 @@ OURS = {
 IN_PROFILES = [("unprefixed-ids", CPTS), ("unprefixed-ids", SITES), ("no-offset", ONE), ("empty-elements", ONE)]
 
 
-def played(office, name: str, *quirks: str) -> tuple[Json, Json]:
+def played(editors, name: str, *quirks: str) -> tuple[Json, Json]:
     """The correct answer about an example, and the same with these quirks."""
-    body, query = office.body(name, 24), office.query(name, 24)
-    answer = play(dict.fromkeys(quirks, EVERYBODY), body, scene_of(office.population, query, office.now))
+    body, query = editors.body(name, 24), editors.query(name, 24)
+    answer = apply_quirks(dict.fromkeys(quirks, EVERYBODY), body, search_of(editors.population, query, editors.now))
     assert answer.status == 200
     return json.loads(body), answer.document
 
@@ -74,42 +75,42 @@ def test_every_error_of_the_list_has_its_switches_and_no_switch_is_of_another_li
 
 
 @pytest.mark.parametrize("quirk", OURS)
-def test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none(office, quirk) -> None:
+def test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none(editors, quirk) -> None:
     name, requirements = OURS[quirk]
-    before, after = played(office, name, quirk)
+    before, after = played(editors, name, quirk)
     assert check(before) == []
     assert after != before
     assert {finding.requirement for finding in check(after)} == requirements
 
 
 @pytest.mark.parametrize(("quirk", "name"), IN_PROFILES)
-def test_official_profiles_see_what_they_can_see(office, official, quirk, name) -> None:
-    before, after = played(office, name, quirk)
+def test_official_profiles_see_what_they_can_see(editors, official, quirk, name) -> None:
+    before, after = played(editors, name, quirk)
     assert official(thin(before)) == []
     assert official(thin(after))
 
 
 @pytest.mark.parametrize("quirk", [name for name in OURS if not OURS[name][1]])
-def test_well_formed_defect_is_still_well_formed_for_the_official_profiles(office, official, quirk) -> None:
-    _, after = played(office, OURS[quirk][0], quirk)
+def test_well_formed_defect_is_still_well_formed_for_the_official_profiles(editors, official, quirk) -> None:
+    _, after = played(editors, OURS[quirk][0], quirk)
     assert official(thin(after)) == []
 
 
 @pytest.mark.parametrize("page", [1, 5, 40])
-def test_quirk_keeps_to_its_page(office, page) -> None:
+def test_quirk_keeps_to_its_page(editors, page) -> None:
     """A page that is spoilt still leads to the next one, and everything comes once."""
-    desk = office.desk("agenda-azur")
-    query = office.query(TWO, 24).replace("_count=1000", f"_count={page}")
-    body = answer_slots(desk, query)
+    server = editors.server("agenda-azur")
+    query = editors.query(TWO, 24).replace("_count=1000", f"_count={page}")
+    body = answer_slots(server, query)
     for quirk in (name for name in OURS if name not in ("unfound-by-prefix", "busy-slots")):
-        answer = play({quirk: EVERYBODY}, body, scene_of(office.population, query, office.now)).document
+        answer = apply_quirks({quirk: EVERYBODY}, body, search_of(editors.population, query, editors.now)).document
         assert answer["link"] == json.loads(body)["link"]
         sent = [entry["resource"]["id"] for entry in answer["entry"]]
         assert len(sent) == len({(entry["fullUrl"]) for entry in answer["entry"]})
         assert answer["total"] >= json.loads(body)["total"]
 
 
-ORDERED = [*PLAYERS]
+ORDERED = [*TRANSFORMATIONS]
 MISSING = ("cpts-without-service", "cpts-without-organization")  # what is not there shows no other defect
 
 
@@ -120,11 +121,11 @@ def named() -> dict[tuple[str, ...], set[str]]:
 
 
 @pytest.mark.parametrize("first", [name for name in OURS if name != "unfound-by-prefix"])
-def test_two_quirks_together_show_both_defects_and_make_no_third(office, named, first) -> None:
+def test_two_quirks_together_show_both_defects_and_make_no_third(editors, named, first) -> None:
     def found(*quirks: str) -> set[str]:
         key = (OURS[first][0], *sorted(quirks, key=ORDERED.index))
         if key not in named:
-            named[key] = {finding.requirement for finding in check(played(office, *key)[1])}
+            named[key] = {finding.requirement for finding in check(played(editors, *key)[1])}
         return named[key]
 
     for second in (name for name in OURS if name not in (first, "unfound-by-prefix")):
@@ -132,26 +133,26 @@ def test_two_quirks_together_show_both_defects_and_make_no_third(office, named, 
         assert both == apart or (both < apart and {first, second} & {*MISSING}), second
 
 
-def test_past_and_outside_are_so_by_the_clock_and_the_window(office) -> None:
-    _, past = played(office, ONE, "past-slots")
-    _, outside = played(office, ONE, "outside-window")
+def test_past_and_outside_are_so_by_the_clock_and_the_window(editors) -> None:
+    _, past = played(editors, ONE, "past-slots")
+    _, outside = played(editors, ONE, "outside-window")
     starts = [datetime.fromisoformat(entry["resource"]["start"]) for entry in past["entry"][:1]]
-    assert starts[0] < office.now
+    assert starts[0] < editors.now
     slots = [entry["resource"] for entry in outside["entry"] if entry["resource"]["resourceType"] == "Slot"]
-    assert datetime.fromisoformat(slots[-1]["start"]) > office.now + timedelta(hours=24)
+    assert datetime.fromisoformat(slots[-1]["start"]) > editors.now + timedelta(hours=24)
 
 
-def test_quirks_of_a_lenient_search_are_those_of_what_was_processed(office) -> None:
-    window = (office.now, office.now + timedelta(hours=24))
+def test_quirks_of_a_lenient_search_are_those_of_what_was_processed(editors) -> None:
+    window = (editors.now, editors.now + timedelta(hours=24))
     query = slot_query(["819800000010"], *window, cpts=True) + "&foo=bar"
-    body = answer_slots(office.desk("agenda-azur"), query, lenient=True)
-    answer = play({"no-visibility": EVERYBODY}, body, scene_of(office.population, query, office.now))
+    body = answer_slots(editors.server("agenda-azur"), query, lenient=True)
+    answer = apply_quirks({"no-visibility": EVERYBODY}, body, search_of(editors.population, query, editors.now))
     assert answer.document["link"] == orjson.loads(body)["link"]
     assert answer.document["total"] == orjson.loads(body)["total"] > 0
 
 
-def test_sos_answers_are_spoilt_like_the_others(office) -> None:
-    query = office.query(SITES, 24)
-    body = answer_schedules(office.desk("garde-plus"), query)
-    answer = play({"no-offset": EVERYBODY}, body, scene_of(office.population, query, office.now))
+def test_sos_answers_are_spoilt_like_the_others(editors) -> None:
+    query = editors.query(SITES, 24)
+    body = answer_schedules(editors.server("garde-plus"), query)
+    answer = apply_quirks({"no-offset": EVERYBODY}, body, search_of(editors.population, query, editors.now))
     assert {finding.requirement for finding in check(answer.document)} == {"R01-45"}

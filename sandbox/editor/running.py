@@ -1,0 +1,129 @@
+"""One running editor: its store and everything that is built on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from sandbox.editor.accounts.accounts import Accounts
+from sandbox.editor.accounts.recovery import Recovery
+from sandbox.editor.agenda import Agenda
+from sandbox.editor.appointments.ledger import Ledger
+from sandbox.editor.appointments.r03 import Emitter
+from sandbox.editor.appointments.takeover import TakeOver
+from sandbox.editor.fhir.agenda_cache import CACHE_OCTETS
+from sandbox.editor.fhir.port import FhirEndpoint
+from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.pages.booking import BookingPages
+from sandbox.editor.pages.followup import FollowUpPages
+from sandbox.editor.pages.passwords import PasswordPages
+from sandbox.editor.pages.session import Redirected, SessionPages
+from sandbox.editor.schema import SCHEMA
+from sandbox.editor.switches import EditorSwitches
+from sandbox.kernel.model import Editor
+from sandbox.net.context import Context
+from sandbox.net.http.client import HttpClient
+from sandbox.store.embedded.tables import open_store
+from sandbox.store.protocol import Store
+from sandbox.web.console import Access, console
+from sandbox.web.ended_sessions import EndedSessions
+from sandbox.web.oidc import AT_PLATFORM, RelyingParty
+from sandbox.web.sse import Streams
+
+
+@dataclass(frozen=True)
+class RunningEditor:
+    """One editor with its store, what is built on it, and its client towards the SAS core and Pro Santé Connect."""
+
+    editor: Editor
+    store: Store
+    fhir: FhirServer
+    accounts: Accounts
+    ledger: Ledger
+    emitter: Emitter
+    takeover: TakeOver
+    streams: Streams
+    http: HttpClient
+    pages: ASGIApp
+
+    @property
+    def endpoint(self) -> FhirEndpoint:
+        """What it serves on the FHIR port."""
+        return FhirEndpoint(self.fhir, self.accounts)
+
+    async def start(self) -> None:
+        """Begin to send appointments and to name doctors."""
+        await self.emitter.start()
+        await self.takeover.start()
+
+    async def stop(self) -> None:
+        """Stop both, then close the client and the store."""
+        await self.takeover.stop()
+        await self.emitter.stop()
+        await self.http.close()
+        await self.store.close()
+
+
+def hosted_editors(context: Context) -> dict[str, Editor]:
+    """The editors that run in the sandbox: all but the external ones, by slug."""
+    return {slug: editor for slug, editor in context.population.editors.items() if not editor.external}
+
+
+def clients_of(context: Context, editor: Editor) -> tuple[HttpClient, RelyingParty]:
+    """An editor's HTTP client (with its own certificate), and its login at Pro Santé Connect."""
+    http = HttpClient(context, f"editor:{editor.slug}", editor.slug if context.pki is not None else None)
+    return http, RelyingParty(context, AT_PLATFORM, f"{context.settings.editor_ui(editor)}/oidc/callback", http)
+
+
+def open_editor(context: Context, editor: Editor, http: HttpClient, psc: RelyingParty) -> RunningEditor:
+    """Open an editor's store and build what lives on it; the slots of its appointments are taken again.
+
+    Raises StoreError, StoreLocked.
+    """
+    store = open_store(context.store_dir(f"editors/{editor.slug}"), SCHEMA)
+    agenda = Agenda(context.population, editor, context.clock)
+    emitter = Emitter(context, store, http)
+    accounts = Accounts(store, context.clock, context.entropy)
+    ledger = Ledger(context, editor, store=store, agenda=agenda, sender=emitter)
+    takeover = TakeOver(ledger, accounts, context.clock)
+    streams, switches = Streams(), EditorSwitches(editor.slug)
+    context.world.watch(lambda _: takeover.wake())
+    context.world.watch(switches.follow)
+    context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
+    session = SessionPages(context, editor, accounts, psc)
+    recovery = Recovery(store, accounts, context.clock, context.entropy, context.secret(f"resets:{editor.slug}"))
+    routes = [
+        *session.routes(),
+        *PasswordPages(session, accounts, recovery, context.admin_token).routes(),
+        *BookingPages(context, session, agenda=agenda, ledger=ledger).routes(),
+        *FollowUpPages(context, session, agenda=agenda, ledger=ledger, emitter=emitter, streams=streams).routes(),
+    ]
+    handlers: dict[Any, Any] = {Redirected: lambda _, redirected: redirected.response}
+    pages = console(
+        context,
+        session.pages,
+        routes,
+        role=f"editor-{editor.slug}",
+        handlers=handlers,
+        access=Access(EndedSessions(context, store)),
+    )
+    fhir = _fhir_server(context, editor, agenda, switches)
+    return RunningEditor(editor, store, fhir, accounts, ledger, emitter, takeover, streams, http, pages)
+
+
+def _fhir_server(context: Context, editor: Editor, agenda: Agenda, switches: EditorSwitches) -> FhirServer:
+    server = FhirServer(
+        editor=editor,
+        population=context.population,
+        agenda=agenda,
+        clock=context.clock,
+        fhir_base=context.settings.editor_fhir(editor),
+        ui_base=context.settings.editor_ui(editor),
+        ig=context.settings.ig_version,
+        switches=switches,
+        cache_octets=CACHE_OCTETS // len(hosted_editors(context)),
+    )
+    context.population.watch(server.forget)
+    return server
