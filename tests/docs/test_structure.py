@@ -19,62 +19,21 @@ MOST_MODULES, MOST_PARAMETERS, MOST_METHODS = 15, 6, 20
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-FULL_FOLDERS = {
-    "tests/wire/hub": "one module per property of the hub on the wire, with what they share",
-}
-CIRCLES = {
-    "sandbox.control.admin.hub_clients sandbox.control.app sandbox.control.console.hub": "the pages name the role",
-    "sandbox.web.errors sandbox.web.pages": "the error pages are pages",
-}
+FULL_FOLDERS: dict[str, str] = {}
+CIRCLES: dict[str, str] = {}
 DRAWN = "a property with each value that is drawn"
 LONG_SIGNATURES = {
-    "sandbox/amqp/broker/queue.py Queue.__init__": "the arguments of queue.declare",
-    "sandbox/banner.py banner": "each is one line of the banner",
-    "sandbox/editor/appointments/ledger.py Ledger.__init__": "the parts of an editor",
     "sandbox/fhir/reader/quick.py _free_slot": "called once per slot: a value object costs more than the slot",
     "sandbox/fhir/slots.py Renderer.slots": "called once per agenda and answer: a value object costs time",
-    "sandbox/hub/dispatching/dispatcher.py dispatch": "a message with its envelope, called once per message",
-    "sandbox/lrm/consumer.py Consumer._journal": "the fields of an exchange",
-    "sandbox/lrm/ledger.py Ledger.received": "the fields of a message",
-    "sandbox/net/http/client.py HttpClient.request": "a request, its journal entry and its limits",
-    "sandbox/net/http/server.py Listener.__init__": "the options of a listener",
-    "sandbox/net/tls.py TlsServer.__init__": "the options of a TLS server",
-    "sandbox/psc/provider.py Provider._login_page": "the fields of the page",
-    "sandbox/sas/api/app.py Api.__init__": "the parts of the SAS core that the API shows",
-    "sandbox/sas/console/app.py Console.__init__": "the parts of the SAS core that the pages show",
-    "sandbox/sas/orientations/l02/emitter.py L02._journal": "the fields of an exchange",
-    "sandbox/sas/orientations/lifecycle.py first_version": "the fields of a record",
-    "sandbox/store/outbox.py Outbox.__init__": "the parts of an outbox",
-    "sandbox/web/pages.py console": "the parts of a console",
     "tests/actors/editor/slots/test_invariants.py test_any_search_of_practitioners_keeps_the_guides_invariants": DRAWN,
     "tests/actors/editor/slots/test_properties.py test_any_search_of_practitioners": DRAWN,
     "tests/actors/editor/slots/test_properties.py test_any_search_of_sos_sites": DRAWN,
     "tests/actors/editor/slots/test_reference.py test_any_search_finds_what_looking_at_every_slot_finds": DRAWN,
-    "tests/actors/hub/test_feed.py dispatch": "a message with its envelope",
-    "tests/support/lrm.py connected": "the options of a connection",
+    "tests/support/vendors/lrm.py connected": "the options of a connection",
     "tests/unit/amqp/conftest.py Wire.publish": "the arguments of basic.publish",
 }
 LARGE_CLASSES = {
-    "sandbox/amqp/broker/queue.py Queue": "the state of a queue, with a method per transition",
-    "sandbox/amqp/session/session.py Session": "the state of a connection, with a method per transition",
-    "sandbox/control/app.py _Desk": "a method per address of the control plane",
-    "sandbox/editor/appointments/ledger.py Ledger": "the appointments of an editor, with a method per step",
-    "sandbox/lrm/console.py Console": "a method per address of an LRM",
-    "sandbox/lrm/consumer.py Consumer": "the steps of a message from the queue to its acknowledgement",
-    "sandbox/lrm/ledger.py Ledger": "the tables of an LRM, with a method per change",
-    "sandbox/net/amqp/client.py AmqpClient": "the state of a connection to the hub",
-    "sandbox/net/http/connection.py Connection": "the state of a connection, with the methods that asyncio calls",
-    "sandbox/net/tls.py TlsServer": "the state of a listener, with the methods that asyncio calls",
-    "sandbox/population/people.py Population": "a method per question about the people",
-    "sandbox/psc/provider.py Provider": "a method per address of the provider",
-    "sandbox/sas/console/search_pages.py SearchPages": "a method per address of the search",
-    "sandbox/sas/directory/directory.py Directory": "a method per question about who is there",
-    "sandbox/sas/directory/places.py Places": "a method per question about places",
-    "sandbox/sas/orientations/l02/emitter.py L02": "the steps of a message to the hub",
-    "sandbox/sas/regulators/accounts.py RegulatorAccounts": "the accounts, with a method per change",
-    "sandbox/sas/regulators/sync_to_editors.py AccountSync": "the steps of an account on its way to the editors",
-    "sandbox/store/embedded/log.py Log": "the log of a store, with the steps of a commit",
-    "sandbox/store/outbox.py Outbox": "the steps of a sending",
+    "sandbox/net/tls.py TlsServer": "the state of a TLS connection, with the methods that asyncio calls",
 }
 
 

@@ -37,8 +37,7 @@ def add_the_flow() -> None:
 
 def what_is_known() -> dict[str, Any]:
     """What the modules that depend on a flow say of the new one. They know the table only."""
-    from sandbox.faults.registry import validate_fault
-
+    from sandbox.faults.check import validate_fault
     from sandbox.kernel.world import Fault
     from sandbox.partners import ExternalEditor
     from sandbox.population.personas.published import personas_schema
