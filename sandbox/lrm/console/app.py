@@ -18,7 +18,7 @@ from sandbox.lrm.console.case_file_pages import CaseFilePages
 from sandbox.lrm.console.frame import Frame
 from sandbox.lrm.console.message_pages import MessagePages
 from sandbox.lrm.console.orientation_pages import OrientationPages
-from sandbox.web.console import console
+from sandbox.web.console import Access, console
 
 PASSWORD_WANTED = "Le mot de passe de ce LRM est demandé (lrms[].password de endpoints.json), avec n'importe quel nom."
 
