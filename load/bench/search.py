@@ -33,6 +33,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
+import msgspec
 import orjson
 from yarl import URL
 
@@ -43,13 +44,16 @@ from sandbox.config import EDITORS_FHIR, Settings
 from sandbox.kernel.journal import Journal
 from sandbox.net.http.client import HttpClient
 from sandbox.population.people import Population
+from sandbox.sas.api.answers import page
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.editor_queries import association_queries, practitioner_queries
+from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.events import Found
-from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
-from sandbox.sas.search.run import document, run, whole
+from sandbox.sas.search.lots import lots, ordered
+from sandbox.sas.search.run import run, whole
 from tests.support.contexts import make_context
 
 DELAY_S = 0.05
@@ -128,7 +132,9 @@ class _Bench:
     def __init__(self, settings: Settings, population: Population) -> None:
         context = make_context(settings, clock=frozen_clock(), journal=Journal(capacity=100), population=population)
         self.http = HttpClient(context, "sas", "sas")
-        self.aggregator = Aggregator(context, self.http, Directory(population), SPECIALTIES)
+        directory = Directory(population)
+        editors = EditorSources(context, self.http, directory)
+        self.aggregator = Aggregator(directory, SPECIALTIES, [editors], settings)
         self.session = aiohttp.ClientSession()
         self._searches = 0
         self.criteria = read_criteria({"insee": "33063"}, self.aggregator.directory, SPECIALTIES, NOW)
@@ -153,7 +159,7 @@ class _Bench:
         await self.session.close()
 
     async def bare(self) -> None:
-        """The same questions, and no more."""
+        """The same requests, without what a search adds."""
         await asyncio.gather(*map(self._fetched, self.urls))
 
     async def _fetched(self, url: URL) -> object:
@@ -166,7 +172,7 @@ class _Bench:
         results = await whole(self.criteria_of(self._searches), self.aggregator)
         assert not results.partial
         assert len(results.states) == len(self.urls)
-        orjson.dumps(document(results, SPECIALTIES))
+        msgspec.json.encode(page(results, SPECIALTIES))
 
     def criteria_of(self, number: int) -> Criteria:
         """The same search in another order."""
@@ -196,7 +202,7 @@ async def _body(bench: _Bench, url: URL) -> bytes:
 
 
 async def _times(bench: _Bench) -> dict[str, list[float]]:
-    """Seconds that each took; by turns: all meet the same neighbours."""
+    """Seconds that each took. They run by turns, so that other load on the machine slows all of them alike."""
     clients = await barest(bench.urls[0].port or 0, [url.raw_path_qs for url in bench.urls])
     for _ in range(WARM_UP):
         await bench.search()
@@ -254,7 +260,7 @@ async def _last_card(bench: _Bench) -> float:
         started = last = time.perf_counter()
         seen: set[str] = set()
         async for event in run(bench.criteria_of(number), bench.aggregator):
-            cards = {card.id for card in event.cards if card.editor != HUNG} if isinstance(event, Found) else set()
+            cards = {card.id for card in event.cards if card.source != HUNG} if isinstance(event, Found) else set()
             if cards - seen:
                 seen |= cards
                 last = time.perf_counter()

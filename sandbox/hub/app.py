@@ -14,8 +14,7 @@ from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.limits import MIB, Limits
 from sandbox.amqp.broker.permissions import Authenticator, External, Plain
 from sandbox.config import AMQP, AMQPS, EMBEDDED, Settings
-from sandbox.faults.base import number
-from sandbox.faults.hub import DOWN_MS, LONGEST, HubFaults
+from sandbox.faults.hub import HubFaults
 from sandbox.hub.clients import Clients, further_names
 from sandbox.hub.counters import DispatchCounters
 from sandbox.hub.dispatching.judge import Judge
@@ -121,12 +120,11 @@ class Hub:
             self._add(client)
         self._remove_clients(world)
         self._faults.update(world)
-        present = {fault.id: fault for fault in self._faults.restarts}
-        fresh = [fault for id, fault in present.items() if id not in self._restarts]
+        present = self._faults.restarts
+        fresh = [away for fault_id, away in present.items() if fault_id not in self._restarts]
         self._restarts = {*present}
         if fresh and (self._restarting is None or self._restarting.done()):
-            away = number(fresh[0].params, "ms", 0, LONGEST, DOWN_MS) / 1000
-            self._restarting = asyncio.create_task(self._restart(away))
+            self._restarting = asyncio.create_task(self._restart(fresh[0]))
         elif self._running is not None:
             self._running.wake()
 

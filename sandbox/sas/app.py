@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from sandbox.config import SAS_FHIR, SAS_UI
 from sandbox.kernel.calls import disabled_editors
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, ServedFlows
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.descriptors import FOR_PARTNERS
 from sandbox.net.http.client import HttpClient
-from sandbox.net.http.edge import Edge, refusals
+from sandbox.net.http.edge import Edge, identify_as, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
-from sandbox.sas.api.app import Api
+from sandbox.sas.api.app import build_api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
@@ -33,7 +33,10 @@ from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.schema import SCHEMA
-from sandbox.sas.search.editors import Aggregator
+from sandbox.sas.search.aggregator import Aggregator
+from sandbox.sas.search.editors import EditorSources
+from sandbox.sas.search.sources import SlotSource
+from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
 from sandbox.web.console import Access, console, leading_to
@@ -41,6 +44,7 @@ from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
+identify_page = identify_as(ROLE, ServedFlows("sas", "pages"))
 GRACE_S = 2.0  # for running requests, of the 3 s that a role has to stop
 
 
@@ -68,7 +72,9 @@ class SasCore:
         self.regulators.watch(self._people.wake)
         self.l02 = L02(context, store, self.regulators.person, hub=hub)
         self._accounts = AccountSync(context, store, self._http, self.regulators)
-        self.aggregator = Aggregator(context, self._http, directory, SPECIALTIES, lambda: changes.tell(EDITORS))
+        self.editors = EditorSources(context, self._http, directory, lambda: changes.tell(EDITORS))
+        sources: list[SlotSource] = [self.editors]
+        self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
@@ -77,34 +83,27 @@ class SasCore:
         self._listeners = _listeners(context, self.fhir, self.pages)
 
     def _pages(self, context: Context, directory: Directory, changes: Channel) -> ASGIApp:
-        api = Api(
-            context,
-            directory=directory,
-            aggregator=self.aggregator,
-            accounts=self._accounts,
-            appointments=self.appointments,
-            l02=self.l02,
-            labels=SPECIALTIES,
+        services = Services(
+            context=context,
             store=self.store,
-        )
-        self.console = Console(
-            context,
-            self._http,
+            http=self._http,
             directory=directory,
             aggregator=self.aggregator,
+            editors=self.editors,
             accounts=self._accounts,
             appointments=self.appointments,
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,
         )
-        self.api = api.app()
+        self.console = Console(services)
+        self.api = build_api(services)
         described = Route("/api", leading_to("/api/openapi.json"))  # the answer of the base itself
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(
             context, self.console.pages, routes, role=ROLE, access=Access(EndedSessions(context, self.store))
         )
-        return Edge(pages, context, _flow_of_page)
+        return Edge(pages, context, identify_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
@@ -126,14 +125,15 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that are not confirmed, the hub's connection; what the aggregator knows."""
+        """Appointments held, L02 messages that are not confirmed, the hub's connection; searches and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
             "l02_waiting": self.l02.waiting,
             "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
-            **self.aggregator.health(),
+            "searches": self.aggregator.running,
+            **self.editors.health(),
         }
 
 
@@ -145,10 +145,3 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
         Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, capacity=FOR_PARTNERS),
         Listener(pages, context.sockets[SAS_UI]),
     ]
-
-
-def _flow_of_page(scope: Scope) -> tuple[str, str]:
-    if scope["path"].startswith("/api"):
-        return ROLE, Flow.API
-    called = scope["path"] == "/sas/recherche" and b"origin=" in scope["query_string"]
-    return ROLE, Flow.INT_L01 if called else Flow.UI

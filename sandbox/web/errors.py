@@ -15,13 +15,13 @@ from sandbox.kernel.errors import (
     DISK_FAULTS,
     Issue,
     PeerError,
-    PeerRefused,
     PeerTimeout,
     PeerUnreachable,
     RequestError,
     StoreError,
 )
 from sandbox.kernel.seldom import Seldom
+from sandbox.web.failed_calls import sentence_of
 from sandbox.web.gate import challenging
 from sandbox.web.pages import Pages
 
@@ -110,14 +110,8 @@ def peer_status(error: PeerError) -> int:
 
 
 def _explain(error: PeerError) -> str:
-    """French words for a failed call; the other side's own words stay out of the page."""
-    if isinstance(error, PeerRefused):
-        return f"« {error.peer} » a répondu {error.status}."
-    if isinstance(error, PeerTimeout):
-        return f"« {error.peer} » n'a pas répondu dans le délai."
-    if isinstance(error, PeerUnreachable):
-        return f"La connexion à « {error.peer} » a échoué."
-    return f"La réponse de « {error.peer} » n'est pas exploitable."
+    text = sentence_of(error, f"« {error.peer} »")
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _texts(status: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Accessibility of a page that stands in Chromium: axe-core's judgement, as far as it is serious."""
+"""Accessibility of a page in Chromium: the serious and critical findings of axe-core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every journey in Chromium begins with: a browser, a login, a booking, a picture of the page for human eyes."""
+"""Steps of all journeys in Chromium: a browser, a login, a booking, a picture of the page."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ async def picture(page: Page, name: str) -> None:
 
 
 async def no_sideways_scroll(page: Page) -> bool:
-    """Does the page fit the width of the window: once it is there, for a click may just have asked for it. (Waiting for
-    a function would not do: looked at again, it is a script of the page's, which our policy forbids.)"""
+    """True when the page fits the width of the window, once it is loaded: a click may just have asked for it. (Waiting
+    for a function is no way: it runs as a script of the page, which the content security policy forbids.)"""
     while True:
         await page.wait_for_load_state()
         try:

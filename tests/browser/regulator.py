@@ -1,4 +1,4 @@
-"""A regulator at his browser on a sandbox of his own, and a careful look at the page in front of him."""
+"""A regulator with a browser on a sandbox of his own, and checks of the page that he sees."""
 
 from __future__ import annotations
 

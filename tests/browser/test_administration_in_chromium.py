@@ -40,7 +40,7 @@ async def create(page: Page, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-async def test_an_account_from_its_making_to_its_end(tmp_path: Path, width: int) -> None:
+async def test_an_account_is_made_used_withdrawn_and_deleted(tmp_path: Path, width: int) -> None:
     complaints: list[str] = []
     async with sandbox_here(tmp_path, preset="minimal") as document, chromium() as browser:
         page = await browser.new_page(viewport={"width": width, "height": 900})

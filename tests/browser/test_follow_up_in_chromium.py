@@ -1,4 +1,4 @@
-"""« Mes orientations » and « Messages » in a real Chromium, wide and narrow: all of it happens before one's eyes."""
+"""« Mes orientations » and « Messages » in a real Chromium, wide and narrow: pages are updated without a reload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hub's monitor in Chromium: it follows the hub by itself, provokes errors, tries an LRM, and shuts nobody out."""
+"""The hub's monitor in Chromium: it is updated live, provokes errors, tests an LRM, and is accessible."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def test_every_mark_is_reached_by_the_tabulator_in_the_order_of_the_cards(
         assert numbers == [await row.locator("td").first.inner_text() for row in await rows.all()]
 
 
-async def test_who_has_slots_and_who_has_none_are_told_apart_on_the_map(tmp_path: Path, width: int) -> None:
+async def test_the_map_shows_practitioners_with_and_without_slots_differently(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         await page.goto(f"{document['sas']['ui']}/sas/recherche?place=Rhône&type=HH")
         await searched(page)
@@ -75,7 +75,7 @@ async def test_who_has_slots_and_who_has_none_are_told_apart_on_the_map(tmp_path
         await look(page, "carte-sans-creneaux", width)
 
 
-async def test_without_script_all_is_there_that_there_is_with_it(tmp_path: Path, width: int) -> None:
+async def test_without_script_the_page_has_the_same_content(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width, practitioners=200) as (page, document):
         ui = document["sas"]["ui"]
         await page.goto(ui + BORDEAUX)
@@ -145,7 +145,7 @@ async def test_while_one_editor_hangs_the_others_cards_are_all_on_screen(tmp_pat
         await look(page, "partiel", width)
 
 
-async def test_a_place_that_nobody_knows_is_told_where_it_was_typed(tmp_path: Path, width: int) -> None:
+async def test_an_unknown_place_is_reported_beside_its_field(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         await page.get_by_role("combobox", name="Lieu").fill("12 rue du Rien, Nulle-Part")
         await page.get_by_role("button", name="Rechercher").click()
@@ -158,7 +158,7 @@ async def test_a_place_that_nobody_knows_is_told_where_it_was_typed(tmp_path: Pa
         await look(page, "appel-sans-lieu", width)
 
 
-async def test_where_nobody_is_around_the_area_is_enlarged_and_that_is_said(tmp_path: Path, width: int) -> None:
+async def test_where_nobody_practises_the_area_is_enlarged_and_the_page_says_so(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         await page.goto(document["sas"]["ui"] + "/sas/recherche?place=Arcachon")
         await searched(page)
@@ -171,7 +171,7 @@ async def test_where_nobody_is_around_the_area_is_enlarged_and_that_is_said(tmp_
         await look(page, "personne-autour", width)
 
 
-async def test_a_disabled_editor_is_neither_asked_nor_missed(tmp_path: Path, width: int) -> None:
+async def test_a_disabled_editor_is_not_asked_and_not_reported_as_missing(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         switch = f"{document['control']['api']}/interfaces/agenda-azur"
         assert (await page.request.put(switch, data={"enabled": False})).status == 200
@@ -200,7 +200,7 @@ async def test_a_vendors_server_that_is_down_is_named_and_the_others_are_shown(t
             await expect(page.locator("[data-editor=mon-agenda]")).to_contain_text("injoignable × 1")
 
 
-async def test_when_nobody_answers_it_is_not_said_that_nothing_is_free(tmp_path: Path, width: int) -> None:
+async def test_when_no_editor_answers_the_page_does_not_say_that_nothing_is_free(tmp_path: Path, width: int) -> None:
     async with regulator(tmp_path, width) as (page, document):
         for slug in HOSTS:
             fault = {"kind": "status", "target": f"editor:{slug}", "params": {"code": 503}}

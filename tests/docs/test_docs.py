@@ -13,6 +13,7 @@ from sandbox.config import ENV_PREFIX, Settings
 from sandbox.faults import KINDS
 from sandbox.ground import PORT_NAMES
 from sandbox.kernel.character import QUIRKS
+from sandbox.kernel.flows import Flow
 from sandbox.psc.realms import SCOPES
 from sandbox.psc.tokens import ACR, CLAIMS, PERSON
 
@@ -87,6 +88,13 @@ def test_every_fault_that_is_named_exists() -> None:
     assert named - {"Ack"} <= set(KINDS)  # the kind of a message
 
 
+def test_the_flows_that_an_editor_may_declare_and_those_that_may_be_slow_are_named() -> None:
+    (declared,) = re.findall(r"^\| `flows` \| parmi (.+) \|$", FOR_USERS, re.MULTILINE)
+    (slow,) = re.findall(r"^- `latency` : par flux reçu \((.+?)\)", FOR_USERS, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", declared)) == {flow.value for flow in Flow if flow.interfaced}
+    assert set(re.findall(r"`(\w+)`", slow)) == {flow.value for flow in Flow if flow.answered_by_editors}
+
+
 def test_the_table_of_quirks_has_each_with_its_sentence_and_no_other() -> None:
     (section,) = re.findall(r"^## Des éditeurs qui se trompent$(.*?)^## ", FOR_USERS, re.MULTILINE | re.DOTALL)
     table = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section, re.MULTILINE))
@@ -106,7 +114,7 @@ def test_every_quirk_that_an_example_names_exists() -> None:
 def test_every_admin_path_is_served() -> None:
     served = "\n".join(file.read_text("utf-8") for file in (ROOT / "sandbox" / "control").rglob("*.py"))
     for path in set(re.findall(r"8010/(__admin/\w+|metrics)", FOR_USERS)):
-        assert re.search(rf'"/{path}["/]', served), path
+        assert re.search(rf'"/{path}["/.]', served), path
 
 
 def test_every_runtime_and_development_library_is_justified_and_nothing_else() -> None:

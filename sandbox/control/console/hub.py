@@ -1,8 +1,8 @@
-"""The hub's monitor: `/hub` for people, `__admin/hub` for programs.
+"""The pages of the hub.
 
 GET  /hub                    queues, connections, rates, latest messages, faults, trials, the catalogue of errors
 GET  /hub/direct             the part that changes, as server-sent events
-GET  /hub/message?id=        the way of a message or of an appointment's messages through the hub
+GET  /hub/message?id=        each step of a message, or of the messages about an appointment
 POST /hub/provoquer          cause=<name in the catalogue>
 POST /hub/essai              to=<client id>, case=<trial>
 POST /hub/pannes             panne=<offer>, client=<client id or empty>; /hub/pannes/{id}/arreter
@@ -13,17 +13,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.config import EMBEDDED
+from sandbox.control.console.durations import duration
 from sandbox.control.console.hub_faults import offers, request_of
 from sandbox.control.console.hub_trials import TITLES, HubTrials
 from sandbox.control.console.rates import draw
+from sandbox.control.plane import ControlPlane
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.provocations import MEANINGS, PROVOCATIONS
 from sandbox.kernel.errors import Issue, RequestError
@@ -33,12 +33,9 @@ from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, EventStream, Streams
 
-if TYPE_CHECKING:
-    from sandbox.control.app import Control
-
-EVERY_S = 1.0  # between two looks of an open page
-RECENT, LATEST = 2_000, 20  # exchanges that are looked through for the hub's, and messages that are shown
-MOST_FOUND = 200  # exchanges of a message's way
+EVERY_S = 1.0  # between two updates of an open page
+RECENT, LATEST = 2_000, 20  # exchanges that are searched for those of the hub; messages that are shown
+MOST_FOUND = 200  # steps of a message that are shown
 LONGEST_ID = 200
 OUTCOMES = {
     "routed": ("distribué", "distribués"),
@@ -50,20 +47,19 @@ OUTCOMES = {
 class HubPages:
     """The handlers. `stop` ends the open streams."""
 
-    def __init__(self, control: Control, pages: Pages) -> None:
-        self._control, self._pages = control, pages
-        self._trials = HubTrials(control.context, control.endpoints)
-        self._embedded = control.context.settings.hub_broker == EMBEDDED
+    def __init__(self, plane: ControlPlane, pages: Pages) -> None:
+        self._plane, self._pages = plane, pages
+        self._trials = HubTrials(plane.context, plane.endpoints)
+        self._embedded = plane.embedded
         self._streams = Streams()
         self._state, self._due = "", 0.0
 
     def routes(self) -> list[Route]:
-        """To be joined to those of the control plane."""
+        """The routes of the pages."""
         return [
-            Route("/__admin/hub", self.report),
             Route("/hub", self.page),
             Route("/hub/direct", self.live),
-            Route("/hub/message", self.way),
+            Route("/hub/message", self.message),
             Route("/hub/provoquer", self.provoke, methods=["POST"]),
             Route("/hub/essai", self.try_case, methods=["POST"]),
             Route("/hub/pannes", self.add_fault, methods=["POST"]),
@@ -71,20 +67,12 @@ class HubPages:
         ]
 
     def stop(self) -> None:
-        """The console stops."""
+        """End the open streams."""
         self._streams.stop()
 
-    async def report(self, request: Request) -> Response:
-        report = self._control.hub_report()
-        if report is None:
-            raise RequestError(503, Issue("transient", "the hub has not told anything yet"))
-        return JSONResponse(msgspec.to_builtins(report))
-
     async def page(self, request: Request) -> Response:
-        control = self._control
-        report = control.hub_report()
-        faults = [fault for fault in control.worlds.world.faults if fault.target == "hub"]
-        clients = control.hub_clients.listed()
+        report = self._plane.hub_report()
+        faults = [fault for fault in self._plane.worlds.world.faults if fault.target == "hub"]
         return self._pages.render(
             request,
             "hub.html",
@@ -92,7 +80,7 @@ class HubPages:
             faults=faults,
             hits=report.hits if report is not None else {},
             offers=offers(self._embedded),
-            clients=clients,
+            clients=self._plane.hub_clients.listed(),
             spare=self._trials.client,
             cases=TITLES,
             catalogue=_catalogue(),
@@ -101,15 +89,15 @@ class HubPages:
     async def live(self, request: Request) -> EventStream:
         return self._streams.answer(self._changes())
 
-    async def way(self, request: Request) -> Response:
+    async def message(self, request: Request) -> Response:
         term = request.query_params.get("id", "").strip()[:LONGEST_ID]
-        found = self._control.journal.concerning(term, MOST_FOUND) if term else []
+        found = self._plane.journal.concerning(term, MOST_FOUND) if term else []
         return self._pages.render(request, "hub_message.html", term=term, steps=[_step(each) for each in found])
 
     async def provoke(self, request: Request) -> Response:
         form = await checked_form(request)
         provocation, outcome = await self._trials.provoke(str(form.get("cause", "")))
-        strict = self._control.context.settings.hub_strict and provocation.code == HubCode.CONFLICT
+        strict = self._plane.context.settings.hub_strict and provocation.code == HubCode.CONFLICT
         title = f"Provoquer l'erreur {provocation.code:d} : {provocation.cause}"
         values: dict[str, Any] = {"outcomes": [outcome], "client": self._trials.client, "to": "", "strict": strict}
         return self._pages.render(request, "hub_result.html", title=title, **values)
@@ -117,7 +105,7 @@ class HubPages:
     async def try_case(self, request: Request) -> Response:
         form = await checked_form(request)
         case, to = str(form.get("case", "")), str(form.get("to", ""))
-        if to not in {client["id"] for client in self._control.hub_clients.listed()}:
+        if to not in {client.id for client in self._plane.hub_clients.listed()}:
             raise RequestError(422, Issue("value", f"« {to[:80]} » n'est pas un client du hub.", "to"))
         outcomes = await self._trials.try_case(to, case)
         values: dict[str, Any] = {"outcomes": outcomes, "client": self._trials.client, "to": to, "strict": False}
@@ -126,17 +114,15 @@ class HubPages:
     async def add_fault(self, request: Request) -> Response:
         form = await checked_form(request)
         wanted = request_of(str(form.get("panne", "")), str(form.get("client", "")), self._embedded)
-        await self._control.worlds.add_fault(wanted, self._control.targets())
+        await self._plane.add_fault(wanted)
         flash(request, "La panne est en place.")
         return redirect("/hub#pannes")
 
     async def remove_fault(self, request: Request) -> Response:
         await checked_form(request)
-        await self._control.worlds.remove_faults(request.path_params["id"])
+        await self._plane.worlds.remove_faults(request.path_params["id"])
         flash(request, "La panne est levée.")
         return redirect("/hub#pannes")
-
-    # -- what changes
 
     async def _changes(self) -> AsyncGenerator[Event, None]:
         shown = ""
@@ -148,7 +134,7 @@ class HubPages:
             await asyncio.sleep(EVERY_S)
 
     def _fragment(self) -> str:
-        """Made once for all open pages."""
+        """The part of the page that changes; made at most twice a second, for all open pages together."""
         now = asyncio.get_running_loop().time()
         if now >= self._due:
             self._due = now + EVERY_S / 2
@@ -156,8 +142,8 @@ class HubPages:
         return self._state
 
     def _values(self) -> dict[str, Any]:
-        report = self._control.hub_report()
-        now = self._control.context.clock.now()
+        report = self._plane.hub_report()
+        now = self._plane.context.clock.now()
         return {
             "report": report,
             "now": now,
@@ -171,28 +157,14 @@ class HubPages:
         }
 
     def _latest(self) -> list[Exchange]:
-        recent, _ = self._control.journal.since(max(0, self._control.journal.last - RECENT), actor="hub", most=RECENT)
+        recent, _ = self._plane.journal.since(max(0, self._plane.journal.last - RECENT), actor="hub", most=RECENT)
         return [each for each in recent if each.direction == "in"][: -LATEST - 1 : -1]
 
 
 def _ages(report: HubReport | None, now: float) -> dict[tuple[str, str], str]:
     """How long the oldest message of each queue has waited, in French."""
     rows = report.queues if report is not None else ()
-    return {(row.vhost, row.name): _duration(now - row.oldest) for row in rows if row.oldest is not None}
-
-
-def _duration(seconds: float) -> str:
-    """`7 s`, `3 min 20 s`, `5 h 02 min`, `2 j 3 h`."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} j {hours % 24} h"
+    return {(row.vhost, row.name): duration(now - row.oldest) for row in rows if row.oldest is not None}
 
 
 def _instant(seconds: float) -> datetime:
@@ -200,22 +172,24 @@ def _instant(seconds: float) -> datetime:
 
 
 def _name_of(code: int) -> str:
-    """The official name of a code that a message got."""
+    """The official name of an error code, "" for another number."""
     return HubCode(code).name if code in HubCode._value2member_map_ else ""
 
 
 def _catalogue() -> list[tuple[HubCode, str, list[Any]]]:
-    """Code, meaning, provocations."""
+    """Each error code with its meaning and the messages that provoke it."""
     return [(code, text, [each for each in PROVOCATIONS if each.code == code]) for code, text in MEANINGS.items()]
 
 
-_CARRIED = {".message": "Message distribué", ".ack": "Acquittement final distribué", ".info": "Erreur distribuée"}
+_DELIVERED = {".message": "Message distribué", ".ack": "Acquittement final distribué", ".info": "Erreur distribuée"}
 
 
 def _step(exchange: Exchange) -> dict[str, Any]:
-    """One line of a message's way: when, who, what, with which code."""
+    """One step of a message for the page: when, who, what, with which code."""
     if exchange.actor == "hub":
-        what = _CARRIED.get("." + exchange.note.rpartition(".")[2], "Message pris") if not exchange.status else "Refusé"
+        what = (
+            _DELIVERED.get("." + exchange.note.rpartition(".")[2], "Message pris") if not exchange.status else "Refusé"
+        )
         if exchange.status == HubCode.DEAD_LETTER_QUEUED:
             what = "Mort en file, signalé à son expéditeur"
     else:

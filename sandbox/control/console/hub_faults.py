@@ -1,4 +1,4 @@
-"""The common faults of the hub, as the page offers them: one button each. The others are made by `__admin/faults`."""
+"""The common faults of the hub, as its page offers them ready to start. The page « Pannes » has all kinds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sandbox.control.world.worlds import FaultRequest
-from sandbox.faults.base import Value
-from sandbox.faults.hub import EMBEDDED_ONLY
+from sandbox.faults.kinds import KINDS
+from sandbox.faults.parameters import Value
 from sandbox.kernel.errors import refused
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A fault that a button starts. `narrow`: it may be kept to the messages of one client."""
+    """A fault that is ready to start. `narrow`: it may be limited to the messages of one client."""
 
     name: str
     label: str
@@ -37,12 +37,12 @@ OFFERS: tuple[Offer, ...] = (
 
 
 def offers(embedded: bool) -> list[Offer]:
-    """Those that this hub can carry out."""
-    return [offer for offer in OFFERS if embedded or offer.kind not in EMBEDDED_ONLY]
+    """The offers that this hub can carry out."""
+    return [offer for offer in OFFERS if embedded or not KINDS[offer.kind].embedded_only]
 
 
 def request_of(name: str, client: str, embedded: bool) -> FaultRequest:
-    """What a button asks for. Raises RequestError 422 for a button that there is not."""
+    """The fault of an offer. Raises RequestError 422 for an offer that does not exist."""
     offer = next((offer for offer in offers(embedded) if offer.name == name), None)
     if offer is None:
         raise refused(f"« {name} » n'est pas une panne de cette page", "panne", code="value")

@@ -1,4 +1,4 @@
-"""What the hub's page sends in the name of a spare client: what provokes an error, trial messages for an LRM."""
+"""What the pages of the hub send as a spare client: messages that provoke an error, trial messages for an LRM."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sandbox.kernel.errors import Issue, NobodyAnswers, RequestError, refused
 from sandbox.net.amqp.one_shot_client import OneShotClient, access, visiting
 from sandbox.net.context import Context
 
-ANSWER_S = 10.0  # how long an answer is waited for; a death in a queue takes two seconds
-MOST_AT_ONCE = 4  # visits to the hub
+ANSWER_S = 10.0  # how long an answer is waited for; that of a message that expires in a queue takes two seconds
+MOST_AT_ONCE = 4  # connections to the hub
 
 TITLES: Mapping[str, str] = {
     "create": "une création",
@@ -50,17 +50,17 @@ class HubTrials:
 
     def __init__(self, context: Context, document: Callable[[], dict[str, Any]]) -> None:
         self._context, self._document = context, document
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         spare = context.settings.spare_clients
-        self.client = spare[-1] if spare else ""  # the first one is what vendors take
+        self.client = spare[-1] if spare else ""  # vendors use the first one
 
     async def provoke(self, name: str) -> tuple[Provocation, Outcome]:
-        """Send what provokes an error. Raises RequestError 404, 409 (no spare client), 503 (no hub)."""
+        """Send a message that provokes an error. Raises RequestError 404, 409 (no spare client), 503 (no hub)."""
         provocation = BY_NAME.get(name)
         if provocation is None:
             raise RequestError(404, Issue("not-found", f"Pas d'erreur « {name} » au catalogue."))
         shot = provocation.make(self._between(self.client))
-        async with self._places:
+        async with self._turns:
             (outcome,) = await self._send([(provocation.cause, int(provocation.code), shot)])
         return provocation, outcome
 
@@ -69,7 +69,7 @@ class HubTrials:
         if case not in CASES:
             raise refused(f"« {case} » n'est pas un cas d'essai", "case", code="value")
         messages: Sequence[TrialMessage] = trial(case, self._between(recipient))
-        async with self._places:
+        async with self._turns:
             return await self._send(
                 [(each.title, each.expected, Shot(each.body, each.distribution_id)) for each in messages]
             )
@@ -90,12 +90,12 @@ class HubTrials:
 async def _outcome(visitor: OneShotClient, title: str, expected: int, shot: Shot) -> Outcome:
     await visitor.publish(shot.body, shot.referenced, content_type=shot.content_type, persistent=shot.persistent)
     found = await visitor.answers(1, ANSWER_S)
-    code, name, cause = _told(found[0]) if found else (None, "", "")
+    code, name, cause = _result(found[0]) if found else (None, "", "")
     answer = _indented(found[0].document) if found else ""
     return Outcome(title, shot.referenced, expected, code, name, cause, answer, _readable(shot.body))
 
 
-def _told(answer: Message) -> tuple[int, str, str]:
+def _result(answer: Message) -> tuple[int, str, str]:
     if answer.error is None:
         return 0, "", ""
     code = answer.error["errorCode"]

@@ -13,7 +13,7 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle of the drawing, in its own units."""
+    """A rectangle of the drawing, in units of its `viewBox`."""
 
     outcome: str
     x: float

@@ -1,4 +1,7 @@
-"""endpoints.json: how everything finds everything. Its field names are a public interface: add, never rename."""
+"""endpoints.json: the addresses, certificates, clients and examples of a running sandbox, for programs and tests.
+
+Its member names are a public interface: members are added, never renamed.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from sandbox import __version__
 from sandbox.config import CONTROL_UI, EMBEDDED, PSC_UI, SAS_FHIR, SAS_UI, SSO_REALM
 from sandbox.kernel.identifiers import SYSTEM_PERSON
+from sandbox.kernel.model import Editor, Territory
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject, server_subject
@@ -20,75 +25,162 @@ FILE = "endpoints.json"
 Added = Mapping[str, Mapping[str, str]]  # certificate files (absolute paths) of clients that were added, by name
 
 
+class SasEndpoints(msgspec.Struct):
+    """URLs of the SAS core, and its client id of the hub."""
+
+    ui: str
+    api: str
+    fhir: str
+    hub_client_id: str
+
+
+class EditorEndpoints(msgspec.Struct):
+    """An editor. `flows`: those it answers; `external`: a vendor runs it."""
+
+    slug: str
+    name: str
+    system: str
+    flows: list[str]
+    fhir: str
+    ui: str
+    external: bool
+
+
+class PscEndpoints(msgspec.Struct):
+    """Pro Santé Connect. `realm`: the URL under which its OpenID configuration is."""
+
+    issuer: str
+    realm: str
+
+
+class HubEndpoints(msgspec.Struct):
+    """The hub. `password`: of every client, null when certificates prove who they are; `spare_clients`: client ids
+    that nobody uses."""
+
+    amqp: str
+    vhost: str
+    exchange: str
+    broker: str
+    password: str | None
+    spare_clients: list[str]
+
+
+class LrmEndpoints(msgspec.Struct):
+    """An LRM. `origin`: how its contextual calls name it; `password`: of its pages, null when they need none."""
+
+    client_id: str
+    ui: str
+    territory: str
+    origin: str
+    external: bool
+    password: str | None
+
+
+class ControlEndpoints(msgspec.Struct):
+    """The control plane. `token`: the admin token, null when it needs none."""
+
+    ui: str
+    api: str
+    metrics: str
+    token: str | None
+
+
+class Endpoints(msgspec.Struct):
+    """The addresses, certificates and examples of a running sandbox. `tls`: files of certificates and keys, by name;
+    `examples`: persons and places by what they are an example of, and the accounts of regulators."""
+
+    version: str
+    seed: int
+    now: str
+    sas: SasEndpoints
+    editors: list[EditorEndpoints]
+    psc: PscEndpoints
+    hub: HubEndpoints
+    lrms: list[LrmEndpoints]
+    control: ControlEndpoints
+    tls: dict[str, Any]
+    examples: dict[str, Any]
+
+
 def document(context: Context, added: Added, *, relative_to: Path | None = None) -> dict[str, Any]:
-    """The whole document. Certificate paths are relative to `relative_to`, absolute without it and for `added`."""
+    """The document (see `Endpoints`) as plain values. Certificate paths are relative to `relative_to`, absolute without
+    it and for `added`."""
     settings, population = context.settings, context.population
-    return {
-        "version": __version__,
-        "seed": settings.seed,
-        "now": context.clock.now().isoformat(timespec="seconds"),
-        "sas": {
-            "ui": settings.http(SAS_UI),
-            "api": settings.http(SAS_UI, "/api"),
-            "fhir": settings.fhir(SAS_FHIR, "/sas/fhir"),
-            "hub_client_id": settings.platform_client_id,
-        },
-        "editors": [
-            {
-                "slug": editor.slug,
-                "name": editor.name,
-                "system": editor.system,
-                "flows": [str(flow) for flow in editor.flows],
-                "fhir": settings.editor_fhir(editor),
-                "ui": settings.editor_ui(editor),
-                "external": editor.external,
-            }
-            for editor in population.editors.values()
-        ],
-        "psc": {"issuer": settings.http(PSC_UI, "/psc"), "realm": settings.http(PSC_UI, SSO_REALM)},
-        "hub": _hub(context),
-        "lrms": [
-            {
-                "client_id": territory.samu,
-                "ui": settings.lrm_ui(territory),
-                "territory": territory.code,
-                "origin": territory.origin,
-                "external": territory.samu in settings.external_lrm_ids,
-                "password": context.lrm_password(territory.samu) or None,
-            }
-            for territory in population.territories.values()
-        ],
-        "control": {
-            "ui": settings.http(CONTROL_UI),
-            "api": settings.http(CONTROL_UI, "/__admin"),
-            "metrics": settings.http(CONTROL_UI, "/metrics"),
-            "token": context.admin_token or None,
-        },
-        "tls": _tls(context, added, relative_to),
-        "examples": {**population.examples, "regulators": _regulators(context)},
-    }
+    found = Endpoints(
+        version=__version__,
+        seed=settings.seed,
+        now=context.clock.now().isoformat(timespec="seconds"),
+        sas=SasEndpoints(
+            ui=settings.http(SAS_UI),
+            api=settings.http(SAS_UI, "/api"),
+            fhir=settings.fhir(SAS_FHIR, "/sas/fhir"),
+            hub_client_id=settings.platform_client_id,
+        ),
+        editors=[_editor(context, editor) for editor in population.editors.values()],
+        psc=PscEndpoints(settings.http(PSC_UI, "/psc"), settings.http(PSC_UI, SSO_REALM)),
+        hub=_hub(context),
+        lrms=[_lrm(context, territory) for territory in population.territories.values()],
+        control=_control(context),
+        tls=_tls(context, added, relative_to),
+        examples={**population.examples, "regulators": _regulators(context)},
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(found)
+    return plain
 
 
-def _hub(context: Context) -> dict[str, Any]:
+def _editor(context: Context, editor: Editor) -> EditorEndpoints:
+    return EditorEndpoints(
+        slug=editor.slug,
+        name=editor.name,
+        system=editor.system,
+        flows=[str(flow) for flow in editor.flows],
+        fhir=context.settings.editor_fhir(editor),
+        ui=context.settings.editor_ui(editor),
+        external=editor.external,
+    )
+
+
+def _lrm(context: Context, territory: Territory) -> LrmEndpoints:
+    return LrmEndpoints(
+        client_id=territory.samu,
+        ui=context.settings.lrm_ui(territory),
+        territory=territory.code,
+        origin=territory.origin,
+        external=territory.samu in context.settings.external_lrm_ids,
+        password=context.lrm_password(territory.samu) or None,
+    )
+
+
+def _control(context: Context) -> ControlEndpoints:
+    settings = context.settings
+    return ControlEndpoints(
+        ui=settings.http(CONTROL_UI),
+        api=settings.http(CONTROL_UI, "/__admin"),
+        metrics=settings.http(CONTROL_UI, "/metrics"),
+        token=context.admin_token or None,
+    )
+
+
+def _hub(context: Context) -> HubEndpoints:
     settings = context.settings
     host, port = settings.hub
-    return {
-        "amqp": f"{'amqps' if settings.mtls else 'amqp'}://{_bracketed(host)}:{port}/{settings.vhost}",
-        "vhost": settings.vhost,
-        "exchange": "hubsante",
-        "broker": EMBEDDED if settings.hub_broker == EMBEDDED else "rabbitmq",
-        "password": None if settings.mtls else context.secret("hub-password"),
-        "spare_clients": list(settings.spare_clients),
-    }
+    return HubEndpoints(
+        amqp=f"{'amqps' if settings.mtls else 'amqp'}://{_bracketed(host)}:{port}/{settings.vhost}",
+        vhost=settings.vhost,
+        exchange="hubsante",
+        broker=EMBEDDED if settings.hub_broker == EMBEDDED else "rabbitmq",
+        password=None if settings.mtls else context.secret("hub-password"),
+        spare_clients=list(settings.spare_clients),
+    )
 
 
 def _bracketed(host: str) -> str:
-    """A host as a URL writes it."""
+    """A host as it is written in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
-    """Files, and beside those of clients and servers the CN and OU that their peers check."""
+    """The certificate files; those of clients and servers with the CN and OU that their peers check."""
     pki, settings = context.pki, context.settings
     if pki is None:
         return {"ca": None, "crl": None, "server": None, "clients": {}, "servers": {}, "bad": {}}
@@ -114,7 +206,7 @@ def _tls(context: Context, added: Added, base: Path | None) -> dict[str, Any]:
 
 
 def _subject(context: Context, name: str) -> Subject:
-    """Whom the certificate of that name names."""
+    """The subject of the certificate of that name: the SAS platform, an editor or a client of the hub."""
     if name == "sas":
         return sas_subject()
     editor = context.population.editors.get(name)
@@ -141,7 +233,7 @@ def _regulators(context: Context) -> list[dict[str, str]]:
 
 
 def write(context: Context, added: Added) -> None:
-    """Put the file into the data directory, and its copy where `--ready-file` says: atomically, copy last."""
+    """Write the file into the data directory, then its copy where `--ready-file` says; each appears whole."""
     base = context.settings.data
     _put(base / FILE, document(context, added, relative_to=base))
     if context.settings.ready_file:
@@ -149,7 +241,7 @@ def write(context: Context, added: Added) -> None:
 
 
 def remove(data_dir: Path, ready_file: str | None) -> None:
-    """Take both away: nobody may start from a sandbox that is not there."""
+    """Remove the file and its copy, so that no program takes a stopped sandbox for a running one."""
     (data_dir / FILE).unlink(missing_ok=True)
     if ready_file:
         Path(ready_file).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The journal of all roles as control keeps it: a bounded ring with a cursor, and counters for the metrics."""
+"""The journal of all roles: the latest exchanges, read with a cursor, and counters for the metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JournalView:
         self.counts: Counter[tuple[str, str, str, int]] = Counter()
 
     def take(self, role: str, exchanges: Sequence[Exchange]) -> None:
-        """Keep a batch. `role` is the line it came over; the exchanges name their actors themselves."""
+        """Add a batch. `role`: whose line it came over; the actors are in the exchanges themselves."""
         for exchange in exchanges:
             self._ring.append(exchange)
             self.counts[exchange.actor, exchange.flow, exchange.direction, exchange.status] += 1
@@ -33,7 +33,7 @@ class JournalView:
         ref: str | None = None,
         most: int = 500,
     ) -> tuple[list[Exchange], int]:
-        """At most `most` exchanges after `cursor` that match, oldest first; and the cursor to ask with next."""
+        """At most `most` exchanges after `cursor` that match, oldest first, and the cursor for the next call."""
         first = self.last - len(self._ring)
         found: list[Exchange] = []
         reached = max(cursor, first)

@@ -1,7 +1,6 @@
-"""`GET /metrics`: what the roles tell over their lines, as Prometheus reads it: roles, exchanges, the editors as the
-SAS core sees them, the hub.
+"""`GET /metrics` in Prometheus' text format: roles, exchanges, the editors as the SAS core sees them, the hub.
 
-The hub's figures have the names of Hub Santé's own dispatcher, so that a dashboard made for the one shows the other.
+The hub's figures have the names that Hub Santé's own dispatcher uses, so that a dashboard made for it works here too.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ CIRCUITS = ("closed", "half-open", "open")
 
 
 class Metrics(Collector):
-    """`hub`: the hub's last report; `software`: what stands behind each client of the hub."""
+    """`hub`: the hub's last report; `software`: name of the software of each client of the hub."""
 
     def __init__(
         self,
@@ -42,11 +41,11 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Nothing is collected when we register."""
+        """Nothing: the registry would otherwise call `collect` when this is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All of it."""
+        """All metrics."""
         yield from self._roles()
         exchanges = CounterMetricFamily(
             "sas_sandbox_exchanges", "Exchanges journalled.", labels=["actor", "flow", "direction", "status"]
@@ -71,36 +70,41 @@ class Metrics(Collector):
         yield from (ready, dropped)
 
     def _editors(self) -> Iterator[Metric]:
-        """As the SAS core sees them: its health line has circuit, calls and findings by editor."""
-        circuits = GaugeMetricFamily(
-            "sas_sandbox_editor_circuit",
-            "1 for the state that the SAS core's circuit of the editor is in.",
-            labels=["editor", "state"],
-        )
-        calls = CounterMetricFamily(
-            "sas_sandbox_editor_calls",
-            "Searches at the editor by how they ended; late: came afterwards.",
-            labels=["editor", "outcome"],
-        )
-        findings = CounterMetricFamily(
-            "sas_sandbox_editor_findings",
-            "Defects of the editor's answers and appointments, by requirement.",
-            labels=["editor", "requirement"],
-        )
-        for slug, editor in sorted(self._told("editors").items()):
+        """The SAS core's view of each editor: circuit, calls and findings, which are part of its health."""
+        circuits, calls, findings = _editor_families()
+        for slug, editor in sorted(self._reported("editors").items()):
             for state in CIRCUITS:
                 circuits.add_metric([slug, state], int(editor["circuit"] == state))
             _add_counts(calls, slug, editor["calls"])
             _add_counts(findings, slug, editor["findings"])
-        for slug, counts in sorted(self._told("r03_findings").items()):
+        for slug, counts in sorted(self._reported("r03_findings").items()):
             _add_counts(findings, slug, counts)
         yield from (circuits, calls, findings)
 
-    def _told(self, name: str) -> Mapping[str, Any]:
-        """A part of what the SAS core tells, by editor."""
+    def _reported(self, name: str) -> Mapping[str, Any]:
+        """A part of the health of the SAS core, by editor."""
         line = self._switchboard.lines.get("sas")
-        told = line.health.get(name) if line is not None else None
-        return told if isinstance(told, dict) else {}
+        found = line.health.get(name) if line is not None else None
+        return found if isinstance(found, dict) else {}
+
+
+def _editor_families() -> tuple[GaugeMetricFamily, CounterMetricFamily, CounterMetricFamily]:
+    circuits = GaugeMetricFamily(
+        "sas_sandbox_editor_circuit",
+        "1 for the state that the SAS core's circuit of the editor is in.",
+        labels=["editor", "state"],
+    )
+    calls = CounterMetricFamily(
+        "sas_sandbox_editor_calls",
+        "Searches at the editor by how they ended; late: came afterwards.",
+        labels=["editor", "outcome"],
+    )
+    findings = CounterMetricFamily(
+        "sas_sandbox_editor_findings",
+        "Defects of the editor's answers and appointments, by requirement.",
+        labels=["editor", "requirement"],
+    )
+    return circuits, calls, findings
 
 
 def _add_counts(family: CounterMetricFamily, slug: str, counts: Mapping[str, int]) -> None:

@@ -1,16 +1,9 @@
-"""The characters of the editors while the sandbox runs: what `__admin/editors` reads, changes and puts back.
+"""The characters of the editors while the sandbox runs: read, changed, put back as the persona files have them.
 
-    GET    → {"slug", "name", "quirks": {name: true | [ids]}, "latency": {flow: {"median_ms", "p95_ms"}},
-              "page_size": int | null}
-    PUT    {"quirks"?, "latency"?, "page_size"?}: each field that is there replaces the whole of what it names
-    DELETE puts back what the persona files say
-
-They are switches of the World (`kernel.character`), changed as everything of the World is: durable, pushed, answered.
+They are switches of the World (`kernel.character`).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 
@@ -40,8 +33,28 @@ class DelayRequest(msgspec.Struct, forbid_unknown_fields=True):
     p95_ms: float
 
 
+class Latency(msgspec.Struct):
+    """How long a flow takes before it is answered, in milliseconds (log-normal)."""
+
+    median_ms: float
+    p95_ms: float
+
+
+class EditorCharacter(msgspec.Struct):
+    """A character as the API answers it; a PUT may send its last three members back. `quirks`: true for everybody, or
+    the ids of the practitioners or associations concerned; `page_size`: the most slots on a page, null: no limit of
+    its own."""
+
+    slug: str
+    name: str
+    quirks: dict[str, bool | list[str]]
+    latency: dict[str, Latency]
+    page_size: int | None
+
+
 class CharacterRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT. A quirk is true (on), false (off) or the list of the practitioners or associations concerned."""
+    """A change of a character. A quirk is true (on), false (off) or the list of the practitioners or associations
+    concerned; each member that is there replaces the whole of what it names."""
 
     quirks: dict[str, bool | list[str]] | msgspec.UnsetType = msgspec.UNSET
     latency: dict[str, DelayRequest] | msgspec.UnsetType = msgspec.UNSET
@@ -49,7 +62,7 @@ class CharacterRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def first_switches(population: Population) -> dict[str, str]:
-    """The switches that a run begins with: the characters of the persona files."""
+    """The switches of a new run: the characters of the persona files."""
     return {
         key: value
         for editor in population.editors.values()
@@ -58,14 +71,14 @@ def first_switches(population: Population) -> dict[str, str]:
 
 
 class Characters:
-    """The characters in the World. Every change is durable and with all roles when it returns."""
+    """The characters in the World. Every change is durable and known to all roles when the call returns."""
 
     def __init__(self, worlds: Worlds, population: Population) -> None:
         self._worlds, self._population = worlds, population
 
     @property
     def editors(self) -> dict[str, Editor]:
-        """Those that the sandbox runs itself: how a vendor's real server behaves is not ours to say."""
+        """Those that the sandbox runs itself; a vendor's own server has no character here."""
         return {slug: editor for slug, editor in self._population.editors.items() if not editor.external}
 
     def editor(self, slug: str) -> Editor:
@@ -77,25 +90,22 @@ class Characters:
         return found
 
     def of(self, editor: Editor) -> Character:
-        """How an editor behaves now."""
+        """The present character of an editor."""
         return character_of(editor.slug, self._worlds.world.switches)
 
-    def document(self, editor: Editor) -> dict[str, Any]:
-        """What GET answers; a PUT may send its fields back."""
+    def document(self, editor: Editor) -> EditorCharacter:
+        """An editor's character as the API answers it."""
         character = self.of(editor)
-        return {
-            "slug": editor.slug,
-            "name": editor.name,
-            "quirks": {name: sorted(ids) or True for name, ids in character.quirks.items()},
-            "latency": {
-                str(flow): {"median_ms": delay.median_ms, "p95_ms": delay.p95_ms}
-                for flow, delay in character.latency.items()
-            },
-            "page_size": character.page_size,
-        }
+        return EditorCharacter(
+            slug=editor.slug,
+            name=editor.name,
+            quirks={name: sorted(ids) or True for name, ids in character.quirks.items()},
+            latency={str(flow): Latency(each.median_ms, each.p95_ms) for flow, each in character.latency.items()},
+            page_size=character.page_size,
+        )
 
     async def put(self, editor: Editor, wanted: CharacterRequest) -> None:
-        """Change what is wanted. Raises RequestError 400 or 422 with everything that is wrong, Laggards."""
+        """Change a character. Raises RequestError 400 or 422 with everything that is wrong, Laggards."""
         character = self._merged(self.of(editor), wanted)
         found = list(problems(character, editor.speaks, lambda key: self._holds(editor, key)))
         if found:
@@ -120,7 +130,9 @@ class Characters:
         quirks, latency, page_size = before.quirks, before.latency, before.page_size
         if wanted.quirks is not msgspec.UNSET:
             quirks = {name: _concerned(name, value) for name, value in wanted.quirks.items() if value is not False}
-            unknown = {name: EVERYBODY for name in wanted.quirks if name not in QUIRKS}  # told even when it is off
+            unknown = {
+                name: EVERYBODY for name in wanted.quirks if name not in QUIRKS
+            }  # refused even when it is switched off
             quirks = {**quirks, **unknown}
         if wanted.latency is not msgspec.UNSET:
             latency = {_flow(name): Delay(each.median_ms, each.p95_ms) for name, each in wanted.latency.items()}

@@ -1,16 +1,11 @@
-"""The LRMs while the sandbox runs: what `__admin/lrms` reads and changes.
-
-    {"client_id", "territory", "origin", "contextual_call": bool}
+"""Which LRMs may open a search by a contextual call (INT_L01) while the sandbox runs.
 
 ANS's LRM simulator is one of them, though it is no client of the hub and has no territory ("").
-
-Like everything of the World a change is durable, pushed to all roles, and answered once they have it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -23,31 +18,36 @@ from sandbox.population.people import Population
 
 
 class LrmRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT. `contextual_call`: may this LRM open a search (INT_L01)."""
+    """`contextual_call`: may this LRM open a search (INT_L01)."""
 
     contextual_call: bool
 
 
+class Lrm(msgspec.Struct):
+    """An LRM. `territory`: its code, empty for ANS's simulator; `origin`: how contextual calls name the LRM."""
+
+    client_id: str
+    territory: str
+    origin: str
+    contextual_call: bool
+
+
 def lrm(population: Population, client_id: str) -> Territory:
-    """The territory whose LRM has that hub client id; ANS's simulator by its origin. Raises RequestError 404."""
+    """The territory whose LRM has that client id of the hub; ANS's simulator by its origin. Raises RequestError 404."""
     known = {territory.samu: territory for territory in _callers(population)}
     if client_id not in known:
         raise RequestError(404, Issue("not-found", f"no LRM '{client_id}' (known: {', '.join(known)})", "client_id"))
     return known[client_id]
 
 
-def document(territory: Territory, worlds: Worlds) -> dict[str, Any]:
-    """What GET answers of one LRM."""
-    return {
-        "client_id": territory.samu,
-        "territory": territory.code,
-        "origin": territory.origin,
-        "contextual_call": may_call(territory.samu, worlds.world.switches),
-    }
+def document(territory: Territory, worlds: Worlds) -> Lrm:
+    """One LRM as the API answers it."""
+    allowed = may_call(territory.samu, worlds.world.switches)
+    return Lrm(territory.samu, territory.code, territory.origin, allowed)
 
 
-def documents(population: Population, worlds: Worlds) -> Iterator[dict[str, Any]]:
-    """All of them."""
+def documents(population: Population, worlds: Worlds) -> Iterator[Lrm]:
+    """All LRMs, ANS's simulator last."""
     return (document(territory, worlds) for territory in _callers(population))
 
 
@@ -57,7 +57,7 @@ def _callers(population: Population) -> Iterator[Territory]:
 
 
 async def put(worlds: Worlds, territory: Territory, wanted: LrmRequest) -> None:
-    """Let an LRM call, or not. Raises Laggards."""
+    """Let an LRM open searches, or not. Raises Laggards."""
 
     def revised(world: World) -> World:
         switches = with_calls(world.switches, territory.samu, wanted.contextual_call)

@@ -1,6 +1,4 @@
-"""Which editors the SAS core asks for slots while the sandbox runs: what `__admin/interfaces` reads and changes.
-
-    {"slug", "name", "external": bool, "enabled": bool}
+"""Which editors the SAS core asks for slots while the sandbox runs.
 
 A disabled editor is not called by searches, whoever runs it; its practitioners are no candidates meanwhile. What it
 sends (INT_R03) is taken, and accounts of regulators reach it (INT_R02). Changed as everything of the World is.
@@ -9,7 +7,6 @@ sends (INT_R03) is taken, and accounts of regulators reach it (INT_R02). Changed
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -22,27 +19,36 @@ from sandbox.population.people import Population
 
 
 class InterfaceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT. `enabled`: is this editor asked for slots."""
+    """`enabled`: is this editor asked for slots."""
 
     enabled: bool
 
 
+class Interface(msgspec.Struct):
+    """An editor. `external`: a vendor runs it; `enabled`: searches call it."""
+
+    slug: str
+    name: str
+    external: bool
+    enabled: bool
+
+
 def editor(population: Population, slug: str) -> Editor:
-    """The editor of that slug, ours or a vendor's. Raises RequestError 404."""
+    """The editor of that slug, also one that a vendor runs. Raises RequestError 404."""
     if slug not in population.editors:
         known = ", ".join(population.editors)
         raise RequestError(404, Issue("not-found", f"no editor '{slug}' (known: {known})", "slug"))
     return population.editors[slug]
 
 
-def document(editor: Editor, worlds: Worlds) -> dict[str, Any]:
-    """What GET answers of one editor."""
+def document(editor: Editor, worlds: Worlds) -> Interface:
+    """One editor as the API answers it."""
     enabled = editor.slug not in disabled_editors(worlds.world.switches)
-    return {"slug": editor.slug, "name": editor.name, "external": editor.external, "enabled": enabled}
+    return Interface(editor.slug, editor.name, editor.external, enabled)
 
 
-def documents(population: Population, worlds: Worlds) -> Iterator[dict[str, Any]]:
-    """All of them."""
+def documents(population: Population, worlds: Worlds) -> Iterator[Interface]:
+    """All editors."""
     return (document(each, worlds) for each in population.editors.values())
 
 

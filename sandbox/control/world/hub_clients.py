@@ -1,14 +1,8 @@
-"""Further clients of the hub, while the sandbox runs: what `__admin/hub/clients` reads, adds and takes away.
+"""Clients of the hub that are added and removed while the sandbox runs.
 
-    GET          → {"clients": [{"id", "software", "added", "format"}]}
-    POST         {"id", "software"?, "format"?: "json" | "xml", "files"?: {"cert", "key", "p12"}} → 201, its queues
-                 are there
-    DELETE /<id> → 200 {"id", "queues": [{"vhost", "queue", "ready", "unacked"}], "messages", "connections",
-                 "certificates", "told"}: its queues are gone, with that many messages
-
-A client that was added is kept over restarts, is a switch of the World while the sandbox runs, and stands in
-endpoints.json (`tls.clients` with its `files`, absolute paths). One that is taken away loses its certificates first;
-then it is a switch of another name, durably, until the hub has told what became of its queues and connections.
+A client that was added is kept over restarts, is a switch of the World while the sandbox runs, and is listed in
+endpoints.json (`tls.clients` with its `files`, absolute paths). One that is removed loses its certificates first; then
+it is a switch of another name, durably, until the hub has reported what became of its queues and connections.
 """
 
 from __future__ import annotations
@@ -16,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -35,7 +28,7 @@ from sandbox.kernel.hub.clients import (
     usable_client_id,
     why_not,
 )
-from sandbox.kernel.hub.removal import Removal, lost_messages, reported_removal
+from sandbox.kernel.hub.removal import Lost, Removal, lost_messages, reported_removal
 from sandbox.kernel.world import World
 from sandbox.net.amqp.hub_clients import client_ids
 from sandbox.net.amqp.hub_forms import xml_clients
@@ -61,7 +54,7 @@ class Files(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClientRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST."""
+    """A client to add. `software`: its name, may be empty; `files`: where its certificate is."""
 
     id: str
     software: str = ""
@@ -69,15 +62,38 @@ class ClientRequest(msgspec.Struct, forbid_unknown_fields=True):
     format: Format = "json"
 
 
+class HubClient(msgspec.Struct):
+    """A client. `software`: what is behind it; `added`: it was added while the sandbox ran; `format`: what it
+    receives."""
+
+    id: str
+    software: str
+    added: bool
+    format: Format
+
+
+class RemovedClient(msgspec.Struct):
+    """What a removal led to. `messages`: how many its queues still held; `connections`: how many were closed, null
+    when a RabbitMQ closes them; `certificates`: revoked; `told`: all of it for people, in French."""
+
+    id: str
+    queues: tuple[Lost, ...]
+    messages: int
+    connections: int | None
+    certificates: list[str]
+    told: list[str]
+
+
 class Leaving(msgspec.Struct, frozen=True):
-    """A client that is being taken away. `word`: under which the hub tells of it; `certificates`: revoked for it."""
+    """A row of the table of clients that are being removed. `word`: by which the hub's report names the removal;
+    `certificates`: those that were revoked."""
 
     word: str
     certificates: list[str]
 
 
 class HubClients:
-    """The registry, as control keeps it. `wall`: the time that certificates go by."""
+    """The registry. `wall`: the time of the machine, by which certificates are valid."""
 
     def __init__(
         self, worlds: Worlds, store: Store, context: Context, switchboard: Switchboard, wall: Callable[[], float]
@@ -88,18 +104,20 @@ class HubClients:
         self.configured = client_ids(context.settings, context.population)
         self._xml_clients = xml_clients(context.settings, context.population)
 
-    def listed(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[HubClient]:
         """All clients: the configured ones, then those that were added."""
         added = added_clients(self._worlds.world.switches)
         vendors = {row.client_id: row.software for row in self._context.settings.external_lrms}
-        in_xml = self._xml_clients | added_xml_clients(self._worlds.world.switches)
-        rows = [{"id": each, "software": vendors.get(each, OWN), "added": False} for each in self.configured]
-        rows += [{"id": each, "software": name, "added": True} for each, name in added.items()]
-        return [{**row, "format": "xml" if row["id"] in in_xml else "json"} for row in rows]
+        rows = [self._client(each, vendors.get(each, OWN), added=False) for each in self.configured]
+        return rows + [self._client(each, name, added=True) for each, name in added.items()]
+
+    def _client(self, client_id: str, software: str, *, added: bool) -> HubClient:
+        in_xml = client_id in self._xml_clients or client_id in added_xml_clients(self._worlds.world.switches)
+        return HubClient(client_id, software, added, "xml" if in_xml else "json")
 
     def software(self) -> dict[str, str]:
-        """Name of the software behind each client; the hub's own reports are ours too."""
-        return {HUB_ID: OWN, **{row["id"]: row["software"] for row in self.listed()}}
+        """Name of the software behind each client; the hub itself, which sends reports, is the sandbox's."""
+        return {HUB_ID: OWN, **{each.id: each.software for each in self.listed()}}
 
     def files(self) -> dict[str, dict[str, str]]:
         """Certificate files of the added clients that have any."""
@@ -107,20 +125,11 @@ class HubClients:
         return {each: msgspec.structs.asdict(files) for each, files in rows.items() if files is not None}
 
     async def add(self, request: ClientRequest) -> None:
-        """Durable, known to the hub, in endpoints.json. Raises RequestError 409, 422, Laggards."""
-        if not usable_client_id(request.id):
-            raise refused(why_not(request.id), "id", code="value")
-        if len(request.software) > LONGEST_NAME:
-            raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
-        known = {row["id"].lower(): row["id"] for row in self.listed()}.get(request.id.lower())
-        if known is not None:  # in whatever case: a client's certificate files have its name
-            raise RequestError(409, Issue("duplicate", f"'{known}' is a client of the hub already", "id"))
-        if request.id in self._leaving():
-            raise RequestError(
-                409, Issue("conflict", f"'{request.id}' is still being taken away: DELETE it again", "id")
-            )
-        if self._store.count(_TABLE) >= MOST:
-            raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
+        """Add a client: durable, known to the hub and in endpoints.json when it returns.
+
+        Raises RequestError 409, 422, Laggards.
+        """
+        self._check(request)
 
         def revised(world: World) -> World:
             return msgspec.structs.replace(world, switches={**world.switches, **_switches(request)})
@@ -131,23 +140,39 @@ class HubClients:
         finally:
             endpoints.write(self._context, self.files())
 
-    async def remove(self, client_id: str) -> dict[str, Any]:
-        """Durable and carried out by the hub: what DELETE answers.
+    def _check(self, request: ClientRequest) -> None:
+        """Raise RequestError 409 or 422 for a client that cannot be added."""
+        if not usable_client_id(request.id):
+            raise refused(why_not(request.id), "id", code="value")
+        if len(request.software) > LONGEST_NAME:
+            raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
+        known = {each.id.lower(): each.id for each in self.listed()}.get(request.id.lower())
+        if known is not None:  # in whatever case: a client's certificate files have its name
+            raise RequestError(409, Issue("duplicate", f"'{known}' is a client of the hub already", "id"))
+        if request.id in self._leaving():
+            raise RequestError(
+                409, Issue("conflict", f"'{request.id}' is still being taken away: DELETE it again", "id")
+            )
+        if self._store.count(_TABLE) >= MOST:
+            raise refused(f"{MOST} clients were added: that is all there is room for", "id", code="too-costly")
+
+    async def remove(self, client_id: str) -> RemovedClient:
+        """Remove a client: durable, and carried out by the hub, when it returns.
 
         Raises RequestError 404, 409 (a configured client), 503 (its certificates cannot be revoked: nothing has
-        changed), 504 (the hub has not told yet: it goes on, and the same call asks again), Laggards.
+        changed), 504 (the hub has not reported yet: the removal goes on, and the same call asks again), Laggards.
         """
         if client_id in self.configured:
             detail = f"'{client_id}' is {self._why(client_id)}: only clients that were added can be taken away"
             raise RequestError(409, Issue("conflict", detail, "id"))
         async with self._removing:
             if client_id not in self._leaving():
-                await self._dismiss(client_id)
-            removal = await self._told(client_id, self._leaving()[client_id])
+                await self._begin_removal(client_id)
+            removal = await self._reported(client_id, self._leaving()[client_id])
             certificates = self._row(client_id)
             await self._store.commit(Delete(_LEAVING, client_id))
             await self._worlds.revise(lambda world: _without(world, leaving_switch(client_id)))
-        return _document(client_id, removal, certificates)
+        return _removed(client_id, removal, certificates)
 
     def _leaving(self) -> dict[str, str]:
         return leaving_clients(self._worlds.world.switches)
@@ -156,8 +181,8 @@ class HubClients:
         row = self._store.get(_LEAVING, client_id)
         return msgspec.json.decode(row, type=Leaving).certificates if row is not None else []
 
-    async def _dismiss(self, client_id: str) -> None:
-        """Nobody logs on as this client from now on; the hub is to delete its queues."""
+    async def _begin_removal(self, client_id: str) -> None:
+        """Refuse logins of this client from now on, and have the hub delete its queues."""
         if client_id not in added_clients(self._worlds.world.switches):
             raise RequestError(404, Issue("not-found", f"'{client_id}' is no client of the hub", "id"))
         certificates = await asyncio.to_thread(self._revoked, client_id)
@@ -186,11 +211,11 @@ class HubClients:
             detail = f"its certificates cannot be revoked, nothing has changed: {error.strerror or error}"
             raise RequestError(503, Issue("transient", detail)) from None
 
-    async def _told(self, client_id: str, word: str) -> Removal:
-        """What the hub says of it."""
+    async def _reported(self, client_id: str, word: str) -> Removal:
+        """The hub's report about the removal. Raises RequestError 504."""
         found: list[Removal] = []
 
-        def heard() -> bool:
+        def reported() -> bool:
             line = self._switchboard.lines.get("hub")
             found[:] = [
                 each for each in (reported_removal(line.health, client_id, word) if line is not None else None,) if each
@@ -198,7 +223,7 @@ class HubClients:
             return bool(found)
 
         try:
-            await self._switchboard.until(heard, HUB_S)
+            await self._switchboard.until(reported, HUB_S)
         except TimeoutError:
             detail = f"'{client_id}' may log in no more; the hub has not deleted its queues yet, and will once it can"
             raise RequestError(504, Issue("timeout", detail)) from None
@@ -216,7 +241,7 @@ class HubClients:
 
 
 def _switches(client: ClientRequest) -> dict[str, str]:
-    """What says in the World that there is such a client."""
+    """The switches of the World by which a client exists."""
     form = {format_switch(client.id): client.format} if client.format != "json" else {}
     return {switch_of(client.id): client.software, **form}
 
@@ -226,19 +251,19 @@ def _without(world: World, switch: str) -> World:
     return msgspec.structs.replace(world, switches=kept)
 
 
-def _document(client_id: str, removal: Removal, certificates: list[str]) -> dict[str, Any]:
-    return {
-        "id": client_id,
-        "queues": msgspec.to_builtins(removal.queues),
-        "messages": lost_messages(removal.queues),
-        "connections": removal.connections,
-        "certificates": certificates,
-        "told": _sentences(client_id, removal, certificates),
-    }
+def _removed(client_id: str, removal: Removal, certificates: list[str]) -> RemovedClient:
+    return RemovedClient(
+        id=client_id,
+        queues=removal.queues,
+        messages=lost_messages(removal.queues),
+        connections=removal.connections,
+        certificates=certificates,
+        told=_sentences(client_id, removal, certificates),
+    )
 
 
 def _sentences(client_id: str, removal: Removal, certificates: list[str]) -> list[str]:
-    """What became of it, for people."""
+    """What became of the client, for people."""
     held = [lost for lost in removal.queues if lost.ready or lost.unacked]
     found = [f"{_messages(lost.ready + (lost.unacked or 0))} de {lost.queue} ({lost.vhost})" for lost in held]
     if removal.kept:
@@ -264,7 +289,7 @@ def stored(store: Store) -> list[ClientRequest]:
 
 
 def first_clients(store: Store) -> dict[str, str]:
-    """Their switches, and of those who are still being taken away, for the World that a run begins with."""
+    """The switches of the added clients, and of those that are still being removed, for the World of a new run."""
     leaving = [(key, msgspec.json.decode(row, type=Leaving)) for key, row in store.items(_LEAVING)]
     return {
         **{key: value for row in stored(store) for key, value in _switches(row).items()},

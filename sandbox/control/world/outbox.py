@@ -1,11 +1,7 @@
 """What editors owe the SAS core by INT_R03, one by one, and how to have them send again what it refused.
 
-    GET  /__admin/outbox                → {"editors": [{"slug", "name", "waiting", "refused", "appointments": […]}]}
-    GET  /__admin/outbox/<slug>         → one of them
-    POST /__admin/outbox/<slug>/resend  → 202 and the same: what was refused goes again, what waits is tried at once
-
 The lists come with the health of the role `editors` (at most a second old; 20 appointments of an editor, `waiting` and
-`refused` count them all). Sending again is a switch of the World whose value is a fresh word each time.
+`refused` count them all). Sending again is a switch of the World whose value is a new random word each time.
 """
 
 from __future__ import annotations
@@ -24,6 +20,17 @@ from sandbox.kernel.world import World
 from sandbox.net.link import Switchboard
 
 
+class EditorOutbox(msgspec.Struct):
+    """What one editor owes. `waiting`, `refused`: how many appointments wait, and how many the SAS core refused;
+    `appointments`: the first of them, one by one."""
+
+    slug: str
+    name: str
+    waiting: int
+    refused: int
+    appointments: list[dict[str, Any]]
+
+
 class Outboxes:
     """The outboxes of the editors that the sandbox runs itself."""
 
@@ -31,25 +38,25 @@ class Outboxes:
         self._switchboard, self._worlds = switchboard, worlds
         self._characters, self._entropy = characters, entropy
 
-    def all(self) -> list[dict[str, Any]]:
-        """Every editor's document."""
+    def all(self) -> list[EditorOutbox]:
+        """Those of all editors."""
         return [self.document(editor) for editor in self._characters.editors.values()]
 
-    def document(self, editor: Editor) -> dict[str, Any]:
-        """What GET answers; an editor that was not heard of yet owes nothing that we know of."""
+    def document(self, editor: Editor) -> EditorOutbox:
+        """That of one editor; empty until the role `editors` has reported."""
         line = self._switchboard.lines.get("editors")
         health = line.health if line is not None else {}
         counts = _of(health, "r03", editor.slug) or {}
-        return {
-            "slug": editor.slug,
-            "name": editor.name,
-            "waiting": counts.get("r03_waiting", 0),
-            "refused": counts.get("r03_failed", 0),
-            "appointments": _of(health, "outbox", editor.slug) or [],
-        }
+        return EditorOutbox(
+            slug=editor.slug,
+            name=editor.name,
+            waiting=counts.get("r03_waiting", 0),
+            refused=counts.get("r03_failed", 0),
+            appointments=_of(health, "outbox", editor.slug) or [],
+        )
 
     async def resend(self, editor: Editor) -> None:
-        """Tell the editor; returns once it has heard. Raises Laggards."""
+        """Have an editor send again; returns once it knows. Raises Laggards."""
         word = self._entropy.token(8)
 
         def revised(world: World) -> World:

@@ -1,10 +1,9 @@
 """The persona files read again while the sandbox runs: `POST __admin/reload`, and the button of the page.
 
-    → {"revision", "changed": bool, "practitioners", "cpts", "sos", "regulators", "towns"}
-
-What is read is checked whole, then kept in control's directory under the digest of its content; the World names it
-there, so that every role takes the very same people, a role that comes back later too. Refused with file and line, and
-then nothing changes: 422 for an invalid file, 409 for what only a restart brings (`population.changes`).
+The files are checked as a whole, then kept in the directory of the control plane under the digest of their content. The
+World names that digest, so that every role, also one that is restarted later, takes the very same people. What is wrong
+is refused with file and line, and then nothing changes: 422 for an invalid file, 409 for what needs a restart
+(`population.changes`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,6 +28,18 @@ from sandbox.population.load import kept_personas, kept_population, personas_dir
 from sandbox.population.people import Population
 
 
+class Reloaded(msgspec.Struct):
+    """What there is after a reload. `changed`: the files differ from those that all roles had."""
+
+    revision: int
+    changed: bool
+    practitioners: int
+    cpts: int
+    sos: int
+    regulators: int
+    towns: int
+
+
 class Reload:
     """Reads the files of the setting `personas` again. One reload at a time. `announce` writes endpoints.json."""
 
@@ -39,8 +49,8 @@ class Reload:
         self._reading = asyncio.Lock()
         self._forget_all_but(worlds.world.population)
 
-    async def __call__(self) -> dict[str, Any]:
-        """Everybody takes what the files say now. Raises RequestError 409, 422, Laggards."""
+    async def __call__(self) -> Reloaded:
+        """Read the files and have all roles take what they say. Raises RequestError 409, 422, Laggards."""
         async with self._reading:
             former = self._worlds.world.population
             name = await asyncio.to_thread(_keep, personas_directory(self._context.settings), self._root)
@@ -48,36 +58,36 @@ class Reload:
             if name != former:
                 try:
                     await self._push(name, population)
-                finally:  # laggards or not, this is what the World says
+                finally:  # also when some roles are late: the World has it
                     self._announce()
             self._forget_all_but(name, former)
-        return {
-            "revision": self._worlds.world.revision,
-            "changed": name != former,
-            "practitioners": len(population),
-            "cpts": len(population.cpts),
-            "sos": len(population.sos),
-            "regulators": len(population.regulators),
-            "towns": len(population.towns),
-        }
+        return Reloaded(
+            revision=self._worlds.world.revision,
+            changed=name != former,
+            practitioners=len(population),
+            cpts=len(population.cpts),
+            sos=len(population.sos),
+            regulators=len(population.regulators),
+            towns=len(population.towns),
+        )
 
     def _checked(self, name: str) -> Population:
-        """The population of the kept files. Raises RequestError 409, 422, told as of the files themselves."""
+        """The population of the kept files. Raises RequestError 409, 422, which name the files that people edit."""
         settings = self._context.settings
-        told = partial(_of, personas_directory(settings), self._root / name)
+        named = partial(_of, personas_directory(settings), self._root / name)
         try:
             population = kept_population(settings, name)
         except ConfigError as error:
-            raise _refusal(422, "invalid", told(error)) from None
+            raise _refusal(422, "invalid", named(error)) from None
         except UsageError as error:
             raise _refusal(422, "invalid", error) from None
         problems = needing_restart(self._context.population.current, population, self._root / name)
         if problems:
-            raise _refusal(409, "conflict", *map(told, problems))
+            raise _refusal(409, "conflict", *map(named, problems))
         return population
 
     async def _push(self, name: str, population: Population) -> None:
-        """The next World: these people; and the character of those editors whose rows say another one than before."""
+        """Make the next World: these people, and the new character of the editors whose rows changed it."""
         before = self._context.population.current.editors
         changed = [each for slug, each in population.editors.items() if each.character != before[slug].character]
 
@@ -90,12 +100,12 @@ class Reload:
         await self._worlds.revise(revised)
 
     def _announce(self) -> None:
-        """endpoints.json names the examples; it exists once everybody answers."""
+        """Write endpoints.json anew, since it has the examples; it does not exist before everything is ready."""
         if (self._context.settings.data / endpoints.FILE).exists():
             self._write()
 
     def _forget_all_but(self, *names: str) -> None:
-        """What no World names any more goes; a role that is late may still read the former."""
+        """Remove the kept files but these; a role that is late may still read the former ones."""
         for directory in self._root.iterdir() if self._root.is_dir() else ():
             if directory.name not in names:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -119,7 +129,7 @@ def _keep(source: Path, root: Path) -> str:
 
 
 def _of(source: Path, kept: Path, error: ConfigError) -> ConfigError:
-    """The same, told of the file that people edit. One of the configuration file stays as it is."""
+    """The error with the name of the file that people edit. One of the configuration file stays as it is."""
     file = Path(error.file)
     return ConfigError(str(source / file.name), error.line, error.problem) if file.parent == kept else error
 

@@ -1,4 +1,4 @@
-"""Control's own state: the present World, and how each admin change makes the next revision."""
+"""The present World, and the changes that make its next revision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ MOST_FAULTS = 200
 
 
 class FaultRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST faults: a Fault without its id."""
+    """A fault to start. `target`: the actor; `flow`: only this flow; `probability`: over 0, at most 1; `count`: it ends
+    after so many hits."""
 
     kind: str
     target: str
@@ -29,21 +30,22 @@ class FaultRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClockRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of PUT clock: `as_of` (dateTime; without offset: Europe/Paris; null: the wall clock), `freeze`."""
+    """Sandbox time. `as_of`: dateTime, without offset in Europe/Paris, null: the time of the machine; `freeze`: time
+    stands still."""
 
     as_of: str | None = None
     freeze: bool = False
 
 
 class Laggards(RequestError):
-    """504: these roles did not take the change within 2 s."""
+    """504: these roles have not taken the change within 2 s; it is stored all the same."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(504, Issue("timeout", f"not applied within 2 s by: {', '.join(names)}"))
 
 
 class Worlds:
-    """The owner of the World. Every change is durable, then pushed to all roles, then answered."""
+    """The owner of the World. Every change is made durable, then pushed to all roles; then the call returns."""
 
     def __init__(
         self, store: Store, switchboard: Switchboard, wall: Callable[[], float], new_id: Callable[[], str], run_id: str
@@ -67,7 +69,7 @@ class Worlds:
         return await self.revise(lambda world: msgspec.structs.replace(world, **fields))
 
     async def revise(self, revised: Callable[[World], World]) -> World:
-        """The same, made from what the World is once this change has its turn. Raises Laggards."""
+        """The same, from the World as it is when this change has its turn. Raises Laggards."""
         async with self._changing:
             before = self.world
             world = msgspec.structs.replace(revised(before), revision=before.revision + 1)
@@ -114,6 +116,6 @@ class Worlds:
 
 
 def first_world(store: Store, run_id: str, clock: ClockSetting, switches: dict[str, str]) -> World:
-    """The World that a (re)started control begins with: this run's last one, else a fresh one with these switches."""
+    """The World at a start: the last one of this run, else a new one with these switches."""
     stored = store.get("world", run_id)
     return msgspec.json.decode(stored, type=World) if stored is not None else World(clock=clock, switches=switches)

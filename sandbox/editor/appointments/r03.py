@@ -20,7 +20,7 @@ import msgspec
 
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
-from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
+from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Appointment
 from sandbox.kernel.switches import resend_switch
@@ -30,6 +30,7 @@ from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient, Reply
 from sandbox.store.outbox import Abandon, Entry, Outbox
 from sandbox.store.protocol import Put, Store
+from sandbox.web.failed_calls import UNREADABLE, failed_call, sentence_of
 
 _log = logging.getLogger(__name__)
 
@@ -205,14 +206,9 @@ def _method(entry: Entry) -> str:
 
 
 def in_words(error: PeerError) -> str:
-    """Why an attempt failed, in French for the pages."""
-    if isinstance(error, PeerRefused):
-        return f"la plateforme SAS a répondu {error.status}"
-    if isinstance(error, PeerTimeout):
-        return "la plateforme SAS n'a pas répondu dans le délai"
-    if isinstance(error, PeerUnreachable):
-        return "la connexion à la plateforme SAS a échoué"
-    return f"la réponse de la plateforme SAS n'est pas exploitable ({error.detail})"
+    """Why an attempt failed, in French for the pages; of an answer that cannot be used, also what is wrong with it."""
+    text = sentence_of(error, "la plateforme SAS")
+    return f"{text} ({error.detail})" if failed_call(error).sentence == UNREADABLE.sentence else text
 
 
 def judge(reply: Reply) -> None:

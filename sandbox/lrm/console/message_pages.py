@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.config import CONTROL_UI
-from sandbox.faults.lrm import LRM_KINDS
+from sandbox.faults.kinds import kinds_at
 from sandbox.lrm.console.frame import MOST_LISTED, Frame
 from sandbox.lrm.messages.handler import NOTICES
 from sandbox.web.session import checked_form, flash
 
-KINDS = {kind.name: kind.sentence for kind in LRM_KINDS}
+KINDS = {name: kind.sentence for name, kind in kinds_at("lrm").items()}
 
 
 class MessagePages:

@@ -18,9 +18,9 @@ import orjson
 from sandbox.edxl import build
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message
+from sandbox.faults.lrm import PLAIN, Handling
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.seldom import Seldom
-from sandbox.lrm.messages.handling import PLAIN, Handling
 from sandbox.net.context import Context
 from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox, SendingPolicy
 from sandbox.store.protocol import Delete, Put, Store

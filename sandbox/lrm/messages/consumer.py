@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from sandbox.edxl.message import MessageError, read, text_at
+from sandbox.faults.lrm import CONSULTED
 from sandbox.kernel.errors import PeerError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
@@ -15,7 +16,6 @@ from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.lrm.ledger.records import Orientation
 from sandbox.lrm.messages.answers import Answers
 from sandbox.lrm.messages.handler import NOTICES, MessageHandler
-from sandbox.lrm.messages.handling import CONSULTED
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.amqp.deliveries import Delivery
 from sandbox.net.context import Context

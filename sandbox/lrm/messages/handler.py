@@ -6,7 +6,7 @@ at any moment loses none of them and makes none of them twice: a message that wa
 recognised by its distributionID. Many deliveries are handled at once and share their writes to the disk; each is
 checked and applied in the order of delivery, before anything is awaited. `handle` returns (and the delivery is acked)
 only when its write is on disk; the outbox is woken after that. Wrong behaviour that the World asks for is in
-`handling`.
+`faults.lrm`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import Message, MessageError, document_of, read, text_at
 from sandbox.edxl.schemas import CONTENTS
-from sandbox.faults.lrm import AFTER, BEFORE, DURING, LrmFaults
+from sandbox.faults.lrm import AFTER, BEFORE, DURING, PLAIN, Handling, LrmFaults
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.lrm.ledger.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.ledger.records import Received
 from sandbox.lrm.messages.answers import Answers
-from sandbox.lrm.messages.handling import PLAIN, Handling, handling_of, kind_of
+from sandbox.lrm.messages.handling import kind_of
 from sandbox.net.amqp.deliveries import SENDER_HEADER, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.protocol import Put, Store
@@ -71,15 +71,14 @@ class MessageHandler:
         if unusable is not None:
             await self._refuse(message, *unusable)
             return
-        applied = self.faults.strike(kind_of(message))
-        await self._take(message, handling_of(applied, self.faults.chance) if applied else PLAIN)
+        await self._take(message, self.faults.handling(kind_of(message)))
 
     async def _take(self, message: Message, handling: Handling) -> None:
         if handling.cut == BEFORE:
             self._journal_message(message, note="disconnected before storing", fault=handling.faults)
             raise HangUp
         if handling.refusal is not None and not handling.stores:
-            await self._refuse(message, handling.refusal.code, handling.refusal.cause, handling)
+            await self._refuse(message, HubCode(handling.refusal.code), handling.refusal.cause, handling)
             return
         taken, conflicts = self._apply(message)
         writes = [write for each in taken for write in each.writes]
@@ -120,7 +119,7 @@ class MessageHandler:
 
     def _answer(self, message: Message, handling: Handling) -> tuple[Put, ...]:
         if handling.refusal is not None:
-            return self._answers.refuse(message, handling.refusal.code, handling.refusal.cause)
+            return self._answers.refuse(message, HubCode(handling.refusal.code), handling.refusal.cause)
         return self._answers.acknowledge(message, handling)
 
     async def _refuse(
@@ -214,7 +213,7 @@ def _unusable(message: Message) -> tuple[HubCode, str] | None:
 def _answered(handling: Handling) -> str:
     """The answer to a message that was taken, in French for people."""
     if handling.refusal is not None:
-        return f"erreur {handling.refusal.code:d} {handling.refusal.code.name}"
+        return f"erreur {handling.refusal.code} {HubCode(handling.refusal.code).name}"
     if not handling.steps:
         return ""
     steps = ", ".join(step or "sans étape" for step in handling.steps)

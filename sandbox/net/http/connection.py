@@ -123,6 +123,7 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["transport"] = self.transport  # for faults that cut it
         self.reading, self._octets = _HEAD, 0
 
     def on_headers_complete(self) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.faults.active import ActiveFaults, Hit
+from sandbox.faults.edge.active import RequestFaults
+from sandbox.faults.edge.effects import Cut, RequestEffect, Step, Wait
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, ServedFlows
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
@@ -30,18 +31,18 @@ from sandbox.net.tls import Peer
 
 _LONGEST_PATH = 200  # characters of a path that the journal keeps
 
-_FHIR = frozenset((Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS))
+_FHIR = frozenset(flow for flow in Flow if flow.fhir)
 
 Names = Mapping[tuple[str, str], str]  # CN and OU of a certificate -> whose it is
 
-_active: WeakKeyDictionary[WorldView, ActiveFaults] = WeakKeyDictionary()
+_active: WeakKeyDictionary[WorldView, RequestFaults] = WeakKeyDictionary()
 
 
-def active_faults(context: Context) -> ActiveFaults:
+def active_faults(context: Context) -> RequestFaults:
     """The faults of this process: one set per WorldView, so that all edges of a role count together."""
     found = _active.get(context.world)
     if found is None:
-        found = _active[context.world] = ActiveFaults(context.chance("faults"))
+        found = _active[context.world] = RequestFaults(context.chance("faults"))
         context.world.watch(found.update)
     return found
 
@@ -58,6 +59,15 @@ class Note:
     note: str = ""
     flow: str = ""
     peer: str = ""
+
+
+def identify_as(actor: str, served: ServedFlows) -> Callable[[Scope], tuple[str, str]]:
+    """For the Edge of a port that belongs to one actor: (actor, flow) of a request, by the table of flows."""
+
+    def identify(scope: Scope) -> tuple[str, str]:
+        return actor, served.at(scope["method"], scope["path"], scope["query_string"])
+
+    return identify
 
 
 class Edge:
@@ -90,10 +100,12 @@ class Edge:
         began = time.perf_counter()
         visit = _Visit(send)
         scope["exchange"] = note = Note()
-        hit = self._faults.strike(actor, flow)
+        applied = self._faults.apply(actor, flow)
         try:
-            if hit is None or not await self._struck(scope, flow, hit, visit):
+            if applied is None:
                 await self._app(scope, receive, visit.send)
+            else:
+                await self._disturbed(scope, receive, applied.effect, _EditedAnswer(visit.send, applied.effect, scope))
         except RequestError as error:
             if visit.status:
                 visit.crashed(error, note)
@@ -117,7 +129,7 @@ class Edge:
                     round((time.perf_counter() - began) * 1000, 3),
                     visit.size,
                     note.note,
-                    hit.faults if hit is not None else "",
+                    applied.faults if applied is not None else "",
                     note.ref,
                 )
             )
@@ -156,14 +168,15 @@ class Edge:
         client = scope.get("client")
         return noted or (client[0] if client else "")
 
-    async def _struck(self, scope: Scope, flow: str, hit: Hit, visit: _Visit) -> bool:
-        """Wait as long as the faults want; True when they answered in the application's place."""
-        if hit.delay:
-            await asyncio.sleep(hit.delay)
-        if hit.status is None:
-            return False
-        await _rendered(_simulated(hit.status), scope, flow).send(visit.send)
-        return True
+    async def _disturbed(self, scope: Scope, receive: Receive, effect: RequestEffect, answer: _EditedAnswer) -> None:
+        """Wait as long as the faults want, then have the application answer, or answer in its place."""
+        if effect.delay:
+            await asyncio.sleep(effect.delay)
+        if effect.status is None:
+            await self._app(scope, receive, answer.send)
+        else:
+            await self.answer(scope, _simulated(effect.status)).send(answer.send)
+        await answer.ended()
 
 
 class _Visit:
@@ -184,6 +197,36 @@ class _Visit:
         """The application failed: what the server answers then, and the error's kind (never its text)."""
         self.status = self.status or HTTPStatus.INTERNAL_SERVER_ERROR
         note.note = note.note or type(error).__name__
+
+
+class _EditedAnswer:
+    """The way of an answer whose messages a fault may replace; without an `edit` they pass as they are."""
+
+    def __init__(self, send: Send, effect: RequestEffect, scope: Scope) -> None:
+        self._send, self._edit, self._scope = send, effect.edit, scope
+        self._cut = False
+
+    async def send(self, message: Message) -> None:
+        if self._edit is None:
+            await self._send(message)
+        elif not self._cut:
+            await self._send_edited(self._edit(message))
+
+    async def _send_edited(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, Cut):
+                self._cut = True
+                self._scope["transport"].close()
+                return
+            else:
+                await self._send(step)
+
+    async def ended(self) -> None:
+        """Let the server learn that the connection was cut, before it looks whether the answer is whole."""
+        if self._cut:
+            await asyncio.sleep(0)
 
 
 class RequirePeer:

@@ -1,4 +1,4 @@
-"""Bearer tokens of the SAS API: signed. A restart ends none of them; their time does, and so does a logout."""
+"""Signed Bearer tokens of the SAS API. Time and a logout end them, a restart of the SAS core does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.web.ended_sessions import EndedSessions
 
 
 class Tokens:
-    """Signed tokens that say to which account they were given; good for `session_hours` of real time."""
+    """Tokens that name the account that they were given to; valid for `session_hours` of real time."""
 
     def __init__(self, context: Context, store: Store) -> None:
         self._life = context.settings.session_hours * 3600
@@ -27,12 +27,12 @@ class Tokens:
         return token if isinstance(token, str) else token.decode(), ends
 
     def account(self, token: str) -> str:
-        """Whose token it is: the account's id; "" for one that was not given here or is over."""
+        """Id of the account that the token was given to; "" for one that was not given here or has ended."""
         account, name = self._read(token)
         return account if not self._ended.over(name) else ""
 
     async def end(self, token: str) -> None:
-        """The token is over, durably, when this returns. Raises StoreError."""
+        """End the token, durably. Raises StoreError."""
         await self._ended.end(self._read(token)[1])
 
     def _read(self, token: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The administrator's pages of the regulators' accounts. French.
+"""« Comptes »: regulators' accounts, for those who have the right to administer.
 
-Whoever has the right to administer makes, changes, withdraws and deletes accounts, sees what each editor knows of
-them, as it happens, and who changed what.
+They make, change, withdraw and delete accounts, and see who changed what, and what each editor knows of an account
+(updated by server-sent events).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SHOWN_CHANGES = 20
 PAUSE_S = 0.5
 
 
-class Administration:
-    """The list, the form, and the buttons below it."""
+class AccountPages:
+    """The list, the form of one account, and the buttons below it."""
 
     def __init__(self, frame: Frame) -> None:
         territories = frame.context.population.territories.values()
@@ -38,7 +38,7 @@ class Administration:
         self._frame, self._accounts, self._regulators = frame, frame.accounts, frame.accounts.regulators
 
     def routes(self) -> list[Route]:
-        """Their routes."""
+        """For administrators only."""
         pages = {
             "": self.listed,
             "/flux": self.listed_live,
@@ -65,7 +65,7 @@ class Administration:
         return self._page(request, "regulators.html", administrator, **self._list())
 
     async def listed_live(self, request: Request, administrator: Regulator) -> Any:
-        """The same list, again at each change."""
+        """The same list, sent again at each change."""
         return self._live("regulators_list.html", self._list)
 
     async def blank(self, request: Request, administrator: Regulator) -> Response:
@@ -97,7 +97,7 @@ class Administration:
         return self._form(request, administrator, account, values, {})
 
     async def account_live(self, request: Request, administrator: Regulator) -> Any:
-        """What the editors know of it, again at each change."""
+        """What the editors know of it, sent again at each change."""
         account = self._present(request)
 
         def values() -> dict[str, Any]:
@@ -112,18 +112,20 @@ class Administration:
             await self._regulators.change(account.id, _draft(form, account), administrator.identifier.key)
         except RequestError as error:
             return self._form(request, administrator, account, _values(form), _french(error), error.status)
-        flash(request, "Modification enregistrée : les éditeurs en seront avertis à sa prochaine connexion.")
+        flash(
+            request, "Modification enregistrée : les éditeurs en seront avertis à la prochaine connexion du régulateur."
+        )
         return redirect(f"{ROOT}/{account.id}")
 
     async def withdraw(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Take the right away; the editors are told at once."""
-        said = "Droit retiré : les éditeurs en sont avertis sans attendre."
-        return await self._set_active(request, administrator, False, said)
+        done = "Droit retiré : les éditeurs en sont avertis sans attendre."
+        return await self._set_active(request, administrator, False, done)
 
     async def restore(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Give the right back."""
-        said = "Droit rétabli : les éditeurs en seront avertis à sa prochaine connexion."
-        return await self._set_active(request, administrator, True, said)
+        done = "Droit rétabli : les éditeurs en seront avertis à la prochaine connexion du régulateur."
+        return await self._set_active(request, administrator, True, done)
 
     async def delete(self, request: Request, administrator: Regulator, form: FormData) -> Response:
         """Delete an account; the editors are told at once."""
@@ -134,14 +136,14 @@ class Administration:
 
     # ---- steps
 
-    async def _set_active(self, request: Request, administrator: Regulator, active: bool, said: str) -> Response:
+    async def _set_active(self, request: Request, administrator: Regulator, active: bool, done: str) -> Response:
         account = self._present(request)
         try:
             await self._regulators.set_active(account.id, active, administrator.identifier.key)
         except RequestError as error:
             flash(request, " ".join(_french(error).values()), "bad")
         else:
-            flash(request, said)
+            flash(request, done)
         return redirect(f"{ROOT}/{account.id}")
 
     def _present(self, request: Request) -> Account:
@@ -160,7 +162,7 @@ class Administration:
         }
 
     def _history(self, changes: Iterable[Change]) -> dict[str, Any]:
-        """What was changed, whose account it was and who did it, by their names where they are known."""
+        """Changes, with the names of the accounts and of who made them, where they are known."""
         people = list(self._regulators.all())
         return {
             "changes": changes,
@@ -218,7 +220,7 @@ def _values(form: FormData) -> dict[str, Any]:
 
 
 def _french(error: RequestError) -> dict[str, str]:
-    """What is wrong, by field."""
+    """What is wrong, in French, by field."""
     unusable = "Cette valeur n'est pas utilisable."
     return {
         str(issue.expression): words.PROBLEMS.get((str(issue.expression), issue.code), unusable)

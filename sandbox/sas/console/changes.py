@@ -1,9 +1,9 @@
-"""Tells the pages when something that they show was written: by INT_R03, the hub, an editor's answer or a person.
+"""Announces to the live pages that something they show was written: by INT_R03, the hub, an editor's answer, a person.
 
-Topics: the id of the account whose orientations have changed; ACCOUNTS, what regulators are and what editors know of
-them; MESSAGES, any message to an LRM; EDITORS, what the platform sees of the editors, a regulator's account at them
-included. The store is the one place that everything passes, so it is watched there; while nobody looks, watching costs
-a look at an empty dictionary.
+Topics: the id of the account whose orientations have changed; ACCOUNTS, the regulators and what editors know of them;
+MESSAGES, any message to an LRM; EDITORS, what the platform knows of the editors, regulators' accounts at them included.
+Everything is written through the store, so that is what is watched; while no page listens, a write costs one look at an
+empty dictionary more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TOPICS = {
 
 
 class Watched:
-    """A store that tells `wrote` of every row that is put, after the commit was taken."""
+    """A store that calls `wrote` with every row that is put, once the store has taken the commit."""
 
     def __init__(self, store: Store, wrote: Callable[[Put], None]) -> None:
         self._store, self._wrote = store, wrote
@@ -66,7 +66,7 @@ class Watched:
         await self._store.barrier()
 
     def table(self, name: str) -> Any:
-        """As Store; what is written through the view is not told."""
+        """As Store; what is written through the view is not announced."""
         return self._store.table(name)
 
     async def close(self) -> None:
@@ -75,7 +75,7 @@ class Watched:
 
 
 def watched(store: Store, changes: Channel) -> Store:
-    """`store`, of which `changes` learns what was written, by topic."""
+    """The same store; what is written to it is announced on `changes`, by topic."""
 
     def wrote(put: Put) -> None:
         if not changes:
@@ -89,7 +89,8 @@ def watched(store: Store, changes: Channel) -> Store:
 
 
 def _account(store: Store, put: Put) -> str | None:
-    """Whose orientation a row belongs to: L02 rows are filed by appointment, those of strangers' messages are not."""
+    """Id of the account whose orientation a row belongs to. A row of L02 messages has the key of its appointment; a row
+    for a message that somebody else published belongs to nobody."""
     if put.table == appointments.TABLE:
         return account_in(put.value)
     row = store.get(appointments.TABLE, put.key) if put.table == message_table.TABLE else None

@@ -1,7 +1,7 @@
-"""The editors as the platform sees them: circuit, last answer, failures, what is wrong in their answers and in their
-appointments, accounts.
+"""« Éditeurs »: what the platform knows of each editor: circuit breaker, last answer, failures, findings in its answers
+and appointments, the regulator's account there.
 
-The page follows what happens by server-sent events, twice a second at most.
+The page is updated by server-sent events, twice a second at most.
 """
 
 from __future__ import annotations
@@ -17,26 +17,23 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.console import words
 from sandbox.sas.console.changes import EDITORS
 from sandbox.sas.console.frame import Frame
-from sandbox.sas.console.search_pages import search_url
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.regulators.sync_to_editors import AccountSync
-from sandbox.sas.search.editors import Aggregator, in_order
+from sandbox.sas.console.search_reader import search_url
+from sandbox.sas.search.editors import in_order
 from sandbox.sas.search.reasons import LABELS
+from sandbox.sas.services import Services
 
 PAUSE_S = 0.5
 
 
-class HealthPage:
-    """« Éditeurs »."""
+class EditorHealthPage:
+    """The page and its stream."""
 
-    def __init__(
-        self, frame: Frame, *, aggregator: Aggregator, accounts: AccountSync, appointments: Appointments
-    ) -> None:
-        self._frame, self._aggregator, self._accounts = frame, aggregator, accounts
-        self._appointments = appointments
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._editors = frame, services.editors
+        self._accounts, self._appointments = services.accounts, services.appointments
 
     def routes(self) -> list[Route]:
-        """Its route, for those who are logged in."""
+        """For everybody who is logged in."""
         guarded = self._frame.guarded
         return [
             Route("/sas/editeurs", guarded(self.editors), methods=["GET"]),
@@ -48,7 +45,7 @@ class HealthPage:
         return self._frame.page(request, "editors.html", regulator, **self._values(regulator))
 
     async def editors_live(self, request: Request, regulator: Regulator) -> Any:
-        """The same lines, again when something has changed."""
+        """The same lines, sent again when something has changed."""
 
         def html() -> str:
             return self._frame.pages.fragment("editors_list.html", **self._values(regulator))
@@ -62,13 +59,13 @@ class HealthPage:
         return {"lines": lines, "circuits": words.CIRCUITS, "accounts": words.ACCOUNTS, "failures": LABELS}
 
     def _line(self, slug: str, accounts: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
-        at = self._aggregator.directory.search_at(slug)
-        health = self._aggregator.editor(slug)
+        at = self._editors.directory.search_at(slug)
+        health = self._editors.editor(slug)
         return {
             "editor": self._frame.context.population.editors[slug],
             "health": health,
             "findings": in_order({**health.findings, **self._appointments.findings.get(slug, {})}),
-            "disabled": slug in self._aggregator.directory.disabled(),
+            "disabled": slug in self._editors.directory.disabled(),
             "account": accounts.get(slug),
             "search": search_url(at) if at else None,
         }

@@ -1,4 +1,4 @@
-"""What all pages of the regulator's console share: who is logged in, how a page is made, where a stranger goes."""
+"""What all pages of the regulator's console share: session, login, rendering, live parts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from starlette.responses import Response
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Regulator
-from sandbox.net.context import Context
-from sandbox.net.http.client import HttpClient
 from sandbox.sas.regulators.accounts import Right
-from sandbox.sas.regulators.sync_to_editors import AccountSync
+from sandbox.sas.services import Services
 from sandbox.web.oidc import RelyingParty, at_psc
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form
-from sandbox.web.sse import Channel, Event, Streams
+from sandbox.web.sse import Event, Streams
 
 BANNER = "BAC À SABLE — données fictives"
 COLOUR = "#1d4f91"
@@ -32,17 +30,17 @@ Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
 
 
 class Frame:
-    """The console's surroundings. `changes`: told what was written, by topic (`changes.py`)."""
+    """Given to each module of pages. `changes`: announces what was written, by topic (`changes.py`)."""
 
-    def __init__(
-        self, context: Context, http: HttpClient, accounts: AccountSync, streams: Streams, changes: Channel
-    ) -> None:
-        self.context, self.accounts, self.streams, self.changes = context, accounts, streams, changes
-        self.psc = RelyingParty(context, at_psc("sas"), context.settings.http(SAS_UI, "/oidc/callback"), http)
+    def __init__(self, services: Services, streams: Streams) -> None:
+        self.context, self.accounts, self.changes = services.context, services.accounts, services.changes
+        self.streams = streams
+        callback = services.context.settings.http(SAS_UI, "/oidc/callback")
+        self.psc = RelyingParty(services.context, at_psc("sas"), callback, services.http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
 
     def regulator(self, request: Request) -> Regulator | None:
-        """Who is logged in; None for a stranger, and for an account that is gone."""
+        """Who is logged in; None for nobody, and when the account is gone or withdrawn."""
         key = request.session.get("regulator")
         return self.accounts.holder(str(key)) if key else None
 
@@ -60,8 +58,8 @@ class Frame:
         return endpoint
 
     def posted(self, handler: Poster, right: Right | None = None) -> Endpoint:
-        """A handler of a form that one of our pages sent. Raises RequestError 403: for a stranger too, since what he
-        sent would be lost on the way through a login."""
+        """A handler of a form that a page of this console sent. Raises RequestError 403: also without a session, since
+        what was typed would be lost on the way through a login."""
 
         async def endpoint(request: Request) -> Response:
             regulator = self.regulator(request)
@@ -77,18 +75,19 @@ class Frame:
             self.accounts.require(regulator, right)
 
     async def to_psc(self, request: Request, return_to: str) -> Response:
-        """To the login at Pro Santé Connect, and back to a path of ours."""
+        """To the login at Pro Santé Connect, and back to a path of this console."""
         return redirect(await self.psc.authorize_url(request, return_to))
 
     def live(self, topic: Hashable, html: Callable[[], str], pause_s: float = 0.0, again_s: float | None = None) -> Any:
-        """An answer that lasts: a part of a page, again when `topic` has changed; at most once per `pause_s`, and
-        looked at every `again_s` when it also tells what no topic does (an age, a connection)."""
+        """A stream of a part of a page: sent as HTML, and again when it has changed after news of `topic`, at most once
+        per `pause_s` seconds. With `again_s` it is also made anew that often, for what changes without news (an age,
+        a connection)."""
         return self.streams.answer(self._versions(topic, html, pause_s, again_s))
 
     async def _versions(
         self, topic: Hashable, html: Callable[[], str], pause_s: float, again_s: float | None
     ) -> AsyncGenerator[Event, None]:
-        """The present state, then each other one: what a browser missed meanwhile comes first."""
+        """The part as it is now, then each time that it has become another."""
         with self.changes.listening(topic) as changed:
             sent = ""
             while True:
@@ -105,7 +104,7 @@ class Frame:
     def page(
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
     ) -> Response:
-        """A page of ours."""
+        """A page of the console; `regulator`: who is logged in."""
         administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
         common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
         return self.pages.render(request, template, status, **common, **values)

@@ -1,7 +1,8 @@
-"""The drawn map of a search: centre, radius, towns, who practises where and who of them has free slots. Pure.
+"""The drawn map of a search: centre, radius, towns, places of practice with and without free slots. Pure.
 
-Nothing comes from outside: no tiles, no fonts. An area is small, so the projection is plain: one degree of latitude
-is as long everywhere, one of longitude as at the centre. Units of the drawing: SIZE across and down, y downwards.
+It needs nothing from outside: no tiles, no fonts. An area is small, so the projection is simple: a degree of latitude
+has the same length everywhere, a degree of longitude the length that it has at the centre. Units of the drawing: SIZE
+across and down, y downwards.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ SIZE = 400.0
 MARGIN = 20.0  # between the circle and the edge
 APART = 21.0  # between the middles of two numbered marks
 MOST_TOWNS = 9  # that are named
-MOST_MARKS = 200  # beyond, those without slots are not drawn
+MOST_MARKS = 200  # of places without slots
 _LETTER = 6.0  # width of a letter of a town's name
 _ROOM = 10.0  # of a numbered mark, from its middle
 _CROSS = 7.0  # an arm of the cross in the centre
-_TURN = 2.399963  # the golden angle: marks that would overlap go round, never twice to one place
+_TURN = 2.399963  # the golden angle: marks that would overlap try places on a spiral, never the same twice
 _LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
 
 
@@ -39,8 +40,8 @@ class MapPoint:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A drawn spot. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move. `away`: the
-    place is not on the map, the mark at its edge says in which direction it is."""
+    """A drawn place. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move. `away`: the
+    place is outside the map; the mark at the edge shows its direction."""
 
     spot: MapPoint
     x: float
@@ -76,7 +77,7 @@ class Drawing:
     middle = SIZE / 2
 
 
-class _Sheet:
+class _Projection:
     """From degrees to units of the drawing."""
 
     def __init__(self, area: Area) -> None:
@@ -92,7 +93,7 @@ class _Sheet:
 
 def drawing(area: Area, spots: Sequence[MapPoint], towns: Iterable[Town]) -> Drawing:
     """The map of an area. `towns`: the largest first; those in the area are named where there is room."""
-    sheet = _Sheet(area)
+    sheet = _Projection(area)
     free = tuple(_numbered(sheet, [spot for spot in spots if spot.slots]))
     others = [Mark(spot, *sheet.at(spot.lat, spot.lon)) for spot in spots if not spot.slots]
     length = max((km for km in _LENGTHS if km <= area.radius_km / 2), default=_LENGTHS[0])
@@ -111,8 +112,8 @@ def _inside(x: float, y: float, margin: float = 4.0) -> bool:
     return margin <= x <= SIZE - margin and margin <= y <= SIZE - margin
 
 
-def _numbered(sheet: _Sheet, spots: Sequence[MapPoint]) -> Iterator[Mark]:
-    """Marks with numbers never hide one another: one that would goes aside, with a line to its place."""
+def _numbered(sheet: _Projection, spots: Sequence[MapPoint]) -> Iterator[Mark]:
+    """Marks with numbers, none of which hides another: it is moved aside, with a line to its place."""
     taken: list[tuple[float, float]] = []
     for spot in spots:
         home = sheet.at(spot.lat, spot.lon)
@@ -139,8 +140,8 @@ def _free_place(home: tuple[float, float], taken: Sequence[tuple[float, float]])
     return home
 
 
-def _labels(sheet: _Sheet, towns: Iterable[Town], marks: Sequence[Mark]) -> Iterator[Label]:
-    """The largest towns of the area whose names run neither into one another nor under a mark."""
+def _labels(sheet: _Projection, towns: Iterable[Town], marks: Sequence[Mark]) -> Iterator[Label]:
+    """The largest towns of the area whose names overlap neither one another nor a mark."""
     taken = [_Box(mark.x - _ROOM, mark.x + _ROOM, mark.y - _ROOM, mark.y + _ROOM) for mark in marks]
     named = 0
     for town in towns:
@@ -175,8 +176,8 @@ class _Box:
 
 
 def _positions(name: str, x: float, y: float) -> Iterator[tuple[Label, _Box]]:
-    """Where a town's name may stand: on its right, its left, above, below, and not on the cross of the
-    centre; then the same beyond a mark on the town."""
+    """Where a town's name may be: to the right, to the left, above, below, clear of the cross of the centre; then the
+    same four, further away, clear of a mark on the town."""
     width = _LETTER * len(name)
     half = width / 2
     on_the_cross = math.dist((x, y), (SIZE / 2, SIZE / 2)) < _CROSS

@@ -1,7 +1,7 @@
 """« Messages »: the L02 messages in numbers, those that did not get through, and the button that sends one again.
 
-The page is the administrator's and follows what happens; the button is there for whom the message concerns too, on
-the page of his orientation.
+The page is for administrators and is updated by server-sent events. The regulator whom a message concerns has the same
+button on the page of the orientation.
 """
 
 from __future__ import annotations
@@ -18,26 +18,25 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.console import words
 from sandbox.sas.console.changes import MESSAGES
 from sandbox.sas.console.frame import Frame
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.regulators.accounts import Right
+from sandbox.sas.services import Services
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash, local_path
 
 PATH = "/administration/messages"
 RESEND = "/sas/orientations/renvoi"
 PAUSE_S = 0.5
-AGAIN_S = 2.0  # ages grow and the hub's connection goes without any message being written
+AGAIN_S = 2.0  # ages and the hub's connection change without any message being written
 
 
 class MessagePages:
     """The page, and sending again."""
 
-    def __init__(self, frame: Frame, *, appointments: Appointments, l02: L02) -> None:
-        self._frame, self._appointments, self._l02 = frame, appointments, l02
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._appointments, self._l02 = frame, services.appointments, services.l02
 
     def routes(self) -> list[Route]:
-        """Their routes."""
+        """The page for administrators, sending again for everybody who is logged in."""
         guarded, posted = self._frame.guarded, self._frame.posted
         return [
             Route(PATH, guarded(self.messages, Right.ADMINISTRATION), methods=["GET"]),
@@ -50,7 +49,7 @@ class MessagePages:
         return self._frame.page(request, "messages.html", regulator, **self._values())
 
     async def messages_live(self, request: Request, regulator: Regulator) -> Any:
-        """The same, again when something has changed."""
+        """The same, sent again when something has changed."""
 
         def html() -> str:
             return self._frame.pages.fragment("messages_part.html", request=request, **self._values())

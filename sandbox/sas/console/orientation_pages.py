@@ -1,7 +1,6 @@
-"""« Mes orientations »: each appointment of the regulator, and how far its message to the LRM has come.
+"""« Mes orientations »: each appointment of the regulator, and the state of its message to the LRM.
 
-The pages follow what happens by server-sent events: at each change the present list (or the one orientation) is sent
-whole, as the same HTML that the page began with.
+The pages are updated by server-sent events: at each change the whole list (or the one orientation) is sent, as HTML.
 """
 
 from __future__ import annotations
@@ -22,10 +21,8 @@ from sandbox.population.agendas.agenda import territory_zone
 from sandbox.sas.console import words
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.message_pages import RESEND
-from sandbox.sas.directory.directory import Directory
-from sandbox.sas.orientations.appointments import Appointments
-from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.services import Services
 from sandbox.web.filters import STATUSES, local
 
 PATH = "/sas/orientations"
@@ -37,11 +34,12 @@ Html = Callable[[], str]
 class OrientationPages:
     """The list and the detail."""
 
-    def __init__(self, frame: Frame, *, directory: Directory, appointments: Appointments, l02: L02) -> None:
-        self._frame, self._directory, self._appointments, self._l02 = frame, directory, appointments, l02
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._directory = frame, services.directory
+        self._appointments, self._l02 = services.appointments, services.l02
 
     def routes(self) -> list[Route]:
-        """Their routes, all for those who are logged in."""
+        """For everybody who is logged in."""
         guarded = self._frame.guarded
         return [
             Route(PATH, guarded(self.orientations), methods=["GET"]),
@@ -56,21 +54,21 @@ class OrientationPages:
         return self._frame.page(request, "orientations.html", regulator, **values)
 
     async def orientations_live(self, request: Request, regulator: Regulator) -> Any:
-        """The same list, again at each change."""
+        """The same list, sent again at each change."""
 
         def html() -> str:
             return self._frame.pages.fragment("orientations_list.html", **self._list(request, regulator))
 
-        html()  # what cannot be read is an answer, not a stream
+        html()  # raises for filters that cannot be used, before the stream begins
         return self._live(request, regulator, html)
 
     async def orientation(self, request: Request, regulator: Regulator) -> Response:
-        """One orientation: the appointment, and every message that told the LRM of it."""
+        """One orientation: the appointment, and every message about it to the LRM."""
         values = self._one(request, regulator)
         return self._frame.page(request, "orientation.html", regulator, **values)
 
     async def orientation_live(self, request: Request, regulator: Regulator) -> Any:
-        """The same, again at each change."""
+        """The same, sent again at each change."""
         self._own(request, regulator)
 
         def html() -> str:
@@ -85,7 +83,7 @@ class OrientationPages:
 
     def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         zone = territory_zone(self._frame.context.population.territories, regulator.territory)
-        asked = _Asked(request.query_params, zone)
+        asked = _Filters(request.query_params, zone)
         lines = (self._line(record) for record in self._appointments.of_regulator(regulator.identifier))
         shown = list(islice((line for line in lines if asked.admits(line)), MOST_SHOWN))
         return {
@@ -112,7 +110,7 @@ class OrientationPages:
         }
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
-        """The regulator's own appointment; a colleague's is as good as none."""
+        """The regulator's own appointment. Raises RequestError 404, also for a colleague's."""
         record = self._appointments.read(request.path_params["id"])
         if record is None or not self._appointments.is_of(record, regulator.identifier):
             raise RequestError(404, Issue("not-found", "Cette orientation n'existe pas, ou n'est pas la vôtre."))
@@ -131,8 +129,8 @@ class OrientationPages:
         }
 
 
-class _Asked:
-    """The filters of the list, as the page's form sends them. Raises RequestError 400 for what they cannot mean."""
+class _Filters:
+    """The filters of the list, as the page's form sends them. Raises RequestError 400 for unknown values."""
 
     def __init__(self, values: Mapping[str, str], zone: tzinfo) -> None:
         self._zone = zone
@@ -145,7 +143,7 @@ class _Asked:
         return bool(self.status or self.message or self.day)
 
     def admits(self, line: Mapping[str, Any]) -> bool:
-        """Does a line pass; the day is that on which the orientation was made."""
+        """True when a line passes; the day is the one on which the orientation was made."""
         record: AppointmentRecord = line["record"]
         message = line["message"]["state"] if line["message"] else ""
         return (

@@ -20,7 +20,7 @@ from sandbox.sas.search.criteria import DISTANCE, SHUFFLED
 from sandbox.sas.search.events import CARDS_PER_PAGE, Results
 from sandbox.web.filters import short_time
 
-SHOWN = 6  # slots of a day that are seen at once; the others unfold
+SHOWN = 6  # slots of a day that are visible at first; the others unfold
 DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
 VISIBILITIES: Mapping[str, str] = {
     "PUBLIC": "Grand public",
@@ -28,7 +28,7 @@ VISIBILITIES: Mapping[str, str] = {
     "SNP": "Régulation (SNP)",
     "CPTS": "CPTS",
 }
-TYPES = ("VR", "HH")  # what is no consultation at the surgery
+TYPES = ("VR", "HH")  # consultations elsewhere than at the surgery
 WORDS: Mapping[str, str] = {"VR": "téléconsultation", "HH": "à domicile"}
 MARKS: Mapping[str, str] = {"VR": "télé", "HH": "domicile"}
 Choices: TypeAlias = tuple[tuple[str, str], ...]
@@ -84,7 +84,7 @@ FILTERS = (
 
 @dataclass(frozen=True, slots=True)
 class ShownSlot:
-    """A slot: when it begins there, the short marks beside it, and all that is known of it in words."""
+    """A slot. `time`: when it begins, local time; `marks`: short texts beside it; `words`: all that is known of it."""
 
     slot: CardSlot
     time: str
@@ -94,7 +94,7 @@ class ShownSlot:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A column of a place: its date, the word for it, the slots that are seen and those that unfold."""
+    """A column of a place. `word`: « demain », "" for later days; `slots` are visible, `more` unfold."""
 
     date: date
     word: str
@@ -112,7 +112,7 @@ class ShownPlace:
 
 @dataclass(frozen=True, slots=True)
 class ShownCard:
-    """A card of the page. `first`: it is the preferred doctor's."""
+    """A card of the page. `number`: counted through all pages; `first`: it is the preferred doctor's."""
 
     card: Card
     number: int
@@ -121,8 +121,8 @@ class ShownCard:
 
 
 class Empty(StrEnum):
-    """Why a page has no card: it lies behind the last one; nobody of that specialty is there; no editor answered;
-    some did not; or they all did, and nothing is free."""
+    """Why a page has no card: it is after the last page; nobody of that specialty is there; no source answered; some
+    did not; or all did, and nothing is free."""
 
     BEYOND = "beyond"
     NOBODY = "nobody"
@@ -157,7 +157,7 @@ class ResultsView:
 
     @property
     def enlarged_from(self) -> float | None:
-        """The radius (km) in which nothing was found, so that the area was enlarged."""
+        """The radius (km) in which nothing was found, when the area was enlarged; else None."""
         asked = self.results.criteria.area.radius_km
         return asked if self.results.area.radius_km > asked else None
 
@@ -169,17 +169,17 @@ class ResultsView:
             return None
         if results.criteria.page > 1:
             return Empty.BEYOND
-        if not results.editors:
+        if not results.sources:
             return Empty.NOBODY
         if not results.partial:
             return Empty.BUSY
-        return Empty.PARTLY if len(results.failures) < len(results.editors) else Empty.UNANSWERED
+        return Empty.PARTLY if len(results.failures) < len(results.sources) else Empty.UNANSWERED
 
     @property
     def unplaced(self) -> tuple[ShownCard, ...]:
-        """The cards of the page that are nowhere on the map: their editor says where, the directory does not know."""
+        """The cards of the page that are not on the map: the directory does not know their places."""
         placed = {mark.spot.card for mark in self.drawing.free}
-        return tuple(shown for shown in self.cards if shown.card.id not in placed)
+        return tuple(shown for shown in self.cards if shown.card.key not in placed)
 
 
 def _shown(card: Card, number: int, results: Results) -> ShownCard:
@@ -211,7 +211,7 @@ def _kind(
     visibilities: tuple[str, ...],
     cpts: tuple[str, ...],
 ) -> tuple[tuple[str, ...], str]:
-    """Marks and words for what a slot shares with most others of its agenda: drawn once, a page has hundreds."""
+    """Marks and words of a slot, beside its time. Cached: a page has hundreds of slots, most of one kind."""
     words = [
         *(["sans rendez-vous"] if walkin else []),
         *(WORDS[code] for code in TYPES if code in types),
@@ -226,11 +226,11 @@ def _kind(
 
 
 def _spots(cards: Sequence[ShownCard], results: Results, population: Population) -> Iterator[MapPoint]:
-    """Where those of the page are, and those who have nothing; a place that the directory does not know is nowhere."""
+    """The places of the page's cards and of those without slots, as far as the directory knows them."""
     for shown in cards:
         for place in shown.card.places:
             if place.slots and (at := _where(place, population)) is not None:
-                yield MapPoint(shown.card.id, shown.card.name, *at, shown.number, len(place.slots))
+                yield MapPoint(shown.card.key, shown.card.name, *at, shown.number, len(place.slots))
     for card in results.without_slots:
         for place in card.places:
             if (at := _where(place, population)) is not None:

@@ -1,4 +1,4 @@
-"""What states, rights and fields are called on the console's pages: French, with the tone of their badge. Pure."""
+"""French words of the console's pages for states, rights, fields and problems, with the tone of their badges. Pure."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _KINDS = {"IDNPS": "national", "INTRN": "technique"}
 
 
 def messages(state: str, count: int) -> str:
-    """What so many messages in that state are: `refusé`, `refusés`."""
+    """The word for `count` messages in that state: `refusé`, `refusés`."""
     word = MESSAGES[state][0]
     return f"{word}s" if count > 1 and word.endswith("é") else word
 

@@ -1,4 +1,4 @@
-"""Where to look: areas around towns, addresses and départements, and distances. Pure.
+"""Areas around towns, addresses and départements, and distances. Pure.
 
 Radius and enlargement follow the département (contextual call, « centre et rayon »): a town has the radius of its
 département, a département a larger one around its barycentre.
@@ -50,7 +50,7 @@ _DEPARTMENTS = """
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Where to look: centre in degrees, radius in km, and by how much it grows when nothing is found."""
+    """A circle: centre in degrees, radius in km, and how many km the radius grows when nothing is found."""
 
     lat: float
     lon: float
@@ -58,7 +58,7 @@ class Area:
     enlargement_km: float
 
     def enlarged(self) -> Area:
-        """The same centre, one enlargement further."""
+        """The area with the radius grown once."""
         return Area(self.lat, self.lon, self.radius_km + self.enlargement_km, self.enlargement_km)
 
 
@@ -71,13 +71,14 @@ _BY_DEPARTMENT = _read_departments()
 
 
 def area_of(town: Town, point: tuple[float, float] | None = None) -> Area:
-    """Area around a town or an address in it, by the table of its département (an unknown one: the fallback)."""
+    """The area around a town, or around `point` (lat, lon) in it, with the radius of its département;
+    FALLBACK_RADIUS_KM where the table has none."""
     lat, lon = point or (town.lat, town.lon)
     return Area(lat, lon, *RADIUS_KM.get(town.department, FALLBACK_RADIUS_KM))
 
 
 def area_of_department(code: str, towns: Iterable[Town]) -> Area:
-    """Area of a whole département; `towns`: those of it that are known (at least one)."""
+    """The area of a whole département; `towns`: its known towns, at least one."""
     enlargement = RADIUS_KM.get(code, FALLBACK_RADIUS_KM)[1]
     if code in _BY_DEPARTMENT:
         radius, lat, lon = _BY_DEPARTMENT[code]
@@ -88,7 +89,7 @@ def area_of_department(code: str, towns: Iterable[Town]) -> Area:
 
 
 def distance_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Great-circle distance (haversine)."""
+    """Great-circle distance in km (haversine); coordinates in degrees."""
     phi1, phi2 = math.radians(lat1), math.radians(lat2)
     half = math.sin((phi2 - phi1) / 2) ** 2
     half += math.cos(phi1) * math.cos(phi2) * math.sin(math.radians(lon2 - lon1) / 2) ** 2

@@ -1,43 +1,31 @@
-"""The directory: the population as the platform sees it, searchable by specialty and area. Pure.
-
-A search costs the area, not the country: places of practice are kept per specialty in cells of a coarse grid, as
-arrays of coordinates; the practitioners of a département are read into it when a search first touches the département.
-"""
+"""The directory: the population as the platform sees it, searchable by specialty and area. Pure."""
 
 from __future__ import annotations
 
-import math
-from array import array
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import Identifier, prefixed_person, regulator_identifier
-from sandbox.kernel.model import ConsultationSite, Place, Practitioner, Regulator, SosAssociation, Town
+from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, Regulator, SosAssociation, Town
 from sandbox.kernel.text.words import folded
 from sandbox.population.agendas.leave import absent, pattern_of
 from sandbox.population.people import Population
-from sandbox.population.procedural import FREE_TEXTS, Settled
+from sandbox.population.procedural import FREE_TEXTS
 from sandbox.sas.directory import participation
-from sandbox.sas.directory.areas import KM_PER_DEGREE, Area, distance_km
+from sandbox.sas.directory.areas import Area, distance_km
+from sandbox.sas.directory.grid import GENERAL, UNCODED
+from sandbox.sas.directory.people_index import PeopleIndex
 from sandbox.sas.directory.places import Places
-from sandbox.sas.directory.specialties import GENERAL_MEDICINE
-
-CELL_DEGREES = 0.1  # 11 km from south to north
-GENERAL = "SM54"
-UNCODED = ""  # group of those whose specialty has no code
-
-_Key = tuple[int, int]  # row and column of a cell
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A practitioner whom an editor can be asked about; `distance_km` is that of the nearest place, `external` whether
-    his editor is a vendor's real server.
+    """A practitioner whom a source of slots can be asked about; `distance_km` is that of the nearest place, `external`
+    whether his editor is a vendor's real server.
 
-    Of the thousands around a city few are ever asked, so the person behind the id is looked up when needed.
+    Few of the thousands around a city are ever asked about, so the person behind the id is looked up when needed.
     """
 
     id: str
@@ -53,18 +41,10 @@ class Candidate:
         return found
 
 
-@dataclass(slots=True)
-class _Cell:
-    """The places of one specialty in one cell: whose they are, and their latitudes and longitudes in turn."""
-
-    ids: list[str] = field(default_factory=list)
-    spots: array[float] = field(default_factory=lambda: array("d"))
-
-
 class Directory:
-    """Indexes over one population, made at start-up and again when other people have come.
+    """Indexes over one population, made at the start and again when the population changes.
 
-    `disabled`: slugs of the editors that are not to be asked now.
+    `disabled`: slugs of the editors that must not be asked now.
     """
 
     def __init__(self, population: Population, disabled: Callable[[], Collection[str]] = frozenset) -> None:
@@ -76,74 +56,50 @@ class Directory:
         population = self.population = self._source.current
         handmade = [*population.handmade()]
         self.places = Places(population.towns)
-        self.work = 0  # places that searches have looked at
-        self._cells: dict[str, dict[_Key, _Cell]] = defaultdict(lambda: defaultdict(_Cell))
-        self._unread = dict(population.procedural.departments)
-        editors = population.editors
-        self._external = {person.id for person in handmade if editors[person.editor].external}
+        self._index = PeopleIndex(population, self._is_interfaced)
+        self._external = {person.id for person in handmade if self.is_external(person.editor)}
         self._addresses = dict(_addresses(handmade, population))
         texts = [*(person.specialty_text or "" for person in handmade), *(FREE_TEXTS if population.count else ())]
         self._texts = {folded(text): text for text in texts if text}
-        for person in handmade:
-            spots = tuple((place.lat, place.lon) for place in person.places)
-            self._index(Settled(person.id, person.editor, person.specialty, spots))
-
-    def _index(self, person: Settled) -> None:
-        if not self._is_interfaced(person.editor):
-            return
-        cells = self._cells[_group(person.specialty or UNCODED)]
-        for spot in person.spots:
-            cell = cells[_cell(*spot)]
-            cell.ids.append(person.id)
-            cell.spots.extend(spot)
-
-    def _read(self, area: Area) -> None:
-        """Index the départements that the area touches and that were not read yet."""
-        low, high = _corners(area)
-        for code, (south, north, west, east) in [*self._unread.items()]:
-            if south <= high[0] and low[0] <= north and west <= high[1] and low[1] <= east:
-                del self._unread[code]
-                for person in self.population.procedural.settled_in(code):
-                    self._index(person)
 
     def _is_interfaced(self, slug: str) -> bool:
         editor = self.population.editors.get(slug)
         return editor is not None and (editor.speaks(Flow.INT_R01) or editor.speaks(Flow.INT_R04))
 
     def town(self, insee: str = "", name: str = "") -> Town | None:
-        """The town by INSEE code, else by name, as `Places.town`."""
-        return self.places.town(insee, name)
+        """The town by INSEE code, else by name, as `Towns.town`."""
+        return self.places.towns.town(insee, name)
 
     def specialty_text(self, words: str) -> str | None:
-        """The words that practitioners without a code have for their specialty, as they are written; None if nobody."""
+        """The specialty of practitioners without a code that has these words, as it is written; None if nobody has
+        it."""
         return self._texts.get(folded(words))
 
-    def candidates(self, specialty: str, area: Area, besides: Collection[str] = ()) -> list[Candidate]:
-        """Interfaced practitioners of a specialty with a place in the area, in the order of the dataset.
+    def candidates(
+        self, specialty: str, area: Area, besides: Collection[str] = (), listed: Collection[str] = ()
+    ) -> list[Candidate]:
+        """Practitioners of a specialty with a place in the area, in the order of the dataset: those whom an editor can
+        be asked about, then those of the ids `listed`.
 
         The three codes of general medicine are one specialty; what is no code is the words of those who have none.
         `besides`: ids that are left out.
         """
-        self._read(area)
         coded = specialty not in self._texts.values()
-        cells = self._cells.get(_group(specialty) if coded else UNCODED, {})
-        found: dict[str, float] = {}
-        for cell in _cells_of(area):
-            if (held := cells.get(cell)) is not None:
-                self.work += _gather(found, held, area)
+        found = self._index.within(specialty if coded else UNCODED, area, listed)
         candidates = [self._candidate(id, distance) for id, distance in found.items() if id not in besides]
         if not coded:
             candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
         if off := self.disabled():
-            candidates = [each for each in candidates if each.practitioner.editor not in off]
+            candidates = [each for each in candidates if each.id in listed or each.practitioner.editor not in off]
         return candidates
 
     def _candidate(self, id: str, distance: float) -> Candidate:
         return Candidate(id, distance, self.population, id in self._external)
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
-        """Is he on leave on all these days, wherever he consults; of a vendor's real server nobody knows."""
-        if not person.places or self.population.editors[person.editor].external:
+        """True when he is on leave on all these days at all his places; false for people of a vendor's real server,
+        whose leave is not known."""
+        if not person.places or person.id in self._external:
             return False
         return all(
             pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())
@@ -152,38 +108,50 @@ class Directory:
         )
 
     def accepts_extra(self, person: Practitioner) -> bool:
-        """Would he take a patient beside his agenda; of a vendor's real server nobody knows."""
+        """True when he takes a patient beside his agenda (« extra »); false for people of a vendor's real server, of
+        whom that is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
-    def candidate(self, id: str, area: Area) -> Candidate | None:
-        """A practitioner wherever he is, for a search around another place; None when no editor of his can be asked."""
+    def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
+        """A practitioner wherever he is, for a search around another place; None when no editor can be asked about him
+        and he is not `listed`."""
         person = self.population.practitioner(id)
-        if person is None or not self._is_interfaced(person.editor) or person.editor in self.disabled():
+        if person is None:
+            return None
+        can_be_asked = self._is_interfaced(person.editor) and person.editor not in self.disabled()
+        if not can_be_asked and person.id not in listed:
             return None
         distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
         return self._candidate(id, min(distances, default=0.0))
 
-    def associations(self, area: Area) -> list[SosAssociation]:
-        """SOS associations with a consultation site in the area whose editor speaks the SOS search."""
-        off = self.disabled()
+    def associations(self, area: Area, listed: Collection[str] = ()) -> list[SosAssociation]:
+        """SOS associations with a consultation site in the area whose editor speaks the SOS search and is not disabled,
+        or whose SIRET is `listed`."""
+        asked = self.asked(Flow.SOS)
         return [
             association
             for association in self.population.sos.values()
-            if self._speaks_sos(association)
-            and association.editor not in off
+            if (association.editor in asked or association.siret in listed)
             and any(distance_km(area.lat, area.lon, site.lat, site.lon) <= area.radius_km for site in association.sites)
         ]
 
-    def _speaks_sos(self, association: SosAssociation) -> bool:
-        editor = self.population.editors.get(association.editor)
-        return editor is not None and editor.speaks(Flow.SOS)
+    def asked(self, *flows: Flow) -> dict[str, Editor]:
+        """By slug, the editors that speak one of these flows and are not disabled."""
+        off, wanted = self.disabled(), frozenset(flows)
+        editors = self.population.editors.items()
+        return {slug: each for slug, each in editors if slug not in off and not wanted.isdisjoint(each.flows)}
+
+    def is_external(self, editor: str) -> bool:
+        """Is that the slug of a vendor's real server."""
+        known = self.population.editors.get(editor)
+        return known is not None and known.external
 
     def cpts_of(self, town: Town) -> frozenset[str]:
         """FINESS of the CPTS whose zone of intervention holds the town."""
         return frozenset(cpts.finess for cpts in self.population.cpts.values() if town.insee in cpts.zone)
 
     def regulator(self, identifier: Identifier) -> Regulator | None:
-        """The account of exactly that pair (system, value): a value under another system is somebody else."""
+        """The account of exactly that pair (system, value): the same value under another system is another person."""
         key = regulator_identifier(identifier).key
         regulator = self.population.regulator(key)
         return regulator if regulator is not None and regulator.identifier.key == key else None
@@ -193,14 +161,15 @@ class Directory:
         return self.population.practitioner(prefixed_person(national_id))
 
     def search_at(self, editor: str) -> dict[str, str] | None:
-        """Parameters of a search at the address of an external editor's first place: what it has is on the first page.
+        """Parameters of a search at the address of an external editor's first place, whose first page shows that
+        editor's people.
 
-        None for the sandbox's own editors, for one that is disabled, and for one that holds nobody.
+        None for the sandbox's own editors, for a disabled one, and for one without practitioners and associations.
         """
         return None if editor in self.disabled() else self._addresses.get(editor)
 
     def doctor(self, national_id: str) -> Practitioner | None:
-        """Whoever an appointment may name: a practitioner, or a doctor of an SOS association. By national id."""
+        """Those whom an appointment may name: a practitioner, or a doctor of an SOS association. By national id."""
         return self.population.doctor(national_id)
 
     def organization_of(self, practitioner: Practitioner) -> str | None:
@@ -221,44 +190,11 @@ class Directory:
 
 
 def _addresses(people: Iterable[Practitioner], population: Population) -> Iterator[tuple[str, dict[str, str]]]:
-    """Of each external editor: where a search finds it, the first of its practitioners stronger than its sites."""
-    wheres: list[tuple[str, Place | ConsultationSite, str]]
-    wheres = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
-    wheres += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]
-    for slug, at, specialty in wheres:
+    """By external editor, the parameters of a search that finds it: at the first place of its first practitioner, else
+    at the first site of its association. The later pairs of one editor replace the earlier ones."""
+    found: list[tuple[str, Place | ConsultationSite, str]]
+    found = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
+    found += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]
+    for slug, at, specialty in found:
         if population.editors[slug].external:
             yield slug, {"place": f"{at.line}, {at.postal_code} {at.city}", "specialty": specialty}
-
-
-def _group(specialty: str) -> str:
-    return GENERAL if specialty in GENERAL_MEDICINE else specialty
-
-
-def _cell(lat: float, lon: float) -> _Key:
-    return math.floor(lat / CELL_DEGREES), math.floor(lon / CELL_DEGREES)
-
-
-def _corners(area: Area) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The south-western and the north-eastern corner of the square around the circle, in degrees."""
-    north = area.radius_km / KM_PER_DEGREE
-    east = north / max(0.05, math.cos(math.radians(area.lat)))
-    return (area.lat - north, area.lon - east), (area.lat + north, area.lon + east)
-
-
-def _cells_of(area: Area) -> Iterator[_Key]:
-    """Every cell that this square touches."""
-    low, high = _corners(area)
-    first, last = _cell(*low), _cell(*high)
-    for row in range(first[0], last[0] + 1):
-        for column in range(first[1], last[1] + 1):
-            yield row, column
-
-
-def _gather(found: dict[str, float], cell: _Cell, area: Area) -> int:
-    """Add who has a place of the cell in the area; the nearest of his places counts. How many places were looked at."""
-    spots = iter(cell.spots)
-    for id, lat, lon in zip(cell.ids, spots, spots, strict=True):
-        distance = distance_km(area.lat, area.lon, lat, lon)
-        if distance <= area.radius_km and distance < found.get(id, math.inf):
-            found[id] = distance
-    return len(cell.ids)

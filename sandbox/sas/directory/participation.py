@@ -1,6 +1,6 @@
-"""Through what a practitioner takes part in the SAS: his surgery, a CPTS, a MSP; a CDS counts as none. Pure.
+"""How a practitioner takes part in the SAS: through his surgery, a CPTS or a MSP; a CDS does not count. Pure.
 
-The contextual call's rules, « Participation »: participants come before the others.
+Participants come before the others (contextual call, « Participation »).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ EXTRA = 30  # percent of those who may, who accept a patient beside their agenda
 
 
 def kinds_of(practitioner: Practitioner) -> frozenset[str]:
-    """What the filter of kinds knows him by: `cpts`, `msp`, `cds`; none: his own surgery."""
+    """Kinds of structures for the filter of a search: some of `cpts`, `msp`, `cds`; none for one's own surgery."""
     groups = {place.group.kind.lower() for place in practitioner.places if place.group is not None}
     return frozenset(groups | {"cpts"} if practitioner.cpts else groups)
 
 
 def takes_part(kinds: frozenset[str]) -> bool:
-    """False for those of a CDS that take part through nothing else."""
+    """False for those who are in a CDS only. `kinds`: as `kinds_of` gives them."""
     return kinds != {"cds"}
 
 
 def accepts_extra(practitioner: Practitioner, seed: int) -> bool:
-    """Would he take a patient beside his agenda (« extra »): some of those who take part through their own surgery or
-    a CPTS; nobody of a MSP or CDS alone."""
+    """True when he takes a patient beside his agenda (« extra »): for EXTRA percent of those who take part through
+    their own surgery or a CPTS, for nobody who is in a MSP or CDS only. `seed`: that of the population."""
     kinds = kinds_of(practitioner)
     return (not kinds or "cpts" in kinds) and crc32(b"extra/%d/%b" % (seed, practitioner.id.encode())) % 100 < EXTRA

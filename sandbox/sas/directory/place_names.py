@@ -1,4 +1,4 @@
-"""What a text says of a town, however people and systems write it. Pure.
+"""Names of towns as people and systems write them, with postal codes, arrondissements and départements. Pure.
 
 L’Haÿ‑les‑Roses · Bouscat (Le) · Villefranche s/ Saône     the name, in any spelling
 33800 Bordeaux · 33076 Bordeaux Cedex 9                    one of its postal codes, or that of a CEDEX
@@ -49,7 +49,7 @@ _ARTICLES = frozenset({"le", "la", "les", "l"})
 
 
 class Contradiction(RequestError):
-    """400: what a text says of a place does not fit together. `french` says it to people."""
+    """400: the parts of a text about a place contradict each other. `detail` in English, `french` for people."""
 
     def __init__(self, detail: str, french: str, expression: str = "http.place") -> None:
         super().__init__(400, Issue("conflict", detail, expression))
@@ -58,8 +58,8 @@ class Contradiction(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class TownName:
-    """What a text says of a town. `name`: its words, folded; `codes`: postal or INSEE codes and départements, as far
-    as the text has any; `district`: the arrondissement; `cedex`: the postal code is that of a CEDEX."""
+    """A text about a town, taken apart. `name`: its words, folded; `codes`: the postal codes, INSEE codes and
+    départements in the text; `district`: number of the arrondissement; `cedex`: the postal code is that of a CEDEX."""
 
     name: str
     codes: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class TownName:
         return letters_of(self.name)
 
     def apart(self) -> TownName | None:
-        """Town and département, when the name ends with that of one (`Vienne Isère`); None when it does not."""
+        """The same with the département as a code, when the name ends with that of one (`Vienne Isère`); else None."""
         words = self.name.split()
         for at in range(1, len(words)):  # the longest name of a département first
             code = DEPARTMENT_NAMES.get(" ".join(words[at:]))
@@ -83,12 +83,12 @@ class TownName:
 
 
 def letters_of(words: str) -> str:
-    """A folded name as it is compared: no spaces, no difference between `lès` and `lez`, `s/` and `sur`."""
+    """A folded name without its spaces; `lez` is written `les`, `s` is written `sur`."""
     return "".join(_SHORT.get(word, word) for word in words.split())
 
 
 def read_town(text: str) -> TownName:
-    """Take a text apart. What it names need not exist."""
+    """Take a text about a town apart; the town need not exist."""
     body, code = _with_department(joined(text))
     words = folded(body).split()
     cedex = "cedex" in words
@@ -106,7 +106,8 @@ def joined(text: str) -> str:
 
 
 def _with_department(text: str) -> tuple[str, str]:
-    """The text without the name of a département at its end, and that one's code; an article there comes first."""
+    """The text without the name of a département at its end, and the code of that. An article at the end is put before
+    the text (`Bouscat (Le)`)."""
     last = _LAST.fullmatch(text)
     end = folded(last[2]) if last else ""
     if last is None:
@@ -118,14 +119,14 @@ def _with_department(text: str) -> tuple[str, str]:
 
 
 def _without_cedex(words: list[str]) -> list[str]:
-    """Without `cedex` and the number of the office that may follow it."""
+    """The words without `cedex` and without its number (`Cedex 9`)."""
     at = words.index("cedex")
     after = words[at + 1 :]
     return words[:at] + (after[1:] if after and re.fullmatch(r"[0-9]{1,2}", after[0]) else after)
 
 
 def _district(words: list[str]) -> tuple[list[str], int | None]:
-    """Without the arrondissement, and its number: an ordinal, or whatever number stands before the word itself."""
+    """The words without the arrondissement, and its number: an ordinal, or the number before `arrondissement`."""
     words = _ordinals(words)
     for at, word in enumerate(words):
         if word in _DISTRICT:
@@ -140,7 +141,7 @@ def _district(words: list[str]) -> tuple[list[str], int | None]:
 
 
 def _ordinals(words: list[str]) -> list[str]:
-    """With digits for the ordinals that are written in words, unless the text begins with them."""
+    """The words with digits in place of ordinals in words (`troisième` becomes `3e`), except at the beginning."""
     found: list[str] = []
     for word in words:
         two = f"{found[-1]} {word}" if len(found) > 1 else ""
@@ -160,27 +161,27 @@ def _number(word: str) -> int | None:
 
 
 def has_district(town: Town, number: int) -> bool:
-    """Has the city that arrondissement?"""
+    """True when the city has an arrondissement with that number."""
     return 1 <= number <= _CITIES.get(town.insee, (0,))[0]
 
 
 def fits(town: Town, said: TownName, codes: Collection[str]) -> bool:
-    """Is all that the text says true of the town? `codes`: its postal codes."""
+    """True when the codes and the arrondissement of the text are those of the town. `codes`: its postal codes."""
     if said.district is not None and not has_district(town, said.district):
         return False
     return all(code in codes or _is_of(town, code) for code in said.codes)
 
 
 def _is_of(town: Town, code: str) -> bool:
-    """Is that the town's département, its INSEE code, or one of its arrondissements."""
+    """True for the town's département, its INSEE code, and its arrondissements."""
     if code in (town.department.lower(), town.insee.lower()) or CITY_OF.get(code) == town.insee:
         return True
     return len(code) < 3 and has_district(town, int_of(code))
 
 
 def nearly_fits(town: Town, said: TownName, codes: Collection[str], known: Mapping[str, object]) -> bool:
-    """The same where a postal code need only be one of the region: that of a CEDEX, or one that is nobody's
-    (`known`: those of all towns)."""
+    """As `fits`, but the postal code of a CEDEX, or one that no town has, need only be of the town's region.
+    `known`: the postal codes of all towns."""
     regions = {region_of(code) for code in codes}
     strange = [
         code
@@ -192,17 +193,18 @@ def nearly_fits(town: Town, said: TownName, codes: Collection[str], known: Mappi
 
 
 def int_of(code: str) -> int:
-    """The number that a code of digits is; 0 for another one (`2a`)."""
+    """A code of digits as a number; 0 for any other code (`2a`)."""
     return int(code) if code.isdigit() else 0
 
 
 def region_of(postal_code: str) -> str:
-    """What a postal code begins with: two digits, three overseas."""
+    """The first two digits of a postal code, overseas three."""
     return postal_code[:3] if postal_code[:2] in ("97", "98") else postal_code[:2]
 
 
 def contradiction(town: Town, said: TownName, owner: str) -> Contradiction:
-    """Why the text does not fit the town of that name. `owner`: name of the town that has the postal code, if any."""
+    """The error for a text that does not fit the town of that name. `owner`: name of the town that has the postal code,
+    "" if there is none."""
     home = department(town.department)
     where = f"{home.name} ({home.code})"
     if said.district is not None and not has_district(town, said.district):
@@ -210,14 +212,14 @@ def contradiction(town: Town, said: TownName, owner: str) -> Contradiction:
             f"{town.name} has no arrondissement {said.district}",
             f"{town.name} n'a pas de {said.district}{'er' if said.district == 1 else 'e'} arrondissement.",
         )
-    told = ", ".join(_told(code) for code in said.codes)
+    named = ", ".join(_label(code) for code in said.codes)
     belongs = f" ; ce code postal est celui de {owner}" if owner else ""
     return Contradiction(
-        f"'{told}' is not {town.name}, which lies in {where}" + (f": it belongs to {owner}" if owner else ""),
-        f"Le lieu se contredit : {town.name} est dans le département {where}, le texte dit « {told} »{belongs}.",
+        f"'{named}' is not {town.name}, which lies in {where}" + (f": it belongs to {owner}" if owner else ""),
+        f"Le lieu se contredit : {town.name} est dans le département {where}, le texte dit « {named} »{belongs}.",
     )
 
 
-def _told(code: str) -> str:
+def _label(code: str) -> str:
     found = DEPARTMENTS.get(code.upper())
     return f"{found.name} ({found.code})" if found is not None else code

@@ -137,7 +137,7 @@ class Appointments:
     def _etag(self, identifier: Identifier, sender: str) -> str | None:
         """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
         present = self.sent_as(identifier)
-        return etag(present) if present is not None and present.editor in ("", sender) else None
+        return etag(present) if present is not None and present.may_be_changed_by(sender) else None
 
     def _remember(self, record: AppointmentRecord) -> None:
         recent = self._recent[record.account]
@@ -167,7 +167,7 @@ class Appointments:
         if not wanted.operator.value and present is not None:
             wanted = replace(wanted, operator=present.regulator)
         account = self._operator(wanted, present)
-        if present is not None and present.editor not in ("", editor):
+        if present is not None and not present.may_be_changed_by(editor):
             raise refused(
                 f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
             )

@@ -144,6 +144,7 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
     return AppointmentRecord(
         id=present.id,
         version=present.version + 1,
+        origin=present.origin,
         editor=present.editor or new.editor,
         sender=present.sender,
         regulator=new.regulator,

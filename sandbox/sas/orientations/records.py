@@ -1,4 +1,4 @@
-"""What the SAS core keeps of one appointment: the row of its table, and what L02 messages are built from.
+"""What the SAS core keeps of one appointment: the row of its table, from which L02 messages are built too.
 
 No patient appears here (guide, « Sécurité »: patient data stays with the editor and the LRM).
 """
@@ -12,13 +12,16 @@ import msgspec
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
+from sandbox.sas.directory.origins import Origin
 
 
 class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One version of one appointment, whoever booked it.
+    """One version of one appointment, from wherever it was made.
 
     `id`: UUID made by the SAS core (`appointmentId` of L02); `version`: from 1, one more per accepted change;
-    `sender`: the editor's identifier (system, value); `editor`: its slug; `regulator`: as INT_R03 gave it;
+    `origin`: where it was made; a row without it is an editor's;
+    `sender`: identifier (system, value) by which the origin knows it; `editor`: slug of the editor that sent it, ""
+    when no editor did or its identifiers are not those of a known one; `regulator`: as INT_R03 gave it;
     `practitioner`: prefixed national id, None while one is still sought;
     `organization`: prefixed structure id where the sender or the directory knows one;
     `created`: as sent, else the reception of version 1 (then `created_given` is false);
@@ -49,6 +52,12 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     account: str = ""
     territory: str = ""
     marketplace: bool = False
+    origin: Origin = Origin.EDITOR
+
+    def may_be_changed_by(self, editor: str) -> bool:
+        """True for the editor with this slug that sent it, and for any when it is not known which did; false for what
+        was made in the SAS platform itself."""
+        return self.origin is Origin.EDITOR and self.editor in ("", editor)
 
     def appointment(self) -> Appointment:
         """The same version as INT_R03 carried it: what a repeated request is compared with."""

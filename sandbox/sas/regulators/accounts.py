@@ -244,7 +244,7 @@ class RegulatorAccounts:
         return after
 
     def _settle(self, persona: Account) -> None:
-        """Add a regulator of the persona files, unless changed here or an account has its identifier or e-mail."""
+        """Add a regulator of the persona files unless it was changed here or its identifier or e-mail is in use."""
         if persona.id in self._accounts:
             return
         if any(self._taken(persona)):

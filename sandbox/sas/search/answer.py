@@ -1,23 +1,24 @@
-"""One editor's answer to one query: all its pages understood, and what is wrong with them. Pure.
+"""One editor's answer to one query: its pages, read, and what is wrong with them. Pure.
 
-A further page is where the link `next` says, as long as that is the editor's: relative, or with the scheme, host and
-port of the page it stands in. What is not followed, or is too much, is a finding, and `short` says that slots are
-missing.
+The next page is the one that the link `next` names, if it is at the editor's address: relative, or with the scheme,
+host and port of the page that links to it. A link that is not followed, and slots that are too many, are findings;
+`short` then says that slots are missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from sandbox.fhir.profiles import Finding
 from sandbox.fhir.reader.reading import FreeSlot, read_bundle
 from sandbox.fhir.rules import Findings
-from sandbox.sas.search.cards import admissible
+from sandbox.kernel.text.json_input import shortened
 from sandbox.sas.search.criteria import Criteria
-from sandbox.sas.search.merging import narrowed
-from sandbox.sas.search.queries import EditorQuery
+from sandbox.sas.search.editor_queries import EditorQuery
+from sandbox.sas.search.sources import narrowed
 
 MOST_PAGES = 20
 MOST_SLOTS = 10_000  # of all pages
@@ -29,8 +30,8 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass
 class Answer:
-    """What the pages say so far. `slots`: those that the search looks for; `offered`: how many answer the query;
-    `readable`: false when a page is no Bundle; `short`: why slots are missing, a code of `reasons.py`."""
+    """What was read so far. `slots`: those that pass the filters of the search; `offered`: how many slots answer the
+    query; `readable`: false when a page is no Bundle; `short`: why slots are missing, a code of `reasons.py`."""
 
     query: EditorQuery
     criteria: Criteria
@@ -38,20 +39,21 @@ class Answer:
     offered: int = 0
     readable: bool = True
     short: str = ""
-    _told: Findings = field(default_factory=Findings)
+    _findings: Findings = field(default_factory=Findings)
     _read: dict[str, tuple[int | None, tuple[int, int]]] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[Finding]:
         """What is wrong, one finding per cause."""
-        return self._told.all()
+        return self._findings.all()
 
     def take(self, body: bytes, url: str) -> str | None:
-        """Understand the page at `url`: the address of the next, None after the last. Takes long for a large page."""
+        """Read the page at `url`. Returns the address of the next page, None after the last. Takes long for a large
+        page."""
         page = read_bundle(body)
         if page.findings:
             self.readable = not any(finding.path == "Bundle" for finding in page.findings)
-            self._tell(each for each in page.findings if not (self._read and each.path == "Bundle.total"))
+            self._note(each for each in page.findings if not (self._read and each.path == "Bundle.total"))
         self._add(page.slots)
         self._read[url] = page.total, page.totals
         following = None
@@ -61,13 +63,13 @@ class Answer:
             self._judge_total()
         return following
 
-    def _tell(self, findings: Iterable[Finding]) -> None:
+    def _note(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            self._told.add(finding)
+            self._findings.add(finding)
 
     def _add(self, slots: Iterable[FreeSlot]) -> None:
-        kept, strange = admissible(slots, self.query, self.criteria.start, self.criteria.end)
-        self._tell(strange)
+        kept, strange = admissible(slots, self.query.asked, self.criteria.start, self.criteria.end)
+        self._note(strange)
         if self.offered + len(kept) > MOST_SLOTS:
             self._cut("slots-many", "Bundle.entry", f"more than {MOST_SLOTS} slots: the others are not taken")
             kept = kept[: MOST_SLOTS - self.offered]
@@ -88,16 +90,47 @@ class Answer:
 
     def _cut(self, code: str, path: str, cause: str, *values: object) -> None:
         self.short = code
-        self._told.wrong("R01-13", path, cause, *values)
+        self._findings.wrong("R01-13", path, cause, *values)
 
     def _judge_total(self) -> None:
-        """Of several pages `total` counts what is on all of them; a single one was judged when it was read."""
+        """`total` of several pages counts what is on all of them; `read_bundle` judges that of a single one."""
         pages = [*self._read.values()]
         total = pages[0][0]
         slots, schedules = (sum(counts) for counts in zip(*(totals for _, totals in pages), strict=True))
         if total not in (slots, schedules):
             cause = f"{{}}, but there are {slots} slots on {len(pages)} pages"
-            self._told.wrong("R01-13", "Bundle.total", cause, total)
+            self._findings.wrong("R01-13", "Bundle.total", cause, total)
+
+
+def admissible(
+    slots: Iterable[FreeSlot], asked: Collection[str], start: datetime, end: datetime
+) -> tuple[list[FreeSlot], list[Finding]]:
+    """The slots that answer the query, and what is wrong with the others.
+
+    Dropped are slots of a practitioner or association that was not asked about, slots outside the window (so past ones
+    too: the window never starts before now), and slots of nobody, for which the reader of the answer has a finding.
+    """
+    kept: list[FreeSlot] = []
+    findings = Findings()
+    first, last, offset = start, end, None
+    for slot in slots:
+        owner = slot.practitioner if slot.sos is None else slot.sos[0]
+        if owner not in asked:
+            if owner is not None:
+                findings.wrong("R01-16", f"Slot/{shortened(slot.slot_id)}", "{} was not asked about", owner)
+            continue
+        begin = slot.start
+        if begin.tzinfo is not offset:  # within one offset instants are compared at once
+            offset = begin.tzinfo
+            first, last = start.astimezone(offset), end.astimezone(offset)
+        if first <= begin <= last:
+            kept.append(slot)
+        else:
+            requirement, side = ("R01-5", "before") if begin < first else ("R01-6", "after")
+            findings.wrong(
+                requirement, f"Slot/{shortened(slot.slot_id)}.start", f"{{}} is {side} the window", begin.isoformat()
+            )
+    return kept, findings.all()
 
 
 def address_of(link: str, url: str) -> str | None:

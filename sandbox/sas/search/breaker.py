@@ -1,4 +1,4 @@
-"""The circuit breaker of one editor, as a table of transitions. Pure: time is given.
+"""The circuit breaker of one editor, as a table of transitions. Pure: the caller gives the time, in seconds.
 
     closed ──failures in a row──> open ──pause over──> half-open ──answer──> closed
                                     ^                      └──failure──> open
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Of a circuit."""
+    """Closed: calls pass; open: none does; half-open: one does, to probe the editor."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -22,11 +22,11 @@ class State(StrEnum):
 
 
 class Signal(StrEnum):
-    """What happens to a circuit."""
+    """What changes the state of a circuit."""
 
     ANSWERED = "answered"
-    FAILED = "failed"  # fewer in a row than are borne
-    TOO_MANY = "too-many"  # … the one too many
+    FAILED = "failed"  # … with fewer failures in a row than `Policy.failures`
+    TOO_MANY = "too-many"  # … with so many
     PAUSE_OVER = "pause-over"
 
 
@@ -55,7 +55,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """One editor's. `failures` in a row; `since`: when it entered its state; `probing`: a probe is under way."""
+    """One editor's circuit. `failures` in a row; `since`: when `state` began; `probing`: a probe is under way."""
 
     state: State = State.CLOSED
     failures: int = 0
@@ -67,8 +67,8 @@ HEALTHY = Circuit()
 
 
 def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, bool]:
-    """May the editor be called now? With the circuit as it is after the question: a call let through half-open is
-    the probe."""
+    """Whether the editor may be called now, and the circuit afterwards. A call that is admitted while the circuit is
+    half-open is the probe."""
     if circuit.state is State.OPEN and now - circuit.since >= policy.pause_s:
         circuit = _moved(circuit, Signal.PAUSE_OVER, now)
     if circuit.state is State.CLOSED:
@@ -79,7 +79,7 @@ def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, boo
 
 
 def after(circuit: Circuit, good: bool, now: float, policy: Policy) -> Circuit:
-    """The circuit once a call ended."""
+    """The circuit after a call ended; `good`: the editor answered."""
     if good and circuit == HEALTHY:
         return circuit
     if good:
@@ -90,7 +90,7 @@ def after(circuit: Circuit, good: bool, now: float, policy: Policy) -> Circuit:
 
 
 def abandoned(circuit: Circuit) -> Circuit:
-    """The circuit once its probe was given up for a reason that is not the editor's."""
+    """The circuit after a probe ended in a way that says nothing about the editor."""
     return replace(circuit, probing=False) if circuit.probing else circuit
 
 

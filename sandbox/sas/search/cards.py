@@ -1,12 +1,12 @@
 """From free slots to the cards that a regulator reads. Pure.
 
-A card is one practitioner with all his places, or one SOS association with its consultation sites. Slots are
-deduplicated and sorted; what an editor sent that was not asked for, or is over, is dropped and told as a finding.
+A card is one practitioner with his places, or one SOS association with its consultation sites, and the slots of one
+source. Of several slots with the same beginning and end at one place the first is kept; slots are sorted by time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import TypeAlias, TypeVar
@@ -15,23 +15,23 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sandbox.fhir.reader.reading import FreeSlot, SlotPlace
-from sandbox.fhir.rules import Finding, Findings
-from sandbox.kernel.model import ConsultationSite, Editor, Place, Practitioner, SosAssociation
-from sandbox.kernel.text.json_input import shortened
+from sandbox.kernel.model import ConsultationSite, Place, Practitioner, SosAssociation
 from sandbox.kernel.text.words import folded
 from sandbox.sas.directory.areas import Area, distance_km
-from sandbox.sas.search.queries import EditorQuery
+from sandbox.sas.directory.origins import Origin, SourceName
 
 MOST_SLOTS = 600  # of one card: days of three places, every five minutes
 MOST_PLACES = 20  # of one card, that the directory does not know
 MOST_SCHEDULES = 100  # of one card, that the directory does not know and whose addresses are compared
 LONGEST_LINE = 200  # characters of an address that are compared
+_SCHEMES = ("http://", "https://")  # of a page where an editor's slot is booked
+_OWN_SCHEMES = (*_SCHEMES, "/sas/")  # … another source's: also of the SAS platform itself
 Known = TypeVar("Known", Place, ConsultationSite)
 Labels: TypeAlias = Mapping[str, str]  # name of each R38 code
 
 
 class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One free slot. `start`, `end` ISO 8601 with offset; `url` of the editor's page, without `origin`."""
+    """One free slot. `start`, `end` ISO 8601 with offset; `url` of the page where it is booked, without `origin`."""
 
     id: str
     start: datetime
@@ -45,8 +45,8 @@ class CardSlot(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A place of consultation or site, with its free slots by time. `id` is the Schedule's; `group`: `MSP` or `CDS`
-    that it is in, `name` the name of that."""
+    """A place of consultation or site, with its free slots by time. `id`: that of the Schedule; `group`: `MSP` or `CDS`
+    when it is in one, whose name is `name`; the `name` of a site is its own."""
 
     id: str
     line: str
@@ -59,7 +59,7 @@ class CardPlace(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     slots: tuple[CardSlot, ...] = ()
 
     def on(self, day: date, zone: ZoneInfo) -> list[CardSlot]:
-        """The slots of one day of that zone, for the card's columns."""
+        """The slots that begin on a day of that zone: one column of the card."""
         return [slot for slot in self.slots if slot.start.astimezone(zone).date() == day]
 
 
@@ -71,9 +71,10 @@ class CardCpts(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `editor` that answered for it.
+    """`id`: prefixed national id or SIRET; `distance_km` of the nearest place; `source`: slug of the source that the
+    slots are from, of the kind `origin`.
 
-    `external`: that editor is a vendor's real server. `kind`: `practitioner`, `sos`, or `cpts`: the one card `through`
+    `external`: that source is a vendor's real server. `kind`: `practitioner`, `sos`, or `cpts`: the one card `through`
     which these CPTS are shown. `member_of`: FINESS of the CPTS that he takes part through; `cpts`: those that some of
     the slots are offered to. `extra`: he would take a patient beside his agenda.
     """
@@ -81,8 +82,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     kind: str
     id: str
     name: str
-    editor: str
-    editor_name: str
+    source: str = msgspec.field(name="editor")
+    source_name: str = msgspec.field(name="editor_name")
     distance_km: float
     external: bool = False
     specialty: str | None = None
@@ -93,6 +94,12 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     member_of: tuple[str, ...] = ()
     extra: bool = False
     places: tuple[CardPlace, ...] = ()
+    origin: Origin = Origin.EDITOR
+
+    @property
+    def key(self) -> str:
+        """The `id`; with the source where that is no editor: one person may have a card of each."""
+        return self.id if self.origin is Origin.EDITOR else f"{self.id}-{self.source}"
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -100,65 +107,34 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return tuple(sorted({place.group for place in self.places if place.group is not None}))
 
 
-def admissible(
-    slots: Iterable[FreeSlot], query: EditorQuery, start: datetime, end: datetime
-) -> tuple[list[FreeSlot], list[Finding]]:
-    """The slots that answer the query, and what is wrong with the others.
-
-    Dropped: a practitioner or association that was not asked about, a slot outside the window (so a past one too:
-    the window never starts before now), a slot of nobody, whose cause was told when the answer was read.
-    """
-    kept: list[FreeSlot] = []
-    told = Findings()
-    first, last, offset = start, end, None
-    expected = query.asked
-    for slot in slots:
-        asked = slot.practitioner if slot.sos is None else slot.sos[0]
-        if asked not in expected:
-            if asked is not None:
-                told.wrong("R01-16", f"Slot/{shortened(slot.slot_id)}", "{} was not asked about", asked)
-            continue
-        begin = slot.start
-        if begin.tzinfo is not offset:  # within one offset instants are compared at once
-            offset = begin.tzinfo
-            first, last = start.astimezone(offset), end.astimezone(offset)
-        if first <= begin <= last:
-            kept.append(slot)
-        else:
-            requirement, side = ("R01-5", "before") if begin < first else ("R01-6", "after")
-            told.wrong(
-                requirement, f"Slot/{shortened(slot.slot_id)}.start", f"{{}} is {side} the window", begin.isoformat()
-            )
-    return kept, told.all()
-
-
 def practitioner_card(
     practitioner: Practitioner,
     slots: Iterable[FreeSlot],
     *,
-    editor: Editor,
+    source: SourceName,
     area: Area,
     labels: Labels,
     extra: bool = False,
 ) -> Card:
-    """One practitioner: the directory says who he is, the editor where and when he is free.
+    """One practitioner: the directory says who he is, the source where and when he is free.
 
-    Places that have no slot in the window keep their line; a place that the directory does not know is added. Of
-    an external editor the directory knows no Schedules: its places are told by their structure, else by their address.
+    Places that have no slot in the window keep their line; a place that the directory does not know is added. Of an
+    external source the directory knows no Schedules: its places are recognised by their structure, else by their
+    address.
     """
     slots = list(slots)
     held = _by_schedule(slots)
-    marks = _marks(held, lambda slot: slot.structure) if editor.external else {}
+    marks = _marks(held, lambda slot: slot.structure) if source.external else {}
     found = [(place, _taken(held, marks.get(place.structure, [place.id]))) for place in practitioner.places]
-    found, unknown = _completed(found, held, editor)
-    places = [_known_place(place, some, area) for place, some in found] + unknown
+    found, unknown = _completed(found, held, source)
+    places = [_known_place(place, some, area, source) for place, some in found] + unknown
     return Card(
         kind="practitioner",
         id=practitioner.id,
         name=f"{practitioner.given} {practitioner.family}",
-        editor=editor.slug,
-        editor_name=editor.name,
-        external=editor.external,
+        source=source.slug,
+        source_name=source.name,
+        external=source.external,
         distance_km=_nearest(places),
         specialty=practitioner.specialty,
         specialty_label=labels.get(practitioner.specialty or "", practitioner.specialty_text),
@@ -167,34 +143,46 @@ def practitioner_card(
         member_of=practitioner.cpts,
         extra=extra,
         places=_in_order(places),
+        origin=source.origin,
     )
 
 
-def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, editor: Editor, area: Area) -> Card:
+def association_card(association: SosAssociation, slots: Iterable[FreeSlot], *, source: SourceName, area: Area) -> Card:
     """One SOS association: its sites in the area, and those that offer slots anyway.
 
-    Of an external editor the directory knows no Schedules: its sites are told by their names, else by their address.
+    Of an external source the directory knows no Schedules: its sites are recognised by their names, else by their
+    address.
     """
     held = _by_schedule(slots)
-    marks = _marks(held, lambda slot: slot.site) if editor.external else {}
+    marks = _marks(held, lambda slot: slot.site) if source.external else {}
     found = [(site, _taken(held, marks.get(site.name, [site.id]))) for site in association.sites]
-    found, unknown = _completed(found, held, editor)
-    places = [_site(site, some, area) for site, some in found if some or _distance(site, area) <= area.radius_km]
-    places += unknown
+    found, unknown = _completed(found, held, source)
+    near = [each for each in found if each[1] or _distance(each[0], area) <= area.radius_km]
+    places = [_site(site, some, area, source) for site, some in near] + unknown
     return Card(
         kind="sos",
         id=association.siret,
         name=association.name,
-        editor=editor.slug,
-        editor_name=editor.name,
-        external=editor.external,
+        source=source.slug,
+        source_name=source.name,
+        external=source.external,
         distance_km=_nearest(places),
         places=_in_order(places),
+        origin=source.origin,
     )
 
 
+def offered_elsewhere(card: Card, places: Collection[str]) -> Card:
+    """The card without the places that have no slots, or whose id is one of `places`."""
+    kept = tuple(place for place in card.places if place.slots and place.id not in places)
+    return msgspec.structs.replace(card, places=kept, distance_km=_nearest(kept))
+
+
 def booking_url(url: str, origin: str) -> str:
-    """The editor's page with `origin` appended, by `?` or `&` as needed (single sign-on)."""
+    """The source's page with `origin` appended, by `?` or `&` as needed (single sign-on); a page of the SAS platform
+    itself (`/sas/…`) as it is."""
+    if url.startswith("/sas/"):
+        return url
     page, mark, fragment = url.partition("#")
     glue = "" if page.endswith(("?", "&")) else "&" if "?" in page else "?"
     return f"{page}{glue}origin={origin}{mark}{fragment}"
@@ -210,7 +198,7 @@ def _by_schedule(slots: Iterable[FreeSlot]) -> dict[str, list[FreeSlot]]:
 def _marks(
     held: Mapping[str, Sequence[FreeSlot]], mark: Callable[[FreeSlot], str | None]
 ) -> dict[str | None, list[str]]:
-    """The Schedules of each place, by what marks the place in its slots."""
+    """Schedules by what `mark` finds in the slots of each: that names the place."""
     found: dict[str | None, list[str]] = {}
     for schedule, slots in held.items():
         found.setdefault(mark(slots[0]), []).append(schedule)
@@ -218,16 +206,16 @@ def _marks(
 
 
 def _taken(held: dict[str, list[FreeSlot]], schedules: Iterable[str]) -> list[FreeSlot]:
-    """Take the slots of some Schedules out of `held`."""
+    """The slots of some Schedules, which are removed from `held`."""
     return [slot for schedule in schedules for slot in held.pop(schedule, ())]
 
 
 def _completed(
-    found: list[tuple[Known, list[FreeSlot]]], held: dict[str, list[FreeSlot]], editor: Editor
+    found: list[tuple[Known, list[FreeSlot]]], held: dict[str, list[FreeSlot]], source: SourceName
 ) -> tuple[list[tuple[Known, list[FreeSlot]]], list[CardPlace]]:
     """The known places with the slots that are `held` for their address, and places for the rest of these.
 
-    A known place of an external editor that then has no slot is left out when there is such a rest: it may be one of
+    A known place of an external source that then has no slot is left out when there is such a rest: it may be one of
     those, under another structure or name than the directory has.
     """
     held = dict(islice(held.items(), MOST_SCHEDULES))
@@ -236,8 +224,8 @@ def _completed(
     rest: dict[str | None, list[str]] = _marks(
         held, lambda slot: f"{slot.site} {_address(slot.place)}" if slot.place else slot.schedule
     )
-    unknown = [_unknown_place(some[0], _taken(held, some)) for some in [*rest.values()][:MOST_PLACES]]
-    if editor.external and unknown:
+    unknown = [_unknown_place(some[0], _taken(held, some), source) for some in [*rest.values()][:MOST_PLACES]]
+    if source.external and unknown:
         found = [(place, some) for place, some in found if some]
     return found, unknown
 
@@ -246,8 +234,9 @@ def _address(place: Place | ConsultationSite | SlotPlace) -> str:
     return folded(f"{place.line[:LONGEST_LINE]} {place.postal_code[:5]}")
 
 
-def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
-    """By time, at most MOST_SLOTS; of several with the same beginning and end at one place, the first."""
+def _card_slots(slots: Sequence[FreeSlot], source: SourceName) -> tuple[CardSlot, ...]:
+    """The slots by time, at most MOST_SLOTS; of several with the same beginning and end the first."""
+    schemes = _SCHEMES if source.origin is Origin.EDITOR else _OWN_SCHEMES
     distinct: dict[tuple[datetime, datetime], CardSlot] = {}
     for slot in slots:
         if (slot.start, slot.end) not in distinct:
@@ -255,7 +244,7 @@ def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
                 id=slot.slot_id,
                 start=slot.start,
                 end=slot.end,
-                url=slot.comment if slot.comment and slot.comment.startswith(("http://", "https://")) else None,
+                url=slot.comment if slot.comment and slot.comment.startswith(schemes) else None,
                 visibilities=tuple(slot.visibilities),
                 types=tuple(slot.types),
                 reasons=tuple(slot.reasons),
@@ -265,7 +254,7 @@ def _card_slots(slots: Sequence[FreeSlot]) -> tuple[CardSlot, ...]:
     return tuple(distinct[key] for key in sorted(distinct)[:MOST_SLOTS])
 
 
-def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
+def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area, source: SourceName) -> CardPlace:
     return CardPlace(
         id=place.id,
         line=place.line,
@@ -274,11 +263,11 @@ def _known_place(place: Place, slots: Sequence[FreeSlot], area: Area) -> CardPla
         distance_km=_distance(place, area),
         name=place.group.name if place.group is not None else None,
         group=place.group.kind if place.group is not None else None,
-        slots=_card_slots(slots),
+        slots=_card_slots(slots, source),
     )
 
 
-def _site(site: ConsultationSite, slots: Sequence[FreeSlot], area: Area) -> CardPlace:
+def _site(site: ConsultationSite, slots: Sequence[FreeSlot], area: Area, source: SourceName) -> CardPlace:
     return CardPlace(
         id=site.id,
         line=site.line,
@@ -287,11 +276,11 @@ def _site(site: ConsultationSite, slots: Sequence[FreeSlot], area: Area) -> Card
         distance_km=_distance(site, area),
         name=site.name,
         phone=site.phone,
-        slots=_card_slots(slots),
+        slots=_card_slots(slots, source),
     )
 
 
-def _unknown_place(schedule: str, slots: Sequence[FreeSlot]) -> CardPlace:
+def _unknown_place(schedule: str, slots: Sequence[FreeSlot], source: SourceName) -> CardPlace:
     first = slots[0]
     place = first.place
     return CardPlace(
@@ -300,7 +289,7 @@ def _unknown_place(schedule: str, slots: Sequence[FreeSlot]) -> CardPlace:
         postal_code=place.postal_code if place else "",
         city=place.city if place else "",
         name=first.site,
-        slots=_card_slots(slots),
+        slots=_card_slots(slots, source),
     )
 
 

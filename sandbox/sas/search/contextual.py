@@ -1,11 +1,11 @@
-"""What a regulator, or an LRM in his name (INT_L01), asks of the search page: parameters to criteria. Pure.
+"""The parameters of the search page, as a regulator or an LRM in his name (INT_L01) gives them. Pure.
 
     origin        assigning authority of the LRM: only in a contextual call
     specialty     `urn:oid:<oid>|<code>`, a code, a label, a reason or any words; none, or unknown: general medicine
     practitioner  preferred doctor: `urn:oid:1.2.250.1.71.4.2.1|8…` or his name
     streetnumber, streetname, inseecode, city      where the patient is; people type `place` instead
 
-What goes wrong with the doctor never stops a search (sas_pf_001, sas_pf_002); what goes wrong with the place does.
+A preferred doctor who cannot be found never stops a search (sas_pf_001, sas_pf_002); a place that cannot be found does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sandbox.kernel.identifiers import RPPS, SYSTEM_PERSON
 from sandbox.kernel.model import Practitioner, Territory
 from sandbox.kernel.text.words import folded
-from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, Spot
+from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, Locality
 
 NOT_FOUND, NOT_ASKED = "sas_pf_001", "sas_pf_002"
 
@@ -25,8 +25,8 @@ _TITLE = re.compile(r"^(?:docteure?|dr|dre|pr|professeure?)\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """The preferred doctor as he was asked for: an id, a name, or why there is neither (`error`, a code)."""
+class PreferredDoctor:
+    """The preferred doctor as the caller names him: an id, a name, or why there is neither (`error`, a code)."""
 
     id: str = ""
     name: str = ""
@@ -49,33 +49,34 @@ def read_specialty(text: str) -> str:
     return " ".join(text.rpartition("|")[2].split())
 
 
-def read_practitioner(text: str) -> Wish:
-    """The doctor that is asked for. Malformed: an id that is no prefixed RPPS (an ADELI too), any other system, and
-    whatever else looks like a system (`urn`, `oid`, `:`)."""
+def read_practitioner(text: str) -> PreferredDoctor:
+    """The preferred doctor that a `practitioner` parameter names. NOT_FOUND for an id that is no prefixed RPPS (ADELI
+    numbers included), for any other system, and for a text that looks like a system (with `urn`, `oid` or `:`)."""
     wanted = " ".join(text.split())
     if not wanted:
-        return Wish(error=NOT_ASKED)
+        return PreferredDoctor(error=NOT_ASKED)
     system, bar, value = wanted.rpartition("|")
     if bar:
         good = system.lower() == SYSTEM_PERSON and RPPS.fullmatch(value.strip())
-        return Wish(id=value.strip()) if good else Wish(error=NOT_FOUND)
+        return PreferredDoctor(id=value.strip()) if good else PreferredDoctor(error=NOT_FOUND)
     if RPPS.fullmatch(wanted):
-        return Wish(id=wanted)
+        return PreferredDoctor(id=wanted)
     lower = wanted.lower()
     if ":" in lower or re.search(r"\b(?:urn|oid)\b", lower) or not re.search(r"[^\W\d]", lower):
-        return Wish(error=NOT_FOUND)
-    return Wish(name=wanted)
+        return PreferredDoctor(error=NOT_FOUND)
+    return PreferredDoctor(name=wanted)
 
 
 def is_named(person: Practitioner, name: str) -> bool:
-    """Is that the name of this person: family name alone, or with the given name on either side, titles aside."""
+    """True when `name` is the person's family name, alone or with the given name before or after it; titles are
+    ignored."""
     wanted = _TITLE.sub("", folded(name))
     family, given = folded(person.family), folded(person.given)
     return wanted in (family, f"{given} {family}", f"{family} {given}")
 
 
 def place_of(values: Mapping[str, str]) -> str:
-    """The place of a search as people would type it, for the form."""
+    """The place of a search as one text, for the field of the form."""
     if values.get("place", "").strip():
         return values["place"].strip()
     town = next((text for name in ("city", "town", "inseecode", "insee") if (text := values.get(name, "").strip())), "")
@@ -85,10 +86,10 @@ def place_of(values: Mapping[str, str]) -> str:
     return ", ".join(part for part in (line, town) if part)
 
 
-def written(spot: Spot) -> str:
-    """A place as the form takes it back: with its postal code, which tells towns of one name apart."""
-    if spot.kind == DEPARTMENT:
-        return spot.label
-    town = f"{spot.town.postal_code} {spot.town.name}"
-    line = spot.label.removesuffix(spot.town.name) if spot.kind == ADDRESS else ""
+def form_text(place: Locality) -> str:
+    """A place as text for the form, with the postal code, so that towns of one name are not confused."""
+    if place.kind == DEPARTMENT:
+        return place.label
+    town = f"{place.town.postal_code} {place.town.name}"
+    line = place.label.removesuffix(place.town.name) if place.kind == ADDRESS else ""
     return line + town

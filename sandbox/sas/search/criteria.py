@@ -1,7 +1,7 @@
-"""What a regulator asks for, read and checked. Pure.
+"""The criteria of a search, read from query parameters and checked. Pure.
 
-The guide's rules: today, tomorrow and the day after by default; nearest first when the place is an address,
-shuffled otherwise; general medicine when nothing else is asked for.
+The defaults are the guide's: today, tomorrow and the day after; nearest first when the place is an address, shuffled
+otherwise; general medicine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.population.agendas.agenda import zone_of
 from sandbox.sas.directory.areas import Area, area_of
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.place_names import Contradiction
-from sandbox.sas.directory.places import ADDRESS, Spot
+from sandbox.sas.directory.places import ADDRESS, Locality
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE
 
 DAYS = 3
@@ -39,7 +39,7 @@ _REPEATABLE = frozenset({"visibility", "type", "kind"})
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What narrows a search; an empty one narrows nothing.
+    """The filters of a search; an empty one filters nothing.
 
     `visibilities` R314 codes and `types` v3-ActCode codes: a slot has one of them; `booking` `with` or `without`;
     `within_km` of the centre; `kinds` of cards: `cpts`, `sos`, `cds`, `msp`.
@@ -54,15 +54,16 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One search. `specialty`: an R38 code, or the words of practitioners who have none; `start`, `end` aware.
+    """What one search looks for. `specialty`: an R38 code, or the words that practitioners without one have; `start`,
+    `end` of the window, aware.
 
-    `order`: `distance` or `shuffled`; `shuffle` seeds the latter: the same search shows the same order on every page.
+    `order`: `distance` or `shuffled`; `shuffle` is the seed of the latter, so that all pages have one order.
     `reason`: only slots for it; `preferred`: prefixed national id of the doctor whose card comes first; `radius_km`
-    instead of the département's. `page` from 1.
+    replaces the département's. `page` from 1.
     """
 
     specialty: str
-    spot: Spot
+    place: Locality
     start: datetime
     end: datetime
     order: str = SHUFFLED
@@ -76,34 +77,35 @@ class Criteria:
     @property
     def town(self) -> Town:
         """The town of the place."""
-        return self.spot.town
+        return self.place.town
 
     @property
     def area(self) -> Area:
-        """Around the place; the radius is the département's unless another one is asked for."""
-        area = self.spot.area
+        """The area around the place, with `radius_km` where it is given, else with the radius of the département."""
+        area = self.place.area
         return area if self.radius_km is None else replace(area, radius_km=self.radius_km)
 
     @property
     def with_sos(self) -> bool:
-        """SOS Médecins practises general medicine only."""
+        """True for general medicine: SOS Médecins practises nothing else."""
         return self.specialty in GENERAL_MEDICINE
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of the town: « today » is a day there."""
+        """The time zone of the town; days are days there."""
         return zone_of(self.town.insee)
 
     @property
     def days(self) -> tuple[date, ...]:
-        """The days of the window, local."""
+        """The days of the window, in `zone`."""
         first = self.start.astimezone(self.zone).date()
         last = (self.end - timedelta(microseconds=1)).astimezone(self.zone).date()
         return tuple(first + timedelta(days=index) for index in range(max(1, (last - first).days + 1)))
 
 
 def flattened(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Query parameters as `read_criteria` wants them: repeated filters joined by commas, else the last one counts."""
+    """Query parameters as `read_criteria` takes them: repeated filters are joined by commas; of any other parameter the
+    last value counts."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values[name] = f"{values[name]},{value}" if name in _REPEATABLE and name in values else value
@@ -120,15 +122,15 @@ def read_criteria(
     code, `<system>|<code>`, a label or the words of a practitioner without code; general medicine when absent.
     Raises RequestError 400 with `http.<parameter>` for what cannot be understood.
     """
-    spot = _spot(values, directory)
-    start, end = _window(values, now, zone_of(spot.town.insee))
+    place = _place(values, directory)
+    start, end = _window(values, now, zone_of(place.town.insee))
     order = _one_of(values, "order", (DISTANCE, SHUFFLED))
     return Criteria(
         specialty=_specialty(values.get("specialty", ""), directory, specialties),
-        spot=spot,
+        place=place,
         start=start,
         end=end,
-        order=order or (DISTANCE if spot.kind == ADDRESS else SHUFFLED),
+        order=order or (DISTANCE if place.kind == ADDRESS else SHUFFLED),
         shuffle=values.get("shuffle", now.astimezone(PARIS).date().isoformat()),
         page=_page(values.get("page", "")),
         reason=values.get("reason", "").strip(),
@@ -148,34 +150,34 @@ def _first(values: Mapping[str, str], *names: str) -> str:
     return next((text for name in names if (text := values.get(name, "").strip())), "")
 
 
-def _spot(values: Mapping[str, str], directory: Directory) -> Spot:
+def _place(values: Mapping[str, str], directory: Directory) -> Locality:
     text = _first(values, "place")
-    found = directory.places.spot(text) if text else _named(values, directory)
+    found = directory.places.locality(text) if text else _named(values, directory)
     if found is None:
         raise malformed(f"no place '{text}': expected a town, a postal code, an address or a département", "http.place")
     point = _point(values)
-    return found if point is None else Spot(ADDRESS, found.label, found.town, area_of(found.town, point), point)
+    return found if point is None else Locality(ADDRESS, found.label, found.town, area_of(found.town, point), point)
 
 
-def _named(values: Mapping[str, str], directory: Directory) -> Spot:
+def _named(values: Mapping[str, str], directory: Directory) -> Locality:
     insee, name = _first(values, "insee", "inseecode"), _first(values, "town", "city")
     try:
         town = directory.town(insee, name)
     except Contradiction as error:
         raise Contradiction(error.detail, error.french, "http.town") from None
     if town is None:
-        told = insee or name
+        given = insee or name
         expected = "expected `insee` (5 characters) or `town` (a name) of a town of the directory"
         raise malformed(
-            f"no town '{told}': {expected}" if told else f"no town given: {expected}",
+            f"no town '{given}': {expected}" if given else f"no town given: {expected}",
             "http.insee" if insee else "http.town",
         )
     street = _first(values, "streetname")
     number = "".join(char for char in _first(values, "streetnumber") if char in "0123456789")
     if number and not street:
         raise malformed("a `streetnumber` needs its `streetname`", "http.streetnumber")
-    spot = directory.places.spot_of(town, street, number)
-    return spot if insee else replace(spot, others=directory.places.others(name))
+    place = directory.places.locality_of(town, street, number)
+    return place if insee else replace(place, others=directory.places.others(name))
 
 
 def _specialty(text: str, directory: Directory, specialties: Mapping[str, str]) -> str:
@@ -260,10 +262,10 @@ def _one_of(values: Mapping[str, str], name: str, known: Collection[str]) -> str
 
 
 def _some_of(values: Mapping[str, str], name: str, known: Collection[str]) -> frozenset[str]:
-    told = [word for each in values.get(name, "").split(",") if (word := each.strip())]
-    if strangers := [word for word in told if word not in known]:
-        raise malformed(f"`{name}` '{strangers[0]}' is unknown: expected {', '.join(known)}", f"http.{name}")
-    return frozenset(told)
+    words = [word for each in values.get(name, "").split(",") if (word := each.strip())]
+    if unknown := [word for word in words if word not in known]:
+        raise malformed(f"`{name}` '{unknown[0]}' is unknown: expected {', '.join(known)}", f"http.{name}")
+    return frozenset(words)
 
 
 def _page(text: str) -> int:

@@ -1,70 +1,64 @@
-"""The aggregator: asks one editor one question, and lets through what answers it in time.
+"""The editors as sources of slots: each is called over HTTP, and what answers the search in time is let through.
 
-What stands between a search and the editors: how many calls an editor bears at once, the circuit breaker, the largest
-answer that is read, the time-out. An answer that comes after its search gave it up is counted and thrown away. Of a
-bad answer the bad slots are lost, each cause told as a finding: counted by requirement, journalled with its path. A
-large answer is read in a thread. However a call ends, even by an error of ours, its editor alone is concerned and its
-circuit is told.
+Every editor has a limit of calls at once, a circuit breaker (`breaker.py`), a time-out, and a largest answer that is
+read; large answers are read in a thread. An answer that comes after its search gave it up is counted and thrown away.
+Of a bad answer only the bad slots are lost; each cause is a finding, counted by requirement and journalled with its
+path. However a call ends, even by an error in the sandbox, other editors are not affected and the circuit is updated.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from sandbox.config import Settings
 from sandbox.fhir.profiles import Finding
-from sandbox.fhir.reader.reading import FreeSlot
 from sandbox.fhir.rules import natural
-from sandbox.kernel.errors import Issue, PeerError, PeerRefused, PeerTimeout, RequestError
+from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.model import Editor
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient
 from sandbox.pki.subjects import agreed_server
 from sandbox.sas.directory.directory import Directory
+from sandbox.sas.directory.origins import SourceName
 from sandbox.sas.search import breaker
 from sandbox.sas.search.answer import Answer
 from sandbox.sas.search.breaker import Circuit, Policy
 from sandbox.sas.search.criteria import Criteria
-from sandbox.sas.search.events import FAILED, LATE, OK, OPEN_CIRCUIT, PARTIAL, Source
-from sandbox.sas.search.queries import EditorQuery
-from sandbox.sas.search.reasons import is_the_editors, reason_of, told
+from sandbox.sas.search.editor_queries import EditorQuery, association_queries, practitioner_queries
+from sandbox.sas.search.events import FAILED, LATE, OK, OPEN_CIRCUIT, PARTIAL, SourceAnswer
+from sandbox.sas.search.lots import Lot
+from sandbox.sas.search.reasons import blames_editor, reason_of, sentence
+from sandbox.sas.search.sources import Call
 
 log = logging.getLogger(__name__)
 
-MOST_SEARCHES = 256  # at once: beyond it a search is refused rather than queued
-LARGE = 128 * 1024  # octets of a page: from here on it would hold up everybody else
+LARGE = 128 * 1024  # octets of a page: from here on reading it would hold up everything else
 MOST_FINDINGS_TOLD = 5  # per answer, in the journal
 MOST_LATE = 256  # calls that are awaited after their search gave them up
+_HEADERS = {"Accept": "application/json+fhir"}
 
 
-@dataclass(slots=True)
-class Call:
-    """One query under way. `slots` once it ended well; `given_up`: its search does not wait for it any more; `probe`:
-    it tries an editor after failures; `settled`: the circuit knows how it ended."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an editor may take: seconds until its search gives a call up (`timeout`), calls at once (`concurrency`), the
+    octets of an answer (`largest`); `policy` of its circuit breaker."""
 
-    query: EditorQuery
-    begun: float
-    deadline: float
-    slots: Sequence[FreeSlot] = ()
-    given_up: bool = False
-    probe: bool = False
-    settled: bool = False
+    timeout: float
+    concurrency: int
+    largest: int
+    policy: Policy
 
-
-@dataclass(slots=True)
-class EditorState:
-    """What the aggregator knows of one editor."""
-
-    room: asyncio.Semaphore
-    circuit: Circuit = field(default_factory=Circuit)
-    counts: Counter[str] = field(default_factory=Counter)
-    findings: Counter[str] = field(default_factory=Counter)
-    last: Source | None = None
-    running: int = 0
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of the settings."""
+        policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
+        return cls(settings.editor_timeout_s, settings.editor_concurrency, settings.editor_answer_mib << 20, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,206 +70,239 @@ class EditorHealth:
     running: int
     counts: Mapping[str, int]
     findings: Mapping[str, int]
-    last: Source | None
+    last: SourceAnswer | None
 
 
-class Aggregator:
-    """The SAS core's calls to the editors. `labels`: name of each R38 code; `changed`: called with each call that
-    begins or ends."""
+class EditorSources:
+    """All editors, to the search (`SlotSource`). `changed`: called when a call begins or ends; `limits` of each editor.
+
+    `findings`: counts by requirement id, since the start.
+    """
 
     def __init__(
-        self,
-        context: Context,
-        http: HttpClient,
-        directory: Directory,
-        labels: Mapping[str, str],
-        changed: Callable[[], None] = lambda: None,
+        self, context: Context, http: HttpClient, directory: Directory, changed: Callable[[], None] = lambda: None
     ) -> None:
-        self._context, self._http, self._changed = context, http, changed
+        self.context, self.http, self.directory, self.changed = context, http, directory, changed
         self._journal = context.journal_of("sas")
-        self.directory, self.labels = directory, labels
-        settings = context.settings
-        self.timeout = settings.editor_timeout_s
-        self.search_timeout = settings.search_timeout_s or 3 * self.timeout
-        self._largest = settings.editor_answer_mib << 20
-        self._policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
-        self._lines: dict[str, EditorState] = defaultdict(
-            lambda: EditorState(asyncio.Semaphore(settings.editor_concurrency))
-        )
-        self._late: set[asyncio.Task[Source]] = set()
-        self._reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop
-        self.running = 0
-        self.findings: Counter[str] = Counter()  # by requirement id, since the start
+        self.limits = Limits.of(context.settings)
+        self._journal = context.journal_of("sas")
+        self.reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop
+        self.findings: Counter[str] = Counter()
+        self._editors: dict[str, EditorSource] = {}
+        self._late: set[asyncio.Task[SourceAnswer]] = set()
 
-    @contextlib.contextmanager
-    def admitted(self) -> Iterator[None]:
-        """While a search runs. Raises RequestError 503 when too many run already."""
-        if self.running >= MOST_SEARCHES:
-            raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
+    def listed(self) -> tuple[str, ...]:
+        """Nobody: the directory knows whom editors can be asked about."""
+        return ()
 
-    def call(self, query: EditorQuery) -> Call:
-        """A call that begins now."""
+    def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
+        """One call per query; of editors that are not disabled."""
+        directory = self.directory
+        queries = practitioner_queries(lot.candidates, directory.asked(Flow.INT_R01, Flow.INT_R04), criteria)
+        queries += association_queries(lot.associations, directory.asked(Flow.SOS), criteria)
         now = asyncio.get_running_loop().time()
-        return Call(query, now, now + self.timeout)
+        return [self._call(query, criteria, now) for query in queries]
 
-    async def ask(self, call: Call, criteria: Criteria) -> Source:
-        """Make a call; an editor that fails gives no slots and a source that says why."""
-        loop, line = asyncio.get_running_loop(), self._lines[call.query.editor.slug]
-        line.circuit, admitted = breaker.admitted(line.circuit, loop.time(), self._policy)
-        if not admitted:
-            line.counts[OPEN_CIRCUIT] += 1
-            return self._source(call, OPEN_CIRCUIT, told(OPEN_CIRCUIT), OPEN_CIRCUIT)
-        call.probe = line.circuit.probing
-        line.running += 1
-        try:
-            self._changed()
-            async with line.room:
-                answer = await self._read(call, criteria)
-            return self._answered(call, line, answer)
-        except PeerError as error:
-            return self._failed(call, line, error)
-        except Exception as error:  # ours: the other editors are shown all the same
-            log.exception("the answer of %s could not be handled", call.query.editor.slug)
-            return self._broken(call, line, error)
-        finally:
-            line.running -= 1
-            self._settle(call, line, None)
+    def _call(self, query: EditorQuery, criteria: Criteria, now: float) -> Call:
+        name, source, deadline = source_of(query.editor), self._of(query.editor.slug), now + self.limits.timeout
+        return EditorCall(name, query.asked, now, deadline, query=query, criteria=criteria, editor=source)
 
-    def give_up(self, call: Call, task: asyncio.Task[Source], code: str) -> Source:
-        """The search waits no longer: the call counts as failed, its answer will be counted and thrown away."""
-        line = self._lines[call.query.editor.slug]
-        call.given_up = True
-        self._settle(call, line, False if code == "timeout" else None)
-        line.counts[code] += 1
+    def _of(self, slug: str) -> EditorSource:
+        if slug not in self._editors:
+            self._editors[slug] = EditorSource(self)
+        return self._editors[slug]
+
+    def keep(self, task: asyncio.Task[SourceAnswer]) -> None:
+        """Let a call that its search gave up end by itself, as far as there are not too many of them."""
         if len(self._late) < MOST_LATE:
             self._late.add(task)
             task.add_done_callback(self._late.discard)
         else:
             task.cancel()
-        return self._source(call, LATE, told(code, seconds=self.timeout), code)
+
+    async def late(self) -> None:
+        """Returns once the calls that their searches gave up have ended."""
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def close(self) -> None:
-        """End the calls that nobody waits for."""
-        late = [*self._late]
-        for task in late:
+        """End the calls that no search waits for."""
+        for task in self._late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        await self.late()
+        self.reader.shutdown(wait=False, cancel_futures=True)
 
     def health(self) -> dict[str, object]:
-        """What the health page shows: searches under way; by editor the circuit, calls under way and ended."""
+        """For the health document: how many findings; by editor the circuit, the calls under way and ended."""
+        found = {slug: source.health() for slug, source in self._editors.items()}
         return {
-            "searches": self.running,
             "findings": self.findings.total(),
             "editors": {
                 slug: {
-                    "circuit": line.circuit.state,
-                    "running": line.running,
-                    "calls": dict(line.counts),
-                    "findings": in_order(line.findings),
+                    "circuit": health.circuit,
+                    "running": health.running,
+                    "calls": dict(health.counts),
+                    "findings": health.findings,
                 }
-                for slug, line in self._lines.items()
+                for slug, health in found.items()
             },
         }
 
     def editor(self, slug: str) -> EditorHealth:
         """What is known of one editor."""
-        line = self._lines[slug]
-        return EditorHealth(line.circuit.state, line.running, line.counts, in_order(line.findings), line.last)
+        return self._of(slug).health()
 
-    def _settle(self, call: Call, line: EditorState, good: bool | None) -> None:
-        """Tell the circuit, once, how a call ended; None: nothing that speaks for or against the editor."""
+    def journal(self, query: EditorQuery, note: str) -> None:
+        """Write a line about the answer to a query into the journal."""
+        self._journal.received(query.flow, "read answer", query.editor.slug, status=200, note=note)
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class EditorCall(Call):
+    """One query to one editor. `given_up`: its search does not wait for it any more; `probe`: it tries an editor after
+    failures; `settled`: the circuit knows how it ended."""
+
+    query: EditorQuery
+    criteria: Criteria
+    editor: EditorSource
+    given_up: bool = False
+    probe: bool = False
+    settled: bool = False
+
+    async def answer(self) -> SourceAnswer:
+        """See `Call`. An editor that fails gives no slots."""
+        return await self.editor.ask(self)
+
+    def give_up(self, task: asyncio.Task[SourceAnswer], code: str) -> SourceAnswer:
+        """See `Call`. The call counts as failed; its answer will be counted and thrown away."""
+        return self.editor.give_up(self, task, code)
+
+
+class EditorSource:
+    """One editor: its calls, and what they have shown of it."""
+
+    def __init__(self, editors: EditorSources) -> None:
+        self._editors = editors
+        self._turns = asyncio.Semaphore(editors.limits.concurrency)
+        self._circuit = Circuit()
+        self._counts: Counter[str] = Counter()
+        self._findings: Counter[str] = Counter()
+        self._last: SourceAnswer | None = None
+        self._running = 0
+
+    def health(self) -> EditorHealth:
+        """How it is."""
+        return EditorHealth(self._circuit.state, self._running, self._counts, in_order(self._findings), self._last)
+
+    async def ask(self, call: EditorCall) -> SourceAnswer:
+        """See `EditorCall.answer`."""
+        now = asyncio.get_running_loop().time()
+        self._circuit, admitted = breaker.admitted(self._circuit, now, self._editors.limits.policy)
+        if not admitted:
+            self._counts[OPEN_CIRCUIT] += 1
+            return self._ended(call, OPEN_CIRCUIT, sentence(OPEN_CIRCUIT), OPEN_CIRCUIT)
+        call.probe = self._circuit.probing
+        self._running += 1
+        try:
+            self._editors.changed()
+            async with self._turns:
+                answer = await self._read(call)
+            return self._answered(call, answer)
+        except PeerError as error:
+            return self._failed(call, error)
+        except Exception as error:  # an error in the sandbox: the other editors are shown all the same
+            log.exception("the answer of %s could not be handled", call.query.editor.slug)
+            return self._broken(call, error)
+        finally:
+            self._running -= 1
+            self._settle(call, None)
+
+    def give_up(self, call: EditorCall, task: asyncio.Task[SourceAnswer], code: str) -> SourceAnswer:
+        """See `EditorCall.give_up`."""
+        call.given_up = True
+        self._settle(call, False if code == "timeout" else None)
+        self._counts[code] += 1
+        self._editors.keep(task)
+        return self._ended(call, LATE, sentence(code, seconds=self._editors.limits.timeout), code)
+
+    def _settle(self, call: EditorCall, good: bool | None) -> None:
+        """Tell the circuit, once, how a call ended; None: in a way that says nothing about the editor."""
         if call.settled:
             return
         call.settled = True
         if good is not None:
-            line.circuit = breaker.after(line.circuit, good, asyncio.get_running_loop().time(), self._policy)
+            now = asyncio.get_running_loop().time()
+            self._circuit = breaker.after(self._circuit, good, now, self._editors.limits.policy)
         elif call.probe:
-            line.circuit = breaker.abandoned(line.circuit)
+            self._circuit = breaker.abandoned(self._circuit)
 
-    def _answered(self, call: Call, line: EditorState, answer: Answer) -> Source:
+    def _answered(self, call: EditorCall, answer: Answer) -> SourceAnswer:
         if call.given_up:
-            return self._too_late(call, line)
-        self._settle(call, line, True)
-        line.counts[OK] += 1
+            return self._too_late(call)
+        self._settle(call, True)
+        self._counts[OK] += 1
         findings = answer.findings
-        self._tell(call.query, findings)
+        self._note(call.query, findings)
         call.slots = answer.slots
-        state, reason = (PARTIAL, told(answer.short)) if answer.short else (OK, "")
-        return self._source(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
+        state, reason = (PARTIAL, sentence(answer.short)) if answer.short else (OK, "")
+        return self._ended(call, state, reason, answer.short, slots=answer.offered, findings=len(findings))
 
-    def _broken(self, call: Call, line: EditorState, error: Exception) -> Source:
-        self._journal_answer(call.query, f"could not be handled: {type(error).__name__}")
+    def _broken(self, call: EditorCall, error: Exception) -> SourceAnswer:
+        self._editors.journal(call.query, f"could not be handled: {type(error).__name__}")
         if call.given_up:
-            return self._source(call, LATE)
-        line.counts["internal"] += 1
-        return self._source(call, FAILED, told("internal"), "internal")
+            return self._ended(call, LATE)
+        self._counts["internal"] += 1
+        return self._ended(call, FAILED, sentence("internal"), "internal")
 
-    def _failed(self, call: Call, line: EditorState, error: PeerError) -> Source:
+    def _failed(self, call: EditorCall, error: PeerError) -> SourceAnswer:
         if call.given_up:
-            return self._source(call, LATE)
-        self._settle(call, line, not is_the_editors(error))
-        state, reason, code = reason_of(error, self.timeout)
-        line.counts[code] += 1
-        return self._source(call, state, reason, code)
+            return self._ended(call, LATE)
+        self._settle(call, not blames_editor(error))
+        state, reason, code = reason_of(error, self._editors.limits.timeout)
+        self._counts[code] += 1
+        return self._ended(call, state, reason, code)
 
-    def _too_late(self, call: Call, line: EditorState) -> Source:
-        line.counts[LATE] += 1
-        source = self._source(call, LATE)
-        self._journal_answer(call.query, f"late by {source.ms - round(self.timeout * 1000)} ms: thrown away")
-        return source
+    def _too_late(self, call: EditorCall) -> SourceAnswer:
+        self._counts[LATE] += 1
+        answer = self._ended(call, LATE)
+        late = answer.ms - round(self._editors.limits.timeout * 1000)
+        self._editors.journal(call.query, f"late by {late} ms: thrown away")
+        return answer
 
-    def _source(
-        self, call: Call, state: str, reason: str = "", code: str = "", *, slots: int = 0, findings: int = 0
-    ) -> Source:
-        editor, spent = call.query.editor, asyncio.get_running_loop().time() - call.begun
-        source = Source(
-            editor=editor.slug,
-            name=editor.name,
-            state=state,
-            reason=reason,
-            code=code,
-            ms=round(spent * 1000),
-            slots=slots,
-            findings=findings,
-        )
-        self._lines[editor.slug].last = source
-        self._changed()
-        return source
+    def _ended(
+        self, call: EditorCall, state: str, reason: str = "", code: str = "", *, slots: int = 0, findings: int = 0
+    ) -> SourceAnswer:
+        self._last = call.outcome(state, reason, code, slots=slots, findings=findings)
+        self._editors.changed()
+        return self._last
 
-    async def _read(self, call: Call, criteria: Criteria) -> Answer:
-        """Ask and understand, all pages within one time-out. Raises PeerError."""
+    async def _read(self, call: EditorCall) -> Answer:
+        """Ask, and read all pages within one time-out. Raises PeerError."""
         query = call.query
-        answer = Answer(query, criteria)
-        url: str | None = f"{self._context.settings.editor_fhir(query.editor)}/{query.path}"
+        answer = Answer(query, call.criteria)
+        url: str | None = f"{self._editors.context.settings.editor_fhir(query.editor)}/{query.path}"
         while url is not None:
             url = await self._take(answer, await self._get(call, url), url)
         if not answer.readable:
             if not call.given_up:
-                self._tell(query, answer.findings)
+                self._note(query, answer.findings)
             raise PeerError(query.editor.slug, "the answer is no Bundle")
         return answer
 
     async def _take(self, answer: Answer, body: bytes, url: str) -> str | None:
         if len(body) < LARGE:
             return answer.take(body, url)
-        return await asyncio.get_running_loop().run_in_executor(self._reader, answer.take, body, url)
+        return await asyncio.get_running_loop().run_in_executor(self._editors.reader, answer.take, body, url)
 
-    async def _get(self, call: Call, url: str) -> bytes:
-        editor = call.query.editor
+    async def _get(self, call: EditorCall, url: str) -> bytes:
+        editor, limits = call.query.editor, self._editors.limits
         # Its search gives it up at the deadline; it may come as late as that again, to be counted.
-        left = call.deadline + self.timeout - asyncio.get_running_loop().time()
+        left = call.deadline + limits.timeout - asyncio.get_running_loop().time()
         if call.given_up and left <= 0:
             raise PeerTimeout(editor.slug, "given up")
-        reply = await self._http.request(
+        reply = await self._editors.http.request(
             "GET",
             url,
-            callee=Callee(editor.slug, call.query.flow, "", agreed_server(editor), self._largest),
+            callee=Callee(editor.slug, call.query.flow, "", agreed_server(editor), limits.largest),
             headers=_HEADERS,
             timeout=left,
         )
@@ -283,23 +310,23 @@ class Aggregator:
             raise PeerRefused(editor.slug, reply.status, reply.body)
         return reply.body
 
-    def _tell(self, query: EditorQuery, findings: Sequence[Finding]) -> None:
+    def _note(self, query: EditorQuery, findings: Sequence[Finding]) -> None:
         """Count the findings of one answer, and journal them as one line."""
         if not findings:
             return
-        self.findings.update(finding.requirement for finding in findings)
-        self._lines[query.editor.slug].findings.update(finding.requirement for finding in findings)
+        requirements = [finding.requirement for finding in findings]
+        self._editors.findings.update(requirements)
+        self._findings.update(requirements)
         first = "; ".join(str(each) for each in findings[:MOST_FINDINGS_TOLD])
         more = len(findings) - MOST_FINDINGS_TOLD
-        self._journal_answer(query, first + (f"; and {more} more" if more > 0 else ""))
+        self._editors.journal(query, first + (f"; and {more} more" if more > 0 else ""))
 
-    def _journal_answer(self, query: EditorQuery, note: str) -> None:
-        self._journal.received(query.flow, "read answer", query.editor.slug, status=200, note=note)
+
+def source_of(editor: Editor) -> SourceName:
+    """The name of an editor as a source of slots."""
+    return SourceName(editor.slug, editor.name, external=editor.external)
 
 
 def in_order(findings: Mapping[str, int]) -> dict[str, int]:
-    """Counts by requirement, as people count."""
+    """Counts by requirement id, in natural order: R01-2 before R01-10."""
     return dict(sorted(findings.items(), key=lambda each: natural(each[0])))
-
-
-_HEADERS = {"Accept": "application/json+fhir"}

@@ -24,15 +24,16 @@ CARDS_PER_PAGE = 5
 
 OK, PARTIAL, LATE, FAILED, OPEN_CIRCUIT = "ok", "partial", "late", "failed", "open-circuit"
 STATES = (OK, PARTIAL, LATE, FAILED, OPEN_CIRCUIT)
-_STATE_OF_EDITOR = {OK: "answered", PARTIAL: "partial"}  # any other: failed
+_STATE_OF_SOURCE = {OK: "answered", PARTIAL: "partial"}  # any other: failed
 _WORSE = ("answered", "partial", "failed")
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="event", tag="source"):
-    """How one query to one editor ended. `state`: of STATES (`partial`: slots of it are missing); `reason` in French,
-    `code` for programs; `ms` it took."""
+class SourceAnswer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="event", tag="source"):
+    """How one call of one source ended. `source`: its slug; `state`: of STATES (`partial`: slots of it are missing);
+    `reason` in French, `code` for programs; `ms`: milliseconds that it took; `slots`: how many it has; `findings`: how
+    many causes of what is wrong in the answer."""
 
-    editor: str
+    source: str = msgspec.field(name="editor")
     name: str
     state: str
     reason: str = ""
@@ -52,19 +53,19 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="f
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="done"):
-    """The end. `partial`: somebody's slots may be missing; `complete` false: the search ran out of time."""
+    """The end. `partial`: slots may be missing; `complete` false: the search ran out of time."""
 
     partial: bool
     complete: bool
     radius_km: float
 
 
-Event: TypeAlias = Source | Found | Done
+Event: TypeAlias = SourceAnswer | Found | Done
 
 
-class EditorState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How one editor took part. `state`: `answered`, `partial` or `failed`; `reason` in French, `code` for programs;
-    `ms` of its slowest answer."""
+class SourceState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How one source took part in a search. `state`: `answered`, `partial` or `failed`; `reason` in French, `code` for
+    programs; `ms` of its slowest answer; `slots` and `findings` of all of them."""
 
     slug: str
     name: str
@@ -86,11 +87,11 @@ class Results:
     area: Area
     complete: bool = True
     lots: dict[int, Found] = field(default_factory=dict)
-    states: dict[str, EditorState] = field(default_factory=dict)
+    states: dict[str, SourceState] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
-        """Add what the search tells next."""
-        if isinstance(event, Source):
+        """Add the next event."""
+        if isinstance(event, SourceAnswer):
             self._note(event)
             return
         if event.radius_km != self.area.radius_km:
@@ -100,26 +101,26 @@ class Results:
         else:
             self.complete = event.complete
 
-    def _note(self, source: Source) -> None:
-        """Join the outcome of one query to what is known of its editor; what is worse stays."""
-        before, state = self.states.get(source.editor), _STATE_OF_EDITOR.get(source.state, "failed")
-        told: Source | EditorState = source
+    def _note(self, answer: SourceAnswer) -> None:
+        """Join one call's outcome to what is known of its source; the worst state stays, with its reason."""
+        before, state = self.states.get(answer.source), _STATE_OF_SOURCE.get(answer.state, "failed")
+        worst: SourceAnswer | SourceState = answer
         if before is not None and _WORSE.index(before.state) >= _WORSE.index(state):
-            told, state = before, before.state
-        self.states[source.editor] = EditorState(
-            slug=source.editor,
-            name=source.name,
+            worst, state = before, before.state
+        self.states[answer.source] = SourceState(
+            slug=answer.source,
+            name=answer.name,
             state=state,
-            reason=told.reason,
-            code=told.code,
-            slots=source.slots + (before.slots if before else 0),
-            findings=source.findings + (before.findings if before else 0),
-            ms=max(source.ms, before.ms if before else 0),
+            reason=worst.reason,
+            code=worst.code,
+            slots=answer.slots + (before.slots if before else 0),
+            findings=answer.findings + (before.findings if before else 0),
+            ms=max(answer.ms, before.ms if before else 0),
         )
 
     @property
     def cards(self) -> list[Card]:
-        """Those of this page."""
+        """The cards of this page."""
         skipped, found = CARDS_PER_PAGE * (self.criteria.page - 1), list[Card]()
         for lot in sorted(self.lots):
             cards = self.lots[lot].cards
@@ -129,33 +130,33 @@ class Results:
 
     @property
     def without_slots(self) -> list[Card]:
-        """Who was asked about and has nothing."""
+        """Cards of those who were asked about and have no free slot; on the first page only."""
         if self.criteria.page != 1:
             return []
         return [card for lot in sorted(self.lots) for card in self.lots[lot].without_slots]
 
     @property
     def next(self) -> int | None:
-        """The next page, when it has cards."""
+        """Number of the next page; None when it has no cards."""
         held = sum(len(lot.cards) for lot in self.lots.values())
         return self.criteria.page + 1 if held > CARDS_PER_PAGE * self.criteria.page else None
 
     @property
-    def editors(self) -> list[EditorState]:
-        """Everybody who was asked."""
+    def sources(self) -> list[SourceState]:
+        """All that were asked."""
         return list(self.states.values())
 
     @property
-    def failures(self) -> list[EditorState]:
-        """The editors that did not answer."""
-        return [editor for editor in self.editors if editor.state == "failed"]
+    def failures(self) -> list[SourceState]:
+        """The sources that did not answer."""
+        return [source for source in self.sources if source.state == "failed"]
 
     @property
-    def gaps(self) -> list[EditorState]:
-        """The editors whose slots are not all there."""
-        return [editor for editor in self.editors if editor.state != "answered"]
+    def gaps(self) -> list[SourceState]:
+        """The sources whose slots are not all there."""
+        return [source for source in self.sources if source.state != "answered"]
 
     @property
     def partial(self) -> bool:
-        """True when somebody's slots may be missing."""
+        """True when slots may be missing."""
         return not self.complete or bool(self.gaps)

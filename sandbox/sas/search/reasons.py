@@ -1,26 +1,18 @@
-"""Why an editor gave nothing: in French for people, as a code for programs. Pure."""
+"""Why slots of an editor are missing: a code for programs, a French sentence for people. Pure."""
 
 from __future__ import annotations
 
 from sandbox.kernel.errors import (
     PeerError,
     PeerRefused,
-    PeerTimeout,
-    PeerTooLarge,
-    PeerUnreachable,
-    PeerUntrusted,
 )
 from sandbox.sas.search.events import FAILED, LATE
+from sandbox.web.failed_calls import FAILED_CALLS, TIMEOUT, failed_call, status_of
 
-# What each code says; `{…}` are filled in.
+# The sentence of each code; `sentence` fills in what is in braces.
 REASONS = {
-    "timeout": "pas de réponse en {seconds} s",
+    **{call.code: call.reason for call in FAILED_CALLS},
     "out-of-time": "la recherche a été arrêtée avant sa réponse",
-    "untrusted": "certificat ou connexion TLS refusés",
-    "unreachable": "injoignable",
-    "status": "a répondu par une erreur {status}",
-    "too-large": "réponse trop volumineuse",
-    "unreadable": "réponse illisible",
     "open-circuit": "écarté un moment après des échecs répétés",
     "internal": "erreur du bac à sable à la lecture de sa réponse",
     "next-elsewhere": "réponse incomplète, la page suivante n'est pas à l'adresse de l'éditeur",
@@ -29,43 +21,28 @@ REASONS = {
     "slots-many": "réponse incomplète, trop de créneaux",
 }
 
-# The same for a table of counts.
+# The same in short, for a table of counts.
 LABELS = {
-    "timeout": "hors délai",
+    **{call.code: call.label for call in FAILED_CALLS},
     "out-of-time": "recherche arrêtée",
-    "untrusted": "TLS refusé",
-    "unreachable": "injoignable",
-    "status": "erreur HTTP",
-    "too-large": "trop volumineuse",
-    "unreadable": "illisible",
     "open-circuit": "non appelé",
     "internal": "erreur interne",
     "late": "réponse tardive",
 }
 
 
-def told(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
-    """The sentence of a code."""
+def sentence(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
+    """The French sentence of a code. `seconds`: the time-out; `status`: of the HTTP answer."""
     return REASONS[code].format(seconds=f"{seconds:g}".replace(".", ","), status=status)
 
 
 def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
-    """State of the source, sentence and code for a call that failed; `seconds` it had."""
-    state, code, status = FAILED, "unreadable", 0
-    match error:
-        case PeerTimeout():
-            state, code = LATE, "timeout"
-        case PeerUntrusted():
-            code = "untrusted"
-        case PeerUnreachable():
-            code = "unreachable"
-        case PeerRefused():
-            code, status = "status", error.status
-        case PeerTooLarge():
-            code = "too-large"
-    return state, told(code, seconds=seconds, status=status), code
+    """For a call that failed: the state (`LATE` or `FAILED`), sentence and code. `seconds`: the time-out."""
+    call = failed_call(error)
+    state = LATE if call is TIMEOUT else FAILED
+    return state, sentence(call.code, seconds=seconds, status=status_of(error)), call.code
 
 
-def is_the_editors(error: PeerError) -> bool:
-    """True when the failure speaks against the editor as a whole: a 4xx is a refusal of this one request."""
+def blames_editor(error: PeerError) -> bool:
+    """True when the failure counts for the editor's circuit breaker; a 4xx does not, it refuses this one request."""
     return not (isinstance(error, PeerRefused) and 400 <= error.status < 500)

@@ -1,10 +1,10 @@
-"""A search: lot after lot of practitioners asked about, told piece by piece as editors answer.
+"""A search: sources of slots are asked about lot after lot of practitioners, and events are sent as they answer.
 
-Lots of 25 until one page of cards with slots and the next are there, or nobody is left; the SOS associations of the
-area with the first lot. Every editor concerned is asked at once, each has its time-out (7 s); the whole search has
-its own (21 s). An editor that failed is not asked again in the same search, and one that hangs holds nobody up: the
-next lot begins when all others have answered and it took clearly longer than they did. Where nothing at all is found,
-the area is enlarged once.
+Lots of 25 are asked about until one page of cards with slots and the next page are there, or nobody is left; the SOS
+associations of the area go with the first lot. All calls of a lot begin at once; each has its time-out (7 s for an
+editor), and the whole search has its own (21 s). A source that failed is not asked again in the same search. One that
+hangs does not delay the others: the next lot begins when all others have answered and it has taken clearly longer than
+they did. Where nothing at all is found, the area is enlarged once.
 
     async with contextlib.aclosing(run(criteria, aggregator)) as events:
         async for event in events: ...
@@ -14,48 +14,56 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from sandbox.net.deadline import Deadline
 from sandbox.sas.directory.directory import Candidate
 from sandbox.sas.directory.participation import kinds_of, takes_part
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.criteria import DEFAULT_SPECIALTY, Criteria, Filters, flattened, read_criteria
-from sandbox.sas.search.editors import Aggregator, Call
-from sandbox.sas.search.events import CARDS_PER_PAGE, OK, PARTIAL, Done, EditorState, Event, Found, Results, Source
-from sandbox.sas.search.merging import Answers, Drawn, Lot, Merger, Outline, Outlines
-from sandbox.sas.search.queries import association_queries, lots, ordered, practitioner_queries
+from sandbox.sas.search.events import (
+    CARDS_PER_PAGE,
+    OK,
+    PARTIAL,
+    Done,
+    Event,
+    Found,
+    Results,
+    SourceAnswer,
+    SourceState,
+)
+from sandbox.sas.search.lots import Lot, lots, ordered
+from sandbox.sas.search.merging import Answers, Drawn, Entries, Merger, Outline
+from sandbox.sas.search.sources import Call
 
 __all__ = [
     "CARDS_PER_PAGE",
     "DEFAULT_SPECIALTY",
     "Criteria",
     "Done",
-    "EditorState",
     "Event",
     "Filters",
     "Found",
     "Results",
-    "Source",
-    "document",
+    "SourceAnswer",
+    "SourceState",
     "flattened",
-    "head",
     "read_criteria",
     "run",
     "whole",
 ]
 
-LEAST_PATIENCE_S = 0.1
-PATIENCE = 2.0  # times as long as the slowest of those that answered
+# The next lot begins before all have answered once a lot has taken WAIT_FACTOR times as long as its slowest answer, and
+# at least LEAST_WAIT_S.
+LEAST_WAIT_S = 0.1
+WAIT_FACTOR = 2.0
 
 
 async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Event, None]:
-    """The events of a search. Raises RequestError 503, before the first, when too many searches run already.
+    """The events of a search. Raises RequestError 503, before the first event, when too many searches run already.
 
-    Who stops listening closes the generator: the calls that are under way are then cancelled.
+    A caller that stops listening closes the generator; the calls under way are then cancelled.
     """
     with aggregator.admitted():
         search = _Search(criteria, aggregator)
@@ -76,20 +84,21 @@ async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:
 
 
 @dataclass
-class _Wave:
-    """One lot being asked about. `slowest`: seconds of the slowest answer so far; `before`, `after`: the CPTS that have
-    their card before and after this lot."""
+class _LotState:
+    """A lot whose sources were asked. `begun`: by the event loop's clock; `waiting`: calls that are not over;
+    `answered`: how many gave slots, `slowest` of them in seconds; `before`, `after`: FINESS of the CPTS that have their
+    card before and after this lot; `changed`: an answer came after `cards` were made."""
 
     number: int
     lot: Lot
     begun: float
-    waiting: set[asyncio.Task[Source]] = field(default_factory=set)
+    waiting: set[asyncio.Task[SourceAnswer]] = field(default_factory=set)
     answered: int = 0
     slowest: float = 0.0
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
     outlines: list[Outline] | None = None
-    cards: Outlines = field(default_factory=lambda: ([], []))
+    cards: Entries = field(default_factory=lambda: ([], []))
     changed: bool = False
 
 
@@ -99,8 +108,8 @@ class _Search:
     aggregator: Aggregator
     asked: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
-    waves: list[_Wave] = field(default_factory=list)
-    calls: dict[asyncio.Task[Source], tuple[Call, _Wave]] = field(default_factory=dict)
+    lots_asked: list[_LotState] = field(default_factory=list)
+    calls: dict[asyncio.Task[SourceAnswer], tuple[Call, _LotState]] = field(default_factory=dict)
     partial: bool = False
     complete: bool = True
 
@@ -110,12 +119,12 @@ class _Search:
         self.area = self.criteria.area
         self.enlarged = False
         self._alarm, self._news = Deadline(self._wake), asyncio.Event()
-        self._ended: list[asyncio.Task[Source]] = []
+        self._ended: list[asyncio.Task[SourceAnswer]] = []
         self._waiting_lots = self._lots()
         self._next_lot: Lot | None = next(self._waiting_lots, None)
 
     def cancel(self) -> None:
-        """Nobody listens any more."""
+        """Cancel the calls under way."""
         self._alarm.end()
         for task in self.calls:
             task.cancel()
@@ -123,7 +132,7 @@ class _Search:
     async def events(self) -> AsyncGenerator[Event, None]:
         """See `run`."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.aggregator.search_timeout
+        deadline = loop.time() + self.aggregator.timeout
         self._advance(loop.time())
         while self.calls:
             self._alarm.set(min(deadline, self._wakes(loop.time())))
@@ -133,8 +142,8 @@ class _Search:
             for task in ended:
                 if task in self.calls:  # not given up meanwhile
                     yield self._taken(task)
-            for source in self._given_up(loop.time(), deadline):
-                yield source
+            for answer in self._given_up(loop.time(), deadline):
+                yield answer
             for found in self._found():
                 yield found
             if self.complete:
@@ -144,11 +153,11 @@ class _Search:
     # Lots
 
     def _lots(self) -> Iterator[Lot]:
-        """The lots of the present area, without those who were asked about."""
-        criteria, directory = self.criteria, self.aggregator.directory
-        found = directory.candidates(criteria.specialty, self.area, self.asked)
+        """The lots of the present area, without the people and associations that were asked about before."""
+        criteria, aggregator = self.criteria, self.aggregator
+        found = aggregator.candidates(criteria.specialty, self.area, self.asked)
         found += self._preferred(found)
-        associations = directory.associations(self.area) if criteria.with_sos else []
+        associations = aggregator.associations(self.area) if criteria.with_sos else []
         associations = [some for some in associations if some.siret not in self.asked]
         for some in lots(self._in_turn(ordered(found, criteria))):
             yield Lot(self.area, some, associations)
@@ -157,7 +166,8 @@ class _Search:
             yield Lot(self.area, [], associations)
 
     def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        """Participants of the SAS before others, nobody who is on leave; each looked at when his lot comes."""
+        """Participants of the SAS before the others, without those on leave. People are looked up when their lot
+        comes."""
         others = []
         days = self.criteria.days
         for candidate in candidates:
@@ -171,18 +181,18 @@ class _Search:
         yield from others
 
     def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """The preferred doctor when he is not among those of the area: he is asked wherever he is."""
+        """The preferred doctor when he is not in the area: he is asked about wherever he is."""
         wanted = self.criteria.preferred
         if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
             return []
-        candidate = self.aggregator.directory.candidate(wanted, self.area)
+        candidate = self.aggregator.candidate(wanted, self.area)
         return [candidate] if candidate is not None else []
 
     def _advance(self, now: float) -> None:
-        """Begin what is due: further lots, or the enlarged area."""
-        while not self._satisfied() and self._may_go_on(now):
+        """Begin the lots that are due; when there are none left and nothing was found, those of the enlarged area."""
+        while not self._has_enough() and self._may_go_on(now):
             if self._next_lot is None:
-                if self.enlarged or self.calls or self.answers.slots:
+                if self.enlarged or self.calls or self.answers.offering:
                     return
                 self.enlarged, self.area = True, self.area.enlarged()
                 self._waiting_lots = self._lots()
@@ -191,142 +201,106 @@ class _Search:
             lot, self._next_lot = self._next_lot, next(self._waiting_lots, None)
             self._begin(lot, now)
 
-    def _satisfied(self) -> bool:
-        """This page, and five more ready for the next."""
-        held = sum(len(wave.cards[0]) for wave in self.waves)
+    def _has_enough(self) -> bool:
+        """True when there are cards for this page and for the next."""
+        held = sum(len(state.cards[0]) for state in self.lots_asked)
         return held >= CARDS_PER_PAGE * (self.criteria.page + 1)
 
     def _may_go_on(self, now: float) -> bool:
-        return not self.waves or not self.waves[-1].waiting or now >= _patient_until(self.waves[-1])
+        return not self.lots_asked or not self.lots_asked[-1].waiting or now >= _next_lot_at(self.lots_asked[-1])
 
     def _begin(self, lot: Lot, now: float) -> None:
-        """Ask every editor concerned at once; what can wait until they were is done while they think."""
-        wave = _Wave(len(self.waves), lot, now)
-        self.waves.append(wave)
+        """Make all calls about a lot at once. Its outlines are made while the sources work on their answers."""
+        state = _LotState(len(self.lots_asked), lot, now)
+        self.lots_asked.append(state)
         self.asked.update(candidate.id for candidate in lot.candidates)
         self.asked.update(association.siret for association in lot.associations)
-        editors = self.aggregator.directory.population.editors
-        queries = practitioner_queries(lot.candidates, editors, self.criteria)
-        queries += association_queries(lot.associations, editors, self.criteria)
-        for query in queries:
-            if query.editor.slug not in self.failed:
-                call = self.aggregator.call(query)
-                task = asyncio.create_task(self.aggregator.ask(call, self.criteria))
+        for call in self.aggregator.calls(lot, self.criteria):
+            if call.source.slug not in self.failed:
+                task = asyncio.create_task(call.answer())
                 task.add_done_callback(self._note)
-                self.calls[task] = call, wave
-                wave.waiting.add(task)
-        asyncio.get_running_loop().call_soon(self._outlined, wave)
+                self.calls[task] = call, state
+                state.waiting.add(task)
+        asyncio.get_running_loop().call_soon(self._outlined, state)
 
     def _wakes(self, now: float) -> float:
-        """When there is something to do though nobody answered."""
+        """When there is something to do even if no answer comes: a deadline, or the next lot."""
         first = min(call.deadline for call, _ in self.calls.values())
-        if self._next_lot is None or self._satisfied():
+        if self._next_lot is None or self._has_enough():
             return first
-        return min(first, max(now, _patient_until(self.waves[-1])))
+        return min(first, max(now, _next_lot_at(self.lots_asked[-1])))
 
     def _wake(self) -> None:
         self._news.set()
 
-    def _note(self, task: asyncio.Task[Source]) -> None:
+    def _note(self, task: asyncio.Task[SourceAnswer]) -> None:
         self._ended.append(task)
         self._news.set()
 
     # Answers
 
-    def _taken(self, task: asyncio.Task[Source]) -> Source:
-        call, wave = self.calls.pop(task)
-        wave.waiting.discard(task)
-        source = task.result()
-        self.partial = self.partial or source.state == PARTIAL
-        if source.state in (OK, PARTIAL):
-            wave.answered += 1
-            wave.slowest = max(wave.slowest, source.ms / 1000)
-            self.answers.add(call.query.asked, call.slots)
-            wave.changed = True
+    def _taken(self, task: asyncio.Task[SourceAnswer]) -> SourceAnswer:
+        call, state = self.calls.pop(task)
+        state.waiting.discard(task)
+        answer = task.result()
+        self.partial = self.partial or answer.state == PARTIAL
+        if answer.state in (OK, PARTIAL):
+            if not call.local:
+                state.answered += 1
+                state.slowest = max(state.slowest, answer.ms / 1000)
+            self.answers.add(call.source, call.asked, call.slots)
+            state.changed = True
         else:
-            self._lost(source)
-        return source
+            self._lost(answer)
+        return answer
 
-    def _given_up(self, now: float, deadline: float) -> list[Source]:
-        """Calls that are over their time, or all of them once the whole search is."""
+    def _given_up(self, now: float, deadline: float) -> list[SourceAnswer]:
+        """The answers of calls whose time is over; of all calls once the search's time is."""
         over = now >= deadline
         late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
-        sources = []
-        for task, call, wave in late:
+        answers = []
+        for task, call, state in late:
             del self.calls[task]
-            wave.waiting.discard(task)
-            sources.append(self.aggregator.give_up(call, task, "timeout" if now >= call.deadline else "out-of-time"))
-            self._lost(sources[-1])
+            state.waiting.discard(task)
+            answers.append(call.give_up(task, "timeout" if now >= call.deadline else "out-of-time"))
+            self._lost(answers[-1])
         if over and (late or self._next_lot is not None):
             self.complete = False
             self.partial = True
-        return sources
+        return answers
 
-    def _lost(self, source: Source) -> None:
-        self.failed.add(source.editor)
+    def _lost(self, answer: SourceAnswer) -> None:
+        self.failed.add(answer.source)
         self.partial = True
 
     # Cards
 
     def _found(self) -> Iterator[Found]:
-        """The lots whose cards have changed: those that were answered for, and those after them whose CPTS got
-        their card elsewhere."""
+        """The lots whose cards have changed: by an answer, or because a CPTS got its card in an earlier lot."""
         represented: frozenset[str] = frozenset()
-        for wave in self.waves:
-            if wave.changed or represented != wave.before:
+        for state in self.lots_asked:
+            if state.changed or represented != state.before:
                 joined = set(represented)
-                cards = self.merger.cards(self._outlined(wave), joined)
-                different, wave.changed = cards != wave.cards, False
-                wave.before, wave.after, wave.cards = represented, frozenset(joined), cards
+                cards = self.merger.cards(self._outlined(state), joined)
+                different, state.changed = cards != state.cards, False
+                state.before, state.after, state.cards = represented, frozenset(joined), cards
                 if different:
                     yield Found(
-                        lot=wave.number,
-                        radius_km=wave.lot.area.radius_km,
+                        lot=state.number,
+                        radius_km=state.lot.area.radius_km,
                         cards=Drawn(self.merger, cards[0]),
                         without_slots=Drawn(self.merger, cards[1]),
                     )
-            represented = wave.after
+            represented = state.after
 
-    def _outlined(self, wave: _Wave) -> list[Outline]:
-        if wave.outlines is None:
-            wave.outlines = self.merger.outlines(wave.lot)
-        return wave.outlines
+    def _outlined(self, state: _LotState) -> list[Outline]:
+        if state.outlines is None:
+            state.outlines = self.merger.outlines(state.lot)
+        return state.outlines
 
 
-def _patient_until(wave: _Wave) -> float:
-    """When the next lot begins at the latest: those that hang do not hold up what the others can give."""
-    if not wave.answered:
+def _next_lot_at(state: _LotState) -> float:
+    """When the next lot begins at the latest, though some calls of this one are not over."""
+    if not state.answered:
         return float("inf")
-    return wave.begun + max(LEAST_PATIENCE_S, PATIENCE * wave.slowest)
-
-
-def head(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
-    """What is searched, as the SAS API tells it: builtins only, datetimes as ISO 8601."""
-    town = criteria.town
-    return {
-        "specialty": {"code": criteria.specialty, "label": labels.get(criteria.specialty, criteria.specialty)},
-        "place": {
-            "kind": criteria.spot.kind,
-            "label": criteria.spot.label,
-            **({"others": list(criteria.spot.others)} if criteria.spot.others else {}),
-        },
-        "town": {"insee": town.insee, "name": town.name, "postal_code": town.postal_code},
-        "order": criteria.order,
-        "from": criteria.start.isoformat(),
-        "to": criteria.end.isoformat(),
-        "page": criteria.page,
-    }
-
-
-def document(results: Results, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The page as the SAS API answers it."""
-    return {
-        **head(results.criteria, labels),
-        "radius_km": results.area.radius_km,
-        "next": results.next,
-        "partial": results.partial,
-        "complete": results.complete,
-        "cards": msgspec.to_builtins([*results.cards]),
-        "without_slots": msgspec.to_builtins([*results.without_slots]),
-        "editors": msgspec.to_builtins([*results.editors]),
-    }
+    return state.begun + max(LEAST_WAIT_S, WAIT_FACTOR * state.slowest)

@@ -1,4 +1,7 @@
-"""A running control plane with all its roles, and a caller of its admin API."""
+"""A running control plane with all its roles, and a caller of its admin API.
+
+Every answer to that caller under `__admin` is held to the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 from sandbox.config import CONTROL_UI
 from sandbox.control.app import Control
 from tests.actors.control.controls import attended
+from tests.actors.control.described import held
 
 
 @pytest.fixture
@@ -23,5 +27,6 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
 
 @pytest.fixture
 async def admin(control: Control) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=control.context.settings.http(CONTROL_UI)) as client:
+    base = control.context.settings.http(CONTROL_UI)
+    async with httpx.AsyncClient(base_url=base, event_hooks={"response": [held]}) as client:
         yield client

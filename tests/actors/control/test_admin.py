@@ -132,7 +132,7 @@ async def test_a_count_that_cannot_be_is_refused(control: Control, admin: httpx.
         answer = await admin.request(method, path, content=body, headers=headers)
         assert answer.status_code in (400, 422), path
         assert "count" in answer.text
-    assert control.worlds.world.faults == ()
+    assert control.plane.worlds.world.faults == ()
 
 
 async def test_a_parameter_however_large_is_refused_with_its_name(admin: httpx.AsyncClient) -> None:
@@ -152,14 +152,14 @@ async def test_a_change_names_the_roles_that_did_not_take_it(control: Control, a
 async def test_a_restarted_control_of_the_same_run_knows_its_world(tmp_path: Path) -> None:
     first = make_control(tmp_path)
     await first.start()
-    await first.worlds.change(switches={"a": "b"})
+    await first.plane.worlds.change(switches={"a": "b"})
     await first.stop()
     second = make_control(tmp_path)
-    assert second.worlds.world.switches == {"a": "b"}
+    assert second.plane.worlds.world.switches == {"a": "b"}
     await second.start()
     await second.stop()
     third = make_control(tmp_path, run_id="r2")
-    assert third.worlds.world.switches == {}
+    assert third.plane.worlds.world.switches == {}
     await third.start()
     await third.stop()
 

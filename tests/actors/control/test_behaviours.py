@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sandbox.control.app import Control
-from sandbox.faults.lrm import LRM_KINDS
+from sandbox.faults.kinds import kinds_at
 from sandbox.net.link import Report
 from sandbox.partners import ExternalLrm
 from tests.actors.control.controls import attended
@@ -35,7 +35,7 @@ def rules(document: dict[str, Any]) -> list[tuple[Any, ...]]:
 async def test_rules_replace_each_other_and_are_faults_of_the_world(control: Control, admin: httpx.AsyncClient) -> None:
     nothing = (await admin.get(URL)).json()
     assert (nothing["client_id"], nothing["rules"]) == (SAMU, [])
-    assert list(nothing["kinds"]) == [kind.name for kind in LRM_KINDS]
+    assert list(nothing["kinds"]) == [*kinds_at("lrm")]
     latency = {"kind": "latency", "target": f"lrm:{SAMU}", "params": {"ms": 1}}
     assert (await admin.post("/__admin/faults", json=latency)).status_code == 201
     wanted = [{"kind": "ack-refused", "params": {"code": 300}, "count": 3}, {"kind": "ack-twice", "probability": 0.5}]
@@ -135,6 +135,6 @@ async def test_the_control_page_leads_to_the_lrms_that_are_ours(control: Control
     page = (await admin.get("/")).text
     assert f'href="{PAGE}"' in page
     assert f"/lrms/{EXTERNAL}" not in page
-    assert f"lrm:{EXTERNAL}" not in control.targets()
+    assert f"lrm:{EXTERNAL}" not in control.plane.targets()
     listed = (await admin.get("/__admin/endpoints")).json()["lrms"]
     assert [lrm["client_id"] for lrm in listed if lrm["external"]] == [EXTERNAL]

@@ -94,14 +94,14 @@ async def test_unknown_editor_is_not_found(admin: httpx.AsyncClient, method: str
 async def test_what_cannot_be_played_is_refused_with_what_and_where(
     control: Control, admin: httpx.AsyncClient, body: dict[str, Any], status: int, pointer: str | None, what: str
 ) -> None:
-    before = control.worlds.world
+    before = control.plane.worlds.world
     answer = await admin.put(AZUR, json=body)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("application/problem+json")
     (error,) = answer.json()["errors"]
     assert what in error["detail"]
     assert pointer is None or error["pointer"].startswith(pointer)
-    assert control.worlds.world is before
+    assert control.plane.worlds.world is before
 
 
 async def test_changes_at_the_same_time_are_all_kept(control: Control, admin: httpx.AsyncClient) -> None:
@@ -162,7 +162,7 @@ async def test_restarted_control_of_the_same_run_keeps_the_characters(tmp_path: 
         await client.put(AZUR, json={"quirks": {"bad-phone": True}})
     await first.stop()
     second = make_control(tmp_path)
-    assert second.worlds.world.switches == {"editor:agenda-azur:quirk:bad-phone": "on"}
+    assert second.plane.worlds.world.switches == {"editor:agenda-azur:quirk:bad-phone": "on"}
     await second.start()
     await second.stop()
 

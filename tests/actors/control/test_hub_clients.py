@@ -101,7 +101,7 @@ async def test_what_went_with_it_is_told(control: Control, hub: Hub, browser: ht
         "told": [f"3 messages perdus de {NEW}.message (/)", "connexions fermées : 1"],
     }
     assert await listed(browser) == []
-    assert not any("hub:" in switch for switch in control.worlds.world.switches)
+    assert not any("hub:" in switch for switch in control.plane.worlds.world.switches)
     assert (await add(browser)).status_code == 201
 
 
@@ -166,12 +166,12 @@ async def test_removal_that_was_not_told_survives_a_restart_of_everything(
         hub = Hub(control)
         hub.tells = run == "second"
         if run == "first":
-            await control.hub_clients.add(hub_clients.ClientRequest(NEW))
+            await control.plane.hub_clients.add(hub_clients.ClientRequest(NEW))
             with pytest.raises(hub_clients.RequestError, match="has not deleted its queues yet"):
-                await control.hub_clients.remove(NEW)
+                await control.plane.hub_clients.remove(NEW)
         else:
             hub.tell()
-            assert (await control.hub_clients.remove(NEW))["messages"] == 3
+            assert (await control.plane.hub_clients.remove(NEW)).messages == 3
         words.append(hub.words)
         await control.stop()
     assert words[0] == words[1]
@@ -215,10 +215,10 @@ async def test_a_client_has_a_form_which_goes_with_it(control: Control, hub: Hub
     answer = await browser.post("/__admin/hub/clients", json={"id": NEW, "format": "xml"})
     assert answer.status_code == 201
     assert {client for client, form in (await forms()).items() if form == "xml"} == {NEW}
-    assert added_xml_clients(hub_clients.first_clients(control._store)) == {NEW}
+    assert added_xml_clients(control.plane.worlds.world.switches) == {NEW}
     assert "XML" in (await browser.get("/hub")).text
     await browser.delete(PATH)
-    assert not any("hub:" in switch for switch in control.worlds.world.switches)
+    assert not any("hub:" in switch for switch in control.plane.worlds.world.switches)
     await add(browser)
     assert (await forms())[NEW] == "json"
 

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.config import CONTROL_UI, ROLES
 from sandbox.control.app import Control
-from sandbox.control.console.hub import _duration
+from sandbox.control.console.durations import duration
 from sandbox.control.console.rates import HEIGHT, draw
 from sandbox.edxl.provocations import PROVOCATIONS
 from sandbox.hub.counters import DispatchCounters
@@ -166,21 +166,21 @@ async def test_common_faults_start_and_stop_by_button(control: Control, browser:
     tell(control, busy())
     page = await post(browser, "/hub/pannes", panne="refuse", client=SAMU)
     assert "La panne est en place." in page.text
-    (fault,) = control.worlds.world.faults
+    (fault,) = control.plane.worlds.world.faults
     assert (fault.kind, fault.target, fault.count) == ("refuse", "hub", 1)
     assert fault.params == {"code": 300, "client": SAMU}
     assert f"/hub/pannes/{fault.id}/arreter" in page.text
     assert "La panne est levée." in (await post(browser, f"/hub/pannes/{fault.id}/arreter")).text
-    assert control.worlds.world.faults == ()
+    assert control.plane.worlds.world.faults == ()
     await post(browser, "/hub/pannes", panne="pause", client=SAMU)
-    assert control.worlds.world.faults[0].params == {}
+    assert control.plane.worlds.world.faults[0].params == {}
     assert (await post(browser, "/hub/pannes", panne="nonsense", client="")).status_code == 422
 
 
 async def test_forms_of_other_pages_are_refused(control: Control, browser: httpx.AsyncClient) -> None:
     for path in ("/hub/pannes", "/hub/pannes/x/arreter", "/hub/provoquer", "/hub/essai"):
         assert (await browser.post(path, data={"panne": "pause"})).status_code == 403
-    assert control.worlds.world.faults == ()
+    assert control.plane.worlds.world.faults == ()
 
 
 async def test_what_is_not_in_the_catalogue_is_refused(control: Control, browser: httpx.AsyncClient) -> None:
@@ -230,8 +230,8 @@ async def test_metrics_have_the_names_of_the_real_dispatcher(control: Control, b
 async def test_a_vendors_lrm_has_its_softwares_name(tmp_path: Path) -> None:
     vendor = ExternalLrm("fr.health.samu750", software="Régul'Essai")
     control = make_control(tmp_path, external_lrms=(vendor,))
-    assert control.hub_clients.software()["fr.health.samu750"] == "Régul'Essai"
-    assert control.hub_clients.software()[SPARE] == "sas-sandbox"
+    assert control.plane.hub_clients.software()["fr.health.samu750"] == "Régul'Essai"
+    assert control.plane.hub_clients.software()[SPARE] == "sas-sandbox"
     await control.stop()
 
 
@@ -252,7 +252,7 @@ def test_rates_are_drawn_as_stacked_bars() -> None:
     [(-1, "0 s"), (59.9, "59 s"), (200, "3 min 20 s"), (18_120, "5 h 02 min"), (183_600, "2 j 3 h")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 async def test_whom_the_broker_threw_out_is_shown_and_counted(control: Control, browser: httpx.AsyncClient) -> None:

@@ -44,7 +44,7 @@ async def test_a_stranger_is_told_nothing(opened: Control) -> None:
         assert "jeton d&#39;administration" in page.text
         (style, *_) = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
         assert (await stranger.get(style)).status_code == 200
-    assert opened.worlds.world.faults == ()
+    assert opened.plane.worlds.world.faults == ()
 
 
 async def test_the_token_opens_everything_as_bearer_or_as_password(opened: Control) -> None:

@@ -181,7 +181,7 @@ class Town:
         assert "agenda-azur" in shown
         if BAD in told:
             assert told[BAD].get("code") != "internal", told[BAD]
-        assert self.core.sas.aggregator.editor(BAD).running == 0
+        assert self.core.sas.editors.editor(BAD).running == 0
 
 
 async def call(app: ASGIApp, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> httpx.Response:

@@ -37,7 +37,7 @@ some_frame = st.one_of(
 
 
 def check(broker, wire):
-    """What must hold whatever happened: everything said is readable, the books are balanced."""
+    """What must hold whatever happened: everything sent is readable, and all counts are right."""
     wire.read()
     wire.session.lost(wire.now)
     for vhost in broker.vhosts.values():

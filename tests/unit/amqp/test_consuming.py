@@ -305,6 +305,6 @@ def test_message_whose_content_cannot_be_read_is_lost_alone(broker, connect, sto
     assert caplog.text.count("is lost: I/O error") == 2
     consumer.send(Basic.Cancel("c"))
     queue.push(lost, 1_000_000.0)
-    broker.tick(2_000_000.0)  # beyond its time to live: it cannot even be buried
+    broker.tick(2_000_000.0)  # beyond its time to live: it cannot be dead-lettered either
     assert (len(queue.ready), len(broker.vhosts["15-15_v2.0"].queues["dispatch.dlq"].ready)) == (0, 0)
     assert caplog.text.count("is lost: I/O error") == 3

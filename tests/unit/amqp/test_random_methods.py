@@ -1,4 +1,4 @@
-"""Valid methods in any order, on several connections: whatever they do to each other, the books stay balanced."""
+"""Valid methods in any order, on several connections: every message is in one place, and all counts stay right."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Scene:
         getattr(self, step[0])(*step[1:])
 
     def wire(self, index: int) -> Any:
-        """A living connection: one that ended is followed by another."""
+        """A running connection: one that ended is replaced."""
         if self.wires[index].session.state is not ConnectionState.RUNNING:
             self.lose(index)
         self.wires[index].now = self.now

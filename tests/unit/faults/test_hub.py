@@ -1,4 +1,4 @@
-"""Faults inside the hub: which are valid, which strike what."""
+"""Faults inside the hub: which are valid, which apply to what."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 
 from sandbox.edxl.codes import HubCode
 from sandbox.faults import validate_fault
-from sandbox.faults.hub import CODES, HUB_KINDS, HubFaults, Passing
+from sandbox.faults.hub import CODES, HubFaults, Route
+from sandbox.faults.kinds import kinds_at
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.world import Fault, World
 
 PLATFORM, SAMU = "fr.health.test.ptfsas", "fr.health.samu330"
-CREATION = Passing(frozenset((PLATFORM, SAMU)), "create")
+CREATION = Route(frozenset((PLATFORM, SAMU)), "create")
 USABLE: dict[str, dict[str, Any]] = {
     "drop": {"client": SAMU, "message": "ack"},
     "delay": {"ms": 10},
@@ -39,9 +40,8 @@ def faults(*present: Fault) -> HubFaults:
     return found
 
 
-def test_every_kind_is_here_and_says_what_its_parameters_mean() -> None:
-    assert {kind.name for kind in HUB_KINDS} == {*USABLE}
-    assert all(text for kind in HUB_KINDS for text in kind.params.values())
+def test_every_kind_is_here_and_the_codes_are_those_of_the_hub() -> None:
+    assert {*kinds_at("hub")} == {*USABLE}
     assert {*CODES} == {int(code) for code in HubCode}
 
 
@@ -80,12 +80,12 @@ def test_unusable_fault_is_refused_and_its_culprit_named(fields: dict[str, Any],
     assert (caught.value.status, caught.value.issues[0].expression) == (status, expression)
 
 
-def test_fault_without_filters_strikes_every_message() -> None:
-    assert [each.id for each in faults(fault(params={})).strike(CREATION)] == ["f1"]
+def test_fault_without_filters_applies_to_every_message() -> None:
+    assert [each.fault.id for each in faults(fault(params={})).apply(CREATION)] == ["f1"]
 
 
 @pytest.mark.parametrize(
-    ("params", "strikes"),
+    ("params", "applies"),
     [
         ({"client": SAMU}, True),
         ({"client": PLATFORM}, True),
@@ -95,33 +95,33 @@ def test_fault_without_filters_strikes_every_message() -> None:
         ({"client": SAMU, "message": "update"}, False),
     ],
 )
-def test_filters_narrow_a_fault_to_a_client_and_a_kind_of_message(params: dict[str, Any], strikes: bool) -> None:
-    assert bool(faults(fault(params=params)).strike(CREATION)) is strikes
+def test_filters_narrow_a_fault_to_a_client_and_a_kind_of_message(params: dict[str, Any], applies: bool) -> None:
+    assert bool(faults(fault(params=params)).apply(CREATION)) is applies
 
 
 def test_counted_fault_stops_after_its_hits() -> None:
     counted = faults(fault(params={}, count=2))
-    assert [len(counted.strike(CREATION)) for _ in range(4)] == [1, 1, 0, 0]
+    assert [len(counted.apply(CREATION)) for _ in range(4)] == [1, 1, 0, 0]
     assert counted.hits() == {"f1": 2}
 
 
-def test_states_of_the_hub_strike_no_message() -> None:
+def test_states_of_the_hub_apply_to_no_message() -> None:
     found = faults(fault("pause"), fault("restart", "f2"))
     assert not found
-    assert found.strike(CREATION) == []
+    assert found.apply(CREATION) == []
     assert found.paused
-    assert [each.id for each in found.restarts] == ["f2"]
+    assert found.restarts == {"f2": 0.1}
 
 
 def test_faults_of_others_do_not_concern_the_hub() -> None:
-    found = faults(fault("drop", target="sas"))
+    found = faults(fault("drop", target="sas"), fault("latency", "f2", params={"ms": 1}))
     assert not found
     assert not found.paused
-    assert found.restarts == ()
+    assert found.restarts == {}
 
 
-def test_fault_that_ended_strikes_no_more() -> None:
+def test_fault_that_ended_applies_no_more() -> None:
     found = faults(fault(params={}), fault("pause", "f2"))
     found.update(World(revision=1))
-    assert not found.strike(CREATION)
+    assert not found.apply(CREATION)
     assert not found.paused

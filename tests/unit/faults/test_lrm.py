@@ -1,4 +1,4 @@
-"""Behaviours of an LRM: which are valid, which strike what."""
+"""Behaviours of an LRM: which are valid, which apply to what."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from sandbox.faults import validate_fault
-from sandbox.faults.lrm import DEAF, LRM_KINDS, LrmFaults
+from sandbox.faults.kinds import kinds_at
+from sandbox.faults.lrm import PLAIN, Handling, LrmFaults, Refusal
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.world import Fault, World
 
+DEAF = "lrm-deaf"
 SAMU = "fr.health.samu330"
 USABLE: dict[str, dict[str, Any]] = {
     "ack-delay": {"median_ms": 10, "p95_ms": 20, "message": "update"},
@@ -38,9 +40,8 @@ def faults(*present: Fault, seed: int = 1) -> LrmFaults:
     return found
 
 
-def test_every_kind_is_here_and_says_what_it_does() -> None:
-    assert [kind.name for kind in LRM_KINDS] == [*USABLE]
-    assert all(kind.sentence and all(kind.params.values()) for kind in LRM_KINDS)
+def test_every_kind_is_here() -> None:
+    assert [*kinds_at("lrm")] == [*USABLE]
 
 
 @pytest.mark.parametrize("kind", sorted(USABLE))
@@ -74,32 +75,32 @@ def test_what_cannot_be_used_is_refused_where_it_is_wrong(
     assert (caught.value.status, caught.value.issues[0].expression) == (status, expression)
 
 
-def test_only_those_of_this_lrm_and_this_kind_of_message_strike() -> None:
+def test_only_those_of_this_lrm_and_this_kind_of_message_apply() -> None:
     other = fault("ack-twice", "f2", target="lrm:fr.health.samu350")
     latency = Fault(id="f3", kind="latency", target=f"lrm:{SAMU}", params={"ms": 1})
     found = faults(fault("ack-never"), other, latency, fault("ack-twice", "f4"))
-    assert [each.id for each in found.strike("cancel")] == ["f1", "f4"]
-    assert [each.id for each in found.strike("create")] == ["f4"]
+    assert found.handling("cancel").faults == "f1,f4"
+    assert found.handling("create").faults == "f4"
     assert found.hits() == {"f1": 1, "f2": 0, "f3": 0, "f4": 2}
 
 
-def test_count_and_probability_bound_how_often_it_strikes() -> None:
+def test_count_and_probability_bound_how_often_it_applies() -> None:
     found = faults(fault("ack-twice", count=2))
-    assert [len(found.strike("create")) for _ in range(4)] == [1, 1, 0, 0]
+    assert [found.handling("create").faults for _ in range(4)] == ["f1", "f1", "", ""]
 
     def drawn(seed: int) -> list[int]:
         rare = faults(fault("ack-twice", probability=0.3), seed=seed)
-        return [len(rare.strike("create")) for _ in range(200)]
+        return [len(rare.handling("create").steps) - 1 for _ in range(200)]
 
     assert 30 < sum(drawn(1)) < 90
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
 
 
-def test_deafness_is_a_state_and_strikes_no_message() -> None:
+def test_deafness_is_a_state_and_applies_to_no_message() -> None:
     found = faults(fault(DEAF))
     assert found.deaf
-    assert found.strike("create") == []
+    assert found.handling("create") is PLAIN
     found.update(World())
     assert not found.deaf
 
@@ -108,3 +109,48 @@ def test_a_step_is_wanted_while_a_behaviour_sends_it() -> None:
     assert faults(fault("ack-steps")).wants_step("CONSULTE")
     assert not faults(fault("ack-steps", params={"steps": "none"})).wants_step("CONSULTE")
     assert not faults(fault("ack-never")).wants_step("CONSULTE")
+
+
+def behaviour(kind: str, **params: Any) -> Fault:
+    return fault(kind, kind, params=params)
+
+
+def handled(*present: Fault) -> Handling:
+    found = LrmFaults(SAMU, lambda: 0.5)
+    found.update(World(faults=present))
+    return found.handling("create")
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        (behaviour("ack-by-hand"), Handling(held=True)),
+        (behaviour("ack-never"), Handling(steps=())),
+        (behaviour("ack-refused", code=703), Handling(stores=False)),
+        (behaviour("ack-conflict"), Handling()),
+        (behaviour("ack-wrong-reference"), Handling(right_reference=False)),
+        (behaviour("ack-twice"), Handling(steps=("INTEGRE", "INTEGRE"))),
+        (behaviour("ack-invalid"), Handling(valid=False)),
+        (behaviour("ack-steps", steps="none"), Handling(steps=(None,))),
+        (behaviour("ack-steps", steps="RECU,CONSULTE"), Handling(steps=("RECU",))),
+        (behaviour("lrm-disconnect", when="after"), Handling(cut="after")),
+    ],
+)
+def test_what_each_behaviour_means_for_a_message(present: Fault, expected: Handling) -> None:
+    found = handled(present)
+    assert found.faults == present.kind
+    for name in ("stores", "steps", "held", "right_reference", "valid", "cut", "delay"):
+        assert getattr(found, name) == getattr(expected, name), name
+
+
+def test_behaviours_add_up() -> None:
+    delay = behaviour("ack-delay", median_ms=1000, p95_ms=1000)
+    refuse = behaviour("ack-refused", code=300, cause="why", ack=True)
+    found = handled(delay, delay, refuse, behaviour("ack-twice"))
+    assert found.delay == pytest.approx(2)
+    assert found.refusal == Refusal(300, "why", acknowledged=True)
+    assert found.faults == "ack-delay,ack-delay,ack-refused,ack-twice"
+    assert handled() is PLAIN
+    conflict = handled(behaviour("ack-conflict"))
+    assert conflict.refusal is not None
+    assert (conflict.stores, conflict.refusal.code) == (True, 409)

@@ -10,16 +10,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from sandbox.edxl.build import Address, report
-from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import read
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.world import Fault
 from sandbox.lrm.console.contextual import search_link
 from sandbox.lrm.console.drawing import STATUSES, WIDTH, draw
 from sandbox.lrm.console.suggestions import suggestions
 from sandbox.lrm.ledger.records import Call, CaseFile, Change, Operator, Orientation
 from sandbox.lrm.ledger.tally import Tally
-from sandbox.lrm.messages.handling import PLAIN, Handling, Refusal, handling_of, kind_of
+from sandbox.lrm.messages.handling import kind_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 CALL = Call(
@@ -67,45 +65,6 @@ def orientation(key: str = "a", at: str = "2026-11-22T10:00:00+01:00", **values:
 )
 def test_kind_of_a_message(values: dict[str, Any], kind: str) -> None:
     assert kind_of(read(report(Address("s_1", "s", "r", NOW, NOW), appointment(**values)))) == kind
-
-
-def fault(kind: str, **params: Any) -> Fault:
-    return Fault(id=kind, kind=kind, target="lrm:x", params=params)
-
-
-@pytest.mark.parametrize(
-    ("applied", "handling"),
-    [
-        (fault("ack-by-hand"), Handling(held=True)),
-        (fault("ack-never"), Handling(steps=())),
-        (fault("ack-refused", code=703), Handling(stores=False)),
-        (fault("ack-conflict"), Handling()),
-        (fault("ack-wrong-reference"), Handling(right_reference=False)),
-        (fault("ack-twice"), Handling(steps=("INTEGRE", "INTEGRE"))),
-        (fault("ack-invalid"), Handling(valid=False)),
-        (fault("ack-steps", steps="none"), Handling(steps=(None,))),
-        (fault("ack-steps", steps="RECU,CONSULTE"), Handling(steps=("RECU",))),
-        (fault("lrm-disconnect", when="after"), Handling(cut="after")),
-    ],
-)
-def test_what_each_behaviour_means_for_a_message(applied: Fault, handling: Handling) -> None:
-    found = handling_of([applied], lambda: 0.5)
-    assert found.faults == applied.kind
-    for name in ("stores", "steps", "held", "right_reference", "valid", "cut", "delay"):
-        assert getattr(found, name) == getattr(handling, name), name
-
-
-def test_behaviours_add_up() -> None:
-    delay = fault("ack-delay", median_ms=1000, p95_ms=1000)
-    refuse = fault("ack-refused", code=300, cause="why", ack=True)
-    found = handling_of([delay, delay, refuse, fault("ack-twice")], lambda: 0.5)
-    assert found.delay == pytest.approx(2)
-    assert found.refusal == Refusal(HubCode.INVALID_MESSAGE, "why", acknowledged=True)
-    assert found.faults == "ack-delay,ack-delay,ack-refused,ack-twice"
-    assert handling_of([], lambda: 0.5) is PLAIN
-    conflict = handling_of([fault("ack-conflict")], lambda: 0.5)
-    assert conflict.refusal is not None
-    assert (conflict.stores, conflict.refusal.code) == (True, HubCode.CONFLICT)
 
 
 # ---- suggestions

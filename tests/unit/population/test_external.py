@@ -69,9 +69,9 @@ def test_external_editor_and_those_whose_agendas_it_holds_live_among_the_others(
     ada, bob = population.of_editor("mon-agenda")
     assert [place.structure for place in ada.places] == ["1339907700", "399900200007700"]
     assert ada.places[1].city == population.towns["33281"].name
-    spot = Places(population.towns).spot(f"{ada.places[1].line}, {ada.places[1].city}")
-    assert spot is not None
-    assert spot.point == (ada.places[1].lat, ada.places[1].lon)  # a search at the address looks just there
+    place = Places(population.towns).locality(f"{ada.places[1].line}, {ada.places[1].city}")
+    assert place is not None
+    assert place.point == (ada.places[1].lat, ada.places[1].lon)  # a search at the address looks just there
     assert (ada.cpts, ada.specialty, bob.specialty) == (("1339900011",), "SM54", "SM26")
     assert population.practitioner("19800007700") == ada
     assert population.association("99900300007700") == population.sos["399900300007700"]

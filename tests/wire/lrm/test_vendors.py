@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from sandbox.cli import main
-from sandbox.faults.lrm import LRM_KINDS
+from sandbox.faults.kinds import kinds_at
 from tests.support.sandboxes import Command, command, endpoints
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,6 +112,6 @@ def test_the_sandbox_runs_no_lrm_under_that_id(sandbox: Command, document: dict[
 
 def test_the_table_of_behaviours_has_each_with_its_sentence_and_its_parameters() -> None:
     rows = re.findall(r"^\| `((?:ack|lrm)-[a-z-]+)` \| (.+?) \| (.*?) ?\|$", PAGE, re.MULTILINE)
-    assert {name: text for name, text, _ in rows} == {kind.name: kind.sentence for kind in LRM_KINDS}
+    assert {name: text for name, text, _ in rows} == {name: kind.sentence for name, kind in kinds_at("lrm").items()}
     named = {name: set(re.findall(r"`(\w+)`", params)) for name, _, params in rows}
-    assert named == {kind.name: set(kind.own) for kind in LRM_KINDS}
+    assert named == {name: set(kind.texts()) - {*kind.filters} for name, kind in kinds_at("lrm").items()}

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from sandbox.faults import KINDS
+from sandbox.faults.edge.effects import Cut, RequestEffect, RequestFault, Step, Wait
 from sandbox.kernel.errors import PeerUnreachable, RequestError, malformed
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import Fault, World
@@ -89,6 +94,35 @@ async def test_application_adds_its_correlation_to_the_journal(plain_context: Co
     await ask(Edge(app, plain_context, at_editor()), request())
     exchange = only(plain_context)
     assert (exchange.ref, exchange.note) == ("appointment-1", "first")
+
+
+class Stuttering(RequestFault):
+    """Waits before each message of the answer but the last part of the body, which it cuts off."""
+
+    name: ClassVar[str] = "stuttering"
+    sentence: ClassVar[str] = "La réponse bégaie."
+
+    def effect(self, chance: Callable[[], float]) -> RequestEffect:
+        def edit(message: Message) -> Iterator[Step]:
+            last = "body" in message and not message.get("more_body", False)
+            yield from [Cut(), message] if last else [Wait(0.02), message]
+
+        return RequestEffect(edit=edit)
+
+
+async def test_a_fault_may_wait_within_an_answer_and_cut_the_connection(
+    plain_context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, Stuttering.name, Stuttering)
+    break_it(plain_context, Fault(id="f1", kind=Stuttering.name, target=AZUR))
+    closed: list[bool] = []
+    transport = SimpleNamespace(close=lambda: closed.append(True))
+    began = time.perf_counter()
+    status, _, body = await ask(Edge(hello, plain_context, at_editor()), request(transport=transport))
+    assert (status, body, closed) == (201, b"he", [True])
+    assert time.perf_counter() - began >= 0.04
+    exchange = only(plain_context)
+    assert (exchange.status, exchange.size, exchange.fault) == (201, 2, "f1")
 
 
 async def test_failure_of_the_application_is_journalled_by_its_kind_and_goes_on(plain_context: Context) -> None:

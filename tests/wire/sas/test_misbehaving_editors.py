@@ -25,11 +25,12 @@ from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
+from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.breaker import State
 from sandbox.sas.search.cards import Card
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.editors import Aggregator
-from sandbox.sas.search.events import EditorState, Found, Results, Source
+from sandbox.sas.search.editors import EditorSources
+from sandbox.sas.search.events import Found, Results, SourceAnswer, SourceState
 from sandbox.sas.search.run import run, whole
 from tests.support.contexts import make_context, stopped_clock
 from tests.unit.sas.search.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
@@ -147,11 +148,12 @@ class Stand:
     """The editors, and the aggregator that asks them."""
 
     editors: Editors
+    sources: EditorSources
     aggregator: Aggregator
     criteria: Criteria
     journal: Journal
 
-    async def search(self) -> tuple[Results, EditorState]:
+    async def search(self) -> tuple[Results, SourceState]:
         """One search; how the bad editor took part."""
         async with asyncio.timeout(10):
             results = await whole(self.criteria, self.aggregator)
@@ -168,10 +170,11 @@ async def stand(tmp_path: Path, population: Population, **more: object) -> Async
     context = surroundings(settings, population, None)
     http = HttpClient(context, "sas", "sas")
     directory = Directory(population)
-    aggregator = Aggregator(context, http, directory, SPECIALTIES)
+    sources = EditorSources(context, http, directory)
+    aggregator = Aggregator(directory, SPECIALTIES, [sources], settings)
     criteria = read_criteria({"town": "Bordeaux"}, directory, SPECIALTIES, NOW)
     try:
-        yield Stand(editors, aggregator, criteria, context.journal)
+        yield Stand(editors, sources, aggregator, criteria, context.journal)
     finally:
         await aggregator.close()
         await http.close()
@@ -218,8 +221,8 @@ async def test_others_are_shown_and_it_is_said_why_one_is_not(
         assert (bad.state, bad.code, bad.reason) == ("failed", code, reason)
         assert results.partial
         assert len(results.cards) == 5
-        assert BAD not in {card.editor for card in cards_of(results)}
-        others = {state.slug for state in results.editors if state.state == "answered"}
+        assert BAD not in {card.source for card in cards_of(results)}
+        others = {state.slug for state in results.sources if state.state == "answered"}
         assert others == {"agenda-azur", "garde-plus"}
 
 
@@ -232,7 +235,7 @@ async def test_slots_of_somebody_else_are_dropped_and_told(tmp_path: Path, popul
         at.editors.spoil = of_somebody_else
         results, bad = await at.search()
         assert (bad.state, bad.slots, bad.findings) == ("answered", 0, 1)
-        assert at.aggregator.findings["R01-16"] == 1
+        assert at.sources.findings["R01-16"] == 1
         assert not results.partial
         (told,) = [line for line in at.journal.take() if line.action == "read answer"]
         assert told.peer == BAD
@@ -255,9 +258,9 @@ async def test_ten_thousand_slots_are_read_and_no_card_is_the_worse_for_it(
         results, bad = await at.search()
         assert bad.state == "answered"
         assert bad.slots == 10_000
-        (card,) = [card for card in cards_of(results) if card.editor == BAD]
+        (card,) = [card for card in cards_of(results) if card.source == BAD]
         assert sum(len(place.slots) for place in card.places) == 600
-        assert len({card.editor for card in cards_of(results)}) == 3
+        assert len({card.source for card in cards_of(results)}) == 3
 
 
 async def test_while_one_hangs_the_others_cards_are_there(tmp_path: Path, population: Population) -> None:
@@ -265,7 +268,7 @@ async def test_while_one_hangs_the_others_cards_are_there(tmp_path: Path, popula
         at.editors.manner = hung
         async with asyncio.timeout(3), contextlib.aclosing(run(at.criteria, at.aggregator)) as events:
             found = [event async for event in until_found(events, 6)]
-        assert any(isinstance(event, Source) and event.editor == "agenda-azur" for event in found)
+        assert any(isinstance(event, SourceAnswer) and event.source == "agenda-azur" for event in found)
         assert at.aggregator.running == 0
 
 
@@ -289,12 +292,12 @@ async def test_a_late_answer_is_counted_and_thrown_away(tmp_path: Path, populati
         at.editors.manner = late
         _, bad = await at.search()
         assert bad.code == "timeout"
-        assert at.aggregator.editor(BAD).counts["late"] == 0
+        assert at.sources.editor(BAD).counts["late"] == 0
         answer.set()
         async with asyncio.timeout(3):
             await sent.wait()
-            await asyncio.gather(*at.aggregator._late)
-        assert at.aggregator.editor(BAD).counts["late"] == 1
+            await at.sources.late()
+        assert at.sources.editor(BAD).counts["late"] == 1
         assert any("thrown away" in line.note for line in at.journal.take())
 
 
@@ -303,17 +306,18 @@ async def test_a_broken_editor_is_left_in_peace_then_probed(tmp_path: Path, popu
         at.editors.manner = server_error
         for _ in range(2):
             await at.search()
-        assert at.aggregator.editor(BAD).circuit == State.OPEN
+        assert at.sources.editor(BAD).circuit == State.OPEN
         results, bad = await at.search()
         assert (bad.code, at.editors.asked) == ("open-circuit", 2)
         assert bad.reason == "écarté un moment après des échecs répétés"
         assert results.partial
         assert len(results.cards) == 5
-        at.aggregator._policy = replace(at.aggregator._policy, pause_s=0.0)
+        limits = at.sources.limits
+        at.sources.limits = replace(limits, policy=replace(limits.policy, pause_s=0.0))
         at.editors.manner = None
         _, bad = await at.search()
         assert bad.state == "answered"
-        assert at.aggregator.editor(BAD).circuit == State.CLOSED
+        assert at.sources.editor(BAD).circuit == State.CLOSED
 
 
 async def test_fifty_regulators_search_at_once(tmp_path: Path, population: Population) -> None:
@@ -352,9 +356,10 @@ async def test_a_wrong_certificate_is_refused_and_named(tmp_path: Path, populati
         context = surroundings(settings, population, pki)
         http, directory = HttpClient(context, "sas", "sas"), Directory(population)
         stack.push_async_callback(http.close)
-        aggregator = Aggregator(context, http, directory, SPECIALTIES)
+        sources = EditorSources(context, http, directory)
+        aggregator = Aggregator(directory, SPECIALTIES, [sources], settings)
         results = await whole(read_criteria({"town": "Bordeaux"}, directory, SPECIALTIES, NOW), aggregator)
     bad = results.states[BAD]
     assert (bad.code, bad.reason) == ("untrusted", "certificat ou connexion TLS refusés")
     assert editors.asked == 0
-    assert {card.editor for card in cards_of(results)} == {"agenda-azur", "garde-plus"}
+    assert {card.source for card in cards_of(results)} == {"agenda-azur", "garde-plus"}

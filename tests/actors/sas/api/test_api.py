@@ -27,7 +27,7 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("who", ["value", "pair", "e-mail"])
-async def test_login_by_identifier_or_email_gives_a_token_and_tells_the_editors(core: Core, who: str) -> None:
+async def test_login_by_identifier_or_email_gives_a_token_and_calls_the_editors(core: Core, who: str) -> None:
     regulator = core.regulator
     names = {"value": regulator.identifier.value, "pair": regulator.identifier.key, "e-mail": regulator.email}
     async with core.browser() as browser:
@@ -183,7 +183,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_one(core: Core) -> None
     assert "POST" in answer.headers["allow"]
 
 
-async def test_regulator_accounts_tell_the_state_per_editor(core: Core) -> None:
+async def test_regulator_accounts_have_the_state_per_editor(core: Core) -> None:
     token = await core.token()
     async with core.browser() as browser:
         shown = (await browser.get("/api/regulator-accounts", headers=token)).json()
@@ -205,7 +205,7 @@ async def test_when_the_store_fails_the_api_says_so(core: Core, monkeypatch: pyt
         assert_problem(await browser.get("/api/appointments", headers=token), 503)
 
 
-async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_of_the_api_is_500_without_its_details(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
@@ -217,17 +217,19 @@ async def test_a_defect_of_ours_is_500_without_a_word_about_it(core: Core, monke
     assert problem["detail"] == "internal error"
 
 
-async def test_a_token_outlives_the_process_that_gave_it(core: Core) -> None:
+async def test_a_token_is_valid_after_a_restart(core: Core) -> None:
     token = (await core.token())["Authorization"].removeprefix("Bearer ")
     account = Tokens(core.context, core.sas.store).account(token)
-    assert account == core.sas._accounts.id_of(core.regulator)
+    named = core.sas.regulators.named(core.regulator.identifier)
+    assert named is not None
+    assert account == named.id
     for wrong in (token[:-1], token.swapcase(), "é", ""):
         assert Tokens(core.context, core.sas.store).account(wrong) == ""
     other = replace(core.context, master_secret=b"y" * 32)
     assert Tokens(other, core.sas.store).account(token) == ""
 
 
-async def test_a_token_of_an_account_that_is_gone_opens_nothing(core: Core) -> None:
+async def test_a_token_of_a_deleted_account_is_refused(core: Core) -> None:
     token, _ = Tokens(core.context, core.sas.store).give("gone")
     async with core.browser() as browser:
         answer = await browser.get("/api/search?town=Bordeaux", headers={"Authorization": f"Bearer {token}"})

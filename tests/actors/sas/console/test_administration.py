@@ -51,7 +51,7 @@ async def test_accounts_are_listed_with_what_the_editors_know(core: Core) -> Non
 @pytest.mark.parametrize(
     "path", [ROOT, f"{ROOT}/flux", f"{ROOT}/nouveau", f"{ROOT}/x", f"{ROOT}/x/flux", MESSAGES, f"{MESSAGES}/flux"]
 )
-async def test_strangers_log_in_first_and_others_are_refused(core: Core, path: str) -> None:
+async def test_the_pages_need_a_login_and_the_right_to_administer(core: Core, path: str) -> None:
     at_psc(core)
     plain = await created(core)
     async with core.browser() as stranger:
@@ -72,7 +72,7 @@ async def test_an_account_is_made_and_its_owner_logs_in(core: Core) -> None:
     assert len(core.editors.flows(Flow.INT_R02)) == 3
 
 
-async def test_pro_sante_connect_is_told_of_new_and_deleted_accounts(core: Core) -> None:
+async def test_new_and_deleted_accounts_are_sent_to_pro_sante_connect(core: Core) -> None:
     async def taken(*_: object) -> Reply:
         return reply({}, 204)
 
@@ -139,7 +139,7 @@ async def test_an_account_whose_identifier_was_given_away_cannot_be_restored(cor
 
 
 @pytest.mark.parametrize("path", ["nouveau", "x/retrait", "x/suppression"])
-async def test_forms_of_other_pages_and_strangers_change_nothing(core: Core, path: str) -> None:
+async def test_forms_of_other_sites_and_without_a_session_change_nothing(core: Core, path: str) -> None:
     async with logged_in(core) as browser, core.browser() as stranger:
         for client in (browser, stranger):
             assert (await client.post(f"{ROOT}/{path}", data={**FORM, "csrf": "forged"})).status_code == 403
@@ -163,7 +163,7 @@ async def test_who_may_only_administer_does_not_search(core: Core) -> None:
     assert core.editors.flows(Flow.INT_R02) == []
 
 
-async def test_the_history_is_told_in_french_with_names(core: Core) -> None:
+async def test_the_history_is_in_french_with_names(core: Core) -> None:
     account = await created(core, value="T1")
     async with logged_in(core) as browser:
         page = await browser.get(f"{ROOT}/{account.id}")
@@ -177,7 +177,7 @@ async def test_the_history_is_told_in_french_with_names(core: Core) -> None:
     assert "Modification</strong> de Ana Essai" in everybody
 
 
-async def test_the_account_follows_what_the_editors_are_told(core: Core) -> None:
+async def test_the_page_of_an_account_is_updated_when_the_editors_are_called(core: Core) -> None:
     account = await created(core, password="essai-33")
     gate = core.editors.answers["rdv-commune"] = Gate(reply({}, 201))
     async with following(core, f"{ROOT}/{account.id}/flux") as stream, following(core, f"{ROOT}/flux") as everybody:

@@ -26,7 +26,7 @@ async def test_every_page_carries_the_banner(core: Core) -> None:
         assert 'lang="fr"' in page.text
 
 
-async def test_a_stranger_is_offered_the_login(core: Core) -> None:
+async def test_without_a_session_the_login_is_offered(core: Core) -> None:
     async with core.browser() as browser:
         page = await browser.get("/")
     assert "Pro Santé Connect" in page.text
@@ -188,13 +188,13 @@ async def test_a_copied_cookie_is_worth_nothing_after_the_logout(core: Core) -> 
             assert 'href="/connexion"' in page.text
 
 
-async def test_a_session_of_an_account_that_is_gone_is_no_session(core: Core) -> None:
+async def test_the_session_of_a_deleted_account_has_ended(core: Core) -> None:
     async with core.browser() as browser:
         browser.headers.update(session_cookie(core.context, regulator="urn:x|gone"))
         assert 'href="/connexion"' in (await browser.get("/")).text
 
 
-async def test_strange_hosts_are_not_served(core: Core) -> None:
+async def test_unknown_hosts_are_not_served(core: Core) -> None:
     async with core.browser() as browser:
         answer = await browser.get("/api/openapi.json", headers={"Host": "evil.example"})
     assert answer.status_code == 421

@@ -1,4 +1,4 @@
-"""« Messages » and the button that sends one again: L02 in numbers, live, for whom it concerns."""
+"""« Messages »: L02 in numbers, live updates, and the button that sends a message again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ async def test_failed_messages_are_counted_and_can_be_sent_again(core: Core) -> 
     ("back", "lands"),
     [(MESSAGES, MESSAGES), ("/sas/orientations/1", "/sas/orientations/1"), ("//elsewhere", "/sas/orientations")],
 )
-async def test_who_sends_again_is_back_where_he_was_and_never_elsewhere(core: Core, back: str, lands: str) -> None:
+async def test_sending_again_leads_back_to_the_page_and_never_to_another_site(
+    core: Core, back: str, lands: str
+) -> None:
     message = await failed(core)
     id = (message.appointment or {})["appointmentId"]
     async with logged_in(core) as browser:
@@ -74,7 +76,7 @@ async def test_the_page_follows_messages_and_the_hubs_connection(core: Core, mon
         assert "injoignable" in (await stream.next())[1]
 
 
-async def test_a_message_that_is_written_is_told_without_waiting(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_written_message_updates_the_page_at_once(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.sas.console.message_pages.PAUSE_S", 0.0)
     monkeypatch.setattr("sandbox.sas.console.message_pages.AGAIN_S", None)
     async with following(core, f"{MESSAGES}/flux") as stream:
@@ -100,7 +102,7 @@ async def test_a_colleagues_message_is_for_the_administrator(core: Core) -> None
     assert await sent_again(core) == [f"{key}.1"]
 
 
-async def test_what_may_not_go_again_is_told_and_what_is_unknown_is_not_found(core: Core) -> None:
+async def test_a_message_that_cannot_be_sent_again_says_why_and_an_unknown_one_is_404(core: Core) -> None:
     message = await booked(core)
     key = message.distribution_id
     await core.hub.acknowledge(message)
@@ -114,7 +116,7 @@ async def test_what_may_not_go_again_is_told_and_what_is_unknown_is_not_found(co
         assert (await browser.post("/api/l02/unknown/resend", headers=headers)).status_code == 404
 
 
-async def test_the_api_sends_again_and_tells_the_numbers(core: Core) -> None:
+async def test_the_api_sends_again_and_has_the_statistics(core: Core) -> None:
     key = (await failed(core)).distribution_id
     async with core.browser() as browser:
         answer = await browser.post(f"/api/l02/{key}/resend", headers=await core.token())

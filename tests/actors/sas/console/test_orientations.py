@@ -1,4 +1,4 @@
-"""« Mes orientations »: what is listed, filtered, told live, and to whom."""
+"""« Mes orientations »: the list, its filters, live updates, and who may see an orientation."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_the_list_is_narrowed_by_day_and_state(core: Core, query: str, the
 
 
 @pytest.mark.parametrize("query", ["?jour=hier", "?statut=x", "?message=x"])
-async def test_a_filter_that_does_not_exist_is_told(core: Core, query: str) -> None:
+async def test_an_unknown_filter_is_refused(core: Core, query: str) -> None:
     async with logged_in(core) as browser:
         assert (await browser.get(f"/sas/orientations{query}")).status_code == 400
         assert (await browser.get(f"/sas/orientations/flux{query}")).status_code == 400
@@ -95,7 +95,7 @@ async def test_the_list_follows_what_happens(core: Core) -> None:
         assert 'data-status="cancelled"' in (await stream.next())[1]
 
 
-async def test_nobody_is_told_of_a_colleagues_orientations(core: Core) -> None:
+async def test_a_colleagues_orientations_update_nobody_elses_page(core: Core) -> None:
     colleague = core.population.regulators[1]
     async with following(core, "/sas/orientations/flux") as stream:
         await stream.next()
@@ -116,7 +116,7 @@ async def test_a_stream_ends_when_the_platform_stops(core: Core) -> None:
             await stream.task
 
 
-async def test_the_detail_tells_the_appointment_and_every_message(core: Core) -> None:
+async def test_the_detail_shows_the_appointment_and_every_message(core: Core) -> None:
     core.hub.gate.clear()
     id = await booked(core)
     await changed(core, status=CANCELLED)
@@ -158,7 +158,7 @@ async def test_a_message_that_failed_can_be_sent_again(core: Core) -> None:
     assert (await core.l02_messages())[1].distribution_id == f"{message.distribution_id}.1"
 
 
-async def test_a_doctor_whom_sos_does_not_know_yet_is_told_as_such(core: Core) -> None:
+async def test_a_doctor_whom_sos_does_not_know_yet_is_shown_as_such(core: Core) -> None:
     association = next(iter(core.population.sos.values()))
     sos = replace(
         core.appointment(),

@@ -66,7 +66,7 @@ async def test_the_map_has_the_numbers_of_the_cards_and_a_table_beside_it(core: 
     assert "5 km</text>" in page
 
 
-async def test_which_source_answered_and_which_did_not_is_told_by_name_and_reason(core: Core) -> None:
+async def test_sources_are_listed_with_their_answers_or_reasons(core: Core) -> None:
     open_editors(core)
 
     async def down(*_: object) -> Reply:
@@ -119,7 +119,7 @@ async def test_the_last_search_is_there_again_without_being_a_call(core: Core) -
         assert "set-cookie" not in answer.headers  # too long to be kept: the session stays as it was
 
 
-async def test_with_one_editor_hung_the_others_are_on_screen_and_told_apart_from_the_end(core: Core) -> None:
+async def test_while_one_editor_hangs_the_others_are_shown_and_the_search_is_marked_as_running(core: Core) -> None:
     open_editors(core)
     hung = core.editors.answers["agenda-azur"] = Gate(reply({}))
     async with following(core, LIVE) as stream:
@@ -143,7 +143,7 @@ async def test_the_stream_ends_with_the_same_page_as_without_script(core: Core) 
     assert "Recherche en cours" not in last
 
 
-async def test_who_leaves_ends_the_calls(core: Core) -> None:
+async def test_closing_the_page_ends_the_calls(core: Core) -> None:
     open_editors(core)
     gates = {slug: Gate(reply({})) for slug in core.population.editors}
     core.editors.answers.update(gates)
@@ -153,7 +153,7 @@ async def test_who_leaves_ends_the_calls(core: Core) -> None:
     assert core.sas.aggregator.running == 0
 
 
-async def test_too_many_searches_are_told_in_the_page_not_by_a_broken_stream(core: Core) -> None:
+async def test_with_too_many_searches_the_page_says_so_instead_of_breaking_the_stream(core: Core) -> None:
     core.sas.aggregator.running = 256
     async with following(core, LIVE) as stream:
         (text,) = await stream.until("fin")
@@ -200,7 +200,7 @@ async def test_reasons_that_agendas_know_are_suggested_too(core: Core) -> None:
     assert reason in answer.json()
 
 
-async def test_the_editors_page_tells_circuit_answers_failures_and_findings(core: Core) -> None:
+async def test_the_editors_page_shows_circuit_answers_failures_and_findings(core: Core) -> None:
     open_editors(core)
     await page_of(core)
 

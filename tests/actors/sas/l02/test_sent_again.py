@@ -1,4 +1,4 @@
-"""INT_L02: what failed is sent again, by hand."""
+"""INT_L02: a message that was refused or has expired is sent again by a person."""
 
 from __future__ import annotations
 

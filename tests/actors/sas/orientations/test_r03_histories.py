@@ -1,5 +1,5 @@
-"""Any history of requests, restarts and answers: what is accepted follows the automaton, and every accepted version is
-told to the LRM once, in order, whatever happened in between."""
+"""The answers to any sequence of requests and restarts follow the state machine, and every accepted version is sent to
+the LRM once and in order."""
 
 from __future__ import annotations
 

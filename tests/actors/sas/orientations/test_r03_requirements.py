@@ -1,6 +1,6 @@
-"""INT_R03 as the acceptance list has it, one test per requirement: what an editor may send, what the SAS core does.
+"""INT_R03, one test per requirement of the acceptance list: what an editor sends, and what the SAS core does.
 
-The L02 messages are the real ones; the hub is a function.
+L02 is the real one, the hub a fake.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""INT_R02 at a login: who is told of an account, when, and what becomes of a call that failed."""
+"""INT_R02 at a login: which editors receive an account, when, and what follows a call that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The accounts of the SAS core: who is whom, what is refused, what is remembered."""
+"""The accounts of the SAS core: whom an identifier names, what is refused, and the history of changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""INT_R02, the end of an account: told at once to those that know it, and until it was taken."""
+"""INT_R02 when an account is withdrawn: sent at once to the editors that have it, until they accept it."""
 
 from __future__ import annotations
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from sandbox.kernel.errors import PeerError
 from sandbox.net.http.client import Reply
 from sandbox.sas.directory.specialties import SPECIALTIES
-from sandbox.sas.search import editors as aggregators
-from sandbox.sas.search.breaker import Circuit, State
+from sandbox.sas.search.breaker import Policy, State
+from sandbox.sas.search.editors import LARGE
 from sandbox.sas.search.run import read_criteria, run
 from tests.actors.sas.browsing import logged_in
 from tests.actors.sas.sas_core import NOW, Core, Gate, reply
@@ -50,83 +52,106 @@ def held(gate: Gate) -> Ending:
     return answer
 
 
-def open_for_a_probe(core: Core) -> None:
+def limit(core: Core, **changes: object) -> None:
+    """From now on editors have other limits."""
+    core.sas.editors.limits = replace(core.sas.editors.limits, **changes)  # type: ignore[arg-type]
+
+
+def circuit(core: Core) -> str:
+    return core.sas.editors.editor(BAD).circuit
+
+
+def state_of_bad(page: dict[str, Any]) -> dict[str, Any]:
+    (state,) = [editor for editor in page["editors"] if editor["slug"] == BAD]
+    return state
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.to_thread(int)
+
+
+async def open_for_a_probe(core: Core) -> None:
     """The circuit of the bad editor is open, its pause is over: the next call is the probe."""
-    aggregator = core.sas.aggregator
-    aggregator._policy = replace(aggregator._policy, failures=1, pause_s=0.0)
-    aggregator._lines[BAD].circuit = Circuit(State.OPEN, 1, 0.0)
-
-
-def circuit(core: Core) -> Circuit:
-    return core.sas.aggregator._lines[BAD].circuit
+    limit(core, policy=Policy(failures=1, pause_s=0.0))
+    core.editors.answers[BAD] = failed
+    await search(core)
+    assert circuit(core) == State.OPEN
 
 
 @pytest.mark.parametrize("ending", [broken, refused, failed, latin])
 async def test_after_any_probe_the_editor_is_called_again_and_comes_back(core: Core, ending: Ending) -> None:
     agendas = open_editors(core)
-    open_for_a_probe(core)
+    await open_for_a_probe(core)
     core.editors.answers[BAD] = ending
     page = await search(core)
     assert {card["editor"] for card in page["cards"]} >= {"agenda-azur"}
-    assert not circuit(core).probing
     core.editors.answers[BAD] = agendas[BAD]
     page = await search(core)
-    assert {editor["slug"]: editor["state"] for editor in page["editors"]}[BAD] == "answered"
-    assert circuit(core).state is State.CLOSED
+    assert state_of_bad(page)["state"] == "answered"
+    assert circuit(core) == State.CLOSED
 
 
-@pytest.mark.parametrize("moment", ["waiting for its turn", "waiting for the answer"])
-async def test_a_probe_that_is_cancelled_is_no_probe_any_more(core: Core, moment: str) -> None:
+async def cancelled_probe(core: Core, *, running: int) -> None:
+    """A search that nobody listens to any more while its call to the bad editor is a probe; `running` calls then."""
+    criteria = read_criteria({"town": "Bordeaux"}, core.sas.aggregator.directory, SPECIALTIES, NOW)
+    events = run(criteria, core.sas.aggregator)
+    await anext(events)
+    await until(lambda: circuit(core) == State.HALF_OPEN and core.sas.editors.editor(BAD).running == running)
+    await events.aclose()
+    await until(lambda: core.sas.editors.editor(BAD).running == running - 1)
+
+
+async def test_a_probe_that_is_cancelled_before_the_answer_is_no_probe_any_more(core: Core) -> None:
     agendas = open_editors(core)
-    open_for_a_probe(core)
+    await open_for_a_probe(core)
+    core.editors.answers[BAD] = held(Gate(reply({})))
+    await cancelled_probe(core, running=1)
+    core.editors.answers[BAD] = agendas[BAD]
+    assert state_of_bad(await search(core))["state"] == "answered"
+
+
+async def test_a_probe_that_is_cancelled_before_its_turn_is_no_probe_any_more(core: Core) -> None:
+    agendas = open_editors(core)
+    limit(core, timeout=0.05, concurrency=1, policy=Policy(failures=1, pause_s=0.0))
     gate = Gate(reply({}))
     core.editors.answers[BAD] = held(gate)
-    aggregator = core.sas.aggregator
-    if moment == "waiting for its turn":
-        aggregator._lines[BAD].room = asyncio.Semaphore(0)
-    criteria = read_criteria({"town": "Bordeaux"}, aggregator.directory, SPECIALTIES, NOW)
-    events = run(criteria, aggregator)
-    async with asyncio.timeout(5):
-        await anext(events)
-        while not circuit(core).probing:
-            await asyncio.to_thread(int)
-        await events.aclose()
-        while aggregator.editor(BAD).running:
-            await asyncio.to_thread(int)
-    assert not circuit(core).probing
-    aggregator._lines[BAD].room = asyncio.Semaphore(8)
+    await search(core)  # its call has the only turn until the gate is opened
+    assert (circuit(core), core.sas.editors.editor(BAD).running) == (State.OPEN, 1)
+    limit(core, timeout=5.0)
+    await cancelled_probe(core, running=2)
+    gate.opened.set()
+    await core.sas.editors.late()
     core.editors.answers[BAD] = agendas[BAD]
-    page = await search(core)
-    assert {editor["slug"]: editor["state"] for editor in page["editors"]}[BAD] == "answered"
+    assert state_of_bad(await search(core))["state"] == "answered"
 
 
 async def test_the_end_of_a_late_call_does_not_end_the_probe_of_another(core: Core) -> None:
     open_editors(core)
-    aggregator = core.sas.aggregator
-    aggregator.timeout = 0.05
+    limit(core, timeout=0.05, policy=Policy(failures=1, pause_s=0.0))
     late, probe = Gate(reply({})), Gate(reply({}))
     core.editors.answers[BAD] = held(late)
-    await search(core)
-    assert aggregator._late
-    open_for_a_probe(core)
+    assert state_of_bad(await search(core))["code"] == "timeout"
     core.editors.answers[BAD] = held(probe)
-    aggregator.timeout = 5.0
+    limit(core, timeout=5.0)
     searching = asyncio.create_task(search(core))
     async with asyncio.timeout(5):
         await probe.reached.wait()
     late.opened.set()
-    await asyncio.gather(*aggregator._late)
-    assert circuit(core).probing
+    await core.sas.editors.late()
+    assert state_of_bad(await search(core))["code"] == "open-circuit"  # the probe is not over
     probe.opened.set()
     await searching
-    assert not circuit(core).probing
+    core.editors.answers[BAD] = refused
+    assert state_of_bad(await search(core))["code"] == "status"
 
 
 async def test_a_mistake_of_ours_is_told_and_journalled(core: Core, caplog: pytest.LogCaptureFixture) -> None:
     open_editors(core)
     core.editors.answers[BAD] = broken
     page = await search(core)
-    (state,) = [editor for editor in page["editors"] if editor["slug"] == BAD]
+    state = state_of_bad(page)
     assert (state["state"], state["code"]) == ("failed", "internal")
     assert state["reason"] == "erreur du bac à sable à la lecture de sa réponse"
     assert page["partial"] is True
@@ -151,9 +176,22 @@ async def test_the_page_says_which_editors_slots_are_missing(core: Core) -> None
     assert "R01-13 × 1" in health
 
 
-async def test_large_answers_are_read_beside_the_loop(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregators, "LARGE", 10)
-    open_editors(core)
-    page = await search(core)
-    assert {editor["state"] for editor in page["editors"]} == {"answered"}
-    assert core.sas.aggregator._reader._threads
+async def test_large_answers_are_read_beside_the_loop(core: Core) -> None:
+    agendas = open_editors(core)
+
+    async def large(method: str, path: str, body: bytes | None) -> Reply:
+        answer = await agendas[BAD](method, path, body)
+        return reply(answer.body + b" " * LARGE, answer.status)
+
+    page, before = await search(core), threads()
+    core.editors.answers[BAD] = large
+    assert cards_of(await search(core)) == cards_of(page)
+    assert threads() - before
+
+
+def threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("large-answer")}
+
+
+def cards_of(page: dict[str, Any]) -> list[Any]:
+    return [*page["cards"], *page["without_slots"]]

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +17,7 @@ from sandbox.kernel.calls import with_calls
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.world import World
 from sandbox.population.geocoding import geocode
-from sandbox.sas.directory.areas import distance_km
+from sandbox.sas.directory.areas import area_of, distance_km
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.places import Places
 from sandbox.sas.search.criteria import read_criteria
@@ -161,9 +162,11 @@ async def test_a_preferred_doctor_of_another_town_is_asked_all_the_same(core: Co
     assert page.partition('data-card="')[2].startswith(DUVALLON)
 
 
-async def test_of_several_doctors_of_one_name_none_is_chosen(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.sas.console.search_pages.is_named", lambda person, name: True)
-    page = await page_of(core, practitioner="Duvallon")
+async def test_of_several_doctors_of_one_name_none_is_chosen(core: Core) -> None:
+    around = core.sas.aggregator.candidates("SM54", area_of(core.population.towns["33063"]))
+    (name, count), *_ = Counter(each.practitioner.family for each in around).most_common(1)
+    assert count > 1
+    page = await page_of(core, practitioner=name)
     assert 'data-notice="sas_pf_001"' in page
     assert 'data-card="' in page
 
@@ -280,7 +283,7 @@ async def test_the_address_of_its_call_is_the_one_that_is_asked_for_in_two_parts
         criteria = read_criteria(
             {**parameters, "specialty": ""}, Directory(core.population), {}, core.context.clock.now()
         )
-        assert criteria.spot.point == point
+        assert criteria.place.point == point
 
 
 async def test_the_simulator_is_disabled_like_any_other_lrm(core: Core) -> None:
@@ -305,7 +308,7 @@ async def test_a_town_that_contradicts_itself_leads_back_home_and_is_told(
 
 
 async def test_what_else_the_place_may_mean_is_offered(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Places, "_besides", lambda self, towns, text: ("Bordeaux (99)", "Bordeaux (98)"))
+    monkeypatch.setattr(Places, "others", lambda self, name: (f"{name} (99)", f"{name} (98)"))
     page = await page_of(core, inseecode="", city="Bordeaux", streetname="12 rue du Test", practitioner="Duvallon")
     assert "« Bordeaux » peut aussi désigner :" in page
     links = re.findall(r'<a href="(/sas/recherche\?[^"]+)">Bordeaux \(9\d\)</a>', page)

@@ -17,7 +17,7 @@ from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Candidate, Directory
 from sandbox.sas.search.criteria import read_criteria
-from sandbox.sas.search.queries import ordered
+from sandbox.sas.search.lots import ordered
 from tests.actors.sas.browsing import logged_in
 from tests.actors.sas.sas_core import NOW, Core
 from tests.actors.sas.searching import open_editors, search

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,7 +69,7 @@ async def test_garbage_with_200_is_a_failure_of_that_editor_only(core: Core, bod
     page = await search(core)
     states = {editor["slug"]: editor for editor in page["editors"]}
     assert (states["rdv-commune"]["state"], states["rdv-commune"]["reason"]) == ("failed", "réponse illisible")
-    assert core.sas.aggregator.findings["R01-13"] == 1
+    assert core.sas.editors.findings["R01-13"] == 1
     assert page["cards"]
 
 
@@ -120,8 +121,8 @@ async def test_a_search_out_of_time_gives_what_came_before(core: Core) -> None:
         return await (first if lots < 2 else hung)(method, path, body)
 
     core.editors.answers["agenda-azur"] = hangs_from_the_second_lot
-    core.sas.aggregator.timeout = 0.05
-    core.sas.aggregator.search_timeout = 0.12
+    core.sas.editors.limits = replace(core.sas.editors.limits, timeout=0.05)
+    core.sas.aggregator.timeout = 0.12
     page = await search(core)
     assert hung.reached.is_set()
     assert page["partial"] is True
@@ -166,7 +167,7 @@ async def test_a_next_page_elsewhere_is_not_followed_and_it_is_said(core: Core) 
     assert states["agenda-azur"]["code"] == "next-elsewhere"
     assert page["partial"] is True
     assert any(card["editor"] == "agenda-azur" for card in page["cards"])
-    assert core.sas.aggregator.findings["R01-13"] == 1
+    assert core.sas.editors.findings["R01-13"] == 1
     assert len([1 for peer, _, path in core.editors.flows(Flow.INT_R01) if peer == "agenda-azur"]) == 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.sas.directory.specialties import SPECIALTIES
-from sandbox.sas.search.events import Source
+from sandbox.sas.search.events import SourceAnswer
 from sandbox.sas.search.run import read_criteria, run
 from tests.actors.sas.sas_core import NOW, Core, Gate, reply
 from tests.actors.sas.searching import QUERY, SOON, nothing, open_editors, search
@@ -150,12 +150,12 @@ async def test_who_stops_listening_ends_the_calls(core: Core) -> None:
     criteria = read_criteria({"town": "Bordeaux"}, core.sas.aggregator.directory, SPECIALTIES, NOW)
     before = asyncio.all_tasks()
     async with contextlib.aclosing(run(criteria, core.sas.aggregator)) as events:
-        assert isinstance(await anext(events), Source)
+        assert isinstance(await anext(events), SourceAnswer)
     assert core.sas.aggregator.running == 0
     ended = asyncio.all_tasks() - before
     if ended:
         await asyncio.wait(ended)
-    assert core.sas.aggregator.editor("rdv-commune").running == 0
+    assert core.sas.editors.editor("rdv-commune").running == 0
 
 
 async def test_places_filters_and_the_preferred_doctor_are_parameters(core: Core) -> None:
@@ -207,14 +207,3 @@ async def test_practitioners_without_code_are_found_by_their_words(core: Core) -
     page = await search(core, f"/api/search?place=Gironde&specialty={words.upper()}")
     assert page["specialty"] == {"code": words, "label": words}
     assert {card["specialty_label"] for card in [*page["cards"], *page["without_slots"]]} <= {words}
-
-
-async def test_a_search_looks_at_its_area_not_at_the_country(core: Core) -> None:
-    open_editors(core)
-    directory = core.sas.aggregator.directory
-    counts = []
-    for place in ("Bordeaux", "Gironde", "Bordeaux"):
-        before = directory.work
-        await search(core, f"/api/search?place={place}")
-        counts.append(directory.work - before)
-    assert 0 < counts[0] == counts[2] < counts[1] < sum(len(each.places) for each in core.population.practitioners())

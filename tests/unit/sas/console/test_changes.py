@@ -1,22 +1,24 @@
-"""Who is told when something of an orientation is written."""
+"""Which pages learn that something of an orientation was written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
 
 import pytest
 
 from sandbox.sas.console.changes import watched
 from sandbox.store.embedded.tables import open_store
-from sandbox.store.protocol import Delete, Put
+from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
 
 MINE = b'{"account": "claire"}'
 
 
 @pytest.fixture
-async def told(tmp_path) -> Iterator[tuple]:
-    """A watched store, the channel, and the mark of « claire »."""
+async def watching(tmp_path: Path) -> AsyncIterator[tuple[Store, asyncio.Event]]:
+    """A watched store, and the event that is set when the orientations of « claire » have changed."""
     channel, inner = Channel(), open_store(tmp_path)
     store = watched(inner, channel)
     with channel.listening("claire") as changed:
@@ -36,16 +38,18 @@ async def told(tmp_path) -> Iterator[tuple]:
         ([Put("other", "x", b"{}"), Put("l02", "a", b"{}")], True),
     ],
 )
-async def test_the_owner_is_told_of_appointments_and_messages(told, writes, there: bool) -> None:
-    store, changed = told
+async def test_the_owner_of_an_orientation_learns_of_appointments_and_messages(
+    watching: tuple[Store, asyncio.Event], writes: list[Put | Delete], there: bool
+) -> None:
+    store, changed = watching
     await store.commit(Put("appointments", "a", MINE))
     changed.clear()
     await store.commit(*writes)
     assert changed.is_set() is there
 
 
-async def test_what_is_watched_is_the_same_store(told) -> None:
-    store, _ = told
+async def test_what_is_watched_is_the_same_store(watching: tuple[Store, asyncio.Event]) -> None:
+    store, _ = watching
     await store.commit(Put("other", "x", b'{"a": 1}'))
     await store.barrier()
     assert store.get("other", "x") == b'{"a": 1}'
@@ -54,7 +58,30 @@ async def test_what_is_watched_is_the_same_store(told) -> None:
     assert store.table("other").all() == [{"a": 1}]
 
 
-async def test_while_nobody_looks_nothing_is_read(tmp_path) -> None:
-    store = watched(open_store(tmp_path), Channel())
-    await store.commit(Put("appointments", "a", b'{"account": 3}'))  # would be an error if it were read
-    await store.close()
+class CountedReads:
+    """A store that counts how often a row is read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.reads = store, 0
+
+    def get(self, table: str, key: str) -> bytes | None:
+        self.reads += 1
+        return self._store.get(table, key)
+
+    def commit(self, *writes: Put | Delete) -> Awaitable[None]:
+        return self._store.commit(*writes)
+
+
+async def test_rows_are_read_for_their_owner_only_while_a_page_listens(tmp_path: Path) -> None:
+    inner, channel = open_store(tmp_path), Channel()
+    counted = CountedReads(inner)
+    store = watched(counted, channel)
+    await store.commit(Put("appointments", "a", MINE), Put("l02", "a", b"{}"))
+    assert counted.reads == 0
+    with channel.listening("claire") as changed:
+        await store.commit(Put("l02", "a", b"{}"))
+        assert changed.is_set()
+    assert counted.reads == 1
+    await store.commit(Put("l02", "a", b"{}"))
+    assert counted.reads == 1
+    await inner.close()

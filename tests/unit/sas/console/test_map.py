@@ -1,4 +1,4 @@
-"""The drawn map: where things lie, and that nothing hides anything."""
+"""The drawn map: positions of marks and names, none of which hides another."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_mark_that_moved_shows_where_its_place_is() -> None:
     assert second.home == (first.x, first.y)
 
 
-def test_where_there_is_no_room_left_marks_stay_at_home() -> None:
+def test_without_room_marks_stay_at_their_places() -> None:
     marks = drawing(BORDEAUX, [spot(44.84, -0.58, number) for number in range(1, 80)], []).free
     assert len(marks) == 79
     assert (marks[0].x, marks[0].y) == (marks[-1].x, marks[-1].y) == (SIZE / 2, SIZE / 2)

@@ -1,4 +1,4 @@
-"""What the pages call things: every state, right and field has its French word."""
+"""Every state, right and field has a French word."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Town
 from sandbox.kernel.text.words import folded
 from sandbox.population.people import Population
+from sandbox.population.procedural import Settled
 from sandbox.sas.directory.areas import FALLBACK_RADIUS_KM, RADIUS_KM, Area, area_of, distance_km
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE
@@ -144,11 +147,6 @@ def test_association_is_told_only_when_its_editor_serves_one(directory: Director
         assert directory.association_of(slug) == (served[0] if len(served) == 1 else None)
 
 
-def test_suggestions_tell_towns_of_one_name_apart(directory: Directory) -> None:
-    assert "Bordeaux" in directory.places.suggestions(500)
-    assert len(directory.places.suggestions(3)) == 3
-
-
 @pytest.mark.parametrize(
     ("typed", "insee"),
     [
@@ -166,11 +164,20 @@ def test_any_town_of_france_is_found_by_name(national: Directory, typed: str, in
     assert town.insee == insee
 
 
-def test_every_suggestion_leads_to_a_town_of_its_own(national: Directory) -> None:
-    names = national.places.suggestions(500)
-    assert len(set(names)) == len(names) == 500
-    assert {"Paris", "Saint-Denis (93)", "Saint-Denis (974)"} <= set(names)
-    assert len({town.insee for name in names if (town := national.town(name=name)) is not None}) == 500
+@pytest.mark.parametrize("typed", ["saint", "sa", "pa", "33", "lhay", "reunion", "vi"])
+def test_what_is_offered_while_somebody_types_leads_where_it_says(national: Directory, typed: str) -> None:
+    offered = national.places.towns.beginning(typed, 200)
+    assert len(set(offered)) == len(offered)
+    for text in offered:
+        place = national.places.locality(text)
+        assert place is not None
+        assert place.label in (text, text.partition(" (")[0])  # Paris is a town and a département
+
+
+def test_towns_of_one_name_are_offered_with_their_departement(national: Directory) -> None:
+    offered = national.places.towns.beginning("saint denis", 20)
+    assert {"Saint-Denis (93)", "Saint-Denis (974)"} <= {*offered}
+    assert "Saint-Denis" not in offered
 
 
 @given(st.integers(0, 5000), st.floats(0.3, 12), st.sampled_from(["SM54", "SM40", "SM04"]))
@@ -200,10 +207,40 @@ def people_around(france: Population, area: Area):
                 yield person
 
 
+class Watched:
+    """A population that notes which départements are read; `procedural` of it is itself."""
+
+    def __init__(self, population: Population) -> None:
+        self.population, self.read = population, list[str]()
+
+    @property
+    def current(self) -> Watched:
+        return self
+
+    @property
+    def procedural(self) -> Watched:
+        return self
+
+    @property
+    def departments(self) -> Any:
+        return self.population.procedural.departments
+
+    def settled_in(self, code: str) -> Iterable[Settled]:
+        self.read.append(code)
+        return self.population.procedural.settled_in(code)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.population, name)
+
+
 def test_a_search_reads_its_area_not_the_country(france: Population) -> None:
-    fresh = Directory(france)
-    assert len(fresh._unread) == len(france.procedural.departments) > 100
+    watched = Watched(france)
+    fresh = Directory(watched)  # type: ignore[arg-type]
     town = fresh.town(name="Mamoudzou")
     assert town is not None
-    assert fresh.candidates("SM54", area_of(town))
-    assert set(france.procedural.departments) - set(fresh._unread) == {"976"}
+    assert watched.read == []
+    once = fresh.candidates("SM54", area_of(town))
+    assert once
+    assert watched.read == ["976"]
+    assert fresh.candidates("SM54", area_of(town)) == once
+    assert watched.read == ["976"]

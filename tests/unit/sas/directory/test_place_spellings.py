@@ -40,7 +40,7 @@ def test_every_town_is_found_in_every_spelling(national: Directory) -> None:
     missed = []
     for town in national.population.towns.values():
         for text in spellings(town):
-            found = national.places.town(name=text)
+            found = national.places.towns.town(name=text)
             if found is None or found.insee != town.insee:
                 missed.append((text, town.insee, found))
     assert missed == []
@@ -48,19 +48,19 @@ def test_every_town_is_found_in_every_spelling(national: Directory) -> None:
 
 def test_every_postal_code_leads_to_a_town_that_has_it(national: Directory) -> None:
     for town, _ in french_towns():
-        for code in national.places.postal_codes(town):
-            spot = national.places.spot(code)
-            assert spot is not None, code
-            assert code in national.places.postal_codes(spot.town)
+        for code in national.places.towns.postal_codes(town):
+            place = national.places.locality(code)
+            assert place is not None, code
+            assert code in national.places.towns.postal_codes(place.town)
 
 
 def test_every_namesake_is_offered_with_what_tells_it_apart(national: Directory) -> None:
     names = Counter(town.name for town in national.population.towns.values())
     for name in (name for name, number in names.items() if number > 1):
-        spot = national.places.spot(name)
-        assert spot is not None
-        meant = [national.places.spot(text) for text in spot.others]
-        assert len({found.label + found.town.insee for found in meant if found is not None}) == len(spot.others)
+        place = national.places.locality(name)
+        assert place is not None
+        meant = [national.places.locality(text) for text in place.others]
+        assert len({found.label + found.town.insee for found in meant if found is not None}) == len(place.others)
         assert len([found for found in meant if found is not None and found.kind == TOWN]) >= names[name] - 1
 
 
@@ -101,9 +101,9 @@ def test_every_namesake_is_offered_with_what_tells_it_apart(national: Directory)
     ],
 )
 def test_a_town_by_whatever_people_write(national: Directory, text: str, insee: str) -> None:
-    spot = national.places.spot(text)
-    assert spot is not None
-    assert (spot.kind, spot.town.insee) == (TOWN, insee)
+    place = national.places.locality(text)
+    assert place is not None
+    assert (place.kind, place.town.insee) == (TOWN, insee)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_town_by_whatever_people_write(national: Directory, text: str, insee: 
     ],
 )
 def test_a_departement_by_whatever_people_write(national: Directory, text: str, label: str) -> None:
-    spot = national.places.spot(text)
-    assert spot is not None
-    assert (spot.kind, spot.label) == (DEPARTMENT, label)
+    place = national.places.locality(text)
+    assert place is not None
+    assert (place.kind, place.label) == (DEPARTMENT, label)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_a_departement_by_whatever_people_write(national: Directory, text: str, 
     ],
 )
 def test_an_address_in_it(national: Directory, text: str, label: str) -> None:
-    spot = national.places.spot(text)
-    assert spot is not None
-    assert (spot.kind, spot.label) == (ADDRESS, label)
+    place = national.places.locality(text)
+    assert place is not None
+    assert (place.kind, place.label) == (ADDRESS, label)
 
 
 @pytest.mark.parametrize(
@@ -151,18 +151,18 @@ def test_an_address_in_it(national: Directory, text: str, label: str) -> None:
 )
 def test_a_contradiction_is_said(national: Directory, text: str, french: str) -> None:
     with pytest.raises(Contradiction) as caught:
-        national.places.spot(text)
+        national.places.locality(text)
     assert french in caught.value.french
     assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("text", ["33076", "Cedex", "Cedex 9", "arrondissement", "3e arrondissement", "²", "٣٣", "1"])
 def test_half_a_place_is_none(national: Directory, text: str) -> None:
-    assert national.places.spot(text) is None
+    assert national.places.locality(text) is None
 
 
 def test_what_is_not_said_is_offered(national: Directory) -> None:
-    offered = {text: spot.others for text in OFFERED if (spot := national.places.spot(text)) is not None}
+    offered = {text: place.others for text in OFFERED if (place := national.places.locality(text)) is not None}
     assert offered == OFFERED
 
 
@@ -180,13 +180,14 @@ OFFERED: dict[str, tuple[str, ...]] = {
 def test_towns_of_the_persona_files_have_all_their_codes_too(population: Population) -> None:
     places = Places(population.towns)
     for code in ("33000", "33800", "33300", "69009", "35200"):
-        spot = places.spot(code)
-        assert spot is not None, code
-    assert places.beginning("33800") == ["Bordeaux"]
+        place = places.locality(code)
+        assert place is not None, code
+    assert places.towns.beginning("33800") == ["Bordeaux"]
 
 
 def test_a_town_with_namesakes_is_labelled_with_its_departement(national: Directory) -> None:
-    labels = {text: spot.label for text in ("Saint-Denis", "93200", "Paris") if (spot := national.places.spot(text))}
+    found = {text: national.places.locality(text) for text in ("Saint-Denis", "93200", "Paris")}
+    labels = {text: place.label for text, place in found.items() if place is not None}
     assert labels == {"Saint-Denis": "Saint-Denis (974)", "93200": "Saint-Denis (93)", "Paris": "Paris"}
 
 

@@ -32,16 +32,16 @@ REFERENCE = SHARED / "reference" / "geo" / "search_radius_by_department.csv"
     ],
 )
 def test_a_place_is_what_people_type(national: Directory, typed: str, kind: str, label: str, insee: str | None) -> None:
-    spot = national.places.spot(typed)
-    assert spot is not None
-    assert (spot.kind, spot.label) == (kind, label)
-    assert insee in (None, spot.town.insee)
-    assert (spot.point is not None) == (kind == ADDRESS)
+    place = national.places.locality(typed)
+    assert place is not None
+    assert (place.kind, place.label) == (kind, label)
+    assert insee in (None, place.town.insee)
+    assert (place.point is not None) == (kind == ADDRESS)
 
 
 @pytest.mark.parametrize("typed", ["", " ", "Trifouillis", "99", "12 rue du Modèle, Trifouillis", "99999", ", Lyon x"])
 def test_what_names_no_place_is_none(national: Directory, typed: str) -> None:
-    assert national.places.spot(typed) is None
+    assert national.places.locality(typed) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_arrondissements_are_their_city(national: Directory, insee: str, city: s
 
 def test_an_address_lies_in_its_town_and_neighbours_are_near(directory: Directory) -> None:
     one, next_door, elsewhere = (
-        directory.places.spot(f"{line}, Bordeaux")
+        directory.places.locality(f"{line}, Bordeaux")
         for line in ("12 rue du Modèle", "14 RUE DU MODELE", "12 rue du Décor")
     )
     assert one is not None
@@ -71,11 +71,11 @@ def test_an_address_lies_in_its_town_and_neighbours_are_near(directory: Director
 
 
 def test_a_departement_has_a_radius_of_its_own(national: Directory) -> None:
-    spot = national.places.spot("33")
-    assert spot is not None
-    assert spot.area.radius_km == 143
-    assert spot.area.enlargement_km == 5.0
-    overseas = national.places.spot("976")
+    place = national.places.locality("33")
+    assert place is not None
+    assert place.area.radius_km == 143
+    assert place.area.enlargement_km == 5.0
+    overseas = national.places.locality("976")
     assert overseas is not None
     assert (overseas.area.radius_km, overseas.area.enlargement_km) == (60.0, 10.0)
     assert distance_km(overseas.area.lat, overseas.area.lon, -12.8, 45.15) < 30
@@ -94,10 +94,10 @@ def test_centres_and_radii_of_departements_are_those_of_the_platform() -> None:
 
 
 def test_suggestions_begin_with_what_is_typed_without_accents_and_are_few(national: Directory) -> None:
-    assert national.places.beginning("") == []
-    assert national.places.beginning("bordea")[0] == "Bordeaux"
-    assert "La Réunion (974)" in national.places.beginning("reunion")
-    assert national.places.beginning("33000") == ["Bordeaux"]
-    assert national.places.beginning("lhay") == national.places.beginning("L’Haÿ") == ["L'Haÿ-les-Roses"]
-    assert national.places.beginning("vandœuvre")[0] == "Vandœuvre-lès-Nancy"
-    assert len(national.places.beginning("s", 7)) == 7
+    assert national.places.towns.beginning("") == []
+    assert national.places.towns.beginning("bordea")[0] == "Bordeaux"
+    assert "La Réunion (974)" in national.places.towns.beginning("reunion")
+    assert national.places.towns.beginning("33000") == ["Bordeaux"]
+    assert national.places.towns.beginning("lhay") == national.places.towns.beginning("L’Haÿ") == ["L'Haÿ-les-Roses"]
+    assert national.places.towns.beginning("vandœuvre")[0] == "Vandœuvre-lès-Nancy"
+    assert len(national.places.towns.beginning("s", 7)) == 7

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
+from sandbox.fhir.reader.reading import read_bundle
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
-from sandbox.sas.search import answer as answers
-from sandbox.sas.search.answer import Answer, address_of
+from sandbox.sas.search.answer import MOST_PAGES, MOST_SLOTS, Answer, address_of, admissible
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.queries import EditorQuery
-from tests.unit.sas.search.bundles import practitioner_bundle
+from sandbox.sas.search.editor_queries import EditorQuery
+from tests.unit.sas.search.bundles import bundle, practitioner_bundle, practitioner_resources, slot
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
 FIRST = "https://agenda.exemple:8443/fhir/Slot?status=free"
@@ -111,23 +111,22 @@ def test_pages_in_a_circle_end(answer: Answer, person: Practitioner) -> None:
     assert (answer.short, len(answer.slots)) == ("next-repeats", 2)
 
 
-def test_pages_without_end_end(answer: Answer, person: Practitioner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST_PAGES", 3)
+def test_pages_without_end_end(answer: Answer, person: Practitioner) -> None:
     url: str | None = FIRST
-    for number in range(3):
+    for number in range(MOST_PAGES):
         assert url is not None
         url = answer.take(page(person, 1 + number, f"?page={number}"), url)
     assert url is None
-    assert (answer.short, len(answer.slots)) == ("next-many", 3)
+    assert (answer.short, len(answer.slots)) == ("next-many", MOST_PAGES)
 
 
-def test_slots_beyond_the_most_are_said_to_be_missing(
-    answer: Answer, person: Practitioner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(answers, "MOST_SLOTS", 3)
-    body = practitioner_bundle((person, [NOW + timedelta(hours=hour) for hour in range(1, 6)]))
+def test_slots_beyond_the_most_are_said_to_be_missing(answer: Answer, person: Practitioner) -> None:
+    starts = [NOW + timedelta(seconds=20 * at) for at in range(MOST_SLOTS + 2)]
+    body = bundle(
+        [slot(person.places[0].id, each, id=f"s{each:%d%H%M%S}") for each in starts], practitioner_resources(person)
+    )
     assert answer.take(body, FIRST) is None
-    assert (answer.short, answer.offered, len(answer.slots)) == ("slots-many", 3, 3)
+    assert (answer.short, answer.offered, len(answer.slots)) == ("slots-many", MOST_SLOTS, MOST_SLOTS)
 
 
 def test_a_cause_on_several_pages_is_one_finding(answer: Answer, person: Practitioner) -> None:
@@ -150,3 +149,34 @@ def test_what_the_filters_leave_out_is_offered_all_the_same(population: Populati
     found = Answer(query, criteria(population, reason="toux"))
     found.take(page(person, 1), FIRST)
     assert (found.offered, found.slots) == (1, [])
+
+
+def test_what_was_not_asked_for_is_dropped_and_told(person: Practitioner) -> None:
+    slots = read_bundle(practitioner_bundle((person, [NOW + timedelta(hours=1)]))).slots
+    end = NOW + timedelta(days=3)
+    kept, findings = admissible(slots, {person.id}, NOW, end)
+    assert (kept, findings) == (list(slots), [])
+    kept, findings = admissible(slots, {"810000000001"}, NOW, end)
+    assert kept == []
+    assert [finding.requirement for finding in findings] == ["R01-16"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "requirement"), [(timedelta(minutes=-1), "R01-5"), (timedelta(days=3, minutes=1), "R01-6")]
+)
+def test_slots_before_and_after_the_window_are_dropped_and_told(
+    person: Practitioner, shift: timedelta, requirement: str
+) -> None:
+    slots = read_bundle(practitioner_bundle((person, [NOW + shift]))).slots
+    kept, findings = admissible(slots, {person.id}, NOW, NOW + timedelta(days=3))
+    assert kept == []
+    assert [finding.requirement for finding in findings] == [requirement]
+
+
+def test_a_slot_of_nobody_is_dropped_without_a_second_finding(person: Practitioner) -> None:
+    reading = read_bundle(bundle([slot("lost", NOW), slot("lost", NOW + timedelta(hours=1))], []))
+    assert [str(each) for each in reading.findings] == [
+        "R01-12 Schedule/lost: the Schedule is not in the answer",
+    ]
+    end = NOW + timedelta(days=3)
+    assert admissible(reading.slots, {person.id}, NOW, end) == ([], [])

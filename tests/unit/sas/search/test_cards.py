@@ -7,13 +7,12 @@ import pytest
 
 from sandbox.fhir.reader.reading import FreeSlot, read_bundle
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.flows import Flow
-from sandbox.kernel.model import Practitioner
+from sandbox.kernel.model import Editor, Practitioner
 from sandbox.population.people import Population
 from sandbox.sas.directory.areas import Area
 from sandbox.sas.directory.specialties import SPECIALTIES
-from sandbox.sas.search.cards import admissible, association_card, booking_url, practitioner_card
-from sandbox.sas.search.queries import EditorQuery
+from sandbox.sas.search.cards import association_card, booking_url, practitioner_card
+from sandbox.sas.search.editors import source_of
 from tests.unit.sas.search.bundles import bundle, practitioner_bundle, practitioner_resources, slot, sos_bundle
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
@@ -26,8 +25,9 @@ def person(population: Population) -> Practitioner:
     return next(each for each in population.practitioners() if len(each.places) == 2)
 
 
-def card_of(person: Practitioner, population: Population, slots: list[FreeSlot]):
-    return practitioner_card(person, slots, editor=population.editors[person.editor], area=AREA, labels=SPECIALTIES)
+def card_of(person: Practitioner, population: Population, slots: list[FreeSlot], editor: Editor | None = None):
+    source = source_of(editor or population.editors[person.editor])
+    return practitioner_card(person, slots, source=source, area=AREA, labels=SPECIALTIES)
 
 
 def test_places_are_merged_on_one_card_and_their_slots_sorted(person: Practitioner, population: Population) -> None:
@@ -86,36 +86,10 @@ def test_an_association_shows_its_sites(population: Population) -> None:
     area = Area(site.lat, site.lon, 10.0, 5.0)
     reading = read_bundle(sos_bundle(association, [NOW + timedelta(hours=1)]))
     editor = population.editors[association.editor]
-    card = association_card(association, reading.slots, editor=editor, area=area)
+    card = association_card(association, reading.slots, source=source_of(editor), area=area)
     assert (card.kind, card.id, card.name) == ("sos", association.siret, association.name)
     assert {place.id for place in card.places} == {each.id for each in association.sites}
     assert all(place.name and len(place.slots) == 1 for place in card.places)
-
-
-def query(population: Population, person: Practitioner, *asked: str) -> EditorQuery:
-    return EditorQuery(population.editors[person.editor], Flow.INT_R01, "Slot?", frozenset(asked))
-
-
-def test_what_was_not_asked_for_is_dropped_and_told(person: Practitioner, population: Population) -> None:
-    slots = read_bundle(practitioner_bundle((person, [NOW + timedelta(hours=1)]))).slots
-    end = NOW + timedelta(days=3)
-    kept, findings = admissible(slots, query(population, person, person.id), NOW, end)
-    assert (kept, findings) == (list(slots), [])
-    kept, findings = admissible(slots, query(population, person, "810000000001"), NOW, end)
-    assert kept == []
-    assert [finding.requirement for finding in findings] == ["R01-16"]
-
-
-@pytest.mark.parametrize(
-    ("shift", "requirement"), [(timedelta(minutes=-1), "R01-5"), (timedelta(days=3, minutes=1), "R01-6")]
-)
-def test_slots_before_and_after_the_window_are_dropped_and_told(
-    person: Practitioner, population: Population, shift: timedelta, requirement: str
-) -> None:
-    slots = read_bundle(practitioner_bundle((person, [NOW + shift]))).slots
-    kept, findings = admissible(slots, query(population, person, person.id), NOW, NOW + timedelta(days=3))
-    assert kept == []
-    assert [finding.requirement for finding in findings] == [requirement]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +100,7 @@ def test_slots_before_and_after_the_window_are_dropped_and_told(
         ("http://e/rdv?", "http://e/rdv?origin=sas"),
         ("http://e/rdv?a=1&", "http://e/rdv?a=1&origin=sas"),
         ("http://e/rdv?a=1#jour", "http://e/rdv?a=1&origin=sas#jour"),
+        ("/sas/rendez-vous?creneau=1", "/sas/rendez-vous?creneau=1"),
     ],
 )
 def test_origin_is_appended_as_needed(url: str, expected: str) -> None:
@@ -142,7 +117,7 @@ def test_places_of_an_external_editor_are_told_by_their_structure(person: Practi
     read = read_bundle(bundle(slots, practitioner_resources(person, [*theirs, elsewhere]))).slots
     outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
     held = replace(person, places=tuple(known))
-    card = practitioner_card(held, read, editor=outside, area=AREA, labels=SPECIALTIES)
+    card = card_of(held, population, read, outside)
     assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 2, "w": 1}
 
 
@@ -151,7 +126,7 @@ def test_sites_of_an_external_editor_are_told_by_their_names(population: Populat
     read = read_bundle(sos_bundle(association, [NOW])).slots
     sites = tuple(replace(site, id=f"known-{at}") for at, site in enumerate(association.sites))
     outside = replace(population.editors[association.editor], base_url="https://agenda.exemple/fhir")
-    card = association_card(replace(association, sites=sites), read, editor=outside, area=AREA)
+    card = association_card(replace(association, sites=sites), read, source=source_of(outside), area=AREA)
     assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
 
 
@@ -167,7 +142,9 @@ def test_a_place_whose_structure_is_unknown_is_told_by_its_address(
     slots = [slot(place.id, NOW + timedelta(hours=1)) for place in theirs]
     read = read_bundle(bundle(slots, practitioner_resources(person, theirs))).slots
     outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
-    card = practitioner_card(replace(person, places=known), read, editor=outside, area=AREA, labels=SPECIALTIES)
+    card = practitioner_card(
+        replace(person, places=known), read, source=source_of(outside), area=AREA, labels=SPECIALTIES
+    )
     assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
     assert all(place.distance_km is not None for place in card.places)
 
@@ -184,10 +161,16 @@ def test_places_that_the_directory_does_not_know_have_no_empty_twins(
     slots = [slot(place.id, NOW + timedelta(hours=1)) for place in [*theirs, again]]
     read = read_bundle(bundle(slots, practitioner_resources(person, [*theirs, again]))).slots
     outside = replace(population.editors[person.editor], base_url="https://agenda.exemple/fhir")
-    card = practitioner_card(replace(person, places=known), read, editor=outside, area=AREA, labels=SPECIALTIES)
+    card = practitioner_card(
+        replace(person, places=known), read, source=source_of(outside), area=AREA, labels=SPECIALTIES
+    )
     assert sorted(place.line for place in card.places) == ["0 quai Inconnu", "1 quai Inconnu"]
     inside = practitioner_card(
-        replace(person, places=known), read, editor=population.editors[person.editor], area=AREA, labels=SPECIALTIES
+        replace(person, places=known),
+        read,
+        source=source_of(population.editors[person.editor]),
+        area=AREA,
+        labels=SPECIALTIES,
     )
     assert len(inside.places) == 4  # of an editor of ours the directory knows the Schedules
 
@@ -198,7 +181,7 @@ def test_a_site_whose_name_is_unknown_is_told_by_its_address(population: Populat
     read = read_bundle(sos_bundle(renamed, [NOW])).slots
     sites = tuple(replace(site, id=f"known-{at}") for at, site in enumerate(association.sites))
     outside = replace(population.editors[association.editor], base_url="https://agenda.exemple/fhir")
-    card = association_card(replace(association, sites=sites), read, editor=outside, area=AREA)
+    card = association_card(replace(association, sites=sites), read, source=source_of(outside), area=AREA)
     assert {place.id: len(place.slots) for place in card.places} == {"known-0": 1, "known-1": 1}
 
 
@@ -212,12 +195,3 @@ def test_a_card_holds_so_many_slots_and_places_and_no_more(person: Practitioner,
     many = [slot(person.places[0].id, NOW + timedelta(seconds=at), id=f"m{at}") for at in range(700)]
     card = card_of(person, population, read_bundle(bundle(many, practitioner_resources(person))).slots)
     assert sum(len(place.slots) for place in card.places) == 600
-
-
-def test_a_slot_of_nobody_is_dropped_without_a_second_finding(person: Practitioner, population: Population) -> None:
-    reading = read_bundle(bundle([slot("lost", NOW), slot("lost", NOW + timedelta(hours=1))], []))
-    assert [str(each) for each in reading.findings] == [
-        "R01-12 Schedule/lost: the Schedule is not in the answer",
-    ]
-    end = NOW + timedelta(days=3)
-    assert admissible(reading.slots, query(population, person, person.id), NOW, end) == ([], [])

@@ -6,8 +6,17 @@ import pytest
 
 from sandbox.kernel.model import Practitioner, Territory, Town
 from sandbox.sas.directory.areas import area_of
-from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, TOWN, Places, Spot
-from sandbox.sas.search.contextual import Wish, is_named, lrm_of, place_of, read_practitioner, read_specialty, written
+from sandbox.sas.directory.places import ADDRESS, DEPARTMENT, TOWN, Locality
+from sandbox.sas.directory.towns import Towns
+from sandbox.sas.search.contextual import (
+    PreferredDoctor,
+    form_text,
+    is_named,
+    lrm_of,
+    place_of,
+    read_practitioner,
+    read_specialty,
+)
 
 GIRONDE = Territory("SAS-33", "Gironde", "33", "fr.health.samu330", "urn:oid:1.2.250.1.999.9.33")
 BORDEAUX = Town("33063", "Bordeaux", "33000", "33", 44.84, -0.58)
@@ -44,27 +53,27 @@ def test_a_specialty_is_what_follows_the_bar(text: str, read: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        (f"{RPPS}|819800000010", Wish(id="819800000010")),
-        (f" {RPPS.upper()}|819800000010 ", Wish(id="819800000010")),
-        ("819800000010", Wish(id="819800000010")),
-        ("Dr  Amélie Duvallon", Wish(name="Dr Amélie Duvallon")),
-        ("", Wish(error="sas_pf_002")),
-        ("   ", Wish(error="sas_pf_002")),
-        (f"{RPPS}|19800000010", Wish(error="sas_pf_001")),  # without its prefix
-        (f"{RPPS}|0339900015", Wish(error="sas_pf_001")),  # an ADELI
-        (f"{RPPS}|81980000001X", Wish(error="sas_pf_001")),
-        (f"{RPPS}|", Wish(error="sas_pf_001")),
-        ("urn:oid:1.2.250.1.71.4.2.2|819800000010", Wish(error="sas_pf_001")),
-        ("x|819800000010", Wish(error="sas_pf_001")),
-        (RPPS, Wish(error="sas_pf_001")),
-        ("urn Duvallon", Wish(error="sas_pf_001")),
-        ("oid Duvallon", Wish(error="sas_pf_001")),
-        ("Duvallon:", Wish(error="sas_pf_001")),
-        ("0339900015", Wish(error="sas_pf_001")),
-        ("12345", Wish(error="sas_pf_001")),
+        (f"{RPPS}|819800000010", PreferredDoctor(id="819800000010")),
+        (f" {RPPS.upper()}|819800000010 ", PreferredDoctor(id="819800000010")),
+        ("819800000010", PreferredDoctor(id="819800000010")),
+        ("Dr  Amélie Duvallon", PreferredDoctor(name="Dr Amélie Duvallon")),
+        ("", PreferredDoctor(error="sas_pf_002")),
+        ("   ", PreferredDoctor(error="sas_pf_002")),
+        (f"{RPPS}|19800000010", PreferredDoctor(error="sas_pf_001")),  # without its prefix
+        (f"{RPPS}|0339900015", PreferredDoctor(error="sas_pf_001")),  # an ADELI
+        (f"{RPPS}|81980000001X", PreferredDoctor(error="sas_pf_001")),
+        (f"{RPPS}|", PreferredDoctor(error="sas_pf_001")),
+        ("urn:oid:1.2.250.1.71.4.2.2|819800000010", PreferredDoctor(error="sas_pf_001")),
+        ("x|819800000010", PreferredDoctor(error="sas_pf_001")),
+        (RPPS, PreferredDoctor(error="sas_pf_001")),
+        ("urn Duvallon", PreferredDoctor(error="sas_pf_001")),
+        ("oid Duvallon", PreferredDoctor(error="sas_pf_001")),
+        ("Duvallon:", PreferredDoctor(error="sas_pf_001")),
+        ("0339900015", PreferredDoctor(error="sas_pf_001")),
+        ("12345", PreferredDoctor(error="sas_pf_001")),
     ],
 )
-def test_a_preferred_doctor_is_an_rpps_or_a_name_and_nothing_else(text: str, wish: Wish) -> None:
+def test_a_preferred_doctor_is_an_rpps_or_a_name_and_nothing_else(text: str, wish: PreferredDoctor) -> None:
     assert read_practitioner(text) == wish
 
 
@@ -107,7 +116,7 @@ def test_the_place_of_a_call_as_people_would_type_it(values: dict[str, str], pla
     ],
 )
 def test_a_place_is_written_so_that_the_form_understands_it_again(kind: str, label: str, text: str) -> None:
-    assert written(Spot(kind, label, BORDEAUX, area_of(BORDEAUX))) == text
+    assert form_text(Locality(kind, label, BORDEAUX, area_of(BORDEAUX))) == text
 
 
 @pytest.mark.parametrize(
@@ -120,5 +129,5 @@ def test_a_place_is_written_so_that_the_form_understands_it_again(kind: str, lab
 )
 def test_arrondissements_of_three_cities_are_their_city(code: str, city: str) -> None:
     towns = {insee: Town(insee, insee, "", insee[:2], 45.0, 3.0) for insee in ("75056", "69123", "13055")}
-    assert Places(towns).town(code) is towns[city]
-    assert Places({}).town(code) is None
+    assert Towns(towns).town(code) is towns[city]
+    assert Towns({}).town(code) is None

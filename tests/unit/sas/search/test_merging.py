@@ -11,12 +11,16 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import Practitioner, Structure
 from sandbox.population.people import Population
 from sandbox.sas.directory.directory import Candidate, Directory
+from sandbox.sas.directory.origins import SourceName
 from sandbox.sas.directory.participation import kinds_of, takes_part
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search.criteria import Filters, read_criteria
-from sandbox.sas.search.merging import Answers, Lot, Merger, narrowed
+from sandbox.sas.search.lots import Lot
+from sandbox.sas.search.merging import Answers, Merger
+from sandbox.sas.search.sources import narrowed
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=PARIS)
+EDITOR = SourceName("rdv-commune", "RDV Commune")
 
 
 class Table:
@@ -34,7 +38,7 @@ class Table:
         return Lot(self.criteria.area, candidates, ())
 
     def answered(self, person: Practitioner, *slots: FreeSlot) -> None:
-        self.answers.add([person.id], narrowed(slots, self.criteria))
+        self.answers.add(EDITOR, [person.id], narrowed(slots, self.criteria))
 
     def shown(self, *lots: Lot) -> list[list[tuple[str, str]]]:
         """(kind, id) of the cards with slots, by lot."""
@@ -95,8 +99,8 @@ def test_a_cpts_has_one_card_in_all_lots(directory: Directory, members: list[Pra
 def test_members_of_a_cpts_of_elsewhere_have_cards_of_their_own(
     directory: Directory, members: list[Practitioner]
 ) -> None:
-    lyon = directory.places.spot("Lyon")
-    table = Table(directory, spot=lyon)
+    lyon = directory.places.locality("Lyon")
+    table = Table(directory, place=lyon)
     for person in members:
         table.answered(person, slot(person))
     assert table.shown(table.lot(members)) == [[("practitioner", each.id) for each in members]]

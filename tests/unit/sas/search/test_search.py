@@ -15,14 +15,8 @@ from sandbox.sas.directory.areas import Area
 from sandbox.sas.directory.directory import Candidate, Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search.criteria import Criteria, read_criteria
-from sandbox.sas.search.queries import (
-    ASSOCIATIONS_PER_QUERY,
-    LOT,
-    association_queries,
-    lots,
-    ordered,
-    practitioner_queries,
-)
+from sandbox.sas.search.editor_queries import ASSOCIATIONS_PER_QUERY, association_queries, practitioner_queries
+from sandbox.sas.search.lots import LOT, lots, ordered
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=PARIS)
 
@@ -37,9 +31,9 @@ def test_place_is_an_address_when_a_street_is_named(directory: Directory) -> Non
     at_home = criteria(directory, streetnumber="12", streetname="cours de l'Exemple")
     town = directory.town("33063")
     assert town is not None
-    assert at_home.spot.point == geocode(town, "12", "cours de l'Exemple")
+    assert at_home.place.point == geocode(town, "12", "cours de l'Exemple")
     assert at_home.area.lat != town.lat
-    assert criteria(directory, streetname="rue du Modèle", lat="44.8", lon="-0.5").spot.point == (44.8, -0.5)
+    assert criteria(directory, streetname="rue du Modèle", lat="44.8", lon="-0.5").place.point == (44.8, -0.5)
 
 
 def test_default_is_general_medicine_today_and_the_two_days_after(directory: Directory) -> None:

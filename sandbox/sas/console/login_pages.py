@@ -1,0 +1,53 @@
+"""Logging in through Pro Santé Connect, and out again."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.config import SAS_UI
+from sandbox.kernel.errors import Issue, PeerError, RequestError
+from sandbox.kernel.identifiers import regulator_login
+from sandbox.sas.console.frame import Frame
+from sandbox.web.pages import redirect
+from sandbox.web.session import checked_form, local_path, sign_in, sign_out
+
+
+class LoginPages:
+    """The ways to Pro Santé Connect and back."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def routes(self) -> list[Route]:
+        """Open to everybody."""
+        return [
+            Route("/connexion", self.login, methods=["GET"]),
+            Route("/oidc/callback", self.callback, methods=["GET"]),
+            Route("/deconnexion", self.logout, methods=["POST"]),
+        ]
+
+    async def login(self, request: Request) -> Response:
+        """To Pro Santé Connect, and back to `return_to`."""
+        return await self._frame.to_psc(request, local_path(request.query_params.get("return_to")))
+
+    async def callback(self, request: Request) -> Response:
+        """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
+        claims = await self._frame.psc.callback(request)
+        regulator = self._frame.accounts.regulator(claims.national_id)
+        if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):
+            detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
+            raise RequestError(403, Issue("forbidden", detail))
+        await sign_in(request, regulator=self._frame.accounts.id_of(regulator))
+        await self._frame.accounts.login(regulator)
+        return redirect(claims.return_to)
+
+    async def logout(self, request: Request) -> Response:
+        """End the session here, whoever has a copy of its cookie, then at Pro Santé Connect."""
+        await checked_form(request)
+        await sign_out(request)
+        try:
+            return redirect(await self._frame.psc.logout_url(self._frame.context.settings.http(SAS_UI, "/")))
+        except PeerError:
+            return redirect("/")  # logged out here at least; the provider cannot be asked

@@ -1,0 +1,66 @@
+"""What all searches share: the directory, the sources of slots, and how many searches may run at once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sandbox.config import Settings
+from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.model import SosAssociation
+from sandbox.sas.directory.areas import Area
+from sandbox.sas.directory.directory import Candidate, Directory
+from sandbox.sas.search.criteria import Criteria
+from sandbox.sas.search.lots import Lot
+from sandbox.sas.search.sources import Call, SlotSource
+
+MOST_SEARCHES = 256  # at once: beyond it a search is refused rather than queued
+
+
+class Aggregator:
+    """What searches need beside their criteria. `labels`: name of each R38 code; `timeout`: seconds of a whole search.
+
+    `sources` are asked in this order.
+    """
+
+    def __init__(
+        self, directory: Directory, labels: Mapping[str, str], sources: Sequence[SlotSource], settings: Settings
+    ) -> None:
+        self.directory, self.labels, self._sources = directory, labels, sources
+        self.timeout = settings.search_timeout_s or 3 * settings.editor_timeout_s
+        self.running = 0
+
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """While a search runs. Raises RequestError 503 when too many run already."""
+        if self.running >= MOST_SEARCHES:
+            raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def candidates(self, specialty: str, area: Area, besides: Collection[str] = ()) -> list[Candidate]:
+        """See `Directory.candidates`; with those whom only other sources than the editors know."""
+        return self.directory.candidates(specialty, area, besides, self._listed())
+
+    def candidate(self, id: str, area: Area) -> Candidate | None:
+        """See `Directory.candidate`; also one whom only other sources than the editors know."""
+        return self.directory.candidate(id, area, self._listed())
+
+    def associations(self, area: Area) -> list[SosAssociation]:
+        """See `Directory.associations`; with those whom only other sources than the editors know."""
+        return self.directory.associations(area, self._listed())
+
+    def _listed(self) -> frozenset[str]:
+        return frozenset[str]().union(*(source.listed() for source in self._sources))
+
+    def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
+        """What is asked about a lot, of all sources."""
+        return [call for source in self._sources for call in source.calls(lot, criteria)]
+
+    async def close(self) -> None:
+        """End the calls that no search waits for."""
+        for source in self._sources:
+            await source.close()
