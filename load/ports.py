@@ -1,4 +1,4 @@
-"""Ports for a sandbox of one's own, beside whatever else runs on the machine."""
+"""Finds free ports for a further sandbox on the machine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ FIRST, LAST = 10_000, 32_700  # below those that systems give to outgoing connec
 
 
 def free_base() -> int:
-    """A base of which every port is free now; bases are apart by 100, as sandboxes side by side want it.
-
-    Processes begin to look at different ones. Raises RuntimeError when there is none.
+    """A port base of which every port is free now. Bases are 100 apart, so that sandboxes do not overlap; each process
+    starts its search at another base. Raises RuntimeError when there is none.
     """
     bases = list(range(FIRST, LAST, 100))
     start = os.getpid() * 7 % len(bases)

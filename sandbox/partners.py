@@ -5,10 +5,12 @@ Shapes only; what refers to something else (a taken id, an unknown town) is chec
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
+
+from sandbox.kernel.flows import Flow
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 ClientId = Annotated[
@@ -91,7 +93,10 @@ Structure = Annotated[
 Finess = Annotated[str, Meta(pattern=r"^1[0-9]{9}$", description="1 and the 9 digits of a FINESS")]
 Siret = Annotated[str, Meta(pattern=r"^3[0-9]{14}$", description="3 and the 14 digits of a SIRET")]
 Format = Literal["json", "xml"]  # of messages of the hub
-Spoken = Literal["INT_R01", "INT_R04", "SOS", "INT_R02", "INT_R03"]
+if TYPE_CHECKING:
+    Spoken = str
+else:
+    Spoken = Literal[tuple(flow.value for flow in Flow if flow.interfaced)]
 
 
 class Declared(Struct, frozen=True, forbid_unknown_fields=True):

@@ -108,7 +108,7 @@ class Installation:
         self._log = venv / LOG
 
     def make(self, finished: bool) -> None:
-        """Have an environment with pip. One of ours that was never finished must be of this Python; raises Failure."""
+        """Make an environment with pip, or finish one that was begun by this Python. Raises Failure."""
         if (self._venv / OURS).exists() and not finished and self._version() != sys.version:
             shutil.rmtree(self._venv)
         if not self._venv.exists():
@@ -170,13 +170,13 @@ def _say(line: str) -> None:
 
 
 def _progress(line: str) -> None:
-    """The same line again and again, where somebody looks."""
+    """Rewrite one line on a terminal."""
     if sys.stdout.isatty():
         print(f"\r\x1b[K  {line}" if line else "\r\x1b[K", end="", flush=True)
 
 
 def main() -> int:
-    """Install what the arguments say."""
+    """Install the lock file that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--venv", "--lock", "--stamp"):
         parser.add_argument(name, type=Path, required=True)

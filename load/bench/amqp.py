@@ -96,7 +96,7 @@ def _measure(rounds: int, variants: tuple[str, ...]) -> dict[str, list[float]]:
 
 @contextmanager
 def _broker(broker: str, what: str, node: rabbit.Node, directory: Path) -> Iterator[tuple[int, int | None]]:
-    """The port of an empty broker, and its process if that is ours."""
+    """The port of an empty broker, and its process if it was started here."""
     if broker == "rabbitmq":
         asyncio.run(_empty(node.port))
         yield node.port, None
@@ -125,7 +125,7 @@ def _url(port: int, user: str) -> str:
 
 
 def _once(what: str, port: int, broker: int | None) -> dict[str, float]:
-    """Messages per second of one client, or through the whole hub. `broker`: its process, if it is ours."""
+    """Messages per second of one client, or through the whole hub. `broker`: its process, if it was started here."""
     count = COUNTS[what]
     if what == "pika":
         return {"": _with_pika(port, count)}
@@ -177,9 +177,9 @@ def _dispatcher(port: int) -> Iterator[int]:
 
 
 def serve(inside: bool, directory: str, pipe: Connection) -> None:
-    """The broker's process: says its port, runs until told to stop. `inside`: with the dispatcher."""
+    """The broker's process: prints its port, runs until it is stopped. `inside`: with the dispatcher."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the core of who started us
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the core of the parent process
     pin(0)
     ecosystem.run(_serve(inside, directory, pipe))
 

@@ -1,4 +1,4 @@
-"""Editors that take as long as they are told to, and the barest client that can ask them.
+"""Editors that answer after a given delay, and the simplest client that can ask them.
 
 All editors are one process without an event loop: it answers with bodies that our own editors made, kept from the
 first time, and looks at a request only for its target, so that what is measured waits for the editors' delay and not
@@ -85,7 +85,7 @@ def frozen_clock() -> Clock:
 
 
 def serve(editors: int, delay_s: float, hangs: bool, pipe: Connection) -> None:
-    """The editors' process: says its port, answers until told to stop."""
+    """The editors' process: prints its port, answers until it is stopped."""
     pin(0)
     answers = _answers(editors)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:

@@ -73,7 +73,7 @@ def weight(rounds: int) -> dict[str, list[float]]:
 
 
 def start(rounds: int) -> dict[str, list[float]]:
-    """Seconds until the store is open and the SAS core is built on it, and how many people bear."""
+    """Seconds until the store is open and the SAS core is built on it, and the limit."""
     return {"borne": [BORNE_S], "taken": [r03.started("durable", _filled()).seconds for _ in range(rounds)]}
 
 

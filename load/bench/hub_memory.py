@@ -82,7 +82,9 @@ def idle(rounds: int) -> dict[str, list[float]]:
         server = multiprocessing.get_context("spawn").Process(target=_listen, args=(pki, theirs), daemon=True)
         server.start()
         port = ours.recv()
-        asyncio.run(_come_and_look(port, pki, 50, server.pid or 0))  # what the first ones load is not theirs
+        asyncio.run(
+            _come_and_look(port, pki, 50, server.pid or 0)
+        )  # the first ones also load code, which does not count
         before = resident(server.pid or 0)
         after = asyncio.run(_come_and_look(port, pki, CONNECTIONS, server.pid or 0))
         ours.send("stop")

@@ -183,7 +183,7 @@ class _Server:
 
 
 def serve(variant: Variant, directory: str, pipe: Connection) -> None:
-    """The server's process: says its port, then its processor time whenever asked, until told to stop."""
+    """The server's process: prints its port, then its processor time on request, until it is stopped."""
     pin(0)
     ecosystem.run(_serve(variant, Path(directory), pipe))
 

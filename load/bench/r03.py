@@ -142,7 +142,7 @@ def pin(core: int) -> None:
 
 
 def serve(variant: str, directory: str, pipe: Connection) -> None:
-    """The server's process: says its port, runs until told to stop."""
+    """The server's process: prints its port, runs until it is stopped."""
     pin(0)
     ecosystem.run(_serve(variant, Path(directory), pipe))
 

@@ -159,7 +159,7 @@ class _Bench:
         await self.session.close()
 
     async def bare(self) -> None:
-        """The same questions, and no more."""
+        """The same requests, without what a search adds."""
         await asyncio.gather(*map(self._fetched, self.urls))
 
     async def _fetched(self, url: URL) -> object:
@@ -202,7 +202,7 @@ async def _body(bench: _Bench, url: URL) -> bytes:
 
 
 async def _times(bench: _Bench) -> dict[str, list[float]]:
-    """Seconds that each took; by turns: all meet the same neighbours."""
+    """Seconds that each took. They run by turns, so that other load on the machine slows all of them alike."""
     clients = await barest(bench.urls[0].port or 0, [url.raw_path_qs for url in bench.urls])
     for _ in range(WARM_UP):
         await bench.search()

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -39,26 +40,37 @@ EDITOR = "agenda-azur"
 ASKED_FROM = datetime(2026, 12, 3, 14, tzinfo=PARIS)  # Thursday afternoon, until Saturday night
 ASKED_TO = datetime(2026, 12, 6, tzinfo=PARIS)
 LOT, WARMED = 25, 400
-WARM_UP_S, MEASURED_S, READY_S = 1.0, 4.0, 30.0
-ROUNDS = 3
+READY_S = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def main() -> int:
+@dataclass(frozen=True)
+class Plan:
+    """How long is measured: rounds, and in each of them the seconds before the count and of the count."""
+
+    rounds: int = 3
+    warm_up_s: float = 1.0
+    measured_s: float = 4.0
+
+
+WHOLE = Plan()
+
+
+def main(plan: Plan = WHOLE) -> int:
     """Measure by turns, print rates and ratios to raw; exit code 0."""
     with tempfile.TemporaryDirectory(prefix="sas-side-by-side-") as name:
         directory = Path(name)
         body = directory / "slots.json"
-        queries = _queries()
+        asked = queries()
         with sandbox(directory) as (_, base):
-            octets = _answer(base, next(queries))
+            octets = _answer(base, next(asked))
             body.write_bytes(octets)
         slots = json.loads(octets)["total"]
         print(f"one answer: {slots} slots, {len(octets):,} octets")
         rates: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
+        for _ in range(plan.rounds):
             for each in ("raw", "sandbox", *_installed()):
-                rates.setdefault(each, []).append(_measured(each, directory, body, queries))
+                rates.setdefault(each, []).append(_measured(each, body, asked, plan))
     medians = {name: statistics.median(found) for name, found in rates.items()}
     for name, rate in medians.items():
         print(f"  {name:<8} {rate:>10,.1f} /s of processor time, {rate / medians['raw']:.4f} of raw")
@@ -76,16 +88,16 @@ def _installed() -> Sequence[str]:
     return found
 
 
-def _measured(name: str, directory: Path, body: Path, queries: Iterator[str]) -> float:
+def _measured(name: str, body: Path, asked: Iterator[str], plan: Plan) -> float:
     if name == "sandbox":
-        with sandbox(directory) as (pid, base):
-            return _rate(pid, base, queries)
+        with sandbox(body.parent) as (pid, base):
+            return _rate(pid, base, asked, plan)
     module = {"raw": "asgi", "mockoon": "mockoon", "models": "fastapi_slots"}[name]
     port = _free_port()
     with running([sys.executable, "-m", f"load.peers.{module}", str(port), str(body)]) as process:
         base = ("127.0.0.1", port, "/Slot")
-        _until_ready(base)
-        return _rate(process.pid, base, queries)
+        until_ready(base)
+        return _rate(process.pid, base, asked, plan)
 
 
 Base = tuple[str, int, str]
@@ -125,8 +137,9 @@ def running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def _queries() -> Iterator[str]:
-    """As the SAS core asks: lists redrawn from those warmed; every request a little later than the one before."""
+def queries() -> Iterator[str]:
+    """Queries as the SAS core sends them: first all practitioners that are to be warm, in lots of LOT, then lots drawn
+    from these; the period asked for begins a millisecond later with each query."""
     population = load_population(load_settings({"preset": "national"}, {}))
     ids = [person.id for person in population.of_editor(EDITOR)][:WARMED]
     number = 0
@@ -136,18 +149,18 @@ def _queries() -> Iterator[str]:
         number += 1
 
 
-def _rate(pid: int, base: Base, queries: Iterator[str]) -> float:
+def _rate(pid: int, base: Base, asked: Iterator[str], plan: Plan) -> float:
     with contextlib.closing(_connect(base)) as connection:
-        _ask(connection, base, queries, WARM_UP_S)
+        _ask(connection, base, asked, plan.warm_up_s)
         began = _processor_time(pid)
-        count = _ask(connection, base, queries, MEASURED_S)
+        count = _ask(connection, base, asked, plan.measured_s)
         return count / (_processor_time(pid) - began)
 
 
-def _ask(connection: socket.socket, base: Base, queries: Iterator[str], seconds: float) -> int:
+def _ask(connection: socket.socket, base: Base, asked: Iterator[str], seconds: float) -> int:
     ends, count = time.monotonic() + seconds, 0
     while time.monotonic() < ends or not count:
-        _exchange(connection, base, next(queries))
+        _exchange(connection, base, next(asked))
         count += 1
     return count
 
@@ -184,7 +197,8 @@ def _connect(base: Base) -> socket.socket:
     return connection
 
 
-def _until_ready(base: Base) -> None:
+def until_ready(base: Base) -> None:
+    """Wait until a server accepts a connection. Raises OSError when it does not within READY_S."""
     ends = time.monotonic() + READY_S
     while True:
         try:

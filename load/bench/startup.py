@@ -49,7 +49,7 @@ def _start(preset: str, data: Path) -> tuple[float, float]:
 
 
 def _memory(process: subprocess.Popen[str]) -> float:
-    """MiB as the banner tells them, once it comes."""
+    """MiB as the banner prints them."""
     for line in process.stdout or ():
         if told := _READY.search(line):
             return float(told[1])

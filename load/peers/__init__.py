@@ -1,4 +1,4 @@
-"""Programs of others, as measurements need them: fixed, so that only ours can change.
+"""Servers and clients that measurements compare with. They stay as they are, so that only the sandbox changes.
 
 None of it is needed to run, test or judge the sandbox; docs/benchmarks.md says what to install.
 """

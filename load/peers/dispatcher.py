@@ -1,4 +1,4 @@
-"""A dispatcher as others would write it, an AMQP client of the hub: aiormq, jsonschema-rs, prefetch 200, confirms that
+"""A usual dispatcher, as an AMQP client of the hub: aiormq, jsonschema-rs, prefetch 200, confirms that
 do not wait for each other. `python -m load.peers.dispatcher URL` says `ready` once it consumes.
 """
 
@@ -27,7 +27,7 @@ SCHEMA = {
 
 
 async def main(url: str) -> None:
-    """Dispatch until told to stop."""
+    """Dispatch until the process is stopped."""
     connection = await aiormq.connect(url)
     channel = await connection.channel(publisher_confirms=True)
     await channel.basic_qos(prefetch_count=PREFETCH)

@@ -1,4 +1,4 @@
-"""An AMQP client of octets: it publishes and consumes as fast as one process can say it, over plain TCP."""
+"""An AMQP client that writes prepared octets: it publishes and consumes as fast as one process can, over plain TCP."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Raw(asyncio.Protocol):
         self._answers.put_nowait(index)
 
     async def call(self, value: Any, *kinds: type) -> None:
-        """Say something on channel 1 (or 0), and wait for answers of these kinds."""
+        """Send a method on channel 1 (or 0), and wait for answers of these kinds."""
         channel = 0 if value.index >> 16 == Connection.frame_id else 1
         self.transport.write(frame.marshal(value, channel))
         for kind in kinds:
@@ -57,7 +57,7 @@ class Raw(asyncio.Protocol):
 
 
 async def connect(port: int, user: str, password: str, vhost: str) -> Raw:
-    """Come in by SASL PLAIN and open channel 1."""
+    """Log in by SASL PLAIN and open channel 1."""
     _, client = await asyncio.get_running_loop().create_connection(Raw, "127.0.0.1", port)
     client.transport.write(b"AMQP\x00\x00\x09\x01")
     async with asyncio.timeout(20):

@@ -23,7 +23,7 @@ SCHEME = "hubex"  # the guide's table writes `Hubex`, every example and the hub 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The envelope of one message: its id, who sends it to whom (client ids), from when to when (aware)."""
+    """The envelope of one message: its id, the client ids of sender and recipient, and when it is valid (aware)."""
 
     distribution_id: str
     sender: str
@@ -34,7 +34,7 @@ class Address:
 
 
 def new_distribution_id(sender: str, unique: str) -> str:
-    """`<senderID>_<unique>`: what the hub demands of every message."""
+    """`<senderID>_<unique>`: the form that the hub demands of every id."""
     return f"{sender}_{unique}"
 
 
@@ -79,7 +79,7 @@ def error(address: Address, code: HubCode, cause: str, *, source: object, refere
 
 
 def error_address(sender: str, unique: str, recipient: str, now: datetime) -> Address:
-    """The envelope of an error report: it lives for one day."""
+    """The envelope of an error report, which expires after one day."""
     return Address(new_distribution_id(sender, unique), sender, recipient, now, now + ERROR_LIFE)
 
 

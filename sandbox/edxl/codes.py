@@ -1,5 +1,5 @@
-"""What Hub Santé knows a message and its faults by: content types; error codes, number and official name (message
-model, « RS-ERROR »; guide, INT_L02)."""
+"""Content types of messages, and error codes of Hub Santé: number and official name (message model, « RS-ERROR »;
+guide, INT_L02)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HubCode(IntEnum):
 
 
 EXPIRIES = frozenset({HubCode.EXPIRED_MESSAGE_BEFORE_ROUTING, HubCode.DEAD_LETTER_QUEUED})
-"""The codes that mean: the message died of age (or unread) on its way; its content was not judged."""
+"""The codes of a message that expired, or was not read, on its way; its content was not judged."""
 
 NO_DISTRIBUTION_ID = "distributionID_could_not_be_extracted"
 """`referencedDistributionID` of an error about a message whose own id cannot be read."""

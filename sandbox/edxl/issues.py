@@ -1,7 +1,7 @@
-"""Where a value does not meet one of our schemas, found one after the other.
+"""Lists the issues of a value against one of our schemas, lazily.
 
-Who wants the first fifty pays for no more than these, however long the value is. It knows the keywords that `schemas`
-uses; whether a value is valid at all is said faster by the compiled validators.
+A caller that takes the first fifty pays only for these, however long the value is. Only the keywords that `schemas`
+uses are supported; to learn whether a value is valid at all, the compiled validators are faster.
 """
 
 from __future__ import annotations
@@ -89,5 +89,5 @@ def _of_text(schema: Mapping[str, Any], value: str, path: str) -> Iterator[Found
 
 @lru_cache(maxsize=16)
 def _pattern(text: str) -> re.Pattern[str]:
-    """As JSON Schema means it: `$` is the end of the value, also where a line ends before it."""
+    """Compiled with the meaning of JSON Schema: `$` is the end of the value, not that of a line."""
     return re.compile(text.replace("$", r"\Z"))

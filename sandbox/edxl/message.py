@@ -1,7 +1,7 @@
-"""Reading a message of the hub, JSON or XML: octets -> Message, or a reason why not; and from one form to the other.
+"""Reads a message of the hub, JSON or XML, into a Message, and converts it from one form to the other.
 
-A message of either form is read into a document of the JSON form's shape, by which everything else goes. Octets,
-values and issues are bounded: no message keeps its reader waiting.
+Either form is read into a document of the JSON form's shape, with which all other code works. Octets, values and issues
+are bounded, so that no message takes long to read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sandbox.kernel.text.json_input import Limits, read_json
 LARGEST = 4 * 1024 * 1024  # octets of a JSON message that is read
 MOST_VALUES = 20_000  # of one JSON message
 _LIMITS = Limits(octets=LARGEST, elements=MOST_VALUES)
-LONGEST_SUBJECT = 200  # characters; what is longer is nobody's id
+LONGEST_SUBJECT = 200  # characters; a longer text is not taken for an id
 
 _IN_JSON = re.compile(rb'"distributionID"\s*:\s*("(?:[^"\\]|\\.){1,1023}")')
 _IN_XML = re.compile(rb"<(?:[\w.-]{1,40}:)?distributionID\s*>\s*([^<\s][^<]{0,1022})</")
@@ -41,8 +41,8 @@ _SEARCHED = 256 * 1024  # octets in which an id is looked for
 
 
 class MessageError(SandboxError):
-    """The sender's message cannot be used, for him: `code` 102 (no document), 300 (against the model, or too large),
-    600 (it cannot be said in the other form), and `cause`.
+    """A message cannot be used, by its sender's fault: `code` 102 (no document), 300 (against the model, or too large),
+    600 (no counterpart in the other form), and `cause`.
 
     `document` is what was parsed, None when nothing was; `distribution_id` the message's as far as there is one.
     """
@@ -103,7 +103,7 @@ def parse(body: bytes) -> object:
 
 
 def _bound(body: bytes) -> None:
-    """Every value but the first follows a comma or a bracket: who counts those need not read to know of too many."""
+    """Refuse too many octets or values before parsing: every value but the first follows a comma or a bracket."""
     if len(body) > LARGEST:
         what = f"has {len(body)} octets, {LARGEST} at most are read"
     elif body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
@@ -114,9 +114,9 @@ def _bound(body: bytes) -> None:
 
 
 def document_of(body: bytes, form: str | None = JSON) -> object:
-    """What `body` holds, unjudged, by its content type (any but XML's is taken for JSON).
+    """The document in `body`, not validated, by its content type (any but XML's is taken for JSON).
 
-    Raises MessageError (102, or 300 when it is too large), whose id is the first that the text has.
+    Raises MessageError (102, or 300 when it is too large), whose id is the first in the text.
     """
     try:
         return _xml(body).document if form == XML else parse(body)
@@ -133,7 +133,7 @@ def _xml(body: bytes) -> xml.Reading:
 
 
 def check(body: bytes, form: str | None = JSON) -> Message:
-    """The message in `body`, for who carries it: valid by the model of its own form.
+    """The message in `body`, for a carrier such as the hub: valid by the model of its own form.
 
     Raises MessageError (102, 300): the cause lists the issues with their paths; the id is taken from the text when
     there is no envelope to take it from.
@@ -182,7 +182,7 @@ def _message(document: Mapping[str, Any], message: dict[str, Any], form: str) ->
 
 
 def read(body: bytes, form: str | None = JSON) -> Message:
-    """The message in `body`, for who is to understand it: one in XML must be valid by the JSON form's model too.
+    """The message in `body`, for its recipient: one in XML must be valid by the JSON form's model too.
 
     Raises MessageError (102 or 300).
     """
@@ -195,7 +195,7 @@ def read(body: bytes, form: str | None = JSON) -> Message:
 def converted(message: Message, body: bytes, form: str) -> bytes:
     """The message that was read from `body` in another form; in its own it is the same octets.
 
-    Raises MessageError (600): something in it cannot be said there.
+    Raises MessageError (600) when something in it has no counterpart there.
     """
     if form == message.form:
         return body

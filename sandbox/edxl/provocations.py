@@ -35,7 +35,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Provocation:
-    """`name` in URLs; `cause`: how the message is wrong, for people; `by_hub` False: a client's own error."""
+    """`name` in URLs; `cause`: what is wrong with it, in French; `by_hub` False: a client's own error."""
 
     name: str
     code: HubCode

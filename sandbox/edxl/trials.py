@@ -1,4 +1,4 @@
-"""Trial messages: what somebody who builds an LRM wants to be sent, case by case, without the rest of the ecosystem.
+"""Trial messages for developers of an LRM, case by case, without the rest of the ecosystem.
 
 create           a creation, to be acknowledged
 update           a creation, then an update of it (the appointment is moved by half an hour)
@@ -38,7 +38,7 @@ class TrialMessage:
 
 @dataclass(frozen=True, slots=True)
 class Correspondents:
-    """Who tries whom (client ids), when (aware), and where fresh identifiers come from."""
+    """The client ids of sender and recipient, the present time (aware), and the source of fresh identifiers."""
 
     sender: str
     recipient: str

@@ -1,7 +1,7 @@
-"""Does a document obey the message model, and if not, where and why — in the words the real hub uses.
+"""Validates a document against the message model and lists its issues, in the words that the real hub uses.
 
-Schemas are compiled once (4 µs per message); an invalid message is walked a second time to list its issues, up to the
-fiftieth.
+Schemas are compiled once (4 µs per message); the issues of an invalid message, at most fifty, are found in a second
+pass.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEADER: Schema = {"type": "object", "required": list(HEADER), "properties": HEA
 
 
 def _whole(name: str) -> Draft7Validator:
-    """Of a `message` with that content; one of another use case may be anything."""
+    """The validator of a `message` with that content; a content of another use case may have any value."""
     header = {} if name in WITHOUT_HEADER else HEADER
     properties = {**header, name: CONTENTS.get(name, {})}
     return Draft7Validator({"type": "object", "required": list(properties), "properties": properties})

@@ -51,7 +51,7 @@ CATEGORY_CODES = {
 _CODE_OF_CATEGORY = {category: code for code, category in CATEGORY_CODES.items()}
 _FHIR_STATUSES = frozenset({"proposed", "arrived", "entered-in-error", "checked-in", "waitlist"})
 _PRACTITIONER = re.compile(r"8\d{11}|0[0-9A-Za-z]{9}", re.ASCII)
-# What a profile says of the category without an extension.
+# The category that a profile implies, without an extension.
 _IMPLIED = {
     nos.SOS_APPOINTMENT_PROFILE: OrientationCategory.SOS,
     nos.MARKETPLACE_APPOINTMENT_PROFILE: OrientationCategory.PDM,

@@ -1,7 +1,7 @@
-"""Reading an inbound FHIR resource: every thing that is wrong, each with its FHIRPath, told at once.
+"""Reads an inbound FHIR resource and reports all its problems at once, each with its FHIRPath.
 
-`Problems` gathers, `shaped` tells whether a document holds nothing but elements that our own rules read. Only a
-document with other elements is shown to the FHIR model (`fhir.models`): the bodies of the guide never are.
+`Problems` collects them; `shaped` is true for a document that has only elements which our own rules read. Any other
+document is also validated by the FHIR model (`fhir.models`); the bodies that the guide describes never are.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Check: TypeAlias = Callable[[str, dict[str, Any]], list[Issue]]
 # The type codes of identifiers; the second system is that of the French core profiles in guide 1.2.0.
 TYPE_SYSTEMS = frozenset({TYPES, CORE_TYPES})
 
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what no FHIR string has
-# Elements that may turn the meaning of what they stand in around: whoever does not understand them has to refuse.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # no FHIR string may have these
+# Elements that may change the meaning of the element around them: a reader that does not support them must refuse.
 _DECISIVE = frozenset({"modifierExtension", "implicitRules"})
 
 IDENTIFIER_SHAPE: Shape = {
@@ -37,15 +37,15 @@ IDENTIFIER_SHAPE: Shape = {
 
 
 BODY = Limits()  # of INT_R02 and INT_R03: a hundred times what the guide's largest example holds
-MOST_PROBLEMS = 50  # told of one body: it is judged no further then
+MOST_PROBLEMS = 50  # reported for one body, which is then checked no further
 LONGEST_DETAIL = 400  # characters of one
 
 
 class Problems:
     """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
 
-    `findings`: what is accepted all the same, though a requirement says otherwise. Judging ends with
-    RequestError at the problem numbered MOST_PROBLEMS.
+    `findings`: deviations from a requirement that are accepted. The check ends with RequestError at the problem
+    numbered MOST_PROBLEMS.
     """
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ def check_strings(problems: Problems, body: bytes, document: dict[str, Any]) -> 
 
 
 def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check: Check = check_model) -> None:
-    """Have the FHIR model judge a document with elements outside `shape`; what is already told stays told once.
+    """Validate a document with elements outside `shape` by the FHIR model; what is already reported is not repeated.
 
     A `modifierExtension` or `implicitRules` is refused: none is understood here (FHIR R4, « Modifier Extensions »
     and « Resource.implicitRules »).

@@ -1,7 +1,7 @@
 """The only module that imports `fhir.resources` (R4B; the types used here are the same in R4 4.0.1).
 
-Loading a model takes half a second and judging a document hundreds of microseconds: it is imported at first need
-and only documents that hold more than our own rules read are shown to it, off the event loop.
+Loading a model takes half a second and judging a document hundreds of microseconds: it is imported on first use,
+and validates only documents that hold more than our own rules read, in a thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _loading = threading.Lock()  # two threads that import the same package for the 
 
 
 def check_model(resource_type: str, document: dict[str, Any]) -> list[Issue]:
-    """What the FHIR model says is wrong with `document`, one Issue per error, with its FHIRPath. Blocks: call it
+    """The errors that the FHIR model finds in `document`, as one Issue each, with its FHIRPath. Blocks: call it
     in a thread from the event loop. Raises KeyError for a resource type other than Practitioner and Appointment.
     """
     with _loading:

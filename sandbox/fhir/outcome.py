@@ -21,7 +21,7 @@ def operation_outcome(error: RequestError) -> bytes:
 
 
 def outcome(*issues: Issue, severity: Severity = "error") -> bytes:
-    """One OperationOutcome, UTF-8 JSON. `issue` is 1..*: without any, one that only says that something failed."""
+    """One OperationOutcome, UTF-8 JSON. `issue` is 1..*: without issues, a general one is added."""
     rows = [_issue(issue, severity) for issue in issues or (Issue("processing", "unexplained failure"),)]
     return orjson.dumps({"resourceType": "OperationOutcome", "issue": rows})
 

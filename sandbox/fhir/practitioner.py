@@ -25,7 +25,7 @@ from sandbox.fhir.document import (
 from sandbox.fhir.models import check_model
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier, regulator_identifier
 
-# Which type code goes with which system; other pairs of these are refused (R02: « type ↔ system »).
+# The type code of each system; other pairs are refused (R02: « type ↔ system »).
 TYPE_OF_SYSTEM = {SYSTEM_PERSON: "IDNPS", SYSTEM_SAS: "INTRN"}
 
 _EMAIL = re.compile(r"[^@\s<>,;:()\[\]\"]+@[^@\s<>,;:()\[\]\".]+(?:\.[^@\s<>,;:()\[\]\".]+)+")
@@ -180,7 +180,7 @@ def render_regulator(account: RegulatorAccount, *, id: str | None = None) -> byt
 
 
 def render_identifier(identifier: Identifier) -> dict[str, Any]:
-    """An Identifier with its type coding; `type` falls back to the one that its system goes with."""
+    """An Identifier with its type coding; `type` falls back to that of its system."""
     code = identifier.type or TYPE_OF_SYSTEM.get(identifier.system, "INTRN")
     return {
         "type": {"coding": [{"system": TYPES, "code": code}]},

@@ -360,7 +360,7 @@ def _operator_identifier(appointment: Node, path: str) -> Iterator[Finding]:
 
 
 def _sought(appointment: Node, _: str | None) -> Iterator[Finding]:
-    """`needs-action` while pending only; who has no actor is announced as ADM."""
+    """`needs-action` only while pending; a participant without actor has type ADM."""
     for path, participant in walk(appointment, "Appointment", "participant"):
         if not isinstance(participant, Mapping):
             continue
@@ -414,7 +414,7 @@ _INCLUDES: Mapping[str, tuple[str, str, str]] = {
 
 
 def _missing(bundle: Node) -> Iterator[Finding]:
-    """What was asked to be included, as the link `self` says, and is referred to, but is not in the answer."""
+    """Resources that are referred to and that the link `self` asks to include, but that are not in the answer."""
     resources = list(walk(bundle, "Bundle", "entry.resource"))
     known = {f"{each.get('resourceType')}/{each.get('id')}" for _, each in resources if isinstance(each, Mapping)}
     links = [str(url).partition("?")[2] for _, url in walk(bundle, "Bundle", "link.url")]

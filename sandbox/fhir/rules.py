@@ -1,4 +1,4 @@
-"""Rules on JSON resources as data, and what applies them: the engine under `profiles.py`. Pure."""
+"""Rules on JSON resources as data, and the functions that apply them; `profiles.py` has the rules. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from sandbox.kernel.text.json_input import quoted
 
-MOST_FINDINGS = 50  # causes that are told of one answer; what was told goes on being counted
+MOST_FINDINGS = 50  # causes that are reported for one answer; further places of these are still counted
 _PARTS = re.compile(r"\d+|\D+")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes, of
-    the first place; `count` of the places; `cause`: what they have in common, "" where each is told for itself."""
+    the first place; `count` of the places; `cause`: what they have in common, "" where each is a finding of its own."""
 
     requirement: str
     path: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 class Findings:
-    """What is wrong with one answer: a cause is one finding, however many places it has."""
+    """The findings of one answer: one for each cause, with the number of places."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Finding] = {}
@@ -47,7 +47,7 @@ class Findings:
             self._found[requirement, cause] = replace(known, count=known.count + 1)
 
     def add(self, finding: Finding) -> None:
-        """A finding of a part of the answer: it joins that of the same cause."""
+        """Add a finding of a part of the answer; it is counted with that of the same cause."""
         key = finding.requirement, finding.cause or finding.text
         known = self._found.get(key)
         if known is not None:

@@ -1,7 +1,7 @@
 """Slots and what belongs to them as FHIR JSON bytes: fragments per person and place once, slots by template. Pure.
 
-Guide, « Réponse » of INT_R01, INT_R04 and SOS Médecins. A slot costs one bytes template; nobody builds a model or a
-dictionary per slot, and a bundle is one `b"".join`. Empty elements are never sent, ids always carry their prefix,
+Guide, « Réponse » of INT_R01, INT_R04 and SOS Médecins. A slot costs one bytes template, without a model or a
+dictionary, and a bundle is one `b"".join`. Empty elements are never sent, ids always carry their prefix,
 phones always have the national form.
 
 What a slot says does not depend on the form of the answer (`Form`), only its profile does: a slot that CPTS see always
@@ -55,7 +55,7 @@ INSTANTS_KEPT = 32_768  # instants held at most, per zone: a month of every othe
 class Candidates(Protocol):
     """Slots that may be rendered, by time: starts in epoch seconds (whole minutes), all of one length (seconds).
 
-    They are told apart by identity, as what they have in common is rendered once.
+    They are compared by identity; what they have in common is rendered once.
     """
 
     @property
@@ -91,7 +91,7 @@ SOS = Form("SOS", nos.SOS_BUNDLE_PROFILE, nos.SOS_SLOT_PROFILE, "include")
 
 
 _INCLUDED = b',{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"include"}}'
-_KEY = b"\0"  # stands for the schedule id where that is to come: JSON has no such octet
+_KEY = b"\0"  # placeholder of the schedule id: an octet that JSON never has
 
 
 class Renderer:
@@ -128,7 +128,7 @@ class Renderer:
         return (frame + kind_part(form, slot.kind, specialty) + b"}").replace(_KEY, key)
 
     def _framed(self, zone: ZoneInfo, candidates: Candidates) -> list[bytes]:
-        """Of each entry, all that time decides: it comes before what its kind decides."""
+        """The first part of each entry, which the time decides; the part that the kind decides follows it."""
         instants, length = _instants(zone), candidates.length
         frames = []
         for start in candidates.starts:
@@ -138,7 +138,7 @@ class Renderer:
         return frames
 
     def _frame(self, stamp: bytes, begin: bytes, end: bytes) -> bytes:
-        """Of a Slot, all that time decides."""
+        """The part of a Slot that its time decides."""
         return (
             b'{"resourceType":"Slot","id":"%b%b","schedule":{"reference":"Schedule/%b"},"status":"free",'
             b'"start":"%b","end":"%b","comment":"%b/rdv?slot=%b%b"'
@@ -189,7 +189,7 @@ class Renderer:
     def bundle(
         self, form: Form, total: int, search: str, text: str, entries: Sequence[bytes], following: str | None = None
     ) -> bytes:
-        """The searchset, as `pieces` has it."""
+        """The searchset as one octet string; arguments as in `pieces`."""
         return b"".join(self.pieces(form, total, search, text, entries, following))
 
     def pieces(
@@ -221,7 +221,7 @@ def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most:
 
 
 class _Kinds(dict[int, bytes]):
-    """The end of a slot's entry, by the code of its kind: what is left to say once its time is said."""
+    """The part of a slot's entry that its kind decides, by the code of the kind."""
 
     def __init__(self, form: Form, specialty: Specialty, palette: Palette) -> None:
         self._form, self._specialty, self._palette = form, specialty, palette

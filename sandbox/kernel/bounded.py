@@ -1,4 +1,4 @@
-"""Bounded caches as plain dictionaries: a hit costs nothing, the oldest entries go."""
+"""Caches of bounded size on plain dictionaries: reading costs nothing more, the oldest entries are removed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ V = TypeVar("V")
 
 
 def make_room(cache: dict[K, V], most: int) -> None:
-    """Before an entry is added: the oldest eighth of a full cache goes.
+    """Remove the oldest eighth of a full cache; called before an entry is added.
 
-    Many at once, as a dictionary finds its first entry only after the gaps of those that were deleted before it.
+    Many are removed at once because a dictionary finds its first entry only by passing over the gaps that deleted
+    entries left before it.
     """
     if len(cache) >= most:
         for key in list(islice(cache, max(1, most // 8))):
@@ -20,8 +21,8 @@ def make_room(cache: dict[K, V], most: int) -> None:
 
 
 class Kept(dict[bytes, V], Generic[V]):
-    """Values by octets, bounded by what they take: `most` octets for all of them, `largest` for one. Reading is reading
-    a dictionary; `keep` adds."""
+    """Values by octets, bounded by the memory they take: `most` octets for all of them, `largest` for one. Reading is
+    that of a dictionary; `keep` adds a value."""
 
     def __init__(self, most: int, largest: int) -> None:
         super().__init__()
@@ -29,8 +30,8 @@ class Kept(dict[bytes, V], Generic[V]):
         self._sizes: dict[bytes, int] = {}
 
     def keep(self, key: bytes, value: V, size: int) -> None:
-        """Add a value that takes `size` octets with its key. The oldest go for it, an eighth or more at once (see
-        `make_room`); one too large is not kept."""
+        """Add a value that takes `size` octets with its key. Where there is no room the oldest are removed, an eighth
+        or more at once (see `make_room`); a value larger than `largest` is not kept."""
         if size > self.largest or key in self:
             return
         if self.octets + size > self.most:
@@ -49,7 +50,7 @@ class Kept(dict[bytes, V], Generic[V]):
             del self[key]
 
     def clear(self) -> None:
-        """Keep nothing."""
+        """Remove everything."""
         super().clear()
         self._sizes.clear()
         self.octets = 0

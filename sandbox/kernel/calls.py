@@ -1,4 +1,4 @@
-"""Who may call whom, as switches of the World. A switch that is absent: they may.
+"""Which LRMs may open a search and which editors are asked for slots, as switches of the World. Without a switch, all.
 
 lrm:<hub client id>:contextual_call     `off`: this LRM may not open a search (INT_L01)
 interface:<editor's slug>               `off`: the SAS core asks this editor for no slots
@@ -22,12 +22,12 @@ def _key(client_id: str) -> str:
 
 
 def may_call(client_id: str, switches: Mapping[str, str]) -> bool:
-    """May the LRM of that client id call."""
+    """True when the LRM of that client id may open a search."""
     return switches.get(_key(client_id)) != _OFF
 
 
 def with_calls(switches: Mapping[str, str], client_id: str, allowed: bool) -> dict[str, str]:
-    """The switches of a World in which this LRM may call, or may not; everything else as it was."""
+    """The same switches, but for whether this LRM may open a search."""
     return _switched(switches, _key(client_id), allowed)
 
 
@@ -38,7 +38,7 @@ def disabled_editors(switches: Mapping[str, str]) -> frozenset[str]:
 
 
 def with_interface(switches: Mapping[str, str], slug: str, enabled: bool) -> dict[str, str]:
-    """The switches of a World in which this editor is asked, or is not; everything else as it was."""
+    """The same switches, but for whether this editor is asked for slots."""
     return _switched(switches, _INTERFACE + slug, enabled)
 
 

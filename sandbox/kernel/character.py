@@ -1,4 +1,4 @@
-"""The character of an editor: its quirks, its latency, its page size; and the switches of the World that carry it.
+"""The character of an editor (quirks, latency, page size) and the switches of the World in which it is kept.
 
     editor:<slug>:quirk:<name>     `on`, or the practitioners (associations) concerned: prefixed ids, comma-separated
     editor:<slug>:latency:<flow>   `<median>/<p95>` in milliseconds
@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from sandbox.kernel.flows import Flow
 
-# name -> what it does, as its sentence for people has it (the control page, docs/integrateurs.md)
+# name -> what it does, in the French words of the control page and of docs/integrateurs.md
 QUIRKS: Mapping[str, str] = MappingProxyType(
     {
         "unfound-by-prefix": "Un professionnel n'est trouvé que si son identifiant est écrit comme l'agenda le "
@@ -43,14 +43,14 @@ QUIRKS: Mapping[str, str] = MappingProxyType(
         "error-if-empty": "Une réponse sans créneau est une erreur 500 et non un Bundle vide.",
     }
 )
-INBOUND = (Flow.INT_R01, Flow.INT_R02, Flow.INT_R04, Flow.SOS, Flow.UI)  # the flows that editors answer
+INBOUND = tuple(flow for flow in Flow if flow.answered_by_editors)
 LONGEST_MS = 120_000  # far over every time-out of the guide
 LARGEST_PAGE = 1000  # what the SAS core asks for
 EVERYBODY: frozenset[str] = frozenset()
 
 _ON = "on"
 _Z95 = NormalDist().inv_cdf(0.95)
-_RAREST = 2.0**-53  # what stands for a chance of 0: the inverse of a distribution has no end
+_RAREST = 2.0**-53  # used in place of a chance of 0, for which the inverse of the distribution is infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class Character:
     page_size: int | None = None
 
 
-PLAIN = Character()  # does everything as the guide has it, as fast as it can
+PLAIN = Character()  # follows the guide, without delay
 
 
 def problems(
     character: Character, speaks: Callable[[Flow], bool], holds: Callable[[str], bool]
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with a character: (where, what). `holds`: whether a prefixed id has its agenda at this editor."""
+    """The problems of a character: (field, text). `holds`: whether the agenda of a prefixed id is at this editor."""
     for name, ids in character.quirks.items():
         if name not in QUIRKS:
             yield f"quirks.{name}", f"unknown quirk '{name}' (known: {', '.join(QUIRKS)})"
@@ -93,7 +93,7 @@ def problems(
         if strangers:
             yield f"quirks.{name}", f"no practitioner or association of this editor: {', '.join(strangers)}"
     for flow, delay in character.latency.items():
-        if flow not in INBOUND or not (flow is Flow.UI or speaks(flow)):
+        if flow not in INBOUND or (flow.interfaced and not speaks(flow)):
             yield f"latency.{flow}", f"this editor does not answer {flow}"
         if not 0 < delay.median_ms <= delay.p95_ms <= LONGEST_MS:
             yield f"latency.{flow}", f"expected 0 < median_ms <= p95_ms <= {LONGEST_MS}"
@@ -106,26 +106,26 @@ def switches_of(slug: str, character: Character) -> dict[str, str]:
     prefix = _prefix(slug)
     found = {f"{prefix}quirk:{name}": ",".join(sorted(ids)) or _ON for name, ids in character.quirks.items()}
     for flow, delay in character.latency.items():
-        found[f"{prefix}latency:{flow}"] = f"{delay.median_ms:g}/{delay.p95_ms:g}"
+        found[prefix + flow.latency_key] = f"{delay.median_ms:g}/{delay.p95_ms:g}"
     if character.page_size is not None:
         found[f"{prefix}page_size"] = str(character.page_size)
     return found
 
 
 def character_of(slug: str, switches: Mapping[str, str]) -> Character:
-    """The character that these switches give an editor; quirks that this process does not know are left out."""
+    """The character of an editor by these switches; quirks that this process does not have are left out."""
     prefix = _prefix(slug)
     own = {key.removeprefix(prefix): value for key, value in switches.items() if key.startswith(prefix)}
     size = own.get("page_size")
     return Character(
         quirks={name: _concerned(own[f"quirk:{name}"]) for name in QUIRKS if f"quirk:{name}" in own},
-        latency={flow: _delay(own[f"latency:{flow}"]) for flow in INBOUND if f"latency:{flow}" in own},
+        latency={flow: _delay(own[flow.latency_key]) for flow in INBOUND if flow.latency_key in own},
         page_size=None if size is None else int(size),
     )
 
 
 def with_character(switches: Mapping[str, str], slug: str, character: Character) -> dict[str, str]:
-    """The switches of a World in which this editor has this character, everything else as it was."""
+    """The same switches, but for the character of this editor."""
     prefix = _prefix(slug)
     others = {key: value for key, value in switches.items() if not key.startswith(prefix)}
     return {**others, **switches_of(slug, character)}

@@ -30,20 +30,20 @@ class Clock:
         return datetime.fromtimestamp(self.time(), PARIS)
 
     def time(self) -> float:
-        """The same in seconds since the epoch."""
+        """`now()` in seconds since the epoch."""
         setting = self.setting
         return self._wall() + setting.offset if setting.frozen is None else setting.frozen
 
     def real(self) -> float:
-        """The wall clock's seconds since the epoch: what certificates, tokens and sessions go by, as those who check
-        them elsewhere know no sandbox time."""
+        """The wall clock's seconds since the epoch, for certificates, tokens and sessions: software outside the sandbox
+        checks them, by the real time."""
         return self._wall()
 
 
 def as_of(instant: datetime, wall: float, *, freeze: bool) -> ClockSetting:
     """The setting whose clock shows `instant` when the wall clock shows `wall` (seconds since the epoch).
 
-    Raises ValueError for an instant that no sandbox can live in.
+    Raises ValueError for an instant outside the years 2000 to 2098, to which sandbox time is limited.
     """
     if not _CLOCK_FROM <= instant < _CLOCK_UNTIL:
         raise ValueError(f"sandbox time {instant.isoformat()} is not between 2000-01-01 and 2098-12-31 (UTC)")
@@ -107,7 +107,7 @@ def parse_datetime(text: str, zone: ZoneInfo = PARIS) -> datetime:
 
 
 def within_calendar(instant: datetime, text: str = "") -> datetime:
-    """The same aware instant. Raises ValueError when it is outside EARLIEST to LATEST; `text`: as it was written."""
+    """Return the aware instant. Raises ValueError, quoting `text`, when it is outside EARLIEST to LATEST."""
     if not EARLIEST <= instant < LATEST:
         raise ValueError(f"'{text or instant.isoformat()}' is not between 1970-01-01 and 2099-12-31 (UTC)")
     return instant

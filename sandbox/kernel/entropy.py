@@ -1,4 +1,4 @@
-"""Where identifiers and secrets come from: injected, so that tests can foresee them."""
+"""The source of identifiers, secrets and chance. It is injected, so that tests get reproducible values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entropy:
 
     def chance(self) -> float:
         """A number in [0, 1)."""
-        return (int.from_bytes(self.octets(7), "big") >> 3) / (1 << 53)  # 53 bits: what a float can tell from 1
+        return (int.from_bytes(self.octets(7), "big") >> 3) / (1 << 53)  # 53 bits: the precision of a float
 
 
 def seeded(seed: int | str) -> Entropy:

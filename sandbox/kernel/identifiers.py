@@ -38,7 +38,7 @@ class Identifier:
 
 
 _PLAIN = bytes(octet - 48 if 48 <= octet < 58 else 0 for octet in range(256))
-_DOUBLED = bytes(2 * digit - 9 * (digit > 4) for digit in _PLAIN)  # the sum of the digits of twice the digit
+_DOUBLED = bytes(2 * digit - 9 * (digit > 4) for digit in _PLAIN)  # the digit sum of the doubled digit
 
 
 def luhn_digit(digits: str) -> str:
@@ -73,7 +73,7 @@ _BARE_RPPS = re.compile(r"[0-9]{11}")
 
 
 def regulator_identifier(identifier: Identifier) -> Identifier:
-    """A regulator's identifier as it is kept and sent: a national RPPS has its prefix, whatever it came without.
+    """A regulator's identifier in the form that is kept and sent: a national RPPS gets its prefix where it has none.
 
     >>> regulator_identifier(Identifier(SYSTEM_PERSON, "19800000903", "IDNPS")).value
     '819800000903'
@@ -84,7 +84,7 @@ def regulator_identifier(identifier: Identifier) -> Identifier:
 
 
 def regulator_login(text: str) -> str:
-    """What a regulator types or another system tells as his name, with the prefix of an RPPS that has none.
+    """The identifier with which a regulator logs in, typed or sent by another system; an RPPS without prefix gets it.
 
     `text`: `system|value`, the value alone, or anything else, which is left as it is.
     """
@@ -104,7 +104,7 @@ def prefixed_structure(value: str) -> str:
 
 
 _PHONE = re.compile(r"(?:\+|00)(33|262|590|594|596)0?([0-9]{9})|0([0-9]{9})")
-# Numbers of overseas départements begin, after the 0, as no others in France do; +33 does not lead there.
+# The first digits, after the 0, of numbers of overseas départements, and the country code, which is not +33.
 _OVERSEAS = {
     "262": "262", "263": "262", "269": "262", "692": "262", "693": "262", "639": "262",
     "590": "590", "690": "590", "691": "590", "594": "594", "694": "594", "596": "596", "696": "596", "697": "596",

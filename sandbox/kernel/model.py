@@ -1,4 +1,5 @@
-"""Who lives in the ecosystem: domain values, frozen, validated when made. Wire forms live in `fhir` and `edxl`."""
+"""The domain: towns, practitioners, editors, slots, appointments. Frozen, validated when made; `fhir` and `edxl` have
+their forms on the wire."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ class AgendaTemplate:
     leave: int = 0
 
     def __hash__(self) -> int:
-        """Of a few fields: templates are keys where every microsecond counts, and few are alike in these."""
+        """Hash of a few fields, in which few templates are equal: templates are keys on hot paths."""
         return hash((self.slot_minutes, self.days, self.own_patients, self.cpts))
 
 
@@ -170,8 +171,8 @@ class ConsultationSite:
 class SosAssociation:
     """An association of SOS Médecins: SIRET with prefix, its sites, and the editor that holds its agendas.
 
-    `doctors`: those who take turns at its sites, without agendas of their own (`population.duty` says who when, and
-    invents some where there are none).
+    `doctors`: those on duty at its sites in turn, without agendas of their own (`population.duty` decides the turns,
+    and makes doctors up where there are none).
     """
 
     siret: str
@@ -218,8 +219,8 @@ class Territory:
 class Editor:
     """A vendor of agendas: one FHIR endpoint. `system` is its OID, `ou` the OU of its certificates.
 
-    `character`: how it behaves when a run begins; how it behaves now is the World's to say. `stores`: how it keeps
-    national ids: with their prefix, `bare`, or one way here and the other there.
+    `character`: how it behaves when a run begins; the World says how it behaves now. `stores`: whether it keeps
+    national ids with their prefix, without (`bare`), or some of them so (`mixed`).
 
     An external one runs elsewhere: `base_url` is its FHIR base, `ui` its pages, `cn` the CN of its certificates; the
     editors of the sandbox leave them empty.
@@ -259,7 +260,7 @@ class SlotKind(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """The kinds that slots of one week may have. Compared by identity: a cheap key for what is made from them."""
+    """The kinds that slots of one week may have. Compared by identity, so that it is a fast key of caches."""
 
     kinds: tuple[SlotKind, ...]
 
@@ -280,7 +281,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """An appointment as INT_R03 carries it, whoever sent it.
+    """An appointment as INT_R03 carries it.
 
     `identifier` is the editor's; `operator` the regulator as INT_R02 gave him; `practitioner` prefixed national id,
     None while one is still sought; `category` from the extension `sas-categorie-orientation`, None when absent;

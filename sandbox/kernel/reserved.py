@@ -1,7 +1,7 @@
-"""Names that belong to the sandbox: nobody else's editor may have one of them.
+"""Slugs that the sandbox uses itself: an external editor may not have one of them.
 
-The SAS core's certificate and its client of Pro Santé Connect are `sas`; the others name its roles, or are paths of the
-pages and files beside which an editor's would lie.
+`sas` is the name of the SAS core's certificate and of its client of Pro Santé Connect; the others are names of roles,
+or paths of pages and files that stand beside those of the editors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lines that a log gets now and then, however often there is a reason for them: what others can make happen at will."""
+"""Log lines with a limit on how often they are written: for events that other software can cause at will."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EVERY_S = 60.0
 
 
 class Seldom:
-    """One kind of line, at most once every `every_s`; it says how many were left out before it.
+    """One kind of log line, written at most once every `every_s` seconds, with the number of those left out before it.
 
     `elapsed`: seconds of a clock that only goes forward.
     """
@@ -22,11 +22,11 @@ class Seldom:
         self._next, self._left_out = float("-inf"), 0
 
     def warning(self, text: str, *values: object) -> bool:
-        """Log it, unless another was a moment ago; True when it was."""
+        """Log a warning unless one was logged within `every_s`; True when it was logged."""
         return self._write(logging.WARNING, text, values)
 
     def error(self, text: str, *values: object) -> bool:
-        """The same as an error."""
+        """As `warning`, with level ERROR."""
         return self._write(logging.ERROR, text, values)
 
     def _write(self, level: int, text: str, values: tuple[object, ...]) -> bool:

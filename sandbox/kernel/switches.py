@@ -1,8 +1,8 @@
-"""Names of the World's switches that an actor obeys and the control plane sets, but for characters (`character`)."""
+"""Names of switches of the World, which the control plane sets and a role reads (those of editors: `character`)."""
 
 from __future__ import annotations
 
 
 def resend_switch(slug: str) -> str:
-    """An editor sends again what the SAS core refused, each time that the value of this switch is a new one."""
+    """The switch of an editor: with each new value it sends again the appointments that the SAS core refused."""
     return f"r03:{slug}:resend"

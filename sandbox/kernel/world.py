@@ -1,4 +1,4 @@
-"""The World: what the control plane decides for everybody, pushed whole, revision by revision."""
+"""The World: the state that the control plane decides (clock, faults, switches), pushed whole to every role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One revision of the world. A higher `epoch` means that everything before it was reset.
 
-    `population`: which kept persona files say who lives here; empty: those that were read at the start.
+    `population`: which of the kept persona files are in force; empty: those that were read at the start.
     """
 
     revision: int = 0
@@ -46,7 +46,7 @@ class World(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WorldView:
-    """The World as one role sees it: the last revision it was given. Control down: the last World holds."""
+    """The World as one role sees it: the last revision that it received, also while the control plane does not run."""
 
     def __init__(self, world: World | None = None) -> None:
         self.world = world or World()
@@ -58,7 +58,7 @@ class WorldView:
         watcher(self.world)
 
     def apply(self, world: World) -> bool:
-        """Take a revision; an older one than ours is ignored (False)."""
+        """Take a revision; one older than the present one is ignored (False)."""
         if world.revision < self.world.revision and world.epoch <= self.world.epoch:
             return False
         self.world = world

@@ -16,7 +16,7 @@ from starlette.routing import Route, Router
 from starlette.types import Scope
 
 from sandbox.config import CONTROL_UI, LRM_UI
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import ServedFlows
 from sandbox.kernel.model import Territory
 from sandbox.lrm.console.app import PASSWORD_WANTED, application
 from sandbox.lrm.console.frame import BANNER, COLOUR, Frame
@@ -35,6 +35,7 @@ from sandbox.web.console import Access, console, leading_to
 from sandbox.web.pages import Pages
 
 ROLE = "lrm"
+_SERVED = ServedFlows("lrm", "pages")
 
 
 class Lrm:
@@ -146,9 +147,9 @@ class LrmService:
 
     def _identify(self, scope: Scope) -> tuple[str, str]:
         """(`lrm:<client id>`, UI or API) by the path."""
-        _, slug, *rest = [*str(scope["path"]).split("/", 3), "", ""][:4]
+        _, slug, rest = [*str(scope["path"]).split("/", 2), "", ""][:3]
         lrm = self._lrms.get(slug)
-        flow = Flow.API if rest and rest[0] == "api" else Flow.UI
+        flow = _SERVED.at(scope["method"], f"/{rest}", scope["query_string"])
         return (f"lrm:{lrm.territory.samu}" if lrm is not None else ROLE), flow
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.types import Scope
-
 from sandbox.config import PSC_UI
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import ServedFlows
 from sandbox.net.context import Context, Service
-from sandbox.net.http.edge import Edge
+from sandbox.net.http.edge import Edge, identify_as
 from sandbox.net.http.server import Listener
 from sandbox.psc.people import People
 from sandbox.psc.provider import Provider
@@ -23,6 +21,7 @@ from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import disk_state
 
 ROLE = "psc"
+_SERVED = ServedFlows("psc", "pages")
 
 
 class PscService:
@@ -40,7 +39,7 @@ class PscService:
         signer = await asyncio.to_thread(load_signer, directory, self._context.entropy)
         people = People(self._context.population, self._store)
         self._provider = Provider(self._context, signer, people, self._store)
-        app = Edge(self._provider.application(), self._context, _identify)
+        app = Edge(self._provider.application(), self._context, identify_as(ROLE, _SERVED))
         self._listener = Listener(app, self._context.sockets[PSC_UI])
         await self._listener.start()
 
@@ -65,7 +64,3 @@ class PscService:
 def build(context: Context) -> Service:
     """The role `psc`. Raises StoreLocked or StoreError when its store cannot be opened."""
     return PscService(context)
-
-
-def _identify(scope: Scope) -> tuple[str, str]:
-    return ROLE, Flow.PSC

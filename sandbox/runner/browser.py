@@ -29,7 +29,7 @@ class Form:
 
 @dataclass
 class Element:
-    """Any element with `data-…` attributes: what pages say to machines. `form`: index of the form around it."""
+    """An element with `data-…` attributes, which pages have for programs. `form`: index of the form around it."""
 
     tag: str
     attributes: dict[str, str]

@@ -9,7 +9,7 @@ from sandbox.kernel.clock import PARIS
 
 
 class Report:
-    """Prints as it goes; `failures` counts the steps that did not hold."""
+    """Prints each line at once; `failures` counts the failed steps."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

@@ -1,4 +1,4 @@
-"""Plays a scenario and says how it went. Exit codes: 0 pass, 1 failed, 2 usage (UsageError), 3 unreachable."""
+"""Plays a scenario and reports the result. Exit codes: 0 pass, 1 failed, 2 usage (UsageError), 3 unreachable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from sandbox.kernel.errors import PeerError, UsageError
 from sandbox.runner.loader import Scenario, find
 from sandbox.runner.report import Report
 from sandbox.runner.stage import Failed, Stage, Unreachable, read_endpoints
-from sandbox.runner.steps import STEPS, title
 
 JOURNAL_SETTLES_S = 0.15
 START_WITHIN_S = 60.0
@@ -33,22 +32,23 @@ def play(name: str, endpoints: Path, *, out: TextIO, start: tuple[str, ...] | No
     scenario, report = find(name), Report(out)
     try:
         if start is None:
-            return asyncio.run(_play(scenario, endpoints, report))
+            return asyncio.run(play_on(scenario, endpoints, report))
         with own_sandbox(start) as ready:
-            return asyncio.run(_play(scenario, ready, report))
+            return asyncio.run(play_on(scenario, ready, report))
     except Unreachable as error:
         report.line(f"injoignable : {error}")
         return 3
 
 
-async def _play(scenario: Scenario, endpoints: Path, report: Report) -> int:
+async def play_on(scenario: Scenario, endpoints: Path, report: Report) -> int:
+    """Play a scenario on the sandbox of `endpoints`; the exit code, 0 or 1. Raises Unreachable."""
     report.line(scenario.title)
     async with Stage(read_endpoints(endpoints)) as stage:
         await stage.skip_exchanges()
         for number, step in enumerate(scenario.steps, 1):
-            report.step(number, title(step))
+            report.step(number, step.title())
             try:
-                facts = await STEPS[type(step)](stage, step)
+                facts = await step.play(stage)
             except (Failed, PeerError) as error:
                 await _show_exchanges(stage, report)
                 report.bad(str(error))
@@ -71,7 +71,7 @@ async def _show_exchanges(stage: Stage, report: Report) -> None:
 
 @contextlib.contextmanager
 def own_sandbox(flags: tuple[str, ...]) -> Iterator[Path]:
-    """A sandbox in a directory of its own, gone afterwards; yields its endpoints.json. Raises UsageError."""
+    """A sandbox in a temporary directory; yields its endpoints.json. Raises UsageError."""
     directory = Path(tempfile.mkdtemp(prefix="sas-sandbox-"))
     ready = directory / "ready.json"
     command = [sys.executable, "-m", "sandbox.cli", "up", "--data-dir", str(directory / "data")]

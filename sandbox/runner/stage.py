@@ -17,11 +17,11 @@ ANSWER = Limits(octets=64 << 20, elements=1_000_000)
 
 
 class Failed(Exception):
-    """A step does not hold; the text says what was seen and what was expected."""
+    """A step failed; the text says what was seen and what was expected."""
 
 
 class Unreachable(Exception):
-    """Nobody answers where endpoints.json points, or there is no endpoints.json."""
+    """No server answers at the addresses of endpoints.json, or there is no endpoints.json."""
 
 
 @dataclass

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from sandbox.config import SAS_FHIR, SAS_UI
 from sandbox.kernel.calls import disabled_editors
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, ServedFlows
 from sandbox.net.amqp.client import AmqpClient
 from sandbox.net.context import Context, Service
 from sandbox.net.descriptors import FOR_PARTNERS
 from sandbox.net.http.client import HttpClient
-from sandbox.net.http.edge import Edge, refusals
+from sandbox.net.http.edge import Edge, identify_as, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
 from sandbox.sas.api.app import build_api
@@ -44,6 +44,7 @@ from sandbox.web.ended_sessions import EndedSessions
 from sandbox.web.sse import Channel
 
 ROLE = "sas"
+identify_page = identify_as(ROLE, ServedFlows("sas", "pages"))
 GRACE_S = 2.0  # for running requests, of the 3 s that a role has to stop
 
 
@@ -102,7 +103,7 @@ class SasCore:
         pages = console(
             context, self.console.pages, routes, role=ROLE, access=Access(EndedSessions(context, self.store))
         )
-        return Edge(pages, context, _flow_of_page)
+        return Edge(pages, context, identify_page)
 
     async def start(self) -> None:
         """Connect to the hub (in the background when it is down), then answer."""
@@ -144,10 +145,3 @@ def _listeners(context: Context, fhir: ASGIApp, pages: ASGIApp) -> list[Listener
         Listener(fhir, context.sockets[SAS_FHIR], tls=tls, refused=told, capacity=FOR_PARTNERS),
         Listener(pages, context.sockets[SAS_UI]),
     ]
-
-
-def _flow_of_page(scope: Scope) -> tuple[str, str]:
-    if scope["path"].startswith("/api"):
-        return ROLE, Flow.API
-    called = scope["path"] == "/sas/recherche" and b"origin=" in scope["query_string"]
-    return ROLE, Flow.INT_L01 if called else Flow.UI

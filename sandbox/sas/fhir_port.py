@@ -20,11 +20,11 @@ from sandbox.fhir.outcome import outcome
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import ServedFlows
 from sandbox.net.context import Context
 from sandbox.net.http.body import read_body
 from sandbox.net.http.conditions import conditions_of
-from sandbox.net.http.edge import Edge, Note, RequirePeer
+from sandbox.net.http.edge import Edge, Note, RequirePeer, identify_as
 from sandbox.net.http.fhir_http import (
     answering,
     fhir_response,
@@ -57,7 +57,7 @@ def fhir_port(context: Context, appointments: Appointments) -> ASGIApp:
         for subject in (editor_subject(editor),)
     }
     server = RequirePeer(_FhirBase(context, appointments, slugs), lambda _, peer: (peer.cn, peer.ou) in slugs)
-    return Edge(server, context, lambda _: ("sas", Flow.INT_R03), names=slugs)
+    return Edge(server, context, identify_as("sas", ServedFlows("sas", "fhir")), names=slugs)
 
 
 class _FhirBase:

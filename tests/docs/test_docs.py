@@ -13,6 +13,7 @@ from sandbox.config import ENV_PREFIX, Settings
 from sandbox.faults import KINDS
 from sandbox.ground import PORT_NAMES
 from sandbox.kernel.character import QUIRKS
+from sandbox.kernel.flows import Flow
 from sandbox.psc.realms import SCOPES
 from sandbox.psc.tokens import ACR, CLAIMS, PERSON
 
@@ -85,6 +86,13 @@ def test_every_make_target_exists_and_is_listed() -> None:
 def test_every_fault_that_is_named_exists() -> None:
     named = set(re.findall(r'"kind": "([\w-]+)"', FOR_USERS)) | {"latency", "status"}
     assert named - {"Ack"} <= set(KINDS)  # the kind of a message
+
+
+def test_the_flows_that_an_editor_may_declare_and_those_that_may_be_slow_are_named() -> None:
+    (declared,) = re.findall(r"^\| `flows` \| parmi (.+) \|$", FOR_USERS, re.MULTILINE)
+    (slow,) = re.findall(r"^- `latency` : par flux reçu \((.+?)\)", FOR_USERS, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", declared)) == {flow.value for flow in Flow if flow.interfaced}
+    assert set(re.findall(r"`(\w+)`", slow)) == {flow.value for flow in Flow if flow.answered_by_editors}
 
 
 def test_the_table_of_quirks_has_each_with_its_sentence_and_no_other() -> None:

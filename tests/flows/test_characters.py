@@ -10,9 +10,8 @@ import aiohttp
 
 from sandbox.config import Settings
 from sandbox.population.load import personas_directory
-from sandbox.runner.loader import Login
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import login
+from sandbox.runner.steps.login import Login
 from tests.support.sandboxes import sandbox_here
 
 SEARCH = {"specialty": "SM54", "insee": "33063"}
@@ -32,7 +31,7 @@ def state(found: dict[str, Any], slug: str) -> dict[str, Any]:
 async def test_what_one_editor_gets_wrong_is_counted_and_what_remains_is_shown(tmp_path: Path) -> None:
     flags = {"preset": "minimal", "as_of": "2026-11-23T10:00:00", "freeze": True}
     async with sandbox_here(tmp_path, **flags) as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         admin = f"{document['control']['api']}/editors/agenda-azur"
 
         async def search(*quirks: str) -> dict[str, Any]:
@@ -93,7 +92,7 @@ async def _journalled(document: dict[str, Any], action: str, note: str) -> dict[
 
 async def test_an_editor_that_fails_when_nothing_is_free_is_named_and_the_others_stay(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal") as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         quirks = {"unfound-by-prefix": True, "error-if-empty": True}
         await stage.call("PUT", f"{document['control']['api']}/editors/garde-plus", json={"quirks": quirks})
         found = await stage.sas("search", **SEARCH)
@@ -112,7 +111,7 @@ async def test_an_editor_that_is_slow_by_character_answers_late(tmp_path: Path) 
         (personas / file.name).write_text(text, "utf-8")
     flags = {"preset": "minimal", "personas": str(personas)}
     async with sandbox_here(tmp_path / "d", **flags) as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         found = await stage.sas("search", **SEARCH)
         assert state(found, "garde-plus")["ms"] >= 300
         assert state(found, "garde-plus")["findings"] > 0

@@ -25,11 +25,11 @@ from sandbox.hub.embedded import messages
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
 from sandbox.net.amqp import deliveries
-from sandbox.runner.loader import Login, find
+from sandbox.runner.loader import find
 from sandbox.runner.report import Report
-from sandbox.runner.run import _play
+from sandbox.runner.run import play_on
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import login
+from sandbox.runner.steps.login import Login
 from sandbox.store import outbox
 from sandbox.store.embedded import tables
 from sandbox.store.embedded.segment import Segment
@@ -149,7 +149,7 @@ async def town(data: Path) -> AsyncIterator[Town]:
 
 async def nominal(data: Path) -> None:
     out = io.StringIO()
-    assert await _play(find("nominal"), data / "endpoints.json", Report(out)) == 0, out.getvalue()
+    assert await play_on(find("nominal"), data / "endpoints.json", Report(out)) == 0, out.getvalue()
 
 
 async def test_each_role_survives_a_full_disk(
@@ -157,7 +157,7 @@ async def test_each_role_survives_a_full_disk(
 ) -> None:
     disk = Disk(monkeypatch, tmp_path)
     async with town(tmp_path) as here:
-        await login(here.stage, Login("SAS-33"))
+        await Login("SAS-33").play(here.stage)
         for role in (hub, lrm, sas, psc, editors, control):
             disk.full = {role.__name__}
             await role(here, disk)

@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.runner.loader import Book, Login, Search
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import book, login, search
+from sandbox.runner.steps.book import Book
+from sandbox.runner.steps.login import Login
+from sandbox.runner.steps.search import Search
 from tests.support.sandboxes import eventually, sandbox_here
 
 
 @pytest.mark.requirement("R03-2")
 async def test_a_move_raises_the_version_and_reaches_the_lrm(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal", mtls=False) as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
-        await search(stage, Search(specialty="SM54", town="33063"))
-        await book(stage, Book(kind="PS", appointment="a"))
+        await Login("SAS-33").play(stage)
+        await Search(specialty="SM54", town="33063").play(stage)
+        await Book(kind="PS", appointment="a").play(stage)
         booked = stage.learnt.booked["a"]
         editor = stage.editor(booked.editor)
 

@@ -13,9 +13,8 @@ import pytest
 
 from sandbox.config import Settings
 from sandbox.population.load import personas_directory
-from sandbox.runner.loader import Login
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import login
+from sandbox.runner.steps.login import Login
 from sandbox.web.session import CSRF
 from tests.support.sandboxes import endpoints, sandbox_here
 
@@ -51,7 +50,7 @@ async def test_people_who_move_change_name_and_week_are_found_so_by_a_search(
     running: dict[str, Any], personas: Path
 ) -> None:
     async with Stage(running) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         before = await stage.sas("search", **SEARCH)
         assert "DUVALLON" in str(before)
         edit(personas, "practitioners", "family: DUVALLON", "family: GRANDVALLON")
@@ -74,7 +73,7 @@ async def test_a_new_regulator_logs_in_and_a_removed_one_does_not(running: dict[
     document = endpoints(Path(running["tls"]["ca"]).parents[1])
     assert "tout-neuf" in str(document["examples"]["regulators"])
     async with Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
 
 
 async def test_an_invalid_file_is_refused_with_its_line_and_nothing_changes(
@@ -86,7 +85,7 @@ async def test_an_invalid_file_is_refused_with_its_line_and_nothing_changes(
     assert f"{personas / 'cpts.yaml'}:2: unknown town '99999'" in problem["title"]
     assert problem["errors"][0]["pointer"] == f"{personas / 'cpts.yaml'}:2"
     async with Stage(running) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         assert "GRANDVALLON" not in str(await stage.sas("search", **SEARCH))
 
 

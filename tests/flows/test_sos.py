@@ -14,11 +14,15 @@ from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
-from sandbox.runner.loader import Attach, Book, Login, Search, Verify, find
+from sandbox.runner.loader import find
 from sandbox.runner.report import Report
-from sandbox.runner.run import _play
+from sandbox.runner.run import play_on
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import attach, book, login, search, verify
+from sandbox.runner.steps.attach import Attach
+from sandbox.runner.steps.book import Book
+from sandbox.runner.steps.login import Login
+from sandbox.runner.steps.search import Search
+from sandbox.runner.steps.verify import Verify
 from tests.support.sandboxes import eventually, sandbox_here
 
 BORDEAUX = "33063"
@@ -27,7 +31,7 @@ BORDEAUX = "33063"
 async def test_the_scenario_of_sos_passes(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal", mtls=False):
         out = io.StringIO()
-        code = await _play(find("sos"), tmp_path / "endpoints.json", Report(out))
+        code = await play_on(find("sos"), tmp_path / "endpoints.json", Report(out))
     assert code == 0, out.getvalue()
     assert "✘" not in out.getvalue()
     assert "garde : pris en charge" in out.getvalue()
@@ -35,9 +39,9 @@ async def test_the_scenario_of_sos_passes(tmp_path: Path) -> None:
 
 async def booked(stage: Stage) -> tuple[str, dict[str, Any]]:
     """A booking at SOS: its id at the editor, and the SAS core's record."""
-    await login(stage, Login("SAS-33"))
-    await search(stage, Search("SM54", BORDEAUX))
-    await book(stage, Book("garde", "SOS"))
+    await Login("SAS-33").play(stage)
+    await Search("SM54", BORDEAUX).play(stage)
+    await Book("garde", "SOS").play(stage)
     identifier = stage.learnt.booked["garde"].identifier
 
     async def record() -> Any:
@@ -51,8 +55,8 @@ async def test_the_association_names_its_doctor_and_the_case_file_says_so(tmp_pa
     flags: dict[str, Any] = {"preset": "minimal", "mtls": False, "sos_take_over_s": 1}
     async with sandbox_here(tmp_path, **flags) as document, Stage(document) as stage:
         identifier, record = await booked(stage)
-        await attach(stage, Attach("garde"))
-        await verify(stage, Verify("garde", "booked"))
+        await Attach("garde").play(stage)
+        await Verify("garde", "booked").play(stage)
         ui = stage.lrm()["ui"]
         orientation = await stage.call("GET", f"{ui}/api/orientations/{record['id']}")
         assert [change["status"] for change in orientation["history"]] == ["pending", "booked"]
@@ -102,9 +106,9 @@ async def test_while_time_stands_still_the_doctor_is_not_named_and_once_it_leaps
     flags: dict[str, Any] = {"preset": "minimal", "mtls": False, "as_of": "2026-11-23T10:00:00", "freeze": True}
     async with sandbox_here(tmp_path, **flags) as document, Stage(document) as stage:
         await booked(stage)
-        await verify(stage, Verify("garde", "pending"))
+        await Verify("garde", "pending").play(stage)
         clock = f"{document['control']['api']}/clock"
         await stage.call("PUT", clock, json={"as_of": "2026-11-23T10:00:19+01:00", "freeze": True})
-        await verify(stage, Verify("garde", "pending"))
+        await Verify("garde", "pending").play(stage)
         await stage.call("PUT", clock, json={"as_of": "2026-11-23T10:00:20+01:00", "freeze": True})
-        await verify(stage, Verify("garde", "booked"))
+        await Verify("garde", "booked").play(stage)

@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sandbox.runner.loader import Login, find
+from sandbox.runner.loader import find
 from sandbox.runner.report import Report
-from sandbox.runner.run import _play
+from sandbox.runner.run import play_on
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import login
+from sandbox.runner.steps.login import Login
 from tests.support.sandboxes import eventually, sandbox_here
 
 
@@ -24,7 +24,7 @@ from tests.support.sandboxes import eventually, sandbox_here
 async def test_the_nominal_day_passes(tmp_path: Path, flags: dict[str, Any]) -> None:
     async with sandbox_here(tmp_path, preset="minimal", **flags):
         out = io.StringIO()
-        code = await _play(find("nominal"), tmp_path / "endpoints.json", Report(out))
+        code = await play_on(find("nominal"), tmp_path / "endpoints.json", Report(out))
         text = out.getvalue()
     assert code == 0, text
     for flow in ("INT_R02", "INT_R01", "INT_R04", "SOS", "INT_R03", "INT_L02", "PSC"):
@@ -35,7 +35,7 @@ async def test_the_nominal_day_passes(tmp_path: Path, flags: dict[str, Any]) -> 
 async def test_national_searches_overseas_at_the_hours_there(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="national", mtls=False) as document, Stage(document) as stage:
         assert len(document["editors"]) == 25
-        await login(stage, Login("SAS-974"))
+        await Login("SAS-974").play(stage)
         found = await stage.sas("search", specialty="SM54", insee="97411")
         assert found["partial"] is False
         assert len(found["cards"]) == 5
@@ -53,7 +53,7 @@ async def test_a_step_that_does_not_hold_fails_the_scenario_and_says_why(tmp_pat
     )
     async with sandbox_here(tmp_path / "d", preset="minimal"):
         out = io.StringIO()
-        code = await _play(find(str(scenario)), tmp_path / "d" / "endpoints.json", Report(out))
+        code = await play_on(find(str(scenario)), tmp_path / "d" / "endpoints.json", Report(out))
     assert code == 1
     assert "✘" in out.getvalue()
     assert "attendu 5000" in out.getvalue()
@@ -61,7 +61,7 @@ async def test_a_step_that_does_not_hold_fails_the_scenario_and_says_why(tmp_pat
 
 async def test_a_status_fault_at_one_editor_makes_a_partial_answer_that_names_it(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal") as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         fault = {"kind": "status", "target": "editor:agenda-azur", "params": {"code": 503}}
         await stage.call("POST", f"{document['control']['api']}/faults", json=fault)
         found = await stage.sas("search", specialty="SM54", insee="33063")
@@ -75,7 +75,7 @@ async def test_a_status_fault_at_one_editor_makes_a_partial_answer_that_names_it
 
 async def test_a_hung_editor_costs_its_time_out_and_nothing_else(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="minimal", editor_timeout_s=0.5) as document, Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         fault = {"kind": "latency", "target": "editor:garde-plus", "flow": "SOS", "params": {"ms": 20_000}}
         await stage.call("POST", f"{document['control']['api']}/faults", json=fault)
         loop = asyncio.get_running_loop()

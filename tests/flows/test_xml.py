@@ -14,7 +14,7 @@ from sandbox.cli import main
 from sandbox.package_data import directory
 from sandbox.runner.loader import find
 from sandbox.runner.report import Report
-from sandbox.runner.run import _play
+from sandbox.runner.run import play_on
 from tests.support.sandboxes import sandbox_here
 
 SAMU, ADDED = "fr.health.samu330", "fr.health.samu750"
@@ -41,7 +41,7 @@ async def test_a_platform_and_an_lrm_that_speak_xml(
         aiohttp.ClientSession() as session,
     ):
         out = io.StringIO()
-        assert await _play(find("nominal"), data / "endpoints.json", Report(out)) == 0, out.getvalue()
+        assert await play_on(find("nominal"), data / "endpoints.json", Report(out)) == 0, out.getvalue()
         for more in (["--format", "xml", "--case", "conflict"], ["--case", "cancel"]):
             send = ["l02", "send", "--data-dir", str(data), "--to", SAMU, *more]
             assert await asyncio.to_thread(main, send) == 0

@@ -28,9 +28,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from sandbox.runner.loader import Book, Login, Search, Verify
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import book, login, search, verify
+from sandbox.runner.steps.book import Book
+from sandbox.runner.steps.login import Login
+from sandbox.runner.steps.search import Search
+from sandbox.runner.steps.verify import Verify
 from sandbox.sas.search import run as searching
 from tests.support.sandboxes import sandbox_here
 from tests.support.searches import ALWAYS, RECORDINGS, Call, Part, Recording
@@ -94,7 +96,7 @@ async def _sandbox(recording: Recording, directory: Path) -> AsyncIterator[_Play
         sandbox_here(directory, **{**ALWAYS, **recording.flags}) as endpoints,
         Stage(endpoints) as stage,
     ):
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         jar = stage.browser._session.cookie_jar
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
             yield _Player(endpoints, stage, session)
@@ -121,10 +123,10 @@ class _Player:
     async def condition(self, part: Part) -> AsyncIterator[None]:
         """While the part's calls are in force."""
         if part.books:
-            await search(self.stage, Search("SM54", "33063"))
+            await Search("SM54", "33063").play(self.stage)
         for kind in part.books:
-            await book(self.stage, Book(kind, kind))  # type: ignore[arg-type]
-            await verify(self.stage, Verify(kind, "pending" if kind == "SOS" else "booked", within_s=60))
+            await Book(kind, kind).play(self.stage)  # type: ignore[arg-type]
+            await Verify(kind, "pending" if kind == "SOS" else "booked", within_s=60).play(self.stage)
         for call in part.calls:
             await self._control(call)
         try:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sandbox.editor.accounts.accounts import AccountRecord, Accounts
-from sandbox.editor.fhir.identify import asks_for_cpts, searched
+from sandbox.editor.fhir.identify import asked_in, flow_of
 from sandbox.editor.fhir.quirks.answers import search_of
 from sandbox.editor.fhir.quirks.registry import apply_quirks, apply_to_read
 from sandbox.editor.fhir.reads import READABLE, read
@@ -143,7 +143,7 @@ async def _posted_search(request: Request, server: FhirServer, kind: str) -> Res
     check_accept(request, query)
     note: Note | None = request.scope.get("exchange")
     if note is not None:
-        note.flow = searched(server.editor, kind, asks_for_cpts(query.encode())).value
+        note.flow = flow_of("GET", server.editor, kind, asked_in(query.encode())).value
     return _search(request, server, kind, query, "POST")
 
 

@@ -1,6 +1,6 @@
-"""Messages of the hub as XML (EDXL-DE 2.0), pure: read safely, judged by our own statement of the XML Schemas, written.
+"""Messages of the hub as XML (EDXL-DE 2.0): reads, validates by our own statement of the XML Schemas, and writes. Pure.
 
-The document that is read or written has the shape of the JSON form, so that everything else knows one shape only.
+The document that is read or written has the shape of the JSON form, so that all other code handles one shape only.
 """
 
 from sandbox.edxl.xml.model import NAMESPACES

@@ -2,7 +2,7 @@
 
 Envelope: EDXL-DE 2.0 as far as its JSON form goes (its other optional elements have no counterpart there and are
 refused). Message: RC-DE and one content, or a content that stands alone. Contents of other use cases are known by name
-and namespace, and not looked into.
+and namespace only.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def message(content: str) -> Sequence:
     return Sequence(own if content in schemas.WITHOUT_HEADER else (*_HEADER.fields, *own))
 
 
-# What EDXL-DE defines and the JSON form does not know may still be said where both forms agree on the element.
+# Values that EDXL-DE defines and the JSON form does not have are admitted in elements that both forms have.
 _STATUSES = ("Actual", "Exercise", "System", "Test", "Unknown", "NoAppropriateDefault")
 _KINDS = (
     *("Report", "Update", "Cancel", "Request", "Response", "Dispatch", "Ack", "Error", "SensorConfiguration"),

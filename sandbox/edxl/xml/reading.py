@@ -139,7 +139,7 @@ class _Judge:
             self.tell(path, f"occurs {len(children)} times, {field.most} at most")
 
     def _order(self, element: Element, fields: Sequence[Field], path: str) -> None:
-        """Elements of a sequence have one order, which JSON does not know."""
+        """Check that the elements of a sequence are in its order; JSON has none."""
         place = {field.name: at for at, field in enumerate(fields)}
         places = [place[child.name] for child in element.children]
         if places != sorted(places):
@@ -202,7 +202,7 @@ class _Judge:
         self._part = "content"
 
     def _sequence_of_header(self, element: Element, known: Sequence[str]) -> dict[str, Any]:
-        """What is judged of a message whose content is unknown, or not one."""
+        """Read a message with no known content, or with several: only its header is checked."""
         if known and WITHOUT_HEADER.issuperset(known):
             return {name: plain(children[0]) for name, children in _grouped(element).items()}
         others = [child for child in element.children if child.name in model.HEADER_NAMES]

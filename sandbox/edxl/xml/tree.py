@@ -1,6 +1,6 @@
 """XML octets <-> elements, on expat. No document type declaration, hence no entity; depth, size and number are bounded.
 
-What bounds the work is looked at before expat is asked, so that no document keeps anybody waiting.
+The limits are checked before expat parses, so that no document takes long.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MOST_TAGS, MOST_EQUALS, MOST_LINES = 10_000, 10_000, 200_000  # `<`, `=`, and li
 DEEPEST = 64  # elements in each other
 XSI, XLINK = "http://www.w3.org/2001/XMLSchema-instance", "http://www.w3.org/1999/xlink"
 
-_SEPARATOR = "}"  # no URI has it, and expat refuses a namespace that does
+_SEPARATOR = "}"  # a character that no URI has; expat refuses a namespace with it
 _INEXPRESSIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class XmlError(Exception):
-    """Octets that are no XML document of ours: `code` 102, or 300 when there is too much of it."""
+    """Octets that cannot be read as an XML message: `code` 102, or 300 when they exceed a limit."""
 
     def __init__(self, code: HubCode, cause: str) -> None:
         super().__init__(cause)
@@ -78,7 +78,7 @@ def expressible(text: str) -> str:
 
 
 def _bound(body: bytes) -> None:
-    """Count what makes work: each tag, attribute, reference and line end is told by itself."""
+    """Refuse too many tags, attributes, references and line ends: expat calls back for each of them."""
     if len(body) > LARGEST:
         what = f"has {len(body)} octets, {LARGEST} at most are read"
     elif body.count(b"<") > MOST_TAGS:
@@ -98,7 +98,7 @@ def _refuse_doctype(name: str, system: str | None, public: str | None, internal:
 
 
 class _Reader:
-    """Makes elements of what expat tells."""
+    """Makes elements from the callbacks of expat."""
 
     root: Element
 

@@ -91,7 +91,7 @@ def _date_time(text: str) -> str:
 
 
 def _is_day(year: int, month: int, day: int) -> bool:
-    """Of a year's last four digits: 400 years later the calendar is the same."""
+    """True for a date of the calendar; `year`: its last four digits, as the calendar repeats every 400 years."""
     return 1 <= day <= calendar.monthrange(year % 400 + 2000, month)[1]
 
 

@@ -20,7 +20,7 @@ _AROUND = 10  # elements around what a sourceMessage quotes
 
 
 class Inexpressible(Exception):
-    """The document says something that has no place in XML: where and what, for people."""
+    """The document has something without counterpart in XML; the text says where and what."""
 
 
 def write(document: Mapping[str, Any]) -> bytes:

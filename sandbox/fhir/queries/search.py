@@ -83,8 +83,9 @@ class ScheduleQuery:
     text: str
 
 
-_FRAMES_KEPT = 1024
-_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}  # the rest of queries that an editor with (without) CPTS took
+QUERIES_KEPT = 1024  # of which everything but practitioners and times is remembered
+# What accepted queries ask for beside practitioners and times, by (editor with CPTS, parts of the query).
+_frames: dict[tuple[bool, str, str, str], SlotQuery] = {}
 
 
 def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False) -> SlotQuery:
@@ -98,7 +99,7 @@ def parse_slot_query(raw_query: str, *, cpts: bool = True, lenient: bool = False
         return SlotQuery(parts.ids, parts.start, parts.end, known.includes, known.count, known.after, raw_query)
     query = _any_slot_query(raw_query, cpts=cpts, lenient=lenient)
     if parts is not None and query.text == raw_query:
-        make_room(_frames, _FRAMES_KEPT)
+        make_room(_frames, QUERIES_KEPT)
         _frames[cpts, *parts.frame] = query
     return query
 
@@ -130,7 +131,7 @@ def parse_schedule_query(raw_query: str, *, lenient: bool = False) -> ScheduleQu
 
 
 def written_ids(raw_query: str) -> dict[str, str]:
-    """The identifiers that a search asks about: prefixed -> as they are written in it, without their system."""
+    """The identifiers of a search: prefixed form -> as written in it, without system."""
     form = _Form(raw_query, SCHEDULE_OFFER)
     people = form.values(PRACTITIONERS)
     prefixed = prefixed_person if people else prefixed_structure
@@ -234,7 +235,7 @@ class _Form:
         self._note(Issue(code, detail, f"http.{name}"))
 
     def _note(self, issue: Issue) -> None:
-        """The first MOST_MISTAKES are told."""
+        """Keep an issue; only the first MOST_MISTAKES are reported."""
         if len(self.issues) < MOST_MISTAKES:
             self.issues.append(issue)
         elif len(self.issues) == MOST_MISTAKES:
@@ -357,7 +358,7 @@ _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]")
 
 
 def unfit_text(name: str, value: str) -> Issue | None:
-    """What is wrong with the characters of a parameter: none of ours has control characters, all are UTF-8."""
+    """The problem with the characters of a parameter: control characters, or octets that are not UTF-8."""
     found = _UNFIT.search(name) or _UNFIT.search(value)
     if found is None:
         return None

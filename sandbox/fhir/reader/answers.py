@@ -1,4 +1,4 @@
-"""What the SAS core understands of an editor's answer: values. Pure."""
+"""The values that are read from an editor's answer to a slot search. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.fhir.rules import Finding
 
 
 class SlotPlace(msgspec.Struct, frozen=True, gc=False):
-    """Where a slot is held, as the editor says; "" for what it does not say. `id`: its own id of the place."""
+    """The place of a slot by the editor's answer; "" for what is missing. `id`: the editor's own id of the place."""
 
     line: str = ""
     postal_code: str = ""
@@ -48,8 +48,8 @@ class FreeSlot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """An answer understood. `total` as it says, None when it does not or is no Bundle; `following`: its `next` link;
-    `matches`: Slots in it, the bad ones too; `schedules` in it."""
+    """One answer, read. `total`: that of the Bundle, None without; `following`: its `next` link; `matches`: how many
+    Slots are in it, unusable ones too; `schedules`: how many Schedules."""
 
     slots: list[FreeSlot]
     findings: list[Finding]
@@ -65,7 +65,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """What many slots have in common."""
+    """What the slots of one kind have in common; fields as in FreeSlot."""
 
     visibilities: tuple[str, ...]
     types: tuple[str, ...]
@@ -76,7 +76,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
 
 class Agenda(msgspec.Struct, frozen=True, gc=False):
-    """What a Schedule says of all its slots; fields as in FreeSlot."""
+    """What all slots of a Schedule have in common; fields as in FreeSlot."""
 
     practitioner: str | None = None
     family: str = ""

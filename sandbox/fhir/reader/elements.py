@@ -68,7 +68,7 @@ BUNDLE: Elements = {"type": str, "link": [{"relation": str, "url": str}]}
 
 
 def _type_of(wanted: Elements) -> Any:
-    """The same as a type of msgspec, which judges much faster but tells one thing only."""
+    """The same as a type of msgspec, which validates much faster but reports one error only."""
     if isinstance(wanted, type):
         return str | None
     if isinstance(wanted, list):

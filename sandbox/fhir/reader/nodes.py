@@ -1,4 +1,4 @@
-"""Looking into JSON resources that may be anything: what is not of the kind looked for is not there. Pure."""
+"""Access to elements of JSON resources of unknown shape: an element of another JSON type counts as absent. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def node_of(node: Node, key: str) -> Node:
 
 
 def nodes_of(node: Node, key: str, path: str) -> Iterator[tuple[str, Node]]:
-    """The objects in a list, with their paths; whatever is none is passed over."""
+    """The objects in a list, with their paths; other values are skipped."""
     values = node.get(key)
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if isinstance(value, dict):

@@ -1,8 +1,9 @@
-"""The quick way through an answer: resources decoded by type, nothing judged. Pure.
+"""The fast way to read an answer: resources are decoded by type, without looking for what is wrong with them. Pure.
 
-An answer has few kinds of slots and many slots: what a slot does not share with others are its id, its times, its
-Schedule and its comment. The rest is kept as the octets that came, by which `reading.py` knows it again. What is kept
-is bounded by octets. Large answers are read in a thread: whatever is shared changes in one step.
+An answer has many slots of few kinds: a slot has its own id, times, Schedule and comment, and shares the rest with the
+others of its kind. The octets of that rest are the key under which its values are cached, as are those of the
+resources beside the slots. The caches are bounded by octets. Large answers are read in a thread, so shared state
+changes in one step.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Reference(msgspec.Struct, gc=False):
 
 
 class QuickSlot(msgspec.Struct, tag_field="resourceType", tag="Slot", gc=False):
-    """A Slot. What is raw is as it came, `null` when it did not."""
+    """A Slot. Raw elements are the octets of the answer, `null` when absent."""
 
     id: _ID
     status: str
@@ -79,7 +80,7 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
 
 
 def _beside(kind: str, elements: str) -> type[msgspec.Struct]:
-    """A resource beside the Slots, each element as it came; one with others is none of these."""
+    """The type of a resource beside the Slots, its elements as octets; one with further elements does not match."""
     fields = [(name, msgspec.Raw, _EMPTY) for name in f"id meta text extension {elements}".split()]
     return msgspec.defstruct(kind, fields, tag_field="resourceType", tag=kind, forbid_unknown_fields=True, gc=False)
 
@@ -103,9 +104,7 @@ _USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
 
 
 class Detailed(Protocol):
-    """What reads a resource in detail and tells what is wrong with it (`reading.py`)."""
-
-    told: Findings
+    """Reads resources in detail and finds what is wrong with them (`reading.py`)."""
 
     def sort(self, entries: Iterable[tuple[str, str, object]]) -> list[Node]: ...
     def slot(self, slot: Node) -> FreeSlot | None: ...
@@ -122,7 +121,7 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def quick_bundle(body: bytes) -> QuickBundle | None:
-    """The Bundle, when it has the form that all have that nothing is wrong with."""
+    """The Bundle; None when it has not the form of a correct one."""
     try:
         return _BUNDLE.decode(body)
     except _UNREADABLE:
@@ -163,26 +162,28 @@ def _count(entries: int) -> None:
         raise JsonError(f"{entries} entries (at most {MOST_ENTRIES})", "$.entry")
 
 
-class _Company(msgspec.Struct):
-    """What the resources beside the Slots say: agendas by reference, and the kinds of slots that refer to them."""
+class _Known(msgspec.Struct):
+    """What is known of answers with the same resources beside the Slots: agendas by reference, kinds by octets."""
 
     agendas: dict[str, tuple[str, Agenda] | None]
     terms: dict[bytes, Terms | None]
 
 
-_COMPANIES = Kept[_Company](16 << 20, 1 << 20)  # that are known again: the same people are asked about all day
+_KNOWN = Kept[_Known](
+    16 << 20, 1 << 20
+)  # by the octets of these resources: searches ask about the same practitioners all day
 _KEEPING = Lock()
 _Others = list[tuple[str, str, msgspec.Raw]]
 
 
 def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
-    """The answer understood: of its Slots only the unusual ones are looked at in detail, by what `make` gives. None
-    when it has not the form of a Bundle. Raises JsonError."""
+    """Read an answer; only unusual Slots are read in detail, by the reader that `make` returns. None when it has not
+    the form of a Bundle. Raises JsonError."""
     typed = _typed(body)
     if typed is not None:
         _count(len(typed.entry))
-        key, slots = _parted(typed)
-        if (known := _again(typed, slots, key)) is not None:
+        key, slots = _key_and_slots(typed)
+        if (known := _known_answer(typed, slots, key)) is not None:
             return known
     bundle = quick_bundle(body)
     if bundle is None:
@@ -191,19 +192,19 @@ def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
     slots, others = _sorted(bundle)
     if typed is None:
         key = b"\n".join([resource for _, _, resource in others])
-        if (known := _again(bundle, slots, key)) is not None:
+        if (known := _known_answer(bundle, slots, key)) is not None:
             return known
-    company = _Company({}, {})
-    reading = _in_detail(bundle, slots, others, company, make())
+    read = _Known({}, {})
+    reading = _in_detail(bundle, slots, others, read, make())
     if not reading.findings:
         with _KEEPING:
-            _COMPANIES.keep(key, company, _size(key, company))
+            _KNOWN.keep(key, read, _size(key, read))
     return reading
 
 
-def _size(key: bytes, company: _Company) -> int:
-    """Octets that a company takes, roughly: what is said is there as octets and as texts."""
-    return 3 * len(key) + sum(_taken(shape) for shape in company.terms) + 1000 * len(company.agendas)
+def _size(key: bytes, known: _Known) -> int:
+    """Octets that it takes in memory, roughly: the key is kept as octets, its values as texts."""
+    return 3 * len(key) + sum(_taken(shape) for shape in known.terms) + 1000 * len(known.agendas)
 
 
 def _taken(shape: bytes) -> int:
@@ -211,15 +212,15 @@ def _taken(shape: bytes) -> int:
 
 
 def _typed(body: bytes) -> Any:
-    """The Bundle read at one go, when its resources have no other elements than those that we know of."""
+    """The Bundle decoded in one step; None when a resource has an element that the types here do not have."""
     try:
         return _USUAL.decode(body)
     except _UNREADABLE:
         return None
 
 
-def _parted(typed: Any) -> tuple[bytes, list[QuickSlot]]:
-    """What the resources beside the Slots say, and the Slots."""
+def _key_and_slots(typed: Any) -> tuple[bytes, list[QuickSlot]]:
+    """The octets of the resources beside the Slots, as one key, and the Slots."""
     slots: list[QuickSlot] = []
     beside: list[bytes] = []
     for entry in typed.entry:
@@ -235,22 +236,22 @@ def _elements(resource: Any) -> tuple[bytes, ...]:
     return _KINDS[type(resource)], *msgspec.structs.astuple(resource)
 
 
-def _again(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -> Reading | None:
-    """The answer, when all that it says was seen before and nothing was wrong with it."""
-    company = _COMPANIES.get(key)
-    if company is None or bundle.total != len(slots) or bundle.type != "searchset":
+def _known_answer(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -> Reading | None:
+    """The answer from the cache; None unless all its parts were read before, without a finding."""
+    known = _KNOWN.get(key)
+    if known is None or bundle.total != len(slots) or bundle.type != "searchset":
         return None
-    usual = _usual(slots, company)
+    usual = _usual(slots, known)
     if usual is None:
         return None
     following = next((link.url.strip() for link in bundle.link if link.relation == "next"), None)
     return Reading(usual, [], bundle.total, following or None, len(slots))
 
 
-def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | None:
-    """The Slots, when all that they say and refer to was seen before and nothing was wrong with it."""
+def _usual(slots: Iterable[QuickSlot], known: _Known) -> list[FreeSlot] | None:
+    """The Slots from the cache; None unless all their parts were read before, without a finding."""
     found: list[FreeSlot] = []
-    agendas, terms = company.agendas, company.terms
+    agendas, terms = known.agendas, known.terms
     for slot in slots:
         times, shape, comment = _times(slot.start, slot.end), _shape(slot), slot.comment
         held, kind = agendas.get(slot.schedule.reference), _TERMS.get(shape) or terms.get(shape)
@@ -268,11 +269,11 @@ def _usual(slots: Iterable[QuickSlot], company: _Company) -> list[FreeSlot] | No
 
 
 def _in_detail(
-    bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, company: _Company, detailed: Detailed
+    bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, known: _Known, detailed: Detailed
 ) -> Reading:
-    """The same, told what is wrong; `company` learns."""
+    """Read an answer and its findings; what is read is added to `known`."""
     unusual = detailed.sort((path, url, read_json(octets, RESOURCE, repeated=True)) for path, url, octets in others)
-    agendas, terms = company.agendas, company.terms
+    agendas, terms = known.agendas, known.terms
     found: list[FreeSlot | None] = []
     for slot in slots:
         times = _times(slot.start, slot.end)
@@ -318,8 +319,8 @@ def _free_slot(
 
 
 def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, detailed: Detailed) -> Terms | None:
-    """What Slots of that shape have in common: known again in any answer, but for CPTS, whose references mean what
-    they do in this one only."""
+    """Read what Slots of that shape have in common, and cache it. Slots of CPTS are cached for this answer only: their
+    references may mean something else in another."""
     found = terms[shape] = detailed.terms(_as_node(slot))
     if found is not None and not found.cpts:
         with _KEEPING:
@@ -328,12 +329,12 @@ def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, deta
 
 
 def _shape(slot: QuickSlot) -> bytes:
-    """All that is raw: the same for Slots of one kind."""
+    """The raw elements of a Slot as one key, equal for Slots of one kind."""
     return b"\n".join((slot.meta, slot.serviceType, slot.specialty, slot.appointmentType))
 
 
 def _as_node(slot: QuickSlot) -> Node:
-    """The Slot as it came."""
+    """The Slot as a JSON object."""
     raw = {name: read_json(getattr(slot, name), RESOURCE, repeated=True) for name in _RAW}
     return {
         "resourceType": "Slot", "id": slot.id, "status": slot.status, "start": slot.start, "end": slot.end,
@@ -347,8 +348,8 @@ def _is_bookable(comment: str | None, walkin: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def exact_instant(text: str) -> datetime | None:
-    """`YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and for years that no page shows. Slots of many
-    agendas begin at the same times."""
+    """The instant of `YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and outside 1970 to 2099. Cached, as
+    slots of many agendas begin at the same times."""
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
@@ -360,12 +361,12 @@ def exact_instant(text: str) -> datetime | None:
 
 @lru_cache(maxsize=64)
 def _offset(_: str, offset: tzinfo | None) -> tzinfo | None:
-    """One object for each offset: instants that share it are compared without asking for it."""
+    """The same object for equal offsets: Python compares instants with the same tzinfo object faster."""
     return offset
 
 
 @lru_cache(maxsize=4096)
 def _times(start: str, end: str) -> tuple[datetime, datetime] | None:
-    """Both instants, when they are in that form and in that order: compared once, not for each agenda."""
+    """Both instants; None unless both have that form and `start` is first. Cached, so compared once for all agendas."""
     begins, ends = exact_instant(start), exact_instant(end)
     return (begins, ends) if begins is not None and ends is not None and begins < ends else None

@@ -1,4 +1,4 @@
-"""JSON that comes from outside: the one place that reads it, within limits, with one error for all that can go wrong.
+"""Reads JSON that comes from outside, within limits and with one error for everything that can go wrong.
 
 What is refused: octets that are no UTF-8, text that is no JSON (RFC 8259), numbers beyond a double, strings with half a
 surrogate pair, and whatever exceeds `Limits`. A name that is used twice in one object is refused unless `repeated`
@@ -25,7 +25,7 @@ Octets: TypeAlias = "bytes | msgspec.Raw"
 
 SEARCHED = 1 << 16  # octets in which the place of a number is looked for
 LONGEST_PLACE = 200  # characters of a path in an error
-LONGEST_TEXT = 80  # characters of somebody else's text in a message
+LONGEST_TEXT = 80  # characters of a foreign text that a message quotes
 _ESCAPED_COLON = rb"\u003"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -68,7 +68,7 @@ def read_as(body: Octets, kind: type[T], limits: Limits = REQUEST) -> T:
 
 
 def check_size(octets: bytes, limits: Limits) -> None:
-    """Raise JsonError for more octets or elements than the limits admit: before anything is made of them."""
+    """Raise JsonError for more octets or elements than the limits admit: before it is parsed."""
     if len(octets) > limits.octets:
         raise JsonError(f"{len(octets)} octets (at most {limits.octets})")
     if len(octets) <= limits.elements:
@@ -90,12 +90,12 @@ def check_utf8(octets: bytes) -> None:
 
 
 def shortened(text: str, most: int = LONGEST_TEXT) -> str:
-    """A text of somebody else as a message quotes it: not longer than that."""
+    """A foreign text as a message quotes it: cut after `most` characters."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
 def quoted(value: object) -> str:
-    """A value of somebody else as a message quotes it; `nothing` for None."""
+    """A foreign value as a message quotes it; `nothing` for None."""
     if value is None:
         return "nothing"
     if isinstance(value, str):

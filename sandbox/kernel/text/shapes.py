@@ -1,7 +1,7 @@
-"""What is wrong with a value of a YAML file or a setting, in words: what stands where, and what was expected. Pure.
+"""Explains a validation error of msgspec to the person who wrote the YAML file or the setting. Pure.
 
-Where msgspec says "Expected `str` matching regex '^3[0-9]{14}$' - at `$.editors[0].ou`", people are told
-"editors[0].ou: '999' is not usable (expected 3 and …)". The words of a pattern are the `description` of its type.
+Where msgspec says "Expected `str` matching regex '^3[0-9]{14}$' - at `$.editors[0].ou`", the message
+is "editors[0].ou: '999' is not usable (expected 3 and …)". The words of a pattern are the `description` of its type.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-SECRETS = ("secret", "password")  # fields whose value is not told
+SECRETS = ("secret", "password")  # fields whose value is not shown
 LONGEST_TOLD = 80  # characters of a wrong value
 MOST_MEANT, MOST_LISTED = 3, 40
 
-_ANY = "..."  # the index of some value of a mapping: msgspec does not say which
+_ANY = "..."  # the index that msgspec gives for any value of a mapping
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _KEY = re.compile(r"(?:Invalid enum value|Expected) (.*) - at `key` in `(.*)`", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -90,7 +90,7 @@ def _folded(text: str) -> str:
 
 
 def _told(path: str) -> str:
-    """A path as people read it, before what is said of it."""
+    """A path at the beginning of a message: `editors[0].ou: `; empty for the whole value."""
     place = path.removeprefix("$").removeprefix(".")
     return f"{place}: " if place else ""
 
@@ -114,7 +114,7 @@ def _value_at(value: Any, path: str) -> Any:
     for key, index in _STEP.findall(path):
         try:
             value = value[int(index)] if index else value[key]
-        except (LookupError, TypeError, ValueError):  # what `[...]` is of a mapping's values is not told
+        except (LookupError, TypeError, ValueError):  # `[...]` names no particular value of a mapping
             return None
     return value
 
@@ -130,7 +130,7 @@ def _type_at(found: Any, path: str) -> Any:
 
 
 def _choices(found: Any) -> Iterable[Any]:
-    """The types that a value may have, without what is said about them."""
+    """The types that a value may have, without their annotations."""
     if isinstance(found, inspect.Metadata):
         return _choices(found.type)
     return found.types if isinstance(found, inspect.UnionType) else (found,)
@@ -147,7 +147,7 @@ def _below(found: Any, key: str, index: str) -> Any:
 
 
 def _words(found: Any) -> str:
-    """What a value of this type is; empty where nobody knows."""
+    """A value of this type in words; empty for a type that has none."""
     if isinstance(found, inspect.Metadata):
         return str((found.extra_json_schema or {}).get("description", "")) or _words(found.type)
     if isinstance(found, inspect.UnionType):
@@ -162,7 +162,7 @@ def _words(found: Any) -> str:
 
 
 def _is_text(found: Any) -> bool:
-    """Is it a text: what YAML reads as a number or a date unless it is quoted."""
+    """True for a text, which YAML reads as a number or a date unless it is quoted."""
     plain = (each.type if isinstance(each, inspect.Metadata) else each for each in _choices(found))
     return any(isinstance(each, inspect.StrType) for each in plain)
 

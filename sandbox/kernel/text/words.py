@@ -1,4 +1,4 @@
-"""Texts as they are compared: what people and systems write in many ways is one thing."""
+"""Normal form of texts for comparison."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sandbox.faults.edge.active import RequestFaults
 from sandbox.faults.edge.effects import Cut, RequestEffect, Step, Wait
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, ServedFlows
 from sandbox.kernel.journal import Exchange
 from sandbox.kernel.world import WorldView
 from sandbox.net.context import Context
@@ -31,7 +31,7 @@ from sandbox.net.tls import Peer
 
 _LONGEST_PATH = 200  # characters of a path that the journal keeps
 
-_FHIR = frozenset((Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS))
+_FHIR = frozenset(flow for flow in Flow if flow.fhir)
 
 Names = Mapping[tuple[str, str], str]  # CN and OU of a certificate -> whose it is
 
@@ -59,6 +59,15 @@ class Note:
     note: str = ""
     flow: str = ""
     peer: str = ""
+
+
+def identify_as(actor: str, served: ServedFlows) -> Callable[[Scope], tuple[str, str]]:
+    """For the Edge of a port that belongs to one actor: (actor, flow) of a request, by the table of flows."""
+
+    def identify(scope: Scope) -> tuple[str, str]:
+        return actor, served.at(scope["method"], scope["path"], scope["query_string"])
+
+    return identify
 
 
 class Edge:

@@ -302,7 +302,10 @@ def test_a_request_names_its_actor_and_flow(
 
 
 def test_pages_name_their_editor():
-    assert identify_page({"path": "/agenda-azur/rdv"}) == ("editor:agenda-azur", "UI")
+    assert identify_page({"method": "GET", "path": "/agenda-azur/rdv", "query_string": b""}) == (
+        "editor:agenda-azur",
+        "UI",
+    )
 
 
 @pytest.mark.requirement("R01-1", "R01-2", "R01-3")

@@ -216,9 +216,9 @@ def test_what_cannot_be_read_gives_one_finding_and_its_reason(body: bytes, reaso
 def test_what_is_kept_of_answers_is_bounded_by_octets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts that differ each time: nothing of them may pile up."""
     quick._TERMS.clear()
-    quick._COMPANIES.clear()
+    quick._KNOWN.clear()
     monkeypatch.setattr(quick._TERMS, "most", 40_000)
-    monkeypatch.setattr(quick._COMPANIES, "most", 100_000)
+    monkeypatch.setattr(quick._KNOWN, "most", 100_000)
     bodies = [BODY.replace("Fièvre".encode(), b"%06d" % at + b"x" * 150) for at in range(300)]
     read_bundle(BODY)
     tracemalloc.start()
@@ -229,10 +229,10 @@ def test_what_is_kept_of_answers_is_bounded_by_octets(monkeypatch: pytest.Monkey
     finally:
         tracemalloc.stop()
     assert quick._TERMS.octets <= quick._TERMS.most
-    assert quick._COMPANIES.octets <= quick._COMPANIES.most
-    assert grown < 2 * (quick._TERMS.most + quick._COMPANIES.most)
+    assert quick._KNOWN.octets <= quick._KNOWN.most
+    assert grown < 2 * (quick._TERMS.most + quick._KNOWN.most)
     quick._TERMS.clear()
-    quick._COMPANIES.clear()
+    quick._KNOWN.clear()
 
 
 def test_a_time_that_is_no_time_is_not_remembered() -> None:

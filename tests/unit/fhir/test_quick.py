@@ -17,7 +17,7 @@ from tests.unit.fhir.test_reading import BODY, SITES, spoilt
 def forgotten() -> None:
     """Nothing is known from before."""
     quick._TERMS.clear()
-    quick._COMPANIES.clear()
+    quick._KNOWN.clear()
 
 
 def slowly(body: bytes) -> Reading:
@@ -96,7 +96,7 @@ def test_an_answer_that_is_known_again_is_read_alike_with_its_next_page() -> Non
         found = read_bundle(body)
         assert ordered(found) == ordered(slowly(body))
         assert found.following == "https://h.example/fhir/next"
-    assert len(quick._COMPANIES) == 1
+    assert len(quick._KNOWN) == 1
 
 
 @pytest.mark.parametrize("kind", ["Schedule", "Practitioner", "PractitionerRole"])
@@ -108,7 +108,7 @@ def test_an_answer_with_elements_that_nobody_knows_is_known_again_all_the_same(k
     body = json.dumps(document).encode()
     for _ in range(2):
         assert ordered(read_bundle(body)) == ordered(slowly(body))
-    assert len(quick._COMPANIES) == 1
+    assert len(quick._KNOWN) == 1
 
 
 def test_company_that_says_something_else_is_another() -> None:
@@ -127,11 +127,11 @@ def test_company_that_says_something_else_is_another() -> None:
 
 def test_what_is_known_again_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick._TERMS, "most", 4000)
-    monkeypatch.setattr(quick._COMPANIES, "most", 20_000)
+    monkeypatch.setattr(quick._KNOWN, "most", 20_000)
     for body in (BODY, SITES, spoilt(SITES, "Slot", change(serviceType=[{"text": "Toux"}])), BODY):
         assert ordered(read_bundle(body)) == ordered(slowly(body))
         assert quick._TERMS.octets <= 4000
-        assert 0 < quick._COMPANIES.octets <= 20_000
+        assert 0 < quick._KNOWN.octets <= 20_000
 
 
 def test_what_is_no_bundle_is_none() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sandbox.fhir.queries import search as module
 from sandbox.fhir.queries.search import (
     ACTOR,
+    QUERIES_KEPT,
     SCHEDULE,
     SERVICE,
     SERVICE_ORGANIZATION,
@@ -412,12 +413,14 @@ def outcome_of(parse, query):
         return error.issues
 
 
-def test_what_is_remembered_of_queries_is_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_FRAMES_KEPT", 3)
-    module._frames.clear()
-    for number in range(6):
-        assert parse_slot_query(canonical() + f"&_after=x.2026010{number}T1000Z").count == 1000
-    assert len(module._frames) == 3
+def test_the_rest_of_a_query_is_remembered_until_many_others_came():
+    first = parse_slot_query(canonical()).includes
+    assert parse_slot_query(canonical()).includes is first
+    for number in range(QUERIES_KEPT):
+        assert parse_slot_query(canonical() + f"&_after=x{number}.20260101T1000Z").count == 1000
+    again = parse_slot_query(canonical()).includes
+    assert again is not first
+    assert again == first
 
 
 def test_too_many_practitioners_are_refused_however_the_query_is_written():

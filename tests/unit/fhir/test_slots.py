@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
+from weakref import WeakSet
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.fhir import slots as module
 from sandbox.fhir.profiles import check
 from sandbox.fhir.resources import (
     dumps,
@@ -16,7 +18,7 @@ from sandbox.fhir.resources import (
     role_resource,
     site_resource,
 )
-from sandbox.fhir.slots import R01, R04, SOS, Renderer, kinds
+from sandbox.fhir.slots import FRAMES_KEPT, INSTANTS_KEPT, KEPT, KINDS_KEPT, R01, R04, SOS, Renderer, kinds
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.model import (
     AgendaTemplate,
@@ -62,11 +64,21 @@ def candidates(*times):
     return Candidates(tuple(int(each.timestamp()) for each in times))
 
 
-def rendered(renderer, form, specialty, zone, some, codes=None, palette=None, marks=None):
-    """The entries of these candidates of schedule p-1, all of them of one kind unless told otherwise."""
-    known = kinds(form, specialty, palette or Palette((KIND,)))
-    every = [1] * len(some.starts)
-    return renderer.slots(form, b"p-1", known, zone, some, codes or [0] * len(every), every if marks is None else marks)
+@dataclass(frozen=True)
+class Week:
+    """Of what kinds candidates are, and which of them are asked for: one kind and all of them unless told otherwise."""
+
+    palette: Palette = field(default_factory=lambda: Palette((KIND,)))
+    codes: tuple[int, ...] | None = None
+    marks: tuple[int, ...] | None = None
+
+
+def rendered(renderer, form, specialty, zone, some, week=None):
+    """The entries of these candidates of schedule p-1."""
+    week, count = week or Week(), len(some.starts)
+    known = kinds(form, specialty, week.palette)
+    codes, marks = week.codes or (0,) * count, week.marks or (1,) * count
+    return renderer.slots(form, b"p-1", known, zone, some, codes, marks)
 
 
 def entries(rendered: bytes):
@@ -110,7 +122,7 @@ def test_offsets_are_those_in_force_at_each_end(renderer, insee, day):
     template = AgendaTemplate(days=(0, 6), opens=time(0), closes=time(0), lunch=None, slot_minutes=45, own_patients=0.0)
     plan = slot_pattern(template, Region(zone)).plan(1, "p-1", day.toordinal())
     some = Candidates(tuple(plan.starts), plan.length)
-    found = entries(rendered(renderer, R01, ("SM54", None), zone, some, plan.codes, plan.palette))
+    found = entries(rendered(renderer, R01, ("SM54", None), zone, some, Week(plan.palette, tuple(plan.codes))))
     for slot, entry in zip(plan.slots(), found, strict=True):
         for key, instant in (("start", slot.start), ("end", slot.end)):
             expected = datetime.fromtimestamp(instant, zone).isoformat(timespec="milliseconds")
@@ -124,7 +136,8 @@ def test_no_slots_are_no_bytes(renderer):
 def test_only_candidates_that_have_a_mark_are_rendered(renderer):
     times = [datetime(2026, 11, 23, 9, at, tzinfo=PARIS) for at in (0, 15, 30)]
     some, other = candidates(*times), KIND._replace(walkin=True)
-    found = entries(rendered(renderer, R01, (None, None), PARIS, some, [0, 1, 1], Palette((KIND, other)), [1, 0, 128]))
+    week = Week(Palette((KIND, other)), (0, 1, 1), (1, 0, 128))
+    found = entries(rendered(renderer, R01, (None, None), PARIS, some, week))
     assert [entry["resource"]["id"] for entry in found] == ["p-1.20261123T0800Z", "p-1.20261123T0830Z"]
     codes = [entry["resource"]["appointmentType"]["coding"][0]["code"] for entry in found]
     assert codes == ["ROUTINE", "WALKIN"]
@@ -157,37 +170,56 @@ def test_opening_hours_that_end_with_the_day_are_written_as_its_last_minute():
     assert check(site) == []
 
 
-def test_fragments_are_kept_and_bounded(renderer, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 3)
+def test_fragments_are_kept_and_the_oldest_are_dropped(renderer):
     first = renderer.schedule(PERSON, PLACE)
     assert renderer.schedule(PERSON, PLACE) is first
-    for number in range(5):
-        renderer.cpts(Cpts(f"133990000{number}", "CPTS", None, ()))
-    assert len(renderer._entries) == 3
-    assert renderer.schedule(PERSON, PLACE) == first
+    for number in range(KEPT):
+        renderer.cpts(Cpts(f"1{number:09d}", "CPTS", None, ()))
+    again = renderer.schedule(PERSON, PLACE)
+    assert again is not first
+    assert again == first
 
 
-def test_frames_are_made_once_per_candidates_and_everything_kept_is_bounded(renderer, monkeypatch):
-    times = [datetime(2026, 11, 23, 9, at, tzinfo=PARIS) for at in (0, 15, 30, 45)]
-    some = candidates(*times)
-    first = rendered(renderer, R01, ("SM54", None), PARIS, some)
-    monkeypatch.setattr(module, "INSTANTS_KEPT", 3)
-    monkeypatch.setattr(module, "FRAMES_KEPT", 2)
-    monkeypatch.setattr(module, "KINDS_KEPT", 2)
-    module._instants(PARIS).clear()
-    later = candidates(*[each.replace(hour=14) for each in times])
-    assert entries(rendered(renderer, R01, ("SM54", None), PARIS, later))[3]["resource"]["end"] == (
-        "2026-11-23T15:00:00.000+01:00"
-    )
-    assert len(module._instants(PARIS)) <= 3
-    assert rendered(renderer, R01, ("SM54", None), PARIS, some) == first
-    assert len(renderer._frames) == 2
-    assert rendered(renderer, R04, ("SM54", None), PARIS, candidates(*times)) != first
-    module._kinds.clear()
-    for specialty in ("SM54", "SM26", "SM53"):
-        assert specialty in rendered(renderer, R01, (specialty, None), PARIS, some).decode()
-    assert len(renderer._frames) == len(module._kinds) == 2
-    assert rendered(renderer, R01, ("SM54", None), PARIS, some) == first
+def test_candidates_are_held_for_a_while_and_released(renderer):
+    held = WeakSet()
+    for number in range(FRAMES_KEPT + 50):
+        some = candidates(datetime(2026, 11, 23, 9, number % 60, tzinfo=PARIS))
+        held.add(some)
+        assert rendered(renderer, R01, ("SM54", None), PARIS, some) == rendered(
+            renderer, R01, ("SM54", None), PARIS, some
+        )
+    del some
+    assert FRAMES_KEPT // 2 < len(held) <= FRAMES_KEPT
+
+
+def test_the_kinds_of_a_week_are_kept_and_the_oldest_are_dropped(renderer):
+    some, week = candidates(datetime(2026, 11, 23, 9, tzinfo=PARIS)), Week()
+    known, entry = kinds(R01, ("SM54", None), week.palette), rendered(renderer, R01, ("SM54", None), PARIS, some, week)
+    assert kinds(R01, ("SM54", None), week.palette) is known
+    assert rendered(renderer, R04, ("SM54", None), PARIS, some, week) != entry
+    for number in range(KINDS_KEPT):
+        kinds(R01, (f"SM{number}", None), week.palette)
+    assert kinds(R01, ("SM54", None), week.palette) is not known
+    for specialty in ("SM26", "SM53"):
+        assert specialty in rendered(renderer, R01, (specialty, None), PARIS, some, week).decode()
+    assert rendered(renderer, R01, ("SM54", None), PARIS, some, week) == entry
+
+
+def test_instants_of_many_days_do_not_pile_up():
+    zone, began = ZoneInfo("Pacific/Noumea"), int(datetime(2026, 11, 23, tzinfo=PARIS).timestamp())  # nobody else's
+
+    def added(batch: int) -> int:
+        """Blocks of memory that stay allocated after as many instants as may be kept."""
+        before = sys.getallocatedblocks()
+        starts = tuple(range(began + 60 * batch * INSTANTS_KEPT, began + 60 * (batch + 1) * INSTANTS_KEPT, 60))
+        renderer = Renderer("https://h.example", "http://h.example", "urn:oid:1")
+        renderer.slots(R01, b"p-1", {0: b"}"}, zone, Candidates(starts, 60), (0,), (1,))
+        del renderer, starts
+        return sys.getallocatedblocks() - before
+
+    of_the_first = added(0)
+    assert of_the_first > INSTANTS_KEPT
+    assert sum(map(added, (1, 2, 3))) < of_the_first / 2
 
 
 def test_bundle_is_one_document_with_or_without_entries(renderer):

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import get_args
 
 import pytest
 
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.package_data import directory
 from sandbox.runner.browser import Page, read_page
-from sandbox.runner.loader import Book, available, find
+from sandbox.runner.loader import available, find
 from sandbox.runner.report import Report
 from sandbox.runner.run import play
 from sandbox.runner.stage import Unreachable, read_endpoints
-from sandbox.runner.steps import STEPS, title
+from sandbox.runner.steps.base import BaseStep
+from sandbox.runner.steps.book import Book
+from sandbox.runner.steps.registry import Step
 
 
 def test_every_scenario_of_the_package_is_valid_and_every_step_has_its_function() -> None:
@@ -20,9 +25,22 @@ def test_every_scenario_of_the_package_is_valid_and_every_step_has_its_function(
     assert "nominal" in names
     for name in names:
         for step in find(name).steps:
-            assert type(step) in STEPS
-            assert title(step)
+            assert step.title()
     assert directory("scenarios").is_dir()
+
+
+def test_every_module_with_a_step_is_in_the_registry() -> None:
+    steps = import_module("sandbox.runner.steps")
+    modules = [import_module(f"{steps.__name__}.{found.name}") for found in iter_modules(steps.__path__)]
+    classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    written = {each for each in classes if issubclass(each, BaseStep) and each is not BaseStep}
+    assert written == {*get_args(Step)}
+    assert {each.__module__.rpartition(".")[2] for each in written} == {
+        each.__struct_config__.tag for each in written
+    }  # a module is named as the verb that YAML uses
+    for each in written:
+        assert each.title is not BaseStep.title
+        assert each.play is not BaseStep.play
 
 
 def test_an_unknown_scenario_is_a_usage_error_that_lists_the_known_ones() -> None:

@@ -18,9 +18,10 @@ import pytest
 from sandbox.config import ROLES
 from sandbox.kernel.clock import PARIS, parse_datetime
 from sandbox.kernel.errors import PeerError
-from sandbox.runner.loader import Login, Search
 from sandbox.runner.stage import Failed, Stage
-from sandbox.runner.steps import PATIENT, login, next_page, search
+from sandbox.runner.steps.book import PATIENT
+from sandbox.runner.steps.login import Login
+from sandbox.runner.steps.search import Search, next_page
 from tests.support.sandboxes import Command, command, endpoints
 
 DIRECT, ON_PAGES = 100, 100
@@ -154,8 +155,8 @@ async def test_no_answered_booking_is_lost_and_none_arrives_twice_when_every_rol
     with command(data, "--processes", "--preset", "demo") as running:
         document = endpoints(data)
         async with aiohttp.ClientSession() as session, Stage(document) as stage:
-            await login(stage, Login("SAS-33"))
-            await search(stage, Search("SM54", "33063"))
+            await Login("SAS-33").play(stage)
+            await Search("SM54", "33063").play(stage)
             while stage.learnt.next_page is not None and len(stage.learnt.cards) < 20:
                 await next_page(stage)
             offers = [

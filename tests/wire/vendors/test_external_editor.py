@@ -20,11 +20,11 @@ from sandbox.config import load_settings
 from sandbox.ecosystem import wall
 from sandbox.ground import prepare
 from sandbox.kernel.errors import ConfigError
-from sandbox.runner.loader import Login, find
+from sandbox.runner.loader import find
 from sandbox.runner.report import Report
-from sandbox.runner.run import _play
+from sandbox.runner.run import play_on
 from sandbox.runner.stage import Stage
-from sandbox.runner.steps import login
+from sandbox.runner.steps.login import Login
 from tests.support.sandboxes import eventually, sandbox_here
 from tests.support.vendors.processes import agenda, agenda_settings
 from tests.wire.vendors.guide import DECLARED, OU, PRACTITIONER, STRUCTURE, write_files
@@ -97,7 +97,7 @@ async def test_platform_searches_the_vendors_server_and_takes_its_appointment(
     ]  # fmt: skip
     with vendor(document, tmp_path) as lines:
         async with Stage(document) as stage:
-            await login(stage, Login("SAS-33"))
+            await Login("SAS-33").play(stage)
             state, card = await searched(stage)
             assert (state["state"], state.get("findings")) == ("answered", None)
             assert card is not None
@@ -135,9 +135,9 @@ async def test_appointment_under_the_vendors_system_is_refused_with_anothers_cer
 
 async def test_vendor_that_is_down_is_named_and_the_nominal_day_goes_on(document: Document, tmp_path: Path) -> None:
     out = io.StringIO()
-    assert await _play(find("nominal"), tmp_path / "data" / "endpoints.json", Report(out)) == 0, out.getvalue()
+    assert await play_on(find("nominal"), tmp_path / "data" / "endpoints.json", Report(out)) == 0, out.getvalue()
     async with Stage(document) as stage:
-        await login(stage, Login("SAS-33"))
+        await Login("SAS-33").play(stage)
         state, card = await searched(stage)
     assert (state["state"], card) == ("failed", None)
     assert await failure(document) == "connection refused"
@@ -149,7 +149,7 @@ async def test_server_that_shows_a_certificate_of_somebody_else_is_not_talked_to
     impostor = {**document, "tls": {**document["tls"], "servers": {"mon-agenda": own_listener(document)}}}
     with vendor(impostor, tmp_path) as lines:
         async with Stage(document) as stage:
-            await login(stage, Login("SAS-33"))
+            await Login("SAS-33").play(stage)
             state, _ = await searched(stage)
         assert state["state"] == "failed"
         assert f"is not what was agreed (CN '127.0.0.1' with OU '{OU}')" in await failure(document)
@@ -167,7 +167,7 @@ async def test_server_whose_certificate_is_revoked_is_not_talked_to_any_more(
 ) -> None:
     with vendor(document, tmp_path):
         async with Stage(document) as stage:
-            await login(stage, Login("SAS-33"))
+            await Login("SAS-33").play(stage)
             assert (await searched(stage))[0]["state"] == "answered"
             revoke = ["pki", "revoke", "mon-agenda.server", "--data-dir", str(tmp_path / "data")]
             assert await asyncio.to_thread(main, revoke) == 0

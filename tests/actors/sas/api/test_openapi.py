@@ -79,7 +79,7 @@ def test_the_validators_find_what_is_wrong() -> None:
     with pytest.raises(OpenAPIValidationError):
         openapi_spec_validator.validate(broken)
     done = {"event": "done", "partial": False, "complete": True, "radius_km": 10.0}
-    event = judge({"$ref": "#/components/schemas/StateChange"})
+    event = judge({"$ref": "#/components/schemas/Event"})
     assert event.is_valid(done)
     assert not event.is_valid({**done, "surprise": 1})
 

@@ -1,0 +1,81 @@
+"""Functions for several steps: booked appointments by name, forms on a page, waiting for an answer, French words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sandbox.kernel.errors import PeerRefused
+from sandbox.runner.browser import Form, Page
+from sandbox.runner.stage import Booked, Failed, Stage
+
+POLL_S = 0.05
+T = TypeVar("T")
+
+FRENCH = {
+    "pending": "en attente",
+    "booked": "réservé",
+    "fulfilled": "honoré",
+    "noshow": "non honoré",
+    "cancelled": "annulé",
+}
+
+
+def booked_as(stage: Stage, name: str) -> Booked:
+    """The appointment that an earlier step booked under that name. Raises Failed."""
+    if name not in stage.learnt.booked:
+        raise Failed(f"le rendez-vous « {name} » n'a pas été réservé")
+    return stage.learnt.booked[name]
+
+
+def token_of(stage: Stage, booked: Booked) -> str:
+    """The appointment's identifier as the SAS core searches it: `system|value`."""
+    return f"{stage.editor(booked.editor)['system']}|{booked.identifier}"
+
+
+async def appointment_page(stage: Stage, booked: Booked) -> Page:
+    """The page of a booked appointment at its editor."""
+    return await stage.browser.get(f"{stage.editor(booked.editor)['ui']}/rendez-vous/{booked.identifier}")
+
+
+def shown_statuses(page: Page) -> list[str | None]:
+    """The statuses of the appointments that a page of an editor shows."""
+    return [element.attributes.get("data-status") for element in page.with_data("appointment")]
+
+
+async def posted_form(stage: Stage, url: str, wanted: Callable[[Form], bool]) -> Form:
+    """The first form of a page that is posted and wanted. Raises Failed."""
+    page = await stage.browser.get(url)
+    form = next((form for form in page.forms if form.method == "post" and wanted(form)), None)
+    if form is None:
+        raise Failed(f"{url} n'offre pas le formulaire attendu ({page.status})")
+    return form
+
+
+async def log_in_if_asked(stage: Stage, page: Page) -> Page:
+    """The page itself, or the one after the form of Pro Santé Connect where that stands in between."""
+    form = page.form_with("login", "password")
+    if form is None:
+        return page
+    account: dict[str, Any] = stage.learnt.regulator
+    return await stage.browser.submit(form, login=account["identifier"], password=account["password"])
+
+
+async def until(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float) -> T:
+    """Ask again until the answer is good or the time is over; the last answer. A 404 counts as not yet good.
+
+    Raises PeerRefused for another refusal, or for a 404 after the time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            found = await ask()
+        except PeerRefused as error:
+            if error.status != 404 or loop.time() > deadline:
+                raise
+        else:
+            if good(found) or loop.time() > deadline:
+                return found
+        await asyncio.sleep(POLL_S)
