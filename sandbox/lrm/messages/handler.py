@@ -24,7 +24,6 @@ from sandbox.kernel.flows import Flow
 from sandbox.lrm.ledger.ledger import ConflictError, Ledger, Taken
 from sandbox.lrm.ledger.records import Received
 from sandbox.lrm.messages.answers import Answers
-from sandbox.lrm.messages.handling import kind_of
 from sandbox.net.amqp.deliveries import SENDER_HEADER, Delivery, HangUp
 from sandbox.net.context import Context
 from sandbox.store.protocol import Put, Store
@@ -190,6 +189,14 @@ class MessageHandler:
     def _journal_message(self, message: Message, status: int = 0, *, note: str, fault: str) -> None:
         action, ref = f"consume {self.queue}", message.distribution_id
         self._journal.received(Flow.INT_L02, action, message.sender, ref=ref, status=status, note=note, fault=fault)
+
+
+def kind_of(message: Message) -> str:
+    """`create`, `update` or `cancel`: an update that says that the appointment is cancelled."""
+    appointment = message.appointment or {}
+    if appointment.get("method") == "CreateAppointment":
+        return "create"
+    return "cancel" if appointment.get("status") == "cancelled" else "update"
 
 
 def _unusable(message: Message) -> tuple[HubCode, str] | None:

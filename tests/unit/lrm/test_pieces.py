@@ -17,7 +17,7 @@ from sandbox.lrm.console.drawing import STATUSES, WIDTH, draw
 from sandbox.lrm.console.suggestions import suggestions
 from sandbox.lrm.ledger.records import Call, CaseFile, Change, Operator, Orientation
 from sandbox.lrm.ledger.tally import Tally
-from sandbox.lrm.messages.handling import kind_of
+from sandbox.lrm.messages.handler import kind_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=PARIS)
 CALL = Call(
