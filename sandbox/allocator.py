@@ -26,11 +26,6 @@ def tune() -> None:
         mallopt(_TRIM_THRESHOLD, 8 * _LARGE)
 
 
-def can_trim() -> bool:
-    """Has this process's C library the call."""
-    return _function("malloc_trim") is not None
-
-
 @contextlib.asynccontextmanager
 async def trimmed(every_s: float = TRIM_EVERY_S) -> AsyncIterator[None]:
     """While the body runs, give freed pages back every so many seconds, in a thread."""

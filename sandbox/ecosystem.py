@@ -34,8 +34,8 @@ from sandbox.tasks import kept_by
 
 log = logging.getLogger(__name__)
 
-ROOMS = {"psc": "sandbox.psc.app", "hub": "sandbox.hub.app", "lrm": "sandbox.lrm.app", "sas": "sandbox.sas.app"}
-ROOMS["editors"] = "sandbox.editor.app"
+SERVICES = {"psc": "sandbox.psc.app", "hub": "sandbox.hub.app", "lrm": "sandbox.lrm.app", "sas": "sandbox.sas.app"}
+SERVICES["editors"] = "sandbox.editor.app"
 DRAIN_S = 4.0  # all of a shutdown
 ORPHAN_DRAIN_S = 1.5  # … when the supervisor is gone
 
@@ -47,8 +47,8 @@ def wall() -> float:
 
 def preload() -> None:
     """Import every role: once in the supervisor, so that the roles share the pages."""
-    for room in ROOMS.values():
-        importlib.import_module(room)
+    for module in SERVICES.values():
+        importlib.import_module(module)
 
 
 def tune_collector() -> None:
@@ -144,7 +144,7 @@ async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> Async
     await link.start()
     try:
         with kept_by(link.keeper):
-            service: Service = importlib.import_module(ROOMS[role]).build(context)
+            service: Service = importlib.import_module(SERVICES[role]).build(context)
         health.service = service
         try:
             with kept_by(link.keeper):

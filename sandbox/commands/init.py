@@ -37,8 +37,6 @@ LINE = "1 rue du Dehors"
 CLIENT_ID = "fr.health.samu330"
 SHEET, APPOINTMENT = "LISEZMOI.md", "rendez-vous.json"
 
-Files = Mapping[str, str]  # content by name
-
 
 def add(commands: Commands) -> None:
     """Declare the commands."""

@@ -133,7 +133,7 @@ def _xml(body: bytes) -> xml.Reading:
 
 
 def check(body: bytes, form: str | None = JSON) -> Message:
-    """The message in `body`, for a carrier such as the hub: valid by the model of its own form.
+    """The message in `body`, for a program that passes it on, such as the hub: valid by the model of its own form.
 
     Raises MessageError (102, 300): the cause lists the issues with their paths; the id is taken from the text when
     there is no envelope to take it from.

@@ -24,7 +24,6 @@ MOST_COPIES = 20
 MessageKind = Literal["create", "update", "ack", "error"]
 ErrorCode = Literal[100, 101, 102, 200, 300, 301, 400, 409, 500, 501, 600, 700, 701, 702, 703, 704]
 MESSAGES: tuple[str, ...] = get_args(MessageKind)
-CODES: tuple[int, ...] = get_args(ErrorCode)
 
 _MS = "milliseconds, 0 to " + str(LONGEST)
 _Ms = Annotated[float, Meta(ge=0, le=LONGEST)]

@@ -26,7 +26,7 @@ from sandbox.kernel.world import World
 MessageKind = Literal["create", "update", "cancel"]
 Moment = Literal["before", "during", "after"]
 MESSAGES: tuple[str, ...] = get_args(MessageKind)
-BEFORE, DURING, AFTER = MOMENTS = ("before", "during", "after")
+BEFORE, DURING, AFTER = ("before", "during", "after")
 STEPS = ("RECU", "INTEGRE", "CONSULTE")
 _, INTEGRATED, CONSULTED = STEPS
 CONFLICT = 409

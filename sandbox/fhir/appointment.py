@@ -88,11 +88,6 @@ class Received:
     findings: tuple[Finding, ...]
 
 
-def parse_appointment(body: bytes, *, check: Check = check_model) -> Appointment:
-    """The appointment in a body of INT_R03, its findings left aside; raises as `receive_appointment`."""
-    return receive_appointment(body, check=check).appointment
-
-
 def receive_appointment(body: bytes, *, check: Check = check_model) -> Received:
     """The appointment in a body of INT_R03, with its findings.
 

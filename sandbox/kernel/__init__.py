@@ -1,1 +1,1 @@
-"""What every room shares: no I/O, no global clock, no randomness of its own."""
+"""What every package shares: no I/O, no global clock, no randomness of its own."""

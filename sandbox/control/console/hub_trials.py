@@ -13,7 +13,7 @@ from sandbox.edxl.message import Message
 from sandbox.edxl.provocations import BY_NAME, Provocation, Shot
 from sandbox.edxl.trials import CASES, Correspondents, TrialMessage, trial
 from sandbox.kernel.errors import Issue, NobodyAnswers, RequestError, refused
-from sandbox.net.amqp.one_shot_client import OneShotClient, access, visiting
+from sandbox.net.amqp.one_shot_client import OneShotClient, access, one_shot_client
 from sandbox.net.context import Context
 
 ANSWER_S = 10.0  # how long an answer is waited for; that of a message that expires in a queue takes two seconds
@@ -81,15 +81,15 @@ class HubTrials:
 
     async def _send(self, shots: Sequence[tuple[str, int, Shot]]) -> list[Outcome]:
         try:
-            async with visiting(access(self._document(), self.client)) as visitor:
-                return [await _outcome(visitor, title, expected, shot) for title, expected, shot in shots]
+            async with one_shot_client(access(self._document(), self.client)) as client:
+                return [await _outcome(client, title, expected, shot) for title, expected, shot in shots]
         except (NobodyAnswers, OSError, KeyError) as error:
             raise RequestError(503, Issue("transient", f"Le hub ne répond pas : {error}")) from None
 
 
-async def _outcome(visitor: OneShotClient, title: str, expected: int, shot: Shot) -> Outcome:
-    await visitor.publish(shot.body, shot.referenced, content_type=shot.content_type, persistent=shot.persistent)
-    found = await visitor.answers(1, ANSWER_S)
+async def _outcome(client: OneShotClient, title: str, expected: int, shot: Shot) -> Outcome:
+    await client.publish(shot.body, shot.referenced, content_type=shot.content_type, persistent=shot.persistent)
+    found = await client.answers(1, ANSWER_S)
     code, name, cause = _result(found[0]) if found else (None, "", "")
     answer = _indented(found[0].document) if found else ""
     return Outcome(title, shot.referenced, expected, code, name, cause, answer, _readable(shot.body))

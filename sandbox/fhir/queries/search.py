@@ -46,12 +46,11 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
 
 __all__ = [
-    "ACTOR", "MOST_ACTORS", "PAGE", "SCHEDULE", "SENT_ASSOCIATIONS", "SERVICE", "SERVICE_ORGANIZATION", "SITE",
+    "ACTOR", "MOST_ACTORS", "PAGE", "SCHEDULE", "SERVICE", "SERVICE_ORGANIZATION", "SITE",
     "SITE_ORGANIZATION", "ScheduleQuery", "SlotQuery", "parse_schedule_query", "parse_slot_query", "schedule_query",
     "self_text", "slot_query", "window_end", "written_ids",
 ]  # fmt: skip
 
-SENT_ASSOCIATIONS = 10
 PAGE = 1000  # what the SAS core asks for, and the most that an answer's page holds
 
 

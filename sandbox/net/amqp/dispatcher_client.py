@@ -3,7 +3,7 @@
 A delivery is acknowledged once everything that it led to is confirmed, so nothing is lost whatever dies when; after a
 cut a message may come again and lead to the same publication again, with the same distributionID. Confirms are
 pipelined: up to `PREFETCH` messages are under way, and what is published keeps the order of what was read. Several
-carriers may read the same queues side by side: the broker gives each message to one of them.
+dispatchers may read the same queues side by side: the broker gives each message to one of them.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class Work:
-    """What a carrier does with what it reads.
+    """What a dispatcher does with what it reads.
 
     `prepare`: what must be there, looked for or made on a fresh connection (raises PeerUnreachable: what is missing).
     `allowed`: set while messages may be taken. `decide`: what becomes of a message. `unroutable`: what becomes of it

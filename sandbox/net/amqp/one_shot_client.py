@@ -119,7 +119,7 @@ def referenced(message: Message) -> str:
 
 
 @contextlib.asynccontextmanager
-async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
+async def one_shot_client(where: Access) -> AsyncIterator[OneShotClient]:
     """Connect, consume the client's `.ack` and `.info`, disconnect at the end. Raises NobodyAnswers."""
     url = URL(where.url).with_user(where.client_id).with_password(where.password or None)
     if where.tls is not None:
@@ -130,10 +130,10 @@ async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
         raise NobodyAnswers(f"Hub Santé at {where.url}: {error or type(error).__name__}") from None
     async with connection:
         channel = await connection.channel()
-        visitor = OneShotClient(where.client_id, channel)
+        client = OneShotClient(where.client_id, channel)
         reading = await connection.channel()
         await reading.set_qos(prefetch_count=100)
         for suffix in ("ack", "info"):
             queue = await reading.get_queue(f"{where.client_id}.{suffix}", ensure=False)
-            await queue.consume(visitor.take)
-        yield visitor
+            await queue.consume(client.take)
+        yield client

@@ -42,7 +42,7 @@ Parsed = TypeVar("Parsed", covariant=True)
 
 
 class Parser(Protocol[Parsed]):
-    """`parse_regulator`, `parse_appointment`: rules of ours, then `check` for elements that they do not read."""
+    """`parse_regulator`, `receive_appointment`: rules of ours, then `check` for elements that they do not read."""
 
     def __call__(self, body: bytes, *, check: Check = ...) -> Parsed: ...
 

@@ -12,7 +12,6 @@ import pytest
 
 from sandbox.fhir.appointment import (
     Conditional,
-    parse_appointment,
     parse_conditional,
     receive_appointment,
     render_appointment,
@@ -30,6 +29,7 @@ from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import IG_VERSIONS, AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 from sandbox.kernel.model import Appointment
+from tests.support.appointments import parse_appointment
 
 REGULATOR = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")
 TECHNICAL = Identifier(SYSTEM_SAS, "6f1c2b9e-3a54-4b8e-9d61-0c2f5a7b8d90", "INTRN")

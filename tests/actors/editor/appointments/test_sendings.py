@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.switches import resend_switch
@@ -18,6 +17,7 @@ from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     REGULATOR,
     Browser,

@@ -10,13 +10,13 @@ import pytest
 
 from sandbox.editor.appointments.booking import slot_key
 from sandbox.editor.appointments.r03 import explain, judge
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from sandbox.store.protocol import Delete, Put
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     NATIONAL,
     PATIENT,

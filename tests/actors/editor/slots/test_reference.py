@@ -12,8 +12,9 @@ from sandbox.editor.agenda import HORIZON
 from sandbox.editor.fhir.slots import answer_slots
 from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import PARIS
-from sandbox.population.agendas.agenda import day_slots, slot_id
+from sandbox.population.agendas.agenda import slot_id
 from sandbox.population.agendas.calendar import region_of
+from tests.support.planned_slots import day_slots
 
 IDS = ["819800000010", "819800000028", "819800000036", "819800000044", "819800000051", "819800000069", "0339900015"]
 FROM = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
