@@ -30,8 +30,8 @@ INSIDE = {
         f"{SLOTS}/test_profiles.py::test_procedural_people_meet_our_own_rules",
     f"{SLOTS}/test_profiles.py::test_answer_with_slots_that_cpts_see_and_others_meets_the_official_profiles":
         f"{SLOTS}/test_profiles.py::test_answer_with_slots_that_cpts_see_and_others_meets_our_own_rules",
-    f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_refused_by_the_official_profiles_too":
-        f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_found_by_our_rules_with_its_requirement",
+    f"{SLOTS}/test_profiles.py::test_damaged_resource_is_refused_by_the_official_profiles_too":
+        f"{SLOTS}/test_profiles.py::test_damaged_resource_is_found_by_our_rules_with_its_requirement",
     f"{SLOTS}/quirks/test_quirks_seen.py::test_official_profiles_see_what_they_can_see":
         f"{SLOTS}/quirks/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
     f"{SLOTS}/quirks/test_quirks_seen.py::test_well_formed_defect_is_still_well_formed_for_the_official_profiles":

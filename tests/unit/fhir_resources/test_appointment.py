@@ -345,12 +345,12 @@ def test_what_may_turn_the_meaning_around_is_refused(changes: dict[str, Any], ex
 
 @pytest.mark.parametrize("octet", ["\x00", "\x07", "\x08", "\x0b", "\x0c", "\x1f"])
 def test_control_characters_are_refused_wherever_they_stand(octet: str):
-    spoilt = body(
+    damaged = body(
         identifier=[{"system": OWN.system, "value": f"a{octet}b"}],
         participant=[participant(f"8101{octet}")],
         description=f"a{octet}",
     )
-    assert refusal(spoilt) == (
+    assert refusal(damaged) == (
         400,
         {
             "Appointment.identifier[0].value",

@@ -78,7 +78,7 @@ def test_answer_with_slots_that_cpts_see_and_others_meets_the_official_profiles(
 
 
 # (example, resource type, path to spoil, new value or None to remove it, requirement that our finding names)
-SPOILT = [
+DAMAGED = [
     ("practitioner_one_site", "Slot", ("start",), "demain", "R01-45"),
     ("practitioner_one_site", "Slot", ("start",), None, "R01-45"),
     ("practitioner_one_site", "Slot", ("end",), None, "R01-45"),
@@ -104,7 +104,7 @@ SPOILT = [
     ("sos_two_sites", "Location", ("identifier", 0, "type", "coding", 0, "code"), "IDNST", "R01-37"),
     ("sos_two_sites", "Organization", ("identifier", 0, "value"), "99900300000018", "SOS-6"),
 ]
-IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in SPOILT]
+IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in DAMAGED]
 
 
 def spoil(editors, case) -> dict[str, Any]:
@@ -121,11 +121,11 @@ def spoil(editors, case) -> dict[str, Any]:
     return resource
 
 
-@pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_found_by_our_rules_with_its_requirement(editors, case):
+@pytest.mark.parametrize("case", DAMAGED, ids=IDS)
+def test_damaged_resource_is_found_by_our_rules_with_its_requirement(editors, case):
     assert case[4] in [finding.requirement for finding in check(spoil(editors, case))]
 
 
-@pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_refused_by_the_official_profiles_too(editors, official, case):
+@pytest.mark.parametrize("case", DAMAGED, ids=IDS)
+def test_damaged_resource_is_refused_by_the_official_profiles_too(editors, official, case):
     assert official(spoil(editors, case))

@@ -98,7 +98,7 @@ def test_well_formed_defect_is_still_well_formed_for_the_official_profiles(edito
 
 @pytest.mark.parametrize("page", [1, 5, 40])
 def test_quirk_keeps_to_its_page(editors, page) -> None:
-    """A page that is spoilt still leads to the next one, and everything comes once."""
+    """A page that is damaged still leads to the next one, and everything comes once."""
     server = editors.server("agenda-azur")
     query = editors.query(TWO, 24).replace("_count=1000", f"_count={page}")
     body = answer_slots(server, query)
@@ -151,7 +151,7 @@ def test_quirks_of_a_lenient_search_are_those_of_what_was_processed(editors) -> 
     assert answer.document["total"] == orjson.loads(body)["total"] > 0
 
 
-def test_sos_answers_are_spoilt_like_the_others(editors) -> None:
+def test_sos_answers_are_damaged_like_the_others(editors) -> None:
     query = editors.query(SITES, 24)
     body = answer_schedules(editors.server("garde-plus"), query)
     answer = apply_quirks({"no-offset": EVERYBODY}, body, search_of(editors.population, query, editors.now))
