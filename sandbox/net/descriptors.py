@@ -15,8 +15,8 @@ with contextlib.suppress(ImportError):  # Windows limits them in another way
     import resource
 
 ENOUGH = 65_536
-MOST_CONNECTIONS = 2000  # of one port, however many descriptors there are
-LEFT_BY_PARTNERS = 64  # … of which 24 are left by the consoles; of a small limit less
+MOST_CONNECTIONS = 2000  # of one port, even when more descriptors are available
+LEFT_BY_PARTNERS = 64  # the consoles leave only the next number; both leave fewer when the system's limit is small
 LEFT_BY_CONSOLES = 24
 
 

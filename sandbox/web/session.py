@@ -57,7 +57,7 @@ class SignedSession(SessionMiddleware):
 def session_middleware(context: Context, role: str, ended: EndedSessions | None = None) -> Middleware:
     """The session of one console. `role`: `sas`, `psc`, `control`, `editor-<slug>`, `lrm-<client id>`.
 
-    `ended`: the ended sessions, given where people log in; without it they are only remembered until the role ends.
+    `ended`: the ended sessions, given where people log in; without it, they are recorded in memory until the role ends.
     """
     name = re.sub(r"[^A-Za-z0-9]", "_", role)
     return Middleware(

@@ -23,9 +23,9 @@ from sandbox.net.http.rules import LARGEST_BODY, too_large
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that the caller is the one who closes
 LONGEST_HEAD = 65_536  # octets of request line and headers
-SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
+SLOWEST_HEAD = 15.0  # seconds from the first octet of a head to its last
 BODY_GRACE = 15.0  # seconds that a body of any size may take
-LEAST_RATE = 4096  # octets for each of which a body may take one second more
+LEAST_RATE = 4096  # octets of a body; every so many that arrived allow it one second more
 SLOWEST_BODY = 60.0  # seconds, the most that a body may take
 MOST_THROWN_AWAY = 32 << 20  # octets of a refused body that are discarded before the connection is closed
 LINGER = 5.0  # seconds that a client has to close a connection that we end
