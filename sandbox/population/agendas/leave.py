@@ -27,6 +27,6 @@ def absent(weeks: int, day: int) -> frozenset[int]:
 
 
 def _weeks(pattern: int) -> tuple[int, ...]:
-    """ISO weeks of leave, six a year: who has fewer weeks takes the first ones of the list."""
+    """The ISO weeks of leave of a pattern; people with fewer weeks take the first ones of the list."""
     summer = 28 + pattern % 6
     return summer, summer + 1, 51 + pattern // 2 % 2, 15 + pattern % 4, 7 + pattern // 4 % 4, 43 + pattern // 8 % 2
