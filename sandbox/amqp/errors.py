@@ -31,8 +31,7 @@ _CHANNEL_CODES = frozenset((311, 312, 403, 404, 405, 406))
 
 class ProtocolError(SandboxError):
     """An error of the client. `code`: reply code; `method`: (class id, method id) of the method that caused it, filled
-    in by the receiver when it is not known where the error is raised.
-    """
+    in by the receiver when it is not known where the error is raised."""
 
     def __init__(self, code: int, detail: str, method: tuple[int, int] | None = None) -> None:
         super().__init__(f"{NAMES[code]} - {detail}")

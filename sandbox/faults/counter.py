@@ -22,8 +22,8 @@ class HitCounter:
         self.counts = {fault.id: known.get(fault.id, 0) for fault in world.faults}
 
     def applies(self, fault: Fault) -> bool:
-        """Whether a matching fault applies this time, by its count and probability. If so, the application is counted.
-        """
+        """Whether a matching fault applies this time, by its count and probability. If so, the application is
+        counted."""
         if fault.count is not None and self.counts[fault.id] >= fault.count:
             return False
         if fault.probability < 1 and self._chance() >= fault.probability:

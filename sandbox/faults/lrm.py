@@ -321,8 +321,7 @@ class LrmFaults:
 
     def handling(self, message: str) -> Handling:
         """How a message of this kind (one of MESSAGES) is dealt with; of two contradictory behaviours the later one
-        applies.
-        """
+        applies."""
         applied = self._applied(message)
         handling = PLAIN
         for each in applied:

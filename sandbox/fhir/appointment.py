@@ -314,8 +314,7 @@ def _check_unknown(
     problems: Problems, row: Node, path: str, participation: str, status: AppointmentStatus | None
 ) -> None:
     """A doctor who is not known yet is sent as type ADM, `needs-action`; a cancelled appointment may never have had a
-    doctor.
-    """
+    doctor."""
     announced = _is_adm(row.get("type"))
     if participation == "needs-action":
         if not announced:

@@ -228,6 +228,5 @@ class NeedsModel(Exception):
 
 def postpone(resource_type: str, document: dict[str, Any]) -> list[Issue]:
     """A `check` for event loops: instead of validating, which is slow, it raises NeedsModel, so that a thread can
-    validate.
-    """
+    validate."""
     raise NeedsModel(resource_type)

@@ -168,8 +168,7 @@ def specialties(specialty: Specialty) -> list[dict[str, Any]]:
 
 def dumps(document: dict[str, Any]) -> bytes:
     """JSON less the parts that are empty (`""`, `[]`, `{}`, None are never sent); the parts themselves contain no empty
-    values.
-    """
+    values."""
     return orjson.dumps({key: value for key, value in document.items() if value not in _EMPTY})
 
 

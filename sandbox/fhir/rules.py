@@ -16,8 +16,8 @@ _PARTS = re.compile(r"\d+|\D+")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes, of
-    the first place; `count`: number of places; `cause`: the common cause, "" where each place is a finding of its own.
-    """
+    the first place; `count`: number of places; `cause`: the common cause, "" where each place is a finding of its
+    own."""
 
     requirement: str
     path: str

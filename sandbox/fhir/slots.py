@@ -151,8 +151,7 @@ class Renderer:
 
     def included(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
         """Entries of the resources that accompany slots at these places: the practitioner, and per place Schedule and
-        role.
-        """
+        role."""
         person = practitioner.id.encode()
         entries = [_INCLUDED % (self._url, b"Practitioner", person, practitioner_resource(practitioner))]
         for place in places:

@@ -43,8 +43,7 @@ _log = logging.getLogger(__name__)
 
 class Hub:
     """The role `hub`. With mTLS it listens on AMQPS, and the CN of its certificate identifies a client (SASL EXTERNAL);
-    with `--no-mtls` it listens on AMQP, and the user of SASL PLAIN identifies it.
-    """
+    with `--no-mtls` it listens on AMQP, and the user of SASL PLAIN identifies it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -131,8 +130,7 @@ class Hub:
 
     def _remove_clients(self, world: World) -> None:
         """Remove the rights, the queues, and then the connections of the clients to be removed; later when the broker
-        is down.
-        """
+        is down."""
         if self._running is None:
             return
         for client, word in self._removals.begin(world).items():
@@ -237,8 +235,7 @@ class _OnDisk:
 
     def settled(self, batch: int, *, safe: bool) -> bool:
         """True once the batch is on disk. A batch that the disk refused is part of the next log, so this waits for the
-        next batch that is on disk.
-        """
+        next batch that is on disk."""
         if batch < self.batch or not safe:
             return False
         self.notify()

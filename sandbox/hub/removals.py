@@ -27,8 +27,7 @@ class Removals:
 
     def begin(self, world: World) -> dict[str, str]:
         """The clients of `pending`, whose removals count as started from now on. Removals that the World no longer asks
-        for are forgotten.
-        """
+        for are forgotten."""
         fresh, self._begun = self.pending(world), leaving_clients(world.switches)
         self._done = {client: done for client, done in self._done.items() if self._begun.get(client) == done.word}
         return fresh

@@ -21,8 +21,7 @@ _NO_LIMITS: Mapping[str, Limit] = {}
 
 def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
     """Arguments of a queue. In clients' queues messages expire after `ttl_ms`, and at most `most` may wait (0: any
-    number); expired and surplus messages are dead-lettered.
-    """
+    number); expired and surplus messages are dead-lettered."""
     if queue in (DISPATCH, DISPATCH_DLQ):
         return {}
     limited = {"x-max-length": most} if most else {}

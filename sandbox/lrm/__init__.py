@@ -1,3 +1,2 @@
 """The LRM, the dispatch software of a SAMU: receives orientations from the hub, acknowledges them and attaches them to
-case files.
-"""
+case files."""

@@ -1,5 +1,5 @@
-"""The state of a running scenario: the endpoints of a sandbox, the APIs over the network, and what was learnt so far.
-"""
+"""The state of a running scenario: the endpoints of a sandbox, the APIs over the network, and what was learnt so
+far."""
 
 from __future__ import annotations
 

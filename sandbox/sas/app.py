@@ -126,8 +126,7 @@ class SasCore:
 
     def health(self) -> dict[str, object]:
         """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection, searches
-        and editors.
-        """
+        and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,

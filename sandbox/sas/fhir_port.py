@@ -137,8 +137,7 @@ class AppointmentServer:
 
     async def _sent(self, request: Request) -> Received:
         """The body. Where no certificate proves who sends it, the journal names the editor whose identifier system it
-        uses.
-        """
+        uses."""
         received = await parse_body(receive_appointment, await read_body(request))
         note: Note | None = request.scope.get("exchange")
         if note is not None:

@@ -16,8 +16,7 @@ _CC, _BCC = b"CC", b"BCC"
 
 class Page(Protocol):
     """The place of a message's properties and body while they are not in memory; it is kept as long as something refers
-    to it.
-    """
+    to it."""
 
     size: int  # octets of the body
 

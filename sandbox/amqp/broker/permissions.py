@@ -18,8 +18,7 @@ from sandbox.amqp.errors import ProtocolError
 class Rights:
     """The rights of one user. `topics`: exchange -> the routing keys it may publish with; with other exchanges any key.
     `operator`: the user may delete queues, as the dispatcher's user may on a RabbitMQ; no user may change the rest of
-    the topology.
-    """
+    the topology."""
 
     user: str
     vhosts: frozenset[str]

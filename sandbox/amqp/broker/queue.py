@@ -100,8 +100,7 @@ class Consumers:
 @dataclass(frozen=True, slots=True)
 class Limit:
     """The most that may be ready in a queue: x-max-length, x-max-length-bytes (None: no limit), x-overflow. Above the
-    limit the oldest message is dead-lettered (drop-head), or with `reject` the new one is refused (reject-publish).
-    """
+    limit the oldest message is dead-lettered (drop-head), or with `reject` the new one is refused (reject-publish)."""
 
     messages: int | None = None
     octets: int | None = None
@@ -180,8 +179,7 @@ class Queue:
 
     def restore(self, put: Put) -> None:
         """Put back the messages of the log, oldest first. They may have been delivered before, so they are marked
-        redelivered.
-        """
+        redelivered."""
         self._load.add(put.message)
         self._octets += put.message.size
         self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
@@ -212,8 +210,7 @@ class Queue:
 
     def take(self, now: float) -> Entry | None:
         """Take the message at the head, which becomes unacknowledged; None when there is none. The caller must settle,
-        requeue or reject it.
-        """
+        requeue or reject it."""
         self.expire(now)
         if not self.ready:
             return None
@@ -288,8 +285,7 @@ class Queue:
         """Delete the queue: ready messages are dropped, its consumers are cancelled, unacknowledged messages are
         dropped once their channel settles them.
 
-        Returns the number of messages that were ready, and of those that were unacknowledged.
-        """
+        Returns the number of messages that were ready, and of those that were unacknowledged."""
         self._deleted, self.on_ready = True, None
         lost = self.purge(), self.unacked
         consumers, self.consumers = self.consumers, Consumers()

@@ -88,8 +88,7 @@ class Waiter(Protocol):
 
     def settled(self, batch: int, *, safe: bool) -> bool:
         """Called when the batches up to this one are on disk (`safe` False: lost). Returns True when it need not be
-        called again.
-        """
+        called again."""
         ...
 
 

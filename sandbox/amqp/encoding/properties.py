@@ -93,8 +93,7 @@ def split(raw: bytes) -> Fields:
 
 def read(raw: bytes) -> Mapping[int, bytes]:
     """`split` with a cache, for callers that do not change the result: a message is read on arrival and again when it
-    is dispatched, and most messages of a client have the same properties.
-    """
+    is dispatched, and most messages of a client have the same properties."""
     return _remembered(raw) if len(raw) <= _REMEMBERED else split(raw)
 
 

@@ -70,8 +70,7 @@ class Channel:
 
     def _while_closing(self, payload: bytes) -> None:
         """After our channel.close all frames but its close-ok are ignored, because the client may not have received it
-        yet.
-        """
+        yet."""
         index = int.from_bytes(payload[:4], "big")
         if index == CLOSE_OK:
             self.step("close-ok")
@@ -191,8 +190,7 @@ class Channel:
 
     def settled(self, batch: int, *, safe: bool) -> bool:
         """Everything up to `batch` is on disk (`safe`) or lost: confirm or refuse it. Returns True when no confirm is
-        left to send.
-        """
+        left to send."""
         owed = self._owed
         last, count = 0, 0
         while owed and owed[0][0] <= batch:
@@ -215,8 +213,7 @@ class Channel:
 
     def expire(self) -> None:
         """Close the channel because a delivery was not acknowledged in time; its other unacknowledged deliveries are
-        requeued too.
-        """
+        requeued too."""
         if self.deliveries.is_overdue():
             ms = round(self.link.broker.limits.ack_s * 1000)
             text = (

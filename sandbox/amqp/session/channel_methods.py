@@ -50,8 +50,7 @@ def _known_queue(channel: Channel, name: str) -> Queue:
 
 def _own_queue(channel: Channel, name: str) -> Queue:
     """A queue that the user may read. Raises ProtocolError 403 before 404; the name "" would mean the last queue
-    declared here.
-    """
+    declared here."""
     if not name:
         raise ProtocolError(404, "no previously declared queue")
     channel.link.rights.read(channel.link.vhost.name, name)
@@ -131,8 +130,7 @@ def _queue_delete(channel: Channel, frame: Any) -> None:
 
 def _check_idle(queue: Queue, *, unused: bool, empty: bool) -> None:
     """Raise ProtocolError 406 when the queue must only be deleted while unused (if-unused) or empty (if-empty), and it
-    is not.
-    """
+    is not."""
     where = f"queue '{queue.name}' in vhost '{queue.vhost}'"
     if unused and queue.consumers:
         raise ProtocolError(406, f"{where} in use")

@@ -66,8 +66,7 @@ class Deliveries:
 
     def can_take(self, consumer: Consumer) -> bool:
         """Whether there is room on the connection, in the channel's prefetch and in the consumer's (no_ack consumers
-        have no prefetch limit).
-        """
+        have no prefetch limit)."""
         if not self._link.has_room():
             return False
         if consumer.no_ack:
@@ -172,8 +171,7 @@ class Deliveries:
 
     def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
         """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller then calls
-        `refill`.
-        """
+        `refill`."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.consumers.exclude(exclusive):

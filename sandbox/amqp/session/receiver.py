@@ -55,8 +55,7 @@ class Receiver:
 
     def _take_greeting(self, data: bytes) -> bytes:
         """Process the protocol header; anything else is answered with the broker's own header and the end of the
-        connection. Returns the octets after it.
-        """
+        connection. Returns the octets after it."""
         self._greeting += data
         header, rest = self._greeting[:8], self._greeting[8:]
         if len(header) < 8:

@@ -94,8 +94,7 @@ class Session:
 
     def refuse_for_now(self, reason: str) -> None:
         """Send connection.blocked to a client that supports it; connection.unblocked follows when the broker accepts
-        messages again.
-        """
+        messages again."""
         if not self._blocked and self.is_able("connection.blocked"):
             self._blocked = True
             self.send_method(commands.Connection.Blocked(reason))
@@ -123,8 +122,7 @@ class Session:
     def beat(self, silence: float, quiet: float) -> None:
         """Heartbeats. `silence`: seconds since octets were received, `quiet`: since some were sent. A client that is
         silent for more than two and a half intervals is disconnected without a close method; the broker sends a
-        heartbeat every half interval.
-        """
+        heartbeat every half interval."""
         if not self.heartbeat:
             return
         if silence > 2.5 * self.heartbeat:
@@ -133,8 +131,8 @@ class Session:
             self.send(codec.HEARTBEAT_FRAME)
 
     def expire(self, now: float) -> None:
-        """Close the channels whose client has exceeded the time for an acknowledgement (RabbitMQ's consumer_timeout).
-        """
+        """Close the channels whose client has exceeded the time for an acknowledgement (RabbitMQ's
+        consumer_timeout)."""
         self.now = now
         for channel in list(self.channels.values()):
             channel.expire()
@@ -161,8 +159,7 @@ class Session:
 
     def refuse(self, error: ProtocolError, culprit: tuple[int, int]) -> None:
         """Send connection.close; a client that has not logged in yet is disconnected without a close method. `culprit`:
-        class and method id of the method that caused the error, (0, 0) for none.
-        """
+        class and method id of the method that caused the error, (0, 0) for none."""
         if self.state in (_RUNNING, ConnectionState.OPEN):
             self.close(error, culprit)
             self.state = connection_step(self.state, "refuse")

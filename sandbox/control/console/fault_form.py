@@ -15,8 +15,7 @@ from sandbox.kernel.text.numbers import decimal_number, whole_number
 
 def fields(kinds: Iterable[type[FaultKind]], *, filters: bool) -> list[Parameter]:
     """The parameters of these kinds, each name once: either those that limit which messages are concerned, or the
-    others.
-    """
+    others."""
     found = {each.name: each for kind in kinds for each in parameters(kind) if (each.name in kind.filters) is filters}
     return list(found.values())
 

@@ -33,8 +33,7 @@ TITLES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of one message. `code`: of the error that came back, 0 for an acknowledgement, None when nothing came;
-    `expected` likewise; `answer`, `sent`: documents, indented.
-    """
+    `expected` likewise; `answer`, `sent`: documents, indented."""
 
     title: str
     distribution_id: str

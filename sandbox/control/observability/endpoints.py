@@ -234,8 +234,7 @@ def _regulators(context: Context) -> list[dict[str, str]]:
 
 def write(context: Context, added: Added) -> None:
     """Write the file into the data directory, then its copy to the path of `--ready-file`; each file is complete when
-    it appears.
-    """
+    it appears."""
     base = context.settings.data
     _put(base / FILE, document(context, added, relative_to=base))
     if context.settings.ready_file:

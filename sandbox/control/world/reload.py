@@ -73,8 +73,7 @@ class Reload:
 
     def _checked(self, name: str) -> Population:
         """The population of the kept files. Raises RequestError 409, 422, which name the original files, not the kept
-        copies.
-        """
+        copies."""
         settings = self._context.settings
         named = partial(_of, personas_directory(settings), self._root / name)
         try:
@@ -115,8 +114,7 @@ class Reload:
 
 def _keep(source: Path, root: Path) -> str:
     """Copy the persona files below `root` to a directory named after the digest of their content. Raises RequestError
-    422.
-    """
+    422."""
     try:
         files = {path.name: path.read_bytes() for path in sorted(source.glob("*.yaml"))}
     except OSError as error:
@@ -134,8 +132,7 @@ def _keep(source: Path, root: Path) -> str:
 
 def _of(source: Path, kept: Path, error: ConfigError) -> ConfigError:
     """The error with the name of the original file instead of the copy. An error in the configuration file stays as it
-    is.
-    """
+    is."""
     file = Path(error.file)
     return ConfigError(str(source / file.name), error.line, error.problem) if file.parent == kept else error
 

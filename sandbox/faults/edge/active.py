@@ -19,8 +19,7 @@ from sandbox.kernel.world import World
 @dataclass(frozen=True, slots=True)
 class Applied:
     """The combined effect of the faults that apply to a request. `faults`: their ids, joined by commas; empty when only
-    the latency of a character delays the request.
-    """
+    the latency of a character delays the request."""
 
     effect: RequestEffect
     faults: str
@@ -56,8 +55,7 @@ class RequestFaults:
 
     def apply(self, actor: str, flow: str) -> Applied | None:
         """The effect on a request of `flow` to `actor`; None: no effect. Delays add up, the first status wins, the
-        edits of the answer are done one after the other.
-        """
+        edits of the answer are done one after the other."""
         concerned = self._actors.get(actor)
         if concerned is None:
             return None

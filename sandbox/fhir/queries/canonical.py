@@ -20,8 +20,7 @@ Frame = tuple[str, str, str]
 
 class Parts(msgspec.Struct, gc=False):
     """A query in the exact form in which the SAS core sends it: the parts that differ each time, and the rest
-    (`frame`).
-    """
+    (`frame`)."""
 
     frame: Frame
     ids: tuple[str, ...]

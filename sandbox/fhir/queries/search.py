@@ -75,8 +75,7 @@ class SlotQuery(msgspec.Struct, frozen=True, gc=False):
 @dataclass(frozen=True, slots=True)
 class ScheduleQuery:
     """A search of SOS Médecins sites. `sirets`: prefixed, each once, in the order asked; the other fields as in
-    SlotQuery.
-    """
+    SlotQuery."""
 
     sirets: tuple[str, ...]
     start: datetime
@@ -244,8 +243,8 @@ class _Form:
             self.issues.append(Issue("too-costly", f"more than {MOST_MISTAKES} mistakes: the others are not told"))
 
     def finish(self) -> str:
-        """The processed query, in a form suitable for the link `self`. Raises RequestError 400 if anything was wrong.
-        """
+        """The processed query, in a form suitable for the link `self`. Raises RequestError 400 if anything was
+        wrong."""
         strange = self._values.keys() - self.offer.names
         if strange:
             self._judge(sorted(strange))
@@ -255,8 +254,7 @@ class _Form:
 
     def _judge(self, strange: Iterable[str]) -> None:
         """Check for parameters that are not offered; an offered parameter with an unsupported modifier is never
-        ignored.
-        """
+        ignored."""
         stated = ", ".join(sorted(self.offer.names))
         for name in strange:
             plain, _, modifier = name.partition(":")
@@ -308,8 +306,7 @@ class _Form:
 
     def tokens(self, name: str, system: str, prefixed: Callable[[str], str]) -> tuple[str, ...]:
         """Values of a token list `<system>|<value>,…`, prefixed; values of another system find nothing, so they are
-        dropped.
-        """
+        dropped."""
         lists = self.values(name)
         if len(lists) > 1:
             self.wrong(name, "invalid", f"{name} is given more than once")

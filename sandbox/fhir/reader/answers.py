@@ -11,8 +11,7 @@ from sandbox.fhir.rules import Finding
 
 class SlotPlace(msgspec.Struct, frozen=True, gc=False):
     """The place of a slot according to the editor's answer; "" for what is missing. `id`: the editor's own id of the
-    place.
-    """
+    place."""
 
     line: str = ""
     postal_code: str = ""
@@ -51,8 +50,7 @@ class FreeSlot(msgspec.Struct, frozen=True, gc=False):
 
 class Reading(msgspec.Struct, frozen=True):
     """The content of one answer. `total`: that of the Bundle, None if it has none; `following`: its `next` link;
-    `matches`: how many Slots are in it, unusable ones too; `schedules`: how many Schedules.
-    """
+    `matches`: how many Slots are in it, unusable ones too; `schedules`: how many Schedules."""
 
     slots: list[FreeSlot]
     findings: list[Finding]
@@ -64,8 +62,7 @@ class Reading(msgspec.Struct, frozen=True):
     @property
     def totals(self) -> tuple[int, int]:
         """The values that `total` may have. ⚠ For SOS it may count the Schedules instead of the Slots: both are
-        correct.
-        """
+        correct."""
         return self.matches, self.schedules
 
 

@@ -91,8 +91,7 @@ def well_typed(resource: Node) -> bool:
 
 def mistyped(value: Any, wanted: Elements, path: str) -> Iterator[tuple[str, str, Any]]:
     """Path, what was expected (`a string`, `a list`, `an object`), and the value found instead, for each element of a
-    wrong type. Absent and null elements are not reported.
-    """
+    wrong type. Absent and null elements are not reported."""
     if value is None:
         return
     if isinstance(wanted, type):

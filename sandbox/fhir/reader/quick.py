@@ -81,8 +81,7 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
 
 def _beside(kind: str, elements: str) -> type[msgspec.Struct]:
     """The type of a resource other than a Slot, with its elements as octets; a resource with further elements does not
-    match.
-    """
+    match."""
     fields = [(name, msgspec.Raw, _EMPTY) for name in f"id meta text extension {elements}".split()]
     return msgspec.defstruct(kind, fields, tag_field="resourceType", tag=kind, forbid_unknown_fields=True, gc=False)
 
@@ -180,8 +179,7 @@ _Others = list[tuple[str, str, msgspec.Raw]]
 
 def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
     """Read an answer; only unusual Slots are read in detail, by the reader that `make` returns. None when it does not
-    have the form of a Bundle. Raises JsonError.
-    """
+    have the form of a Bundle. Raises JsonError."""
     typed = _typed(body)
     if typed is not None:
         _count(len(typed.entry))
@@ -323,8 +321,7 @@ def _free_slot(
 
 def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, detailed: Detailed) -> Terms | None:
     """Read the values that Slots of that shape have in common, and cache them. Slots of CPTS are cached for this answer
-    only, because their references may mean something else in another answer.
-    """
+    only, because their references may mean something else in another answer."""
     found = terms[shape] = detailed.terms(_as_node(slot))
     if found is not None and not found.cpts:
         with _KEEPING:
@@ -353,8 +350,7 @@ def _is_bookable(comment: str | None, walkin: bool) -> bool:
 @lru_cache(maxsize=4096)
 def exact_instant(text: str) -> datetime | None:
     """The instant of `YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and outside 1970 to 2099. Cached,
-    because slots of many agendas begin at the same times.
-    """
+    because slots of many agendas begin at the same times."""
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
@@ -373,7 +369,6 @@ def _offset(_: str, offset: tzinfo | None) -> tzinfo | None:
 @lru_cache(maxsize=4096)
 def _times(start: str, end: str) -> tuple[datetime, datetime] | None:
     """Both instants; None unless both have that form and `start` comes first. Cached, so they are compared once for all
-    agendas.
-    """
+    agendas."""
     begins, ends = exact_instant(start), exact_instant(end)
     return (begins, ends) if begins is not None and ends is not None and begins < ends else None

@@ -28,8 +28,7 @@ ANSWER = Limits(octets=64 << 20, elements=500_000)
 
 def read_bundle(body: bytes) -> Reading:
     """Read the body of a 200. A body that is no Bundle, or no JSON within the limits, gives no slots and one finding
-    R01-13 whose path is `Bundle`. Large bodies are slow to read: do not call this in an event loop for them.
-    """
+    R01-13 whose path is `Bundle`. Large bodies are slow to read: do not call this in an event loop for them."""
     try:
         check_size(body, ANSWER)
         return read_quickly(body, _Reader) or _read_slowly(body)

@@ -37,8 +37,8 @@ class ScheduleReader:
         return self._person(kinds.get("Practitioner", NOTHING), kinds.get("PractitionerRole", NOTHING), key)
 
     def _is_site(self, kinds: dict[str, Node], key: str) -> bool:
-        """Whether the Location is the actor: the Schedule belongs to an association, or has no person as another actor.
-        """
+        """Whether the Location is the actor: the Schedule belongs to an association, or has no person as another
+        actor."""
         person = kinds.keys() & {"Practitioner", "PractitionerRole"}
         if not person or reference_of(kinds["Location"].get("managingOrganization")):
             return True

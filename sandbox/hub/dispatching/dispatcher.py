@@ -58,8 +58,8 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """A message to be published to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL applies.
-    """
+    """A message to be published to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL
+    applies."""
 
     routing_key: str
     body: bytes

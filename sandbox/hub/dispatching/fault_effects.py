@@ -54,8 +54,7 @@ def _route(arrival: Arrival, result: Dispatched) -> Route:
 
 class _Message(MessageInHub):
     """A message while faults are applied to it. `chance()` returns a number in [0, 1); `decision`: the present decision
-    about it.
-    """
+    about it."""
 
     def __init__(
         self, arrival: Arrival, context: DispatchContext, chance: Callable[[], float], decision: Decision

@@ -55,8 +55,7 @@ class Judge:
 
     def failed(self, arrival: Arrival) -> Decision:
         """The decision about a message on which the dispatcher failed: one report (700) to its sender. It logs the
-        exception that is being handled, so call it in the `except` block.
-        """
+        exception that is being handled, so call it in the `except` block."""
         _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
         started = time.perf_counter()
         if arrival.queue == DEAD_LETTERS:  # its sender no longer has to wait for an answer

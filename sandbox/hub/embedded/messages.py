@@ -109,8 +109,7 @@ class MessageLog:
 
     async def _gather(self) -> None:
         """Wait a few ms as long as more messages come, so that there are few batches (and packets of confirms) instead
-        of many small ones. Publishers do not wait for each other's confirms.
-        """
+        of many small ones. Publishers do not wait for each other's confirms."""
         size = -1
         for _ in range(_GATHER_MOST):
             if size == self._records.size:
@@ -157,8 +156,7 @@ class MessageLog:
 
     def _compact(self) -> None:
         """Begin a new log with the messages that are alive. This happens between two batches: otherwise a message that
-        has left its queue could be restored.
-        """
+        has left its queue could be restored."""
         snapshot = self._records.snapshot()
         rotated = self._log.rotate(lambda: snapshot)
 

@@ -72,8 +72,7 @@ class Paging:
 
     def write(self, properties: bytes, body: bytes) -> Paged | None:
         """Write a message's content to the present file. Returns None when the disk refuses; the message then stays in
-        memory.
-        """
+        memory."""
         try:
             if self._segment is None or self._segment.size >= SEGMENT:
                 self._segment = Segment(self._directory)

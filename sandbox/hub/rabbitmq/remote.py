@@ -135,8 +135,7 @@ class RemoteHub:
 
     def _remove_clients(self, world: World) -> None:
         """Delete the queues of the clients to be removed; the owner of the RabbitMQ removes their users and
-        connections.
-        """
+        connections."""
         for client, word in self._removals.begin(world).items():
             self._ids = [each for each in self._ids if each != client]
             if self._context.settings.hub_topology != "declare":

@@ -55,8 +55,7 @@ class Drawing:
 
 def draw(counts: DayCounts) -> Drawing:
     """A bar for each category that has orientations, all with the same scale; its segments follow the order of
-    STATUSES.
-    """
+    STATUSES."""
     totals = {name: sum(counts[name, status] for status in STATUSES) for name in CATEGORIES}
     longest = max(totals.values(), default=0)
     bars: list[Bar] = []

@@ -82,8 +82,7 @@ class Frame:
 
     def operators(self) -> list[Operator]:
         """The people who may open a case file: the territory's regulators, and others whom orientations named, each
-        once.
-        """
+        once."""
         people = [each for each in self.context.population.regulators if each.territory == self.territory.code]
         usual = [Operator(each.family, each.given, each.email) for each in people]
         known = {each.email.lower() for each in usual}

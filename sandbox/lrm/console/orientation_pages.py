@@ -87,8 +87,8 @@ class OrientationPages:
         )
 
     async def attach(self, request: Request) -> Response:
-        """POST /orientations/<appointmentId>/attach {case_file}: attach the orientation; nothing has to be typed again.
-        """
+        """POST /orientations/<appointmentId>/attach {case_file}: attach the orientation; nothing has to be typed
+        again."""
         form = await checked_form(request)
         number = str(form.get("case_file", ""))
         now = self._frame.context.clock.now()

@@ -69,8 +69,7 @@ class CaseFiles:
 
     def change_need(self, number: str, specialty: str, doctor: str, now: datetime) -> Put:
         """The write that changes what is searched for: specialty (TRE_R38 code), the patient's doctor (id or name;
-        empty: none). Raises RequestError 404.
-        """
+        empty: none). Raises RequestError 404."""
         case_file = self.known(number)
         call = msgspec.structs.replace(case_file.call, specialty=specialty, doctor=doctor, doctor_name=doctor)
         entry = Entry(now.isoformat(timespec="seconds"), "Besoin de soins modifié")

@@ -36,8 +36,8 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The effect of a message. `writes`: none for a redelivery; `note`: for the journal; `done`: in French, for people.
-    """
+    """The effect of a message. `writes`: none for a redelivery; `note`: for the journal; `done`: in French, for
+    people."""
 
     writes: tuple[Put, ...]
     note: str

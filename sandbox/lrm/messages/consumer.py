@@ -28,8 +28,7 @@ UNDER_WAY = 500  # deliveries of the message queue that may be handled at the sa
 
 class Consumer:
     """The consumer of the three queues of one LRM. `changes` notifies its pages of changes; `hub` replaces the AMQP
-    client in measurements.
-    """
+    client in measurements."""
 
     def __init__(
         self, context: Context, client_id: str, store: Store, ledger: Ledger, *, hub: AmqpClient | None = None
@@ -101,8 +100,7 @@ class Consumer:
 
 def _read_notice(body: bytes, form: str | None) -> tuple[str, str, str, str]:
     """(sender, kind, text for people, distributionID of the message that it is about) of a message of `.ack` or
-    `.info`.
-    """
+    `.info`."""
     try:
         message = read(body, form)
     except MessageError as error:

@@ -36,8 +36,7 @@ _log = logging.getLogger(__name__)
 
 class MessageHandler:
     """The handler of one LRM's queue. `faults`: the behaviours that the World asks for; `changes` notifies the pages of
-    changes.
-    """
+    changes."""
 
     def __init__(
         self, context: Context, client_id: str, store: Store, ledger: Ledger, answers: Answers, changes: Channel
@@ -50,8 +49,7 @@ class MessageHandler:
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle one delivery; it is acked when this returns. Raises HangUp when the connection is to break, StoreError
-        when nothing can be stored; the delivery then comes again.
-        """
+        when nothing can be stored; the delivery then comes again."""
         try:
             await self._read(delivery)
         except (HangUp, StoreError):
@@ -98,8 +96,7 @@ class MessageHandler:
 
     def _apply(self, message: Message) -> tuple[list[Taken], list[str]]:
         """Apply each appointment of a message, in order; returns the effects of those that could be applied and the
-        errors of the others.
-        """
+        errors of the others."""
         taken: list[Taken] = []
         conflicts: list[str] = []
         for each in message.each():

@@ -87,8 +87,8 @@ def _cards_of(stage: Stage) -> list[dict[str, Any]]:
 
 
 def _offers(cards: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Bookable slots, the later ones first: a slot that starts in a minute could be gone before the form is filled in.
-    """
+    """Bookable slots, the later ones first: a slot that starts in a minute could be gone before the form is filled
+    in."""
     for card in cards:
         for place in card.get("places", ()):
             for slot in reversed(place.get("slots", ())):

@@ -90,8 +90,7 @@ def watched(store: Store, changes: Channel) -> Store:
 
 def _account(store: Store, put: Put) -> str | None:
     """Id of the account whose orientation a row belongs to. A row of L02 messages has the key of its appointment; a row
-    for a message that another party published belongs to no account.
-    """
+    for a message that another party published belongs to no account."""
     if put.table == appointments.TABLE:
         return account_in(put.value)
     row = store.get(appointments.TABLE, put.key) if put.table == message_table.TABLE else None

@@ -81,8 +81,7 @@ class Frame:
     def live(self, topic: Hashable, html: Callable[[], str], pause_s: float = 0.0, again_s: float | None = None) -> Any:
         """A stream of a part of a page: sent as HTML, and again when it has changed after news of `topic`, at most once
         per `pause_s` seconds. With `again_s` it is also rendered again at that interval, for values that change without
-        an announcement (an age, a connection).
-        """
+        an announcement (an age, a connection)."""
         return self.streams.answer(self._versions(topic, html, pause_s, again_s))
 
     async def _versions(

@@ -34,8 +34,7 @@ class LoginPages:
 
     async def callback(self, request: Request) -> Response:
         """The return from Pro Santé Connect: a person who has an account is logged in (and the editors are informed,
-        INT_R02).
-        """
+        INT_R02)."""
         claims = await self._frame.psc.callback(request)
         regulator = self._frame.accounts.regulator(claims.national_id)
         if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):

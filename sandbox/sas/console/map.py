@@ -29,8 +29,7 @@ _LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
 @dataclass(frozen=True, slots=True)
 class MapPoint:
     """A place of practice to be drawn. `card`: the card that it belongs to; `number`: number of the card on the page, 0
-    when it has no free slots.
-    """
+    when it has no free slots."""
 
     card: str
     name: str
@@ -43,8 +42,7 @@ class MapPoint:
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A drawn place. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move. `away`: the
-    place is outside the map, and the mark at the edge shows its direction.
-    """
+    place is outside the map, and the mark at the edge shows its direction."""
 
     spot: MapPoint
     x: float
@@ -67,8 +65,7 @@ class Label:
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """The whole map. `ring`: radius of the circle in units; `bar`: length of the scale bar in units, `bar_km`: the
-    distance that it stands for.
-    """
+    distance that it stands for."""
 
     radius_km: float
     ring: float
@@ -119,8 +116,7 @@ def _inside(x: float, y: float, margin: float = 4.0) -> bool:
 
 def _numbered(sheet: _Projection, spots: Sequence[MapPoint]) -> Iterator[Mark]:
     """The numbered marks, none of which hides another: a mark that would overlap is moved aside and joined to its place
-    by a line.
-    """
+    by a line."""
     taken: list[tuple[float, float]] = []
     for spot in spots:
         home = sheet.at(spot.lat, spot.lon)
@@ -184,8 +180,7 @@ class _Box:
 
 def _positions(name: str, x: float, y: float) -> Iterator[tuple[Label, _Box]]:
     """Where a town's name may be: to the right, to the left, above, below, at a distance that keeps it off the cross in
-    the centre; then the same four further away, off a mark on the town.
-    """
+    the centre; then the same four further away, off a mark on the town."""
     width = _LETTER * len(name)
     half = width / 2
     on_the_cross = math.dist((x, y), (SIZE / 2, SIZE / 2)) < _CROSS

@@ -1,6 +1,5 @@
 """The part of the results page that grows as editors answer, in three forms: values for the templates, HTML, and a
-stream of events.
-"""
+stream of events."""
 
 from __future__ import annotations
 
@@ -50,8 +49,7 @@ class ResultsPart:
 
     def _further(self, asked: Asked, page: int) -> str:
         """Address of another page of the same search, in the same order. It is without `origin`, because it is not a
-        contextual call.
-        """
+        contextual call."""
         values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
 

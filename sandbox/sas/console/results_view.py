@@ -85,8 +85,7 @@ FILTERS = (
 @dataclass(frozen=True, slots=True)
 class ShownSlot:
     """A slot. `time`: when it begins, local time; `marks`: short texts beside the time; `words`: everything known about
-    the slot.
-    """
+    the slot."""
 
     slot: CardSlot
     time: str
@@ -124,8 +123,7 @@ class ShownCard:
 
 class Empty(StrEnum):
     """Why a page has no card: it is after the last page; the area has nobody of that specialty; no source answered;
-    some sources did not answer; or all answered, and nothing is free.
-    """
+    some sources did not answer; or all answered, and nothing is free."""
 
     BEYOND = "beyond"
     NOBODY = "nobody"

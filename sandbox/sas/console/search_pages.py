@@ -138,8 +138,7 @@ class SearchPages:
 
     def _remember(self, request: Request, asked: Asked) -> None:
         """Keep the search in the session, to return to it; without `origin`, because returning is not a contextual
-        call.
-        """
+        call."""
         values = {name: text for name, text in asked.values.items() if name not in ("origin", *WHOLE)}
         path = search_url(values)
         if len(path) <= LONGEST_LAST:

@@ -31,8 +31,7 @@ LOOK_UP = 200  # practitioners whose names are compared before other tasks run
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A valid search. `values`: the parameters of the address; `notices`: (code, French sentence) of each parameter
-    that the search ignores.
-    """
+    that the search ignores."""
 
     criteria: Criteria
     values: Mapping[str, str]
@@ -88,8 +87,7 @@ class SearchReader:
 
     def _reasons(self) -> dict[str, str]:
         """Reasons in the agendas of the persona files, by their folded text. Not cached, because the files may be read
-        again.
-        """
+        again."""
         people = self._context.population.handmade()
         reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
         return {folded(reason): reason for reason in sorted(reasons)}

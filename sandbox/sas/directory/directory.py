@@ -73,8 +73,7 @@ class Directory:
 
     def specialty_text(self, words: str) -> str | None:
         """The specialty (of practitioners without a code) that has these words, as it is written; None if nobody has
-        it.
-        """
+        it."""
         return self._texts.get(folded(words))
 
     def candidates(
@@ -100,8 +99,7 @@ class Directory:
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """True when the practitioner is on leave on all these days at all places of practice; false for people of a
-        vendor's real server, whose leave is not known.
-        """
+        vendor's real server, whose leave is not known."""
         if not person.places or person.id in self._external:
             return False
         return all(
@@ -112,14 +110,12 @@ class Directory:
 
     def accepts_extra(self, person: Practitioner) -> bool:
         """True when the practitioner takes a patient outside the agenda (« extra »); false for people of a vendor's
-        real server, for whom this is not known.
-        """
+        real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
     def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
-        and he is not `listed`.
-        """
+        and he is not `listed`."""
         person = self.population.practitioner(id)
         if person is None:
             return None
@@ -174,14 +170,13 @@ class Directory:
         return None if editor in self.disabled() else self._addresses.get(editor)
 
     def doctor(self, national_id: str) -> Practitioner | None:
-        """The people whom an appointment may name, by national id: a practitioner, or a doctor of an SOS association.
-        """
+        """The people whom an appointment may name, by national id: a practitioner, or a doctor of an SOS
+        association."""
         return self.population.doctor(national_id)
 
     def organization_of(self, practitioner: Practitioner) -> str | None:
         """The CPTS through which the practitioner takes part, else the practitioner's only structure, or the
-        association; prefixed IDNST.
-        """
+        association; prefixed IDNST."""
         if practitioner.cpts:
             return practitioner.cpts[0]
         if not practitioner.places:
@@ -198,8 +193,7 @@ class Directory:
 
 def _addresses(people: Iterable[Practitioner], population: Population) -> Iterator[tuple[str, dict[str, str]]]:
     """By external editor, the parameters of a search that finds it: at the first place of its first practitioner, else
-    at the first site of its association. For one editor, later pairs replace earlier ones.
-    """
+    at the first site of its association. For one editor, later pairs replace earlier ones."""
     found: list[tuple[str, Place | ConsultationSite, str]]
     found = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
     found += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]

@@ -8,8 +8,7 @@ from enum import StrEnum
 
 class Origin(StrEnum):
     """Kind of source: an editor's agenda; slots typed into the SAS platform itself; a practitioner who takes a patient
-    outside the agenda; a community that is asked to take the patient; a structure without agenda.
-    """
+    outside the agenda; a community that is asked to take the patient; a structure without agenda."""
 
     EDITOR = "editor"
     SAS_AGENDA = "sas-agenda"

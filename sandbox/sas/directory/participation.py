@@ -26,7 +26,6 @@ def takes_part(kinds: frozenset[str]) -> bool:
 
 def accepts_extra(practitioner: Practitioner, seed: int) -> bool:
     """True when the practitioner takes a patient outside the agenda (« extra »): for EXTRA percent of those who take
-    part through their own surgery or a CPTS, for nobody who is in a MSP or CDS only. `seed`: that of the population.
-    """
+    part through their own surgery or a CPTS, for nobody who is in a MSP or CDS only. `seed`: that of the population."""
     kinds = kinds_of(practitioner)
     return (not kinds or "cpts" in kinds) and crc32(b"extra/%d/%b" % (seed, practitioner.id.encode())) % 100 < EXTRA

@@ -15,8 +15,7 @@ from sandbox.sas.directory.grid import GridIndex, corners
 
 class PeopleIndex:
     """An index of all practitioners who have a place of practice. `is_interfaced`: whether the editor with that slug
-    answers searches.
-    """
+    answers searches."""
 
     def __init__(self, population: Population, is_interfaced: Callable[[str], bool]) -> None:
         self._population, self._is_interfaced = population, is_interfaced

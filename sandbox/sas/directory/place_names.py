@@ -107,8 +107,7 @@ def joined(text: str) -> str:
 
 def _with_department(text: str) -> tuple[str, str]:
     """The text without the name of a département at its end, and the code of that département. An article at the end is
-    put before the text (`Bouscat (Le)`).
-    """
+    put before the text (`Bouscat (Le)`)."""
     last = _LAST.fullmatch(text)
     end = folded(last[2]) if last else ""
     if last is None:
@@ -182,8 +181,7 @@ def _is_of(town: Town, code: str) -> bool:
 
 def nearly_fits(town: Town, said: TownName, codes: Collection[str], known: Mapping[str, object]) -> bool:
     """As `fits`, but the postal code of a CEDEX, or one that no town has, only has to belong to the town's region.
-    `known`: the postal codes of all towns.
-    """
+    `known`: the postal codes of all towns."""
     regions = {region_of(code) for code in codes}
     strange = [
         code

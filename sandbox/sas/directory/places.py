@@ -82,8 +82,7 @@ class Places:
 
     def others(self, name: str) -> tuple[str, ...]:
         """Other places that may be meant besides the first town of that name, as unambiguous texts (`Saint-Denis
-        (93)`). Raises Contradiction.
-        """
+        (93)`). Raises Contradiction."""
         return self._besides(self.towns.named_in(name), name)
 
     def _besides(self, towns: Sequence[Town], text: str) -> tuple[str, ...]:

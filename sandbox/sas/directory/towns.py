@@ -92,8 +92,7 @@ class Towns:
 
     def _named(self, said: TownName) -> list[Town]:
         """The towns that fit, in the order of the dataset. Raises Contradiction when towns have that name but none
-        fits.
-        """
+        fits."""
         apart = said.apart()
         return self._exactly(said) or (self._exactly(apart) if apart else [])
 

@@ -192,8 +192,7 @@ class Appointments:
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
         """The account that the appointment belongs to. A withdrawn account keeps its appointments, and gets no new
-        ones.
-        """
+        ones."""
         if not wanted.operator.value:
             raise refused("who asks is not said: FrAppointmentOperator is needed at the creation", _OPERATOR_PATH)
         account = self._regulators.named(wanted.operator)

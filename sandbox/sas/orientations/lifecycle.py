@@ -71,8 +71,7 @@ def category_of(
 ) -> OrientationCategory:
     """The category of an appointment, by the first of these that applies: the sender's extension; the profile of SOS or
     of the marketplace; how the practitioner takes part (through a CPTS, in a MSP or CDS, or for an association when the
-    editor only holds agendas of associations, `sos_editor`); else PS.
-    """
+    editor only holds agendas of associations, `sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos or appointment.marketplace:
@@ -105,8 +104,7 @@ class Reception:
 
 def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecord:
     """The record of a creation. When `created` is missing, the time of reception is used, because it is mandatory in
-    L02.
-    """
+    L02."""
     category = category_of(
         wanted, reception.practitioner, structure=reception.structure, sos_editor=reception.sos_editor
     )

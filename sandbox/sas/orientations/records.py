@@ -56,8 +56,7 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     def may_be_changed_by(self, editor: str) -> bool:
         """True for the editor with this slug if it sent the appointment, and for any editor if the sender is not known;
-        false for appointments made in the SAS platform itself.
-        """
+        false for appointments made in the SAS platform itself."""
         return self.origin is Origin.EDITOR and self.editor in ("", editor)
 
     def appointment(self) -> Appointment:

@@ -160,8 +160,7 @@ class RegulatorAccounts:
 
     def entering(self, login: str) -> Account | None:
         """The account that may log in under that name: `system|value`, the value alone, or the e-mail address in any
-        case.
-        """
+        case."""
         id = self._names.of_login(login)
         account = self._accounts[id] if id is not None else None
         return account if account is not None and account.active else None
@@ -257,8 +256,7 @@ class RegulatorAccounts:
 
 class _Names:
     """The ids of accounts by identifier and by login. Accounts that may log in have priority, former identifiers come
-    last.
-    """
+    last."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._identifiers: dict[str, str] = {}

@@ -60,15 +60,14 @@ class AccountSync:
     # ---- rights
 
     def regulator(self, login: str) -> Regulator | None:
-        """The regulator who may log in by `system|value`, value or e-mail; None for an unknown or a withdrawn account.
-        """
+        """The regulator who may log in by `system|value`, value or e-mail; None for an unknown or a withdrawn
+        account."""
         account = self.regulators.entering(login)
         return account.regulator if account is not None else None
 
     def holder(self, id: str) -> Regulator | None:
         """The regulator of a session or token, by the account's id (identifiers pass from one account to another); None
-        when the account may no longer log in.
-        """
+        when the account may no longer log in."""
         account = self.regulators.get(id)
         return account.regulator if account is not None and account.active else None
 
@@ -97,8 +96,7 @@ class AccountSync:
 
     async def login(self, regulator: Regulator) -> None:
         """Record that the regulator has logged in: call the editors that lack the present version; wait for them at
-        most 2 s.
-        """
+        most 2 s."""
         account = self.regulators.named(regulator.identifier)
         if account is None or not account.orients:
             return
@@ -111,8 +109,7 @@ class AccountSync:
 
     def states(self, regulator: Regulator) -> Iterator[dict[str, object]]:
         """Per editor: {editor, name, state, attempts, error?, at?}. `state`: known, due, or failed (due too); of a
-        withdrawn account: withdrawn, withdrawing, or unknown (the editor never received it).
-        """
+        withdrawn account: withdrawn, withdrawing, or unknown (the editor never received it)."""
         account = self.regulators.named(regulator.identifier)
         return self.states_of(account) if account is not None else iter(())
 
@@ -156,8 +153,8 @@ class AccountSync:
             self._withdrawing[editor.slug] = task
 
     def _to_withdraw(self, account: Account, editor: Editor) -> bool:
-        """Whether that editor may still have an account that must be withdrawn; a running call is assumed to succeed.
-        """
+        """Whether that editor may still have an account that must be withdrawn; a running call is assumed to
+        succeed."""
         if account.orients:
             return False
         held = self._calls.state(account, editor)

@@ -33,8 +33,7 @@ class Aggregator:
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """A context that holds one of the places for running searches. Raises RequestError 503 when too many run
-        already.
-        """
+        already."""
         if self.running >= MOST_SEARCHES:
             raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
         self.running += 1

@@ -49,8 +49,7 @@ class Answer:
 
     def take(self, body: bytes, url: str) -> str | None:
         """Read the page at `url`. Returns the address of the next page, None after the last. This is slow for a large
-        page.
-        """
+        page."""
         page = read_bundle(body)
         if page.findings:
             self.readable = not any(finding.path == "Bundle" for finding in page.findings)
@@ -95,8 +94,7 @@ class Answer:
 
     def _judge_total(self) -> None:
         """`total` of an answer with several pages counts the slots of all pages; `read_bundle` checks the total of a
-        single page.
-        """
+        single page."""
         pages = [*self._read.values()]
         total = pages[0][0]
         slots, schedules = (sum(counts) for counts in zip(*(totals for _, totals in pages), strict=True))

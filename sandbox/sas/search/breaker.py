@@ -15,8 +15,7 @@ from enum import StrEnum
 
 class State(StrEnum):
     """The states of a circuit. Closed: calls pass; open: none does; half-open: one call passes, as a probe of the
-    editor.
-    """
+    editor."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -70,8 +69,7 @@ HEALTHY = Circuit()
 
 def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, bool]:
     """Whether the editor may be called now, and the resulting circuit. A call that is admitted while the circuit is
-    half-open is the probe.
-    """
+    half-open is the probe."""
     if circuit.state is State.OPEN and now - circuit.since >= policy.pause_s:
         circuit = _moved(circuit, Signal.PAUSE_OVER, now)
     if circuit.state is State.CLOSED:

@@ -26,8 +26,8 @@ _TITLE = re.compile(r"^(?:docteure?|dr|dre|pr|professeure?)\s+")
 
 @dataclass(frozen=True, slots=True)
 class PreferredDoctor:
-    """The preferred doctor as the caller gives it: an id, a name, or the reason why there is neither (`error`, a code).
-    """
+    """The preferred doctor as the caller gives it: an id, a name, or the reason why there is neither (`error`, a
+    code)."""
 
     id: str = ""
     name: str = ""
@@ -36,8 +36,7 @@ class PreferredDoctor:
 
 def lrm_of(origin: str, territories: Iterable[Territory]) -> Territory | None:
     """The territory of the calling LRM: found by its assigning authority (with or without `urn:oid:`), by the name
-    under which it is registered at the hub, or by the territory's code.
-    """
+    under which it is registered at the hub, or by the territory's code."""
     wanted = origin.strip().lower()
     for territory in territories if wanted else ():
         oid = territory.origin.lower()

@@ -105,8 +105,7 @@ class Criteria:
 
 def flattened(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Query parameters in the form that `read_criteria` expects: repeated filters are joined by commas; of any other
-    parameter the last value is used.
-    """
+    parameter the last value is used."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values[name] = f"{values[name]},{value}" if name in _REPEATABLE and name in values else value
@@ -205,8 +204,8 @@ def _preferred(values: Mapping[str, str], directory: Directory) -> str | None:
 
 
 def _window(values: Mapping[str, str], now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The window from `from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31 days.
-    """
+    """The window from `from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31
+    days."""
     start = max(now, _instant(values, "from", zone, end_of_day=False) or now)
     end = _instant(values, "to", zone, end_of_day=True)
     if end is None:

@@ -49,8 +49,7 @@ _HEADERS = {"Accept": "application/json+fhir"}
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits for calls to an editor: seconds until a search stops waiting for a call (`timeout`), simultaneous
-    calls (`concurrency`), octets of an answer (`largest`); `policy` of its circuit breaker.
-    """
+    calls (`concurrency`), octets of an answer (`largest`); `policy` of its circuit breaker."""
 
     timeout: float
     concurrency: int
@@ -67,8 +66,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class EditorHealth:
     """One editor since the start. `counts`: calls by outcome (`ok`, or the code of the failure); `findings` by
-    requirement id; `last`: how the last call ended.
-    """
+    requirement id; `last`: how the last call ended."""
 
     circuit: str
     running: int
@@ -163,8 +161,7 @@ class EditorSources:
 @dataclass(eq=False, slots=True, kw_only=True)
 class EditorCall(Call):
     """One query to one editor. `given_up`: its search has stopped waiting for it; `probe`: the call probes an editor
-    after failures; `settled`: the outcome was reported to the circuit.
-    """
+    after failures; `settled`: the outcome was reported to the circuit."""
 
     query: EditorQuery
     criteria: Criteria

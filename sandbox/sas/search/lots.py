@@ -49,8 +49,7 @@ def rank(id: str, distance_km: float, criteria: Criteria, *, external: bool) -> 
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
     """The candidates in the order in which they are asked about and shown: the preferred doctor, then by the order of
-    the search.
-    """
+    the search."""
     return sorted(
         candidates,
         key=lambda candidate: (

@@ -75,8 +75,7 @@ def _precedence(source: SourceName) -> int:
 @dataclass(frozen=True, slots=True)
 class Outline:
     """A person or association that may have cards, and the data that decide whether and where these are shown.
-    `member_of`: FINESS of the person's CPTS whose area contains the searched town.
-    """
+    `member_of`: FINESS of the person's CPTS whose area contains the searched town."""
 
     owner: Candidate | SosAssociation
     id: str
@@ -139,8 +138,7 @@ class Merger:
 
     def cards(self, outlines: Iterable[Outline], represented: set[str]) -> Entries:
         """The cards of a lot in the present state of the answers. `represented`: the CPTS that have their card; those
-        of this lot are added.
-        """
+        of this lot are added."""
         with_slots: list[Entry] = []
         without: list[Entry] = []
         answers = self._answers

@@ -45,6 +45,5 @@ def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
 
 def blames_editor(error: PeerError) -> bool:
     """True when the failure counts for the editor's circuit breaker. A 4xx does not count, because it refuses only this
-    request.
-    """
+    request."""
     return not (isinstance(error, PeerRefused) and 400 <= error.status < 500)

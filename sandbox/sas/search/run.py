@@ -88,8 +88,7 @@ class _LotState:
     """A lot whose sources were asked. `begun`: by the event loop's clock; `waiting`: calls that have not ended;
     `answered`: number of calls that returned slots, `slowest`: the slowest of these in seconds; `before`, `after`:
     FINESS of the CPTS that have their card before and after this lot; `changed`: an answer came after `cards` were
-    made.
-    """
+    made."""
 
     number: int
     lot: Lot
@@ -169,8 +168,7 @@ class _Search:
 
     def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         """Participants of the SAS before the others, without those on leave. The data of a person are looked up when
-        the lot is made.
-        """
+        the lot is made."""
         others = []
         days = self.criteria.days
         for candidate in candidates:

@@ -42,8 +42,7 @@ class Call(ABC):
     @abstractmethod
     async def answer(self) -> SourceAnswer:
         """Make the call, set `slots`, and return the outcome. Raises nothing: a failure is an answer that names the
-        reason.
-        """
+        reason."""
 
     @abstractmethod
     def give_up(self, task: asyncio.Task[SourceAnswer], code: str) -> SourceAnswer:

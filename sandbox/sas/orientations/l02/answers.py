@@ -67,8 +67,7 @@ class AnswerConsumer:
 
     def _problem(self, sender: str, key: str) -> str | None:
         """Why an answer is not accepted as an answer to one of our messages; None when its recipient, or the hub, sent
-        it.
-        """
+        it."""
         if not self._is_ours(key):
             return _WITHOUT_ID if key == NO_DISTRIBUTION_ID else _FOREIGN
         found = self._table.find(key)
@@ -77,8 +76,8 @@ class AnswerConsumer:
         return None if sender in (found[1].recipient, HUB_ID) else _NOT_THE_RECIPIENT
 
     def _change(self, message: Message) -> tuple[str, StateChange | None]:
-        """(distributionID of the answered message, the resulting change); no change when the content is not an answer.
-        """
+        """(distributionID of the answered message, the resulting change); no change when the content is not an
+        answer."""
         if message.reference is not None:
             key = str(message.reference["distributionID"])
             if message.reference.get("refused"):
@@ -94,8 +93,7 @@ class AnswerConsumer:
 
     def _answered_id(self, error: Any) -> str:
         """The distributionID of the message that an error is about. When the real hub has left it out, it is read from
-        the quoted source message.
-        """
+        the quoted source message."""
         referenced = str(error["referencedDistributionID"])
         if self._is_ours(referenced):
             return referenced

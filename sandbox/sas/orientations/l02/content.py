@@ -24,8 +24,7 @@ DOCTOR = "10"
 @dataclass(frozen=True, slots=True)
 class Content:
     """`appointment` in the form of RS-SAS-RDV; `recipient`: client id of the SAMU; `omitted`: what was left out, and
-    why.
-    """
+    why."""
 
     appointment: dict[str, Any]
     recipient: str

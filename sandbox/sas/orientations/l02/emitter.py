@@ -145,8 +145,7 @@ class L02:
 
     def troubles(self) -> list[dict[str, Any]]:
         """Messages that were refused or expired lately, the latest first; `again`: whether a person may send the
-        message again.
-        """
+        message again."""
         return [
             {**message.document(key), "recipient": message.recipient, "again": self._may_go(key, message)}
             for key, message in self._table.troubles()

@@ -92,8 +92,7 @@ class MessageTable:
 
     def write(self, key: str, message: L02Message) -> tuple[Put | Delete, ...]:
         """The writes that store the present state of a message, to be committed at once. Raises StoreError when that is
-        impossible.
-        """
+        impossible."""
         self._store.check()
         before = self.row(key)
         self._count(before.find(message.distribution_id), message)
