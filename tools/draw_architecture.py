@@ -35,7 +35,7 @@ BANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 COLUMNS = 6  # a box takes as many as its `:n` says; where no box of a row says so, all have the same width
 UNDRAWN = {each.partition(":")[0] for _, rows in BANDS[-2:] for row in rows for each in row.split()}
 WIDTH, MARGIN, LABEL, GAP, PAD, LINE, BAND_GAP, ROW_GAP = 1000, 16, 112, 18, 8, 15, 30, 34
-INSET = 12  # how far from the corner of a box an arrow keeps, in px
+INSET = 12  # distance in px that an arrow keeps from the corner of a box
 TITLE_PX, SMALL_PX = 13, 11.5
 HEAD_OF_AN_ARROW = (
     '<defs><marker id="head" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
@@ -70,7 +70,7 @@ class Box(NamedTuple):
         return self.x + self.width / 2
 
     def nearest(self, x: float) -> float:
-        """Where an arrow from or to x touches the box."""
+        """The point where an arrow from or to x touches the box."""
         return min(max(x, self.x + INSET), self.x + self.width - INSET)
 
 
@@ -100,7 +100,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def without_detours(graph: Imports) -> Imports:
-    """Only the imports that no other way leads along."""
+    """Only the imports that no chain of other imports implies."""
 
     def reached(name: str) -> frozenset[str]:
         return graph[name].union(*(reached(other) for other in graph[name]))
@@ -171,7 +171,8 @@ def _box(box: Box) -> Iterator[str]:
 
 
 def _arrow(one: Box, other: Box) -> str:
-    """From the lower edge of one to the upper edge of the other; in a row from side to side or over the others."""
+    """The arrow from the lower edge of one box to the upper edge of the other; in a row, from side to side or over the
+    others."""
     if one.y != other.y:
         start, end = _ends(one, other)
         y1, y2 = one.y + one.height, other.y - 4
@@ -187,7 +188,8 @@ def _arrow(one: Box, other: Box) -> str:
 
 
 def _ends(one: Box, other: Box) -> tuple[float, float]:
-    """Where an arrow leaves a box and reaches one in a lower row: straight down where one is above the other."""
+    """The points where an arrow leaves a box and reaches one in a lower row: straight down where one is above the
+    other."""
     left, right = max(one.x, other.x), min(one.x + one.width, other.x + other.width)
     if right - left > 2 * INSET:
         return (left + right) / 2, (left + right) / 2

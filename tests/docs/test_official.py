@@ -1,6 +1,8 @@
-"""No rule is proven by the official files alone: each test that needs ../shared names one that proves the same without.
+"""No rule is proven by the official files alone: for each test that needs ../shared there is another that proves the
+same without it.
 
-Who has only the repository runs the tests of the right side; the left ones say that our words are those of the guide.
+With the repository alone, the tests on the right-hand side run; those on the left-hand side show that our rules are
+those of the guide.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ INSIDE = {
 
 
 def read(file: Path) -> Iterator[tuple[str, bool]]:
-    """Name of each test of a file, and does it need ../shared."""
+    """The name of each test of a file -> whether it needs ../shared."""
     tree = ast.parse(file.read_text("utf-8"))
     marks = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
     all_of_them = any(mark.startswith("pytestmark") and ABSENT in mark for mark in marks)

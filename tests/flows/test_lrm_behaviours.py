@@ -1,4 +1,4 @@
-"""What an LRM does with a message, from the sender's eyes: the rules, and every behaviour that can be switched on.
+"""What an LRM does with a message, as its sender sees it: the rules, and every behaviour that can be switched on.
 
 End to end through the hub, with everything in this process; on the embedded broker and on a RabbitMQ.
 """
@@ -118,7 +118,7 @@ async def bench(sandbox: dict[str, Any]) -> AsyncIterator[Bench]:
 
 
 def told(answers: list[Message]) -> list[tuple[str, Any]]:
-    """What was answered: (kind, step or code), and about what it is left aside."""
+    """The answers to a message: (kind, step or code); the parts that identify the message are left out."""
     return [
         ("Error", answer.error["errorCode"]["statusCode"])
         if answer.error is not None

@@ -16,7 +16,7 @@ from sandbox.kernel.errors import Issue, NobodyAnswers, RequestError, refused
 from sandbox.net.amqp.one_shot_client import OneShotClient, access, one_shot_client
 from sandbox.net.context import Context
 
-ANSWER_S = 10.0  # how long an answer is waited for; that of a message that expires in a queue takes two seconds
+ANSWER_S = 10.0  # time-out for an answer; the answer about a message that expires in a queue takes two seconds
 MOST_AT_ONCE = 4  # connections to the hub
 
 TITLES: Mapping[str, str] = {
@@ -32,7 +32,7 @@ TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one message led to. `code`: of the error that came back, 0 for an acknowledgement, None when nothing came;
+    """The result of one message. `code`: of the error that came back, 0 for an acknowledgement, None when nothing came;
     `expected` likewise; `answer`, `sent`: documents, indented."""
 
     title: str
@@ -52,7 +52,7 @@ class HubTrials:
         self._context, self._document = context, document
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         spare = context.settings.spare_clients
-        self.client = spare[-1] if spare else ""  # vendors use the first one
+        self.client = spare[-1] if spare else ""  # vendors use the first spare client
 
     async def provoke(self, name: str) -> tuple[Provocation, Outcome]:
         """Send a message that provokes an error. Raises RequestError 404, 409 (no spare client), 503 (no hub)."""

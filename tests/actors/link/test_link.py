@@ -19,7 +19,7 @@ Health = Callable[[], dict[str, object]]
 
 
 class FakeControl:
-    """Stands in for the control process: collects what comes up."""
+    """The control plane's end of the link, for tests: collects the reports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -130,7 +130,7 @@ async def test_a_role_comes_back_by_itself_when_control_was_away(tmp_path: Path)
     link = control.link("socket", view, Journal())
     await link.start()
     await control.switchboard.close()
-    assert view.world.revision == 7  # the last World holds
+    assert view.world.revision == 7  # the last World stays in force
     again = FakeControl(tmp_path / "l.sock")
     again.switchboard.world = World(revision=12)
     await again.listen()

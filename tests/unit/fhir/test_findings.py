@@ -1,4 +1,4 @@
-"""What is told of an editor's answer: one finding per cause, with the resource in which the fault is."""
+"""Findings about an editor's answer: one per cause, with the resource that has the fault."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_read_gives_one_finding_and_its_reason(body: bytes, reaso
 
 
 def test_what_is_kept_of_answers_is_bounded_by_octets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts that differ each time: nothing of them may pile up."""
+    """The texts differ each time, and must not accumulate in the caches."""
     quick._TERMS.clear()
     quick._KNOWN.clear()
     monkeypatch.setattr(quick._TERMS, "most", 40_000)

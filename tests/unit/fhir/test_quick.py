@@ -1,4 +1,4 @@
-"""The quick way through an answer leads where the slow one does."""
+"""The fast reader of an answer returns the same as the slow one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.fhir.test_reading import BODY, SITES, damaged
 
 @pytest.fixture(autouse=True)
 def forgotten() -> None:
-    """Nothing is known from before."""
+    """Empty the caches."""
     quick._TERMS.clear()
     quick._KNOWN.clear()
 
@@ -68,7 +68,7 @@ def test_a_damaged_slot_is_read_alike(body: bytes, how: Any) -> None:
     answer = damaged(body, "Slot", how)
     assert ordered(read_bundle(answer)) == ordered(slowly(answer))
     assert ordered(read_bundle(body)) == ordered(slowly(body))
-    assert ordered(read_bundle(answer)) == ordered(slowly(answer))  # what is known by now changes nothing
+    assert ordered(read_bundle(answer)) == ordered(slowly(answer))  # the cached values change nothing
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_answer_with_elements_that_nobody_knows_is_known_again_all_the_same(k
 
 
 def test_company_that_says_something_else_is_another() -> None:
-    """Each element of each resource beside the Slots counts."""
+    """Each element of each resource other than a Slot is part of the cache key."""
     read_bundle(BODY)
     document = json.loads(BODY)
     for entry in document["entry"]:

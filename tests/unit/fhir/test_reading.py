@@ -301,7 +301,7 @@ JSON = st.recursive(
 
 @given(st.data())
 def test_nothing_that_an_editor_sends_breaks_the_reading(data):
-    """Any node of a right answer replaced by anything."""
+    """Any node of a correct answer is replaced by any value."""
     bundle = json.loads(data.draw(st.sampled_from([BODY, SITES])))
     node: Any = bundle
     while True:

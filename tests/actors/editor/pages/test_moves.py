@@ -1,4 +1,4 @@
-"""An appointment moves to another slot: one write, one version, one slot freed (R03-2)."""
+"""An appointment is moved to another slot: one write, one version, one slot freed (R03-2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers against the profiles: the official definitions where they are at hand, our own rules always; both agree."""
+"""Answers are valid by the official definitions, where these are available, and always by our own rules; both agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
-# An INT_R04 answer holds slots that no CPTS sees too. The definition wants the extension in the slice `referencecpts`
+# An INT_R04 answer also holds slots that no CPTS sees. The definition wants the extension in the slice `referencecpts`
 # only; the validator wants it in every slot.
 ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
 
@@ -48,7 +48,7 @@ def day_of(editors, slug, ids):
 
 @pytest.fixture(params=["agenda-azur", "rdv-commune"])
 def procedural(editors, request):
-    """A day of people who are in no persona file."""
+    """A day of people who are not in a persona file."""
     return day_of(editors, request.param, [person.id for person in editors.population.of_editor(request.param)[-8:]])
 
 

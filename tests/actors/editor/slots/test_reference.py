@@ -26,7 +26,8 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def slow(population, person, start, end, now, booked):
-    """The free slots of a practitioner: of every day around the window those that nothing excludes."""
+    """The free slots of a practitioner, computed slowly: of every day around the window, the slots that nothing
+    excludes."""
     for place in person.places:
         region = region_of(place.insee)
         days = range((start - timedelta(days=2)).toordinal(), (min(end, now + HORIZON) + timedelta(days=3)).toordinal())
@@ -40,7 +41,7 @@ def slow(population, person, start, end, now, booked):
 
 
 def told(slot):
-    """What a Slot resource says, as the values of the domain's."""
+    """The content of a Slot resource as values of the domain."""
     codings = [coding["code"] for concept in slot["serviceType"] for coding in concept.get("coding", ())]
     return (
         slot["id"],

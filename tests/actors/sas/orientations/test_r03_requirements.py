@@ -1,6 +1,6 @@
 """INT_R03, one test per requirement of the acceptance list: what an editor sends, and what the SAS core does.
 
-L02 is the real one, the hub a fake.
+L02 is the real code, the hub is a fake.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ JSON = {"Content-Type": "application/fhir+json", "Prefer": "return=representatio
 
 @dataclass
 class EditorAtCore:
-    """An editor at the SAS core, and what the LRM would be sent."""
+    """An editor with the SAS core, and the messages for the LRM."""
 
     core: Core
     hub: FakeHubPeer
@@ -71,7 +71,7 @@ async def sender(context: Context) -> AsyncIterator[EditorAtCore]:
 
 
 def wrong(answer: httpx.Response, status: int, *paths: str) -> None:
-    """Refused with an OperationOutcome that names these paths."""
+    """Check that the request was refused with an OperationOutcome that names these paths."""
     assert answer.status_code == status, answer.text
     outcome = answer.json()
     assert outcome["resourceType"] == "OperationOutcome"
@@ -249,7 +249,7 @@ async def test_an_sos_appointment_may_name_its_doctor_later(sender: EditorAtCore
 
 
 def told_of(sender: EditorAtCore) -> list[str]:
-    """What the journal says of the requests so far."""
+    """The journal's entries about the requests so far."""
     return [exchange.note for exchange in sender.core.context.journal.take() if exchange.flow == "INT_R03"]
 
 

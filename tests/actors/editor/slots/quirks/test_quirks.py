@@ -1,4 +1,4 @@
-"""Each quirk makes its own defect and nothing else: documents before and after, our rules, the SAS core's findings."""
+"""Each quirk makes its own defect and no other: documents before and after, our rules, the SAS core's findings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_correct_answer_has_no_finding_and_no_quirk_leaves_it_alone(searched
 ENTRY = ".entry[{}].resource"
 
 
-# quirk -> where it may change something, and the requirements that our rules and the SAS core name
+# quirk -> where it may change something, and the requirements that our rules and the SAS core report
 DAMAGED = {
     "unprefixed-ids": (
         [
