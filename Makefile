@@ -9,10 +9,10 @@ SIDE_BY_SIDE ?= -n auto --dist loadfile
 PURE := sandbox/kernel/*,sandbox/faults/*,sandbox/population/*,sandbox/fhir/*,sandbox/amqp/*,sandbox/edxl/*
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check bench load fuzz schema conformite lock clean
+.PHONY: help sandbox test check bench load fuzz schema conformite architecture lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 sandbox: $(VENV)/.runtime ## start the whole ecosystem in the foreground (options: make sandbox ARGS="--port-base 9000")
 	@exec $(BIN)/sas-sandbox up $(ARGS)
@@ -46,6 +46,10 @@ schema: $(VENV)/.runtime ## write docs/personas.schema.json again from the types
 
 conformite: $(VENV)/.dev ## write docs/conformite.md again from the marks of the tests
 	@$(BIN)/python -m tests.requirements
+
+architecture: ## draw docs/images/architecture.svg again from the imports
+	@$(PYTHON) tools/draw_architecture.py > docs/images/architecture.svg.new
+	@mv docs/images/architecture.svg.new docs/images/architecture.svg
 
 lock: $(VENV)/.dev ## make both lock files again from the ranges in pyproject.toml
 	@$(BIN)/uv pip compile -q --universal -p 3.11 --no-header --no-emit-index-url --generate-hashes \

@@ -1,8 +1,8 @@
 """Regulators who search: `locust -f load/locustfile.py --headless -u 50 -r 10 -t 60s`.
 
-Each user logs in to the SAS API once, then searches specialties and towns at random. `SANDBOX_ENDPOINTS` names
-the endpoints.json of the sandbox (default `.sandbox/endpoints.json`); nothing else is assumed, so the same profile
-loads a platform that is not ours. A search whose answer is partial counts as a failure.
+Each user logs in to the SAS API once, then searches specialties and towns at random. `SANDBOX_ENDPOINTS` names the
+endpoints.json of the sandbox (default `.sandbox/endpoints.json`); nothing else is assumed, so the same profile can be
+used with another platform. A search whose answer is partial counts as a failure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Regulator(FastHttpUser):
     connection_timeout = 5.0
 
     def on_start(self) -> None:
-        """Log in: the token serves for the whole run."""
+        """Log in: the token is valid for the whole run."""
         account = random.choice(ENDPOINTS["examples"]["regulators"])
         body = {"identifier": account["identifier"], "password": account["password"]}
         with self.client.post("/login", json=body, name="login") as answer:
@@ -36,7 +36,7 @@ class Regulator(FastHttpUser):
 
     @task
     def search(self) -> None:
-        """One search, judged by its content."""
+        """Make one search; its content decides whether it counts as a failure."""
         parameters = f"specialty={random.choice(SPECIALTIES)}&insee={random.choice(TOWNS)}"
         with self.client.get(
             f"/search?{parameters}", headers=self.headers, name="search", catch_response=True

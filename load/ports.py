@@ -8,7 +8,7 @@ import socket
 
 from sandbox.ground import PORT_NAMES
 
-FIRST, LAST = 10_000, 32_700  # below those that systems give to outgoing connections
+FIRST, LAST = 10_000, 32_700  # below the range that systems use for outgoing connections
 
 
 def free_base() -> int:

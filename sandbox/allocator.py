@@ -18,17 +18,12 @@ _LARGE = 1 << 20  # octets: larger blocks get pages of their own, which go back 
 
 
 def tune() -> None:
-    """Settle how this process allocates, before it has threads."""
+    """Set how this process allocates memory; call it before the process has threads."""
     mallopt = _function("mallopt")
     if mallopt is not None:
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, _LARGE)
         mallopt(_TRIM_THRESHOLD, 8 * _LARGE)
-
-
-def can_trim() -> bool:
-    """Has this process's C library the call."""
-    return _function("malloc_trim") is not None
 
 
 @contextlib.asynccontextmanager
@@ -54,6 +49,6 @@ def _function(name: str) -> Callable[..., int] | None:
     """A function of the C library; None where it has none of that name."""
     try:
         found: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
-    except (OSError, TypeError):  # Windows knows no library without a name
+    except (OSError, TypeError):  # Windows cannot load a library without a name
         return None
     return found

@@ -41,7 +41,8 @@ def memory_mib(pids: Sequence[int]) -> float | None:
 
 
 def opened(settings: Settings, token_file: Path) -> list[str]:
-    """What other machines can reach and what keeps them out, line by line; nothing while this machine is alone."""
+    """What other machines can reach and what keeps them out, line by line; nothing when only this machine can reach
+    it."""
     if not settings.exposed:
         return []
     certificate = "certificat client" if settings.mtls else "SANS CONTRÔLE (--no-mtls)"

@@ -111,7 +111,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaults
 
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
-    """Flags of the settings; without a value given they leave the decision to the weaker sources."""
+    """Flags of the settings; one that is not given leaves the decision to the weaker sources."""
     add = parser.add_argument
     config_option(parser)
     add("--port-base", type=int, metavar="N", help="first port (8000); nothing above N+99 is used")
@@ -148,7 +148,7 @@ SETTING_FLAGS = (
 
 def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    from sandbox import ecosystem  # the help must not wait for these
+    from sandbox import ecosystem  # imported here so that the help does not wait for it
     from sandbox.banner import Measured, banner, memory_mib, opened
     from sandbox.ground import TOKEN_FILE, open_lines, prepare
 

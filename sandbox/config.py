@@ -37,7 +37,7 @@ MOST_TAKE_OVER_S = 86_400
 ROLES = ("control", "psc", "hub", "lrm", "sas", "editors")  # in the order in which they start
 
 
-_LARGEST = 2**53 - 1  # of the whole numbers that every reader of JSON keeps
+_LARGEST = 2**53 - 1  # the largest integer that every JSON reader represents exactly
 _VHOST = re.compile(r"/|[A-Za-z0-9._-]{1,100}")
 _ORIGIN = re.compile(r"sas(?:-[A-Za-z0-9_-]{1,40})?")
 _TOKEN = re.compile(r"[!-~]{16,200}")
@@ -63,24 +63,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: str = "territories"  # where everybody lives: the persona files' `territories`, or all of `france`
     vhost: str = "15-15_v2.0"
     platform_client_id: str = "fr.health.test.ptfsas"
-    platform_format: str = "json"  # in which form the SAS core speaks to the hub and is spoken to: json or xml
+    platform_format: str = "json"  # format of messages between the SAS core and the hub: json or xml
     spare_clients: tuple[str, ...] = ("fr.health.samu999", "fr.health.samu998")
     message_ttl_s: int = 86_400
-    queue_limit: int = 0  # messages that may wait in a client's queue; beyond, the oldest dies (500). 0: any number
+    queue_limit: int = 0  # messages waiting in a client's queue; above it the oldest dies (500). 0: any number
     ack_timeout_s: float = 1800.0  # for the acknowledgement of a delivery; then the hub closes the channel (406)
     message_limit_mib: int = 16  # the largest message that the hub takes; for a larger one it closes the channel (406)
     client_connections: int = 200  # open connections of one client of the hub; it refuses the next one (530)
     hub_strict: bool = False  # refuse what the published message model does not know: an LRM's 409
     hub_broker: str = EMBEDDED  # or the URL of a RabbitMQ: amqps://host[:port], amqp://… with --no-mtls
-    hub_topology: str = "declare"  # there: declare what is missing, or `assume` that all is there and look
-    ig_version: str = IG_VERSIONS[0]  # of the guide: what is emitted is valid by it, accepted is what any admits
+    hub_topology: str = "declare"  # at a RabbitMQ: declare what is missing, or `assume` that all exists and check
+    ig_version: str = IG_VERSIONS[0]  # of the guide: what is sent is valid by it; what any version admits is accepted
     sos_take_over_s: float = 20.0  # until an SOS association names the doctor, sandbox time; 0: known when booked
-    editor_timeout_s: float = 7.0  # that an editor has for one lot of a search
-    search_timeout_s: float | None = None  # … and a whole search; None: three times that, 21 s
+    editor_timeout_s: float = 7.0  # time that an editor has for one lot of a search
+    search_timeout_s: float | None = None  # time of a whole search; None: three times editor_timeout_s, 21 s
     editor_concurrency: int = 20  # requests under way at one editor
     editor_answer_mib: int = 8  # the largest answer that is read
-    breaker_failures: int = 5  # in a row, until an editor is not asked any more
-    breaker_pause_s: float = 10.0  # … and for how long
+    breaker_failures: int = 5  # failures in a row, after which an editor is not asked any more
+    breaker_pause_s: float = 10.0  # for how long it is then not asked
     session_hours: float = 12.0
     sas_origin: str = "sas"  # value of `origin` that the SAS core appends to booking URLs
     no_certificate: str = "403"  # FHIR ports, a client without certificate: `403` or `refuse` (in the handshake)
@@ -131,7 +131,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _require(not self.freeze or self.as_of is not None, "freeze", self.freeze, "as_of beside it")
 
     def _check_names(self) -> None:
-        """Hosts, files and ids: nothing that a URL, a file or a protocol could not carry."""
+        """Check that hosts, files and ids have only what a URL, a file name or a protocol can carry."""
         for name in self.__struct_fields__:
             text = getattr(self, name)
             if isinstance(text, str) and name != "admin_token":
@@ -173,7 +173,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def exposed(self) -> bool:
-        """Do the ports listen to other machines than this one."""
+        """True when the ports listen to other machines than this one."""
         return not is_loopback(self.host)
 
     @property
@@ -186,7 +186,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def external_lrm_ids(self) -> frozenset[str]:
-        """Client ids under which the sandbox runs no LRM: a vendor's does."""
+        """Client ids of vendors' LRMs; the sandbox runs no LRM under them."""
         return frozenset(row.client_id for row in self.external_lrms)
 
     def editor_fhir(self, editor: Editor) -> str:
@@ -231,7 +231,7 @@ def _is_host(text: str) -> bool:
 
 
 def is_unspecified(host: str) -> bool:
-    """Does that address mean all addresses of this machine: `0.0.0.0`, `::`."""
+    """True for an address that means all addresses of this machine: `0.0.0.0`, `::`."""
     try:
         return ip_address(host).is_unspecified
     except ValueError:
@@ -239,7 +239,7 @@ def is_unspecified(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Does that name or address mean this machine alone: `localhost`, `127.…`, `::1`, `::ffff:127.…`."""
+    """True for a name or address that means this machine alone: `localhost`, `127.…`, `::1`, `::ffff:127.…`."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -34,10 +34,10 @@ from sandbox.tasks import kept_by
 
 log = logging.getLogger(__name__)
 
-ROOMS = {"psc": "sandbox.psc.app", "hub": "sandbox.hub.app", "lrm": "sandbox.lrm.app", "sas": "sandbox.sas.app"}
-ROOMS["editors"] = "sandbox.editor.app"
-DRAIN_S = 4.0  # all of a shutdown
-ORPHAN_DRAIN_S = 1.5  # … when the supervisor is gone
+SERVICES = {"psc": "sandbox.psc.app", "hub": "sandbox.hub.app", "lrm": "sandbox.lrm.app", "sas": "sandbox.sas.app"}
+SERVICES["editors"] = "sandbox.editor.app"
+DRAIN_S = 4.0  # for a whole shutdown
+ORPHAN_DRAIN_S = 1.5  # for a whole shutdown when the supervisor is gone
 
 
 def wall() -> float:
@@ -47,12 +47,13 @@ def wall() -> float:
 
 def preload() -> None:
     """Import every role: once in the supervisor, so that the roles share the pages."""
-    for room in ROOMS.values():
-        importlib.import_module(room)
+    for module in SERVICES.values():
+        importlib.import_module(module)
 
 
 def tune_collector() -> None:
-    """What start-up made lives for ever: keep the collector away from it, and let it run seldom."""
+    """Exclude the objects made at start-up, which live as long as the process, from garbage collection, and let it run
+    seldom."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -73,7 +74,7 @@ def run(main: Coroutine[Any, Any, int]) -> int:
 
 
 def role_context(ground: Ground) -> Context:
-    """Surroundings of one role: its own view of the World, its own clock and journal."""
+    """The context of one role: its own view of the World, its own clock and journal."""
     world = WorldView(World(clock=ground.clock))
     clock = Clock(wall, ground.clock)
 
@@ -144,7 +145,7 @@ async def running_role(role: str, ground: Ground, make_link: LinkMaker) -> Async
     await link.start()
     try:
         with kept_by(link.keeper):
-            service: Service = importlib.import_module(ROOMS[role]).build(context)
+            service: Service = importlib.import_module(SERVICES[role]).build(context)
         health.service = service
         try:
             with kept_by(link.keeper):
@@ -178,7 +179,7 @@ async def _until(
     start: Callable[[contextlib.AsyncExitStack], Coroutine[Any, Any, None]],
     drain: Callable[[], float],
 ) -> int:
-    """Start, serve until `stop`, close within `drain()` seconds. A stop during the start gives the start up."""
+    """Start, serve until `stop`, close within `drain()` seconds. A stop during the start abandons the start."""
     async with contextlib.AsyncExitStack() as stack:
         starting = asyncio.create_task(start(stack), name="start")
         stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -194,7 +195,7 @@ async def _until(
 
 
 def memory_link(role: str, control: Control) -> LinkMaker:
-    """Makes the line of a role that lives beside control."""
+    """Makes the line of a role that runs in control's process."""
     return lambda context, health: MemoryLink(
         role, os.getpid(), control.switchboard, context.world, context.journal, health
     )

@@ -1,4 +1,4 @@
-"""Descriptors and locks, alike on POSIX and on Windows: the only module that knows both.
+"""Descriptors and locks, with the same interface on POSIX and on Windows; no other module distinguishes them.
 
 `POSIX` is decided by what Python offers, not by the system's name, so that a test can take it away.
 """
@@ -24,7 +24,7 @@ else:
 BINARY: int = getattr(os, "O_BINARY", 0)  # without it Windows changes line ends in what `os.write` is given
 _LOCKED_OCTET = 1 << 30  # locked octets cannot be read on Windows: one that the file does not have
 _LOCK_EVERY_S = 0.05
-_positioned = threading.Lock()  # where a position has to be set first
+_positioned = threading.Lock()  # held where the file position must be set first
 
 sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -65,7 +65,7 @@ def try_lock(descriptor: int) -> None:
 
 
 def lock(descriptor: int) -> None:
-    """The same, but wait for it. Raises OSError."""
+    """As `try_lock`, but wait until the lock is free. Raises OSError."""
     if POSIX:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return

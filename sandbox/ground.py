@@ -1,4 +1,4 @@
-"""What must be settled before any actor starts: directory, lock, ports, certificates, population.
+"""What must be prepared before any actor starts: directory, lock, ports, certificates, population.
 
 Everything that can be wrong with a start is found here, so that nothing is ever half-started: each fault raises
 UsageError (one line, exit code 2) and leaves no listener, no process and no file behind but the data directory.
@@ -162,7 +162,8 @@ def write_token(data: Path, token: str) -> None:
 
 
 def tell_apart(settings: Settings, population: Population) -> None:
-    """Certificates tell callers apart: an external editor has a CN and OU of its own. Raises UsageError."""
+    """Check that certificates distinguish callers: an external editor needs a CN and OU of its own. Raises
+    UsageError."""
     _tell_clients_apart(settings, population)
     rows = {row.slug: f"$.external_editors[{at}].ou" for at, row in enumerate(settings.external_editors)}
     taken = {(sas_subject().cn, sas_subject().ou): "sas"}
@@ -174,7 +175,7 @@ def tell_apart(settings: Settings, population: Population) -> None:
 
 
 def _tell_clients_apart(settings: Settings, population: Population) -> None:
-    """Queues belong to client ids: no id may stand for two clients. Raises UsageError."""
+    """Check that no client id stands for two clients, because queues belong to client ids. Raises UsageError."""
     for at, row in enumerate(settings.external_lrms):
         if not usable_client_id(row.client_id):
             raise settings.error(f"$.external_lrms[{at}].client_id", why_not(row.client_id))
@@ -271,7 +272,7 @@ def make_pki(settings: Settings, population: Population, wall: Callable[[], floa
     """The certificates of this sandbox in its data directory, made where need be. Raises UsageError."""
     hub_clients = client_ids(settings, population)
     if settings.hub_broker != EMBEDDED:
-        hub_clients += (HUB_ID,)  # there the dispatcher is a client too
+        hub_clients += (HUB_ID,)  # with a RabbitMQ the dispatcher is a client too
     clients: dict[str, Subject] = {"sas": sas_subject()}
     clients |= {slug: editor_subject(editor) for slug, editor in population.editors.items()}
     clients |= {client_id: hub_client_subject(client_id) for client_id in hub_clients}

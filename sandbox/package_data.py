@@ -1,4 +1,4 @@
-"""Where the package's YAML lives: inside an installed wheel, else at the top of the checkout."""
+"""Finds the package's YAML files: inside an installed wheel, else at the top of the checkout."""
 
 from __future__ import annotations
 

@@ -86,14 +86,14 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         child.started = time.monotonic()
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # one that comes now must not meet our handler there
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # one that comes now must not run our handler there
         child.pid = os.fork()
         if child.pid == 0:
             os._exit(self._live(child.role))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _live(self, role: str) -> int:
-        """The child's whole life."""
+        """Everything that a child process does, from its start to its end."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
@@ -108,7 +108,7 @@ class Supervisor:
             return 2
 
     def _watch(self) -> int:
-        """Until told to stop: restart what died, announce once ready."""
+        """Until a stop is requested: restart roles that died, and announce once that all are ready."""
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._stopping:
             self._sleep(self._next_due())
@@ -124,7 +124,7 @@ class Supervisor:
         return 0
 
     def _next_due(self) -> float:
-        """Seconds to the next thing to do by itself."""
+        """Seconds until the next restart or look at the roles."""
         if not self._ready:
             return 0.02
         waiting = [child.due for child in self._children.values() if child.pid == 0]

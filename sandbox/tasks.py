@@ -1,4 +1,4 @@
-"""Background tasks that are meant to run as long as their role: none of them ends unseen.
+"""Background tasks that are meant to run as long as their role: when one of them fails, it is reported and restarted.
 
 A role's `Keeper` holds what is known of its tasks; `keep` starts one under the keeper in force. A task that raises is
 reported in the log and started again after a pause that grows while it goes on failing; until then its role says that
@@ -62,7 +62,7 @@ _keeper: ContextVar[Keeper] = ContextVar("keeper")
 
 @contextlib.contextmanager
 def kept_by(keeper: Keeper) -> Iterator[None]:
-    """What is started in here, and by what is started in here, belongs to `keeper`."""
+    """Tasks that are started in this context, and tasks that those start, belong to `keeper`."""
     token = _keeper.set(keeper)
     try:
         yield

@@ -22,7 +22,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class YamlFile(Generic[T]):
-    """A loaded file: its typed value, and the tree of nodes that knows the lines."""
+    """A loaded file: its typed value, and the tree of nodes, which has the line numbers."""
 
     file: str
     value: T
@@ -51,7 +51,7 @@ def load_yaml(path: Path, kind: type[T], *, lines: bool = False) -> YamlFile[T]:
         raise ConfigError(name, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
     except RecursionError:
         raise ConfigError(name, 1, "not YAML: far too many levels") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date or number
         raise ConfigError(name, 1, f"not YAML: {error}") from None
     if twice is not None:
         raise ConfigError(name, twice.start_mark.line + 1, f"`{twice.value}` is given twice")
@@ -83,7 +83,7 @@ def _repeated(root: yaml.Node | None) -> yaml.Node | None:
     waiting, met = [root], set[int]()
     while waiting:
         node = waiting.pop()
-        if id(node) in met:  # an alias, perhaps of what it stands in
+        if id(node) in met:  # an alias, perhaps of a node that contains it
             continue
         met.add(id(node))
         if isinstance(node, yaml.SequenceNode):
@@ -96,7 +96,7 @@ def _repeated(root: yaml.Node | None) -> yaml.Node | None:
 
 
 def _second(keys: Iterable[yaml.Node]) -> yaml.Node | None:
-    """The first key that was there before."""
+    """The first key that repeats an earlier one."""
     seen: set[str] = set()
     for key in keys:
         if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:

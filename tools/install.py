@@ -35,7 +35,7 @@ NETWORK = re.compile(
 
 
 class Failure(Exception):
-    """What could not be done: a line, then what to try, a line each."""
+    """What could not be done: one line, then suggestions, a line each."""
 
     def __init__(self, what: str, *advice: str) -> None:
         super().__init__(what)
@@ -44,7 +44,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Cause:
-    """A way in which pip fails. `pattern`: what it says; its group, if any, names the package."""
+    """A known reason for a failure of pip. `pattern`: what pip prints; its group, if any, names the package."""
 
     pattern: re.Pattern[str]
     advice: str
@@ -70,7 +70,7 @@ CAUSES = (
 
 
 def explain(said: str) -> Failure:
-    """Which package failed, why, and what to try, from everything that pip said."""
+    """The package that failed, the reason, and what to try, from the complete output of pip."""
     cause = next((cause for cause in CAUSES if cause.pattern.search(said)), None)
     found = cause.pattern.search(said) if cause else None
     named = found.group(1) if found and found.re.groups else None
@@ -89,18 +89,18 @@ def _last_handled(said: str) -> str | None:
 
 
 def _errors(said: str) -> list[str]:
-    """pip's own last words, without its warnings about the machine."""
+    """pip's error messages, without its warnings about the machine."""
     lines = [line.removeprefix("ERROR:").strip() for line in said.splitlines() if line.startswith("ERROR:")]
     return [f"pip: {line}" for line in lines[-1:]]
 
 
 def packages_of(lock: Path) -> int:
-    """How many packages a lock file pins, those of other systems included."""
+    """The number of packages that a lock file pins, including those for other systems."""
     return len(re.findall(r"^[\w.-]+==", lock.read_text("utf-8"), re.MULTILINE))
 
 
 class Installation:
-    """One environment and the log of what is done to it."""
+    """One environment and the log of its installation."""
 
     def __init__(self, venv: Path) -> None:
         self._venv = venv
@@ -123,7 +123,7 @@ class Installation:
             raise Failure(f"{self._venv} has no Python with pip", "remove it (make clean), then run make again")
 
     def _version(self) -> str | None:
-        """Of the environment's Python; None when it has no pip or is none."""
+        """The version of the environment's Python; None when it has no pip or is not an environment."""
         if not self._python.exists():
             return None
         asked = _run(str(self._python), "-c", "import pip, sys; print(sys.version, end='')")
@@ -152,7 +152,7 @@ class Installation:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=both, encoding="utf-8", errors="replace")
 
     def check(self) -> None:
-        """Does every package have what it asks for; raises Failure."""
+        """Check whether every package has its requirements; raises Failure."""
         done = _run(str(self._python), *PIP, "check")
         if done.returncode:
             lines = [line for line in done.stdout.splitlines() if not line.startswith("WARNING")]

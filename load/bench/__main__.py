@@ -1,6 +1,6 @@
 """`make bench`: the hot paths against their limits, as ratios measured in one run (`ARGS="r01 search"`: some of them).
 
-Each measurement runs its variants by turns, several rounds, server and client in processes of their own (each on a
+Each measurement runs its variants alternately, several rounds, server and client in processes of their own (each on a
 core of its own where there are two); the ratio is that of the medians. Exit code 1 when a limit is missed, 2 for a
 measurement that does not exist.
 """
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _missed(measurement: Measurement) -> int:
-    """Run one measurement and print its figures and limits; how many limits it misses."""
+    """Run one measurement and print its figures and limits; returns how many limits are missed."""
     print(f"\n{measurement.title}")
     try:
         measured = measurement.measure(ROUNDS)

@@ -54,12 +54,12 @@ VHOST, PLATFORM, SAMU, DISPATCHER = "15-15_v2.0", "fr.health.test.ptfsas", "fr.h
 TTL_MS = 86_400_000
 MASTER = b"b" * 32
 COUNTS = {"raw": 6_000, "aio-pika": 1_600, "aiormq": 1_600, "pika": 400, "journey": 1_500, "inside": 6_000}
-WINDOW = 200  # publications under way, of clients that pipeline
+WINDOW = 200  # publications of pipelining clients that wait for their confirm
 PASSWORD = Context.secret(SimpleNamespace(master_secret=MASTER), "hub-password")  # type: ignore[arg-type]
 
 
 class Skipped(Exception):
-    """A measurement that cannot be made here, and why."""
+    """A measurement that cannot be made here, with the reason."""
 
 
 def measure_publishing(rounds: int) -> dict[str, list[float]]:
@@ -69,7 +69,8 @@ def measure_publishing(rounds: int) -> dict[str, list[float]]:
 
 
 def measure_journey(rounds: int) -> dict[str, list[float]]:
-    """Messages per second from publisher to consumer, as the busier core allows and by the clock. Raises Skipped."""
+    """Messages per second from publisher to consumer, by the busier core's processor time and by the clock. Raises
+    Skipped."""
     return _measure(2 * rounds, ("rabbitmq journey", "embedded journey", "embedded inside"))
 
 
@@ -179,7 +180,7 @@ def _dispatcher(port: int) -> Iterator[int]:
 def serve(inside: bool, directory: str, pipe: Connection) -> None:
     """The broker's process: prints its port, runs until it is stopped. `inside`: with the dispatcher."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the core of the parent process
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))  # a core other than the parent process's
     pin(0)
     ecosystem.run(_serve(inside, directory, pipe))
 
@@ -197,7 +198,7 @@ async def _serve(inside: bool, directory: str, pipe: Connection) -> int:
 
 
 class Bare:
-    """The embedded broker with its log, the dispatcher being a client."""
+    """The embedded broker with its log and without a dispatcher, which is a client here."""
 
     def __init__(self, directory: Path, sock: socket.socket) -> None:
         self._directory, self._broker = directory, Broker(os.urandom)

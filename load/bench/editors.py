@@ -34,7 +34,7 @@ from sandbox.population.people import Personas, Population
 NOW = datetime(2026, 11, 24, 8, tzinfo=PARIS)
 LOT = 25
 HUNG = "editeur-9"
-SEND_BUFFER = 1 << 20  # octets: an answer is handed over at once, whether or not it is read already
+SEND_BUFFER = 1 << 20  # octets: an answer is written at once, even if the client is not reading yet
 # A quarter to a third of the slots of three days are free: two or three practitioners make 35 KB.
 WEEK = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), visibilities=(("PUBLIC",), ("PUBLIC", "PRO", "SNP"), ("SNP",)),
                       types=("AMB", "VR"), reasons=("Fièvre de l'enfant",), walkin=0.05, occupation=0.9,
@@ -85,7 +85,7 @@ def frozen_clock() -> Clock:
 
 
 def serve(editors: int, delay_s: float, hangs: bool, pipe: Connection) -> None:
-    """The editors' process: prints its port, answers until it is stopped."""
+    """The editors' process: prints its port, then answers until it is stopped."""
     pin(0)
     answers = _answers(editors)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
@@ -95,7 +95,8 @@ def serve(editors: int, delay_s: float, hangs: bool, pipe: Connection) -> None:
 
 
 class _Editors:
-    """All connections to all editors: as little as can answer HTTP, since editors have machines of their own."""
+    """All connections to all editors, with the least code that can answer HTTP, because real editors have machines of
+    their own."""
 
     def __init__(self, listening: socket.socket, answer: Callable[[bytes], bytes], delay_s: float, hangs: bool) -> None:
         self._listening, self._answer, self._delay, self._hangs = listening, answer, delay_s, hangs
@@ -103,7 +104,7 @@ class _Editors:
         self._due: deque[tuple[float, socket.socket, bytes]] = deque()
 
     def run(self, told: Connection) -> None:
-        """Answer until something is told."""
+        """Answer until the process is ended."""
         while True:
             waits = max(0.0, self._due[0][0] - time.perf_counter()) if self._due else None
             sources: list[Any] = [told, self._listening, *self._received]
@@ -144,7 +145,7 @@ class _Editors:
 
 
 def _answers(editors: int) -> Callable[[bytes], bytes]:
-    """What is answered to a request target, kept from the first time."""
+    """The answer to a request target, cached from the first time."""
     population = people(editors)
     clock = frozen_clock()
     servers = {
@@ -169,8 +170,8 @@ def _answers(editors: int) -> Callable[[bytes], bytes]:
 
 
 class Barest(asyncio.Protocol):
-    """One connection that sends what was written before and counts the octets of an answer whose size it knows: no
-    client of this event loop can be sooner, whatever it is written in."""
+    """One connection that sends a prepared request and counts the octets of an answer whose size it knows: no client on
+    this event loop can be faster, in whatever language it is written."""
 
     def __init__(self, request: bytes) -> None:
         self._request, self._size, self._missing = request, 0, 0
@@ -181,7 +182,7 @@ class Barest(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def ask(self) -> asyncio.Future[None]:
-        """Done once the answer is here; the first one teaches its size."""
+        """Send the request; done once the answer is complete. The first answer determines the size."""
         self._missing = self._size
         self._whole = asyncio.get_running_loop().create_future()
         self._transport.write(self._request)
@@ -197,7 +198,7 @@ class Barest(asyncio.Protocol):
             self._whole.set_result(None)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._transport.abort()
 
 

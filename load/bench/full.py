@@ -43,8 +43,9 @@ _directories: list[tempfile.TemporaryDirectory[str]] = []  # kept until this pro
 
 
 def rate(rounds: int) -> dict[str, list[float]]:
-    """POSTs per second with no appointments and with COUNT: both servers run, slices of a second by turns, so that both
-    meet the same disk and the same neighbours; `… by cpu`: of the server's own processor time."""
+    """POSTs per second with no appointments and with COUNT: both servers run and are measured alternately in slices of
+    a second, so that both have the same disk and the same other load; `… by cpu`: of the server's own processor
+    time."""
     rates: dict[str, list[float]] = {}
     filled = _filled()
     with r03.server("durable") as none, r03.server("durable", filled) as full:
@@ -60,14 +61,14 @@ async def _by_turns(servers: Mapping[str, r03.Started], slices: int, rates: dict
             for name, load in loads.items():
                 spent = r03.processor_time(servers[name].pid)
                 count, seconds = await load.slice(SLICE_S)
-                if number >= 0:  # the first warms up
+                if number >= 0:  # the first slice warms up
                     rates.setdefault(name, []).append(count / seconds)
                     used = r03.processor_time(servers[name].pid) - spent
                     rates.setdefault(f"{name} by cpu", []).append(count / used)
 
 
 def weight(rounds: int) -> dict[str, list[float]]:
-    """MiB that COUNT appointments add to a server that has opened its store, and how many may be."""
+    """MiB that COUNT appointments add to a server that has opened its store, and the limit."""
     added = [r03.started("durable", _filled()).mib - r03.started("durable").mib for _ in range(rounds)]
     return {"allowed": [ALLOWED_MIB], "added": added}
 

@@ -45,7 +45,8 @@ def resident(pid: int) -> int:
 
 
 def deep(rounds: int) -> dict[str, list[float]]:
-    """Fill `dispatch`, look, start again on what the log holds, look again; once, whatever the rounds."""
+    """Fill `dispatch`, measure, restart with the messages of the log, measure again; once, whatever the number of
+    rounds."""
     found = {"allowed": [DEEP_MIB]}
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         for step in ("filled", "restarted"):
@@ -69,7 +70,7 @@ async def _fill(port: int, count: int) -> None:
 
 
 def idle(rounds: int) -> dict[str, list[float]]:
-    """Memory of the listener before and after the connections came; once, whatever the rounds."""
+    """Memory of the listener before and after the connections are made; once, whatever the number of rounds."""
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         pki = ensure_pki(
             Path(directory),
@@ -84,7 +85,7 @@ def idle(rounds: int) -> dict[str, list[float]]:
         port = ours.recv()
         asyncio.run(
             _come_and_look(port, pki, 50, server.pid or 0)
-        )  # the first ones also load code, which does not count
+        )  # the first connections also load code, which does not count
         before = resident(server.pid or 0)
         after = asyncio.run(_come_and_look(port, pki, CONNECTIONS, server.pid or 0))
         ours.send("stop")

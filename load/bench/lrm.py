@@ -4,9 +4,9 @@ bare     reads the distributionID, appends the octets to a log (group commit), a
 lrm      the LRM: validates, applies to orientations, stores with the acknowledgement, acks, publishes it
 
 Both over the same AMQP client, log and embedded broker; the broker (which routes the acknowledgements too) in a process
-of its own. What the LRM has done is verified after each run: every message taken once, in order per appointment, and
-acknowledged once; a run that is not so ends the measurement. `… cpu` is the rate per second of the consumer's own
-processor time, which tells the variants apart also where the broker, on the other core, is what both wait for.
+of its own. What the LRM has done is verified after each run: every message was taken once, in order per appointment,
+and acknowledged once; otherwise the measurement ends. `… cpu` is the rate per second of the consumer's own processor
+time, which distinguishes the variants even when both wait for the broker on the other core.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from sandbox.store.embedded.tables import open_store
 from tests.support.contexts import make_context
 
 VARIANTS = ("bare", "lrm")
-MESSAGES, VERSIONS = 20_000, 5  # in all, and per appointment: a creation, then updates
+MESSAGES, VERSIONS = 20_000, 5  # messages in all, and per appointment: a creation, then updates
 IN_FLIGHT = 256
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Rates per second, `rounds` of each variant by turns."""
+    """Rates per second, `rounds` of each variant, alternately."""
     rates: dict[str, list[float]] = {name: [] for variant in VARIANTS for name in (variant, f"{variant} cpu")}
     for _ in range(rounds):
         for variant in VARIANTS:
@@ -100,7 +100,7 @@ def _context(directory: Path, port: int, sockets: dict[int, socket.socket]) -> C
 
 
 class _Counting(AmqpClient):
-    """Notes what is published, and when all of it was confirmed."""
+    """Records what is published, and when all of it was confirmed."""
 
     def __init__(self, context: Context, client_id: str, count: int) -> None:
         super().__init__(context, client_id, client_id)

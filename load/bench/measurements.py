@@ -31,7 +31,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Surplus:
-    """What `variant` costs more than `base` must stay within `limit`."""
+    """The extra cost of `variant` over `base` must stay within `limit`."""
 
     name: str
     variant: str
@@ -46,8 +46,8 @@ class Surplus:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Figures by variant, from rounds; and what they must relate to. `unit`: what a figure is, where all are one;
-    `of_rounds`: which of its rounds' figures stands for a variant."""
+    """Figures by variant, from several rounds, and the limits that they must keep. `unit`: the unit of the figures, if
+    they have the same; `of_rounds`: which of the figures of its rounds represents a variant."""
 
     key: str
     title: str
@@ -55,7 +55,7 @@ class Measurement:
     limits: tuple[Ratio | Surplus, ...]
     unit: str = "/s"
     of_rounds: Callable[[list[float]], float] = statistics.median
-    only_when_named: bool = False  # it takes long
+    only_when_named: bool = False  # the measurement takes long
 
 
 MEASUREMENTS = (

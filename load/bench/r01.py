@@ -8,8 +8,9 @@ first   the same, asked for practitioners whom nobody asked for before at all: t
 
 each for lists of 25 practitioners (3 days, about 300 slots and 300 to 400 KB), `one` for one practitioner, `tls` over
 mTLS. All variants run on the same server. Lists are redrawn, no two requests share a query and no answer is kept. A
-rate is that of the processor time that the server's process spends. What is compared is there together and is asked in
-turn, a slice of requests each, so that whatever else the machine does befalls all alike; the median slice counts.
+rate is per second of the processor time of the server's process. Variants that are compared run at the same time and
+are asked in turn, a slice of requests each, so that other load on the machine affects all alike; the median slice
+counts.
 
 1k, 1M  warm and cold with 1,000 and with 1,000,000 practitioners in the population; to have enough cold days of the
         few that an editor has of 1,000, those of four weeks are asked for
@@ -62,20 +63,20 @@ ASKED_FROM = datetime(2026, 12, 3, 14, tzinfo=PARIS)  # Thursday afternoon, unti
 ASKED_TO = datetime(2026, 12, 6, tzinfo=PARIS)
 SERVED_AT = ASKED_FROM + timedelta(minutes=5)  # the editors' clock: requests have been under way for a moment
 LOT = 25
-WARMED = 400  # practitioners asked for before, of whom warm lists are drawn
-WARM_UP, MEASURED = 300, 1500  # requests; others are fewer, as each needs its own practitioners
-COLD_WARM_UP, COLD_MEASURED = 60, 120  # of practitioners who are all known still
-FIRST_WARM_UP, FIRST_MEASURED = 400, 200  # until the caches are full, then on
-FEW, WEEKS = 400, 4  # practitioners of whom the days of some weeks are asked for
+WARMED = 400  # practitioners who were asked about before; warm lists are drawn from these
+WARM_UP, MEASURED = 300, 1500  # requests; other variants have fewer, because each needs its own practitioners
+COLD_WARM_UP, COLD_MEASURED = 60, 120  # requests about practitioners who are all still known
+FIRST_WARM_UP, FIRST_MEASURED = 400, 200  # requests until the caches are full, then requests that are measured
+FEW, WEEKS = 400, 4  # practitioners who are asked about for the days of some weeks
 SLICE = 60  # requests of which the rate is taken, where there are twice as many
 CONNECTIONS = 8
-PEOPLE = 3000  # whose slots are derived and rendered to time one
-MOST = 30_000  # practitioners whose ids are needed at most
+PEOPLE = 3000  # practitioners whose slots are derived and rendered to measure one slot
+MOST = 30_000  # most practitioners whose ids are needed
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is asked of which server: `app` raw, warm, cold or first; `people`: in the population."""
+    """The requests of a variant and its server: `app` raw, warm, cold or first; `people`: in the population."""
 
     app: str
     size: int = LOT
@@ -101,7 +102,7 @@ VARIANTS = {
 }
 
 
-# What is compared with each other: servers that are there together and are asked in turn, slice by slice.
+# Variants that are compared: their servers run at the same time and are asked in turn, slice by slice.
 COMPARED = (
     ("raw", "warm", "cold", "first"),
     ("raw one", "warm one"),
@@ -124,7 +125,8 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 def together(names: Sequence[str]) -> dict[str, list[float]]:
-    """The rates of slices of these variants, which take turns: whatever else the machine does befalls all of them."""
+    """The rates of slices of these variants, which take turns, so that other load on the machine affects all of
+    them."""
     with contextlib.ExitStack() as stack:
         pin(1)
         servers = {name: stack.enter_context(_Server(VARIANTS[name])) for name in names}
@@ -138,7 +140,7 @@ def together(names: Sequence[str]) -> dict[str, list[float]]:
 
 
 class _Server:
-    """A server in a process of its own, with its connections; what is asked before is asked once it is entered."""
+    """A server in a process of its own, with its connections; entering it sends the preparatory requests."""
 
     def __init__(self, variant: Variant) -> None:
         self._variant = variant
@@ -223,7 +225,7 @@ def _context(directory: Path, pki: Pki | None, people: int) -> Context:
 
 
 def _raw(context: Context, variant: Variant) -> Listener:
-    """The least that any server does: an answer of the editors' own, of middling length, made once."""
+    """The least that any server does: returns an answer of the editors' own, of medium length, made once."""
     server, ids, size = _server(), _ids(variant.people), variant.size
     answers = [answer_slots(server, _query(ids[at : at + size], 0)) for at in range(0, WARMED, size)]
     body = sorted(answers, key=len)[len(answers) // 2]
@@ -242,19 +244,19 @@ def _raw(context: Context, variant: Variant) -> Listener:
 
 @cache
 def _ids(people: int) -> Sequence[str]:
-    """Those whose agenda the editor holds, as far as needed."""
+    """Practitioners whose agenda the editor holds, as many as needed."""
     held = load_population(Settings(practitioners=people)).of_editor(EDITOR)
     return [person.id for person in held[: min(len(held), MOST)] if person.id.startswith("8199")]
 
 
 def _query(ids: Sequence[str], number: int, week: int = 0) -> str:
-    """As the SAS core asks; every request a little later than the one before."""
+    """A query as the SAS core sends it; each begins a little later than the one before."""
     later = timedelta(weeks=week)
     return slot_query(ids, ASKED_FROM + later + timedelta(milliseconds=number), ASKED_TO + later, cpts=False)
 
 
 def _queries(variant: Variant) -> tuple[list[str], list[str]]:
-    """What is asked before and during the measurement."""
+    """The queries before and during the measurement."""
     ids, size = _ids(variant.people), variant.size
     if variant.app == "cold":
         return _cold_queries(variant)
@@ -271,14 +273,15 @@ def _queries(variant: Variant) -> tuple[list[str], list[str]]:
 
 
 def _cold_queries(variant: Variant) -> tuple[list[str], list[str]]:
-    """Before: the Monday after the windows, so that all but the days of the windows is known; then others' windows."""
+    """The queries before the measurement: the Monday after the windows, so that everything except the days of the
+    windows is known, and windows of other practitioners; then the measured windows."""
     wanted = FEW if variant.weeks > 1 else LOT * (COLD_WARM_UP + COLD_MEASURED)
     ids = _ids(variant.people)[:wanted]
     lists = [ids[at : at + LOT] for at in range(0, wanted, LOT)]
     monday = ASKED_TO + timedelta(days=1)
     known = [slot_query(some, monday, monday + timedelta(days=1), cpts=False) for some in lists]
     asked = [_query(some, at, week) for week in range(variant.weeks) for at, some in enumerate(lists)]
-    random.shuffle(asked)  # later weeks have more free slots: no slice shall have less of them than another
+    random.shuffle(asked)  # later weeks have more free slots: the slices must not differ in this
     others = len(asked) * COLD_WARM_UP // (COLD_WARM_UP + COLD_MEASURED)
     return [*known, *asked[:others]], asked[others:]
 
@@ -290,7 +293,7 @@ def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
 
 
 def _ask(connections: Sequence[socket.socket], queries: Sequence[str]) -> None:
-    """Ask everything, each connection in its own thread, one request under way on each."""
+    """Send all queries, each connection in its own thread, with one request at a time on each."""
     waiting = iter(queries)
     failures: list[BaseException] = []
 
@@ -336,7 +339,7 @@ def _server() -> FhirServer:
 
 
 def _in_process() -> dict[str, list[float]]:
-    """Per second of processor time, by turns: slots from nothing to their octets; renderings of a template alone."""
+    """Per second of processor time, alternately: slots from nothing to their octets; renderings of a template alone."""
     server = _server()
     agenda, renderer, now = server.agenda, server.renderer, server.clock.time()
     window = agenda.window(ASKED_FROM.timestamp(), ASKED_TO.timestamp(), now)
@@ -362,7 +365,7 @@ def _in_process() -> dict[str, list[float]]:
 
 
 def _template(file: CachedAgenda, renderer: Renderer) -> tuple[bytes, tuple[bytes, ...]]:
-    """The whole entry of one slot as a bytes template, and what fills it."""
+    """The entry of one slot as a bytes template, and the values that fill it."""
     share = next(share for share in file.free if share.count)
     entry = file.only([share.cut(0, 1)]).render(renderer, R01)
     slot = json.loads(entry[1:])["resource"]

@@ -67,7 +67,7 @@ class MemoryStore:
         for write in writes:
             rows = self._tables.setdefault(write.table, {})
             if isinstance(write, Put):
-                rows[write.key] = bytes(memoryview(write.value))  # as the store does: a row of its own size
+                rows[write.key] = bytes(memoryview(write.value))  # like the store: a row has its own size
             else:
                 rows.pop(write.key, None)
         return _done()
@@ -96,8 +96,8 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 class Started(NamedTuple):
-    """A server that listens: its port, the seconds that store and application took, the MiB that it holds then, its
-    process."""
+    """A server that listens: its port, the seconds that store and application took to start, the memory that it then
+    uses in MiB, and its process."""
 
     port: int
     seconds: float
@@ -106,7 +106,7 @@ class Started(NamedTuple):
 
 
 def once(variant: str, prepared: Path | None = None) -> float:
-    """Answers per second of one server. `prepared`: a closed store that it opens a copy of."""
+    """Answers per second of one server. `prepared`: a closed store of which the server opens a copy."""
     with server(variant, prepared) as started:
         pin(1)
         return asyncio.run(_load(started.port))
@@ -174,7 +174,7 @@ def _held_mib() -> float:
 
 
 async def raw(scope: Any, receive: Any, send: Any) -> None:
-    """The least that any server does."""
+    """The least work that any server does."""
     more = True
     while more:
         more = (await receive()).get("more_body", False)
@@ -196,7 +196,7 @@ async def _load(port: int) -> float:
 
 
 class Load:
-    """Callers of one server; they call while a slice lasts."""
+    """Callers of one server, which call during each slice."""
 
     def __init__(self) -> None:
         self.count, self._turn, self._under_way, self._idle = 0, asyncio.Event(), 0, asyncio.Event()
@@ -218,7 +218,7 @@ class Load:
                     raise RuntimeError(f"a caller ended: {result}")
 
     async def slice(self, seconds: float) -> tuple[int, float]:
-        """Call for so long: how many answers came, in how many seconds until the last of them."""
+        """Call for so many seconds; returns the number of answers, and the seconds until the last of them."""
         before, started = self.count, time.perf_counter()
         self._turn.set()
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What a whole search costs beside the calls that it makes, and how soon its cards are there.
+"""The cost of a whole search in addition to its calls, and the time until its cards are available.
 
 The editors are one process that answers with the bodies that our own editors make, kept from the first time
 (`editors.py`); the search runs in another, from criteria to the octets of the API's answer. Each has a core of its own
@@ -58,10 +58,10 @@ from tests.support.contexts import make_context
 
 DELAY_S = 0.05
 HUNG_TIMEOUT_S = 1.0
-WARM_UP = 60  # searches: every question was asked
-COSTED = 160  # searches, one by turns with the bare client
+WARM_UP = 60  # searches that warm up: every question was asked once
+COSTED = 160  # searches, alternating with the bare client
 TIMED, HELD_UP = 200, 8
-COMPARED = 4  # turns: in one of so many, those are timed as well that nothing is judged by
+COMPARED = 4  # turns: in one of so many, the variants without a limit are measured too
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
@@ -127,7 +127,7 @@ async def _load(variant: str, port: int, pipe: Connection) -> int:
 
 
 class _Bench:
-    """A search's surroundings, and the bare client that asks the same."""
+    """The environment of a search, and the bare client that asks the same."""
 
     def __init__(self, settings: Settings, population: Population) -> None:
         context = make_context(settings, clock=frozen_clock(), journal=Journal(capacity=100), population=population)
@@ -153,7 +153,7 @@ class _Bench:
         ]
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the running operations."""
         await self.aggregator.close()
         await self.http.close()
         await self.session.close()
@@ -167,7 +167,7 @@ class _Bench:
             return orjson.loads(await answer.read())
 
     async def search(self) -> None:
-        """From the criteria to the octets of the answer; no two searches ask in the same order."""
+        """From the criteria to the octets of the answer; every search asks in another order."""
         self._searches += 1
         results = await whole(self.criteria_of(self._searches), self.aggregator)
         assert not results.partial
@@ -202,7 +202,7 @@ async def _body(bench: _Bench, url: URL) -> bytes:
 
 
 async def _times(bench: _Bench) -> dict[str, list[float]]:
-    """Seconds that each took. They run by turns, so that other load on the machine slows all of them alike."""
+    """Seconds that each took. They alternate, so that other load on the machine slows all of them alike."""
     clients = await barest(bench.urls[0].port or 0, [url.raw_path_qs for url in bench.urls])
     for _ in range(WARM_UP):
         await bench.search()
@@ -230,7 +230,7 @@ async def _thirty(bench: _Bench) -> dict[str, float]:
 
 
 def _timed(name: str, share: float, found: dict[str, list[float]]) -> dict[str, float]:
-    """All as 1 / seconds; `share`: how much longer than a call a search may be."""
+    """All as 1 / seconds; `share`: the factor by which a search may be longer than a call."""
     half = {each: statistics.median(seconds) for each, seconds in found.items()}
     return {
         **{f"{each}, {name}": 1 / half[each] for each in ("call", "floor", "aiohttp")},

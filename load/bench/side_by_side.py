@@ -6,8 +6,8 @@ sandbox  the whole sandbox (preset `national`, plain HTTP), asked for 25 practit
 mockoon  Mockoon CLI with the same octets as the body of a route, templating off
 models   FastAPI, the answer built and serialised by the models of fhir.resources
 
-A rate is requests per second of the processor time of the server's process. Those that are not installed are left
-out, and said so; docs/benchmarks.md has the commands and what came of it.
+A rate is requests per second of the processor time of the server's process. Servers that are not installed are left out
+with a message; docs/benchmarks.md has the commands and the results.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Plan:
-    """How long is measured: rounds, and in each of them the seconds before the count and of the count."""
+    """The duration of a measurement: rounds, and in each of them the seconds before the count and of the count."""
 
     rounds: int = 3
     warm_up_s: float = 1.0
@@ -57,7 +57,7 @@ WHOLE = Plan()
 
 
 def main(plan: Plan = WHOLE) -> int:
-    """Measure by turns, print rates and ratios to raw; exit code 0."""
+    """Measure alternately, print rates and ratios to raw; exit code 0."""
     with tempfile.TemporaryDirectory(prefix="sas-side-by-side-") as name:
         directory = Path(name)
         body = directory / "slots.json"
@@ -121,7 +121,7 @@ def sandbox(directory: Path) -> Iterator[tuple[int, Base]]:
 
 @contextlib.contextmanager
 def running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A server on a core of its own, where there are two; ended with the block."""
+    """A server on a core of its own, if there are two; it ends with the block."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) > 1:

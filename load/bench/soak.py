@@ -111,17 +111,17 @@ def _private_mib(pid: int) -> float:
 
 
 async def _paced(rate: float, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Call `action` so many times a second, one at a time."""
+    """Call `action` so many times a second, one call at a time."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:
-        due = max(due + 1 / rate, loop.time() - 1)  # what was missed for longer is not made up for
+        due = max(due + 1 / rate, loop.time() - 1)  # calls that were missed for a longer time are not made up for
         await asyncio.sleep(max(0.0, due - loop.time()))
         await action()
 
 
 class Traffic:
-    """What the sandbox is asked for. `failed` of `done` requests had another status than the right one."""
+    """The requests to the sandbox. `failed` of `done` requests had a status other than the expected one."""
 
     def __init__(self, document: dict[str, Any], plain: aiohttp.ClientSession, tls: aiohttp.ClientSession) -> None:
         self.done = self.failed = 0
@@ -156,7 +156,7 @@ class Traffic:
             return {role: state["pid"] for role, state in (await answer.json())["roles"].items()}
 
     async def search(self) -> None:
-        """A regulator's search, each time elsewhere."""
+        """A regulator's search, each time in another place."""
         query = {"specialty": self._random.choice(SPECIALTIES), "insee": self._random.choice(TOWNS)}
         url = f"{self._document['sas']['api']}/search"
         async with self._plain.get(url, params=query, headers=self._headers) as answer:
@@ -198,7 +198,7 @@ class Traffic:
 
 
 def main(minutes: float) -> int:
-    """Show what each role holds, minute by minute, and the slopes."""
+    """Print the memory of each role, minute by minute, and the slopes."""
     samples = asyncio.run(_soaked(minutes * 60))
     for role, taken in samples.items():
         by_minute = [

@@ -1,4 +1,4 @@
-"""What a start costs: `sas-sandbox up` with the presets `minimal` and `national` (100,000 practitioners), each in a
+"""The cost of a start: `sas-sandbox up` with the presets `minimal` and `national` (100,000 practitioners), each in a
 fresh process, in a data directory that has its certificates already.
 
 seconds of processor time until everything answers, and MiB of memory then (proportional set size).
@@ -22,7 +22,7 @@ _PORTS = 100
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Seconds and MiB of each preset, by turns."""
+    """Seconds and MiB of each preset, alternately."""
     found: dict[str, list[float]] = {f"{preset} {unit}": [] for preset in PRESETS for unit in ("s", "MiB")}
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         for preset in PRESETS:
@@ -63,7 +63,7 @@ def _spent(pid: int) -> float:
 
 
 def _free_base() -> int:
-    """A base of ports that are probably free: the system has just given one of them away."""
+    """A base of ports that are probably free: the system has just assigned one of them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -2,7 +2,7 @@
 
 Both keep the same rows, one table, keys and JSON as octets, each write durable when it returns: SQLite with
 `journal_mode=WAL` and `synchronous=FULL`, through the standard library's `sqlite3` in a thread of its own, as an event
-loop must use it. What waits while SQLite commits shares the next commit, as it does in our log. SQLite reads a row from
+loop must use it. Writes that wait while SQLite commits share the next commit, as in our log. SQLite reads a row from
 its file when it is asked for; our store holds all of them in memory, which is what its 200,000 rows cost.
 
 Each variant runs in a process of its own, in a new directory of the system's temporary ones.
@@ -48,10 +48,10 @@ def rows(count: int) -> Iterator[tuple[str, bytes]]:
 
 
 class Durable(Protocol):
-    """What is measured of a store."""
+    """The operations of a store that are measured."""
 
     async def write(self, key: str, row: bytes) -> None:
-        """The row is on disk when this returns."""
+        """Returns when the row is on disk."""
 
     async def fill(self) -> None:
         """Write ROWS rows, many in each commit."""
@@ -60,7 +60,7 @@ class Durable(Protocol):
         """The row of a key."""
 
     async def close(self) -> None:
-        """End it as a role does."""
+        """Close the store as a role does."""
 
 
 class Ours:
@@ -86,7 +86,7 @@ class Ours:
 
 
 class Sqlite:
-    """SQLite, whose commits take whatever waits."""
+    """SQLite, each commit of which includes all waiting writes."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ class Sqlite:
             await loop.run_in_executor(self._thread, self._insert, [row for row, _ in waiting])
             for _, written in waiting:
                 written.set_result(None)
-            await asyncio.sleep(0)  # those who were just answered may have more
+            await asyncio.sleep(0)  # callers who were just answered may have further writes
 
     def _insert(self, several: list[tuple[str, bytes]]) -> None:
         self._database.execute("BEGIN IMMEDIATE")
@@ -152,8 +152,8 @@ def rate(rounds: int) -> dict[str, list[float]]:
 
 
 def held(rounds: int) -> dict[str, list[float]]:
-    """A store of ROWS rows in a fresh process: seconds until a row can be read, MiB that it adds, and microseconds of
-    a read of one row."""
+    """A store of ROWS rows in a new process: seconds until a row can be read, additional MiB, and microseconds for
+    reading one row."""
     found: dict[str, list[float]] = {f"{name}, {unit}": [] for unit in ("s", "MiB", "µs a read") for name in STORES}
     with tempfile.TemporaryDirectory(prefix="sas-bench-") as directory:
         for name in STORES:
@@ -201,7 +201,7 @@ async def _together(store: Durable) -> tuple[float, float]:
 
 
 def _read(store: Durable) -> float:
-    """Microseconds of a read, of rows all over the store."""
+    """Microseconds of a read, for rows spread over the store."""
     keys = [key for at, (key, _) in enumerate(rows(ROWS)) if at % 7 == 0]
     began = time.perf_counter()
     for key in keys:
@@ -239,4 +239,4 @@ if __name__ == "__main__":
     first, second = asyncio.run(_task(name, task, Path(directory)))
     sys.stdout.write(f"{first} {second}\n")
     sys.stdout.flush()
-    os._exit(0)  # nothing of the measurement is left to be tidied up
+    os._exit(0)  # nothing of the measurement is left that would have to be cleaned up

@@ -13,7 +13,7 @@ from sandbox.net.http.server import Listener
 
 
 async def serve(port: int, body: bytes) -> int:
-    """Until killed."""
+    """Serve until the process is ended."""
     headers = [(b"content-type", b"application/fhir+json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

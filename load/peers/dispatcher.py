@@ -1,5 +1,5 @@
-"""A usual dispatcher, as an AMQP client of the hub: aiormq, jsonschema-rs, prefetch 200, confirms that
-do not wait for each other. `python -m load.peers.dispatcher URL` says `ready` once it consumes.
+"""A usual dispatcher, as an AMQP client of the hub: aiormq, jsonschema-rs, prefetch 200, confirms that do not wait for
+each other. `python -m load.peers.dispatcher URL` prints `ready` once it consumes.
 """
 
 from __future__ import annotations

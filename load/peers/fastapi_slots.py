@@ -1,7 +1,7 @@
 """`python -m load.peers.fastapi_slots PORT FILE`: GET Slot as FastAPI and fhir.resources would have it.
 
 The bundle is a model: every request builds it from plain values, which validates it, and serialises it. Nothing is
-searched; what is measured is the price of models alone.
+searched; the measurement is the cost of the models alone.
 """
 
 from __future__ import annotations

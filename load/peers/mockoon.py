@@ -39,7 +39,7 @@ def environment(port: int, body: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Write the environment and become Mockoon."""
+    """Write the environment and replace this process by Mockoon."""
     path = Path(tempfile.mkdtemp(prefix="sas-mockoon-")) / "editor.json"
     path.write_text(json.dumps(environment(int(sys.argv[1]), Path(sys.argv[2]).read_text("utf-8"))), "utf-8")
     os.execvp(

@@ -1,4 +1,5 @@
-"""Refusals of the broker: reply code, text and culprit, as they go over the wire (AMQP 0-9-1, § 1.2).
+"""Errors that the broker reports: reply code, text and the method that caused it, as sent to the client (AMQP 0-9-1, §
+1.2).
 
 ProtocolError
 └── FrameError      the octets themselves cannot be read: nothing after them can be either
@@ -29,8 +30,8 @@ _CHANNEL_CODES = frozenset((311, 312, 403, 404, 405, 406))
 
 
 class ProtocolError(SandboxError):
-    """An error of the client. `code`: reply code; `method`: (class id, method id) of the culprit, filled in by the
-    receiver when it is not known where the error is raised."""
+    """An error of the client. `code`: reply code; `method`: (class id, method id) of the method that caused it, filled
+    in by the receiver when it is not known where the error is raised."""
 
     def __init__(self, code: int, detail: str, method: tuple[int, int] | None = None) -> None:
         super().__init__(f"{NAMES[code]} - {detail}")
@@ -38,24 +39,24 @@ class ProtocolError(SandboxError):
 
     @property
     def closes_connection(self) -> bool:
-        """Hard errors end the connection, soft ones only their channel."""
+        """Hard errors close the connection, soft ones only their channel."""
         return self.code not in _CHANNEL_CODES
 
 
 class FrameError(ProtocolError):
-    """501: the frames cannot be told apart any more, or a frame's content cannot be read."""
+    """501: the boundaries of frames are lost, or a frame's content cannot be read."""
 
     def __init__(self, detail: str, method: tuple[int, int] | None = None) -> None:
         super().__init__(501, detail, method)
 
 
 def malformed_frame(kind: int, payload: bytes, problem: str) -> FrameError:
-    """501 in RabbitMQ's words: the first octets of the frame and what is wrong with them."""
+    """501 in RabbitMQ's words, with the first octets of the frame and what is wrong with them."""
     return FrameError(f"{_first_octets(kind, payload)}: {problem}", (0, 0))
 
 
 def unexpected_frame(kind: int, payload: bytes) -> ProtocolError:
-    """505 for a frame that is not allowed where it came."""
+    """505 for a frame that is not allowed at this point."""
     return ProtocolError(505, _first_octets(kind, payload), (0, 0))
 
 
@@ -70,7 +71,7 @@ def _first_octets(kind: int, payload: bytes) -> str:
 
 
 def _erlang(octets: bytes) -> str:
-    """A binary as Erlang prints it: text when it is one, numbers otherwise."""
+    """A binary as Erlang prints it: as text if it is text, as numbers otherwise."""
     text = octets.decode("latin-1")
     if octets and all(char.isprintable() for char in text):
         return '<<"' + text.replace("\\", "\\\\").replace('"', '\\"') + '">>'

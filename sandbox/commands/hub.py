@@ -1,4 +1,5 @@
-"""`sas-sandbox hub`: clients that come to a running hub or leave it, what a RabbitMQ must hold to carry Hub Santé."""
+"""`sas-sandbox hub`: adds clients to a running hub or removes them, and writes the definitions that a RabbitMQ needs to
+serve as Hub Santé."""
 
 from __future__ import annotations
 
@@ -79,7 +80,7 @@ def _certificate(options: argparse.Namespace) -> dict[str, str]:
 
     out = options.out.absolute() if options.out else None
     with certificate_service(options, make=False) as service:
-        name = service.free_name(name_of(options.id))  # of a client that was there before, the former ones are taken
+        name = service.free_name(name_of(options.id))  # names of an earlier client's certificates are taken
         _, folder = service.issue(name, hub_client_subject(options.id), (), out)
     return {kind: str(folder / f"{name}.{end}") for kind, end in (("cert", "pem"), ("key", "key"), ("p12", "p12"))}
 

@@ -37,8 +37,6 @@ LINE = "1 rue du Dehors"
 CLIENT_ID = "fr.health.samu330"
 SHEET, APPOINTMENT = "LISEZMOI.md", "rendez-vous.json"
 
-Files = Mapping[str, str]  # content by name
-
 
 def add(commands: Commands) -> None:
     """Declare the commands."""
@@ -122,7 +120,8 @@ def _checked(value: str, kind: Any, name: str) -> str:
 
 
 class _Start:
-    """One beginning: files are written once everything is known to be good, and none over another."""
+    """The files for one vendor: they are written once everything is known to be valid, and no existing file is
+    overwritten."""
 
     def __init__(self, options: argparse.Namespace, values: Mapping[str, Any], config: str, sheet: str) -> None:
         self._values, self._config, self._sheet = dict(values), config, sheet

@@ -61,16 +61,16 @@ async def _try(options: argparse.Namespace, where: Access, now: str) -> int:
     from sandbox.edxl.trials import Correspondents, trial
     from sandbox.kernel.clock import parse_datetime
     from sandbox.kernel.entropy import Entropy
-    from sandbox.net.amqp.one_shot_client import visiting
+    from sandbox.net.amqp.one_shot_client import one_shot_client
 
     between = Correspondents(where.client_id, options.to, parse_datetime(now), Entropy(os.urandom).uuid)
     good, form = True, FORMS[options.format]
-    async with visiting(where) as visitor:
+    async with one_shot_client(where) as client:
         for message in trial(options.case, between):
             body = written(message.body, form)
-            await visitor.publish(body, message.distribution_id, content_type=form)
+            await client.publish(body, message.distribution_id, content_type=form)
             _say(f"→ {message.title} {message.distribution_id} : confirmée par le Hub")
-            found = await visitor.answers(1, options.timeout)
+            found = await client.answers(1, options.timeout)
             for answer in found:
                 _say(f"← {_told(answer)}")
             if not found:

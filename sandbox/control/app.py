@@ -35,7 +35,7 @@ TOKEN_WANTED = (
 
 
 class Control:
-    """The role. `serve_lines`: a bound Unix socket for the roles of other processes, or None."""
+    """The role. `serve_lines`: a bound Unix socket for connections from the roles of other processes, or None."""
 
     def __init__(
         self,
@@ -61,12 +61,12 @@ class Control:
         self._listener = Listener(self._application(), context.sockets[CONTROL_UI])
 
     async def open_lines(self) -> None:
-        """Accept the lines of the roles; called before they start, since each waits for its first World."""
+        """Accept connections from the roles; called before the roles start, since each waits for its first World."""
         if self._lines is not None:
             await self.switchboard.serve(self._lines)
 
     async def start(self) -> None:
-        """Answer on the control port."""
+        """Start to listen on the control port."""
         await self._listener.start()
 
     async def announce(self) -> None:
@@ -82,7 +82,7 @@ class Control:
         await self.plane.close()
 
     def health(self) -> dict[str, object]:
-        """Disk, lines and journal."""
+        """The state of the disk, the connections of the roles, and the journal."""
         return self.plane.health()
 
     def _application(self) -> ASGIApp:

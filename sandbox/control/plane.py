@@ -57,17 +57,17 @@ class ControlPlane:
         self.behaviours = Behaviours(self.worlds, self.switchboard, context, context.entropy.uuid)
 
     async def close(self) -> None:
-        """Close the lines to the roles and the store."""
+        """Close the connections to the roles and the store."""
         await self.switchboard.close()
         await self._store.close()
 
     @property
     def embedded(self) -> bool:
-        """Does the hub use the embedded broker, and not a RabbitMQ?"""
+        """Whether the hub uses the embedded broker and not a RabbitMQ."""
         return self.context.settings.hub_broker == EMBEDDED
 
     def health(self) -> dict[str, object]:
-        """Disk, lines and journal of the role `control` itself."""
+        """State of the disk, the connections of the roles, and the journal of the role `control` itself."""
         return {"disk": disk_state(self._store), "lines": len(self.switchboard.lines), "exchanges": self.journal.last}
 
     def endpoints(self) -> dict[str, Any]:
@@ -79,12 +79,12 @@ class ControlPlane:
         endpoints.write(self.context, self.hub_clients.files())
 
     def hub_report(self) -> HubReport | None:
-        """The hub's last report; None while it has no line."""
+        """The hub's last report; None while the hub is not connected."""
         line = self.switchboard.lines.get("hub")
         return hub_report.read(line.health) if line is not None else None
 
     def all_ready(self) -> bool:
-        """Does each role of the ecosystem have a line, and is it ready?"""
+        """Whether every role of the ecosystem is connected and ready."""
         return all(role in self.switchboard.lines and self.switchboard.lines[role].ready for role in ROLES)
 
     def targets(self) -> frozenset[str]:
@@ -97,7 +97,7 @@ class ControlPlane:
         )
 
     async def add_fault(self, wanted: FaultRequest) -> Fault:
-        """Start a fault. Raises RequestError 400 or 422 when it cannot be used here, Laggards."""
+        """Start a fault. Raises RequestError 400 or 422 when it is not possible here, and Laggards."""
         kind = KINDS.get(wanted.kind)
         if kind is not None and kind.embedded_only and not self.embedded:
             raise refused(f"'{wanted.kind}' needs the embedded broker: a RabbitMQ is yours to disturb", "faults.kind")

@@ -78,7 +78,7 @@ def clients_of(context: Context, editor: Editor) -> tuple[HttpClient, RelyingPar
 
 
 def open_editor(context: Context, editor: Editor, http: HttpClient, psc: RelyingParty) -> RunningEditor:
-    """Open an editor's store and build what lives on it; the slots of its appointments are taken again.
+    """Open an editor's store and build what uses it; the slots of its appointments are taken again.
 
     Raises StoreError, StoreLocked.
     """

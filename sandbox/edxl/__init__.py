@@ -1,1 +1,1 @@
-"""EDXL-DE messages of Hub Santé, pure: schemas, validation, building, reading. Bytes in, values out, and back."""
+"""EDXL-DE messages of Hub Santé, pure: schemas, validation, building and reading. Converts bytes to values and back."""

@@ -1,7 +1,7 @@
-"""Building messages of the hub, as octets. What is built here is valid by `edxl.validation`.
+"""Builds messages of the hub, as octets. The results are valid according to `edxl.validation`.
 
-Dates are written as the guide wants them: local time with offset, no decimals, never `Z`. `distributionID` starts
-with the sender's own id, in acknowledgements and errors too.
+Dates are written as the guide prescribes: local time with offset, no decimals, never `Z`. `distributionID` starts with
+the sender's own id, also in acknowledgements and errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandbox.edxl.codes import NO_DISTRIBUTION_ID, HubCode
 from sandbox.kernel.clock import l02_datetime
 
 ERROR_LIFE = timedelta(days=1)
-LARGEST_REPORT = 1024 * 1024  # octets of an error report that quotes its source
+LARGEST_REPORT = 1024 * 1024  # octets: the largest error report that quotes its source
 SCHEME = "hubex"  # the guide's table writes `Hubex`, every example and the hub `hubex`
 
 
@@ -34,7 +34,7 @@ class Address:
 
 
 def new_distribution_id(sender: str, unique: str) -> str:
-    """`<senderID>_<unique>`: the form that the hub demands of every id."""
+    """`<senderID>_<unique>`: the form that the hub requires for every id."""
     return f"{sender}_{unique}"
 
 
@@ -59,9 +59,9 @@ def ack(address: Address, acknowledged: str, *, step: str | None = None, refused
 def error(address: Address, code: HubCode, cause: str, *, source: object, referenced: str) -> bytes:
     """An error report (RS-ERROR), without RC-DE header as the hub and the guide send it.
 
-    `source` is the document that is reported, quoted when it was an object (one that is nested too deep to be written
-    again, or is so large that the report would be too, is left out). `referenced` is its distributionID, empty when
-    unknown.
+    `source` is the document that is reported; it is quoted when it is an object (it is left out when it is nested too
+    deep to be written again, or so large that the report would become too large). `referenced` is its distributionID,
+    empty when unknown.
     """
     content: dict[str, Any] = {
         "errorCode": {"statusCode": int(code), "statusString": code.name},

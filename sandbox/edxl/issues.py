@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema_rs import Draft7Validator
 
-Found = tuple[str, str]  # path from the value that is judged, and what is wrong there
+Found = tuple[str, str]  # path from the value that is checked, and what is wrong there
 
 MISSING = "is missing but it is required"
 UNDEFINED = "is not defined in the schema and the schema does not allow additional properties"
@@ -89,5 +89,5 @@ def _of_text(schema: Mapping[str, Any], value: str, path: str) -> Iterator[Found
 
 @lru_cache(maxsize=16)
 def _pattern(text: str) -> re.Pattern[str]:
-    """Compiled with the meaning of JSON Schema: `$` is the end of the value, not that of a line."""
+    """Compiled with the meaning of JSON Schema: `$` matches at the end of the value, not at the end of a line."""
     return re.compile(text.replace("$", r"\Z"))

@@ -31,18 +31,18 @@ from sandbox.kernel.errors import JsonError, SandboxError
 from sandbox.kernel.text.json_input import Limits, read_json
 
 LARGEST = 4 * 1024 * 1024  # octets of a JSON message that is read
-MOST_VALUES = 20_000  # of one JSON message
+MOST_VALUES = 20_000  # values of one JSON message
 _LIMITS = Limits(octets=LARGEST, elements=MOST_VALUES)
-LONGEST_SUBJECT = 200  # characters; a longer text is not taken for an id
+LONGEST_SUBJECT = 200  # characters; a longer text is not accepted as an id
 
 _IN_JSON = re.compile(rb'"distributionID"\s*:\s*("(?:[^"\\]|\\.){1,1023}")')
 _IN_XML = re.compile(rb"<(?:[\w.-]{1,40}:)?distributionID\s*>\s*([^<\s][^<]{0,1022})</")
-_SEARCHED = 256 * 1024  # octets in which an id is looked for
+_SEARCHED = 256 * 1024  # octets in which an id is searched
 
 
 class MessageError(SandboxError):
-    """A message cannot be used, by its sender's fault: `code` 102 (no document), 300 (against the model, or too large),
-    600 (no counterpart in the other form), and `cause`.
+    """A message cannot be used because of an error of its sender: `code` 102 (no document), 300 (against the model, or
+    too large), 600 (no counterpart in the other form), and `cause`.
 
     `document` is what was parsed, None when nothing was; `distribution_id` the message's as far as there is one.
     """
@@ -103,7 +103,7 @@ def parse(body: bytes) -> object:
 
 
 def _bound(body: bytes) -> None:
-    """Refuse too many octets or values before parsing: every value but the first follows a comma or a bracket."""
+    """Refuse too many octets or values before parsing: every value except the first follows a comma or a bracket."""
     if len(body) > LARGEST:
         what = f"has {len(body)} octets, {LARGEST} at most are read"
     elif body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
@@ -133,10 +133,10 @@ def _xml(body: bytes) -> xml.Reading:
 
 
 def check(body: bytes, form: str | None = JSON) -> Message:
-    """The message in `body`, for a carrier such as the hub: valid by the model of its own form.
+    """The message in `body`, for a program that passes it on, such as the hub: valid by the model of its own form.
 
     Raises MessageError (102, 300): the cause lists the issues with their paths; the id is taken from the text when
-    there is no envelope to take it from.
+    there is no envelope.
     """
     try:
         if form == XML:
@@ -223,7 +223,7 @@ def _inconvertible(message: Message, form: str, reason: str) -> MessageError:
 
 
 def written(document_body: bytes, form: str) -> bytes:
-    """A JSON message of our own making, valid or not, in a form. Raises xml.Inexpressible."""
+    """A JSON message that the sandbox made, valid or not, in the given form. Raises xml.Inexpressible."""
     return xml.write(orjson.loads(document_body)) if form == XML else document_body
 
 
@@ -233,7 +233,7 @@ def id_in_text(body: bytes) -> str:
     if found := _IN_JSON.search(head):
         try:
             return str(orjson.loads(found[1]))
-        except orjson.JSONDecodeError:  # no text, or one with an escape that JSON does not know
+        except orjson.JSONDecodeError:  # not a text, or one with an escape that JSON does not have
             return found[1][1:-1].decode(errors="replace")
     if found := _IN_XML.search(head):
         return unescape(found[1].decode(errors="replace").strip())

@@ -1,4 +1,4 @@
-"""What provokes each error of Hub Santé: one message per cause, sent by a client of the hub to itself.
+"""Messages that provoke each error of Hub Santé: one per cause, sent by a client of the hub to itself.
 
 Codes 100 to 501 and 600 are the hub's answer to the message; 301, 409 and 700 to 704 are those that only a client
 sends: there the message is such an error, which the hub carries to its recipient.
@@ -19,7 +19,7 @@ from sandbox.edxl.codes import JSON, NO_DISTRIBUTION_ID, XML, HubCode
 from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import l02_datetime
 
-SHORT_LIFE = timedelta(seconds=2)  # of a message that nobody is to read: dates have no fractions of a second
+SHORT_LIFE = timedelta(seconds=2)  # expiry of a message that is never read: dates have no fractions of a second
 NOBODY, STRANGER = "fr.health.inconnu", "fr.fire.nexsis"
 
 
@@ -65,7 +65,7 @@ MEANINGS: Mapping[HubCode, str] = {
 
 
 def _good(between: Correspondents) -> dict[str, Any]:
-    """The document of a creation that nothing is wrong with."""
+    """The document of a creation without errors."""
     found: dict[str, Any] = orjson.loads(trial("create", between)[0].body)
     return found
 
@@ -88,7 +88,7 @@ def _typed(content_type: str | None, between: Correspondents) -> Shot:
 
 
 def _xml(between: Correspondents, old: bytes, new: bytes) -> Shot:
-    """A creation in XML in which something is replaced."""
+    """A creation in XML in which a part is replaced."""
     document = _good(between)
     return Shot(xml.write(document).replace(old, new, 1), str(document["distributionID"]), XML)
 

@@ -27,7 +27,7 @@ METHODS = ("CreateAppointment", "UpdateAppointment")
 STATUSES = ("pending", "booked", "fulfilled", "noshow", "cancelled")
 CATEGORIES = ("CPTS", "MSP", "CDS", "SOS", "PS", "PDM")
 STEPS = ("RECU", "ERREUR", "INTEGRE", "CONSULTE", "SUPPRIME")
-MOST_ITEMS = 100  # of one array; the published model sets no maximum, and what is judged has one
+MOST_ITEMS = 100  # items of one array; the published model sets no maximum, but checking needs one
 
 
 def _one_of(*values: str) -> Schema:
@@ -35,7 +35,7 @@ def _one_of(*values: str) -> Schema:
 
 
 def _closed(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    """An object that has the required properties and no other than those named."""
+    """An object that has the required properties and no others than those named."""
     return {
         "type": "object",
         "required": list(required),
@@ -104,7 +104,7 @@ APPOINTMENT: Schema = _closed(
             },
             {"specialityCode": TEXT, "specialityUrl": TEXT, "professionCode": TEXT, "professionUrl": TEXT},
         ),
-        # FINESS or SIRET; unprefixed ones are seen, so the form is not checked here.
+        # FINESS or SIRET; unprefixed ones occur, so the form is not checked here.
         "organization": _closed({"organizationId": TEXT, "name": TEXT}),
     },
 )

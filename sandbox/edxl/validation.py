@@ -20,8 +20,8 @@ from sandbox.kernel.clock import within_calendar
 
 MOST_ISSUES = 50
 ENVELOPE_ROOT = "$"
-_LONGEST = 400  # characters of a path, and of what is wrong there
-_SHOWN = ("created", "start", "end")  # dates of an appointment
+_LONGEST = 400  # characters of a path, and of the description of an issue
+_SHOWN = ("created", "start", "end")  # names of the dates of an appointment
 _KNOWN = (*CONTENTS, *UNREAD)
 _EXPECTED = f"{', '.join(CONTENTS)} or a content of another use case"
 _HEADER: Schema = {"type": "object", "required": list(HEADER), "properties": HEADER}
@@ -39,7 +39,7 @@ _MESSAGES = {name: _whole(name) for name in _KNOWN}
 
 
 def message_root(at: int) -> str:
-    """Where the message of a content item is."""
+    """The path of the message of a content item."""
     return f"$.content[{at}].jsonContent.embeddedJsonContent.message"
 
 
@@ -100,7 +100,7 @@ def cause(issues: Sequence[SchemaIssue]) -> str:
 
 
 def _told(issue: SchemaIssue) -> str:
-    """Names are the sender's own, of any length."""
+    """The name is cut, because senders may use names of any length."""
     return f" - {issue.path[:_LONGEST] or issue.root}: {issue.text[:_LONGEST]}"
 
 
@@ -112,7 +112,7 @@ def not_exactly_one(found: Sequence[str]) -> str:
 
 
 def unreadable(text: str) -> str:
-    """Why no calendar holds a date and time of the right form; empty when one does."""
+    """The reason why a date and time of the right form does not exist in the calendar; empty when it exists."""
     try:
         instant(text)
     except ValueError as error:
@@ -132,7 +132,7 @@ def _is_valid(document: object) -> bool:
 
 
 def _dates_are_readable(document: dict[str, Any], message: dict[str, Any]) -> bool:
-    """Have `_envelope_dates` and `_appointment_dates` nothing to say? They are slower."""
+    """Whether `_envelope_dates` and `_appointment_dates` would find nothing. They are slower."""
     try:
         instant(document["dateTimeSent"])
         instant(document["dateTimeExpires"])
@@ -158,7 +158,7 @@ def _issues(document: object) -> Iterator[SchemaIssue]:
 
 
 def _reachable(document: object) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The messages that there are, whatever is wrong around them."""
+    """The messages that can be found, whatever is wrong around them."""
     items = document.get("content") if isinstance(document, dict) else None
     for at, item in enumerate(items[:MOST_ITEMS] if isinstance(items, list) else ()):
         for name in ("jsonContent", "embeddedJsonContent", "message"):
@@ -189,7 +189,7 @@ def _content_issues(name: str, content: object, root: str) -> Iterator[SchemaIss
 
 
 def _envelope_dates(document: dict[str, Any]) -> Iterator[SchemaIssue]:
-    """Date-times that RFC 3339 admits but no calendar holds: they could not be judged."""
+    """Date-times that RFC 3339 admits but that do not exist in the calendar: they could not be checked."""
     for name in ("dateTimeSent", "dateTimeExpires"):
         if text := unreadable(document[name]):
             yield SchemaIssue(name, text, ENVELOPE_ROOT)

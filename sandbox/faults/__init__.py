@@ -1,7 +1,7 @@
-"""Faults: what can be made to go wrong, by kind. Pure: what a fault does is decided here and carried out by the actors.
+"""Faults that can be injected, by kind. Pure: the effect of a fault is decided here and carried out by the actors.
 
 `edge` has those of HTTP ports, `hub` those of messages in the hub, `lrm` what an LRM gets wrong. KINDS has them all,
-`validate_fault` checks one before it enters the World. docs/developers/add-a-fault.md says how to add a kind.
+`validate_fault` checks one before it enters the World. docs/add-a-fault.md says how to add a kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often each fault was applied in this process, and whether it applies now."""
+"""Counts how often each fault was applied in this process, and decides whether it applies now."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class HitCounter:
         self.counts: dict[str, int] = {}
 
     def update(self, world: World) -> None:
-        """Take the faults of a World. The counts of those that stay are kept, unless a reset came between."""
+        """Take the faults of a World. The counts of remaining faults are kept, unless a reset came between."""
         known = self.counts if world.epoch == self._epoch else {}
         self._epoch = world.epoch
         self.counts = {fault.id: known.get(fault.id, 0) for fault in world.faults}
 
     def applies(self, fault: Fault) -> bool:
-        """Does a fault that matches apply this time, by its count and probability? If so, that is counted."""
+        """Whether a matching fault applies this time, by its count and probability. If so, the application is
+        counted."""
         if fault.count is not None and self.counts[fault.id] >= fault.count:
             return False
         if fault.probability < 1 and self._chance() >= fault.probability:

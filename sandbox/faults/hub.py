@@ -1,4 +1,4 @@
-"""What can go wrong inside Hub Santé: faults of messages on their way, and of the hub itself.
+"""Faults inside Hub Santé: those that affect messages, and those of the hub itself.
 
 Faults of messages apply to what the dispatcher is about to route; `client` narrows them to messages from or to one
 client, `message` to one kind of message. They are decided here; the hub carries them out (`MessageInHub`, `HubState`).
@@ -24,43 +24,42 @@ MOST_COPIES = 20
 MessageKind = Literal["create", "update", "ack", "error"]
 ErrorCode = Literal[100, 101, 102, 200, 300, 301, 400, 409, 500, 501, 600, 700, 701, 702, 703, 704]
 MESSAGES: tuple[str, ...] = get_args(MessageKind)
-CODES: tuple[int, ...] = get_args(ErrorCode)
 
 _MS = "milliseconds, 0 to " + str(LONGEST)
 _Ms = Annotated[float, Meta(ge=0, le=LONGEST)]
 
 
 class MessageInHub(Protocol):
-    """A message that is about to be routed, as a fault can change what becomes of it."""
+    """A message that is about to be routed; its methods are what a fault can do to it."""
 
     def lose(self) -> None:
-        """It is not delivered."""
+        """Do not deliver it."""
 
     def copy(self, times: int) -> None:
-        """It is delivered so many times."""
+        """Deliver it `times` times."""
 
     def hold(self, seconds: float) -> None:
-        """It waits so much longer."""
+        """Delay it."""
 
     def let_overtake(self, seconds: float) -> None:
-        """It waits until the next message has passed it, or so many seconds."""
+        """Hold it until the next message has passed it, or for so many seconds at most."""
 
     def corrupt(self) -> None:
-        """Its body is cut short."""
+        """Truncate its body."""
 
     def expire(self) -> None:
-        """Its sender gets the error 500, as if it had waited in the recipient's queue until its end."""
+        """Send its sender the error 500, as if the message had waited in the recipient's queue until it expired."""
 
     def refuse(self, code: int, cause: str) -> None:
-        """Its sender gets this error. An empty cause leaves the sentence to the hub."""
+        """Send its sender this error. With an empty cause the hub writes its own."""
 
     def disconnect(self, client: str) -> None:
-        """The connections of this client are cut once it has been routed."""
+        """Close the connections of this client once the message has been routed."""
 
 
 @dataclass(slots=True)
 class HubState:
-    """What faults make of the hub itself. `restarts`: by id of the fault, how many seconds the broker is away."""
+    """The effect of faults on the hub itself. `restarts`: by id of the fault, how many seconds the broker is away."""
 
     paused: bool = False
     restarts: dict[str, float] = field(default_factory=dict)
@@ -256,7 +255,7 @@ class Restart(HubStateFault):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Between whom a message passes (the client ids of both sides), and its kind (one of MESSAGES)."""
+    """The sender and the recipient of a message (client ids), and its kind (one of MESSAGES)."""
 
     parties: frozenset[str]
     message: str
@@ -273,7 +272,7 @@ class HubFaults:
 
     @property
     def paused(self) -> bool:
-        """Is nothing to be delivered?"""
+        """Whether nothing is to be delivered."""
         return self._state.paused
 
     @property
@@ -298,7 +297,7 @@ class HubFaults:
         return bool(self._messages)
 
     def apply(self, route: Route) -> Sequence[ActiveFault[MessageFault]]:
-        """Those that apply to a message, in the order in which they were made."""
+        """The faults that apply to a message, in the order in which they were made."""
         return [each for each in self._messages if _matches(each.kind, route) and self._hits.applies(each.fault)]
 
     def hits(self) -> Mapping[str, int]:

@@ -1,7 +1,7 @@
-"""What an LRM can get wrong, or do slowly, with the messages that it is sent: behaviours that are switched on and off.
+"""Behaviours of an LRM that can be switched on and off: wrong or slow handling of the messages that it receives.
 
-Each is a fault of the World whose target is `lrm:<client id>`; `message` narrows it to one kind of message. What they
-make of one message is a `Handling`, which the LRM carries out.
+Each is a fault of the World whose target is `lrm:<client id>`; `message` narrows it to one kind of message. Their
+effect on one message is a `Handling`, which the LRM carries out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sandbox.kernel.world import World
 MessageKind = Literal["create", "update", "cancel"]
 Moment = Literal["before", "during", "after"]
 MESSAGES: tuple[str, ...] = get_args(MessageKind)
-BEFORE, DURING, AFTER = MOMENTS = ("before", "during", "after")
+BEFORE, DURING, AFTER = ("before", "during", "after")
 STEPS = ("RECU", "INTEGRE", "CONSULTE")
 _, INTEGRATED, CONSULTED = STEPS
 CONFLICT = 409
@@ -99,7 +99,7 @@ class LrmStateFault(FaultKind):
 
 @dataclass(slots=True)
 class LrmState:
-    """What faults make of the LRM itself. `deaf`: it does not read its queue of messages."""
+    """The effect of faults on the LRM itself. `deaf`: it does not read its queue of messages."""
 
     deaf: bool = False
 
@@ -304,7 +304,7 @@ class LrmFaults:
 
     @property
     def deaf(self) -> bool:
-        """Does the LRM leave its queue of messages unread?"""
+        """Whether the LRM leaves its queue of messages unread."""
         return self._state.deaf
 
     def update(self, world: World) -> None:
@@ -320,8 +320,8 @@ class LrmFaults:
                 kind.effect(self._state)
 
     def handling(self, message: str) -> Handling:
-        """How a message of this kind (one of MESSAGES) is dealt with; of two behaviours that contradict each other the
-        later one holds."""
+        """How a message of this kind (one of MESSAGES) is dealt with; of two contradictory behaviours the later one
+        applies."""
         applied = self._applied(message)
         handling = PLAIN
         for each in applied:
@@ -329,7 +329,7 @@ class LrmFaults:
         return replace(handling, faults=",".join(each.fault.id for each in applied)) if applied else handling
 
     def wants_step(self, step: str) -> bool:
-        """Does any behaviour send acknowledgements of this step?"""
+        """Whether any behaviour sends acknowledgements of this step."""
         return any(isinstance(each.kind, AckSteps) and step in each.kind.chosen() for each in self._messages)
 
     def hits(self) -> Mapping[str, int]:

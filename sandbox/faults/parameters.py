@@ -1,4 +1,5 @@
-"""The parameters of a fault, declared once as the fields of a msgspec Struct: how they are read, what explains them.
+"""The parameters of a fault, declared once as the fields of a msgspec Struct: reading them, and the texts that explain
+them.
 
 A field is a number or whole number with bounds, a text with a length, one of several values (`Literal`) or a bool, each
 with `about(...)` in its annotation. From that come the errors of `read`, the JSON Schema (`msgspec.json`) and the
@@ -51,7 +52,7 @@ class Parameter:
 
 
 def about(text: str, label: str, *, example: str = "", choices: Mapping[str, str] | None = None) -> Meta:
-    """What explains a field, for its annotation; the arguments are those of `Parameter`."""
+    """The description of a field, for its annotation; the arguments are those of `Parameter`."""
     return Meta(description=text, extra={"label": label, "example": example, "choices": choices or {}})
 
 
@@ -118,7 +119,7 @@ def _value(parameter: Parameter, value: Value) -> Value:
     if isinstance(declared, StrType):
         return _text(name, value, declared.min_length or 0, declared.max_length or LONGEST_TEXT)
     bounds = _bounds(declared)
-    assert bounds is not None  # `parameters` admits no other
+    assert bounds is not None  # `parameters` accepts no other type
     number = _number(name, value, *bounds)
     return _whole(name, number) if isinstance(declared, IntType) else number
 

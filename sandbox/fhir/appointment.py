@@ -88,17 +88,12 @@ class Received:
     findings: tuple[Finding, ...]
 
 
-def parse_appointment(body: bytes, *, check: Check = check_model) -> Appointment:
-    """The appointment in a body of INT_R03, its findings left aside; raises as `receive_appointment`."""
-    return receive_appointment(body, check=check).appointment
-
-
 def receive_appointment(body: bytes, *, check: Check = check_model) -> Received:
     """The appointment in a body of INT_R03, with its findings.
 
-    Raises RequestError with all that is wrong, each with its FHIRPath: 400 malformed or incomplete, 422 refused by
-    a rule only. `check` judges elements outside those that the guide names. The operator may be missing in the
-    marketplace's profile only: then it is empty.
+    Raises RequestError with all that is wrong, each with its FHIRPath: 400 malformed or incomplete, 422 refused by a
+    rule only. `check` validates elements other than those that the guide names. Only in the marketplace's profile may
+    the operator be missing; it is then empty.
     """
     document = load_resource(body, "Appointment")
     problems = Problems()
@@ -124,7 +119,7 @@ def receive_appointment(body: bytes, *, check: Check = check_model) -> Received:
 
 
 def _profile(problems: Problems, document: Node) -> str:
-    """The profile that is stated, if it is one with rules of its own; else that of practitioners and CPTS."""
+    """The stated profile, if it has rules of its own; else that of practitioners and CPTS."""
     meta = document.get("meta", {})
     profiles = meta.get("profile", []) if isinstance(meta, dict) else None
     if not isinstance(profiles, list) or not all(isinstance(profile, str) for profile in profiles):
@@ -237,7 +232,7 @@ def _instant(problems: Problems, document: Node, key: str) -> datetime | None:
     if _INSTANT.fullmatch(text):
         try:
             return parse_datetime(text)
-        except ValueError as error:  # the right form, but no such day or time, or a year that no flow carries
+        except ValueError as error:  # the right form, but not an existing day or time, or a year that no flow accepts
             wrong = str(error)
     problems.malformed(wrong, f"Appointment.{key}", "value")
     return None
@@ -255,7 +250,7 @@ def _created(problems: Problems, document: Node) -> datetime | None:
 
 
 def _participants(problems: Problems, document: Node, status: AppointmentStatus | None) -> tuple[str | None, str]:
-    """The practitioner's prefixed national id (None: not known yet) and the status of his participation."""
+    """The practitioner's prefixed national id (None: not known yet) and the participation status."""
     rows = problems.rows(document, "participant", "Appointment")
     found = [(_practitioner(problems, *row), _participation(problems, *row, status)) for row in rows]
     known = [(who, participation) for who, participation in found if who is not None]
@@ -313,7 +308,8 @@ def _practitioner(problems: Problems, row: Node, path: str) -> str | None:
 def _check_unknown(
     problems: Problems, row: Node, path: str, participation: str, status: AppointmentStatus | None
 ) -> None:
-    """A doctor who is not known yet is announced as type ADM, `needs-action`; what was cancelled never had one."""
+    """A doctor who is not known yet is sent as type ADM, `needs-action`; a cancelled appointment may never have had a
+    doctor."""
     announced = _is_adm(row.get("type"))
     if participation == "needs-action":
         if not announced:
@@ -367,7 +363,7 @@ def _profile_of(appointment: Appointment) -> str:
 
 
 def _render_extensions(appointment: Appointment, profile: str) -> list[dict[str, Any]]:
-    """The operator first (R03-12); the category unless the profile says it."""
+    """The operator first (R03-12), then the category unless the profile implies it."""
     extensions: list[dict[str, Any]] = []
     if appointment.operator.value:
         identifier = render_identifier(appointment.operator)
@@ -395,7 +391,7 @@ def _render_participant(appointment: Appointment) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
-    """The identifier that a conditional update looks for. `system` None: any system; '' : explicitly none."""
+    """The identifier that a conditional update looks for. `system` None: any system; '': explicitly no system."""
 
     system: str | None
     value: str

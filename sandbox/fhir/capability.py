@@ -1,6 +1,6 @@
 """An editor's CapabilityStatement (CAP-1): exactly the searches, includes, reads and accounts that it serves. Pure.
 
-The searches are those that the parser takes (`offers`). What is not stated is refused.
+The searches are those that the parser accepts (`offers`). Everything else is refused.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ Check: TypeAlias = Callable[[str, dict[str, Any]], list[Issue]]
 # The type codes of identifiers; the second system is that of the French core profiles in guide 1.2.0.
 TYPE_SYSTEMS = frozenset({TYPES, CORE_TYPES})
 
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # no FHIR string may have these
-# Elements that may change the meaning of the element around them: a reader that does not support them must refuse.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # characters that no FHIR string may contain
+# Elements that may change the meaning of the element around them: a reader that does not support them must refuse them.
 _DECISIVE = frozenset({"modifierExtension", "implicitRules"})
 
 IDENTIFIER_SHAPE: Shape = {
@@ -36,13 +36,13 @@ IDENTIFIER_SHAPE: Shape = {
 }
 
 
-BODY = Limits()  # of INT_R02 and INT_R03: a hundred times what the guide's largest example holds
-MOST_PROBLEMS = 50  # reported for one body, which is then checked no further
-LONGEST_DETAIL = 400  # characters of one
+BODY = Limits()  # of INT_R02 and INT_R03: a hundred times the size of the guide's largest example
+MOST_PROBLEMS = 50  # problems reported for one body; the check then ends
+LONGEST_DETAIL = 400  # characters of one problem
 
 
 class Problems:
-    """What is wrong with one body. Malformed (400) outweighs refused by a rule (422).
+    """What is wrong with one body. A malformed element (400) takes precedence over a refusal by a rule (422).
 
     `findings`: deviations from a requirement that are accepted. The check ends with RequestError at the problem
     numbered MOST_PROBLEMS.
@@ -59,7 +59,7 @@ class Problems:
         self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
 
     def refused(self, detail: str, path: str, code: str = "business-rule") -> None:
-        """Readable, but a rule refuses it."""
+        """A readable value that a rule refuses."""
         self._note(Issue(code, shortened(detail, LONGEST_DETAIL), path))
 
     def _note(self, issue: Issue) -> None:
@@ -69,7 +69,7 @@ class Problems:
             self.raise_any()
 
     def finding(self, requirement: str, detail: str, path: str) -> None:
-        """A deviation that refuses nothing; the first MOST_PROBLEMS are kept."""
+        """A deviation that is accepted; the first MOST_PROBLEMS are kept."""
         if len(self.findings) < MOST_PROBLEMS:
             self.findings.append(Finding(requirement, path, shortened(detail, LONGEST_DETAIL)))
 
@@ -166,7 +166,7 @@ def shaped(value: Any, shape: Shape) -> bool:
 
 
 def _object_shaped(row: Any, shape: Mapping[str, Shape]) -> bool:
-    """The hot path of every inbound body: primitives are judged here, without a call each."""
+    """The hot path of every inbound body: primitives are checked here, without one call for each."""
     if not isinstance(row, dict):
         return False
     for key, value in row.items():
@@ -206,7 +206,7 @@ def check_strings(problems: Problems, body: bytes, document: dict[str, Any]) -> 
 
 
 def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check: Check = check_model) -> None:
-    """Validate a document with elements outside `shape` by the FHIR model; what is already reported is not repeated.
+    """Validate a document with elements outside `shape` by the FHIR model; problems already reported are not repeated.
 
     A `modifierExtension` or `implicitRules` is refused: none is understood here (FHIR R4, « Modifier Extensions »
     and « Resource.implicitRules »).
@@ -223,9 +223,10 @@ def check_rest(problems: Problems, document: dict[str, Any], shape: Shape, check
 
 
 class NeedsModel(Exception):
-    """A signal of `postpone`, never an answer: the document has elements that only the FHIR model can judge."""
+    """Signal raised by `postpone`, never sent as an answer: only the FHIR model can validate the document."""
 
 
 def postpone(resource_type: str, document: dict[str, Any]) -> list[Issue]:
-    """A `check` for event loops: instead of judging (slowly) it raises NeedsModel, so that a thread can."""
+    """A `check` for event loops: instead of validating, which is slow, it raises NeedsModel, so that a thread can
+    validate."""
     raise NeedsModel(resource_type)

@@ -1,7 +1,7 @@
 """The only module that imports `fhir.resources` (R4B; the types used here are the same in R4 4.0.1).
 
-Loading a model takes half a second and judging a document hundreds of microseconds: it is imported on first use,
-and validates only documents that hold more than our own rules read, in a thread.
+Loading a model takes half a second and validating a document hundreds of microseconds: the module is imported on first
+use, and validates, in a thread, only documents with elements that our own rules do not read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from sandbox.kernel.errors import Issue
 
 _MODULES = {"Practitioner": "practitioner", "Appointment": "appointment"}
-_loading = threading.Lock()  # two threads that import the same package for the first time
+_loading = threading.Lock()  # two threads may import the same package for the first time
 
 
 def check_model(resource_type: str, document: dict[str, Any]) -> list[Issue]:

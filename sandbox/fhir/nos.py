@@ -33,7 +33,7 @@ CORE_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 CPTS_ORGANIZATION_TYPES: Mapping[str, str] = MappingProxyType({"1.1.0": LOCATION_TYPES, "1.2.0": CORE_TYPES})
 
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-ADMINISTRATIVE = "ADM"  # a participant in place of the doctor who is not known yet
+ADMINISTRATIVE = "ADM"  # a participant that stands for the doctor who is not known yet
 CATEGORY_SYSTEM = "https://interop.esante.gouv.fr/ig/fhir/sas/CodeSystem/categorie-orientation-sas-codesystem"
 
 _OLD = "http://sas.fr/fhir/StructureDefinition/"

@@ -1,4 +1,4 @@
-"""OperationOutcome: how an error of our tree looks on a FHIR wire (R4 4.0.1, « OperationOutcome »).
+"""OperationOutcome: the FHIR form of the sandbox's errors (R4 4.0.1, « OperationOutcome »).
 
 Every failure of a FHIR port carries one (guide, « Gestion des erreurs »): one issue per thing that is wrong, each
 with the FHIRPath of the culprit when there is one.

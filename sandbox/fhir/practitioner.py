@@ -42,7 +42,7 @@ _SHAPE: Shape = {
 
 @dataclass(frozen=True, slots=True)
 class RegulatorAccount:
-    """One regulator as INT_R02 carries him. `identifiers`: national and/or technical, in the order received."""
+    """One regulator as INT_R02 sends them. `identifiers`: national and/or technical, in the order received."""
 
     identifiers: tuple[Identifier, ...]
     active: bool
@@ -51,12 +51,12 @@ class RegulatorAccount:
     email: str
 
     def identifier(self, system: str) -> Identifier | None:
-        """His identifier of that system, if he has one."""
+        """The identifier of that system, if the regulator has one."""
         return next((found for found in self.identifiers if found.system == system), None)
 
     @property
     def operator(self) -> Identifier:
-        """The identifier that names him in INT_R03: the national one, else the technical one."""
+        """The identifier that names the regulator in INT_R03: the national one, else the technical one."""
         return self.identifier(SYSTEM_PERSON) or self.identifiers[0]
 
 
@@ -138,7 +138,7 @@ def _name(problems: Problems, document: Node) -> tuple[str, tuple[str, ...]]:
 
 
 def _given(problems: Problems, row: Node, path: str) -> tuple[str, ...]:
-    """One given name by the profile; several are accepted and kept."""
+    """One given name by the profile; several are accepted and joined."""
     value = row.get("given")
     if isinstance(value, list) and value and all(isinstance(name, str) and name.strip() for name in value):
         return tuple(name.strip() for name in value)

@@ -236,7 +236,7 @@ BUNDLES: Mapping[str, _Bundle] = {
 def check(resource: Node, ig: str | None = None) -> list[Finding]:
     """Everything that is wrong with one resource; for a Bundle, with its shell and with every entry.
 
-    `ig`: the version of the guide to judge by; None: what any version admits is right.
+    `ig`: the version of the guide to judge by; None: everything that any version admits is correct.
     """
     kind = str(resource.get("resourceType", "Resource"))
     findings = [*general(resource, kind)]
@@ -258,7 +258,7 @@ def check(resource: Node, ig: str | None = None) -> list[Finding]:
 
 
 def _fixed(profile: str, ig: str | None) -> Iterator[Rule]:
-    """What that version adds to the rules of a profile."""
+    """The rules that this version adds to a profile."""
     if ig is None:
         return
     yield from _BY_VERSION[ig].get(profile, ())
@@ -321,7 +321,7 @@ def _order(slot: Node, _: str | None) -> Iterator[Finding]:
 
 
 def _contained(role: Node, ig: str | None) -> Iterator[Finding]:
-    """The contained Location is the one that is referred to, and meets its own profile."""
+    """The contained Location is the one that the role refers to, and conforms to its own profile."""
     for path, location in walk(role, "PractitionerRole", "contained"):
         if not isinstance(location, Mapping) or location.get("resourceType") != "Location":
             yield Finding("R01-22", path, "not a Location")
@@ -360,7 +360,7 @@ def _operator_identifier(appointment: Node, path: str) -> Iterator[Finding]:
 
 
 def _sought(appointment: Node, _: str | None) -> Iterator[Finding]:
-    """`needs-action` only while pending; a participant without actor has type ADM."""
+    """`needs-action` is allowed only while the appointment is pending; a participant without actor has type ADM."""
     for path, participant in walk(appointment, "Appointment", "participant"):
         if not isinstance(participant, Mapping):
             continue
@@ -414,7 +414,7 @@ _INCLUDES: Mapping[str, tuple[str, str, str]] = {
 
 
 def _missing(bundle: Node) -> Iterator[Finding]:
-    """Resources that are referred to and that the link `self` asks to include, but that are not in the answer."""
+    """Resources that are referred to and that the link `self` asks to include, but that the answer lacks."""
     resources = list(walk(bundle, "Bundle", "entry.resource"))
     known = {f"{each.get('resourceType')}/{each.get('id')}" for _, each in resources if isinstance(each, Mapping)}
     links = [str(url).partition("?")[2] for _, url in walk(bundle, "Bundle", "link.url")]

@@ -32,7 +32,7 @@ from sandbox.kernel.model import (
 )
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CONTAINED = "lieu"  # id of the Location inside its PractitionerRole
+_CONTAINED = "lieu"  # id of the Location contained in its PractitionerRole
 
 Specialty = tuple[str | None, str | None]  # TRE_R38 code, free text
 
@@ -83,7 +83,7 @@ def site_schedule_resource(site: ConsultationSite) -> bytes:
 
 
 def service_resource(cpts: Cpts) -> bytes:
-    """HealthcareService of a CPTS: there is one per Organization, so it bears its FINESS too."""
+    """HealthcareService of a CPTS: there is one per Organization, so it has the same FINESS."""
     return dumps(
         {
             "resourceType": "HealthcareService",
@@ -95,7 +95,7 @@ def service_resource(cpts: Cpts) -> bytes:
 
 
 def cpts_resource(cpts: Cpts, ig: str = IG_VERSIONS[0]) -> bytes:
-    """Organization of a CPTS (R04-1..6), valid by that version of the guide."""
+    """Organization of a CPTS (R04-1..6), valid according to that version of the guide."""
     return dumps(
         {
             "resourceType": "Organization",
@@ -152,7 +152,7 @@ def _identifier(types: str, code: str, system: str, value: str) -> dict[str, Any
 
 
 def _telecom(phone: str | None) -> list[dict[str, str]]:
-    """One phone in the national form; none when it is unknown or cannot be read as a number."""
+    """One phone in the national form; none when it is unknown or is not a valid number."""
     number = national_phone(phone) if phone else None
     return [{"system": "phone", "value": number}] if number else []
 
@@ -167,7 +167,8 @@ def specialties(specialty: Specialty) -> list[dict[str, Any]]:
 
 
 def dumps(document: dict[str, Any]) -> bytes:
-    """JSON less the parts that are empty (`""`, `[]`, `{}`, None are never sent); the parts themselves have none."""
+    """JSON less the parts that are empty (`""`, `[]`, `{}`, None are never sent); the parts themselves contain no empty
+    values."""
     return orjson.dumps({key: value for key, value in document.items() if value not in _EMPTY})
 
 
@@ -185,7 +186,7 @@ def _specialty_part(specialty: Specialty) -> bytes:
 
 
 def _part(**members: object) -> bytes:
-    """Members that follow others in an object; nothing when they are empty."""
+    """Members that follow others in an object; nothing when there are none."""
     body = dumps(members)[1:-1]
     return b"," + body if body else b""
 

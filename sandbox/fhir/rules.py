@@ -9,14 +9,15 @@ from typing import Any
 
 from sandbox.kernel.text.json_input import quoted
 
-MOST_FINDINGS = 50  # causes that are reported for one answer; further places of these are still counted
+MOST_FINDINGS = 50  # causes that are reported for one answer; further places with the same causes are still counted
 _PARTS = re.compile(r"\d+|\D+")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One deviation. `requirement`: id of the acceptance list, "" when none applies; `path`: FHIRPath with indexes, of
-    the first place; `count` of the places; `cause`: what they have in common, "" where each is a finding of its own."""
+    the first place; `count`: number of places; `cause`: the common cause, "" where each place is a finding of its
+    own."""
 
     requirement: str
     path: str
@@ -47,7 +48,7 @@ class Findings:
             self._found[requirement, cause] = replace(known, count=known.count + 1)
 
     def add(self, finding: Finding) -> None:
-        """Add a finding of a part of the answer; it is counted with that of the same cause."""
+        """Add a finding about a part of the answer; it is counted together with findings of the same cause."""
         key = finding.requirement, finding.cause or finding.text
         known = self._found.get(key)
         if known is not None:
@@ -56,7 +57,7 @@ class Findings:
             self._found[key] = finding
 
     def all(self) -> list[Finding]:
-        """In the order of their requirements."""
+        """All findings, in the order of their requirements."""
         if not self._found:
             return []
         return sorted(self._found.values(), key=lambda each: natural(each.requirement))
@@ -95,13 +96,13 @@ def some(path: str, requirement: str = "", **more: Any) -> Rule:
 
 
 def general(value: Any, path: str) -> Iterator[Finding]:
-    """No empty element anywhere (guide: unknown values are left out)."""
+    """No element is empty anywhere (guide: unknown values are left out)."""
     if value in (None, "", [], {}):
         yield Finding("", path, "empty element")
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield from general(each, f"{path}.{key}")
-    elif isinstance(value, list) and not path.endswith("Bundle.entry"):  # entries are judged one by one
+    elif isinstance(value, list) and not path.endswith("Bundle.entry"):  # entries are checked one by one
         for index, each in enumerate(value):
             yield from general(each, f"{path}[{index}]")
 

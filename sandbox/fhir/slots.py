@@ -1,4 +1,5 @@
-"""Slots and what belongs to them as FHIR JSON bytes: fragments per person and place once, slots by template. Pure.
+"""Slots and the resources around them as FHIR JSON bytes: fragments per person and place are rendered once, slots by
+template. Pure.
 
 Guide, « Réponse » of INT_R01, INT_R04 and SOS Médecins. A slot costs one bytes template, without a model or a
 dictionary, and a bundle is one `b"".join`. Empty elements are never sent, ids always carry their prefix,
@@ -46,10 +47,10 @@ from sandbox.kernel.model import (
     SosAssociation,
 )
 
-KEPT = 8192  # fragments of each kind held at most
-FRAMES_KEPT = 256  # batches of candidates held at most, per editor
-KINDS_KEPT = 2048  # combinations of palette and specialty held at most
-INSTANTS_KEPT = 32_768  # instants held at most, per zone: a month of every other minute
+KEPT = 8192  # largest number of fragments of each kind that are kept
+FRAMES_KEPT = 256  # largest number of batches of candidates that are kept, per editor
+KINDS_KEPT = 2048  # largest number of combinations of palette and specialty that are kept
+INSTANTS_KEPT = 32_768  # largest number of instants that are kept, per zone: a month of every other minute
 
 
 class Candidates(Protocol):
@@ -128,7 +129,7 @@ class Renderer:
         return (frame + kind_part(form, slot.kind, specialty) + b"}").replace(_KEY, key)
 
     def _framed(self, zone: ZoneInfo, candidates: Candidates) -> list[bytes]:
-        """The first part of each entry, which the time decides; the part that the kind decides follows it."""
+        """The first part of each entry, which depends on the time; the part that depends on the kind follows it."""
         instants, length = _instants(zone), candidates.length
         frames = []
         for start in candidates.starts:
@@ -138,7 +139,7 @@ class Renderer:
         return frames
 
     def _frame(self, stamp: bytes, begin: bytes, end: bytes) -> bytes:
-        """The part of a Slot that its time decides."""
+        """The part of a Slot that depends on its time."""
         return (
             b'{"resourceType":"Slot","id":"%b%b","schedule":{"reference":"Schedule/%b"},"status":"free",'
             b'"start":"%b","end":"%b","comment":"%b/rdv?slot=%b%b"'
@@ -149,7 +150,8 @@ class Renderer:
         return self._entry("Schedule", place.id, lambda: schedule_resource(practitioner, place))
 
     def included(self, practitioner: Practitioner, places: Sequence[Place]) -> bytes:
-        """Entries of what goes with slots at these places: the practitioner, and per place Schedule and role."""
+        """Entries of the resources that accompany slots at these places: the practitioner, and per place Schedule and
+        role."""
         person = practitioner.id.encode()
         entries = [_INCLUDED % (self._url, b"Practitioner", person, practitioner_resource(practitioner))]
         for place in places:
@@ -205,7 +207,7 @@ class Renderer:
         ) % (form.bundle.encode(), total, url, text.encode(), more)
         if not entries:
             return [head, b"}"]
-        # Every entry begins with a comma: the first one's is cut.
+        # Every entry begins with a comma: the comma of the first one is cut.
         return [head + b',"entry":[', entries[0][1:], *entries[1:], b"]}"]
 
 
@@ -221,7 +223,7 @@ def _held(cache: dict[Hashable, T], key: Hashable, build: Callable[[], T], most:
 
 
 class _Kinds(dict[int, bytes]):
-    """The part of a slot's entry that its kind decides, by the code of the kind."""
+    """The part of a slot's entry that depends on its kind, by the code of the kind."""
 
     def __init__(self, form: Form, specialty: Specialty, palette: Palette) -> None:
         self._form, self._specialty, self._palette = form, specialty, palette
@@ -241,7 +243,7 @@ def kinds(form: Form, specialty: Specialty, palette: Palette) -> Mapping[int, by
 
 
 def kind_part(form: Form, kind: SlotKind, specialty: Specialty) -> bytes:
-    """The members of a Slot that its kind decides."""
+    """The members of a Slot that depend on its kind."""
     types = _types_part(kind.types, kind.reason) + b"".join(map(_cpts_type, kind.cpts))
     return b"".join(
         (
@@ -287,7 +289,7 @@ def _cpts_type(finess: str) -> bytes:
 
 
 class _Instants(dict[int, tuple[bytes, bytes]]):
-    """How a zone writes instants (epoch seconds, whole minutes), each worked out once.
+    """Instants (epoch seconds, whole minutes) as text in one zone, each computed once.
 
     `.YYYYMMDDTHHMMZ`, the end of a slot id, and `YYYY-MM-DDThh:mm:ss.sss+hh:mm` with the offset in force (R01-45).
     """

@@ -36,14 +36,14 @@ from sandbox.net.context import Context, Service
 from sandbox.net.revocation import listener_contexts
 from sandbox.net.tls import Peer
 
-_CANCEL_S = 0.25  # between basic.cancel and connection.close: some clients ignore the first when both come together
+_CANCEL_S = 0.25  # between basic.cancel and connection.close: some clients ignore the first when both arrive together
 
 _log = logging.getLogger(__name__)
 
 
 class Hub:
-    """The role `hub`. With mTLS it listens on AMQPS, and the CN of its certificate says who a client is (SASL
-    EXTERNAL); with `--no-mtls` it listens on AMQP, and the user of SASL PLAIN does."""
+    """The role `hub`. With mTLS it listens on AMQPS, and the CN of its certificate identifies a client (SASL EXTERNAL);
+    with `--no-mtls` it listens on AMQP, and the user of SASL PLAIN identifies it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -58,18 +58,18 @@ class Hub:
         self._socket = context.sockets[AMQPS if context.pki is not None else AMQP]
         self._running: _Running | None = None
         self._removals = Removals()
-        self._restarts: set[str] = set()  # restarts of the present World, each carried out once
+        self._restarts: set[str] = set()  # restarts that the present World asks for; each is carried out once
         self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Recover the messages, then dispatch, then listen. Raises StoreError, OSError."""
-        for client in added_clients(self._context.world.world.switches):  # their queues, before their messages
+        """Recover the messages, then start dispatching, then listen. Raises StoreError, OSError."""
+        for client in added_clients(self._context.world.world.switches):  # queues first, then their messages
             self._add(client)
         self._running = await self._open()
         self._context.world.watch(self._apply_world)
 
     async def stop(self) -> None:
-        """Close the clients' connections (320); what was accepted is on disk when this returns."""
+        """Close the clients' connections (320); everything accepted is on disk when this returns."""
         if self._restarting is not None:
             self._restarting.cancel()
             await asyncio.wait([self._restarting])
@@ -102,7 +102,7 @@ class Hub:
         server = self._listener(broker)
         self._removals.resume()
         leaving = self._removals.pending(context.world.world)
-        everybody = (*self._ids, *leaving)  # messages of clients to be removed are counted
+        everybody = (*self._ids, *leaving)  # the messages of clients to be removed are counted
         vhost = add_virtual_host(broker, context.settings.vhost, everybody, ttl_ms, most=most)
         for name in self._names:
             broker.alias(name, vhost)
@@ -129,7 +129,8 @@ class Hub:
             self._running.wake()
 
     def _remove_clients(self, world: World) -> None:
-        """Take rights, queues, and then connections from the clients to be removed; later when the broker is down."""
+        """Remove the rights, the queues, and then the connections of the clients to be removed; later when the broker
+        is down."""
         if self._running is None:
             return
         for client, word in self._removals.begin(world).items():
@@ -151,7 +152,7 @@ class Hub:
             self._running.add_client(client, settings.message_ttl_s * 1000, settings.queue_limit)
 
     async def _restart(self, away: float) -> None:
-        """Stop like a broker that is restarted, and start again with the messages on disk."""
+        """Stop and start again with the messages on disk, as a restarted broker does."""
         running, self._running = self._running, None
         if running is not None:
             await running.close()
@@ -166,7 +167,7 @@ class Hub:
         context = self._context
         return AmqpServer(
             broker,
-            self._socket.dup(),  # the port stays open over a restart
+            self._socket.dup(),  # the port stays open during a restart
             login=self._login,
             clock=lambda: context.clock.now().timestamp(),
             tls=listener_contexts(context.pki, client_certificate="required"),
@@ -201,12 +202,12 @@ class _Running:
         ]
 
     def when_on_disk(self, notify: Callable[[], None]) -> None:
-        """Call `notify` when everything that happened so far is on disk."""
+        """Call `notify` when everything that has happened so far is on disk."""
         waiter = _OnDisk(notify)
         waiter.batch = self.broker.records.wait(waiter)
 
     def wake(self) -> None:
-        """Dispatch again: a pause may be over."""
+        """Dispatch again, because a pause may have ended."""
         self.dispatcher.wake()
 
     def queues(self) -> dict[str, str]:
@@ -227,14 +228,14 @@ class _Running:
 
 @dataclass(eq=False)
 class _OnDisk:
-    """A waiter of the broker's records that is called once."""
+    """An observer of the broker's records that is called once."""
 
     notify: Callable[[], None]
     batch: int = 0
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """True once the batch is on disk. A batch that the disk refused is part of the new log that is begun after it,
-        so the next batch on disk is waited for."""
+        """True once the batch is on disk. A batch that the disk refused is part of the next log, so this waits for the
+        next batch that is on disk."""
         if batch < self.batch or not safe:
             return False
         self.notify()

@@ -9,7 +9,7 @@ from sandbox.config import Settings
 from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 
 DEFAULT_VHOST = "/"
-MODEL_VHOST = "15-15_v2.1"  # of the version of the message model that brought RS-SAS-RDV
+MODEL_VHOST = "15-15_v2.1"  # of the version of the message model that introduced RS-SAS-RDV
 
 
 def virtual_hosts(settings: Settings) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def virtual_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def further_names(settings: Settings) -> tuple[str, ...]:
-    """Further names of the embedded broker's only virtual host, beside the configured one."""
+    """The names of the embedded broker's only virtual host, other than the configured one."""
     return tuple(name for name in (MODEL_VHOST, DEFAULT_VHOST) if name != settings.vhost)
 
 
@@ -52,7 +52,7 @@ class Clients:
         )
 
     def remove(self, client: str) -> None:
-        """Remove a client: it cannot log in any more."""
+        """Remove a client, which then cannot log in."""
         self._rights.pop(client, None)
 
     def rights(self, client_id: str) -> Rights | None:

@@ -1,5 +1,5 @@
-"""The dispatcher's counters, as the real hub has them: messages; errors by reason, sender and virtual host; how long a
-message takes from the moment that it is read until what it led to is published.
+"""The dispatcher's counters, as the real hub has them: messages; errors by reason, sender and virtual host; the time
+from the reading of a message until its result is published.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DispatchCounters:
         self._now()[outcome] += 1
 
     def take_back(self, outcome: str) -> None:
-        """Undo `count`: another outcome follows for that message."""
+        """Undo `count`, because the message gets another outcome."""
         self._messages -= 1
         self._now()[outcome] -= 1
 
@@ -38,7 +38,7 @@ class DispatchCounters:
         self._errors[reason, sender, vhost] += 1
 
     def count_time(self, seconds: float) -> None:
-        """Count how long a message took until what it led to was published."""
+        """Count the time that a message took until its result was published."""
         self._buckets[bisect_left(BOUNDS_S, seconds)] += 1
         self._seconds += seconds
 

@@ -1,7 +1,7 @@
 """Makes the report about the embedded broker, at most once a second: queues in use, connections, and since when.
 
-How long a queue's head has waited follows from its expiry where it has one; otherwise from the queue's tails, which
-are remembered at each look.
+The waiting time of a queue's head is computed from its expiry where it has one, otherwise from the positions of the
+queue's tail, which are recorded at each report.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from sandbox.kernel.hub.report import (
 from sandbox.net.amqp.server import AmqpServer, Connection
 
 EVERY_S = 1.0
-_LOOKS = 3600  # tails that are remembered per queue without expiry
-_TEXT = 80  # characters of what a client calls itself
+_LOOKS = 3600  # recorded tails per queue without expiry
+_TEXT = 80  # longest client description, in characters
 
 
 class Monitor:
@@ -88,7 +88,7 @@ class Monitor:
         return sorted(rows, key=lambda row: (row.name not in (DISPATCH, DISPATCH_DLQ), -row.ready, row.vhost, row.name))
 
     def _look(self, queue: Queue, now: float) -> None:
-        """Remember the position of the queue's tail."""
+        """Record the position of the queue's tail."""
         tails = self._tails.setdefault((queue.vhost, queue.name), deque(maxlen=_LOOKS))
         if not queue.ready:
             tails.clear()
@@ -116,7 +116,7 @@ class Monitor:
 
 
 def _life_s(entry: Entry, ttl_ms: int) -> float:
-    """How long a message may wait in its queue, in all (s)."""
+    """The longest time that a message may wait in its queue (s)."""
     own = entry.message.expiration
     return (ttl_ms if own is None else min(own, ttl_ms)) / 1000
 
@@ -138,7 +138,7 @@ def _connection(connection: Connection, since: float) -> ConnectionState:
 
 
 def _text(value: object) -> str:
-    """A property by which a client introduces itself, as text: it may be any value of AMQP."""
+    """A property with which a client describes itself, as text: it may be any AMQP value."""
     if isinstance(value, bytes | bytearray):
         value = value.decode("utf-8", "replace")
     return "" if value is None else str(value)[:_TEXT]

@@ -21,22 +21,23 @@ class Removals:
         self._done: dict[str, Removal] = {}
 
     def pending(self, world: World) -> dict[str, str]:
-        """The clients to be removed whose removal has not begun, each with its word."""
+        """The clients whose removal has not started, each with the name of its removal."""
         wanted = leaving_clients(world.switches)
         return {client: word for client, word in wanted.items() if self._begun.get(client) != word}
 
     def begin(self, world: World) -> dict[str, str]:
-        """The same, which count as begun from now on. Removals that the World asks for no more are forgotten."""
+        """The clients of `pending`, whose removals count as started from now on. Removals that the World no longer asks
+        for are forgotten."""
         fresh, self._begun = self.pending(world), leaving_clients(world.switches)
         self._done = {client: done for client, done in self._done.items() if self._begun.get(client) == done.word}
         return fresh
 
     def resume(self) -> None:
-        """The broker starts again: removals that have begun and are not done begin again."""
+        """The broker starts again: removals that were started and are not done are to be started again."""
         self._begun = {client: word for client, word in self._begun.items() if client in self._done}
 
     def done(self, client: str, removal: Removal) -> None:
-        """A removal is done, and on disk."""
+        """A removal is done and on disk."""
         if self._begun.get(client) == removal.word:
             self._done[client] = removal
 

@@ -20,8 +20,8 @@ _NO_LIMITS: Mapping[str, Limit] = {}
 
 
 def queue_arguments(queue: str, ttl_ms: int, most: int = 0) -> dict[str, Any]:
-    """Arguments of a queue. In clients' queues messages live for `ttl_ms`, and at most `most` wait (0: any number);
-    others are dead-lettered."""
+    """Arguments of a queue. In clients' queues messages expire after `ttl_ms`, and at most `most` may wait (0: any
+    number); expired and surplus messages are dead-lettered."""
     if queue in (DISPATCH, DISPATCH_DLQ):
         return {}
     limited = {"x-max-length": most} if most else {}
@@ -59,7 +59,7 @@ def add_client(vhost: VirtualHost, client: str, ttl_ms: int, most: int = 0) -> N
 
 
 def remove_client(vhost: VirtualHost, client: str) -> list[tuple[str, int, int]]:
-    """Delete the queues of a client. Returns the name of each, and how many messages were ready and unacknowledged."""
+    """Delete the queues of a client. Returns for each its name, and how many messages were ready and unacknowledged."""
     return [(queue, *vhost.delete(queue)) for queue in client_queues(client) if queue in vhost.queues]
 
 

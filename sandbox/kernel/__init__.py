@@ -1,1 +1,1 @@
-"""What every room shares: no I/O, no global clock, no randomness of its own."""
+"""What all packages share; it has no I/O, no global clock and no randomness of its own."""

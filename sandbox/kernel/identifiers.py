@@ -19,7 +19,6 @@ LOCATION_TYPES = "http://interopsante.org/fhir/CodeSystem/fr-location-identifier
 RPPS = re.compile(r"8[0-9]{11}")
 FINESS = re.compile(r"1[0-9]{9}")
 SIRET = re.compile(r"3[0-9]{14}")
-RPPS_RANG = re.compile(r"4[0-9]{14}")
 L02_RPPS = re.compile(r"81[0-9]{10}")  # the only practitioner id that RS-SAS-RDV admits
 
 

@@ -3,7 +3,6 @@ their forms on the wire."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Literal, NamedTuple
@@ -299,6 +298,3 @@ class Appointment:
     sos: bool = False
     participant_status: str = "accepted"
     marketplace: bool = False
-
-
-Json = Mapping[str, object]

@@ -1,1 +1,2 @@
-"""The LRM, the dispatch software of a SAMU: takes orientations from the hub, acknowledges and attaches them."""
+"""The LRM, the dispatch software of a SAMU: receives orientations from the hub, acknowledges them and attaches them to
+case files."""

@@ -1,7 +1,7 @@
 """The dispatch software of every SAMU of the configuration: one LRM per territory, each with its own store.
 
 Pages and JSON on port LRM_UI under `/<slug>/` (see `console.app`), INT_L02 on the hub (see `messages`). Where a
-vendor's LRM replaces that of a territory, a page says so.
+vendor's LRM replaces the one of a territory, a page explains this.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lrm:
         self.app = application(self.frame)
 
     async def start(self) -> None:
-        """Start to consume."""
+        """Start consuming."""
         await self.consumer.start()
 
     async def stop(self) -> None:
@@ -58,7 +58,7 @@ class Lrm:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Whether the hub is connected, and how much waits."""
+        """Whether the hub is connected, and how many messages wait."""
         return {
             "connected": self.consumer.connected,
             "answers_waiting": self.consumer.answers.waiting,
@@ -93,7 +93,7 @@ class LrmService:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Live views and listener first, then the LRMs, all at once."""
+        """Stop the live views and the listener first, then all LRMs at once."""
         for lrm in self._lrms.values():
             lrm.frame.streams.stop()
         if self._listener is not None:
@@ -101,7 +101,7 @@ class LrmService:
         await asyncio.gather(*(lrm.stop() for lrm in self._lrms.values()))
 
     def health(self) -> dict[str, object]:
-        """The disk of them all, and each LRM's own by its client id."""
+        """The state of the common disk, and that of each LRM by its client id."""
         lrms = self._lrms.values()
         return {"disk": disk_state(*(lrm.store for lrm in lrms)), **{lrm.territory.samu: lrm.health() for lrm in lrms}}
 
@@ -125,7 +125,7 @@ class LrmService:
         )
         router = Router(redirect_slashes=False, default=front)
         for slug, lrm in self._lrms.items():
-            router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as endpoints.json and people write it
+            router.routes.append(Route(f"/{slug}", leading_to(f"/{slug}/")))  # as in endpoints.json and in texts
             router.mount(f"/{slug}", lrm.app)
         return router
 
@@ -134,7 +134,7 @@ class LrmService:
         return next((row for row in rows if row.client_id == territory.samu), None)
 
     def _elsewhere(self, pages: Pages) -> Iterator[Route]:
-        """Routes for the LRMs that vendors run: a page says so at the path of the LRM."""
+        """Routes for the LRMs that vendors run: the page at the path of such an LRM explains this."""
         for territory in self._context.population.territories.values():
             if (row := self._external(territory)) is not None:
                 endpoint = partial(self._told, pages=pages, territory=territory, row=row)
@@ -146,7 +146,7 @@ class LrmService:
         return pages.render(request, "elsewhere.html", territory=territory, row=row, monitor=monitor)
 
     def _identify(self, scope: Scope) -> tuple[str, str]:
-        """(`lrm:<client id>`, UI or API) by the path."""
+        """(`lrm:<client id>`, UI or API), determined by the path."""
         _, slug, rest = [*str(scope["path"]).split("/", 2), "", ""][:3]
         lrm = self._lrms.get(slug)
         flow = _SERVED.at(scope["method"], f"/{rest}", scope["query_string"])

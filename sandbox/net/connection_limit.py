@@ -1,4 +1,5 @@
-"""How many connections of one client certificate a TLS listener holds: so that no partner can take them all."""
+"""Limits how many connections one client certificate may have at a TLS listener, so that no partner can use all of
+them."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ _log = logging.getLogger(__name__)
 
 
 class ConnectionLimit:
-    """Of one listener. `most`: connections by certificate (its CN); `answer`: octets for those beyond, sent after
-    their first octets, as clients may take an answer before their request for a fault."""
+    """The limit of one listener. `most`: connections per certificate (by its CN); `answer`: octets that a refused
+    client gets, after its own first octets, because clients may treat an answer that precedes their request as a
+    fault."""
 
     def __init__(self, most: int, answer: bytes = b"", refused: Callable[[str, str], None] | None = None) -> None:
         self._most, self._answer, self._refused = most, answer, refused
@@ -25,7 +27,8 @@ class ConnectionLimit:
         self._told = Seldom(_log)
 
     def enter(self, cn: str, address: str) -> asyncio.Protocol | None:
-        """Count one more, until `leave`. Returns the protocol that refuses it when it is one too many, else None."""
+        """Count one more connection, until `leave`. Returns the protocol that refuses it when it is above the limit,
+        else None."""
         self._present[cn] += 1
         if self._present[cn] <= self._most:
             return None
@@ -35,14 +38,14 @@ class ConnectionLimit:
         return _TurnedAway(self._answer)
 
     def leave(self, cn: str) -> None:
-        """Count one less."""
+        """Count one connection less."""
         self._present[cn] -= 1
         if not self._present[cn]:
             del self._present[cn]
 
 
 class _TurnedAway(asyncio.Protocol):
-    """A connection too many: one answer, then the end."""
+    """The protocol of a connection above the limit: it sends the answer and closes."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer

@@ -1,4 +1,5 @@
-"""What every role is given when it is built, and what it owes: the contract between `ecosystem` and the actors."""
+"""What every role is given when it is built (`Context`) and what it must offer (`Service`): the contract between
+`ecosystem` and the actors."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from sandbox.population.people import Population
 
 @dataclass(frozen=True)
 class Context:
-    """One role's surroundings. `sockets`: bound, not yet listening, by port offset; `pki` None with `--no-mtls`."""
+    """What one role is given. `sockets`: bound, not yet listening, by port offset; `pki` None with `--no-mtls`."""
 
     settings: Settings
     world: WorldView
@@ -39,25 +40,26 @@ class Context:
 
     @property
     def admin_token(self) -> str:
-        """What users of the control plane must show; "" where this machine alone reaches it and none was set."""
+        """The token that the control plane asks for; "" when only this machine can reach it and none was configured."""
         return admin_token(self.settings, self.master_secret)
 
     def lrm_password(self, client_id: str) -> str:
-        """What the pages of an LRM ask for once other machines reach them; "" while they do not."""
+        """The password of an LRM's pages, asked for when other machines can reach them; "" when they cannot."""
         return self.secret(f"lrm-password:{client_id}")[:24] if self.settings.exposed else ""
 
     def lrm_passwords(self, client_ids: Iterable[str]) -> tuple[str, ...]:
-        """The passwords of these LRMs, and the token that opens everything; none while nothing is asked for."""
+        """The passwords of these LRMs, and the administration token, which is accepted too; empty when no password is
+        asked for."""
         if not self.settings.exposed:
             return ()
         return (*map(self.lrm_password, client_ids), self.admin_token)
 
     def chance(self, purpose: str) -> Callable[[], float]:
-        """Numbers in [0, 1) that follow from the seed: what faults draw, so that a run can be played again."""
+        """A source of numbers in [0, 1) derived from the seed. Faults draw from it, so that a run can be repeated."""
         return seeded(f"{self.settings.seed}/{purpose}").chance
 
     def journal_of(self, actor: str) -> ActorJournal:
-        """What journals the exchanges of one actor, e.g. `sas` or `lrm:fr.health.samu330`."""
+        """The journal for the exchanges of one actor, e.g. `sas` or `lrm:fr.health.samu330`."""
         return ActorJournal(self.journal, self.clock, actor)
 
     def cookie(self, role: str) -> str:
@@ -65,7 +67,7 @@ class Context:
         return f"sas_sandbox_{self.settings.port_base}_{role.replace('-', '_')}"
 
     def store_dir(self, role: str) -> Path:
-        """Where a role keeps what it must not lose."""
+        """The directory of a role's durable store."""
         return self.settings.data / role
 
 

@@ -1,11 +1,11 @@
-"""A time-out that is set anew at each call: the loop's timer is replaced only when it would fire too late."""
+"""A time-out that may be set again often: the event loop's timer is replaced only when it would fire too late."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-CLOSE_ENOUGH = 0.001  # seconds: what loops count time-outs in
+CLOSE_ENOUGH = 0.001  # seconds: the resolution of the event loops' timers
 
 
 class Deadline:

@@ -1,6 +1,7 @@
-"""File descriptors when they run short: ports for partners leave some to the consoles, those some to files and calls.
+"""Limits of connections when file descriptors run short: ports for partners leave some descriptors to the consoles, and
+consoles leave some to files and outgoing calls.
 
-The kernel gives the lowest free descriptor, so that of a new connection tells how many are in use.
+The kernel gives the lowest free descriptor, so the descriptor of a new connection shows how many are in use.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from types import ModuleType
 
 resource: ModuleType | None = None
-with contextlib.suppress(ImportError):  # Windows bounds them otherwise
+with contextlib.suppress(ImportError):  # Windows limits them in another way
     import resource
 
 ENOUGH = 65_536
-MOST_CONNECTIONS = 2000  # of one port, however many descriptors there are
-LEFT_BY_PARTNERS = 64  # … of which 24 are left by the consoles; of a small limit less
+MOST_CONNECTIONS = 2000  # of one port, even when more descriptors are available
+LEFT_BY_PARTNERS = 64  # the consoles leave only the next number; both leave fewer when the system's limit is small
 LEFT_BY_CONSOLES = 24
 
 
@@ -34,12 +35,12 @@ class Capacity:
 
     @property
     def connections(self) -> int:
-        """The connections of the whole port."""
+        """How many connections the whole port may have."""
         return self.most or most_connections(console=self.console)
 
     @property
     def of_one_certificate(self) -> int:
-        """The connections of one client certificate."""
+        """How many connections one client certificate may have."""
         return self.per_certificate or self.connections - self.connections // 4
 
 
@@ -68,5 +69,6 @@ def highest(*, console: bool) -> int:
 
 
 def most_connections(*, console: bool) -> int:
-    """How many connections one such port may have: a port for partners half of what there is, a console a sixteenth."""
+    """How many connections one such port may have: half of the descriptors for a port for partners, a sixteenth for a
+    console."""
     return max(4, min(MOST_CONNECTIONS, highest(console=console) // (16 if console else 2)))

@@ -1,6 +1,6 @@
-"""TLS towards a server that must show the CN and the OU that are expected, beside a good certificate for its host.
+"""TLS to a server whose certificate must be valid for its host and also have the expected CN and OU.
 
-The check is part of the handshake: nothing is sent to a server that is somebody else (guide, « Sécurisation des
+The check is part of the handshake: nothing is sent to any other server (guide, « Sécurisation des
 échanges » : chaque côté vérifie CN et OU).
 """
 
@@ -25,7 +25,7 @@ class _Expecting(ssl.SSLObject):
     expected: Subject
 
     def do_handshake(self) -> None:
-        """The handshake, then the look at the certificate. Raises ssl.SSLError."""
+        """The handshake, then the check of the certificate's names. Raises ssl.SSLError."""
         super().do_handshake()
         peer = parse_peer(self.getpeercert())
         if peer is None or (peer.cn, peer.ou) != (self.expected.cn, self.expected.ou):

@@ -1,12 +1,14 @@
-"""The link between control and the roles: Worlds go down whole, health and Exchanges come up in bounded batches.
+"""The link between control and the roles: control sends whole Worlds, roles send their health and their Exchanges in
+bounded batches.
 
-One line per role. In one process the line is memory (`MemoryLink`); between processes it is a Unix socket in the
-data directory (`SocketLink` to `Switchboard.serve`), one JSON message per line:
+Each role has one line. Within one process the line is in memory (`MemoryLink`); between processes it is a Unix socket
+in the data directory (`SocketLink` to `Switchboard.serve`), one JSON message per line:
 
     role -> control   {"type": "hello", role, pid}   {"type": "applied", revision}   {"type": "report", …}
     control -> role   {"type": "world", world}
 
-A role never waits for control: what does not fit is dropped and counted, and with control down the last World holds.
+A role never waits for control: Exchanges that do not fit are dropped and counted, and while control is down the last
+World stays in force.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 1.0  # health, at the latest
 SILENT_S = 10.0  # a role without a report for so long is not ready
-BATCH_AFTER_S = 0.05  # Exchanges wait this long for company
+BATCH_AFTER_S = 0.05  # Exchanges wait this long, to be sent with others in one batch
 BATCH = 500
 UNSENT_LIMIT = 1 << 20  # octets that may wait in a socket before a role stops reporting for a moment
 LINE_LIMIT = 4 << 20
@@ -75,8 +77,8 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class Line:
-    """Control's knowledge of one role. `said_ready`: by its last report; `seen`: when its last report came (the loop's
-    seconds); `trouble`: why it said that it is not ready."""
+    """What control knows about one role. `said_ready`: whether it was ready in its last report; `seen`: when that
+    report came (the event loop's seconds); `trouble`: why it reported that it is not ready."""
 
     role: str
     pid: int
@@ -95,12 +97,12 @@ class Line:
 
     @property
     def ready(self) -> bool:
-        """It answers, and gave a sign of life lately."""
+        """True when it reported that it is ready, and its last report is recent."""
         return self.said_ready and self.silent_s < SILENT_S
 
     @property
     def reason(self) -> str:
-        """Why it is not ready; "" when it is, or merely starts."""
+        """Why it is not ready; "" when it is, or is only starting."""
         if self.said_ready and not self.ready:
             return f"no sign of life for {self.silent_s:.0f} s"
         return self.trouble
@@ -121,19 +123,19 @@ class Switchboard:
         self._writers: set[asyncio.StreamWriter] = set()
 
     def attach(self, line: Line) -> None:
-        """A role is there: it gets the present World."""
+        """Add the line of a role that has connected, and send it the present World."""
         self.lines[line.role] = line
         line.send(self.world)
         self._stir()
 
     def detach(self, line: Line) -> None:
-        """A role's line is cut; a newer line of the same role stays."""
+        """Remove the line of a role that has disconnected; a newer line of the same role stays."""
         if self.lines.get(line.role) is line:
             del self.lines[line.role]
             self._stir()
 
     def heard(self, line: Line, message: Applied | Report) -> None:
-        """Take one message of a role."""
+        """Handle one message from a role."""
         line.seen = asyncio.get_running_loop().time()
         if isinstance(message, Applied):
             line.revision = message.revision
@@ -171,7 +173,7 @@ class Switchboard:
 
     async def serve(self, sock: socket.socket) -> None:
         """Listen on a bound Unix socket for the roles of other processes."""
-        if POSIX:  # elsewhere there are none
+        if POSIX:  # other systems have no Unix sockets
             self._server = await asyncio.start_unix_server(self._converse, sock=sock, limit=LINE_LIMIT)
 
     async def close(self) -> None:
@@ -216,7 +218,7 @@ class Link(Protocol):
 
     @property
     def keeper(self) -> Keeper:
-        """What this role's background tasks are to run under."""
+        """The keeper under which this role's background tasks run."""
         ...
 
     async def stop(self) -> None:
@@ -263,7 +265,7 @@ class _Reporter:
 
 
 class MemoryLink(_Reporter):
-    """The line of a role that lives in control's own process."""
+    """The line of a role that runs in control's own process."""
 
     def __init__(
         self,
@@ -298,7 +300,7 @@ class MemoryLink(_Reporter):
 
 
 class SocketLink(_Reporter):
-    """The line of a role in a process of its own; it comes back by itself when control was away."""
+    """The line of a role in a process of its own; it reconnects by itself after control was down."""
 
     def __init__(
         self,
@@ -342,7 +344,8 @@ class SocketLink(_Reporter):
             delay = min(delay * 2, 1.0)
 
     def _applied(self, world: World) -> bool:
-        """Take a World. One whose persona files cannot be read is not acknowledged: control names the laggard."""
+        """Take a World. A World whose persona files cannot be read is not acknowledged: control then names this role as
+        one that did not apply it."""
         try:
             self._world.apply(world)
         except UsageError as error:

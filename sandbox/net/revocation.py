@@ -1,7 +1,7 @@
-"""TLS contexts that follow the revocation list: what is revoked is refused from the next handshake on.
+"""TLS contexts that follow the revocation list: a revoked certificate is refused from the next handshake on.
 
-The list is a file that is replaced as a whole. Before each handshake one `stat` tells whether it is another one; then
-the context is made again. Connections that exist keep the one that they were made with.
+The list is a file that is replaced as a whole. Before each handshake one `stat` shows whether it was replaced; if so,
+the context is made again. Existing connections keep the context that they were made with.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Contexts: TypeAlias = Callable[[], ssl.SSLContext]
 
 
 class Following:
-    """Calling it gives the context for the next handshake, which `make` builds; raises what `make` raises at first."""
+    """Called for each handshake, it gives the context that `make` built last. Creating it raises what `make` raises."""
 
     def __init__(self, pki: Pki, make: Callable[[], ssl.SSLContext]) -> None:
         self._path, self._make = pki.crl, make
@@ -29,7 +29,7 @@ class Following:
         self._context = make()
 
     def __call__(self) -> ssl.SSLContext:
-        """The context; the one before when the list or a certificate cannot be read."""
+        """The context for the next handshake; the previous one when the list or a certificate cannot be read."""
         try:
             stamp = _stamp(os.stat(self._path))
             if stamp != self._seen:
@@ -40,7 +40,7 @@ class Following:
 
 
 def listener_contexts(pki: Pki | None, *, client_certificate: Literal["required", "optional"]) -> Contexts | None:
-    """For a listener: `server_context`, followed; None without TLS."""
+    """For a listener: `server_context` that follows the revocation list; None without TLS."""
     if pki is None:
         return None
     return Following(pki, lambda: server_context(pki, client_certificate=client_certificate))

@@ -3,7 +3,7 @@
 The event loops' own server TLS drops a connection whose client certificate is refused before the alert is sent, and
 a partner then sees a bare reset. `TlsServer` runs the handshake itself: the alert leaves, the writing side is shut,
 and what the partner still sends is read and discarded for a moment, so that no reset overtakes the alert.
-The life of a connection is `_STEPS`.
+The states of a connection and their order are in `_STEPS`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HANDSHAKE_TIMEOUT = 10.0  # seconds
 LINGER = 2.0  # seconds that a refused partner has to read its alert and close
 RECORD = 16_384  # the most that one TLS record carries (RFC 8446, 5.1)
 
-# What a partner that forgot the `s` of https reads.
+# The answer to a partner that used http instead of https.
 _HINT = b"This port speaks TLS: use https.\n"
 _PLAIN_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
@@ -35,7 +35,7 @@ _PLAIN_HTTP = (
 
 _TALK = re.compile(rb"[A-Z]{3,10} ")  # how a request of plain HTTP begins; a TLS record never does
 
-_NOBODY = asyncio.Protocol()  # stands in for the inner protocol before and after its life
+_NOBODY = asyncio.Protocol()  # takes the place of the inner protocol before it is made and after it has ended
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class TlsServer(asyncio.Protocol):
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the client's hello, not for ever."""
+        """Wait for the client's hello, at most as long as a handshake may take."""
         self.transport = cast(asyncio.Transport, transport)
         self._loop = asyncio.get_running_loop()
         self._enter(_State.HANDSHAKE)
@@ -209,8 +209,8 @@ class TlsServer(asyncio.Protocol):
         self.transport.close()
 
     def write_eof(self) -> None:
-        """close_notify after what was written; what the partner still sends is thrown away until it hangs up, or until
-        the connection is aborted."""
+        """close_notify after what was written; what the partner still sends is discarded until it closes, or until the
+        connection is aborted."""
         if self._state is not _State.OPEN:
             return
         with contextlib.suppress(ssl.SSLError):
@@ -242,12 +242,12 @@ class TlsServer(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Between the handshake and the end."""
+        """True between the handshake and the end of the connection."""
         return self._state is _State.OPEN
 
     @property
     def is_reading(self) -> bool:
-        """Open and not paused."""
+        """True while it is open and reading is not paused."""
         return self._state is _State.OPEN and not self._paused
 
     # Inside
@@ -277,7 +277,7 @@ class TlsServer(asyncio.Protocol):
         self._deliver()
 
     def _turned_away(self) -> asyncio.Protocol | None:
-        """The protocol of a connection too many of this certificate; None for all others."""
+        """The protocol of a connection above the limit of its certificate; None for all others."""
         if self._port.limit is None or self.peer is None or not self.peer.cn:
             return None
         self._counted = self.peer.cn
@@ -425,7 +425,7 @@ def parse_peer(certificate: Mapping[str, Any] | None) -> Peer | None:
 
 
 def _why(error: ssl.SSLError) -> str:
-    """What OpenSSL found, without its source line."""
+    """OpenSSL's reason, without its source line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"client certificate: {error.verify_message}"
     return (error.reason or str(error)).replace("_", " ").lower()

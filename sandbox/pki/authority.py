@@ -1,6 +1,6 @@
 """The PKI's directory: what is in it, and how it is made, kept and made again.
 
-`ensure_pki` makes what is missing, near its end, or not as asked any more, and leaves the rest alone, to the octet.
+`ensure_pki` makes what is missing, near its end, or not as asked any more, and leaves the rest unchanged.
 What a crash left half-written is made again (see `manifest`). Validity follows the real wall clock, which the
 caller passes: the sandbox's own clock may be shifted, that of its TLS peers is not.
 
@@ -41,7 +41,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Pki:
-    """Where everything is. `clients`, `bad` and `servers` (those of external editors) by name."""
+    """The paths of the PKI's files. `clients`, `bad` and `servers` (those of external editors) by name."""
 
     directory: Path
     clients: Mapping[str, Credentials]

@@ -16,7 +16,7 @@ _AHEAD = timedelta(days=365)
 
 
 def bad_order(kind: str, like: Subject, hosts: tuple[str, ...], now: datetime) -> Order:
-    """What to make for one of BAD_KINDS: it names `like` in all but what makes it bad."""
+    """The order for one of BAD_KINDS: the subject is `like` and everything is good, except for what makes it bad."""
     good = Order(like, "both", hosts, now - SKEW, now + LEAF_LIFE)
     if kind == "wrong_cn":
         return replace(good, subject=Subject(_INTRUDER, like.ou, like.o))

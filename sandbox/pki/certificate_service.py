@@ -1,4 +1,4 @@
-"""The certificates that people ask of the authority, while a sandbox runs or before one ever did.
+"""Certificates that people request from the authority, while a sandbox runs or before its first start.
 
 Certificates are issued under a name that is used once, listed with their state, and revoked by name or serial
 number. What is revoked is on `crl.pem` when `revoke` returns.
@@ -165,5 +165,5 @@ _NAMES = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
 
 
 def name_of(cn: str) -> str:
-    """The name of a certificate that was given none: its CN in lower case, other characters as `-`."""
+    """The name of a certificate for which none was given: its CN in lower case, other characters as `-`."""
     return re.sub(r"[^a-z0-9._-]+", "-", cn.lower()).strip("-._")

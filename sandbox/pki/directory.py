@@ -1,4 +1,4 @@
-"""The PKI's directory for those who change it: its authority, its manifest, and how one certificate is made.
+"""Changes to the PKI's directory: its authority, its manifest, and how one certificate is made.
 
 It is opened under the directory's lock (`manifest.locked`), works at one instant, and is saved last.
 """
@@ -30,7 +30,7 @@ from sandbox.pki.manifest import Manifest, Revocation, private_folder, read_mani
 
 NEAR = timedelta(days=30)  # what ends within it is made again
 
-REVOKED = ("bad/revoked", "kit/invalid_revoked_certificate")  # made to be revoked, from their first day
+REVOKED = ("bad/revoked", "kit/invalid_revoked_certificate")  # revoked as soon as they are made
 
 _ROOT = "AC racine IGC-Santé (bac à sable)"
 _INTERMEDIATE = "AC intermédiaire IGC-Santé (bac à sable)"
@@ -91,8 +91,8 @@ class PkiDirectory:
     def _authority(self) -> tuple[Pair, Pair]:
         """Root and intermediate, from their files, or fresh when they do not hold (their files are gone, say).
 
-        Raises UsageError when a file of theirs is damaged: another authority would end every certificate that was
-        issued, without a word.
+        Raises UsageError when a file of theirs is damaged: a new authority would silently invalidate every certificate
+        that was issued.
         """
         folder = self.directory / "authority"
         if (damaged := self.manifest.damaged(self.directory, "authority", self.now)) is not None:

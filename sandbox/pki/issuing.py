@@ -1,6 +1,6 @@
 """Certificates and revocation lists of the sandbox's CA: pure, keys and certificates as octets in and out.
 
-EC P-256 with SHA-256 all over, but for the end entities whose user can only read RSA keys. A root signs one
+All keys are EC P-256 with SHA-256, except those of end entities whose user can only read RSA keys. A root signs one
 intermediate, the intermediate signs everything else.
 """
 

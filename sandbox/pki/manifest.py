@@ -1,8 +1,8 @@
 """What the PKI's directory should hold: one entry per certificate, with the digest of each of its files.
 
 The manifest is the last file written. An entry holds as long as it is what is wanted, the present is within its
-window, and its files are there as they were written; otherwise the entry is made again. Beside the entries it knows
-what was issued to vendors, wherever its files are, and what was revoked. Who writes holds the lock.
+window, and its files are there as they were written; otherwise the entry is made again. Besides the entries it lists
+what was issued to vendors, wherever those files are, and what was revoked. Whoever writes must hold the lock.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ class Manifest(msgspec.Struct):
         self.entries[name] = Entry(wanted, *window, digests)
 
     def save(self, directory: Path) -> None:
-        """Write the manifest itself: what it names is from now on what is there."""
+        """Write the manifest itself; the files that it names are valid from now on."""
         write_private(directory / FILE, msgspec.json.format(msgspec.json.encode(self), indent=2))
 
 
 def read_manifest(directory: Path) -> Manifest | None:
     """The manifest, or None when there is none, or one of another version. Raises UsageError when it is damaged: what
-    was issued and revoked is in no other place."""
+    was issued and revoked is recorded nowhere else."""
     path = directory / FILE
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)

@@ -1,4 +1,4 @@
-"""One round of upkeep of the PKI's directory: keeps what holds, makes the rest, writes the manifest last.
+"""Renews the PKI's directory: keeps the certificates that still hold, makes the others, and writes the manifest last.
 
 Every entry names the authority it came from, so a new authority renews everything, and nothing else does. What was
 revoked by hand is made again.
@@ -26,7 +26,7 @@ class Renewal(PkiDirectory):
         servers: Mapping[str, tuple[Subject, tuple[str, ...]]],
         bad_like: Subject,
     ) -> None:
-        """Bring everything to what is asked for."""
+        """Make whatever is missing or does not hold any more."""
         self.good("server", self._order(server_subject(hosts[0]), "server", hosts))
         for name, subject in clients.items():
             self.good(name, self._order(subject, "client", (subject.cn,)))

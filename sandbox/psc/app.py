@@ -2,7 +2,7 @@
 
 On the port PSC_UI, under `/psc`: discovery, JWKS, authorize, token, userinfo, logout, and the pages where people log in
 with the password of a demonstration account; the same under `/realms/sas`, with the paths of the platform's own
-identity provider. Durable: the signing key, the people whom the SAS core made known, which sessions were ended.
+identity provider. Durable: the signing key, the people whom the SAS core added, and which sessions were ended.
 """
 
 from __future__ import annotations

@@ -21,13 +21,13 @@ _NOT_KEPT = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
 class ClientEndpoints:
-    """Discovery, keys, token and userinfo of every realm. What is refused is raised as TokenError."""
+    """Discovery, keys, token and userinfo of every realm. Refusals are raised as TokenError."""
 
     def __init__(self, context: Context, signer: Signer, people: People) -> None:
         self._context, self._signer, self._people = context, signer, people
 
     async def discovery(self, realm: Realm, request: Request) -> Response:
-        """The realm as its clients must know it."""
+        """The discovery document of the realm."""
         return JSONResponse(realm.document())
 
     async def jwks(self, realm: Realm, request: Request) -> Response:
@@ -67,7 +67,7 @@ class ClientEndpoints:
         return JSONResponse(answer, headers=_NOT_KEPT)
 
     async def userinfo(self, realm: Realm, request: Request) -> Response:
-        """What we know about the person (OpenID Connect Core 1.0, 5.3)."""
+        """The claims about the person (OpenID Connect Core 1.0, 5.3)."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise TokenError(401, "invalid_token", "a Bearer token is expected")

@@ -1,6 +1,6 @@
-"""Who may ask for an identity, with their registered addresses: the SAS core, each editor, and the clients that the
-configuration declares. At Pro Santé Connect each has an id of its own; in the platform's realm the client `sas` stands
-for all of them, as in life.
+"""The clients that may ask for an identity, with their registered addresses: the SAS core, each editor, and the clients
+that the configuration declares. At Pro Santé Connect each has an id of its own; in the platform's realm the client
+`sas` stands for all of them, as in production.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.kernel.model import Editor
 
 Secret: TypeAlias = Callable[[str], str]
 REALM_CLIENT = "sas"
-REALM_PURPOSE = "psc-realm-client:sas"  # of its secret: `psc-client:sas` is the SAS core's own
+REALM_PURPOSE = "psc-realm-client:sas"  # purpose of its secret; `psc-client:sas` is that of the SAS core itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""The authorization code flow as pure rules: what a request may ask, which codes are good. No I/O; times are given.
+"""The authorization code flow as pure rules: what a request may ask, which codes are valid. No I/O; times are passed as
+arguments.
 
 Sources: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE), OpenID Connect Core 1.0. Errors of this package:
 
 - RequestError: the client or its redirect address is not registered; a page, never a redirect (RFC 6749, 4.1.2.1)
-- AuthorizeError: any other fault of an authorization request; told to the client by redirect
+- AuthorizeError: any other fault of an authorization request; reported to the client by redirect
 - TokenError: the token or userinfo endpoint refuses (RFC 6749, 5.2; RFC 6750, 3.1)
 """
 
@@ -205,9 +206,9 @@ class Grants:
         _keep(self._codes, code, _Issued(grant, now + CODE_LIFETIME_S), now, self._capacity)
 
     def redeem(self, code: str, client: Client, redirect_uri: str, verifier: str, token: str, now: float) -> Grant:
-        """Exchange a code, once, for its grant and for `token`, which is good for 300 s from now.
+        """Exchange a code, once, for its grant and for `token`, which is valid for 300 s from now.
 
-        A code that comes a second time takes its access token with it (RFC 6749, 4.1.2).
+        When a code is used a second time, its access token is revoked (RFC 6749, 4.1.2).
         Raises TokenError `invalid_grant`.
         """
         issued = self._codes.get(code)
@@ -236,11 +237,12 @@ class Grants:
 class _Issued:
     grant: Grant
     expires: float
-    token: str = ""  # of a code that was used: the access token it became
+    token: str = ""  # of a used code: the access token that it was exchanged for
 
 
 def _keep(table: OrderedDict[str, _Issued], key: str, issued: _Issued, now: float, capacity: int) -> None:
-    """Add an entry; drop what is expired (entries are in the order of their expiry), then what is too much."""
+    """Add an entry; drop expired ones (entries are in the order of their expiry), then the oldest if there are too
+    many."""
     while table and (len(table) >= capacity or next(iter(table.values())).expires <= now):
         table.popitem(last=False)
     table[key] = issued

@@ -31,7 +31,7 @@ class Identities:
     def authenticate(self, login: str, password: str) -> Regulator | None:
         """The person, if the password is theirs. Takes as long for an unknown login as for a wrong password."""
         person = self.named(login)
-        expected = person.password if person else "\x00"  # no browser sends it
+        expected = person.password if person else "\x00"  # a password that no browser can send
         good = hmac.compare_digest(expected.encode(), password.encode())
         return person if good and person is not None else None
 

@@ -125,7 +125,8 @@ class LoginPages:
         return await self.home(request)
 
     async def _parameters(self, request: Request) -> list[tuple[str, str]]:
-        """Of an authorization request: the query, or the form of a POST (OpenID Connect Core 1.0, 3.1.2.1)."""
+        """The parameters of an authorization request: the query, or the form of a POST (OpenID Connect Core 1.0,
+        3.1.2.1)."""
         if request.method == "POST":
             form = await read_form(request)
             return [(name, str(value)) for name, value in form.multi_items()]
@@ -164,7 +165,7 @@ class LoginPages:
         return redirect(asked.answer(code=code))
 
     async def _end_session(self, request: Request) -> None:
-        """End this session, and the codes and tokens that came of it."""
+        """End this session, and the codes and tokens that were issued in it."""
         session = _public_name(request)
         await sign_out(request)
         for realm in self._realms if session else ():

@@ -1,7 +1,8 @@
-"""Who has an account at Pro Santé Connect: the people of the persona files, and those whom the SAS core made known.
+"""Who has an account at Pro Santé Connect: the people of the persona files, and those whom the SAS core added.
 
-`PUT /psc/people/<id>` and `DELETE` (the SAS core's client credentials) are how a regulator's account made on the
-platform's own page comes to be able to log in; in life, such people have their card. Durable before the answer.
+With `PUT /psc/people/<id>` and `DELETE` (by the SAS core's client credentials) a regulator whose account was made on
+the platform's own page can log in; in production such people have their professional card. Changes are durable before
+the answer.
 """
 
 from __future__ import annotations

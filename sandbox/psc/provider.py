@@ -1,6 +1,7 @@
 """The application of Pro Santé Connect and of the platform's realm (`realms.py`): which path leads to which handler.
 
-Times in tokens are real ones, whatever the clock of the sandbox shows: those who check them elsewhere know no other.
+Times in tokens are real time, whatever the clock of the sandbox shows: software that checks tokens elsewhere uses real
+time.
 """
 
 from __future__ import annotations

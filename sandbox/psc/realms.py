@@ -1,8 +1,8 @@
 """The authorization servers of this provider: Pro Santé Connect itself, and the platform's own realm `sas`.
 
-Editors of the real world are sent to the latter: a Keycloak, hence its paths, that knows people by their password or by
-Pro Santé Connect. Both share the people, the session and the signing key here; each has its issuer, its discovery
-document, its clients and its codes.
+In production editors use the latter: a Keycloak (hence its paths) where people log in with a password or through Pro
+Santé Connect. Both share the people, the session and the signing key here; each has its issuer, its discovery document,
+its clients and its codes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Realm:
         return f"{self.root}/.well-known/openid-configuration"
 
     def service(self, asked: AuthorizeRequest) -> str:
-        """Name of the service that asks: whose address it is, where several share a client."""
+        """Name of the service that asks; where several share a client it is found by its address."""
         owners = (client for client in self.clients.values() if client.id != asked.client.id)
         named = next((client.name for client in owners if asked.redirect_uri in client.redirect_uris), "")
         return named or asked.client.name

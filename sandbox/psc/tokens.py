@@ -29,7 +29,7 @@ PERSON = ("sub", "SubjectNameID", "preferred_username", "family_name", "given_na
 CLAIMS = (
     *("iss", "aud", "azp", "exp", "iat", "auth_time", "nonce", "jti", "typ", "acr", "sid", "at_hash"),
     *PERSON,
-)  # all that an id_token may have; whatever the scopes, userinfo has those of the person
+)  # all claims of an id_token; userinfo has those about the person, whatever the scopes
 KEY_FILE = "signing-key.pem"
 
 

@@ -17,7 +17,7 @@ TIMEOUT_S = 15.0
 
 @dataclass
 class Form:
-    """A form with the values that it would send; `action` absolute. `submits`: (name, value) of its buttons."""
+    """A form with the values that it would send; `action` is absolute. `submits`: (name, value) of its buttons."""
 
     action: str
     method: str
@@ -37,7 +37,7 @@ class Element:
 
 @dataclass
 class Page:
-    """What came after all redirects."""
+    """The page that was reached after all redirects."""
 
     url: str
     status: int
@@ -101,7 +101,7 @@ def read_page(page: Page) -> None:
 
 
 def password_of(url: str, passwords: Mapping[str, str]) -> str:
-    """The password of the site below which a URL lies; "" where none is asked for. `passwords`: by URL."""
+    """The password of the site that a URL belongs to; "" where none is required. `passwords`: by URL."""
     return next(
         (word for site, word in passwords.items() if url == site or url.startswith((f"{site}/", f"{site}?"))), ""
     )
@@ -111,7 +111,7 @@ class Browser:
     """One person's browser: its cookies go to every port of a host, as in a real one."""
 
     def __init__(self, passwords: Mapping[str, str] | None = None) -> None:
-        self._passwords = passwords or {}  # by the beginning of the URLs that ask for them
+        self._passwords = passwords or {}  # passwords by the beginning of the URLs that require them
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
@@ -131,7 +131,7 @@ class Browser:
         return await self._open("GET", url, None)
 
     async def submit(self, form: Form, **values: str) -> Page:
-        """Send a form with `values` over what it holds (unticked boxes are left out)."""
+        """Send a form with `values` replacing those that it holds (unticked boxes are left out)."""
         unticked = {
             name for name, kind in form.types.items() if kind in ("checkbox", "radio") and not form.fields[name]
         }

@@ -16,15 +16,15 @@ class Report:
         self.failures = 0
 
     def line(self, text: str = "") -> None:
-        """One line, at once."""
+        """Print one line at once."""
         print(text, file=self._out, flush=True)
 
     def step(self, number: int, title: str) -> None:
-        """Heading of a step."""
+        """Print the heading of a step."""
         self.line(f"\n{number:>2}. {title}")
 
     def exchange(self, exchange: dict[str, Any]) -> None:
-        """One exchange of the journal."""
+        """Print one exchange of the journal."""
         at = datetime.fromtimestamp(exchange["at"], PARIS).strftime("%H:%M:%S.%f")[:-3]
         arrow = "->" if exchange["direction"] == "out" else "<-"
         status = exchange.get("status", 0) or "-"
@@ -34,10 +34,10 @@ class Report:
         self.line(f"    {at}  {exchange['flow']:<8} {who:<52} {exchange['action']:<58} {status:>4}  {detail}{note}")
 
     def good(self, text: str) -> None:
-        """A verified fact."""
+        """Print a verified fact."""
         self.line(f"    ✔ {text}")
 
     def bad(self, text: str) -> None:
-        """A fact that does not hold."""
+        """Print a fact that does not hold, and count the failure."""
         self.failures += 1
         self.line(f"    ✘ {text}")

@@ -62,7 +62,7 @@ async def play_on(scenario: Scenario, endpoints: Path, report: Report) -> int:
 
 
 async def _show_exchanges(stage: Stage, report: Report) -> None:
-    """The journal comes in batches: give the last one the time to arrive."""
+    """The journal arrives in batches: wait for the last one."""
     await asyncio.sleep(JOURNAL_SETTLES_S)
     with contextlib.suppress(PeerError):
         for exchange in await stage.new_exchanges():

@@ -1,4 +1,5 @@
-"""What a scenario plays on: the endpoints of a sandbox, the APIs over the wire, and what it has learnt so far."""
+"""The state of a running scenario: the endpoints of a sandbox, the APIs over the network, and what was learnt so
+far."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class Booked:
 
 @dataclass
 class Learnt:
-    """Grows from step to step."""
+    """What the steps have learnt so far."""
 
     regulator: dict[str, Any] = field(default_factory=dict)
     token: str = ""
@@ -102,7 +103,7 @@ class Stage:
         return next(lrm for lrm in self.endpoints["lrms"] if lrm["territory"] == territory)
 
     async def skip_exchanges(self) -> None:
-        """Forget the exchanges of before: the timeline begins now. Raises Unreachable."""
+        """Skip earlier exchanges: the timeline begins now. Raises Unreachable."""
         try:
             answer = await self.call("GET", f"{self.endpoints['control']['api']}/exchanges?most=1")
         except PeerError as error:
@@ -110,7 +111,7 @@ class Stage:
         self._cursor = answer["last"]
 
     async def new_exchanges(self) -> list[dict[str, Any]]:
-        """What the journal has got since the last time, by time."""
+        """The exchanges that the journal received since the last call, by time."""
         found: list[dict[str, Any]] = []
         while True:
             url = f"{self.endpoints['control']['api']}/exchanges"
@@ -122,7 +123,7 @@ class Stage:
 
 
 def passwords(endpoints: dict[str, Any]) -> dict[str, str]:
-    """What the control plane and the LRMs ask for, by the beginning of their URLs; nothing on loopback."""
+    """The passwords of the control plane and the LRMs, by the beginning of their URLs; none on loopback."""
     control = endpoints["control"]
     found = {lrm["ui"]: lrm.get("password") for lrm in endpoints.get("lrms", ())}
     found[control["api"]] = control.get("token")

@@ -45,7 +45,7 @@ from sandbox.web.sse import Channel
 
 ROLE = "sas"
 identify_page = identify_as(ROLE, ServedFlows("sas", "pages"))
-GRACE_S = 2.0  # for running requests, of the 3 s that a role has to stop
+GRACE_S = 2.0  # for running requests; a role has 3 s to stop
 
 
 def build(context: Context) -> Service:
@@ -98,7 +98,7 @@ class SasCore:
         )
         self.console = Console(services)
         self.api = build_api(services)
-        described = Route("/api", leading_to("/api/openapi.json"))  # the answer of the base itself
+        described = Route("/api", leading_to("/api/openapi.json"))  # an answer of the FHIR base itself
         routes = [described, Mount("/api", app=self.api), *self.console.routes()]
         pages = console(
             context, self.console.pages, routes, role=ROLE, access=Access(EndedSessions(context, self.store))
@@ -106,7 +106,7 @@ class SasCore:
         return Edge(pages, context, identify_page)
 
     async def start(self) -> None:
-        """Connect to the hub (in the background when it is down), then answer."""
+        """Connect to the hub (in the background when it is down), then begin to answer requests."""
         await self.l02.start()
         await self._people.start()
         await self._accounts.start()
@@ -114,7 +114,7 @@ class SasCore:
             await listener.start()
 
     async def stop(self) -> None:
-        """No new requests, finish those that run, then messages, calls and the store."""
+        """Accept no new requests, finish the running ones, then close messages, calls and the store."""
         self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
         await self._accounts.stop()
@@ -125,7 +125,8 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """Appointments held, L02 messages that are not confirmed, the hub's connection; searches and editors."""
+        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection, searches
+        and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,

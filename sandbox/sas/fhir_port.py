@@ -43,7 +43,7 @@ from sandbox.sas.orientations.lifecycle import Decision
 from sandbox.sas.orientations.records import AppointmentRecord
 
 BASE_PATH = "/sas/fhir"
-MOST_NOTED = 5  # findings of a body that the journal names
+MOST_NOTED = 5  # findings of a body that are written to the journal
 
 
 def fhir_port(context: Context, appointments: Appointments) -> ASGIApp:
@@ -99,8 +99,8 @@ class _FhirBase:
 class AppointmentServer:
     """Answers the requests about appointments. `editor`: slug that the certificate proves, None without mTLS.
 
-    What is accepted with findings is answered like any other; the journal notes them, and the answer has them when the
-    request asks for it (`Prefer: return=OperationOutcome`).
+    A request accepted with findings is answered like any other; the findings are journalled, and included in the answer
+    when the request asks for it (`Prefer: return=OperationOutcome`).
     """
 
     def __init__(self, context: Context, appointments: Appointments) -> None:
@@ -136,7 +136,8 @@ class AppointmentServer:
         return read_response(request, _resource(record), etag(record))
 
     async def _sent(self, request: Request) -> Received:
-        """The body; where no certificate proves who sends it, the journal names the editor whose identifiers it has."""
+        """The body. Where no certificate proves who sends it, the journal names the editor whose identifier system it
+        uses."""
         received = await parse_body(receive_appointment, await read_body(request))
         note: Note | None = request.scope.get("exchange")
         if note is not None:

@@ -15,7 +15,7 @@ from sandbox.store.schema import Schema, Tables, require_known
 
 
 def _l02_row(row: bytes) -> object:
-    """Rows held one message each at first; today's reader would see none in them."""
+    """At first, a row held one message; the present reader would not find any message in such a row."""
     if "messages" not in msgspec.json.decode(row, type=dict[str, msgspec.Raw]):
         raise ValueError("it holds one message, not all of an appointment")
     return row

@@ -1,4 +1,4 @@
-"""The services of the SAS core, as its API and its pages get them."""
+"""The services of the SAS core that its API and its pages use."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class _Waiting:
     attempts: int = 0
     last_error: str = ""
     due: datetime | None = None
-    outcome: tuple[Put | Delete, ...] = ()  # what became of it, until the store has taken it: it is not sent again
+    outcome: tuple[Put | Delete, ...] = ()  # the writes of its outcome, until the store has them; it is not sent again
 
 
 _encode = msgspec.json.Encoder().encode
@@ -146,7 +146,7 @@ class AbandonedEntries:
         return tuple(Delete(self.table, id) for id in self._ids_of(key))
 
     def taken(self, key: str, id: str) -> None:
-        """The row of one more is in the store."""
+        """Record one more entry, whose row is in the store."""
         self._ids[key] = [*self._ids_of(key), id]
 
     def _ids_of(self, key: str) -> list[str]:
@@ -182,7 +182,7 @@ class _NewEntries:
         return (put, Put(SEQUENCES, self._name, _encode(_Sequence((number // _RESERVE + 1) * _RESERVE))))
 
     def known(self, id: str) -> None:
-        """An entry of an earlier process: the next one comes after it."""
+        """Record the id of an entry of an earlier process: further ids come after it."""
         self._next = max(self._next, int(id) + 1)
 
     def committed(self) -> list[tuple[str, str]]:
@@ -246,7 +246,7 @@ class Outbox:
         return self._new.put(_row(key, payload, ref))
 
     def wake(self) -> None:
-        """There is something new: call it after the commit (on disk or not: sending waits for that)."""
+        """Announce new entries: call it after the commit (which need not be on disk yet: sending waits for that)."""
         self._woken.set()
 
     async def start(self) -> None:
@@ -297,7 +297,7 @@ class Outbox:
         return [entry for entry in found if entry is not None]
 
     def hurry(self) -> None:
-        """Try at once what is put off: the peer is known to be there again."""
+        """Try at once the entries that are put off, because the peer is known to be reachable again."""
         for key, timer in list(self._timers.items()):
             timer.cancel()
             self._resume(key)
@@ -432,7 +432,7 @@ class Outbox:
         self._ready.put_nowait(key)
 
     async def _wait_for_store(self, error: StoreError) -> None:
-        """The store refuses: sending what cannot be marked as sent would repeat it for ever."""
+        """Pause while the store refuses: an entry that cannot be marked as sent would be sent again and again."""
         self.last_error = str(error)
         self._refused.error("outbox %s waits for the store: %s", self._name, error)
         await asyncio.sleep(STORE_PAUSE)

@@ -54,10 +54,10 @@ def too_old(what: str) -> StoreError:
 def require_known(
     tables: Tables, readers: Mapping[str, Callable[[bytes], object]], others: Collection[str] = ()
 ) -> None:
-    """Hold rows from before versions existed against the readers of today.
+    """Check that today's readers understand rows from before versions existed.
 
     `readers` by table raise ValueError for a row that they do not understand; `others` are tables whose rows need no
-    look (an outbox's: `outbox_tables`). Raises StoreError (`too_old`) for any other table, or row.
+    check (an outbox's: `outbox_tables`). Raises StoreError (`too_old`) for any other table, or row.
     """
     for name, rows in tables.items():
         if name not in readers and name not in others and rows:

@@ -28,7 +28,7 @@ class Access:
     """Who may use a console.
 
     `ended`: which sessions are over, where people log in. `passwords`: one of them must be sent with each request
-    (`gate.py`), `wanted` says to people which; without any everybody may.
+    (`gate.py`), and `wanted` tells people which; when there are none, everybody may use it.
     """
 
     ended: EndedSessions | None = None

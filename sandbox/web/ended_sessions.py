@@ -1,9 +1,9 @@
 """Sessions and tokens that were ended before their time: copies of them are refused afterwards.
 
-They are signed and kept nowhere, so what is kept is which of them are over. Each has a name that says when it began
-(`<random>.<epoch seconds>`) and ends for good `session_hours` later, by the wall clock; then it is forgotten here. When
-more than MOST were ended within that time, the oldest are forgotten too, and with them everything that began no later
-is over: the table stays bounded and nothing that was ended comes back.
+Sessions and tokens are signed and not stored; only those that were ended are recorded. Each has a name that contains
+when it began (`<random>.<epoch seconds>`) and expires `session_hours` later, by the wall clock; its record is then
+removed. When more than MOST were ended within that time, the oldest records are removed too, and everything that began
+no later than those counts as ended. So the table stays bounded, and nothing that was ended becomes valid again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sandbox.net.context import Context
 from sandbox.store.protocol import Delete, Put, Store
 
 MOST = 20_000
-_FLOOR = "floor"  # a row beside those of the sessions: what began then or earlier is over
+_FLOOR = "floor"  # one more row: what began at its time or earlier is over
 
 
 class _Row(msgspec.Struct):
@@ -24,7 +24,8 @@ class _Row(msgspec.Struct):
 
 
 class EndedSessions:
-    """What was ended in one role. `store`: durable there; None: until the role ends. `table`: its name there."""
+    """The ended sessions of one role. `store`: where they are durable; None: they are kept until the role ends.
+    `table`: the name of their table there."""
 
     def __init__(self, context: Context, store: Store | None = None, table: str = "ended", most: int = MOST) -> None:
         self._clock, self._entropy, self._store, self._table, self._most = (
@@ -48,7 +49,7 @@ class EndedSessions:
         return f"{self._entropy.token(16)}.{int(self._clock.real())}"
 
     def over(self, name: str) -> bool:
-        """Is that session over: ended, too old, or none of ours."""
+        """True when that session is over: ended, too old, or not one of ours."""
         key, begun = _parts(name)
         return key in self._begun or begun <= self._floor or begun + self._life <= self._clock.real()
 
@@ -70,7 +71,8 @@ class EndedSessions:
             await self._store.commit(*puts, *(Delete(self._table, each) for each in gone))
 
     def _forgotten(self) -> Iterable[str]:
-        """Sessions too old to be accepted anyway, and the oldest that are too many: the latter raise the floor."""
+        """The records to remove: of sessions too old to be accepted anyway and, when there are too many, the oldest
+        ones, which raise the floor."""
         now = self._clock.real()
         yield from [key for key, begun in self._begun.items() if begun + self._life <= now]
         if len(self._begun) > self._most:

@@ -44,12 +44,12 @@ class Gate:
 def brings(scope: Scope, passwords: Collection[str]) -> bool:
     """True when a request carries one of these passwords."""
     given = _given(Headers(scope=scope).get("authorization", "")).encode()
-    fitting = [hmac.compare_digest(given, password.encode()) for password in passwords]  # all of them, each time
+    fitting = [hmac.compare_digest(given, password.encode()) for password in passwords]  # never fewer: constant time
     return any(fitting)
 
 
 def challenging(response: Response) -> Response:
-    """The same answer, telling how to authenticate."""
+    """The same answer with the header that says how to authenticate."""
     response.headers["www-authenticate"] = CHALLENGE
     return response
 

@@ -2,8 +2,8 @@
 
 Authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636 S256). The session keeps `state` and where to
 return to; the nonce and the code verifier are derived from `state` with a secret of the sandbox, so that the cookie
-(signed, but readable) stays small and does not hold them. Times in tokens are real ones, whatever the sandbox's clock
-shows, and are checked so.
+(signed, but readable) stays small and does not hold them. Times in tokens are real time, whatever the sandbox's clock
+shows, and are checked against real time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ATTEMPTS = 3  # logins that one session may have begun (several tabs)
 RETURN_LIMIT = 700  # characters of a path to return to: three of them still fit into the cookie
 LEEWAY_S = 30
 LAST_DATE = 1 << 53  # seconds since 1970; integers from there on are no exact numbers of JSON (RFC 8259, 6)
-_UNUSABLE = (ValueError, TypeError, KeyError, AttributeError)  # of PyJWT, when a key is not made as keys are
+_UNUSABLE = (ValueError, TypeError, KeyError, AttributeError)  # raised by PyJWT for a malformed key
 TIMEOUT_S = 5.0
 
 
@@ -265,8 +265,8 @@ def verify_id_token(
 ) -> dict[str, Any]:
     """The claims of an id_token (OpenID Connect Core 1.0, 3.1.3.7). Raises PeerError saying which rule it breaks.
 
-    `token`: of which `key_id` read the header. PyJWT would read the wall clock itself; it is given here (`now`), so
-    times are compared here.
+    `token`: one whose header `key_id` has already read. PyJWT would read the wall clock itself; it is given here
+    (`now`), so times are compared here.
     """
     options: Any = {
         "require": ["exp", "iat", "sub", "nonce"],
@@ -298,7 +298,7 @@ def _check_parts(token: str) -> None:
 
 
 def _number(value: object) -> float:
-    """A NumericDate; what is none compares false with everything."""
+    """A NumericDate; any other value gives NaN, which compares false with everything."""
     usable = isinstance(value, int | float) and abs(value) < LAST_DATE
     return float(value) if usable else float("nan")  # type: ignore[arg-type]
 

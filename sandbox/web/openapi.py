@@ -8,7 +8,7 @@
 `routes(Things())` are the routes for Starlette, `Description(...).document(server)` is the OpenAPI document of the
 classes. The first line of a handler's docstring is the summary. The schemas come from the msgspec structures; their
 docstrings and `msgspec.Meta` give the descriptions. What Python's types do not say (an enum of texts, a format) is
-given by `Meta(extra_json_schema=...)`, or by `Description.details` for structures that do not know of the API.
+given by `Meta(extra_json_schema=...)`, or by `Description.details` for structures that are independent of the API.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _content(kinds: Mapping[str, Any], schemas: Schemas) -> dict[str, Any]:
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """Those of the path, described or not, then those of the query."""
+    """The parameters of the path, described or not, then those of the query."""
     names = re.findall(r"{(\w+)", endpoint.path)
     described = {parameter.name: parameter for parameter in endpoint.parameters}
     found = [(described.get(name, Parameter(name)), "path") for name in names]
@@ -222,9 +222,9 @@ class Schemas:
     """JSON Schemas of types, with the structures among them as `components` (by the names of their classes), and the
     types in `named` by the names given there.
 
-    Of what is answered a schema says what is written: a member that is always there is required, and one that is left
-    out when it is None is never null. Of the bodies that are read, it says what may be left out, and the defaults.
-    Raises ValueError when two structures have the same name.
+    The schema of an answer describes what is written: a member that is always present is required, and one that is left
+    out when it is None is never null. The schema of a request body says which members may be left out, and their
+    defaults. Raises ValueError when two structures have the same name.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 The cookie is signed, not encrypted: nothing secret and nothing of a patient belongs in it, and it must stay well
 under 4 KB. Its name carries the sandbox and the role, because cookies ignore ports. The session of somebody who is
-logged in has a name (`ended_sessions.py`), under which `sign_out` ends it at the server: a copy of the cookie opens
-nothing then.
+logged in has a name (`ended_sessions.py`), under which `sign_out` ends it at the server: copies of the cookie are not
+accepted any more then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sandbox.web.ended_sessions import EndedSessions
 
 SESSION = "session"  # in the session of somebody who is logged in: its name
 CSRF = "csrf"  # name of the hidden field, and of the token in the session
-SIGNED_FOR = "named-session"  # purpose of the keys: cookies of versions whose sessions had no name are not taken
+SIGNED_FOR = "named-session"  # purpose of the keys: cookies of versions whose sessions had no name are not accepted
 FORM_LIMIT = 64 * 1024  # octets of a posted form
 FIELD_LIMIT = 200
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -57,7 +57,7 @@ class SignedSession(SessionMiddleware):
 def session_middleware(context: Context, role: str, ended: EndedSessions | None = None) -> Middleware:
     """The session of one console. `role`: `sas`, `psc`, `control`, `editor-<slug>`, `lrm-<client id>`.
 
-    `ended`: which sessions are over, where people log in; they are forgotten with the role without it.
+    `ended`: the ended sessions, given where people log in; without it, they are recorded in memory until the role ends.
     """
     name = re.sub(r"[^A-Za-z0-9]", "_", role)
     return Middleware(
@@ -121,7 +121,7 @@ def check_token(request: Request, form: FormData) -> None:
 
 
 async def sign_in(request: Request, **values: Any) -> str:
-    """Begin a person's session: everything of the earlier one goes, its CSRF token too. The new one's name.
+    """Begin a person's session and return its name. Everything in the earlier session is dropped, its CSRF token too.
 
     Raises StoreError when the earlier one cannot be ended.
     """

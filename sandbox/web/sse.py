@@ -1,9 +1,9 @@
 """Server-sent events: pages that follow what happens (HTML Living Standard, « Server-sent events »).
 
-A `Channel` tells its listeners that a topic has changed; each listener holds at most one pending mark per topic, so
-nobody who reads slowly makes anybody hold more. What is sent is the present state, whole, each time: events that
-were missed are made good by the next one. `stream` is the answer: events as they come, a comment as heartbeat where
-nothing comes, an end after an hour (EventSource comes back by itself), at once when the server stops.
+A `Channel` notifies its listeners that a topic has changed. Each listener has at most one pending mark per topic, so
+slow readers need no more memory than others. Each event carries the whole present state, so a missed event is made up
+for by the next one. `stream` is the answer: events as they come, a comment as heartbeat where nothing comes, an end
+after an hour (EventSource comes back by itself), at once when the server stops.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Channel:
         self._listeners: dict[Hashable, set[asyncio.Event]] = defaultdict(set)
 
     def __bool__(self) -> bool:
-        """Is anybody listening."""
+        """True while there are listeners."""
         return bool(self._listeners)
 
     def tell(self, topic: Hashable) -> None:
-        """The topic has changed."""
+        """Notify the listeners that the topic has changed."""
         for changed in self._listeners.get(topic, ()):
             changed.set()
 
@@ -118,7 +118,7 @@ class EventStream:
                 await _write(send, event.encode())
 
     async def _beat(self, send: Send) -> None:
-        """A comment now and then: what is between us keeps the connection, and a browser that has gone is noticed."""
+        """Send a comment now and then, so that proxies keep the connection and a browser that has gone is noticed."""
         while True:
             await asyncio.sleep(self._streams.heartbeat_s)
             await _write(send, b": \n\n")

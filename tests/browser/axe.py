@@ -10,8 +10,8 @@ _axe = Axe()
 
 
 async def barriers(page: Page) -> list[str]:
-    """The serious and critical findings, one line each: rule, what it asks for, where. The policy of our pages forbids
-    what axe-core does not need: it is run by the browser's debugger, not by the page."""
+    """The serious and critical findings, one line each: rule, what it asks for, where. The pages' content security
+    policy would forbid axe-core as a script of the page, so the browser's debugger runs it."""
     found = await _axe.run(page)
     return [
         f"{page.url} {each['id']} ({each['impact']}): {each['help']} at {node['target']}: {node['html'][:160]}"

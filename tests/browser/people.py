@@ -12,7 +12,7 @@ from typing import Any
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: keep a picture of every page that is passed
+PICTURES = os.environ.get("SANDBOX_TEST_PICTURES")  # a directory: if set, a picture of every visited page is kept
 
 
 @contextlib.asynccontextmanager
@@ -29,7 +29,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 async def picture(page: Page, name: str) -> None:
-    """Keep what the page looks like, when pictures are asked for."""
+    """Save a picture of the page, if pictures are asked for."""
     if PICTURES:
         await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
@@ -59,7 +59,7 @@ async def log_in(page: Page, document: dict[str, Any], path: str = "/connexion")
 
 
 async def searched(page: Page) -> None:
-    """The results page has everything."""
+    """Wait until the results page is complete."""
     await expect(page.locator("#resultats")).to_have_attribute("data-live-state", "done", timeout=25_000)
 
 

@@ -18,7 +18,7 @@ from tests.support.sandboxes import sandbox_here
 async def regulator(
     tmp_path: Path, width: int, *, script: bool = True, **flags: Any
 ) -> AsyncIterator[tuple[Page, dict[str, Any]]]:
-    """A regulator who is logged in, and the sandbox that he works on; whatever his browser complains of fails."""
+    """A logged-in regulator, and the sandbox that the regulator uses; the test fails if the browser reports errors."""
     complaints: list[str] = []
     async with sandbox_here(tmp_path, **{"preset": "minimal", **flags}) as document, chromium() as browser:
         page = await opened(browser, width, script)
@@ -37,7 +37,7 @@ async def opened(browser: Browser, width: int, script: bool) -> Page:
 
 
 async def look(page: Page, name: str, width: int) -> None:
-    """Keep a picture when they are asked for; the page fits its window and no barrier is serious."""
+    """Save a picture if asked for; check that the page fits its window and has no serious barrier."""
     await picture(page, f"{name}-{width}")
     assert await no_sideways_scroll(page), name
     assert await barriers(page) == []

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from sandbox.edxl.trials import Correspondents, trial
 from sandbox.kernel.clock import parse_datetime
-from sandbox.net.amqp.one_shot_client import access, visiting
+from sandbox.net.amqp.one_shot_client import access, one_shot_client
 from tests.browser.axe import barriers
 from tests.browser.people import CHROMIUM, accept_terms, chromium, no_sideways_scroll, picture, searched
 from tests.support.sandboxes import sandbox_here
@@ -34,11 +34,11 @@ async def send(document: dict[str, Any], *cases: str) -> None:
     """Trial messages, each acknowledged before the next one."""
     now = parse_datetime(document["now"])
     between = Correspondents(SPARE, SAMU, now, lambda: str(uuid.uuid4()))
-    async with visiting(access(document, SPARE)) as visitor:
+    async with one_shot_client(access(document, SPARE)) as client:
         for case in cases:
             for message in trial(case, between):
-                await visitor.publish(message.body, message.distribution_id)
-                await visitor.answers(1, 10)
+                await client.publish(message.body, message.distribution_id)
+                await client.answers(1, 10)
 
 
 async def open_case(page: Page, ui: str) -> str:

@@ -1,6 +1,8 @@
-"""No rule is proven by the official files alone: each test that needs ../shared names one that proves the same without.
+"""No rule is proven by the official files alone: for each test that needs ../shared there is another that proves the
+same without it.
 
-Who has only the repository runs the tests of the right side; the left ones say that our words are those of the guide.
+With the repository alone, the tests on the right-hand side run; those on the left-hand side show that our rules are
+those of the guide.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ INSIDE = {
         f"{SLOTS}/test_profiles.py::test_procedural_people_meet_our_own_rules",
     f"{SLOTS}/test_profiles.py::test_answer_with_slots_that_cpts_see_and_others_meets_the_official_profiles":
         f"{SLOTS}/test_profiles.py::test_answer_with_slots_that_cpts_see_and_others_meets_our_own_rules",
-    f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_refused_by_the_official_profiles_too":
-        f"{SLOTS}/test_profiles.py::test_spoilt_resource_is_found_by_our_rules_with_its_requirement",
+    f"{SLOTS}/test_profiles.py::test_damaged_resource_is_refused_by_the_official_profiles_too":
+        f"{SLOTS}/test_profiles.py::test_damaged_resource_is_found_by_our_rules_with_its_requirement",
     f"{SLOTS}/quirks/test_quirks_seen.py::test_official_profiles_see_what_they_can_see":
         f"{SLOTS}/quirks/test_quirks_seen.py::test_our_rules_name_the_defect_and_no_other_on_an_answer_that_had_none",
     f"{SLOTS}/quirks/test_quirks_seen.py::test_well_formed_defect_is_still_well_formed_for_the_official_profiles":
@@ -80,7 +82,7 @@ INSIDE = {
 
 
 def read(file: Path) -> Iterator[tuple[str, bool]]:
-    """Name of each test of a file, and does it need ../shared."""
+    """The name of each test of a file -> whether it needs ../shared."""
     tree = ast.parse(file.read_text("utf-8"))
     marks = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
     all_of_them = any(mark.startswith("pytestmark") and ABSENT in mark for mark in marks)

@@ -1,7 +1,7 @@
 """Limits on the shape of the code: modules in a folder, import circles, parameters of a function, methods of a class.
 
-What exceeds a limit is listed here with its reason. An entry that no longer exceeds it must go, so that the lists only
-become shorter.
+Everything that exceeds a limit is listed here with the reason. An entry that no longer exceeds it must go, so that the
+lists only become shorter.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def circles(graph: dict[str, set[str]]) -> set[str]:
 
 
 def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
-    """What is imported from a module on; the module itself only by a circle."""
+    """The modules that are reachable by imports from a module; the module itself only if it is in a circle."""
     seen: set[str] = set()
     waiting = list(graph[start])
     while waiting:
@@ -99,7 +99,7 @@ def functions(node: ast.AST, within: str = "") -> Iterator[tuple[str, Function]]
 
 
 def parameters(function: Function) -> int:
-    """How many it has; `self` and `cls` are none."""
+    """The number of parameters; `self` and `cls` do not count."""
     positional = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
     return len(positional) + len(function.args.kwonlyargs) - (positional[:1] in (["self"], ["cls"]))
 

@@ -1,4 +1,4 @@
-"""One editor gets something wrong: the SAS core still shows the others, counts it, and shows what can be used."""
+"""One editor makes an error: the SAS core still shows the others, counts the error, and shows what can be used."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_what_one_editor_gets_wrong_is_counted_and_what_remains_is_shown(t
 
 
 async def _metric(document: dict[str, Any], name: str) -> float:
-    """A measure of the control plane, once the SAS core has told it."""
+    """A metric of the control plane, once the SAS core has reported it."""
     url = document["control"]["ui"].rstrip("/") + "/metrics"
     async with aiohttp.ClientSession() as session:
         for _ in range(100):

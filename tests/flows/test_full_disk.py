@@ -1,5 +1,5 @@
-"""A disk that is full for one role at a time, in a whole sandbox: refusals and health say why, and once
-there is room again everything goes on by itself, what waited included."""
+"""A disk that is full for one role at a time, in a whole sandbox: refusals and health give the reason, and once there
+is room again everything continues by itself, including what waited."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Disk:
 
 
 class Town:
-    """A sandbox, and what its partners do."""
+    """A sandbox, and the actions of its partners."""
 
     def __init__(self, document: dict[str, Any], stage: Stage, http: aiohttp.ClientSession) -> None:
         self.document, self.stage, self.http = document, stage, http
@@ -75,7 +75,7 @@ class Town:
             return found
 
     async def suffers(self, role: str) -> bool:
-        """Does this role, and no other, say that its disk is full?"""
+        """Whether this role, and no other, reports that its disk is full."""
         roles = (await self.health())["roles"]
         refused = {name for name, told in roles.items() if not told["ready"] and FULL in told["disk"]}
         return refused == {role}
@@ -168,7 +168,7 @@ async def test_each_role_survives_a_full_disk(
 
 
 async def hub(here: Town, disk: Disk) -> None:
-    """Publishers are refused, and let in again."""
+    """Publishers are refused, and accepted again later."""
     with pytest.raises(DeliveryError):
         await here.publish("hub-1")
     assert await eventually(lambda: here.suffers("hub"))
@@ -190,7 +190,7 @@ async def lrm(here: Town, disk: Disk) -> None:
 
 
 async def sas(here: Town, disk: Disk) -> None:
-    """It accepts nothing; acknowledgements that came meanwhile are handled afterwards."""
+    """It accepts nothing; acknowledgements that arrive meanwhile are handled afterwards."""
     status, problem = await here.create_regulator(1)
     assert (status, problem["status"]) == (503, 503)
     assert FULL in problem["detail"]
@@ -203,7 +203,7 @@ async def sas(here: Town, disk: Disk) -> None:
 
 
 async def psc(here: Town, disk: Disk) -> None:
-    """The SAS core tells it of a new account until it can keep it."""
+    """The SAS core repeats the message about a new account until the role can store it."""
 
     async def accounts() -> int:
         return int((await here.health())["roles"]["psc"]["accounts"])
@@ -221,7 +221,7 @@ async def psc(here: Town, disk: Disk) -> None:
 
 
 async def editors(here: Town, disk: Disk) -> None:
-    """INT_R02 is answered 503 with the reason, then taken."""
+    """INT_R02 is answered with 503 and the reason, and accepted later."""
     status, outcome = await here.create_at_editor()
     assert (status, outcome["resourceType"]) == (503, "OperationOutcome")
     assert FULL in outcome["issue"][0]["details"]["text"]

@@ -1,4 +1,4 @@
-"""What an LRM does with a message, from the sender's eyes: the rules, and every behaviour that can be switched on.
+"""What an LRM does with a message, as its sender sees it: the rules, and every behaviour that can be switched on.
 
 End to end through the hub, with everything in this process; on the embedded broker and on a RabbitMQ.
 """
@@ -20,7 +20,7 @@ from sandbox.cli import main
 from sandbox.edxl.message import Message
 from sandbox.edxl.trials import Correspondents, TrialMessage, trial
 from sandbox.kernel.clock import parse_datetime
-from sandbox.net.amqp.one_shot_client import OneShotClient, access, referenced, visiting
+from sandbox.net.amqp.one_shot_client import OneShotClient, access, one_shot_client, referenced
 from tests.support.hub import rabbit
 from tests.support.sandboxes import eventually, sandbox_here
 
@@ -34,8 +34,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 class Bench:
     """A sender, the LRM that answers it, and who changes its behaviour."""
 
-    def __init__(self, document: dict[str, Any], visitor: OneShotClient, session: aiohttp.ClientSession) -> None:
-        self.document, self.visitor, self.session = document, visitor, session
+    def __init__(self, document: dict[str, Any], client: OneShotClient, session: aiohttp.ClientSession) -> None:
+        self.document, self.client, self.session = document, client, session
         self.admin = f"{document['control']['api']}/lrms/{SAMU}/behaviour"
         self.lrm = next(lrm["ui"] for lrm in document["lrms"] if lrm["client_id"] == SAMU)
 
@@ -55,11 +55,11 @@ class Bench:
         now = parse_datetime(self.document["now"])
         messages = trial(case, Correspondents(SPARE, SAMU, now, lambda: str(uuid.uuid4())))
         for message in messages:
-            await self.visitor.publish(message.body, message.distribution_id)
+            await self.client.publish(message.body, message.distribution_id)
         return list(messages)
 
     async def answers(self, count: int = 1) -> list[Message]:
-        found = list(await self.visitor.answers(count, PATIENCE))
+        found = list(await self.client.answers(count, PATIENCE))
         assert len(found) == count
         return found
 
@@ -111,14 +111,14 @@ async def sandbox(flags: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def bench(sandbox: dict[str, Any]) -> AsyncIterator[Bench]:
     jar = aiohttp.CookieJar(unsafe=True)  # of an address, not a name
-    async with visiting(access(sandbox, SPARE)) as visitor, aiohttp.ClientSession(cookie_jar=jar) as session:
-        made = Bench(sandbox, visitor, session)
+    async with one_shot_client(access(sandbox, SPARE)) as client, aiohttp.ClientSession(cookie_jar=jar) as session:
+        made = Bench(sandbox, client, session)
         yield made
         await made.behave_well()
 
 
 def told(answers: list[Message]) -> list[tuple[str, Any]]:
-    """What was answered: (kind, step or code), and about what it is left aside."""
+    """The answers to a message: (kind, step or code); the parts that identify the message are left out."""
     return [
         ("Error", answer.error["errorCode"]["statusCode"])
         if answer.error is not None
@@ -241,7 +241,7 @@ async def test_wrong_reference(bench: Bench) -> None:
     await bench.behave("ack-wrong-reference")
     (message,) = await bench.send()
     async with asyncio.timeout(PATIENCE):
-        stray = await bench.visitor.strays.get()
+        stray = await bench.client.strays.get()
     assert stray.kind == "Ack"
     assert stray.sender == SAMU
     assert referenced(stray) != message.distribution_id

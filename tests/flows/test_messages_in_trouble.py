@@ -1,4 +1,5 @@
-"""An LRM that refuses, one that is not there: the SAS core knows, and what failed arrives once it is sent again."""
+"""An LRM that refuses, and one that is absent: the SAS core knows it, and failed messages arrive once they are sent
+again."""
 
 from __future__ import annotations
 
@@ -110,7 +111,7 @@ async def stage(data: Path, **flags: Any) -> AsyncIterator[Stage]:
 
 
 class ContraryLrm:
-    """An LRM that refuses with a code until it is told to behave; or says nothing at all."""
+    """An LRM that refuses with a code until it is told to behave correctly, or does not answer at all."""
 
     def __init__(self, stage: Stage) -> None:
         context = ecosystem.role_context(stage.ground)

@@ -14,12 +14,12 @@ from tests.fuzz.driver import Try, fuzz, write
 from tests.support.inputs.entrances import town
 from tests.support.inputs.seeds import seeds
 
-PATIENCE_S = 20.0  # for one input: longer is a failure too
+PATIENCE_S = 20.0  # for one input: a longer time is a failure too
 
 
 def main(seconds: float, first: int) -> int:
     """Fuzz for so long; the number of failures, at most 1."""
-    logging.disable(logging.CRITICAL)  # what is logged of a million bad inputs helps nobody
+    logging.disable(logging.CRITICAL)  # log lines about a million bad inputs are of no use
     write(f"fuzzing for {seconds:g} s from seed {first}")
     with tempfile.TemporaryDirectory() as directory, asyncio.Runner() as runner:
         stack = town(Path(directory))

@@ -1,4 +1,5 @@
-"""Hypothesis, driven for a time instead of a number of examples: each entrance by turns, what fails is kept.
+"""Runs Hypothesis for a time instead of a number of examples, alternating between the entrances; failing inputs are
+kept.
 
 A failing input is made as small as Hypothesis can, written to the corpus (one folder per entrance, named by its digest)
 and told. The corpus is tried first by every run, and by the test suite.
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.support.inputs.seeds import octets
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
-EXAMPLES = 50  # of one entrance before the next has its turn
+EXAMPLES = 50  # seconds for one entrance before the next has its turn
 Try = Callable[[bytes], None]
 
 
@@ -44,7 +45,7 @@ def folder_of(corpus: Path, entrance: str) -> Path:
 
 
 def kept(corpus: Path, entrance: str) -> list[Path]:
-    """The inputs of an entrance that failed at some time, or are worth trying always."""
+    """The inputs of an entrance that once failed, or that are always worth trying."""
     folder = folder_of(corpus, entrance)
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
@@ -66,7 +67,7 @@ def fuzz(
 ) -> list[Failure]:
     """Try the corpus, then octets made from the seeds `first`, `first` + 1, … until the time is over.
 
-    `right`: octets that each entrance is meant to read. An entrance that failed has no further turn.
+    `right`: octets that each entrance is meant to read. An entrance that failed is not tried again.
     """
     ends, failures, tried = time.monotonic() + seconds, list[Failure](), dict.fromkeys(entrances, 0)
     for failure in _replayed(entrances, corpus):

@@ -1,4 +1,4 @@
-"""Where things stand: the checkout, and the official definitions beside it, which may be absent."""
+"""The paths of the checkout, and of the official definitions next to it, which may be absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""HTTP as octets, for what no decent client would send: over TCP, or over TLS with a certificate of the sandbox."""
+"""HTTP as octets, for requests that no correct client sends: over TCP, or over TLS with a certificate of the
+sandbox."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import orjson
 
 @dataclass
 class Heard:
-    """An answer as it came; names of headers in lower case, of several with one name the last."""
+    """An answer as received; header names in lower case; of several headers with one name, the last."""
 
     status: int
     headers: dict[str, str]
@@ -31,21 +32,21 @@ class Line:
         self.reader, self.writer = reader, writer
 
     async def say(self, *parts: bytes) -> None:
-        """Send octets; a server that has hung up is none of our business here."""
+        """Send octets; that the server has closed the connection is no error here."""
         for part in parts:
             self.writer.write(part)
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 await self.writer.drain()
 
     async def hear(self, *, bodiless: bool = False) -> Heard:
-        """The next answer."""
+        """Read the next answer."""
         lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines[1:] if line)
         length = 0 if bodiless else int(headers.get("content-length", "0"))
         return Heard(int(lines[0].split()[1]), headers, await self.reader.readexactly(length))
 
     async def is_over(self) -> bool:
-        """Has the server hung up, with nothing more to say."""
+        """Whether the server has closed the connection and sent nothing more."""
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             return await self.reader.read() == b""
         return True

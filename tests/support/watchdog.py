@@ -1,4 +1,4 @@
-"""How long an event loop stands still while something is done."""
+"""Measures how long an event loop is blocked by some work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stall(NamedTuple):
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
-    """Without whoever traces each line (coverage), who makes it several times slower than it is for its users."""
+    """Run without line tracing (coverage), which makes the code several times slower than it is for users."""
     tracer = sys.gettrace()
     sys.settrace(None)
     try:

@@ -15,7 +15,7 @@ from tests.unit.edxl.corpus import APPOINTMENT, HEADER, envelope
 if TYPE_CHECKING:
     from lxml import etree
 else:
-    try:  # only what is spoilt needs it
+    try:  # only what is damaged needs it
         from lxml import etree
     except ImportError:
         etree = None
@@ -167,7 +167,7 @@ def _rearrange(draw: st.DrawFn, element: Any) -> None:
 
 
 @st.composite
-def spoilt(draw: st.DrawFn) -> bytes:
+def damaged(draw: st.DrawFn) -> bytes:
     """A message in which one thing was changed."""
     content = draw(st.sampled_from(("appointment", "reference", "error")))
     message: dict[str, Any] = {

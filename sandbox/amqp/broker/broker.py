@@ -1,7 +1,7 @@
-"""The broker: virtual hosts, their exchanges and queues, and what must survive a crash, without I/O.
+"""The broker: virtual hosts, their exchanges and queues, and the data that must survive a crash, without I/O.
 
 The topology is fixed when the broker is built (`hub/topology.py`); clients declare nothing. Sessions call the broker,
-and it calls the channels of its consumers; its owner writes `records` to disk and calls `tick` now and then.
+and it calls the channels of its consumers; its owner writes `records` to disk and calls `tick` regularly.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class VirtualHost:
 
 
 def _targets(exchange: Exchange, message: Message) -> tuple[Queue, ...]:
-    """The queues that a message's keys reach, each once."""
+    """The queues that a message's routing keys reach, each once."""
     if not message.copies:
         return exchange.route(message.routing_key)
     found = (queue for key in (message.routing_key, *message.copies) for queue in exchange.route(key))
@@ -126,10 +126,10 @@ class Broker:
     elapsed: Callable[[], float] = time.monotonic
     on_refusal: Callable[[str, ProtocolError], None] = lambda user, error: None
     vhosts: dict[str, VirtualHost] = field(default_factory=dict)
-    aliases: dict[str, VirtualHost] = field(default_factory=dict)  # further names of them
+    aliases: dict[str, VirtualHost] = field(default_factory=dict)  # further names of virtual hosts
     present: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
-    reply_addresses: set[str] = field(default_factory=set)  # of the reply consumers that there are
+    reply_addresses: set[str] = field(default_factory=set)  # addresses of the existing reply consumers
     _held_off: dict[Callable[[], None], None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -149,33 +149,34 @@ class Broker:
         return self.vhosts.get(name) or self.aliases.get(name)
 
     def enter(self, user: str) -> None:
-        """Count a connection of a user; `leave` follows. Raises ProtocolError 530 when there are too many."""
+        """Count a connection of a user; `leave` undoes it. Raises ProtocolError 530 when there are too many."""
         if self.present[user] >= self.limits.connections:
             reason = f"user connection limit ({self.limits.connections}) is reached"
             raise ProtocolError(530, f"connection refused for user '{user}': {reason}")
         self.present[user] += 1
 
     def open_channel(self, user: str) -> None:
-        """Count a channel of a user; `close_channels` follows. Raises ProtocolError 530 when there are too many."""
+        """Count a channel of a user; `close_channels` undoes it. Raises ProtocolError 530 when there are too many."""
         if self.channels[user] >= self.limits.channels:
             reason = f"has reached the maximum allowed user limit of ({self.limits.channels})"
             raise ProtocolError(530, f"number of channels opened for user '{user}' {reason}", (0, 0))
         self.channels[user] += 1
 
     def close_channels(self, user: str, count: int) -> None:
-        """Count that many channels of a user no more."""
+        """Subtract that many channels from the count of a user."""
         self.channels[user] -= count
         if not self.channels[user]:
             del self.channels[user]
 
     def leave(self, user: str) -> None:
-        """Count a connection of a user no more."""
+        """Subtract a connection from the count of a user."""
         self.present[user] -= 1
         if not self.present[user]:
             del self.present[user]
 
     def restore(self, alive: dict[int, Put]) -> int:
-        """Fill the queues with what a log held. Returns the number of messages whose queue does not exist any more.
+        """Fill the queues with the messages of a log. Returns the number of messages whose queue does not exist any
+        more.
 
         Those are kept on disk: a later start with their client configured again finds them.
         """
@@ -191,7 +192,7 @@ class Broker:
         return orphans
 
     def tick(self, now: float) -> None:
-        """Expire what is due at the head of each queue, and notify those who wait until publishes are accepted."""
+        """Expire the due messages at the head of each queue, and notify those who wait until publishes are accepted."""
         if self._held_off and self.can_accept:
             held_off, self._held_off = self._held_off, {}
             for notify in held_off:
@@ -211,7 +212,7 @@ class Broker:
 
     @property
     def alarm(self) -> str:
-        """Why nothing is accepted, in RabbitMQ's words."""
+        """The reason why nothing is accepted, in RabbitMQ's words."""
         return "low on memory" if self.records.accepting else "low on disk"
 
     @property

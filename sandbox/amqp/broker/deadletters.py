@@ -63,5 +63,5 @@ def _writable(death: dict[str, Any]) -> bool:
     try:
         props.encode_value(death)
     except (TypeError, ValueError, ArithmeticError, RecursionError):
-        return False  # values that the codec reads but cannot write, e.g. octets that are not UTF-8
+        return False  # values that the codec can read but not write, e.g. octets that are not UTF-8
     return True

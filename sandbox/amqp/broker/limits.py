@@ -30,7 +30,7 @@ class Limits:
 
     @property
     def unfinished_of_one(self) -> int:
-        """The most of `unfinished` on one connection: two messages of the largest size."""
+        """The part of `unfinished` that one connection may use: two messages of the largest size."""
         return 2 * self.message
 
 
@@ -40,7 +40,7 @@ class Holder(Protocol):
     user: str
 
     def end(self, error: ProtocolError, now: float) -> None:
-        """connection.close."""
+        """Close the connection with connection.close."""
         ...
 
 
@@ -65,7 +65,7 @@ class Unfinished:
         return self._largest() if self.octets > self._limits.unfinished else None
 
     def remove(self, holder: Holder, octets: int) -> None:
-        """Remove octets that are complete, or that will never be."""
+        """Remove octets that are complete, or that will never become complete."""
         self.octets -= octets
         self._held[holder] -= octets
         if not self._held[holder]:

@@ -22,7 +22,7 @@ class Load:
 
     @property
     def full(self) -> bool:
-        """No room for another message."""
+        """Whether there is no room for another message."""
         return self.octets >= self.most or self.resident >= self.resident_most
 
     def settle(self, message: Message) -> Message:
@@ -38,7 +38,7 @@ class Load:
         self.resident += here
 
     def remove(self, message: Message) -> None:
-        """Count a message that a queue holds no more."""
+        """Count a message that a queue no longer holds."""
         here = len(message.body)
         self.octets -= here or message.size
         self.resident -= here

@@ -15,7 +15,8 @@ _CC, _BCC = b"CC", b"BCC"
 
 
 class Page(Protocol):
-    """Where a message's properties and body are while they are not in memory, as long as something refers to it."""
+    """The place of a message's properties and body while they are not in memory; it is kept as long as something refers
+    to it."""
 
     size: int  # octets of the body
 
@@ -48,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return (self.properties, self.body) if self.page is None else self.page.read()
 
     def paged(self, page: Page | None) -> Message:
-        """The same message with its content in `page`; the message itself when there is no page."""
+        """The same message with its content in `page`; the message itself without a page."""
         if page is None:
             return self
         return Message(self.exchange, self.routing_key, b"", b"", self.persistent, self.expiration, self.copies, page)
@@ -88,7 +89,7 @@ def visible_copies(table: Mapping[bytes, bytes]) -> list[str]:
 
 
 def _keys(table: Mapping[bytes, bytes], header: bytes) -> list[str]:
-    """The routing keys of a CC or BCC header; raises ProtocolError 406 when it is no list."""
+    """The routing keys of a CC or BCC header; raises ProtocolError 406 when it is not a list."""
     octets = table.get(header)
     if octets is None:
         return []

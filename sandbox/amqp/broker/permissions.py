@@ -17,8 +17,8 @@ from sandbox.amqp.errors import ProtocolError
 @dataclass(frozen=True, slots=True)
 class Rights:
     """The rights of one user. `topics`: exchange -> the routing keys it may publish with; with other exchanges any key.
-    `operator`: it may delete queues, as the dispatcher's user may on a RabbitMQ; nobody may change the rest of the
-    topology."""
+    `operator`: the user may delete queues, as the dispatcher's user may on a RabbitMQ; no user may change the rest of
+    the topology."""
 
     user: str
     vhosts: frozenset[str]
@@ -58,7 +58,7 @@ class Rights:
                 )
 
     def refuse(self, kind: str, name: str, vhost: str) -> ProtocolError:
-        """403 for a queue or an exchange."""
+        """Raise ProtocolError 403 for a queue or an exchange."""
         return ProtocolError(403, f"access to {kind} '{name}' in vhost '{vhost}' refused for user '{self.user}'")
 
 

@@ -1,7 +1,7 @@
 """A durable queue: messages in order, consumers served in turn, expiry at the head, requeueing at the original place.
 
-`now` is in seconds of the broker's clock. Nothing here waits for the disk: what must survive a crash is given to
-`Records`, and only the publisher's confirm waits for it.
+`now` is in seconds of the broker's clock. Nothing here waits for the disk: changes that must survive a crash are passed
+to `Records`, and only the publisher's confirm waits for the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DeadLetter = Callable[["Queue", Message, str, float], None]  # queue, message, r
 
 
 class Outlet(Protocol):
-    """Where a consumer's deliveries go: its channel."""
+    """The destination of a consumer's deliveries: its channel."""
 
     def can_take(self, consumer: Consumer) -> bool:
         """Whether there is room on the connection, in the channel's prefetch and in the consumer's."""
@@ -34,7 +34,7 @@ class Outlet(Protocol):
         ...
 
     def cancelled(self, consumer: Consumer) -> None:
-        """The consumer's queue was deleted."""
+        """Called when the consumer's queue was deleted."""
         ...
 
 
@@ -56,7 +56,7 @@ class Consumers:
 
     def __init__(self) -> None:
         self._turn: deque[Consumer] = deque()
-        self._ranked = False  # they differ in priority
+        self._ranked = False  # whether they differ in priority
 
     def __len__(self) -> int:
         return len(self._turn)
@@ -65,20 +65,20 @@ class Consumers:
         return iter(self._turn)
 
     def add(self, consumer: Consumer) -> None:
-        """Add a consumer; the caller pumps the queue."""
+        """Add a consumer; the caller then calls `pump`."""
         self._turn.append(consumer)
         self._ranked = self._ranked or consumer.priority != 0
 
     def remove(self, consumer: Consumer) -> None:
-        """Remove a consumer; what it holds stays unacknowledged."""
+        """Remove a consumer; messages delivered to it stay unacknowledged."""
         self._turn.remove(consumer)
 
     def exclude(self, wanted_exclusively: bool) -> bool:
-        """Whether another (wanted exclusive) consumer may not be added."""
+        """Whether another consumer, which may ask for exclusive use, has to be refused."""
         return bool(self._turn) and (wanted_exclusively or self._turn[0].exclusive)
 
     def next(self) -> Consumer | None:
-        """The next consumer in turn that has room, of those with the highest priority."""
+        """The next consumer in turn that has room, among those with the highest priority."""
         if self._ranked:
             return self._next_ranked()
         for _ in range(len(self._turn)):
@@ -90,7 +90,7 @@ class Consumers:
 
     def _next_ranked(self) -> Consumer | None:
         able = [consumer for consumer in self._turn if consumer.outlet.can_take(consumer)]
-        best = max(able, key=lambda consumer: consumer.priority, default=None)  # the first of equals
+        best = max(able, key=lambda consumer: consumer.priority, default=None)  # the first among equals in priority
         if best is not None:
             self._turn.remove(best)
             self._turn.append(best)
@@ -99,8 +99,8 @@ class Consumers:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most that may be ready in a queue: x-max-length, x-max-length-bytes (None: any), x-overflow. Beyond, the
-    oldest is dead-lettered (drop-head), or with `reject` the new one is refused (reject-publish)."""
+    """The most that may be ready in a queue: x-max-length, x-max-length-bytes (None: no limit), x-overflow. Above the
+    limit the oldest message is dead-lettered (drop-head), or with `reject` the new one is refused (reject-publish)."""
 
     messages: int | None = None
     octets: int | None = None
@@ -139,20 +139,20 @@ class Queue:
         self.unacked = 0
         self.on_ready: Callable[[], None] | None = None
         self._records, self._load, self._dead_letter = records, load, dead_letter
-        self._limit, self._octets = arguments.limit, 0  # octets: of the bodies that are ready
+        self._limit, self._octets = arguments.limit, 0  # octets of the bodies of ready messages
         self._deleted = False
 
     # -- coming in
 
     def refuses(self, message: Message) -> bool:
-        """Whether the queue is full and its limit says that publishers get a nack then."""
+        """Whether the queue is full and its limit prescribes a nack to publishers in this case."""
         limit = self._limit
         return (
             limit is not None and limit.reject and limit.exceeded_by(len(self.ready) + 1, self._octets + message.size)
         )
 
     def push(self, message: Message, now: float) -> None:
-        """Add a message: it goes straight to a waiting consumer, else to the tail."""
+        """Add a message: it is delivered to a waiting consumer at once, or added to the tail."""
         expires_at, position = self._deadline(message, now), self._records.next_id()
         entry = Entry(message, position, message.persistent, expires_at)
         self._load.add(message)
@@ -178,7 +178,8 @@ class Queue:
             self._dead_letter(self, entry.message, "maxlen", now)
 
     def restore(self, put: Put) -> None:
-        """Put back what the log held, oldest first. It may have been delivered before: it is marked redelivered."""
+        """Put back the messages of the log, oldest first. They may have been delivered before, so they are marked
+        redelivered."""
         self._load.add(put.message)
         self._octets += put.message.size
         self.ready.append(Entry(put.message, put.id, True, put.expires_at, redelivered=True))
@@ -194,7 +195,7 @@ class Queue:
     # -- going out
 
     def pump(self, now: float) -> None:
-        """Deliver while there are messages and consumers with room."""
+        """Deliver messages as long as there are messages and consumers with room."""
         self.expire(now)
         while self.ready and (consumer := self.consumers.next()) is not None:
             self._hand_over(consumer, self._next())
@@ -208,7 +209,8 @@ class Queue:
             self.lose(entry, error)
 
     def take(self, now: float) -> Entry | None:
-        """The head, now unacknowledged; None when there is none. The caller must settle, requeue or reject it."""
+        """Take the message at the head, which becomes unacknowledged; None when there is none. The caller must settle,
+        requeue or reject it."""
         self.expire(now)
         if not self.ready:
             return None
@@ -253,7 +255,7 @@ class Queue:
 
     def _insert(self, entry: Entry) -> None:
         at = 0
-        for waiting in self.ready:  # what was delivered once is nearly always older than what waits
+        for waiting in self.ready:  # a message that was delivered before is nearly always older than the waiting ones
             if waiting.position > entry.position:
                 break
             at += 1
@@ -261,7 +263,7 @@ class Queue:
         self._octets += entry.message.size
 
     def expire(self, now: float) -> None:
-        """Dead-letter what has expired at the head; a message that expires behind one that lives longer waits."""
+        """Dead-letter the expired messages at the head; an expired message behind one that lives longer has to wait."""
         while self.ready:
             expires_at = self.ready[0].expires_at
             if expires_at is None or expires_at > now:
@@ -271,7 +273,7 @@ class Queue:
             self._dead_letter(self, entry.message, "expired", now)
 
     def purge(self) -> int:
-        """Drop what is ready, not what is unacknowledged. Returns how many were dropped."""
+        """Drop the ready messages, not the unacknowledged ones. Returns how many were dropped."""
         dropped = len(self.ready)
         for entry in self.ready:
             self._discard(entry)
@@ -280,8 +282,8 @@ class Queue:
         return dropped
 
     def delete(self) -> tuple[int, int]:
-        """Delete the queue: what is ready is dropped, its consumers are cancelled, what is unacknowledged is dropped
-        once its channel settles it.
+        """Delete the queue: ready messages are dropped, its consumers are cancelled, unacknowledged messages are
+        dropped once their channel settles them.
 
         Returns the number of messages that were ready, and of those that were unacknowledged."""
         self._deleted, self.on_ready = True, None

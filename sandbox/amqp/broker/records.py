@@ -1,7 +1,8 @@
-"""What must survive a crash, gathered into batches. Pure: the owner of the broker writes the batches to a log.
+"""The changes that must survive a crash, gathered into batches. Pure: the owner of the broker writes the batches to a
+log.
 
-A batch is one record of that log, so it is kept whole or not at all: a message that is moved from one queue
-to another is in exactly one of them after a crash. A message that came and went within one batch is not written.
+A batch is one record of that log, so it is kept whole or not at all: a message that is moved from one queue to another
+is in exactly one of them after a crash. A message that enters and leaves its queue within one batch is not written.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _DECODER = msgspec.msgpack.Decoder(list[Put | Gone])
 
 
 def encode_records(records: Iterable[Put | Gone]) -> bytes:
-    """One log record. Contents that are elsewhere are read for it; raises OSError then."""
+    """One log record. Contents that are not in memory are read for it, which may raise OSError."""
     return _ENCODER.encode([_whole(step) for step in records])
 
 
@@ -52,12 +53,13 @@ def _whole(step: Put | Gone) -> Put | Gone:
 
 
 def replay(records: Iterable[bytes], page: Callable[[Message], Message] = lambda message: message) -> dict[int, Put]:
-    """The messages alive after these log records, by id, oldest first; `page` may put their contents elsewhere.
+    """The messages that remain after these log records, by id, oldest first; `page` may store their contents outside
+    memory.
 
     Raises msgspec.DecodeError.
     """
     alive: dict[int, Put] = {}
-    names: dict[str, str] = {}  # one object for each of the few names that all messages have
+    names: dict[str, str] = {}  # one object for each of the few names that all messages share
     for record in records:
         for step in _DECODER.decode(record):
             if isinstance(step, Put):
@@ -82,17 +84,18 @@ def _kept(put: Put, page: Callable[[Message], Message], names: dict[str, str]) -
 
 
 class Waiter(Protocol):
-    """What waits for a batch, e.g. a channel that owes confirms."""
+    """An object that waits for a batch, e.g. a channel that has to send confirms."""
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """Batches up to this one are on disk (`safe` False: lost). True when it waits for nothing more."""
+        """Called when the batches up to this one are on disk (`safe` False: lost). Returns True when it need not be
+        called again."""
         ...
 
 
 class Records:
     """The batch that is being filled, and what waits for it.
 
-    `batch`: its number; `alive`: every journalled message that has not left, for compaction; `on_work` is called
+    `batch`: its number; `alive`: every journalled message that is still in a queue, for compaction; `on_work` is called
     when the first step of a batch comes in; `accepting` is False while the disk refuses: publishes are nacked.
     """
 
@@ -118,7 +121,7 @@ class Records:
         return self._last_id
 
     def restore(self, alive: dict[int, Put]) -> None:
-        """Start from what a log held; `alive` must not be used by the caller any more."""
+        """Start from the content of a log; the caller must not use `alive` any more."""
         self.alive = alive
         self._last_id = max(self._last_id, *alive) if alive else self._last_id
 
@@ -163,11 +166,11 @@ class Records:
         return batch, encode_records(steps) if steps else b""
 
     def settled(self, batch: int, *, safe: bool) -> None:
-        """Tell all that wait for batches up to this one."""
+        """Notify all who wait for batches up to this one."""
         for waiter in [waiter for waiter in self._waiters if waiter.settled(batch, safe=safe)]:
             del self._waiters[waiter]
 
     def snapshot(self, per_record: int = 256) -> Iterator[bytes]:
-        """Log records that hold what is alive and nothing else, for a compaction."""
-        alive = list(self.alive.values())  # now; the reading and encoding may happen in another thread
+        """Log records that hold the remaining messages and nothing else, for a compaction."""
+        alive = list(self.alive.values())  # the list is taken now; reading and encoding may happen in another thread
         return (encode_records(alive[at : at + per_record]) for at in range(0, len(alive), per_record))

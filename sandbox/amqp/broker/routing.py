@@ -42,7 +42,7 @@ class Exchange:
         self._routes.clear()
 
     def unbind(self, queue: Queue) -> None:
-        """No key reaches `queue` any more."""
+        """Remove the binding of `key` to `queue`."""
         self._bindings = {place: bound for place, bound in self._bindings.items() if bound is not queue}
         self._routes.clear()
 
@@ -65,4 +65,4 @@ class Exchange:
             case "fanout":
                 return True
             case _:
-                return False  # only the predeclared amq.headers is one, and nothing is bound to it
+                return False  # the only such exchange is the predeclared amq.headers, which has no bindings

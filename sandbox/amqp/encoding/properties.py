@@ -1,7 +1,8 @@
 """Message properties and header tables as octets (AMQP 0-9-1, § 4.2.6.1).
 
-A message's properties are kept as they were published and go out as they came; only the few that a broker acts on
-are read. No recursion and no copying of the rest, whatever the octets: a table is walked, not decoded.
+A message's properties are kept and sent in the octets in which they were published; only the few that a broker needs
+are read. The rest is neither copied nor read recursively, whatever the octets: the code steps through a table without
+decoding it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ REPLY_TO, EXPIRATION, USER_ID = 0x0200, 0x0100, 0x0010
 _UNTIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE).to_bytes(2, "big")
 _TIMED = (CONTENT_TYPE | HEADERS | DELIVERY_MODE | EXPIRATION).to_bytes(2, "big")
 
-_SHORT, _TABLE = -1, -2  # how long a field is: that many octets, or by its own length prefix
+_SHORT, _TABLE = -1, -2  # length of a field: a number of octets, or given by its own length prefix
 _LENGTHS = (
     (0x8000, _SHORT),  # content_type
     (0x4000, _SHORT),  # content_encoding
@@ -39,12 +40,12 @@ _LENGTHS = (
     (0x0004, _SHORT),  # cluster_id
 )
 
-# Octets of a table value after its type octet (RabbitMQ's types); -1: a 4-octet length says it.
+# Octets of a table value after its type octet (RabbitMQ's types); -1: a 4-octet length precedes the value.
 _VALUE_LENGTHS = dict(
     zip(b"tbBsuIilLfdDTVSAFx", (1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 5, 8, 0, -1, -1, -1, -1), strict=True)
 )
 
-# What RabbitMQ calls them when it complains.
+# RabbitMQ's names for them in its error texts.
 TYPE_NAMES = dict(
     zip(
         b"tbBsuIilLfdDTVSAFx",
@@ -58,18 +59,18 @@ TYPE_NAMES = dict(
 
 Fields = dict[int, bytes]  # flag -> the field's octets
 
-_REMEMBERED = 256  # octets of a property list that is cached: bounded, and most are shorter
+_REMEMBERED = 256  # longest property list that is cached, in octets; most are shorter
 
 
 @lru_cache(maxsize=512)
 def _layout(flags: int) -> tuple[tuple[int, int], ...]:
     if flags & 1:
         raise FrameError("property flags that go on")
-    return tuple(entry for entry in _LENGTHS if flags & entry[0])  # flag 0x0002 means nothing
+    return tuple(entry for entry in _LENGTHS if flags & entry[0])  # flag 0x0002 has no meaning
 
 
 def split(raw: bytes) -> Fields:
-    """The fields of a property list (flags, then values), in order. Raises FrameError when it cannot be one."""
+    """The fields of a property list (flags, then values), in order. Raises FrameError when it is invalid."""
     fields: Fields = {}
     at, end = 2, len(raw)
     if end < 2:
@@ -91,8 +92,8 @@ def split(raw: bytes) -> Fields:
 
 
 def read(raw: bytes) -> Mapping[int, bytes]:
-    """`split` with a cache, for callers that do not change the result: a message is read when it comes and again when
-    it is dispatched, and most of a client's messages have the same properties."""
+    """`split` with a cache, for callers that do not change the result: a message is read on arrival and again when it
+    is dispatched, and most messages of a client have the same properties."""
     return _remembered(raw) if len(raw) <= _REMEMBERED else split(raw)
 
 
@@ -140,7 +141,7 @@ def join_table(fields: Mapping[bytes, bytes]) -> bytes:
 
 
 def decode_value(octets: bytes) -> common.FieldValue:
-    """One table value; None when it cannot be read (values are only looked at when somebody needs them)."""
+    """One table value; None when it cannot be read (a value is decoded only when it is needed)."""
     try:
         return decode.embedded_value(octets)[1]
     except (ValueError, TypeError, IndexError, struct.error, ArithmeticError, OSError, RecursionError):
@@ -153,7 +154,7 @@ def encode_value(value: common.FieldValue) -> bytes:
 
 
 def headers(fields: Mapping[int, bytes]) -> dict[str, common.FieldValue]:
-    """The headers as Python values; {} without any."""
+    """The headers as Python values; {} when there are none."""
     table = fields.get(HEADERS)
     if table is None or len(table) == 4:
         return {}
@@ -172,7 +173,7 @@ def build(*, content_type: str, headers: Mapping[str, common.FieldValue], expira
 
 
 def _table(headers: Mapping[str, common.FieldValue]) -> bytes:
-    if len(headers) == 1:  # as nearly always
+    if len(headers) == 1:  # the usual case
         ((name, value),) = headers.items()
         if type(value) is str and len(name) + len(value) <= _REMEMBERED:
             return _table_of_one(name, value)

@@ -28,12 +28,13 @@ class ReplyConsumer:
 
 
 def exists(name: str, addresses: set[str]) -> bool:
-    """Whether this is the pseudo-queue, or the address of an existing reply consumer."""
+    """Whether the name is the pseudo-queue, or the address of an existing reply consumer."""
     return name == REPLY_TO or name in addresses
 
 
 def addressed(raw: bytes, consumer: ReplyConsumer | None) -> bytes:
-    """A publication's properties with the consumer's address for `reply_to`; as they are when it is another.
+    """A publication's properties, with the consumer's address in `reply_to` if it names the pseudo-queue; otherwise
+    unchanged.
 
     Raises ProtocolError 406 without a consumer, FrameError.
     """

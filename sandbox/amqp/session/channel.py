@@ -14,7 +14,7 @@ from sandbox.amqp.session.states import ChannelState, channel_step
 
 CLOSE, CLOSE_OK, PUBLISH, ACK = 0x00140028, 0x00140029, 0x003C0028, 0x003C0050
 _BASIC_PUBLISH = (60, 40)
-_SMALL_PROPERTIES = 1024  # octets; as little as a channel costs anyhow, and not counted as unfinished
+_SMALL_PROPERTIES = 1024  # octets: no more than a channel takes anyway, so not counted as unfinished
 _CONTENT_KIND = 60 << 16  # class id and weight, which is 0
 _WANTED = {
     ChannelState.CONTENT_HEADER: "expected content header for class 60, got non content header frame instead",
@@ -33,18 +33,18 @@ class Channel:
         self.replies: replies.ReplyConsumer | None = None
         self.method = (0, 0)
         self._published = 0
-        self._owed: deque[list[int]] = deque()  # [batch, last tag, how many], ascending
+        self._owed: deque[list[int]] = deque()  # [batch, last tag, count], ascending
         self._address = ("", "", False, False)
         self._properties = b""
-        self._missing = self._unfinished = 0  # octets still to come, and octets that count as begun
+        self._missing = self._unfinished = 0  # octets that are still to come, and octets that count as unfinished
         self._begun = bytearray()
 
     def send(self, value: base.Frame) -> None:
-        """Answer with a method."""
+        """Send a method."""
         self.link.send(codec.method(self.number, value))
 
     def step(self, event: str) -> None:
-        """Change the state by an event of the life cycle."""
+        """Change the state by an event (see `states`)."""
         self.state = channel_step(self.state, event)
 
     # -- frames in
@@ -69,7 +69,8 @@ class Channel:
         return codec.decode_method(payload)
 
     def _while_closing(self, payload: bytes) -> None:
-        """After our channel.close all frames but the end of it are ignored: the client may not know yet."""
+        """After our channel.close all frames but its close-ok are ignored, because the client may not have received it
+        yet."""
         index = int.from_bytes(payload[:4], "big")
         if index == CLOSE_OK:
             self.step("close-ok")
@@ -127,7 +128,7 @@ class Channel:
             raise ProtocolError(406, f"message size {size} is larger than configured max size {most}")
 
     def _hold(self, octets: int) -> None:
-        """Count octets of an unfinished message; a connection is closed when there are too many."""
+        """Count octets of an unfinished message; when there are too many, a connection is closed."""
         self._unfinished += octets
         link = self.link
         culprit = link.broker.unfinished.add(link, octets)
@@ -135,7 +136,7 @@ class Channel:
             culprit.end(ProtocolError(506, "too many octets of unfinished messages", _BASIC_PUBLISH), link.now)
 
     def _let_go(self) -> None:
-        """Count no octets any more: the content is complete, or never will be."""
+        """Stop counting octets as unfinished: the content is complete, or will never be."""
         if self._unfinished:
             self.link.broker.unfinished.remove(self.link, self._unfinished)
             self._unfinished = 0
@@ -188,7 +189,8 @@ class Channel:
             self.link.send(codec.ack(self.number, tag, multiple=False))
 
     def settled(self, batch: int, *, safe: bool) -> bool:
-        """Everything up to `batch` is on disk (`safe`) or lost: confirm or refuse it. True when no confirm is owed."""
+        """Everything up to `batch` is on disk (`safe`) or lost: confirm or refuse it. Returns True when no confirm is
+        left to send."""
         owed = self._owed
         last, count = 0, 0
         while owed and owed[0][0] <= batch:
@@ -210,7 +212,8 @@ class Channel:
         self.send(commands.Channel.Close(error.code, codec.cut_text(str(error)), class_id, method_id))
 
     def expire(self) -> None:
-        """Close the channel when a delivery on it was not acknowledged in time; any later ones go back with it."""
+        """Close the channel because a delivery was not acknowledged in time; its other unacknowledged deliveries are
+        requeued too."""
         if self.deliveries.is_overdue():
             ms = round(self.link.broker.limits.ack_s * 1000)
             text = (
@@ -220,13 +223,13 @@ class Channel:
             self.refuse(ProtocolError(406, text, (0, 0)))
 
     def close(self) -> None:
-        """The client's channel.close."""
+        """The client sent channel.close."""
         self.step("close")
         self.release()
         self.send(commands.Channel.CloseOk())
 
     def expect_replies(self, consumer: replies.ReplyConsumer | None) -> None:
-        """Consume the pseudo-queue of direct reply-to, or (None) stop that."""
+        """Consume the pseudo-queue of direct reply-to; None ends this."""
         addresses = self.link.broker.reply_addresses
         if self.replies is not None:
             addresses.discard(self.replies.address)
@@ -235,7 +238,7 @@ class Channel:
         self.replies = consumer
 
     def release(self) -> None:
-        """Give up consumers, deliveries and confirms; messages go back to their queues."""
+        """Release consumers, deliveries and confirms; messages go back to their queues."""
         self.expect_replies(None)
         self._let_go()
         self._owed.clear()
@@ -248,7 +251,7 @@ def _immediate() -> ProtocolError:
 
 
 def _other_content(kind: int) -> ProtocolError:
-    """505 for the header of another class, or with a weight."""
+    """505 for a content header of another class, or with a weight."""
     class_id, weight = divmod(kind, 1 << 16)
     if weight:
         return ProtocolError(505, _WANTED[ChannelState.CONTENT_HEADER])

@@ -1,7 +1,8 @@
 """The methods a client may call on an open channel, one function each; a table says which.
 
-Topology is the hub's, so whatever would configure something is refused as RabbitMQ refuses a user without `configure`
-(403 names the exchange or queue; a server-named queue by the name it would have got). Only an operator deletes queues.
+The topology belongs to the hub, so every method that configures something is refused in the way in which RabbitMQ
+refuses a user without `configure` (403 names the exchange or queue; a server-named queue by the name that it would have
+received). Only an operator may delete queues.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ def handle(channel: Channel, frame: base.Frame) -> None:
 
 
 def _made_name(channel: Channel, prefix: str) -> str:
-    """A name that the server makes: the prefix and 22 characters."""
+    """A server-made name: the prefix and 22 characters."""
     octets = channel.link.broker.octets(16)
     return prefix + base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
 def _known_queue(channel: Channel, name: str) -> Queue:
-    """Raises ProtocolError 404."""
+    """Raise ProtocolError 404 for an unknown queue."""
     vhost = channel.link.vhost
     queue = vhost.queues.get(name)
     if queue is None:
@@ -48,7 +49,8 @@ def _known_queue(channel: Channel, name: str) -> Queue:
 
 
 def _own_queue(channel: Channel, name: str) -> Queue:
-    """A queue to read from. Raises ProtocolError 403 before 404; "" would be the last queue declared here."""
+    """A queue that the user may read. Raises ProtocolError 403 before 404; the name "" would mean the last queue
+    declared here."""
     if not name:
         raise ProtocolError(404, "no previously declared queue")
     channel.link.rights.read(channel.link.vhost.name, name)
@@ -90,7 +92,7 @@ def _exchange_bind(channel: Channel, frame: Any) -> None:
 
 
 def _declare_reply_queue(channel: Channel, frame: Any) -> None:
-    """Every declare of such a queue is a passive one, and it always has one consumer."""
+    """A declare of the pseudo-queue is always a passive one, and the queue always has one consumer."""
     if not exists(frame.queue, channel.link.broker.reply_addresses):
         raise ProtocolError(404, f"no queue '{frame.queue}' in vhost '{channel.link.vhost.name}'")
     if not frame.nowait:
@@ -118,7 +120,7 @@ def _queue_delete(channel: Channel, frame: Any) -> None:
     vhost = channel.link.vhost
     channel.link.rights.delete(vhost.name, frame.queue)
     queue = vhost.queues.get(frame.queue)
-    if queue is not None:  # RabbitMQ says delete-ok for one that is not there, too
+    if queue is not None:  # RabbitMQ answers delete-ok for a queue that does not exist, too
         queue.expire(channel.link.now)
         _check_idle(queue, unused=frame.if_unused, empty=frame.if_empty)
     ready, _ = vhost.delete(frame.queue)
@@ -127,7 +129,8 @@ def _queue_delete(channel: Channel, frame: Any) -> None:
 
 
 def _check_idle(queue: Queue, *, unused: bool, empty: bool) -> None:
-    """Raises ProtocolError 406 for a queue that is to go only when nobody consumes it, or nothing is ready in it."""
+    """Raise ProtocolError 406 when the queue must only be deleted while unused (if-unused) or empty (if-empty), and it
+    is not."""
     where = f"queue '{queue.name}' in vhost '{queue.vhost}'"
     if unused and queue.consumers:
         raise ProtocolError(406, f"{where} in use")
@@ -136,7 +139,7 @@ def _check_idle(queue: Queue, *, unused: bool, empty: bool) -> None:
 
 
 def _queue_change(channel: Channel, frame: Any) -> None:
-    """bind, unbind."""
+    """Answer bind and unbind."""
     if not frame.queue:
         raise ProtocolError(404, "no previously declared queue")
     raise _refuse(channel, "queue", frame.queue)
@@ -252,7 +255,7 @@ def _close(channel: Channel, frame: Any) -> None:
 
 
 def _transactional(channel: Channel, frame: Any) -> None:
-    """RabbitMQ knows transactions; the hub's clients do not need them: they have publisher confirms."""
+    """Refuse transactions: RabbitMQ supports them, but the hub's clients use publisher confirms instead."""
     if channel.confirming:
         raise ProtocolError(406, "cannot switch from confirm to tx mode")
     raise ProtocolError(540, "transactions are not supported, use publisher confirms")

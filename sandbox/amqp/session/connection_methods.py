@@ -18,7 +18,7 @@ FRAME_MAX, HEARTBEAT = 131_072, 60
 
 SERVER_PROPERTIES: dict[str, Any] = {
     "product": "SAS Sandbox Hub",
-    "version": "3.10.8",  # of RabbitMQ, whose behaviour this is: some clients compare it
+    "version": "3.10.8",  # of RabbitMQ, whose behaviour this follows: some clients compare the version
     "platform": "Python",
     "copyright": "Apache-2.0",
     "information": "Embedded AMQP 0-9-1 broker of sas-sandbox",
@@ -104,7 +104,7 @@ def _close(session: Session, frame: Any) -> None:
     session.state = connection_step(session.state, "close")
 
 
-_NAMES = {  # RabbitMQ's
+_NAMES = {  # as RabbitMQ does
     ConnectionState.START_OK: "starting",
     ConnectionState.TUNE_OK: "tuning",
     ConnectionState.OPEN: "opening",

@@ -31,7 +31,7 @@ class Link(Protocol):
         ...
 
     def refuse_for_now(self, reason: str) -> None:
-        """The broker accepts nothing: tell the client, once."""
+        """The broker accepts nothing at present: inform the client, once."""
         ...
 
     def is_able(self, capability: str) -> bool:
@@ -39,15 +39,15 @@ class Link(Protocol):
         ...
 
     def end(self, error: ProtocolError, now: float) -> None:
-        """connection.close."""
+        """Close the connection with connection.close."""
         ...
 
     def has_room(self) -> bool:
-        """False while the client does not read as fast as the broker writes."""
+        """False while the client reads more slowly than the broker writes."""
         ...
 
 
-Delivery = tuple[Entry, Queue, Consumer | None, float]  # the time of delivery last; without a consumer: by basic.get
+Delivery = tuple[Entry, Queue, Consumer | None, float]  # last: time of delivery; no consumer: basic.get
 
 
 class Deliveries:
@@ -57,15 +57,16 @@ class Deliveries:
         self._link, self._number = link, number
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Delivery] = {}  # by delivery tag, ascending
-        self.consumer_limit = 0  # for consumers that come later (basic.qos global=false)
-        self.channel_limit = 0  # shared by all (global=true)
-        self._outstanding = 0  # delivered to consumers and not settled; basic.get does not count
+        self.consumer_limit = 0  # for consumers that are added later (basic.qos global=false)
+        self.channel_limit = 0  # shared by all consumers (global=true)
+        self._outstanding = 0  # delivered to consumers and not settled; messages of basic.get do not count
         self._last_tag = 0
 
     # -- out
 
     def can_take(self, consumer: Consumer) -> bool:
-        """Room on the connection, in the channel's prefetch and in the consumer's (which no_ack ones lack)."""
+        """Whether there is room on the connection, in the channel's prefetch and in the consumer's (no_ack consumers
+        have no prefetch limit)."""
         if not self._link.has_room():
             return False
         if consumer.no_ack:
@@ -75,7 +76,7 @@ class Deliveries:
         return not consumer.limit or consumer.outstanding < consumer.limit
 
     def deliver(self, consumer: Consumer, entry: Entry) -> None:
-        """Send one message to a consumer. Raises OSError when its content cannot be read: nothing was done."""
+        """Send one message to a consumer. Raises OSError when its content cannot be read; nothing was done then."""
         properties, body = entry.message.content()
         self._last_tag = tag = self._last_tag + 1
         if not consumer.no_ack:
@@ -104,7 +105,7 @@ class Deliveries:
             queue.settle(entry)
         else:
             self.unacked[tag] = (entry, queue, None, self._link.broker.elapsed())
-        queue.expire(self._link.now)  # what died behind it is not counted
+        queue.expire(self._link.now)  # messages that expired behind it are not counted
         message = entry.message
         place = codec.address(message.exchange, message.routing_key)
         self._link.send(
@@ -116,13 +117,13 @@ class Deliveries:
     # -- back
 
     def acknowledge(self, tag: int, *, multiple: bool) -> None:
-        """Raises ProtocolError 406 for a tag that is not outstanding."""
+        """Settle acknowledged deliveries. Raises ProtocolError 406 for a tag that is not outstanding."""
         for entry, queue, _, _ in self._settle(tag, multiple=multiple):
             queue.settle(entry)
         self.refill()
 
     def refuse(self, tag: int, *, multiple: bool, requeue: bool) -> None:
-        """nack and reject. Raises ProtocolError 406 for a tag that is not outstanding."""
+        """Answer nack and reject. Raises ProtocolError 406 for a tag that is not outstanding."""
         settled = self._settle(tag, multiple=multiple)
         if requeue:
             self._requeue(settled)
@@ -132,7 +133,7 @@ class Deliveries:
         self.refill()
 
     def recover(self, answer: bytes) -> None:
-        """Requeue everything that is outstanding; it may come back to this channel, after `answer`."""
+        """Requeue everything that is outstanding; it may be delivered to this channel again, after `answer`."""
         settled = self._settle(0, multiple=True)
         self._link.send(answer)
         self._requeue(settled)
@@ -145,7 +146,7 @@ class Deliveries:
         return oldest is not None and broker.elapsed() - oldest[3] > broker.limits.ack_s
 
     def _settle(self, tag: int, *, multiple: bool) -> list[Delivery]:
-        """Remove a delivery, or all up to it (tag 0: all), from the unacknowledged ones."""
+        """Remove a delivery from the unacknowledged ones, or all up to it (tag 0: all)."""
         if multiple and tag == 0:
             tags = list(self.unacked)
         elif tag not in self.unacked:
@@ -169,7 +170,8 @@ class Deliveries:
     # -- consumers
 
     def consume(self, queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int = 0) -> Consumer:
-        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller refills."""
+        """Add a consumer; raises ProtocolError 403 (exclusive), 530 (tag in use, too many). The caller then calls
+        `refill`."""
         if tag in self.consumers:
             raise ProtocolError(530, f"attempt to reuse consumer tag '{tag}'")
         if queue.consumers.exclude(exclusive):
@@ -184,13 +186,13 @@ class Deliveries:
         return consumer
 
     def cancel(self, tag: str) -> None:
-        """Remove a consumer, if there is one of that tag."""
+        """Cancel the consumer with this tag, if there is one."""
         consumer = self.consumers.pop(tag, None)
         if consumer is not None:
             consumer.queue.consumers.remove(consumer)
 
     def cancelled(self, consumer: Consumer) -> None:
-        """A consumer's queue was deleted: send basic.cancel to a client that knows it from a server."""
+        """A consumer's queue was deleted: send basic.cancel to a client that supports it."""
         del self.consumers[consumer.tag]
         if self._link.is_able("consumer_cancel_notify"):
             self._link.send(codec.method(self._number, commands.Basic.Cancel(consumer.tag, True)))
@@ -202,7 +204,7 @@ class Deliveries:
                 queue.pump(self._link.now)
 
     def close(self) -> None:
-        """The channel ends: no more consumers, everything back to its queue."""
+        """The channel ends: remove its consumers and requeue its deliveries."""
         for tag in list(self.consumers):
             self.cancel(tag)
         self._requeue(self._settle(0, multiple=True))

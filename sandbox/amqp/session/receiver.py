@@ -1,8 +1,8 @@
 """What a client sends on one connection: octets are cut into frames, and frames go to the connection's methods or to
 their channel, without I/O.
 
-Whatever the octets, `receive` raises nothing: what a client does wrong becomes channel.close, connection.close or an
-end without a word, as in RabbitMQ.
+Whatever the octets, `receive` raises nothing: an error of the client leads to channel.close, to connection.close, or to
+an end without a close method, as in RabbitMQ.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _CONNECTION_CLASS = b"\x00\x0a"
 
 
 class Receiver:
-    """The receiving half of one connection; `session` is the other."""
+    """The receiving half of one connection; `session` is the sending half."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._reader = codec.FrameReader(session.frame_max)
         self._greeting = b""
-        self._unreadable: bytes | None = None  # after a FrameError: the last octets, in search of close-ok
+        self._unreadable: bytes | None = None  # after a FrameError: the last octets, which are searched for close-ok
 
     def receive(self, data: bytes, now: float) -> None:
-        """Octets from the client. `now`: seconds of the broker's clock."""
+        """Process octets from the client. `now`: seconds of the broker's clock."""
         session = self._session
         session.now = now
         if session.state is ConnectionState.HEADER:
@@ -49,12 +49,13 @@ class Receiver:
             session.refuse(error, (0, 0))
 
     def fail(self, now: float) -> None:
-        """541: `receive` failed on a defect of the broker itself."""
+        """Close with 541: `receive` failed because of a defect in the broker itself."""
         self._unreadable = b""
         self._session.end(ProtocolError(541, "the broker failed on this frame"), now)
 
     def _take_greeting(self, data: bytes) -> bytes:
-        """The protocol header; anything else is answered with the broker's own and the end. Returns what follows it."""
+        """Process the protocol header; anything else is answered with the broker's own header and the end of the
+        connection. Returns the octets after it."""
         self._greeting += data
         header, rest = self._greeting[:8], self._greeting[8:]
         if len(header) < 8:
@@ -99,7 +100,7 @@ class Receiver:
                 self._session.broker.close_channels(self._session.user, 1)
 
     def _take_other(self, kind: int, number: int, payload: bytes, culprit: tuple[int, int]) -> None:
-        """Channel 0, a channel that is not open, or a connection that is not running."""
+        """Process a frame for channel 0, for a channel that is not open, or on a connection that is not running."""
         state = self._session.state
         if state in (ConnectionState.CLOSE_OK, ConnectionState.HANG_UP):
             self._take_while_closing(kind, number, culprit)
@@ -140,7 +141,7 @@ class Receiver:
         session.send(codec.method(number, commands.Channel.OpenOk()))
 
     def _seek_close_ok(self, data: bytes) -> None:
-        """Frames cannot be told apart any more: only the client's close-ok is looked for."""
+        """Frame boundaries are lost: only the client's close-ok is searched for."""
         seen = (self._unreadable or b"") + data
         if codec.CONNECTION_CLOSE_OK in seen:
             self._session.lost(self._session.now)

@@ -2,7 +2,7 @@
 octets that are to be sent to it, and how it ends. `receiver` reads what the client sends.
 
 The transport writes what `take_output` returns (`on_output` is called when there is something), closes itself when
-`state` is ENDED, reports its own end by `lost`, and back-pressure by `pause` and `resume`.
+`state` is ENDED, reports its own end by `lost`, and its back-pressure by `pause` and `resume`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.amqp.session.channel import Channel
 from sandbox.amqp.session.states import ConnectionState, connection_step
 
 CHANNEL_MAX = 2047
-OUTPUT_HIGH = 256 * 1024  # octets waiting for the transport above which consumers get nothing more
+OUTPUT_HIGH = 256 * 1024  # octets waiting for the transport above which consumers receive nothing more
 _RUNNING = ConnectionState.RUNNING
 _SHUTDOWN = "broker forced connection closure with reason 'shutdown'"
 
@@ -63,7 +63,7 @@ class Session:
         self.send(codec.method(0, value))
 
     def take_output(self) -> bytes:
-        """The octets that are to be sent to the client; they are not returned again."""
+        """The octets that are to be sent to the client; each is returned once."""
         data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         self.waiting = 0
@@ -78,14 +78,14 @@ class Session:
         self._paused = False
 
     def has_room(self) -> bool:
-        """False while the client does not read as fast as the broker writes: `refill` serves it again."""
+        """False while the client reads more slowly than the broker writes; `refill` then continues later."""
         if self._paused or self.waiting > OUTPUT_HIGH:
             self._held_back = True
             return False
         return True
 
     def refill(self, now: float) -> None:
-        """Deliver what was held back for want of room, if any."""
+        """Deliver what was held back for lack of room, if anything."""
         if self._held_back and not self._paused:
             self._held_back = False
             self.now = now
@@ -93,7 +93,7 @@ class Session:
                 channel.deliveries.refill()
 
     def refuse_for_now(self, reason: str) -> None:
-        """Send connection.blocked to a client that knows it; connection.unblocked follows when the broker accepts
+        """Send connection.blocked to a client that supports it; connection.unblocked follows when the broker accepts
         messages again."""
         if not self._blocked and self.is_able("connection.blocked"):
             self._blocked = True
@@ -120,8 +120,9 @@ class Session:
     # -- time limits
 
     def beat(self, silence: float, quiet: float) -> None:
-        """Heartbeats. `silence`: seconds since octets came, `quiet`: since some were sent. A client that is silent for
-        more than two and a half intervals is disconnected without a word; the broker sends one every half interval."""
+        """Heartbeats. `silence`: seconds since octets were received, `quiet`: since some were sent. A client that is
+        silent for more than two and a half intervals is disconnected without a close method; the broker sends a
+        heartbeat every half interval."""
         if not self.heartbeat:
             return
         if silence > 2.5 * self.heartbeat:
@@ -130,7 +131,8 @@ class Session:
             self.send(codec.HEARTBEAT_FRAME)
 
     def expire(self, now: float) -> None:
-        """Close the channels whose client owes an acknowledgement for too long (RabbitMQ's consumer_timeout)."""
+        """Close the channels whose client has exceeded the time for an acknowledgement (RabbitMQ's
+        consumer_timeout)."""
         self.now = now
         for channel in list(self.channels.values()):
             channel.expire()
@@ -138,26 +140,26 @@ class Session:
     # -- the end
 
     def shut_down(self, now: float, why: str = _SHUTDOWN) -> None:
-        """connection.close 320: the broker stops, or the user was deleted."""
+        """Send connection.close 320: the broker stops, or the user was deleted."""
         self.now = now
         if self.state in (_RUNNING, ConnectionState.OPEN):
             self.close(ProtocolError(320, why), (0, 0))
         self.state = connection_step(self.state, "force")
 
     def lost(self, now: float) -> None:
-        """End without a word: everything unacknowledged goes back to its queue. May be repeated."""
+        """End without a close method: everything unacknowledged goes back to its queue. May be called repeatedly."""
         self.now = now
         self.state = connection_step(self.state, "cut")
         self.release()
 
     def end(self, error: ProtocolError, now: float) -> None:
-        """connection.close for an error that no frame of this moment caused."""
+        """Send connection.close for an error that was not caused by the present frame."""
         self.now = now
         self.refuse(error, (0, 0))
 
     def refuse(self, error: ProtocolError, culprit: tuple[int, int]) -> None:
-        """connection.close; a client that has not logged in yet is disconnected without a word. `culprit`: class and
-        method id of the method that caused the error, (0, 0) for none."""
+        """Send connection.close; a client that has not logged in yet is disconnected without a close method. `culprit`:
+        class and method id of the method that caused the error, (0, 0) for none."""
         if self.state in (_RUNNING, ConnectionState.OPEN):
             self.close(error, culprit)
             self.state = connection_step(self.state, "refuse")
@@ -173,7 +175,7 @@ class Session:
         self.send_method(commands.Connection.Close(error.code, text, class_id, method_id))
 
     def release(self) -> None:
-        """Give up all channels and the place among the user's connections. May be repeated."""
+        """Release all channels and the user's connection count. May be called repeatedly."""
         self.broker.forget(self._unblock)
         if self._entered:
             self._entered = False

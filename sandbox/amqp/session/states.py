@@ -9,29 +9,29 @@ from sandbox.kernel.errors import TransitionError
 
 
 class ConnectionState(Enum):
-    """Named after what the broker waits for."""
+    """The states of a connection, named after what the broker waits for."""
 
-    __hash__ = object.__hash__  # a member is itself only; Enum's own hash is slow, and steps are taken per frame
+    __hash__ = object.__hash__  # compared by identity; Enum's own hash is slow, and steps are taken per frame
 
     HEADER = auto()  # the protocol header
     START_OK = auto()
     TUNE_OK = auto()
     OPEN = auto()
     RUNNING = auto()
-    CLOSE_OK = auto()  # we sent connection.close
-    HANG_UP = auto()  # the client sent connection.close, we answered
-    ENDED = auto()  # nothing: the transport is flushed and closed
+    CLOSE_OK = auto()  # we have sent connection.close
+    HANG_UP = auto()  # the client has sent connection.close, we have answered
+    ENDED = auto()  # waits for nothing: the transport is flushed and closed
 
 
 class ChannelState(Enum):
-    """A channel that is not open has no object, hence no state."""
+    """The states of a channel. A channel that is not open has no object, and so no state."""
 
     __hash__ = object.__hash__
 
     OPEN = auto()
-    CONTENT_HEADER = auto()  # basic.publish came
-    CONTENT_BODY = auto()  # its header came, body is missing
-    CLOSE_OK = auto()  # we sent channel.close
+    CONTENT_HEADER = auto()  # basic.publish was received
+    CONTENT_BODY = auto()  # its header was received, the body is incomplete
+    CLOSE_OK = auto()  # we have sent channel.close
     GONE = auto()
 
 

@@ -69,7 +69,7 @@ class BehaviourPage:
 
 
 def _rule(form: Mapping[str, str]) -> RuleRequest:
-    """The rule of a form. Raises RequestError 422 for what is no number."""
+    """The rule of a form. Raises RequestError 422 for a value that is not a number."""
     kind = form.get("kind", "")
     params = params_of(kinds().get(kind), form)
     probability = probability_of(form)

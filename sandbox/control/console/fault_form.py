@@ -14,13 +14,14 @@ from sandbox.kernel.text.numbers import decimal_number, whole_number
 
 
 def fields(kinds: Iterable[type[FaultKind]], *, filters: bool) -> list[Parameter]:
-    """The parameters of these kinds, each name once: those that narrow the messages concerned, or the others."""
+    """The parameters of these kinds, each name once: either those that limit which messages are concerned, or the
+    others."""
     found = {each.name: each for kind in kinds for each in parameters(kind) if (each.name in kind.filters) is filters}
     return list(found.values())
 
 
 def params_of(kind: type[FaultKind] | None, form: Mapping[str, str]) -> dict[str, Value]:
-    """The parameters in a form; an empty field is a parameter that is left out, and so is one of another kind.
+    """The parameters in a form; an empty field, and a parameter of another kind, are left out.
 
     Raises RequestError 422 for a text where a number is expected.
     """
@@ -35,7 +36,7 @@ def _value(parameter: Parameter, text: str) -> Value:
 
 
 def count_of(form: Mapping[str, str]) -> int | None:
-    """How many times a fault is to be applied; None: there is no limit. Raises RequestError 422."""
+    """The number of times that a fault is to be applied; None: no limit. Raises RequestError 422."""
     text = form.get("count", "").strip()
     if not text:
         return None
@@ -46,12 +47,12 @@ def count_of(form: Mapping[str, str]) -> int | None:
 
 
 def probability_of(form: Mapping[str, str]) -> float:
-    """The probability that a form gives in percent. Raises RequestError 422."""
+    """The probability of a form, which is given in percent. Raises RequestError 422."""
     return number_of(form.get("percent", "100"), "percent") / 100
 
 
 def number_of(text: str, name: str) -> float:
-    """A number as people write it, with a point or a comma. Raises RequestError 422."""
+    """The number in a text with a decimal point or a comma. Raises RequestError 422."""
     number = decimal_number(text.strip().replace(",", "."))
     if number is None:
         raise refused(f"« {text[:40]} » n'est pas un nombre", name, code="value")

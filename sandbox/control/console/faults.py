@@ -27,7 +27,7 @@ from sandbox.web.session import checked_form, flash
 
 @dataclass(frozen=True, slots=True)
 class KindForm:
-    """The form of one kind. `targets`: the actors that it may name."""
+    """The form of one kind. `targets`: the actors that the form offers."""
 
     kind: type[FaultKind]
     targets: list[str]
@@ -83,7 +83,7 @@ class FaultPage:
 
 
 def _wanted(form: Mapping[str, str]) -> FaultRequest:
-    """The fault of a form. Raises RequestError 422 for what is no number."""
+    """The fault of a form. Raises RequestError 422 for a value that is not a number."""
     kind = form.get("kind", "")
     return FaultRequest(
         kind=kind,

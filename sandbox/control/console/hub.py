@@ -33,7 +33,7 @@ from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 from sandbox.web.sse import Event, EventStream, Streams
 
-EVERY_S = 1.0  # between two updates of an open page
+EVERY_S = 1.0  # interval between two updates of an open page
 RECENT, LATEST = 2_000, 20  # exchanges that are searched for those of the hub; messages that are shown
 MOST_FOUND = 200  # steps of a message that are shown
 LONGEST_ID = 200
@@ -134,7 +134,7 @@ class HubPages:
             await asyncio.sleep(EVERY_S)
 
     def _fragment(self) -> str:
-        """The part of the page that changes; made at most twice a second, for all open pages together."""
+        """The part of the page that changes; rendered at most twice a second, shared by all open pages."""
         now = asyncio.get_running_loop().time()
         if now >= self._due:
             self._due = now + EVERY_S / 2
@@ -162,7 +162,7 @@ class HubPages:
 
 
 def _ages(report: HubReport | None, now: float) -> dict[tuple[str, str], str]:
-    """How long the oldest message of each queue has waited, in French."""
+    """The waiting time of the oldest message of each queue, in French."""
     rows = report.queues if report is not None else ()
     return {(row.vhost, row.name): duration(now - row.oldest) for row in rows if row.oldest is not None}
 
@@ -177,7 +177,7 @@ def _name_of(code: int) -> str:
 
 
 def _catalogue() -> list[tuple[HubCode, str, list[Any]]]:
-    """Each error code with its meaning and the messages that provoke it."""
+    """All error codes with their meaning and the messages that provoke them."""
     return [(code, text, [each for each in PROVOCATIONS if each.code == code]) for code, text in MEANINGS.items()]
 
 
@@ -185,7 +185,7 @@ _DELIVERED = {".message": "Message distribué", ".ack": "Acquittement final dist
 
 
 def _step(exchange: Exchange) -> dict[str, Any]:
-    """One step of a message for the page: when, who, what, with which code."""
+    """One step of a message for the page: time, actor, event, code."""
     if exchange.actor == "hub":
         what = (
             _DELIVERED.get("." + exchange.note.rpartition(".")[2], "Message pris") if not exchange.status else "Refusé"

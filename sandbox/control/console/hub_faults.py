@@ -1,4 +1,4 @@
-"""The common faults of the hub, as its page offers them ready to start. The page « Pannes » has all kinds."""
+"""The common faults of the hub, which its page offers ready to start. The page « Pannes » has all kinds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.kernel.errors import refused
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A fault that is ready to start. `narrow`: it may be limited to the messages of one client."""
+    """A fault that is ready to start. `narrow`: it can be limited to the messages of one client."""
 
     name: str
     label: str
@@ -37,12 +37,12 @@ OFFERS: tuple[Offer, ...] = (
 
 
 def offers(embedded: bool) -> list[Offer]:
-    """The offers that this hub can carry out."""
+    """The offers that this hub supports."""
     return [offer for offer in OFFERS if embedded or not KINDS[offer.kind].embedded_only]
 
 
 def request_of(name: str, client: str, embedded: bool) -> FaultRequest:
-    """The fault of an offer. Raises RequestError 422 for an offer that does not exist."""
+    """The request that starts the fault of an offer. Raises RequestError 422 for an unknown offer."""
     offer = next((offer for offer in offers(embedded) if offer.name == name), None)
     if offer is None:
         raise refused(f"« {name} » n'est pas une panne de cette page", "panne", code="value")

@@ -1,4 +1,4 @@
-"""The page that removes an added client of the hub: what will be lost with it, and the button.
+"""The page that removes an added client of the hub: what is lost by the removal, and the button that starts it.
 
 GET and POST /hub/clients/{id}/retirer
 """
@@ -29,7 +29,7 @@ class HubRemovalPage:
         return [Route(path, self.page, methods=["GET"]), Route(path, self.remove, methods=["POST"])]
 
     async def page(self, request: Request) -> Response:
-        """What the removal leads to."""
+        """The page with the consequences of the removal."""
         client = self._added(request)
         report = self._plane.hub_report()
         waiting = [queue for queue in report.queues if queue.name in client_queues(client.id)] if report else []

@@ -13,10 +13,10 @@ from sandbox.edxl.message import Message
 from sandbox.edxl.provocations import BY_NAME, Provocation, Shot
 from sandbox.edxl.trials import CASES, Correspondents, TrialMessage, trial
 from sandbox.kernel.errors import Issue, NobodyAnswers, RequestError, refused
-from sandbox.net.amqp.one_shot_client import OneShotClient, access, visiting
+from sandbox.net.amqp.one_shot_client import OneShotClient, access, one_shot_client
 from sandbox.net.context import Context
 
-ANSWER_S = 10.0  # how long an answer is waited for; that of a message that expires in a queue takes two seconds
+ANSWER_S = 10.0  # time-out for an answer; the answer about a message that expires in a queue takes two seconds
 MOST_AT_ONCE = 4  # connections to the hub
 
 TITLES: Mapping[str, str] = {
@@ -32,7 +32,7 @@ TITLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one message led to. `code`: of the error that came back, 0 for an acknowledgement, None when nothing came;
+    """The result of one message. `code`: of the error that came back, 0 for an acknowledgement, None when nothing came;
     `expected` likewise; `answer`, `sent`: documents, indented."""
 
     title: str
@@ -52,7 +52,7 @@ class HubTrials:
         self._context, self._document = context, document
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         spare = context.settings.spare_clients
-        self.client = spare[-1] if spare else ""  # vendors use the first one
+        self.client = spare[-1] if spare else ""  # vendors use the first spare client
 
     async def provoke(self, name: str) -> tuple[Provocation, Outcome]:
         """Send a message that provokes an error. Raises RequestError 404, 409 (no spare client), 503 (no hub)."""
@@ -81,15 +81,15 @@ class HubTrials:
 
     async def _send(self, shots: Sequence[tuple[str, int, Shot]]) -> list[Outcome]:
         try:
-            async with visiting(access(self._document(), self.client)) as visitor:
-                return [await _outcome(visitor, title, expected, shot) for title, expected, shot in shots]
+            async with one_shot_client(access(self._document(), self.client)) as client:
+                return [await _outcome(client, title, expected, shot) for title, expected, shot in shots]
         except (NobodyAnswers, OSError, KeyError) as error:
             raise RequestError(503, Issue("transient", f"Le hub ne répond pas : {error}")) from None
 
 
-async def _outcome(visitor: OneShotClient, title: str, expected: int, shot: Shot) -> Outcome:
-    await visitor.publish(shot.body, shot.referenced, content_type=shot.content_type, persistent=shot.persistent)
-    found = await visitor.answers(1, ANSWER_S)
+async def _outcome(client: OneShotClient, title: str, expected: int, shot: Shot) -> Outcome:
+    await client.publish(shot.body, shot.referenced, content_type=shot.content_type, persistent=shot.persistent)
+    found = await client.answers(1, ANSWER_S)
     code, name, cause = _result(found[0]) if found else (None, "", "")
     answer = _indented(found[0].document) if found else ""
     return Outcome(title, shot.referenced, expected, code, name, cause, answer, _readable(shot.body))

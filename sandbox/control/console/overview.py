@@ -1,4 +1,5 @@
-"""The first page: roles, where the other pages are, personas, faults, what editors owe, the latest exchanges.
+"""The first page: roles, links to the other pages, personas, faults, appointments that editors have yet to send, the
+latest exchanges.
 
 GET  /
 POST /personnages                reads the persona files again
@@ -18,7 +19,7 @@ from sandbox.kernel.journal import Exchange
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import checked_form, flash
 
-RECENT, SHOWN = 200, 50  # exchanges that the page looks through, and shows
+RECENT, SHOWN = 200, 50  # exchanges that the page looks through; exchanges that it shows
 
 
 class Overview:
@@ -36,7 +37,7 @@ class Overview:
         ]
 
     async def page(self, request: Request) -> Response:
-        """Everything at a glance."""
+        """The first page."""
         plane = self._plane
         return self._pages.render(
             request,
@@ -54,7 +55,7 @@ class Overview:
         )
 
     async def reload(self, request: Request) -> Response:
-        """Read the persona files again; what is wrong with them is said on the page."""
+        """Read the persona files again; the page shows the errors in them."""
         await checked_form(request)
         try:
             found = await self._plane.reload()
@@ -67,7 +68,7 @@ class Overview:
         return redirect("/")
 
     async def resend(self, request: Request) -> Response:
-        """Have an editor send again."""
+        """Make an editor send again what the SAS core refused."""
         await checked_form(request)
         editor = self._plane.characters.editor(request.path_params["slug"])
         await self._plane.outboxes.resend(editor)

@@ -175,7 +175,7 @@ def _hub(context: Context) -> HubEndpoints:
 
 
 def _bracketed(host: str) -> str:
-    """A host as it is written in a URL: an IPv6 address in brackets."""
+    """A host as written in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -233,7 +233,8 @@ def _regulators(context: Context) -> list[dict[str, str]]:
 
 
 def write(context: Context, added: Added) -> None:
-    """Write the file into the data directory, then its copy where `--ready-file` says; each appears whole."""
+    """Write the file into the data directory, then its copy to the path of `--ready-file`; each file is complete when
+    it appears."""
     base = context.settings.data
     _put(base / FILE, document(context, added, relative_to=base))
     if context.settings.ready_file:
@@ -241,7 +242,7 @@ def write(context: Context, added: Added) -> None:
 
 
 def remove(data_dir: Path, ready_file: str | None) -> None:
-    """Remove the file and its copy, so that no program takes a stopped sandbox for a running one."""
+    """Remove the file and its copy, so that programs do not take a stopped sandbox for a running one."""
     (data_dir / FILE).unlink(missing_ok=True)
     if ready_file:
         Path(ready_file).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ class JournalView:
         self.counts: Counter[tuple[str, str, str, int]] = Counter()
 
     def take(self, role: str, exchanges: Sequence[Exchange]) -> None:
-        """Add a batch. `role`: whose line it came over; the actors are in the exchanges themselves."""
+        """Add a batch. `role`: the role that sent it; the actors are in the exchanges themselves."""
         for exchange in exchanges:
             self._ring.append(exchange)
             self.counts[exchange.actor, exchange.flow, exchange.direction, exchange.status] += 1

@@ -41,7 +41,7 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Nothing: the registry would otherwise call `collect` when this is registered."""
+        """Returns nothing: without this method the registry would call `collect` when this is registered."""
         return []
 
     def collect(self) -> Iterator[Metric]:

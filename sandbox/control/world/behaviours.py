@@ -93,7 +93,7 @@ class Behaviours:
         return [fault for fault in self._worlds.world.faults if _is_of(fault, client_id)]
 
     def document(self, client_id: str) -> Behaviour:
-        """The rules as the API answers them; a PUT may send them back without `id` and `hits`."""
+        """The rules as the API returns them; a PUT may send them back without `id` and `hits`."""
         hits = self._hits(client_id)
         rules = [
             Rule(rule.id, rule.kind, rule.probability, rule.count, rule.params, hits.get(rule.id, 0))

@@ -1,4 +1,4 @@
-"""The characters of the editors while the sandbox runs: read, changed, put back as the persona files have them.
+"""The characters of the editors while the sandbox runs: read, changed, or reset to the values of the persona files.
 
 They are switches of the World (`kernel.character`).
 """
@@ -62,7 +62,7 @@ class CharacterRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def first_switches(population: Population) -> dict[str, str]:
-    """The switches of a new run: the characters of the persona files."""
+    """The switches of a new run: the characters from the persona files."""
     return {
         key: value
         for editor in population.editors.values()
@@ -118,7 +118,7 @@ class Characters:
         await self._worlds.revise(revised)
 
     async def reset(self, editor: Editor) -> None:
-        """Put back what the persona files say. Raises Laggards."""
+        """Reset a character to the values of the persona files. Raises Laggards."""
 
         def revised(world: World) -> World:
             switches = with_character(world.switches, editor.slug, editor.character)
@@ -132,7 +132,7 @@ class Characters:
             quirks = {name: _concerned(name, value) for name, value in wanted.quirks.items() if value is not False}
             unknown = {
                 name: EVERYBODY for name in wanted.quirks if name not in QUIRKS
-            }  # refused even when it is switched off
+            }  # invalid ones are refused even when they are switched off
             quirks = {**quirks, **unknown}
         if wanted.latency is not msgspec.UNSET:
             latency = {_flow(name): Delay(each.median_ms, each.p95_ms) for name, each in wanted.latency.items()}

@@ -57,7 +57,7 @@ def _callers(population: Population) -> Iterator[Territory]:
 
 
 async def put(worlds: Worlds, territory: Territory, wanted: LrmRequest) -> None:
-    """Let an LRM open searches, or not. Raises Laggards."""
+    """Allow or forbid an LRM to open searches. Raises Laggards."""
 
     def revised(world: World) -> World:
         switches = with_calls(world.switches, territory.samu, wanted.contextual_call)

@@ -1,7 +1,8 @@
 """Which editors the SAS core asks for slots while the sandbox runs.
 
-A disabled editor is not called by searches, whoever runs it; its practitioners are no candidates meanwhile. What it
-sends (INT_R03) is taken, and accounts of regulators reach it (INT_R02). Changed as everything of the World is.
+A disabled editor is not called by searches, whoever runs it, and its practitioners are not candidates. Its appointments
+(INT_R03) are still accepted, and it still receives accounts of regulators (INT_R02). Changes are made as for everything
+in the World.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def documents(population: Population, worlds: Worlds) -> Iterator[Interface]:
 
 
 async def put(worlds: Worlds, editor: Editor, wanted: InterfaceRequest) -> None:
-    """Have an editor asked, or not. Raises Laggards."""
+    """Include an editor in searches, or exclude it. Raises Laggards."""
 
     def revised(world: World) -> World:
         return msgspec.structs.replace(world, switches=with_interface(world.switches, editor.slug, wanted.enabled))

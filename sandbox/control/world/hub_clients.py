@@ -1,6 +1,6 @@
 """Clients of the hub that are added and removed while the sandbox runs.
 
-A client that was added is kept over restarts, is a switch of the World while the sandbox runs, and is listed in
+A client that was added persists across restarts, is a switch of the World while the sandbox runs, and is listed in
 endpoints.json (`tls.clients` with its `files`, absolute paths). One that is removed loses its certificates first; then
 it is a switch of another name, durably, until the hub has reported what became of its queues and connections.
 """
@@ -41,7 +41,7 @@ from sandbox.store.protocol import Delete, Put, Store
 
 MOST = 200
 OWN = "sas-sandbox"
-HUB_S = 8.0  # how long the hub is waited for
+HUB_S = 8.0  # time-out for the hub's report
 _TABLE, _LEAVING = "hub_clients", "hub_clients_leaving"
 
 
@@ -147,7 +147,7 @@ class HubClients:
         if len(request.software) > LONGEST_NAME:
             raise refused(f"'software' has over {LONGEST_NAME} characters", "software", code="value")
         known = {each.id.lower(): each.id for each in self.listed()}.get(request.id.lower())
-        if known is not None:  # in whatever case: a client's certificate files have its name
+        if known is not None:  # names that differ in case only are the same: a client's certificate files have its name
             raise RequestError(409, Issue("duplicate", f"'{known}' is a client of the hub already", "id"))
         if request.id in self._leaving():
             raise RequestError(
@@ -182,7 +182,7 @@ class HubClients:
         return msgspec.json.decode(row, type=Leaving).certificates if row is not None else []
 
     async def _begin_removal(self, client_id: str) -> None:
-        """Refuse logins of this client from now on, and have the hub delete its queues."""
+        """Refuse logins of this client from now on, and make the hub delete its queues."""
         if client_id not in added_clients(self._worlds.world.switches):
             raise RequestError(404, Issue("not-found", f"'{client_id}' is no client of the hub", "id"))
         certificates = await asyncio.to_thread(self._revoked, client_id)
@@ -241,7 +241,7 @@ class HubClients:
 
 
 def _switches(client: ClientRequest) -> dict[str, str]:
-    """The switches of the World by which a client exists."""
+    """The switches of the World that make a client exist."""
     form = {format_switch(client.id): client.format} if client.format != "json" else {}
     return {switch_of(client.id): client.software, **form}
 
@@ -263,7 +263,7 @@ def _removed(client_id: str, removal: Removal, certificates: list[str]) -> Remov
 
 
 def _sentences(client_id: str, removal: Removal, certificates: list[str]) -> list[str]:
-    """What became of the client, for people."""
+    """What happened to the client, as French sentences."""
     held = [lost for lost in removal.queues if lost.ready or lost.unacked]
     found = [f"{_messages(lost.ready + (lost.unacked or 0))} de {lost.queue} ({lost.vhost})" for lost in held]
     if removal.kept:
@@ -284,7 +284,7 @@ def _messages(number: int) -> str:
 
 
 def stored(store: Store) -> list[ClientRequest]:
-    """The clients that were ever added."""
+    """All clients that were ever added."""
     return [msgspec.json.decode(row, type=ClientRequest) for _, row in store.items(_TABLE)]
 
 

@@ -1,4 +1,5 @@
-"""What editors owe the SAS core by INT_R03, one by one, and how to have them send again what it refused.
+"""The appointments that editors still have to send to the SAS core (INT_R03), and how to make them send refused ones
+again.
 
 The lists come with the health of the role `editors` (at most a second old; 20 appointments of an editor, `waiting` and
 `refused` count them all). Sending again is a switch of the World whose value is a new random word each time.
@@ -39,11 +40,11 @@ class Outboxes:
         self._characters, self._entropy = characters, entropy
 
     def all(self) -> list[EditorOutbox]:
-        """Those of all editors."""
+        """The outboxes of all editors."""
         return [self.document(editor) for editor in self._characters.editors.values()]
 
     def document(self, editor: Editor) -> EditorOutbox:
-        """That of one editor; empty until the role `editors` has reported."""
+        """The outbox of one editor; empty until the role `editors` has reported."""
         line = self._switchboard.lines.get("editors")
         health = line.health if line is not None else {}
         counts = _of(health, "r03", editor.slug) or {}
@@ -56,7 +57,7 @@ class Outboxes:
         )
 
     async def resend(self, editor: Editor) -> None:
-        """Have an editor send again; returns once it knows. Raises Laggards."""
+        """Make an editor send again; returns once the editor has received the request. Raises Laggards."""
         word = self._entropy.token(8)
 
         def revised(world: World) -> World:

@@ -50,7 +50,7 @@ class Reload:
         self._forget_all_but(worlds.world.population)
 
     async def __call__(self) -> Reloaded:
-        """Read the files and have all roles take what they say. Raises RequestError 409, 422, Laggards."""
+        """Read the files and distribute their content to all roles. Raises RequestError 409, 422, Laggards."""
         async with self._reading:
             former = self._worlds.world.population
             name = await asyncio.to_thread(_keep, personas_directory(self._context.settings), self._root)
@@ -58,7 +58,7 @@ class Reload:
             if name != former:
                 try:
                     await self._push(name, population)
-                finally:  # also when some roles are late: the World has it
+                finally:  # also when some roles are late: the World already contains the change
                     self._announce()
             self._forget_all_but(name, former)
         return Reloaded(
@@ -72,7 +72,8 @@ class Reload:
         )
 
     def _checked(self, name: str) -> Population:
-        """The population of the kept files. Raises RequestError 409, 422, which name the files that people edit."""
+        """The population of the kept files. Raises RequestError 409, 422, which name the original files, not the kept
+        copies."""
         settings = self._context.settings
         named = partial(_of, personas_directory(settings), self._root / name)
         try:
@@ -87,7 +88,7 @@ class Reload:
         return population
 
     async def _push(self, name: str, population: Population) -> None:
-        """Make the next World: these people, and the new character of the editors whose rows changed it."""
+        """Make the next World: these people, and new characters for the editors whose rows changed."""
         before = self._context.population.current.editors
         changed = [each for slug, each in population.editors.items() if each.character != before[slug].character]
 
@@ -100,19 +101,20 @@ class Reload:
         await self._worlds.revise(revised)
 
     def _announce(self) -> None:
-        """Write endpoints.json anew, since it has the examples; it does not exist before everything is ready."""
+        """Write endpoints.json again, since it contains the examples; it does not exist before everything is ready."""
         if (self._context.settings.data / endpoints.FILE).exists():
             self._write()
 
     def _forget_all_but(self, *names: str) -> None:
-        """Remove the kept files but these; a role that is late may still read the former ones."""
+        """Remove all kept files but these; a late role may still read the previous ones."""
         for directory in self._root.iterdir() if self._root.is_dir() else ():
             if directory.name not in names:
                 shutil.rmtree(directory, ignore_errors=True)
 
 
 def _keep(source: Path, root: Path) -> str:
-    """Copy the persona files below `root`, into a directory named by their content. Raises RequestError 422."""
+    """Copy the persona files below `root` to a directory named after the digest of their content. Raises RequestError
+    422."""
     try:
         files = {path.name: path.read_bytes() for path in sorted(source.glob("*.yaml"))}
     except OSError as error:
@@ -129,7 +131,8 @@ def _keep(source: Path, root: Path) -> str:
 
 
 def _of(source: Path, kept: Path, error: ConfigError) -> ConfigError:
-    """The error with the name of the file that people edit. One of the configuration file stays as it is."""
+    """The error with the name of the original file instead of the copy. An error in the configuration file stays as it
+    is."""
     file = Path(error.file)
     return ConfigError(str(source / file.name), error.line, error.problem) if file.parent == kept else error
 

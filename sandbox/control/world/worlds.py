@@ -45,7 +45,7 @@ class Laggards(RequestError):
 
 
 class Worlds:
-    """The owner of the World. Every change is made durable, then pushed to all roles; then the call returns."""
+    """The owner of the World. A call that changes it returns after the change is durable and pushed to all roles."""
 
     def __init__(
         self, store: Store, switchboard: Switchboard, wall: Callable[[], float], new_id: Callable[[], str], run_id: str
@@ -69,7 +69,7 @@ class Worlds:
         return await self.revise(lambda world: msgspec.structs.replace(world, **fields))
 
     async def revise(self, revised: Callable[[World], World]) -> World:
-        """The same, from the World as it is when this change has its turn. Raises Laggards."""
+        """Like `change`, but based on the World at the moment when this change has its turn. Raises Laggards."""
         async with self._changing:
             before = self.world
             world = msgspec.structs.replace(revised(before), revision=before.revision + 1)
@@ -116,6 +116,6 @@ class Worlds:
 
 
 def first_world(store: Store, run_id: str, clock: ClockSetting, switches: dict[str, str]) -> World:
-    """The World at a start: the last one of this run, else a new one with these switches."""
+    """The World at a start: the last World of this run, else a new one with these switches."""
     stored = store.get("world", run_id)
     return msgspec.json.decode(stored, type=World) if stored is not None else World(clock=clock, switches=switches)

@@ -1,7 +1,7 @@
 """How an SOS association names the doctor of a pending appointment by itself, once its `due` time has come.
 
-The clock is that of the sandbox, which may stand still or jump. Nothing is durable here: the ledger knows who waits and
-until when, so a take-over that a crash interrupted happens after the restart.
+The clock is that of the sandbox, which may stand still or jump. Nothing is durable here: the ledger stores which
+appointments wait and until when, so a take-over that a crash interrupted happens after the restart.
 """
 
 from __future__ import annotations

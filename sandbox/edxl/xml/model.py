@@ -75,7 +75,7 @@ Kind = Simple | Anything | Whole | Sequence
 
 
 def _sequence(namespace: str, required_first: Mapping[str, Kind], *, link: str = "", linked: bool = False) -> Sequence:
-    """A name that ends in `?` is optional, in `+` occurs once or more often."""
+    """A sequence. A name that ends in `?` is optional; one that ends in `+` occurs once or more often."""
     fields = tuple(
         Field(
             name.rstrip("?+"),
@@ -166,7 +166,7 @@ _CONTENTS: Mapping[str, Kind] = {
 
 @cache
 def message(content: str) -> Sequence:
-    """What a message with that content must be; empty: what its header must be."""
+    """The rules for a message with that content; with "", the rules for its header."""
     own = () if not content else (Field(content, NAMESPACES[content], _CONTENTS.get(content, Anything())),)
     return Sequence(own if content in schemas.WITHOUT_HEADER else (*_HEADER.fields, *own))
 

@@ -15,7 +15,7 @@ from sandbox.edxl.xml.tree import XLINK, XSI, Element, parse
 from sandbox.edxl.xml.types import Simple, collapsed
 
 ROOT = "edxlDistribution"
-_HINTS = {(XSI, "schemaLocation"), (XSI, "noNamespaceSchemaLocation")}  # admitted anywhere; nothing is fetched
+_HINTS = {(XSI, "schemaLocation"), (XSI, "noNamespaceSchemaLocation")}  # admitted on any element; nothing is fetched
 _NCNAME = re.compile(r"[^\W\d][\w.-]*")
 
 
@@ -56,7 +56,7 @@ def plain(element: Element) -> Any:
 
 
 def _messages(document: Mapping[str, Any]) -> Iterator[Any]:
-    """What the envelope holds, whatever is wrong around it."""
+    """The messages in the envelope, whatever is wrong around them."""
     content = document.get("content")
     objects = content.get("contentObject", []) if isinstance(content, dict) else []
     for item in objects:
@@ -139,7 +139,7 @@ class _Judge:
             self.tell(path, f"occurs {len(children)} times, {field.most} at most")
 
     def _order(self, element: Element, fields: Sequence[Field], path: str) -> None:
-        """Check that the elements of a sequence are in its order; JSON has none."""
+        """Check that the elements of a sequence are in its order, because the JSON form loses the order."""
         place = {field.name: at for at, field in enumerate(fields)}
         places = [place[child.name] for child in element.children]
         if places != sorted(places):
@@ -168,7 +168,7 @@ class _Judge:
     # ---- the message
 
     def _message(self, element: Element, path: str) -> dict[str, Any]:
-        """Its header and its content, each under its own root of paths."""
+        """Read the header and the content, each with its own root for paths."""
         around, self._root = self._root, f"{ROOT}.{path}"
         self._attributes(element, "")
         contents = [child.name for child in element.children if child.name in model.NAMESPACES]
@@ -214,7 +214,7 @@ class _Judge:
 
 
 def _link_attributes(link: str) -> Mapping[str, Callable[[str], bool]]:
-    """What XLink admits on an element of that type, by name: is a value good?"""
+    """The attributes that XLink admits on an element of that type: name -> whether a value is valid."""
     found: dict[str, Callable[[str], bool]] = {
         "type": lambda value: value == link,
         "role": bool,

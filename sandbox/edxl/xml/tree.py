@@ -16,10 +16,10 @@ from sandbox.edxl.codes import HubCode
 
 LARGEST = 1024 * 1024  # octets
 MOST_TAGS, MOST_EQUALS, MOST_LINES = 10_000, 10_000, 200_000  # `<`, `=`, and line ends with references (`&`)
-DEEPEST = 64  # elements in each other
+DEEPEST = 64  # nesting depth of elements
 XSI, XLINK = "http://www.w3.org/2001/XMLSchema-instance", "http://www.w3.org/1999/xlink"
 
-_SEPARATOR = "}"  # a character that no URI has; expat refuses a namespace with it
+_SEPARATOR = "}"  # a character that no URI contains; expat refuses a namespace with it
 _INEXPRESSIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -57,7 +57,7 @@ def parse(body: bytes) -> Element:
     except expat.ExpatError as error:
         what = f"{expat.ErrorString(error.code)} (line {error.lineno}, column {error.offset + 1})"
         raise XmlError(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, f"The message is not XML: {what}") from None
-    except (LookupError, ValueError) as error:  # an encoding that there is not, or that XML does not have
+    except (LookupError, ValueError) as error:  # an unknown encoding, or one that XML does not have
         raise XmlError(HubCode.UNRECOGNIZED_MESSAGE_FORMAT, f"The message is not XML: {error}") from None
     return reader.root
 
@@ -131,7 +131,7 @@ def _name(text: str) -> tuple[str, str]:
 
 
 def _written(element: Element, around: str, declared: str = "") -> Iterator[str]:
-    """The pieces of an element; its namespace is declared where it differs from the one around."""
+    """The pieces of an element; its namespace is declared where it differs from that of the parent."""
     if element.namespace != around:
         declared = f" xmlns={quoteattr(element.namespace)}{declared}"
     own = "".join(f" xlink:{name}={quoteattr(value)}" for (_, name), value in element.attributes.items())

@@ -26,7 +26,7 @@ _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 LONGEST = 1023  # characters of an EDXL string
-_LONGEST_NUMBER = 1100  # characters: no number of JSON has more when it is written without an exponent
+_LONGEST_NUMBER = 1100  # characters: no JSON number is longer when written without an exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _one_of(values: tuple[str, ...], whitespace: Callable[[str], str], text: str
 
 
 def matching(pattern: str) -> Simple:
-    """A string that a pattern describes whole."""
+    """A string that matches a pattern as a whole."""
     return Simple(partial(_matching, re.compile(pattern)))
 
 
@@ -103,7 +103,7 @@ def _edxl_date_time(text: str) -> str:
 
 
 def _edxl_date_time_text(value: object) -> str:
-    """JSON's envelope admits `Z` and decimals, XML's does not: the same second, with its offset."""
+    """JSON's envelope admits `Z` and decimals, XML's does not: the same second is written with its offset."""
     try:
         return instant(str(value)).isoformat(timespec="seconds")
     except ValueError:

@@ -15,8 +15,8 @@ from sandbox.edxl.xml.tree import DEEPEST, LARGEST, MOST_TAGS, XLINK, Element
 from sandbox.edxl.xml.tree import write as write_tree
 from sandbox.edxl.xml.types import Simple
 
-_NAME = re.compile(r"[A-Za-z_\u00c0-\ud7ff][A-Za-z0-9_.\-\u00c0-\ud7ff]*")  # of an element: not all that XML admits
-_AROUND = 10  # elements around what a sourceMessage quotes
+_NAME = re.compile(r"[A-Za-z_\u00c0-\ud7ff][A-Za-z0-9_.\-\u00c0-\ud7ff]*")  # an element name: not all that XML admits
+_AROUND = 10  # nesting depth of elements around what a sourceMessage quotes
 
 
 class Inexpressible(Exception):
@@ -55,7 +55,7 @@ def _list(value: object) -> list[Any]:
 
 
 class _Writer:
-    """Makes elements of values, as many as a reader takes."""
+    """Makes elements from values, at most as many as a reader accepts."""
 
     def __init__(self) -> None:
         self._elements, self._characters = MOST_TAGS // 2, LARGEST

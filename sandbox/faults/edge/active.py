@@ -1,7 +1,7 @@
 """The faults of the present World that concern the HTTP ports of one process, found by actor and flow.
 
-The latency that an editor has by its character is carried out with them, but is no fault: it is not counted and has no
-id. The index is made when the World changes; a request that nothing concerns costs one look-up.
+The latency of an editor's character is carried out with them, but it is not a fault: it is not counted and has no id.
+The index is made when the World changes; a request without faults costs one look-up.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sandbox.kernel.world import World
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the faults that apply to a request do together. `faults`: their ids, joined by commas; empty when only
-    the latency of a character delays it."""
+    """The combined effect of the faults that apply to a request. `faults`: their ids, joined by commas; empty when only
+    the latency of a character delays the request."""
 
     effect: RequestEffect
     faults: str
@@ -27,14 +27,14 @@ class Applied:
 
 @dataclass(slots=True)
 class _Actor:
-    """What concerns one actor. `latency`: by flow."""
+    """The faults of one actor. `latency`: by flow."""
 
     faults: list[ActiveFault[RequestFault]] = field(default_factory=list)
     latency: dict[str, Delay] = field(default_factory=dict)
 
 
 class RequestFaults:
-    """Decides, request by request. `chance()` gives a number in [0, 1)."""
+    """Decides which faults apply to each request. `chance()` returns a number in [0, 1)."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
@@ -42,7 +42,7 @@ class RequestFaults:
         self._hits = HitCounter(chance)
 
     def update(self, world: World) -> None:
-        """Take the faults of a World. Hits of a fault that stays are kept, unless a reset came between."""
+        """Take the faults of a World. The hits of a remaining fault are kept, unless a reset came between."""
         self._hits.update(world)
         self._actors = {actor: _Actor(latency=by_flow) for actor, by_flow in latencies(world.switches).items()}
         for fault, kind in readable_faults(world):
@@ -50,11 +50,11 @@ class RequestFaults:
                 self._actors.setdefault(fault.target, _Actor()).faults.append(ActiveFault(fault, kind))
 
     def concern(self, actor: str) -> bool:
-        """Is there anything to carry out at this actor: a fault, or latency of its own."""
+        """Whether this actor has anything to carry out: a fault, or latency of its own."""
         return actor in self._actors
 
     def apply(self, actor: str, flow: str) -> Applied | None:
-        """What to do to a request of `flow` to `actor`; None: nothing. Delays add up, the first status wins, the
+        """The effect on a request of `flow` to `actor`; None: no effect. Delays add up, the first status wins, the
         edits of the answer are done one after the other."""
         concerned = self._actors.get(actor)
         if concerned is None:
@@ -85,7 +85,7 @@ def _together(effects: Sequence[RequestEffect]) -> RequestEffect:
 
 
 def _chained(edits: Sequence[Edit]) -> Edit | None:
-    """One edit that does them all: each gets the messages that the one before it lets through."""
+    """One edit that combines them all: each receives the messages that the one before it passes on."""
     if len(edits) < 2:
         return edits[0] if edits else None
 

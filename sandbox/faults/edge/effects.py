@@ -14,14 +14,14 @@ Message = MutableMapping[str, Any]  # an ASGI message of the answer: http.respon
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is sent for so many seconds."""
+    """A pause of so many seconds, in which nothing is sent."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection is closed here. What was not sent before is never sent."""
+    """Close the connection now. What was not sent before is never sent."""
 
 
 Step = Message | Wait | Cut
@@ -32,8 +32,8 @@ Edit = Callable[[Message], Iterable[Step]]
 class RequestEffect:
     """What happens to one request: wait `delay` seconds, then, with a `status`, answer it in the actor's place.
 
-    `edit` gets each message of the answer as it is sent and says what takes its place: other messages, pauses, the
-    end of the connection. It is made anew for each request and may keep a state between the messages.
+    `edit` gets each message of the answer as it is sent and says what takes its place: other messages, pauses, the end
+    of the connection. A new one is made for each request, so it may keep state between the messages.
     """
 
     delay: float = 0.0

@@ -1,7 +1,7 @@
-"""A search of slots in the very form in which the SAS core sends it, read by its parts.
+"""A search of slots in the exact form in which the SAS core sends it, read by its parts.
 
-Only three of them differ from one search to the next: the ids and the two instants. What is written in any other way is
-left to `fhir/queries/search.py`, which reads all of it with the leniency that it needs.
+Only three parts differ from one search to the next: the ids and the two instants. A query in any other form is left to
+`fhir/queries/search.py`, which reads the whole query tolerantly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ Frame = tuple[str, str, str]
 
 
 class Parts(msgspec.Struct, gc=False):
-    """A query in the very form in which the SAS core sends it: what differs each time, and the rest (`frame`)."""
+    """A query in the exact form in which the SAS core sends it: the parts that differ each time, and the rest
+    (`frame`)."""
 
     frame: Frame
     ids: tuple[str, ...]
@@ -30,11 +31,11 @@ class Parts(msgspec.Struct, gc=False):
 _FROM, _UNTIL = "&start=ge", "&start=le"
 _TOKEN = f"{SYSTEM_PERSON}%7C"
 _TOKENS, _NEXT_TOKEN = f"&{PRACTITIONERS}={_TOKEN}", f",{_TOKEN}"
-_PREFIXED = frozenset({10, 12})  # characters of an ADELI, of an RPPS
+_PREFIXED = frozenset({10, 12})  # number of characters of an ADELI, of an RPPS
 
 
 def read_by_parts(raw: str) -> Parts | None:
-    """None where anything is not as the SAS core writes it: then all of it is read, with the leniency it needs."""
+    """None where the form differs in any way from that of the SAS core; the whole query is then read tolerantly."""
     begin, tokens = raw.find(_FROM), raw.find(_TOKENS)
     middle = raw.find(_UNTIL, begin)
     after = raw.find("&", middle + 1)

@@ -1,6 +1,6 @@
 """The slot searches as an editor offers them: what its CapabilityStatement states, and what its parser takes. Pure.
 
-One source for both, so that « what is stated » and « what works » cannot part: `capability` renders an Offer, `search`
+Both come from one source, so that the statement and the parser cannot differ: `capability` renders an Offer, `search`
 refuses (or, on `Prefer: handling=lenient`, ignores) what is not in it.
 """
 
@@ -35,7 +35,7 @@ class Parameter(NamedTuple):
 class Offer:
     """One search. `names`: every parameter that a request may have (`_format` belongs to all: FHIR R4, 3.1.0.1.11).
 
-    `by_include`, `by_revinclude`: what may be asked for in them, in small letters -> as stated.
+    `by_include`, `by_revinclude`: the values that may be asked for, in lower case -> as stated.
     """
 
     parameters: tuple[Parameter, ...]
@@ -49,7 +49,7 @@ class Offer:
         modifiers = (*INCLUDE, *(REVINCLUDE if self.revincludes else ()))
         include = {name.lower(): name for name in self.includes}
         if SITE in self.includes:
-            include["schedule:actor"] = SITE  # as FHIR writes it where the target type is left open
+            include["schedule:actor"] = SITE  # as FHIR writes it when the target type is left open
         object.__setattr__(self, "names", frozenset(("_format", *modifiers, *(each.name for each in self.parameters))))
         object.__setattr__(self, "by_include", MappingProxyType(include))
         object.__setattr__(self, "by_revinclude", MappingProxyType({name.lower(): name for name in self.revincludes}))

@@ -1,14 +1,14 @@
-"""Slot searches as query strings, both ways: what an editor reads, what the SAS core sends. Pure.
+"""Slot searches as query strings: parsing, as an editor does, and writing, as the SAS core does. Pure.
 
-`GET Slot` (INT_R01, INT_R04) and `GET Schedule` (SOS Médecins), guide « Recherche de créneaux ». Liberal in reading:
-any order, percent-encoded or not (names, pipes, commas, colons), a space after a comma, an offset whose `+` arrived
-as a space, dates with or without offset (then Europe/Paris) and milliseconds, partial dates (`ge2026-11`). Strict
+`GET Slot` (INT_R01, INT_R04) and `GET Schedule` (SOS Médecins), guide « Recherche de créneaux ». Parsing is tolerant:
+any order, percent-encoded or not (names, pipes, commas, colons), a space after a comma, an offset whose `+` arrived as
+a space, dates with or without offset (then Europe/Paris) and milliseconds, partial dates (`ge2026-11`). It is strict
 where the guide asks for 400: RequestError(400) with one Issue per mistake, `expression` = `http.<parameter>`.
 
-What an editor does not offer (`offers`: parameters, includes) is refused too, all of it at once, unless the caller
-prefers `handling=lenient` (FHIR R4, 3.1.1.2): then it is ignored and missing in `text`, hence in the link `self`, which
-R4 has list what was processed. A modifier, a prefix or a value that is not supported is an error either way, as leaving
-it out would widen the search.
+Parameters and includes that an editor does not offer (`offers`) are refused too, all of them at once, unless the caller
+prefers `handling=lenient` (FHIR R4, 3.1.1.2): they are then ignored and left out of `text`, and so of the link `self`,
+which according to R4 lists what was processed. A modifier, a prefix or a value that is not supported is an error in
+both cases, because leaving it out would widen the search.
 """
 
 from __future__ import annotations
@@ -46,21 +46,20 @@ from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
 
 __all__ = [
-    "ACTOR", "MOST_ACTORS", "PAGE", "SCHEDULE", "SENT_ASSOCIATIONS", "SERVICE", "SERVICE_ORGANIZATION", "SITE",
+    "ACTOR", "MOST_ACTORS", "PAGE", "SCHEDULE", "SERVICE", "SERVICE_ORGANIZATION", "SITE",
     "SITE_ORGANIZATION", "ScheduleQuery", "SlotQuery", "parse_schedule_query", "parse_slot_query", "schedule_query",
     "self_text", "slot_query", "window_end", "written_ids",
 ]  # fmt: skip
 
-SENT_ASSOCIATIONS = 10
-PAGE = 1000  # what the SAS core asks for, and the most that an answer's page holds
+PAGE = 1000  # the number that the SAS core asks for, and the most that one page of an answer holds
 
 
 class SlotQuery(msgspec.Struct, frozen=True, gc=False):
     """A search of practitioners' slots. `practitioners`: prefixed ids, each once, in the order asked.
 
     `includes`: names of what to send beside the slots (constants of this module); `count`: page size asked for;
-    `after`: slot id that the page starts after (our own `_after`, as `next` links carry it); `text`: the query string
-    as asked, less what was ignored, fit for the link `self`.
+    `after`: slot id after which the page starts (our own `_after`, which `next` links carry); `text`: the query string
+    as received, without what was ignored, in a form suitable for the link `self`.
     """
 
     practitioners: tuple[str, ...]
@@ -74,7 +73,8 @@ class SlotQuery(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleQuery:
-    """A search of SOS Médecins sites. `sirets`: prefixed, each once, in the order asked; the rest as in SlotQuery."""
+    """A search of SOS Médecins sites. `sirets`: prefixed, each once, in the order asked; the other fields as in
+    SlotQuery."""
 
     sirets: tuple[str, ...]
     start: datetime
@@ -83,8 +83,8 @@ class ScheduleQuery:
     text: str
 
 
-QUERIES_KEPT = 1024  # of which everything but practitioners and times is remembered
-# What accepted queries ask for beside practitioners and times, by (editor with CPTS, parts of the query).
+QUERIES_KEPT = 1024  # number of queries whose parts other than practitioners and times are cached
+# What accepted queries ask for besides practitioners and times, by (editor with CPTS, parts of the query).
 _frames: dict[tuple[bool, str, str, str], SlotQuery] = {}
 
 
@@ -126,12 +126,12 @@ def parse_schedule_query(raw_query: str, *, lenient: bool = False) -> ScheduleQu
     sirets = form.tokens(ASSOCIATIONS, SYSTEM_STRUCTURE, prefixed_structure)
     includes = form.includes(INCLUDE, SCHEDULE_OFFER.by_include)
     includes |= form.includes(REVINCLUDE, SCHEDULE_OFFER.by_revinclude)
-    form.count()  # checked, but these answers have one page: their profile has no `next`
+    form.count()  # checked, but these answers have a single page: their profile has no `next`
     return ScheduleQuery(sirets, start, end, includes, form.finish())
 
 
 def written_ids(raw_query: str) -> dict[str, str]:
-    """The identifiers of a search: prefixed form -> as written in it, without system."""
+    """The identifiers of a search: prefixed form -> as written in the query, without system."""
     form = _Form(raw_query, SCHEDULE_OFFER)
     people = form.values(PRACTITIONERS)
     prefixed = prefixed_person if people else prefixed_structure
@@ -142,12 +142,12 @@ def written_ids(raw_query: str) -> dict[str, str]:
 
 
 def window_end(raw_query: str) -> datetime:
-    """The last instant of the window of a query that was parsed, whichever of the two searches it is."""
+    """The last instant of the window of a parsed query of either kind."""
     return _Form(raw_query, SCHEDULE_OFFER).window((HAS + "start", "start"), "start")[1]
 
 
 def slot_query(ids: Iterable[str], start: datetime, end: datetime, *, cpts: bool) -> str:
-    """What the SAS core sends after `Slot?`: at most 25 practitioners; `cpts` for the includes of INT_R04."""
+    """The query that the SAS core sends after `Slot?`: at most 25 practitioners; `cpts` for the includes of INT_R04."""
     pairs = [("_include", SCHEDULE), ("_include:iterate", ACTOR)]
     if cpts:
         pairs += [("_include", SERVICE), ("_include:iterate", SERVICE_ORGANIZATION)]
@@ -157,7 +157,7 @@ def slot_query(ids: Iterable[str], start: datetime, end: datetime, *, cpts: bool
 
 
 def schedule_query(sirets: Iterable[str], start: datetime, end: datetime) -> str:
-    """What the SAS core sends after `Schedule?`: at most 10 associations."""
+    """The query that the SAS core sends after `Schedule?`: at most 10 associations."""
     tokens = ",".join(f"{SYSTEM_STRUCTURE}|{prefixed_structure(each)}" for each in sirets)
     return _encode(
         [
@@ -187,7 +187,7 @@ def _quoted(value: str) -> str:
 
 
 _SPACE_PLUS = re.compile(r"(?<=[,=])\+|(?<=%2[Cc])\+")  # the space that may follow a comma
-_URL_SAFE = "%/:?@!$'()*,;=&|~-._[]"  # what a query may hold as it came; the rest is percent-encoded
+_URL_SAFE = "%/:?@!$'()*,;=&|~-._[]"  # characters that a query may contain unencoded; the rest is percent-encoded
 _FIT = (string.ascii_letters + string.digits + _URL_SAFE).encode()
 
 
@@ -199,7 +199,7 @@ def self_text(raw_query: str) -> str:
     return raw_query if fit else quote(raw_query, safe=_URL_SAFE)
 
 
-MOST_MISTAKES = 50  # of one query
+MOST_MISTAKES = 50  # mistakes reported for one query
 
 
 @dataclass(slots=True)
@@ -242,7 +242,8 @@ class _Form:
             self.issues.append(Issue("too-costly", f"more than {MOST_MISTAKES} mistakes: the others are not told"))
 
     def finish(self) -> str:
-        """What was processed, fit for the link `self`. Raises RequestError 400 if anything was wrong."""
+        """The processed query, in a form suitable for the link `self`. Raises RequestError 400 if anything was
+        wrong."""
         strange = self._values.keys() - self.offer.names
         if strange:
             self._judge(sorted(strange))
@@ -251,7 +252,8 @@ class _Form:
         return self_text(self._processed() if self.ignored else self.raw)
 
     def _judge(self, strange: Iterable[str]) -> None:
-        """Parameters that are not offered; one that is, with a modifier that is not, is never ignored."""
+        """Check for parameters that are not offered; an offered parameter with an unsupported modifier is never
+        ignored."""
         stated = ", ".join(sorted(self.offer.names))
         for name in strange:
             plain, _, modifier = name.partition(":")
@@ -302,7 +304,8 @@ class _Form:
                 self.wrong(shown, "not-supported", f"'{value}': only the status free is supported")
 
     def tokens(self, name: str, system: str, prefixed: Callable[[str], str]) -> tuple[str, ...]:
-        """Values of a token list `<system>|<value>,…`, prefixed; of another system: found nowhere, so dropped."""
+        """Values of a token list `<system>|<value>,…`, prefixed; values of another system find nothing, so they are
+        dropped."""
         lists = self.values(name)
         if len(lists) > 1:
             self.wrong(name, "invalid", f"{name} is given more than once")
@@ -328,7 +331,7 @@ class _Form:
         return found
 
     def includes(self, names: tuple[str, ...], offered: Mapping[str, str]) -> frozenset[str]:
-        """The includes asked for, whichever modifier and case they came with."""
+        """The includes asked for, with any modifier and in any case."""
         found = set()
         for name in names:
             for value in self.values(name):
@@ -373,7 +376,7 @@ def _pair(part: str) -> tuple[str, str]:
 
 
 def _plain_tokens(text: str, mark: str) -> list[str]:
-    """The values of a list whose tokens all begin with `mark`, without any space; else none."""
+    """The values of a list whose tokens all begin with `mark` and contain no space; else none."""
     count = text.count(",") + 1
     if " " in text or text.count("|") != count or f",{text}".count(f",{mark}") != count or not text.isprintable():
         return []
@@ -382,7 +385,7 @@ def _plain_tokens(text: str, mark: str) -> list[str]:
 
 
 def _decoded(text: str) -> str:
-    """`unquote_plus`, in a fraction of its time where only the signs of tokens and instants are encoded."""
+    """`unquote_plus`, but much faster when only the characters of tokens and instants are encoded."""
     if "+" in text:
         return unquote_plus(text)
     if "%" in text:
@@ -391,4 +394,4 @@ def _decoded(text: str) -> str:
     return text
 
 
-_NEVER = datetime.min.replace(tzinfo=UTC)  # placeholder beside an issue: never leaves this module
+_NEVER = datetime.min.replace(tzinfo=UTC)  # placeholder next to an issue: never leaves this module

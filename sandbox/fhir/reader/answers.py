@@ -10,7 +10,8 @@ from sandbox.fhir.rules import Finding
 
 
 class SlotPlace(msgspec.Struct, frozen=True, gc=False):
-    """The place of a slot by the editor's answer; "" for what is missing. `id`: the editor's own id of the place."""
+    """The place of a slot according to the editor's answer; "" for what is missing. `id`: the editor's own id of the
+    place."""
 
     line: str = ""
     postal_code: str = ""
@@ -48,8 +49,8 @@ class FreeSlot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One answer, read. `total`: that of the Bundle, None without; `following`: its `next` link; `matches`: how many
-    Slots are in it, unusable ones too; `schedules`: how many Schedules."""
+    """The content of one answer. `total`: that of the Bundle, None if it has none; `following`: its `next` link;
+    `matches`: how many Slots are in it, unusable ones too; `schedules`: how many Schedules."""
 
     slots: list[FreeSlot]
     findings: list[Finding]
@@ -60,7 +61,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     @property
     def totals(self) -> tuple[int, int]:
-        """What `total` may be. ⚠ For SOS it may count the Schedules instead of the Slots: both are right."""
+        """The values that `total` may have. ⚠ For SOS it may count the Schedules instead of the Slots: both are
+        correct."""
         return self.matches, self.schedules
 
 

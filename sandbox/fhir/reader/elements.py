@@ -1,4 +1,4 @@
-"""Which elements of an editor's answer are read, and of which JSON type each is. Pure."""
+"""The elements that are read from an editor's answer, and the JSON type of each. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOCATION: dict[str, Elements] = {
     "managingOrganization": _REFERENCE,
 }
 
-# resource type -> what is read of it, and the requirement that asks for its profile
+# resource type -> the elements that are read, and the requirement that asks for its profile
 RESOURCES: Mapping[str, tuple[Elements, str]] = {
     "Slot": (
         {
@@ -68,7 +68,7 @@ BUNDLE: Elements = {"type": str, "link": [{"relation": str, "url": str}]}
 
 
 def _type_of(wanted: Elements) -> Any:
-    """The same as a type of msgspec, which validates much faster but reports one error only."""
+    """The same as a msgspec type, which validates much faster but reports one error only."""
     if isinstance(wanted, type):
         return str | None
     if isinstance(wanted, list):
@@ -81,7 +81,7 @@ _TYPES = {kind: _type_of(wanted) for kind, (wanted, _) in RESOURCES.items()}
 
 
 def well_typed(resource: Node) -> bool:
-    """True when `mistyped` finds nothing in a resource of RESOURCES, and for any other."""
+    """True when `mistyped` finds nothing in a resource of RESOURCES; True also for any other resource."""
     kind = _TYPES.get(resource["resourceType"])
     try:
         return kind is None or msgspec.convert(resource, kind) is not None
@@ -90,8 +90,8 @@ def well_typed(resource: Node) -> bool:
 
 
 def mistyped(value: Any, wanted: Elements, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Path, what was expected (`a string`, `a list`, `an object`), and what is there instead. What is absent, or null,
-    is none of these."""
+    """Path, what was expected (`a string`, `a list`, `an object`), and the value found instead, for each element of a
+    wrong type. Absent and null elements are not reported."""
     if value is None:
         return
     if isinstance(wanted, type):

@@ -25,7 +25,7 @@ class HeldResources:
     _unnamed: dict[int, tuple[str, Node]] = field(default_factory=dict)
 
     def sort(self, entries: Iterable[tuple[str, str, object]]) -> list[Node]:
-        """Keep the resources (path, fullUrl, resource) to be referred to; the Slots among them."""
+        """Store the resources (path, fullUrl, resource) by reference; returns the Slots among them."""
         slots: list[Node] = []
         for path, url, resource in entries:
             if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
@@ -43,11 +43,11 @@ class HeldResources:
         return slots
 
     def count_schedules(self) -> int:
-        """How many Schedules there are."""
+        """The number of Schedules."""
         return len({key for key in self.resources if key.startswith("Schedule/")})
 
     def resolve(self, value: object, kind: str, path: str, requirement: str) -> str | None:
-        """As `key`; None with a finding."""
+        """Like `key`; None with a finding."""
         key = self.key(value, kind)
         if key is None:
             self.findings.wrong(
@@ -56,7 +56,7 @@ class HeldResources:
         return key
 
     def key(self, value: object, kind: str) -> str | None:
-        """`<kind>/<id>` that a reference names, relative or absolute; None when it names none."""
+        """`<kind>/<id>` of a relative or absolute reference; None when it names no resource of that kind."""
         reference = reference_of(value)
         held = self.resources.get(reference)
         if held is not None and held.get("resourceType") == kind:
@@ -65,14 +65,14 @@ class HeldResources:
         return "/".join(parts) if len(parts) == 2 and parts[0] == kind and parts[1] else None
 
     def name(self, resource: Node) -> str:
-        """Where a resource is: by type and id, by its entry when it has no id."""
+        """The location of a resource: by type and id, or by its entry when it has no id."""
         if id(resource) in self._unnamed:
             return self._unnamed[id(resource)][0]
         kind, own = str(resource.get("resourceType")), shortened(text_of(resource, "id"))
         return f"{kind}/{own}" if own else kind
 
     def check_types(self, resource: Node) -> None:
-        """A finding for each element whose JSON type is not the one that FHIR gives it."""
+        """Add a finding for each element whose JSON type is not that of FHIR."""
         if well_typed(resource):
             return
         elements, requirement = RESOURCES[resource["resourceType"]]

@@ -10,7 +10,8 @@ NOTHING: Node = {}
 
 
 def reference_of(value: object) -> str:
-    """The reference as the resources are keyed: relative when it ends with `<type>/<id>` of any base."""
+    """The reference in the form of the keys of resources: relative when it ends with `<type>/<id>`, whatever its
+    base."""
     reference = text_of(value, "reference") if isinstance(value, dict) else ""
     parts = reference.rsplit("/", 2)
     return "/".join(parts[-2:]) if reference.startswith("http") and len(parts) > 1 else reference

@@ -1,4 +1,4 @@
-"""The fast way to read an answer: resources are decoded by type, without looking for what is wrong with them. Pure.
+"""The fast way to read an answer: resources are decoded by type, without searching for errors. Pure.
 
 An answer has many slots of few kinds: a slot has its own id, times, Schedule and comment, and shares the rest with the
 others of its kind. The octets of that rest are the key under which its values are cached, as are those of the
@@ -25,8 +25,8 @@ from sandbox.kernel.errors import JsonError
 from sandbox.kernel.text.json_input import Limits, check_utf8, read_json
 
 RESOURCE = Limits(octets=64 << 20)
-MOST_ENTRIES = 20_000  # of one page
-_UNREADABLE = (ValueError, RecursionError)  # msgspec's own, UnicodeDecodeError, nesting
+MOST_ENTRIES = 20_000  # octets of one page
+_UNREADABLE = (ValueError, RecursionError)  # msgspec's own errors, UnicodeDecodeError, nesting that is too deep
 _INSTANT = Annotated[str, msgspec.Meta(max_length=29)]
 _ID = Annotated[str, msgspec.Meta(max_length=64)]
 _TOTAL = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
@@ -80,7 +80,8 @@ class QuickBundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
 
 
 def _beside(kind: str, elements: str) -> type[msgspec.Struct]:
-    """The type of a resource beside the Slots, its elements as octets; one with further elements does not match."""
+    """The type of a resource other than a Slot, with its elements as octets; a resource with further elements does not
+    match."""
     fields = [(name, msgspec.Raw, _EMPTY) for name in f"id meta text extension {elements}".split()]
     return msgspec.defstruct(kind, fields, tag_field="resourceType", tag=kind, forbid_unknown_fields=True, gc=False)
 
@@ -115,13 +116,13 @@ class Detailed(Protocol):
 
 _BUNDLE = msgspec.json.Decoder(QuickBundle)
 _SLOT = msgspec.json.Decoder(QuickSlot)
-_TERMS = Kept[Terms](4 << 20, 1 << 16)  # kinds of slots that are known again
+_TERMS = Kept[Terms](4 << 20, 1 << 16)  # number of kinds of slots that are cached
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def quick_bundle(body: bytes) -> QuickBundle | None:
-    """The Bundle; None when it has not the form of a correct one."""
+    """The Bundle; None when it does not have the form of a correct one."""
     try:
         return _BUNDLE.decode(body)
     except _UNREADABLE:
@@ -129,7 +130,7 @@ def quick_bundle(body: bytes) -> QuickBundle | None:
 
 
 def envelope_of(body: bytes) -> Node:
-    """A Bundle whose entries are still octets, or any other object. Raises JsonError when it is none."""
+    """A Bundle whose entries are still octets, or any other object. Raises JsonError when it is not an object."""
     try:
         held = _OBJECT.decode(body)
     except RecursionError:
@@ -142,7 +143,7 @@ def envelope_of(body: bytes) -> Node:
 
 
 def entries_of(bundle: Node, told: Findings) -> Iterator[tuple[str, msgspec.Raw]]:
-    """Path and octets of each entry of what `envelope_of` gave. Raises JsonError when they are too many."""
+    """Path and octets of each entry of the result of `envelope_of`. Raises JsonError when there are too many."""
     octets = bundle.get("entry")
     if octets is None:
         return
@@ -163,7 +164,7 @@ def _count(entries: int) -> None:
 
 
 class _Known(msgspec.Struct):
-    """What is known of answers with the same resources beside the Slots: agendas by reference, kinds by octets."""
+    """What is cached of answers with the same resources other than Slots: agendas by reference, kinds by octets."""
 
     agendas: dict[str, tuple[str, Agenda] | None]
     terms: dict[bytes, Terms | None]
@@ -171,14 +172,14 @@ class _Known(msgspec.Struct):
 
 _KNOWN = Kept[_Known](
     16 << 20, 1 << 20
-)  # by the octets of these resources: searches ask about the same practitioners all day
+)  # by the octets of these resources: searches ask about the same practitioners repeatedly
 _KEEPING = Lock()
 _Others = list[tuple[str, str, msgspec.Raw]]
 
 
 def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
-    """Read an answer; only unusual Slots are read in detail, by the reader that `make` returns. None when it has not
-    the form of a Bundle. Raises JsonError."""
+    """Read an answer; only unusual Slots are read in detail, by the reader that `make` returns. None when it does not
+    have the form of a Bundle. Raises JsonError."""
     typed = _typed(body)
     if typed is not None:
         _count(len(typed.entry))
@@ -203,7 +204,7 @@ def read_quickly(body: bytes, make: Callable[[], Detailed]) -> Reading | None:
 
 
 def _size(key: bytes, known: _Known) -> int:
-    """Octets that it takes in memory, roughly: the key is kept as octets, its values as texts."""
+    """Its approximate size in memory in octets: the key is kept as octets, its values as texts."""
     return 3 * len(key) + sum(_taken(shape) for shape in known.terms) + 1000 * len(known.agendas)
 
 
@@ -212,7 +213,7 @@ def _taken(shape: bytes) -> int:
 
 
 def _typed(body: bytes) -> Any:
-    """The Bundle decoded in one step; None when a resource has an element that the types here do not have."""
+    """The Bundle, decoded in one step; None when a resource has an element that the types here do not have."""
     try:
         return _USUAL.decode(body)
     except _UNREADABLE:
@@ -220,7 +221,7 @@ def _typed(body: bytes) -> Any:
 
 
 def _key_and_slots(typed: Any) -> tuple[bytes, list[QuickSlot]]:
-    """The octets of the resources beside the Slots, as one key, and the Slots."""
+    """The octets of the resources other than Slots, as one key, and the Slots."""
     slots: list[QuickSlot] = []
     beside: list[bytes] = []
     for entry in typed.entry:
@@ -237,7 +238,7 @@ def _elements(resource: Any) -> tuple[bytes, ...]:
 
 
 def _known_answer(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -> Reading | None:
-    """The answer from the cache; None unless all its parts were read before, without a finding."""
+    """The answer from the cache; None unless all its parts were read before and had no finding."""
     known = _KNOWN.get(key)
     if known is None or bundle.total != len(slots) or bundle.type != "searchset":
         return None
@@ -249,7 +250,7 @@ def _known_answer(bundle: QuickBundle, slots: Sequence[QuickSlot], key: bytes) -
 
 
 def _usual(slots: Iterable[QuickSlot], known: _Known) -> list[FreeSlot] | None:
-    """The Slots from the cache; None unless all their parts were read before, without a finding."""
+    """The Slots from the cache; None unless all their parts were read before and had no finding."""
     found: list[FreeSlot] = []
     agendas, terms = known.agendas, known.terms
     for slot in slots:
@@ -271,7 +272,7 @@ def _usual(slots: Iterable[QuickSlot], known: _Known) -> list[FreeSlot] | None:
 def _in_detail(
     bundle: QuickBundle, slots: Iterable[QuickSlot], others: _Others, known: _Known, detailed: Detailed
 ) -> Reading:
-    """Read an answer and its findings; what is read is added to `known`."""
+    """Read an answer and its findings; the values read are added to `known`."""
     unusual = detailed.sort((path, url, read_json(octets, RESOURCE, repeated=True)) for path, url, octets in others)
     agendas, terms = known.agendas, known.terms
     found: list[FreeSlot | None] = []
@@ -295,7 +296,7 @@ def _in_detail(
 
 
 def _sorted(bundle: QuickBundle) -> tuple[list[QuickSlot], _Others]:
-    """The Slots, and the path, fullUrl and octets of whatever else there is."""
+    """The Slots, and the path, fullUrl and octets of all other entries."""
     _count(len(bundle.entry))
     slots: list[QuickSlot] = []
     others: _Others = []
@@ -319,8 +320,8 @@ def _free_slot(
 
 
 def _learn(terms: dict[bytes, Terms | None], shape: bytes, slot: QuickSlot, detailed: Detailed) -> Terms | None:
-    """Read what Slots of that shape have in common, and cache it. Slots of CPTS are cached for this answer only: their
-    references may mean something else in another."""
+    """Read the values that Slots of that shape have in common, and cache them. Slots of CPTS are cached for this answer
+    only, because their references may mean something else in another answer."""
     found = terms[shape] = detailed.terms(_as_node(slot))
     if found is not None and not found.cpts:
         with _KEEPING:
@@ -348,8 +349,8 @@ def _is_bookable(comment: str | None, walkin: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def exact_instant(text: str) -> datetime | None:
-    """The instant of `YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and outside 1970 to 2099. Cached, as
-    slots of many agendas begin at the same times."""
+    """The instant of `YYYY-MM-DDThh:mm:ss.sss+hh:mm`; None for any other form, and outside 1970 to 2099. Cached,
+    because slots of many agendas begin at the same times."""
     if len(text) != 29 or text[10] != "T" or text[19] != "." or text[23] not in "+-" or text[26] != ":":
         return None
     try:
@@ -367,6 +368,7 @@ def _offset(_: str, offset: tzinfo | None) -> tzinfo | None:
 
 @lru_cache(maxsize=4096)
 def _times(start: str, end: str) -> tuple[datetime, datetime] | None:
-    """Both instants; None unless both have that form and `start` is first. Cached, so compared once for all agendas."""
+    """Both instants; None unless both have that form and `start` comes first. Cached, so they are compared once for all
+    agendas."""
     begins, ends = exact_instant(start), exact_instant(end)
     return (begins, ends) if begins is not None and ends is not None and begins < ends else None

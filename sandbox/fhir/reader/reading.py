@@ -1,9 +1,9 @@
 """Reads an editor's answer to a slot search (INT_R01, INT_R04, SOS Médecins) for the SAS core. Pure; never raises.
 
-It is tolerant: a bad entry is dropped alone, and a defect that can be repaired is (an id without prefix, a phone in
+It is tolerant: only the bad entries are dropped, and repairable defects are repaired (an id without prefix, a phone in
 another form, a date without offset, a consultation type sent as text). Each cause gives a Finding with the requirement
-that it fails, whose path names the resource with the fault. Only an answer that cannot be read as JSON is lost whole.
-The defects are those of the guide's list of recurrent errors. Whether a slot answers the query is the caller's matter.
+that it violates; its path names the faulty resource. Only an answer that cannot be read as JSON is dropped as a whole.
+The defects are those of the guide's list of recurrent errors. The caller checks whether a slot answers the query.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ANSWER = Limits(octets=64 << 20, elements=500_000)
 
 
 def read_bundle(body: bytes) -> Reading:
-    """Read the body of a 200. A body that is no Bundle, or no JSON within the limits, gives no slots and one
-    finding R01-13 whose path is `Bundle`. Large bodies take long: not in an event loop."""
+    """Read the body of a 200. A body that is no Bundle, or no JSON within the limits, gives no slots and one finding
+    R01-13 whose path is `Bundle`. Large bodies are slow to read: do not call this in an event loop for them."""
     try:
         check_size(body, ANSWER)
         return read_quickly(body, _Reader) or _read_slowly(body)
@@ -55,7 +55,7 @@ class _Reader:
         self.sort, self.slot, self.terms = self._held.sort, self._slots.slot, self._slots.terms
 
     def read(self, bundle: Node) -> Reading:
-        """`bundle`: its entries are still octets."""
+        """Read a Bundle whose entries are still octets."""
         entries = []
         for path, octets in entries_of(bundle, self._held.findings):
             entry = read_json(octets, RESOURCE, repeated=True)
@@ -67,13 +67,13 @@ class _Reader:
         return self.finish(bundle, [*map(self.slot, slots)])
 
     def finish(self, bundle: Node, slots: Sequence[FreeSlot | None]) -> Reading:
-        """The answer understood; `slots`: what became of each Slot of it."""
+        """The result for the whole answer; `slots`: the result for each Slot."""
         for path, wanted, value in mistyped(bundle, BUNDLE, "Bundle"):
             self._held.findings.wrong("R01-13", path, f"{element(path)} is {{}} instead of {wanted}", value)
         if bundle.get("type") != "searchset":
             self._held.findings.wrong("R01-14", "Bundle.type", "{} instead of searchset", bundle.get("type"))
         further = (text_of(link, "url") for _, link in nodes_of(bundle, "link", "") if _is_next(link))
-        following = next(further, None) or None  # an empty URL leads nowhere
+        following = next(further, None) or None  # an empty URL has no next page
         total = bundle.get("total")
         whole = total if isinstance(total, int) and not isinstance(total, bool) else None
         found = [slot for slot in slots if slot is not None]

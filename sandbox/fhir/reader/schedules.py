@@ -1,4 +1,4 @@
-"""Reads a Schedule of an editor's answer: whose agenda it is, and where. Pure; never raises."""
+"""Reads a Schedule of an editor's answer: its owner and its place. Pure; never raises."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class ScheduleReader:
         return self._person(kinds.get("Practitioner", NOTHING), kinds.get("PractitionerRole", NOTHING), key)
 
     def _is_site(self, kinds: dict[str, Node], key: str) -> bool:
-        """Is the Location the actor: it is that of an association, or there is no person beside it."""
+        """Whether the Location is the actor: the Schedule belongs to an association, or has no person as another
+        actor."""
         person = kinds.keys() & {"Practitioner", "PractitionerRole"}
         if not person or reference_of(kinds["Location"].get("managingOrganization")):
             return True
@@ -72,7 +73,7 @@ class ScheduleReader:
         )
 
     def _national_id(self, practitioner: Node) -> str | None:
-        """The national id, with its prefix; one of another system than the national one is not taken for it."""
+        """The national id, with its prefix; an identifier of another system is not accepted as one."""
         name = self._held.name(practitioner)
         for path, identifier in nodes_of(practitioner, "identifier", name):
             value = text_of(identifier, "value")
@@ -96,7 +97,7 @@ class ScheduleReader:
         return None
 
     def _place(self, role: Node) -> SlotPlace | None:
-        """The Location contained in the role (an answer with several keeps the one that is referred to)."""
+        """The Location contained in the role (if there are several, the one that is referred to)."""
         wanted = {text_of(location, "reference").lstrip("#") for _, location in nodes_of(role, "location", "")}
         name = self._held.name(role)
         for path, each in nodes_of(role, "contained", name):

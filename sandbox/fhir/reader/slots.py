@@ -12,9 +12,9 @@ from sandbox.fhir.reader.schedules import ScheduleReader
 from sandbox.fhir.rules import Findings
 from sandbox.kernel.clock import parse_datetime
 
-MOST_REASONS = 20  # of one slot
+MOST_REASONS = 20  # reasons of one slot
 LONGEST_ID = 64  # characters (FHIR R4, 2.24.0.1)
-LONGEST_URL = 2048  # of a page that is linked to
+LONGEST_URL = 2048  # characters of the URL of a linked page
 _ESTABLISHMENTS = (nos.ESTABLISHMENT, nos.ESTABLISHMENT_SHORT)
 
 
@@ -50,7 +50,7 @@ class SlotReader:
         )  # fmt: skip
 
     def terms(self, slot: Node) -> Terms | None:
-        """What a Slot has in common with others of its kind; None, without a finding, when something is wrong."""
+        """The values that a Slot shares with others of its kind; None, without a finding, when something is wrong."""
         before, self._held.findings = self._held.findings, Findings()
         self._held.check_types(slot)
         types, reasons = self._types(slot, "")
@@ -93,7 +93,7 @@ class SlotReader:
         return tuple(code for code in codes if code in nos.VISIBILITIES)
 
     def _types(self, slot: Node, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Consultation types and reasons; a type sent as text, or a reason as a code, is put right."""
+        """Consultation types and reasons; a type sent as text, or a reason sent as a code, is corrected."""
         types: dict[str, None] = {}
         reasons: dict[str, None] = {}
         for where, concept in nodes_of(slot, "serviceType", path):
@@ -165,7 +165,7 @@ class SlotReader:
         return {finess: text_of(organization, "name")[:LONGEST_TEXT]} if finess else {}
 
     def _short(self, text: str, path: str) -> str:
-        """What is kept of a reason."""
+        """The part of a reason that is kept."""
         if len(text) > LONGEST_TEXT:
             self._held.findings.wrong("R01-41", path, f"a reason of over {LONGEST_TEXT} characters is cut")
         return text[:LONGEST_TEXT]

@@ -15,7 +15,7 @@ from sandbox.edxl.message import Message
 
 HEALTH = "fr.health"
 PERSISTENT = 2
-SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # of the recipient's queue; for all other kinds `.message`
+SUFFIXES = {"Ack": ".ack", "Error": ".info"}  # suffix of the recipient's queue; for all other kinds `.message`
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Checks apply in the hub's order: 101, 102, 300 (model), 501 (neither side is of the health domain), 200, 100, 300 (id),
 400, 501 (no queue), 600 (cannot be expressed in the recipient's form). A refused message yields one error report to
 `<AMQP routing key>.info`, even when `senderID` names somebody else. Any other message goes to the recipient's queue,
-with the sender's name in `SENDER_HEADER`, by which the sender is told (500) when the message is dead-lettered later.
-The hub's own reports carry no such header: they are dropped when they are dead-lettered.
+with the sender's name in `SENDER_HEADER`, so that the sender gets an error (500) when the message is dead-lettered
+later. The hub's own reports carry no such header: they are dropped when they are dead-lettered.
 
 Messages may be JSON or XML. Clients that are registered for XML receive everything as XML, all others as JSON. A
 message whose sender and recipient use the same form passes unchanged.
@@ -58,7 +58,8 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """A message to be published to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL."""
+    """A message to be published to exchange `distribution`, persistent; `expiration_ms` None: the queue's TTL
+    applies."""
 
     routing_key: str
     body: bytes
@@ -93,7 +94,7 @@ class DispatchContext(NamedTuple):
 
 
 class _Refused(NamedTuple):
-    """Why a message is refused; its document and id as far as there are any."""
+    """The reason why a message is refused, with its document and id as far as they are known."""
 
     refusal: Refusal
     document: object
@@ -128,7 +129,7 @@ def dispatch(
 
 
 def refuse(arrival: Arrival, refusal: Refusal, context: DispatchContext) -> Dispatched:
-    """The report to the sender of a message that is not to be routed, whatever it holds; never raises."""
+    """The report to the sender of a message that is not routed, whatever it contains; never raises."""
     return _reported(arrival.routing_key, _refused(arrival, refusal), context)
 
 
@@ -174,7 +175,7 @@ def _refused(arrival: Arrival, refusal: Refusal) -> _Refused:
 
 
 def _report_death(arrival: Arrival, context: DispatchContext) -> Dispatched:
-    """A message was dead-lettered from a client's queue: report it to its sender, unless that is the hub."""
+    """A message was dead-lettered from a client's queue: report this to its sender, unless the sender is the hub."""
     death = str(arrival.headers.get("x-first-death-reason") or "expired or rejected")
     place = str(arrival.headers.get("x-first-death-queue") or arrival.routing_key)
     _, document, identifier = _refused(arrival, Refusal(HubCode.DEAD_LETTER_QUEUED, ""))
@@ -221,7 +222,7 @@ def _as_xml(report: bytes) -> bytes:
 
 
 def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """A sender's own headers, without those that a broker acts on or writes itself."""
+    """A sender's own headers, without those that brokers interpret or write themselves."""
     if not headers:
         return {}
     return {name: value for name, value in headers.items() if not name.startswith("x-") and name not in ("CC", "BCC")}
@@ -239,5 +240,5 @@ def _dispatched(publications: tuple[Publication, ...], refused: _Refused, sender
 
 
 def _utf8(text: str) -> str:
-    """A text with what JSON cannot carry replaced: short strings of AMQP may hold any octets."""
+    """The text with replacements for what JSON cannot carry: short strings of AMQP may hold any octets."""
     return text.encode("utf-8", "replace").decode()

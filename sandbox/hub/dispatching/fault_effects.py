@@ -15,8 +15,8 @@ from sandbox.faults.hub import HubFaults, MessageInHub, Route
 from sandbox.hub.dispatching.checks import Refusal
 from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, Dispatched, Publication, refuse
 
-_KINDS = {".ack": "ack", ".info": "error"}  # by the suffix of the queue
-_UPDATES = (b'"UpdateAppointment"', b">UpdateAppointment<")  # in JSON, in XML
+_KINDS = {".ack": "ack", ".info": "error"}  # suffix of the recipient's queue -> kind of message
+_UPDATES = (b'"UpdateAppointment"', b">UpdateAppointment<")  # as it is written in JSON and in XML
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -53,7 +53,8 @@ def _route(arrival: Arrival, result: Dispatched) -> Route:
 
 
 class _Message(MessageInHub):
-    """A message while faults are applied to it. `chance()`: a number in [0, 1); `decision`: what has become of it."""
+    """A message while faults are applied to it. `chance()` returns a number in [0, 1); `decision`: the present decision
+    about it."""
 
     def __init__(
         self, arrival: Arrival, context: DispatchContext, chance: Callable[[], float], decision: Decision
@@ -74,7 +75,7 @@ class _Message(MessageInHub):
         self.decision = replace(self.decision, hold=max(self.decision.hold, seconds), swap=True)
 
     def corrupt(self) -> None:
-        """Cut each body at a random place, so that it is neither JSON nor XML any more."""
+        """Truncate each body at a random place, so that it is neither JSON nor XML any more."""
         self._publish(
             tuple(
                 replace(each, body=each.body[: 1 + int(self._chance() * (len(each.body) - 1))])

@@ -1,4 +1,4 @@
-"""Takes the dispatcher's decision for each message, counts and journals it; the same for the embedded broker and for a
+"""Takes the dispatcher's decision for each message, counts and journals it; used with the embedded broker and with a
 RabbitMQ.
 """
 
@@ -25,7 +25,7 @@ from sandbox.net.amqp.hub_forms import xml_clients
 from sandbox.net.context import Context
 
 _FAILED = "the dispatcher failed on this message"
-_NOTE = 500  # characters of an error's cause that the journal gets
+_NOTE = 500  # longest error cause in the journal, in characters
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Judge:
         context.world.watch(self._apply_world)
 
     def judge(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
-        """The decision about a message, which is counted and journalled; never raises, whatever the message."""
+        """The decision about a message, which is also counted and journalled; never raises, whatever the message."""
         started = time.perf_counter()
         try:
             decision = self._decide(arrival, exists)
@@ -54,11 +54,11 @@ class Judge:
         return self._settled(arrival, decision, started)
 
     def failed(self, arrival: Arrival) -> Decision:
-        """The decision about a message on which the dispatcher failed: one report (700) to its sender. To be called
-        where the exception was caught, which is logged."""
+        """The decision about a message on which the dispatcher failed: one report (700) to its sender. It logs the
+        exception that is being handled, so call it in the `except` block."""
         _log.exception("hub: the dispatcher failed on a message from %s", arrival.routing_key)
         started = time.perf_counter()
-        if arrival.queue == DEAD_LETTERS:  # its sender waits no more
+        if arrival.queue == DEAD_LETTERS:  # its sender no longer has to wait for an answer
             result = Dispatched((), HubCode.INTERNAL_CLIENT_ERROR, _FAILED, arrival.routing_key, "")
         else:
             refusal = Refusal(HubCode.INTERNAL_CLIENT_ERROR, _FAILED)
@@ -72,13 +72,13 @@ class Judge:
         return msgspec.structs.replace(decision, began=started)
 
     def unroutable(self, arrival: Arrival) -> Decision:
-        """The decision about the same message when the broker has returned it: no queue takes it."""
+        """The decision about a message that the broker has returned, because no queue takes it."""
         self.routed -= 1
         self._counters.take_back("routed")
         return self.judge(arrival, lambda _: False)
 
     def finished(self, decision: Decision) -> None:
-        """Count the time of a message when what it led to is published."""
+        """Record how long a message took, when its result is published."""
         self._counters.count_time(time.perf_counter() - decision.began)
 
     def _decide(self, arrival: Arrival, exists: Callable[[str], bool]) -> Decision:
@@ -106,7 +106,7 @@ class Judge:
         self._counters.count_error(HubCode(result.code).name, self._known(result.sender), self._vhost)
 
     def _known(self, sender: str) -> str:
-        """A sender's name if it is a client's, else UNKNOWN: what may stand there is not bounded."""
+        """The sender's name if it is a client, else UNKNOWN: the names that senders may write are not bounded."""
         known = sender in self._clients or sender in added_clients(self._context.world.world.switches)
         return sender if known else UNKNOWN
 

@@ -1,9 +1,9 @@
 """Writes the embedded broker's batches to a log, from which messages are restored when the hub starts.
 
-One batch is one record, and one append runs at a time: what comes meanwhile is the next batch. Publishers get their
-confirms when their batch is on disk; nothing else waits for it. When the disk refuses, publishers of that batch and
-of all later ones get a nack, messages in the queues stay readable, and every few seconds all of them are written to a
-new log: once that is on disk, publishes are accepted again.
+One batch is one record, and one append runs at a time: messages that arrive meanwhile form the next batch. Publishers
+get their confirms when their batch is on disk; nothing else waits for it. When the disk refuses, publishers of that
+batch and of all later ones get a nack, messages in the queues stay readable, and every few seconds all of them are
+written to a new log: once that is on disk, publishes are accepted again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from sandbox.store.embedded.segment import replaced, stored_records
 from sandbox.store.schema import Schema
 from sandbox.tasks import keep
 
-_GATHER_STEP, _GATHER_MOST = 0.002, 3  # s, and how often
+_GATHER_STEP, _GATHER_MOST = 0.002, 3  # s between two looks for more messages, and the maximum number of looks
 
-RETRY = 3.0  # s between attempts once the disk has refused
-COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; beyond, also twice what the last compaction left
+RETRY = 3.0  # s between attempts after the disk has refused
+COMPACT_ABOVE = 64 * 1024 * 1024  # octets of log; it must also be twice as large as after the last compaction
 
 FILE = "messages"
 SCHEMA = Schema()  # of the records of `amqp.broker.records`
@@ -45,7 +45,7 @@ class MessageLog:
     def __init__(
         self, broker: Broker, log: Log, lock: int, path: Path, *, recovered: int, compact_above: int = COMPACT_ABOVE
     ) -> None:
-        self.recovered = recovered  # messages found when the log was opened
+        self.recovered = recovered  # messages that were found when the log was opened
         self._records, self._log, self._lock, self._path = broker.records, log, lock, path
         self._stopping, self._still_refused = asyncio.Event(), Seldom(_log)
         self._smallest = self._limit = compact_above
@@ -71,7 +71,7 @@ class MessageLog:
 
     @property
     def failure(self) -> str | None:
-        """Why the log cannot be written, None while it can."""
+        """The reason why the log cannot be written, None while it can."""
         return self._log.failure
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class MessageLog:
         self._writer = keep(self._write, "message log")
 
     async def stop(self) -> None:
-        """Write what is left to disk, answer the publishers that wait, and close the log."""
+        """Write the rest to disk, answer the publishers that wait, and close the log."""
         self._records.on_work = None
         self._stopping.set()
         if self._writer is not None:
@@ -96,7 +96,7 @@ class MessageLog:
         flush: asyncio.Task[None] | None = None
         try:
             while True:
-                crowded = self._work.is_set()  # more came while the last batch was written
+                crowded = self._work.is_set()  # more messages came while the last batch was written
                 await self._work.wait()
                 if crowded:
                     await self._gather()
@@ -104,12 +104,12 @@ class MessageLog:
                 flush = asyncio.create_task(self._flush())
                 await asyncio.shield(flush)
         finally:
-            if flush is not None and not flush.done():  # stopped in the middle: its publishers get their answer
+            if flush is not None and not flush.done():  # stopped while gathering: its publishers get their answer
                 await asyncio.wait([flush])
 
     async def _gather(self) -> None:
-        """Wait a few ms as long as more messages come, so that many small batches (and packets of confirms) become a
-        few. Publishers do not wait for each other's confirms."""
+        """Wait a few ms as long as more messages come, so that there are few batches (and packets of confirms) instead
+        of many small ones. Publishers do not wait for each other's confirms."""
         size = -1
         for _ in range(_GATHER_MOST):
             if size == self._records.size:
@@ -142,7 +142,7 @@ class MessageLog:
                 return
             if self._compaction is not None:
                 await asyncio.wait([self._compaction])
-            await self._log.close()  # Windows replaces no open file
+            await self._log.close()  # Windows cannot replace an open file
             try:
                 snapshot = self._records.snapshot()
                 segment = await asyncio.to_thread(replaced, self._path, snapshot, version=SCHEMA.version)
@@ -156,7 +156,7 @@ class MessageLog:
 
     def _compact(self) -> None:
         """Begin a new log with the messages that are alive. This happens between two batches: otherwise a message that
-        has left could be restored."""
+        has left its queue could be restored."""
         snapshot = self._records.snapshot()
         rotated = self._log.rotate(lambda: snapshot)
 
@@ -180,7 +180,7 @@ def _recover(path: Path, broker: Broker) -> tuple[Log, dict[int, Put]]:
         nonlocal found
         found += len(
             message.body
-        )  # counts messages that have left, too: paging too many costs less than holding too many
+        )  # also counts messages that have left: paging too many costs less than keeping too many in memory
         return message if found < load.page_above else message.paged(load.write(message.properties, message.body))
 
     try:

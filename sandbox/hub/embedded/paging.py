@@ -1,7 +1,7 @@
-"""Contents of messages that need not be in memory, in files.
+"""Stores contents of messages that need not be in memory in files.
 
-The files have no name, so that nothing is left of them after a crash (the log has every persistent message too), and
-a file is closed with the last message that it holds.
+The files have no name, so that nothing is left of them after a crash (the log has every persistent message too), and a
+file is closed with the last message that it holds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Segment:
-    """One file, written from its beginning; closed when nothing refers to it any more."""
+    """One file, written from its beginning; closed when no reference to it is left."""
 
     __slots__ = ("_descriptor", "_file", "size")
 
@@ -71,7 +71,7 @@ class Paging:
         self._warned = False
 
     def write(self, properties: bytes, body: bytes) -> Paged | None:
-        """Write a message's content to the present file. Returns None when the disk refuses: the message stays in
+        """Write a message's content to the present file. Returns None when the disk refuses; the message then stays in
         memory."""
         try:
             if self._segment is None or self._segment.size >= SEGMENT:

@@ -23,7 +23,7 @@ from sandbox.kernel.hub.queues import DISPATCH, DISPATCH_DLQ, DISTRIBUTION, clie
 from sandbox.net.context import Context
 
 _AT_ONCE = 64  # messages per turn of the event loop
-_TURN_S = 0.02  # … which ends earlier when they are long
+_TURN_S = 0.02  # seconds after which a turn ends, even with fewer messages
 
 _log = logging.getLogger(__name__)
 
@@ -45,23 +45,23 @@ class QueueDispatcher:
         self._targets = {queue for client in clients for queue in client_queues(client)}
         self._sources = (vhost.queues[DISPATCH], vhost.queues[DISPATCH_DLQ])
         self._scheduled = self._stopped = False
-        self._held: list[Callable[[], None]] = []  # messages that the next one overtakes
+        self._held: list[Callable[[], None]] = []  # messages that the next message will overtake
         self._cut = cut
 
     def start(self) -> None:
-        """Dispatch what waits and whatever comes later. Needs a running event loop."""
+        """Dispatch waiting messages and those that arrive later. Needs a running event loop."""
         for queue in self._sources:
             queue.on_ready = self.wake
         self.wake()
 
     def stop(self) -> None:
-        """Leave what is not dispatched in its queues."""
+        """Stop; messages that are not dispatched stay in their queues."""
         self._stopped = True
         for queue in self._sources:
             queue.on_ready = None
 
     def add_client(self, client: str) -> None:
-        """Route messages to one client more."""
+        """Route messages to one more client."""
         self._targets.update(client_queues(client))
 
     def remove_client(self, client: str) -> None:
@@ -108,7 +108,7 @@ class QueueDispatcher:
 
         def finish() -> None:
             nonlocal done
-            if not (done or self._stopped):  # stopped: it waits in its queue, as nothing was settled
+            if not (done or self._stopped):  # stopped: the message stays in its queue, because nothing was settled
                 done = True
                 self._finish(queue, entry, decision, self._context.clock.time())
 
@@ -117,7 +117,7 @@ class QueueDispatcher:
             self._held.append(finish)
 
     def _release(self) -> None:
-        """A message has overtaken those that were held back for it: publish them."""
+        """Publish the messages that were held back until another one has overtaken them."""
         held, self._held = self._held, []
         for finish in held:
             finish()

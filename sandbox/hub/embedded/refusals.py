@@ -1,5 +1,5 @@
 """Channels and connections that the embedded broker closed for an error, by client and reply code, for integrators who
-look for the reason. One Exchange each goes to the journal, too.
+look for the reason. Each is also journalled as one Exchange.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sandbox.kernel.hub.report import RefusalState
 from sandbox.net.context import Context
 
 MOST = 100
-_STOPPED = 320  # the broker stops, or a client was removed: no error of a client
+_STOPPED = 320  # 320: the broker stops, or a client was removed; this is no error of a client
 
 
 class Refusals:

@@ -1,7 +1,7 @@
-"""What a RabbitMQ must have to be this hub, as the definitions file that it imports.
+"""The definitions file that makes a RabbitMQ this hub.
 
-No AMQP client can make users, rights and the policy of the client queues; virtual hosts, exchanges, queues and
-bindings are in the file, too, so that a broker which imported it is complete. The same input gives the same octets.
+An AMQP client cannot create users, rights and the policy of the client queues; virtual hosts, exchanges, queues and
+bindings are in the file too, so that a broker that has imported it is complete. The same input gives the same octets.
 """
 
 from __future__ import annotations

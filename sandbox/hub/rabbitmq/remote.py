@@ -44,7 +44,7 @@ from sandbox.net.tls import client_context
 from sandbox.tasks import keep
 
 _HEARTBEAT = 10  # s
-_LOOK_S = 2.0  # between looks at the queues
+_LOOK_S = 2.0  # seconds between two looks at the queues
 
 _log = logging.getLogger(__name__)
 
@@ -78,10 +78,10 @@ class RemoteHub:
         self._context.world.watch(self._remove_clients)
 
     async def stop(self) -> None:
-        """Finish what is under way, then disconnect."""
+        """Finish the running work, then disconnect."""
         watch, self._depth_watch = self._depth_watch, None
         for task in (*self._leaving, *([watch] if watch is not None else ())):
-            while not task.done():  # again, should aiormq have swallowed it
+            while not task.done():  # cancelled again, in case aiormq swallowed the cancellation
                 task.cancel()
                 await asyncio.wait([task], timeout=_LOOK_S)
         for dispatcher in self._dispatchers.values():
@@ -110,12 +110,12 @@ class RemoteHub:
         }
 
     async def _watch_depths(self) -> None:
-        """Ask the broker now and then how deep the queues are; it does not tell AMQP clients more than that."""
+        """Ask the broker regularly for the length of the queues; AMQP clients get no other figures from it."""
         while True:
             found: list[QueueState] = []
             for vhost, dispatcher in self._dispatchers.items():
                 queues = (DISPATCH, DISPATCH_DLQ, *(queue for client in self._ids for queue in client_queues(client)))
-                with contextlib.suppress(PeerUnreachable):  # `trouble` reports it
+                with contextlib.suppress(PeerUnreachable):  # `trouble` reports the problem
                     depths = await dispatcher.depths(queues)
                     found += [QueueState(vhost, name, *_figures(depth)) for name, depth in depths.items() if any(depth)]
             self._depths = tuple(sorted(found, key=lambda row: (row.name not in (DISPATCH, DISPATCH_DLQ), -row.ready)))
@@ -134,8 +134,8 @@ class RemoteHub:
             self._allowed.set()
 
     def _remove_clients(self, world: World) -> None:
-        """Delete the queues of the clients to be removed; their users and connections are left to the RabbitMQ's
-        owner."""
+        """Delete the queues of the clients to be removed; the owner of the RabbitMQ removes their users and
+        connections."""
         for client, word in self._removals.begin(world).items():
             self._ids = [each for each in self._ids if each != client]
             if self._context.settings.hub_topology != "declare":
@@ -154,7 +154,7 @@ class RemoteHub:
 
     @staticmethod
     async def _deleted(dispatcher: DispatcherClient, client: str) -> dict[str, int]:
-        """Delete a client's queues: how many messages were ready in each. Waits for a broker that is down."""
+        """Delete a client's queues; returns how many messages were ready in each. Waits while the broker is down."""
         while True:
             try:
                 return await dispatcher.delete(client_queues(client))

@@ -124,7 +124,7 @@ _REASONS = {
 
 
 class _Endless:
-    """In the place of a number that no double holds."""
+    """Stands for a number that does not fit into a double."""
 
 
 def _number(text: str) -> object:
@@ -132,7 +132,8 @@ def _number(text: str) -> object:
 
 
 def _endless(octets: bytes) -> str:
-    """Where the first number is that is out of range; "" for a text that is large or is no JSON otherwise."""
+    """The place of the first number that is out of range; "" when the text is too large to be searched, or is no JSON
+    for another reason."""
     if len(octets) > SEARCHED:
         return ""
     try:
@@ -157,7 +158,7 @@ def _line(octets: bytes, at: int) -> str:
 
 
 def _is_shallow(octets: bytes, value: Any, depth: int) -> bool:
-    if octets.count(b"{") + octets.count(b"[") <= depth:  # the usual case costs no walk
+    if octets.count(b"{") + octets.count(b"[") <= depth:  # in the usual case the value need not be walked through
         return True
     level = [value]
     for _ in range(depth):
@@ -177,7 +178,7 @@ def _children(value: Any) -> list[Any]:
 
 
 def _deep(value: Any, depth: int) -> str:
-    """Where something first is deeper than that."""
+    """The place of the first object or array that is nested deeper than that."""
     waiting: list[tuple[Any, str, int]] = [(value, "$", 1)]
     while True:
         node, path, level = waiting.pop()
@@ -199,8 +200,8 @@ def _steps(node: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def _may_repeat(octets: bytes, value: Any) -> bool:
-    """False when each name of the text is in the value: written again, it has as many colons. (The text of a colon
-    may be an escape; then the value is looked at in detail.)"""
+    """False when no name is repeated: the value, written again, has as many colons as the text. (A colon may be written
+    as an escape; then the value is examined in detail.)"""
     return _ESCAPED_COLON in octets or octets.count(b":") != orjson.dumps(value).count(b":")
 
 

@@ -35,7 +35,7 @@ class Api:
         self._ledger, self._consumer = ledger, consumer
 
     def routes(self) -> list[Route]:
-        """To be joined to those of the pages."""
+        """Routes that are joined to those of the pages."""
         return [
             Route("/api/orientations", self.orientations),
             Route("/api/orientations/{id:path}", self.orientation),

@@ -1,4 +1,5 @@
-"""Synthetic calls: who calls, for whom, from where, why. Pure: the same LRM, number and seed give the same call.
+"""Synthetic calls: the caller, the patient, the place and the reason. Pure: the same LRM, number and seed give the same
+call.
 
 Names are drawn from lists of common French names and never describe a person.
 """
@@ -48,7 +49,7 @@ def synthetic_call(
 ) -> Call:
     """The call behind an LRM's case file `number`. `towns`: those of its territory, at least one.
 
-    One caller in three has a doctor of his own, one of `doctors`.
+    One caller in three has a regular doctor, one of `doctors`.
     """
     draws = iter(hashlib.shake_256(f"call/{seed}/{client_id}/{number}".encode()).digest(64))
 
@@ -59,7 +60,7 @@ def synthetic_call(
     doctor = pick(doctors) if doctors and next(draws) % 3 == 0 else None
     return Call(
         caller=pick(CALLERS),
-        phone=f"+3363998{(next(draws) << 8 | next(draws)) % 10_000:04}",  # range kept for fiction by the regulator
+        phone=f"+3363998{(next(draws) << 8 | next(draws)) % 10_000:04}",  # range reserved for fiction by the regulator
         family=pick(FAMILIES),
         given=pick(GIVENS),
         age=1 + pick(range(95)),

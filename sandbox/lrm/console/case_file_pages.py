@@ -19,7 +19,7 @@ from sandbox.lrm.ledger.records import Call, CaseFile
 from sandbox.lrm.messages.handler import MESSAGES
 from sandbox.web.session import checked_form, flash
 
-_MOST_SEARCHED = 2000  # case files in which a search looks: the newest
+_MOST_SEARCHED = 2000  # case files that a search covers: the newest
 
 
 class CaseFilePages:
@@ -55,7 +55,7 @@ class CaseFilePages:
     async def case_file_live(self, request: Request) -> Any:
         """GET /dossiers/<number>/suivi: the same, whenever something changes."""
         number = request.path_params["number"]
-        self._values(number)  # 404 now rather than in the stream
+        self._values(number)  # answer 404 here, not within the stream
         return self._frame.follow(
             MESSAGES, lambda: self._frame.fragment(request, "case_file_live.html", **self._values(number))
         )
@@ -120,13 +120,13 @@ class CaseFilePages:
         return self._frame.redirect(f"/dossiers/{number}")
 
     def _towns(self) -> list[Town]:
-        """Towns where the territory's callers are: those of its département, else any of the dataset."""
+        """The towns of the territory's callers: those of its département, else any of the dataset."""
         towns = self._frame.context.population.towns.values()
         department = self._frame.territory.department
         return [town for town in towns if town.department == department] or list(towns)
 
     def _doctors(self) -> list[Practitioner]:
-        """Hand-made practitioners of the territory, whom callers name as their own doctor."""
+        """Hand-made practitioners of the territory, which callers may name as their regular doctor."""
         population, department = self._frame.context.population, self._frame.territory.department
         insee = {town.insee for town in population.towns.values() if town.department == department}
         people = population.handmade()
@@ -136,7 +136,7 @@ class CaseFilePages:
 
 
 def _text_of(case_file: CaseFile) -> str:
-    """The text in which a search looks."""
+    """The text that a search looks through."""
     call = case_file.call
     parts = (case_file.number, call.family, call.given, call.city, call.postal_code, call.reason, call.line)
     return " ".join(parts).casefold()

@@ -1,6 +1,7 @@
 """The contextual call (INT_L01): the link by which a case file opens its search in the SAS platform. Pure.
 
-It says where the patient is, what is wanted and who the patient's doctor is, never who the patient is.
+It contains the place of the patient, the specialty that is wanted and the patient's doctor, but never the patient's
+identity.
 """
 
 from __future__ import annotations
@@ -32,5 +33,5 @@ def search_link(page: str, origin: str, call: Call) -> str:
 
 
 def _doctor(doctor: str) -> str:
-    """An RPPS with its prefix is given with its system, anything else unchanged."""
+    """An RPPS with its prefix is sent with its system, any other text unchanged."""
     return f"{SYSTEM_PERSON}|{doctor}" if re.fullmatch(r"8\d{11}", doctor) else doctor

@@ -18,7 +18,7 @@ CATEGORIES: Mapping[str, str] = {
     NO_CATEGORY: "Sans catégorie",
 }
 
-WIDTH, ROW = 600, 52  # of the drawing, in its own units; a row is a label and its bar
+WIDTH, ROW = 600, 52  # sizes in units of the drawing; a row is a label and its bar
 _TO_BAR = 27
 
 
@@ -34,7 +34,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A category's row: its upper edge `y`, and that of its bar."""
+    """The row of a category: its upper edge `y`, and the upper edge of its bar."""
 
     label: str
     total: int
@@ -54,7 +54,8 @@ class Drawing:
 
 
 def draw(counts: DayCounts) -> Drawing:
-    """A bar for each category that has any, all on one scale; its segments follow the order of STATUSES."""
+    """A bar for each category that has orientations, all with the same scale; its segments follow the order of
+    STATUSES."""
     totals = {name: sum(counts[name, status] for status in STATUSES) for name in CATEGORIES}
     longest = max(totals.values(), default=0)
     bars: list[Bar] = []

@@ -24,11 +24,11 @@ from sandbox.web.sse import Event, Streams
 
 COLOUR = "#7a2e5d"
 BANNER = "EXERCICE – logiciel de régulation du bac à sable : appelants et patients sont fictifs"
-MOST_LISTED = 100  # rows of one list of a page
+MOST_LISTED = 100  # rows in one list of a page
 MOST_WAITING = 30  # orientations that a page offers to attach: the newest
-MOST_OFFERED = 20  # case files that a list offers to attach to: the newest; any other has its own page
-MOST_COMPARED = 50  # case files among which the likely one is looked for: the newest
-_PAUSE_S = 0.25  # between two live views of one page
+MOST_OFFERED = 20  # case files that a list offers to attach to: the newest; others have their own page
+MOST_COMPARED = 50  # case files among which the probable one is searched: the newest
+_PAUSE_S = 0.25  # seconds between two updates of a live view
 
 
 class Frame:
@@ -59,7 +59,7 @@ class Frame:
         return self.pages.fragment(template, request=request, **self._values(request), **values)
 
     def redirect(self, path: str) -> Response:
-        """A redirection to another page of this LRM."""
+        """A redirect to another page of this LRM."""
         return self.pages.redirect(f"{self.base}{path}")
 
     def follow(self, topic: str, fragment: Callable[[], str]) -> Any:
@@ -70,18 +70,19 @@ class Frame:
                 while True:
                     yield Event(fragment(), "contenu")
                     await changed.wait()
-                    await asyncio.sleep(_PAUSE_S)  # changes that come together are shown at once
+                    await asyncio.sleep(_PAUSE_S)  # changes that occur together are shown at once
                     changed.clear()
 
         return self.streams.answer(events())
 
     async def commit(self, *writes: Put) -> None:
-        """Store what a person changed, and tell the live views. Raises StoreError."""
+        """Store what a person changed, and notify the live views. Raises StoreError."""
         await self._store.commit(*writes)
         self.consumer.changes.tell(MESSAGES)
 
     def operators(self) -> list[Operator]:
-        """Who may open a case file: the territory's regulators, and others that orientations named, each once."""
+        """The people who may open a case file: the territory's regulators, and others whom orientations named, each
+        once."""
         people = [each for each in self.context.population.regulators if each.territory == self.territory.code]
         usual = [Operator(each.family, each.given, each.email) for each in people]
         known = {each.email.lower() for each in usual}

@@ -60,7 +60,7 @@ class OrientationPages:
         }
 
     def _likely(self, orientations: Iterable[Orientation]) -> list[list[Suggestion]]:
-        """For each orientation the case files that it may belong to."""
+        """For each orientation the case files that it probably belongs to."""
         newest = self._ledger.case_files.newest(MOST_COMPARED)
         return [suggestions(each, newest, self._frame.territory.name) for each in orientations]
 
@@ -87,7 +87,8 @@ class OrientationPages:
         )
 
     async def attach(self, request: Request) -> Response:
-        """POST /orientations/<appointmentId>/attach {case_file}: attach it, without typing anything again."""
+        """POST /orientations/<appointmentId>/attach {case_file}: attach the orientation; nothing has to be typed
+        again."""
         form = await checked_form(request)
         number = str(form.get("case_file", ""))
         now = self._frame.context.clock.now()
@@ -97,7 +98,7 @@ class OrientationPages:
 
 
 def _text_of(orientation: Orientation) -> str:
-    """The text in which a search looks."""
+    """The text that a search looks through."""
     appointment = orientation.appointment
     person, place = appointment.get("practitioner", {}), appointment.get("organization", {})
     regulator = appointment["regulator"]

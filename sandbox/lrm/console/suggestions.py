@@ -1,8 +1,8 @@
 """Which case file an orientation probably belongs to, and why. Pure.
 
 Each reason has a weight: the same regulator, a search in the SAS platform shortly before the appointment was made, a
-call shortly before, the specialty; an orientation that the case file already has counts against it. The territory
-decides nothing (all case files of an LRM are of its own) and is only named beside the other reasons.
+call shortly before, the specialty; an orientation that the case file already has counts against it. The territory has
+no weight (all case files of an LRM belong to its territory) and is only listed with the other reasons.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _judged(case_file: CaseFile, appointment: dict[str, Any], territory: str) ->
 
 
 def _minutes(earlier: str, later: datetime) -> int | None:
-    """Whole minutes between the two when the later one follows within NEAR."""
+    """Whole minutes from the first to the second when the second follows within NEAR."""
     passed = later - datetime.fromisoformat(earlier)
     return max(0, round(passed.total_seconds() / 60)) if timedelta(minutes=-1) <= passed <= NEAR else None
 

@@ -15,7 +15,7 @@ MOST_CASE_FILES = 20_000
 
 
 class CaseFiles:
-    """Those of one LRM. `client_id`: their numbers begin with its last part."""
+    """The case files of one LRM. `client_id`: the case file numbers begin with its last part."""
 
     def __init__(self, store: Store, client_id: str) -> None:
         self._store = store
@@ -61,14 +61,14 @@ class CaseFiles:
         return case_file, _put(case_file)
 
     def searched(self, number: str, now: datetime) -> Put:
-        """The write that notes that the SAS platform is called from a case file. Raises RequestError 404."""
+        """The write that records that the SAS platform was called from a case file. Raises RequestError 404."""
         case_file = self.known(number)
         at = now.isoformat(timespec="seconds")
         noted_file = noted(case_file, Entry(at, "Recherche d'une offre de soins dans la plateforme SAS"))
         return _put(msgspec.structs.replace(noted_file, searched=at))
 
     def change_need(self, number: str, specialty: str, doctor: str, now: datetime) -> Put:
-        """The write that changes what is searched for: specialty (TRE_R38 code), the patient's doctor (id or name,
+        """The write that changes what is searched for: specialty (TRE_R38 code), the patient's doctor (id or name;
         empty: none). Raises RequestError 404."""
         case_file = self.known(number)
         call = msgspec.structs.replace(case_file.call, specialty=specialty, doctor=doctor, doctor_name=doctor)

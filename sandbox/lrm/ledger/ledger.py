@@ -36,7 +36,8 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a message did. `writes`: none for a redelivery; `note`: for the journal; `done`: in French, for people."""
+    """The effect of a message. `writes`: none for a redelivery; `note`: for the journal; `done`: in French, for
+    people."""
 
     writes: tuple[Put, ...]
     note: str
@@ -44,7 +45,7 @@ class Taken:
 
 
 class Ledger:
-    """See the module. `client_id` numbers the case files; `zone` is that of the LRM's territory."""
+    """The store of one LRM. `client_id`: case file numbers are made from it; `zone`: that of the LRM's territory."""
 
     def __init__(self, store: Store, client_id: str, zone: tzinfo = PARIS) -> None:
         self._store, self._zone = store, zone
@@ -63,8 +64,8 @@ class Ledger:
     def take(self, appointment: dict[str, Any], distribution_id: str, sender: str, now: datetime) -> Taken:
         """Apply one message. Raises ConflictError for a creation of what exists, StoreError when nothing can be stored.
 
-        A redelivery changes nothing; an update of something unknown creates it with the data at hand; an update
-        of an attached orientation is written into its case file, without anybody's action.
+        A redelivery changes nothing; an update of an unknown appointment creates it with the data of the message; an
+        update of an attached orientation is written into its case file automatically.
         """
         self._store.check()
         key, method = appointment["appointmentId"], appointment["method"]
@@ -93,7 +94,7 @@ class Ledger:
         return Taken((self.orientations.create(orientation),), note, done)
 
     def _note_update(self, orientation: Orientation, change: Change) -> tuple[Put, ...]:
-        """The line about an update in the case file of the orientation, if it is in one."""
+        """The line about an update in the case file of the orientation, if it is attached to one."""
         case_file = self.case_files.get(orientation.case_file) if orientation.case_file else None
         if case_file is None:
             return ()

@@ -1,4 +1,4 @@
-"""What one LRM remembers of the messages of the hub: a line for each message of its `.message` queue (requirement
+"""What one LRM stores about the messages of the hub: a line for each message of its `.message` queue (requirement
 L02-13), and the notices of `.ack` and `.info`. Both are bounded. Methods that add something return the write.
 """
 
@@ -13,12 +13,12 @@ from sandbox.store.protocol import Put, Store
 
 NOTICES, RECEIVED = "notices", "received"
 MOST_NOTICES = 200
-MOST_RECEIVED = 1_000  # lines of the history of messages
-LONGEST_TEXT = 500  # characters of a notice
+MOST_RECEIVED = 1_000  # lines kept in the history of messages
+LONGEST_TEXT = 500  # longest notice, in characters
 
 
 class MessageHistory:
-    """That of one LRM."""
+    """The message history of one LRM."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,6 +1,6 @@
 """The orientations of one LRM. Methods that change something return the writes, to be committed by the caller.
 
-Beside the store there are indexes in memory: which orientations wait for a case file, the regulators that were named,
+Besides the store there are indexes in memory: which orientations wait for a case file, the regulators that were named,
 and the counts of each day.
 """
 
@@ -17,11 +17,11 @@ from sandbox.lrm.ledger.tally import DayCounts, Tally
 from sandbox.store.protocol import Put, Store
 
 ORIENTATIONS = "orientations"
-MOST_REGULATORS = 200  # regulators named by orientations that are remembered
+MOST_REGULATORS = 200  # regulators named by orientations: how many are kept
 
 
 class Orientations:
-    """Those of one LRM. `zone`: that of its territory, by which days are counted."""
+    """The orientations of one LRM. `zone`: that of its territory; days are counted in it."""
 
     def __init__(self, store: Store, zone: tzinfo) -> None:
         self._store = store
@@ -47,7 +47,7 @@ class Orientations:
         return [found for key in newest if (found := self.get(key)) is not None]
 
     def regulators(self) -> list[Operator]:
-        """The regulators that orientations named lately, each once."""
+        """The regulators that recent orientations named, each once."""
         return [*self._regulators.values()]
 
     def of_day(self, day: date) -> DayCounts:
@@ -75,23 +75,23 @@ class Orientations:
         return _put(orientation)
 
     def forget(self, appointment_id: str) -> None:
-        """Undo `create` for an orientation whose write failed for good; a stored one is left alone."""
+        """Undo `create` for an orientation whose write failed for good; a stored orientation is not changed."""
         if self.get(appointment_id) is None:
             self._unattached.pop(appointment_id, None)
             self._tally.remove(appointment_id)
 
     def attach(self, orientation: Orientation, number: str) -> Put:
-        """The write that says in which case file the orientation is."""
+        """The write that records the case file to which the orientation is attached."""
         self._unattached.pop(orientation.appointment_id, None)
         return _put(msgspec.structs.replace(orientation, case_file=number))
 
     def detach(self, orientation: Orientation) -> Put:
-        """The write that says that the orientation is in no case file."""
+        """The write that records that the orientation is attached to no case file."""
         self._unattached[orientation.appointment_id] = None
         return _put(msgspec.structs.replace(orientation, case_file=None))
 
     def consulted(self, orientation: Orientation, distribution_id: str) -> Put:
-        """The write that says that a regulator has seen the orientation as that message made it."""
+        """The write that records that a regulator has seen the orientation in the version of that message."""
         return _put(msgspec.structs.replace(orientation, consulted=distribution_id))
 
     def _index(self, orientation: Orientation) -> None:

@@ -37,7 +37,7 @@ class Orientation(msgspec.Struct, frozen=True, rename="camel"):
     consulted: str = ""
 
     def has_taken(self, distribution_id: str) -> bool:
-        """Whether that message was taken before, so that this is a redelivery."""
+        """Whether that message was applied before, which makes this one a redelivery."""
         return any(change.distribution_id == distribution_id for change in self.history)
 
 
@@ -51,8 +51,8 @@ class Entry(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True, rename="camel"):
     """What the caller said; all of it is synthetic. `phone` +33…, `insee` of the town, `line` number and street.
 
-    `specialty`: TRE_R38 code of the specialty that is wanted; `doctor`: the patient's own, a prefixed id or a name,
-    empty when there is none; `doctor_name` for people.
+    `specialty`: TRE_R38 code of the specialty that is wanted; `doctor`: the patient's regular doctor, a prefixed id or
+    a name, empty when there is none; `doctor_name` for people.
     """
 
     caller: str
@@ -81,7 +81,7 @@ class Operator(msgspec.Struct, frozen=True):
 class CaseFile(msgspec.Struct, frozen=True, rename="camel"):
     """A case file (DRM). `number`: unique in its LRM; `opened`: ISO 8601; `orientations`: appointment ids, as attached.
 
-    `searched`: when the SAS platform was last called from it, ISO 8601, empty: never.
+    `searched`: when the SAS platform was last called from it, ISO 8601; empty: never.
     """
 
     number: str

@@ -8,13 +8,13 @@ from datetime import date, datetime, tzinfo
 from sandbox.kernel.clock import PARIS
 from sandbox.lrm.ledger.records import Orientation
 
-NO_CATEGORY = ""  # of an orientation without category
+NO_CATEGORY = ""  # category of an orientation without one
 
 DayCounts = Counter[tuple[str, str]]  # by (category, status)
 
 
 class Tally:
-    """Counts of every day of `zone`. Each orientation is counted once, as it is now."""
+    """The counts of all days of `zone`. Each orientation is counted once, in its present state."""
 
     def __init__(self, zone: tzinfo = PARIS) -> None:
         self._zone = zone
@@ -22,7 +22,7 @@ class Tally:
         self._days: dict[str, DayCounts] = {}
 
     def put(self, orientation: Orientation) -> None:
-        """Count an orientation as it is now, on the day on which it first came."""
+        """Count an orientation in its present state, on the day on which it was first received."""
         appointment = orientation.appointment
         before = self._of.get(orientation.appointment_id)
         day = before[0] if before is not None else self._day(orientation.history[0].at)
@@ -33,7 +33,7 @@ class Tally:
         self._days.setdefault(day, Counter())[now[1:]] += 1
 
     def remove(self, appointment_id: str) -> None:
-        """Count an orientation no more: it was not stored."""
+        """Stop counting an orientation that was not stored."""
         before = self._of.pop(appointment_id, None)
         if before is not None:
             self._days[before[0]][before[1:]] -= 1

@@ -1,4 +1,4 @@
-"""The answers of one LRM: acknowledgements and errors, which leave through the outbox at once or are held back.
+"""The answers of one LRM: acknowledgements and errors, which are sent through the outbox at once or are held back.
 
 Every method that makes an answer returns its writes, to be committed with what it answers: an answer exists if and
 only if the message it answers was taken. An answer that is held back is in a table of its own until it is due or a
@@ -26,8 +26,8 @@ from sandbox.store.outbox import STORE_PAUSE, Entry, Outbox, SendingPolicy
 from sandbox.store.protocol import Delete, Put, Store
 
 OUTBOX, HELD = "answers", "answers.held"
-CONCURRENCY = 256  # answers that wait for their publisher confirm at once, each of another appointment
-MOST_HELD = 5_000  # beyond that, answers leave at once
+CONCURRENCY = 256  # answers that may wait for their publisher confirm at the same time, each of another appointment
+MOST_HELD = 5_000  # most answers that are held back; further ones are sent at once
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Answers:
         return self._outbox.depth
 
     async def start(self) -> None:
-        """Send the answers that wait and those that come; what an earlier process held back is sent when it is due."""
+        """Send waiting and future answers; answers that an earlier process held back are sent when they are due."""
         await self._outbox.start()
         now = self._now()
         for answer in self.held():
@@ -82,7 +82,7 @@ class Answers:
                 self._at(answer.id, (datetime.fromisoformat(answer.due) - now).total_seconds())
 
     async def stop(self) -> None:
-        """Finish what is in flight (bounded)."""
+        """Finish the running sends (for a bounded time)."""
         self._stopped = True
         for timer in self._timers.values():
             timer.cancel()
@@ -92,7 +92,7 @@ class Answers:
         await self._outbox.stop()
 
     def wake(self) -> None:
-        """Send new answers, which are committed."""
+        """Send new answers, which are already committed."""
         self._outbox.wake()
 
     # ---- making
@@ -128,7 +128,7 @@ class Answers:
         return self._outbox.put(identifier or address.distribution_id, body, ref=identifier)
 
     def consulted(self, appointment_id: str, sender: str, distribution_id: str, status: str) -> tuple[Put, ...]:
-        """The acknowledgement of the step CONSULTE: a regulator has opened the orientation."""
+        """The acknowledgement with the step CONSULTE: a regulator has opened the orientation."""
         body = build.ack(self._fresh_address(sender, status), distribution_id, step="CONSULTE")
         return self._outbox.put(appointment_id, body, ref=distribution_id)
 
@@ -148,7 +148,7 @@ class Answers:
         return [_decode(row) for _, row in self._store.items(HELD)]
 
     async def release(self, id: str) -> bool:
-        """Send an answer that is held, now; False when it is not held any more. Raises StoreError."""
+        """Send a held answer now; False when it is no longer held. Raises StoreError."""
         timer = self._timers.pop(id, None)
         if timer is not None:
             timer.cancel()
@@ -174,7 +174,7 @@ class Answers:
         task.add_done_callback(self._releasing.discard)
 
     async def _release_in_time(self, id: str) -> None:
-        """Send an answer that is due; when the store refuses, try again later."""
+        """Send an answer when it is due; when the store refuses, try again later."""
         try:
             await self.release(id)
         except StoreError as error:
@@ -197,7 +197,7 @@ class Answers:
 
 
 def _without_reference(body: bytes) -> bytes:
-    """The acknowledgement with a reference that names no message, against RC-REF."""
+    """The acknowledgement with a reference that names no message, which violates RC-REF."""
     document = orjson.loads(body)
     document["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]["reference"] = {"refused": False}
     return orjson.dumps(document)

@@ -1,4 +1,4 @@
-"""INT_L02, the LRM's side: what one LRM consumes from the hub, and what it publishes (guide, INT_L02).
+"""The LRM's side of INT_L02: the queues that one LRM consumes and the messages that it publishes (guide, INT_L02).
 
 Messages of `.message` are handled by `handler`; messages of `.ack` and `.info` are shown to people, and not answered.
 """
@@ -23,12 +23,12 @@ from sandbox.store.outbox import Entry
 from sandbox.store.protocol import Store
 from sandbox.web.sse import Channel
 
-UNDER_WAY = 500  # deliveries of the message queue that may be handled at once
+UNDER_WAY = 500  # deliveries of the message queue that may be handled at the same time
 
 
 class Consumer:
-    """The three queues of one LRM. `changes` tells its pages what has changed; `hub` replaces the AMQP client in
-    measurements."""
+    """The consumer of the three queues of one LRM. `changes` notifies its pages of changes; `hub` replaces the AMQP
+    client in measurements."""
 
     def __init__(
         self, context: Context, client_id: str, store: Store, ledger: Ledger, *, hub: AmqpClient | None = None
@@ -57,12 +57,12 @@ class Consumer:
         await self.answers.start()
 
     async def stop(self) -> None:
-        """Finish what is in flight (bounded), then disconnect."""
+        """Finish the running work (for a bounded time), then disconnect."""
         await self.answers.stop()
         await self._hub.stop()
 
     async def consult(self, orientation: Orientation) -> None:
-        """A regulator has opened an orientation: tell the platform, once for each message, if that is wanted."""
+        """A regulator has opened an orientation: inform the platform, once for each message, if this is wanted."""
         last = orientation.history[-1].distribution_id
         if orientation.consulted == last or not self.faults.wants_step(CONSULTED):
             return
@@ -99,7 +99,8 @@ class Consumer:
 
 
 def _read_notice(body: bytes, form: str | None) -> tuple[str, str, str, str]:
-    """(sender, kind, text for people, distributionID it is about) of a message of `.ack` or `.info`."""
+    """(sender, kind, text for people, distributionID of the message that it is about) of a message of `.ack` or
+    `.info`."""
     try:
         message = read(body, form)
     except MessageError as error:

@@ -1,12 +1,11 @@
 """What one LRM does with a message of its `.message` queue: store it, then send the final acknowledgement (guide,
 INT_L02).
 
-The orientation, the line in its case file and the outbox entry of the acknowledgement are one write, so that a crash
-at any moment loses none of them and makes none of them twice: a message that was not acked is delivered again, and
-recognised by its distributionID. Many deliveries are handled at once and share their writes to the disk; each is
-checked and applied in the order of delivery, before anything is awaited. `handle` returns (and the delivery is acked)
-only when its write is on disk; the outbox is woken after that. Wrong behaviour that the World asks for is in
-`faults.lrm`.
+The orientation, the line in its case file and the outbox entry of the acknowledgement are one write, so that a crash at
+any moment neither loses nor duplicates any of them: a message that was not acked is delivered again, and recognised by
+its distributionID. Many deliveries are handled at once and share their writes to the disk; each is checked and applied
+in the order of delivery, before anything is awaited. `handle` returns (and the delivery is acked) only when its write
+is on disk; the outbox is woken after that. Wrong behaviour that the World asks for is in `faults.lrm`.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ _log = logging.getLogger(__name__)
 
 
 class MessageHandler:
-    """The handler of one LRM's queue. `faults`: the behaviours that the World wants of this LRM; `changes` tells the
-    pages what has changed."""
+    """The handler of one LRM's queue. `faults`: the behaviours that the World asks for; `changes` notifies the pages of
+    changes."""
 
     def __init__(
         self, context: Context, client_id: str, store: Store, ledger: Ledger, answers: Answers, changes: Channel
@@ -50,7 +49,7 @@ class MessageHandler:
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle one delivery; it is acked when this returns. Raises HangUp when the connection is to break, StoreError
-        when nothing can be stored: the delivery comes again then."""
+        when nothing can be stored; the delivery then comes again."""
         try:
             await self._read(delivery)
         except (HangUp, StoreError):
@@ -89,14 +88,15 @@ class MessageHandler:
         history = self._remember(message, ", ".join(each.done for each in taken), _answered(handling))
         try:
             await self._commit(*writes, history, *answer, cut=handling.cut)
-        except ValueError:  # no row can hold it
+        except ValueError:  # no row can store it
             self._undo(message)
             raise
         self._changes.tell(MESSAGES)
         self._changes.tell(NOTICES)
 
     def _apply(self, message: Message) -> tuple[list[Taken], list[str]]:
-        """Apply each appointment of a message, in order: what those did that could be applied, why others could not."""
+        """Apply each appointment of a message, in order; returns the effects of those that could be applied and the
+        errors of the others."""
         taken: list[Taken] = []
         conflicts: list[str] = []
         for each in message.each():
@@ -124,7 +124,7 @@ class MessageHandler:
     async def _refuse(
         self, message: Message, code: HubCode, cause: str, handling: Handling = PLAIN, writes: Sequence[Put] = ()
     ) -> None:
-        """Answer with an error. `writes`: of those appointments of the message that were taken all the same."""
+        """Answer with an error. `writes`: those of the appointments of the message that were applied nevertheless."""
         self._journal_message(message, int(code), note=cause[:200], fault=handling.faults)
         text = f"{int(code)} {code.name} : {cause}"
         notice = self._notice(self.queue, message.sender, "refusé", text, message.distribution_id)
@@ -135,7 +135,7 @@ class MessageHandler:
         self._changes.tell(NOTICES)
 
     async def _refuse_unusable(self, delivery: Delivery, error: MessageError) -> None:
-        """Answer a message that cannot be read to its sender, as far as that is known; a notice says so to people."""
+        """Answer a message that cannot be read to its sender, if the sender is known; a notice informs people."""
         identifier = error.distribution_id
         sender = text_at(error.document, "senderID") or str(delivery.headers.get(SENDER_HEADER) or "")
         action, status, cause = f"consume {self.queue}", int(error.code), error.cause[:200]
@@ -158,7 +158,7 @@ class MessageHandler:
         self._changes.tell(NOTICES)
 
     def _remember(self, message: Message, done: str, answer: str) -> Put:
-        """The line of the history of what was received (requirement L02-13)."""
+        """The line in the history of received messages (requirement L02-13)."""
         ids = [each.appointment["appointmentId"] for each in message.each() if each.appointment is not None]
         return self._ledger.history.add_received(
             Received(
@@ -182,7 +182,7 @@ class MessageHandler:
         if cut == DURING:
             raise HangUp
         await stored
-        asyncio.get_running_loop().call_soon(self._answers.wake)  # after the AMQP ack that our return brings about
+        asyncio.get_running_loop().call_soon(self._answers.wake)  # after the AMQP ack that follows when this returns
         if cut == AFTER:
             raise HangUp
 
@@ -192,7 +192,7 @@ class MessageHandler:
 
 
 def kind_of(message: Message) -> str:
-    """`create`, `update` or `cancel`: an update that says that the appointment is cancelled."""
+    """`create`, `update` or `cancel` (an update with the status cancelled)."""
     appointment = message.appointment or {}
     if appointment.get("method") == "CreateAppointment":
         return "create"
@@ -200,7 +200,7 @@ def kind_of(message: Message) -> str:
 
 
 def _unusable(message: Message) -> tuple[HubCode, str] | None:
-    """Why the queue of business messages is no place for a message; None when it is."""
+    """The reason why a message does not belong in the queue of business messages; None when it does."""
     ids: set[str] = set()
     for each in message.each():
         if each.content not in CONTENTS:
@@ -228,7 +228,7 @@ def _answered(handling: Handling) -> str:
 
 
 def _failed(delivery: Delivery, cause: str) -> MessageError:
-    """The error for a message on which the LRM failed, with as much of the message as can be read."""
+    """The error for a message whose handling failed, with as much of the message as can be read."""
     try:
         document = document_of(delivery.body, delivery.content_type)
     except MessageError as error:

@@ -1,8 +1,9 @@
-"""A client of the hub, as an SAS core or an LRM is one: its own queues, its own id as routing key, confirms always.
+"""A client of the hub, used by the SAS core and the LRMs: it consumes its own queues, publishes with its own id as
+routing key, and always waits for publisher confirms.
 
-On aio-pika, but with our own reconnection: one task holds one connection with one publishing channel and one channel
-per consumed queue, and starts afresh with a growing pause whenever any of them is lost. What was delivered and not
-acknowledged then comes again from the hub.
+It uses aio-pika with a reconnection of its own: one task holds one connection with one publishing channel and one
+channel per consumed queue. When any of them is lost, the task reconnects, with a pause that grows from attempt to
+attempt, and the hub delivers again what was not acknowledged.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ _GOODBYE = 2.0  # s for the hub to answer connection.close
 _EXCHANGE, _HUB = "hubsante", "hub"
 
 _log = logging.getLogger(__name__)
-logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs a traceback per lost connection; here it is one line
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # aiormq logs a traceback per lost connection; we log one line
 
 
 class AmqpClient:
-    """Consumers and a publisher under one client id. `actor` is for the logs. It speaks JSON, or XML when it is
-    registered so."""
+    """Consumers and a publisher under one client id. `actor` is for the logs. It publishes JSON, or XML when it is
+    registered for XML."""
 
     def __init__(self, context: Context, actor: str, client_id: str) -> None:
         self._context, self._actor, self._client_id = context, actor, client_id
@@ -59,7 +60,7 @@ class AmqpClient:
 
     @property
     def connected(self) -> bool:
-        """Consuming, and able to publish."""
+        """True while it consumes its queues and can publish."""
         return self._up.is_set()
 
     def consume(self, queue: str, handler: Handler, *, prefetch: int = 50, together: bool = False) -> None:
@@ -70,8 +71,8 @@ class AmqpClient:
         for ever: the delivery is rejected, journalled as 700, and the hub tells its sender that it died (500).
 
         `together`: up to `prefetch` deliveries are under way at once. Their handlers begin in the order of delivery:
-        what one does before it first waits is done in order. After StoreError the connection starts afresh after the
-        pause, and everything that is not acknowledged comes again, in order.
+        what one does before it first waits is done in order. After StoreError a new connection is opened after the
+        pause, and everything that is not acknowledged is delivered again, in order.
         """
         self._subscriptions.append(Subscription(queue, handler, prefetch, together))
 
@@ -83,7 +84,7 @@ class AmqpClient:
                 self._lost.set()
 
     async def start(self) -> None:
-        """Connect, now or as soon as the hub is there."""
+        """Connect; while the hub cannot be reached, attempts go on in the background."""
         self._stopping.clear()
         self._task = keep(self._stay_connected, f"amqp {self._client_id}")
 
@@ -91,14 +92,14 @@ class AmqpClient:
         """Disconnect; deliveries that are being handled go back to their queues."""
         self._stopping.set()
         task, self._task = self._task, None
-        while task is not None and not task.done():  # again, should it have been swallowed on the way
+        while task is not None and not task.done():  # repeated, as a library may have swallowed the cancellation
             task.cancel()
             await asyncio.wait([task], timeout=2 * _GOODBYE)
 
     async def publish(self, body: bytes, *, headers: dict[str, Any] | None = None) -> None:
         """Publish to `hubsante` under our own id: persistent. Returns once the hub has confirmed it.
 
-        `body` is JSON; it leaves in the client's form, except that what XML cannot say stays JSON.
+        `body` is JSON; it is sent in the client's format, but stays JSON when it cannot be expressed in XML.
 
         Raises PeerUnreachable (no connection, lost meanwhile, refused by the hub), PeerTimeout (no confirm in
         10 s): the message may have been taken nevertheless, publish it again with the same distributionID.
@@ -134,16 +135,16 @@ class AmqpClient:
 
     @functools.cached_property
     def _form(self) -> str:
-        """The content type in which it speaks."""
+        """The content type in which this client publishes."""
         return XML if self._client_id in xml_clients(self._context.settings, self._context.population) else JSON
 
     async def _publisher(self) -> AbstractExchange:
-        """The exchange of a living channel, as soon as there is one."""
+        """The exchange of the open publishing channel; waits until there is one."""
         while True:
             await self._up.wait()
             if self._publishing is not None and not self._publishing[0].is_closed:
                 return self._publishing[1]
-            self._up.clear()  # lost, and the connection's task does not know it yet
+            self._up.clear()  # the channel is lost, but the connection's task has not noticed yet
 
     # -- the connection
 
@@ -173,7 +174,8 @@ class AmqpClient:
     async def _connect(
         self, stack: contextlib.AsyncExitStack, lost: asyncio.Event
     ) -> list[tuple[Subscription, AbstractChannel]]:
-        """Connection and channels; whatever of it ends sets `lost`, leaving `stack` ends all of it."""
+        """Open the connection and its channels. When one of them closes, `lost` is set; leaving `stack` closes all of
+        them."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             url, contexts = self._secrets
             context = contexts() if contexts is not None else None
@@ -238,7 +240,7 @@ class AmqpClient:
 
 
 def _in_form(body: bytes, form: str) -> tuple[bytes, str]:
-    """A JSON message as it leaves, and its content type."""
+    """The body that is sent for a JSON message, and its content type."""
     try:
         return written(body, form), form
     except Inexpressible as error:
@@ -249,7 +251,8 @@ def _in_form(body: bytes, form: str) -> tuple[bytes, str]:
 async def connected(url: URL, tls: ssl.SSLContext | None, timeout: float) -> AbstractConnection:
     """A connection to a broker, within `timeout` seconds. Raises CONNECTION_EXCEPTIONS, TimeoutError.
 
-    One that cannot be made is closed at once: aio-pika leaves that to the collector, which may come when no loop runs.
+    A connection that fails to open is closed at once: aio-pika leaves that to the garbage collector, which may run when
+    there is no event loop.
     """
     connection = aio_pika.Connection(url, ssl_context=tls)
     try:
@@ -273,7 +276,7 @@ async def _hang_up(connection: AbstractConnection) -> None:
 
 
 def _is_cancelled() -> bool:
-    """Whether this task was cancelled by us: aiormq too cancels tasks that wait for a connection that it loses."""
+    """True when this task was cancelled by us; aiormq also cancels tasks that wait for a connection when it is lost."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,6 +1,7 @@
 """What a client of the hub does with the messages that it is delivered: handle them, then acknowledge or reject them.
 
-A queue is handled one delivery after the other, or together: many under way, so that they share one write to disk.
+The deliveries of a queue are handled one after the other, or several at a time (`together`), so that they share one
+write to disk.
 """
 
 from __future__ import annotations
@@ -64,9 +65,10 @@ class Deliveries:
         self._refused = Seldom(_log)
 
     async def take(self, subscription: Subscription, lost: asyncio.Event, message: AbstractIncomingMessage) -> None:
-        """Handle one delivery among others: each is a task of its own, begun in the order of delivery."""
+        """Handle one delivery of a queue whose deliveries are handled together: each has a task of its own, started in
+        the order of delivery."""
         if lost.is_set():
-            return  # it comes again
+            return  # the hub delivers it again on the next connection
         try:
             usable = await self._handled(subscription, _delivery(subscription, message))
         except HangUp:
@@ -94,7 +96,8 @@ class Deliveries:
     async def work(
         self, subscription: Subscription, inbox: asyncio.Queue[AbstractIncomingMessage], lost: asyncio.Event
     ) -> None:
-        """Handle the deliveries of one queue in order. When one cannot be answered the connection starts afresh."""
+        """Handle the deliveries of one queue in order. When one cannot be answered, the connection is given up
+        (`lost`)."""
         while True:
             message = await inbox.get()
             try:
@@ -107,7 +110,7 @@ class Deliveries:
                 return
 
     async def _handle(self, subscription: Subscription, delivery: Delivery) -> bool:
-        """The same, as often as the store refuses."""
+        """`_handled`, repeated after a pause while the store refuses."""
         while True:
             try:
                 return await self._handled(subscription, delivery)
@@ -119,7 +122,7 @@ class Deliveries:
         self._refused.error("%s: deliveries wait for the store: %s", self._actor, error)
 
     async def _handled(self, subscription: Subscription, delivery: Delivery) -> bool:
-        """False: the handler failed on it, and would again. Raises HangUp, StoreError."""
+        """Call the handler once. False: it failed on this delivery and would fail again. Raises HangUp, StoreError."""
         try:
             await subscription.handler(delivery)
         except (HangUp, StoreError):

@@ -1,9 +1,11 @@
-"""The hub's dispatcher as a client of a RabbitMQ: takes messages from its queues and carries what becomes of them.
+"""The client by which the hub's dispatcher reads messages from a RabbitMQ's queues and publishes what follows from
+them.
 
-A delivery is acknowledged once everything that it led to is confirmed, so nothing is lost whatever dies when; after a
-cut a message may come again and lead to the same publication again, with the same distributionID. Confirms are
-pipelined: up to `PREFETCH` messages are under way, and what is published keeps the order of what was read. Several
-carriers may read the same queues side by side: the broker gives each message to one of them.
+A delivery is acknowledged once everything published for it is confirmed, so no message is lost, whichever process ends
+at whatever moment. After a lost connection a message may be delivered again and published again, with the same
+distributionID. Confirms are pipelined: up to `PREFETCH` messages are under way, and messages are published in the order
+in which they were read. Several such clients may read the same queues at the same time: the broker gives each message
+to one of them.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Unsendable(Exception):
-    """These publications will never be taken."""
+    """The broker will never accept these publications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to publish to `exchange`, persistent. `expiration_ms` None: as long as its queue keeps it."""
+    """A persistent message to publish to `exchange`. `expiration_ms` None: it stays as long as its queue keeps it."""
 
     exchange: str
     routing_key: str
@@ -68,7 +70,8 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What becomes of a message: published after `hold` seconds, or once the next message went by (`swap`).
+    """What is published for a message that was read: after `hold` seconds or, with `swap`, as soon as a later message
+    has overtaken it, if that comes first.
 
     `done` is called once that is confirmed."""
 
@@ -80,12 +83,13 @@ class Carried:
 
 @dataclass(frozen=True)
 class Work:
-    """What a carrier does with what it reads.
+    """What a DispatcherClient does with the messages that it reads.
 
-    `prepare`: what must be there, looked for or made on a fresh connection (raises PeerUnreachable: what is missing).
-    `allowed`: set while messages may be taken. `decide`: what becomes of a message. `unroutable`: what becomes of it
-    when no queue takes the first publication. `failed`: what becomes of one whose publications
-    cannot be made, or are such as the broker does not take (called where that was caught).
+    `prepare`: on each new connection, checks that what is needed exists, or declares it (raises PeerUnreachable with
+    what is missing). `allowed`: set while messages may be taken. `decide`: what is published for a message.
+    `unroutable`: what is published instead when no queue takes the first publication. `failed`: what is published
+    instead when the publications cannot be made, or the broker does not accept them (called inside the `except`
+    clause).
     """
 
     queues: tuple[str, ...]
@@ -107,21 +111,22 @@ class DispatcherClient:
         self._passed = asyncio.Event()
         self._connection: AbstractConnection | None = None
         self._lost = asyncio.Event()
-        self._most = sys.maxsize  # octets of a body that the broker takes, as far as it has said
+        self._most = sys.maxsize  # octets of the largest body that the broker accepts, as far as its errors have shown
         self.trouble = "not connected yet"
 
     @property
     def connected(self) -> bool:
-        """Reading its queues."""
+        """True while it reads its queues."""
         return self._up.is_set()
 
     async def start(self) -> None:
-        """Return once it reads. Raises PeerUnreachable when there is no such broker or it lacks something."""
+        """Connect, and return once it reads its queues. Raises PeerUnreachable when the broker cannot be reached or
+        lacks something that `prepare` needs."""
         await self._attempt()
         self._task = keep(self._stay_connected, "hub dispatcher")
 
     async def depths(self, queues: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Messages ready and consumers of each queue that there is. Raises PeerUnreachable."""
+        """Ready messages and consumers of each queue that exists. Raises PeerUnreachable."""
         connection = self._connection
         if connection is None or not self.connected:
             raise PeerUnreachable("RabbitMQ", self.trouble or "not connected")
@@ -136,7 +141,8 @@ class DispatcherClient:
         return found
 
     async def delete(self, queues: Iterable[str]) -> dict[str, int]:
-        """Delete queues: how many messages were ready in each; 0 for one that is not there. Raises PeerUnreachable."""
+        """Delete queues and return how many messages were ready in each, 0 for one that does not exist. Raises
+        PeerUnreachable."""
         connection = self._connection
         if connection is None or not self.connected:
             raise PeerUnreachable("RabbitMQ", self.trouble or "not connected")
@@ -161,7 +167,7 @@ class DispatcherClient:
         await self._hang_up()
 
     def renew(self) -> None:
-        """Connect afresh, as what `prepare` looks for has changed; what is under way stays with the broker."""
+        """Open a new connection, because what `prepare` checks has changed; messages under way stay with the broker."""
         self._lost.set()
 
     # -- the connection
@@ -226,7 +232,7 @@ class DispatcherClient:
                 await self._carry(queue, message)
             except _FAILURES as error:
                 if (found := _TOO_LARGE.search(str(error))) is not None:
-                    self._most = int(found[1])  # it comes again, and is settled then
+                    self._most = int(found[1])  # it is delivered again, and `failed` decides about it then
                 _log.warning("hub: a message of %s stays where it is: %s", queue, _why(error))
                 self._lost.set()
             finally:
@@ -261,7 +267,8 @@ class DispatcherClient:
             raise _Unsendable from error
 
     async def _held_back(self, carried: Carried) -> None:
-        """Return when it is this message's turn; one that is not held lets those go that it was to overtake."""
+        """Wait until this message may be published. One that is not held releases the messages that waited to be
+        overtaken."""
         if not carried.hold:
             self._passed.set()
             self._passed = asyncio.Event()
@@ -309,7 +316,8 @@ def _taken(queue: str, message: DeliveredMessage) -> Taken:
 
 
 async def _depth(connection: AbstractConnection, name: str) -> tuple[int, int] | None:
-    """Ready messages and consumers of a queue, None where there is none; on a channel that one such answer closes."""
+    """Ready messages and consumers of a queue, None when it does not exist. It uses a channel of its own, as the broker
+    closes the channel then."""
     channel = await connection.channel(publisher_confirms=False)
     try:
         found = await channel.queue_declare(name, passive=True)
@@ -320,12 +328,12 @@ async def _depth(connection: AbstractConnection, name: str) -> tuple[int, int] |
 
 
 async def queue_exists(connection: AbstractConnection, name: str) -> bool:
-    """Look for a queue; on a channel of its own, as a broker closes one that asks for what is not there."""
+    """True when the queue exists. It uses a channel of its own, as a broker closes the channel when it does not."""
     return await _passive(connection, lambda channel: channel.queue_declare(name, passive=True))
 
 
 async def exchange_exists(connection: AbstractConnection, name: str) -> bool:
-    """Look for an exchange."""
+    """True when the exchange exists; on a channel of its own, like `queue_exists`."""
     return await _passive(connection, lambda channel: channel.exchange_declare(name, passive=True))
 
 

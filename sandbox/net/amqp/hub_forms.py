@@ -1,4 +1,4 @@
-"""Which clients of the hub speak XML: the dispatcher writes to them so, and the sandbox's own write so."""
+"""Which clients of the hub use XML: the dispatcher sends XML to them, and those that the sandbox runs publish XML."""
 
 from __future__ import annotations
 

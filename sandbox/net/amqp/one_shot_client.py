@@ -1,7 +1,7 @@
 """A short connection to the hub as one of its clients: publish a few messages, wait for their answers, disconnect.
 
-For commands, which have no role and no context: where the hub is and who one is come from endpoints.json. Answers to
-messages of others that wait in the client's queues are left there.
+For commands, which have no role and no context: the hub's address and the client's credentials come from
+endpoints.json. Answers to other messages that wait in the client's queues are left there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def access(document: Mapping[str, Any], client_id: str) -> Access:
 
 
 class OneShotClient:
-    """One connection. `strays`: what else came meanwhile; it stays in its queue."""
+    """One connection. `strays`: other messages that were delivered meanwhile; they stay in their queues."""
 
     def __init__(self, client_id: str, channel: AbstractChannel) -> None:
         self._client_id, self._channel = client_id, channel
@@ -64,7 +64,7 @@ class OneShotClient:
         content_type: str | None = "application/json",
         persistent: bool = True,
     ) -> None:
-        """Publish; returns once the hub has confirmed it. `distribution_id`: the one that answers will name.
+        """Publish; returns once the hub has confirmed it. `distribution_id`: the one that answers will refer to.
 
         Raises NobodyAnswers.
         """
@@ -84,7 +84,7 @@ class OneShotClient:
         await exchange.publish(message, routing_key=self._client_id, mandatory=False, timeout=CONFIRM_TIMEOUT)
 
     def expect(self, distribution_ids: Iterable[str]) -> None:
-        """Messages of an earlier connection whose answers are awaited too."""
+        """Wait also for answers to these messages, which an earlier connection sent."""
         self._ours.update(distribution_ids)
 
     async def answers(self, count: int, seconds: float) -> Sequence[Message]:
@@ -97,7 +97,8 @@ class OneShotClient:
         return found
 
     async def take(self, message: AbstractIncomingMessage) -> None:
-        """An answer to us is taken from its queue; anything else goes back there when the connection ends."""
+        """Acknowledge an answer to one of our messages; any other message goes back to its queue when the connection
+        ends."""
         try:
             found = read(message.body, message.content_type)
         except MessageError:
@@ -119,7 +120,7 @@ def referenced(message: Message) -> str:
 
 
 @contextlib.asynccontextmanager
-async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
+async def one_shot_client(where: Access) -> AsyncIterator[OneShotClient]:
     """Connect, consume the client's `.ack` and `.info`, disconnect at the end. Raises NobodyAnswers."""
     url = URL(where.url).with_user(where.client_id).with_password(where.password or None)
     if where.tls is not None:
@@ -130,10 +131,10 @@ async def visiting(where: Access) -> AsyncIterator[OneShotClient]:
         raise NobodyAnswers(f"Hub Santé at {where.url}: {error or type(error).__name__}") from None
     async with connection:
         channel = await connection.channel()
-        visitor = OneShotClient(where.client_id, channel)
+        client = OneShotClient(where.client_id, channel)
         reading = await connection.channel()
         await reading.set_qos(prefetch_count=100)
         for suffix in ("ack", "info"):
             queue = await reading.get_queue(f"{where.client_id}.{suffix}", ensure=False)
-            await queue.consume(visitor.take)
-        yield visitor
+            await queue.consume(client.take)
+        yield client

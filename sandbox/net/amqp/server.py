@@ -1,8 +1,8 @@
 """The broker's listener: one asyncio protocol per connection around the sans-IO session, over TLS or plain TCP.
 
-Per message there is no task and no write of its own: what all sessions have to say is written once per turn of the
-loop. A client that does not read gets no more deliveries while its transport is full, and beyond `_OUTPUT_MOST` is
-not read from either. Time limits: 10 s to come in, heartbeats as negotiated, 30 s to hang up.
+A message has no task and no write of its own: the output of all sessions is written once per turn of the event loop. A
+client that does not read gets no more deliveries while its transport is full; when more than `_OUTPUT_MOST` octets wait
+for it, nothing is read from it either. Time limits: 10 s to open a connection, heartbeats as negotiated, 30 s to close.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _BACKLOG = 1024
 _BACK_OFF = 0.1  # s before the next try when the system has no descriptor left
 _TICK = 0.25  # s between looks at heartbeats, time limits and message TTLs
 _FLUSHED = 5.0  # s for the last octets to be sent
-_OUTPUT_MOST = 1024 * 1024  # octets that a client does not read, above which it is not read from
+_OUTPUT_MOST = 1024 * 1024  # octets waiting for a client, above which nothing is read from it
 
 _log = logging.getLogger(__name__)
 
 
 class AmqpServer:
-    """One listener of one broker. `clock`: the broker's time, in seconds; `login`: how the client on a connection
-    proves who it is, from its certificate's names (None without TLS)."""
+    """One listener of one broker. `clock`: the broker's time, in seconds; `login`: how the client of a connection
+    authenticates, made from its certificate's names (None without TLS)."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class AmqpServer:
             handshake.abort()
 
     async def _accept(self) -> None:
-        """Take connections as they come, but leave some file descriptors to the consoles when those run short."""
+        """Accept connections, but leave some file descriptors to the consoles when descriptors run short."""
         loop, limit = asyncio.get_running_loop(), highest(console=False)
         while True:
             try:
@@ -142,14 +142,14 @@ class AmqpServer:
                 connection.tick(loop.time(), now)
 
     def cut(self, user: str) -> int:
-        """Abort all connections of a user, without connection.close; how many there were."""
+        """Abort all connections of a user, without connection.close. Returns how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.transport.abort()
         return len(theirs)
 
     def dismiss(self, user: str) -> int:
-        """connection.close 320 on all connections of a deleted user, as RabbitMQ does; how many there were."""
+        """connection.close 320 on all connections of a deleted user, as RabbitMQ does. Returns how many there were."""
         theirs = [connection for connection in self.connections if connection.session.user == user]
         for connection in theirs:
             connection.session.shut_down(self.clock(), f"user '{user}' is deleted")
@@ -167,7 +167,7 @@ class AmqpServer:
         return Session(self.broker, self._login(peer), lambda: self.changed(connection))
 
     def changed(self, connection: Connection) -> None:
-        """The connection has something to write, or ended: see to it at the end of this turn of the loop."""
+        """The connection has output, or has ended: it is flushed at the end of this turn of the event loop."""
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._flush)
         self._dirty.add(connection)
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
         self._since = self._heard = self._said = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there (after the TLS handshake, if there is one)."""
+        """Begin a session (after the TLS handshake, if there is one)."""
         self.transport = cast(asyncio.Transport, transport)
         session = self._server.admit(self, transport.get_extra_info("peer"))
         if session is None:
@@ -229,13 +229,13 @@ class Connection(asyncio.Protocol):
             self._server.dropped(self)
 
     def pause_writing(self) -> None:
-        """The client does not read."""
+        """The transport is full, because the client does not read."""
         self._full = True
         if self._admitted:
             self.session.pause()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """The transport has room again."""
         self._full = False
         if self._admitted:
             self.session.resume()
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
     def flush(self, now: float) -> None:
         """Write the session's output; close when it ended."""
         session = self.session
-        if self.transport.is_closing():  # it broke down since the session spoke: `connection_lost` follows
+        if self.transport.is_closing():  # it was lost after the session wrote: `connection_lost` follows
             return
         if self._full and session.state is not ConnectionState.ENDED:
             if session.waiting > _OUTPUT_MOST and not self._unread:

@@ -56,9 +56,9 @@ async def read_json_body(
 ) -> T:
     """The JSON body as `kind`.
 
-    `typed`: its Content-Type must be `application/json`, which no page of another site can send unasked. `name`:
-    what errors say that the body is (`no account`), with the place in the text; without it they point to the member.
-    Raises RequestError 413 and 400 as `read_body` does, 415 for another Content-Type, 400 for what cannot be read.
+    `typed`: its Content-Type must be `application/json`, which no page of another site can send unasked. `name`: what
+    errors call the body (`no account`), with the place in their text; without it errors point to the member. Raises
+    RequestError 413 and 400 as `read_body` does, 415 for another Content-Type, 400 for what cannot be read.
     """
     if typed and media_type(request) != JSON:
         raise RequestError(415, *malformed(f"expected Content-Type: {JSON}", "Content-Type").issues)

@@ -130,8 +130,8 @@ class HttpClient:
             await connection.ended.wait()
 
     def _pool(self, site: _Site, expected: Subject | None) -> Pool:
-        """The connections to a site. A revoked server is refused at once: a new list makes a new context, that new
-        connections."""
+        """The connections to a site. A server is refused as soon as it is revoked: a new revocation list leads to a new
+        TLS context, and a new context to new connections."""
         tls = self._tls(expected) if site.secure else None
         pool = self._pools.get((site, expected))
         if pool is None:
@@ -145,7 +145,8 @@ class HttpClient:
         return self._contexts[expected]()
 
     def _following(self, expected: Subject | None) -> Contexts:
-        """TLS of our PKI; without one, with the authorities that the machine trusts."""
+        """The TLS context of our PKI, kept up to date; without a PKI, the one of the authorities that the machine
+        trusts."""
         pki = self._context.pki
         if pki is None:
             return always(ssl.create_default_context())
@@ -173,7 +174,7 @@ def _site(base: str) -> _Site:
 
 @lru_cache(maxsize=256)
 def _read(path: str) -> str:
-    """The path as people read it."""
+    """The path with its percent-encoding undone."""
     return unquote(path)
 
 

@@ -26,19 +26,22 @@ _EACH = re.compile(r'"([\x21\x23-\x7e\x80-\xff]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a request wants of the resource as it is: opaque tags, `*`, or None where the header is absent."""
+    """The conditions of a request on the present version of the resource: opaque tags, `*`, or None where the header is
+    absent."""
 
     match: Tags = None
     none_match: Tags = None
 
     def allow_change(self, etag: str | None) -> None:
-        """Raise RequestError 412 unless a resource with this ETag (None: there is none) may be changed so."""
+        """Raise RequestError 412 unless a resource with this ETag (None: there is none) may be changed by this
+        request."""
         self._check_match(etag)
         if self.none_match is not None and _holds(self.none_match, etag):
             raise _failed("If-None-Match", etag)
 
     def is_fresh(self, etag: str) -> bool:
-        """Of a read: True when the client has what it would get (304). Raises RequestError 412 for If-Match."""
+        """For a read: True when the client already has the present version (304). Raises RequestError 412 for
+        If-Match."""
         self._check_match(etag)
         return self.none_match is not None and _holds(self.none_match, etag)
 

@@ -1,9 +1,10 @@
 """One connection of an HTTP listener: uvicorn's protocol, which answers every refused request with the reason.
 
-A request is refused as a scope that carries its refusal (`net/http/rules.py`), through the application like any other,
-in its turn among pipelined ones. Bounded are: the octets and the time of a head, the octets, the time and the rate of
-a body, how long an answer waits to be read, and how long a connection idles. A connection that ends before its client
-has said everything closes gently: what still comes is thrown away for a moment, so that no reset overtakes the answer.
+A refused request becomes a scope that carries its refusal (`net/http/rules.py`) and goes through the application like
+any other, in its turn among pipelined ones. There are limits for the octets and the time of a head, for the octets, the
+time and the rate of a body, for how long an answer waits to be read, and for how long a connection idles. When a
+connection ends before its client has sent everything, what still arrives is discarded for a moment, so that no reset
+overtakes the answer.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from sandbox.net.http.rules import LARGEST_BODY, too_large
 
 KEEP_ALIVE = 75  # seconds; longer than our own client keeps idle connections, so that the caller is the one who closes
 LONGEST_HEAD = 65_536  # octets of request line and headers
-SLOWEST_HEAD = 15.0  # seconds for them to arrive, once begun
-BODY_GRACE = 15.0  # seconds that a body may take, whatever its size …
-LEAST_RATE = 4096  # … and one more for every so many octets …
-SLOWEST_BODY = 60.0  # … but no more than this
-MOST_THROWN_AWAY = 32 << 20  # octets of a body that is refused: until then the connection is kept
+SLOWEST_HEAD = 15.0  # seconds from the first octet of a head to its last
+BODY_GRACE = 15.0  # seconds that a body of any size may take
+LEAST_RATE = 4096  # octets of a body; every so many that arrived allow it one second more
+SLOWEST_BODY = 60.0  # seconds, the most that a body may take
+MOST_THROWN_AWAY = 32 << 20  # octets of a refused body that are discarded before the connection is closed
 LINGER = 5.0  # seconds that a client has to close a connection that we end
 UNREAD = 60.0  # seconds that an answer may wait for its reader
 _SLICE = 16_384  # octets that are parsed at once
@@ -52,7 +53,7 @@ class Port(Protocol):
         ...
 
     def unreadable(self, client: object, error: RequestError) -> None:
-        """What came on a connection is no request that can be read."""
+        """Something that cannot be read as a request arrived on a connection."""
         ...
 
 
@@ -168,7 +169,7 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
 
     @property
     def waits_since(self) -> float | None:
-        """When it began to wait for the client (time of the loop); None while it owes an answer."""
+        """When it began to wait for the client (time of the loop); None while an answer is due."""
         if self.timeout_keep_alive_task is not None:
             return self.timeout_keep_alive_task.when() - KEEP_ALIVE
         owes = self.cycle is not None and not self.cycle.response_complete
@@ -181,7 +182,7 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # it may speak something else from now on
+            self.cycle.keep_alive = False  # the client may use another protocol from now on
         except httptools.HttpParserError as error:
             line = data.partition(b"\n")[0] if before is _NOTHING else b""
             self._refuse(self._unreadable(error, line), line)
@@ -197,7 +198,7 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
         elif self.cycle.response_complete:
             if self._octets > MOST_THROWN_AWAY:
                 self.end()
-        elif self._octets > 8 * LARGEST_BODY:  # what carries it (chunks, a trailer) counts too
+        elif self._octets > 8 * LARGEST_BODY:  # the framing (chunks, a trailer) counts too
             self._refuse(too_large())
 
     def _refuse(self, error: RequestError, line: bytes = b"") -> None:
@@ -223,7 +224,7 @@ class Connection(AnswersImmediately, RefusesRequests, HttpToolsProtocol):
         self._timer = self.loop.call_later(seconds, self._timed_out)
 
     def _timed_out(self) -> None:
-        """What is being read takes its time: too long, or as its size allows."""
+        """The timer of what is being read has fired: refuse it, or wait longer when its size allows it."""
         self._timer = None
         if self.reading is _HEAD:
             self._refuse(Refusal(408, "timeout", f"no whole request line and headers within {SLOWEST_HEAD:g} s"))

@@ -51,8 +51,8 @@ def active_faults(context: Context) -> RequestFaults:
 class Note:
     """What an application adds to the Exchange of its request: correlation, and a remark without patient data.
 
-    `flow`: where only the body tells it; faults and latency go by what the head of the request told. `peer`: who the
-    other side says it is, where no certificate proves it.
+    `flow`: set when only the body shows it; faults and latency depend on the flow that the head of the request shows.
+    `peer`: who the other side claims to be, when no certificate proves it.
     """
 
     ref: str = ""
@@ -135,7 +135,7 @@ class Edge:
             )
 
     def immediate(self, scope: Scope) -> ReadyAnswer | None:
-        """What the application answers at once, journalled; nothing where the World has something to carry out."""
+        """The application's immediate answer, journalled; None when the World has a fault or latency for the actor."""
         actor, flow = self._identify(scope)
         if self._ready is None or self._faults.concern(actor):
             return None
@@ -169,7 +169,7 @@ class Edge:
         return noted or (client[0] if client else "")
 
     async def _disturbed(self, scope: Scope, receive: Receive, effect: RequestEffect, answer: _EditedAnswer) -> None:
-        """Wait as long as the faults want, then have the application answer, or answer in its place."""
+        """Wait as long as the faults require, then let the application answer, or answer in its place."""
         if effect.delay:
             await asyncio.sleep(effect.delay)
         if effect.status is None:
@@ -200,7 +200,7 @@ class _Visit:
 
 
 class _EditedAnswer:
-    """The way of an answer whose messages a fault may replace; without an `edit` they pass as they are."""
+    """Sends the messages of an answer, which a fault may replace; without an `edit` they are sent unchanged."""
 
     def __init__(self, send: Send, effect: RequestEffect, scope: Scope) -> None:
         self._send, self._edit, self._scope = send, effect.edit, scope
@@ -278,5 +278,5 @@ def _simulated(status: int) -> RequestError:
 
 
 def _rendered(error: RequestError, scope: Scope, flow: str) -> Answer:
-    """The answer to an error where no application gives one."""
+    """The answer to an error that no application answers."""
     return answer_to(error, scope, fhir=flow in _FHIR)

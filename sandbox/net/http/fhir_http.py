@@ -29,7 +29,7 @@ from sandbox.net.http.immediate import ReadyAnswer
 from sandbox.net.http.preferences import preferences
 
 log = logging.getLogger(__name__)
-_refused = Seldom(log)  # lines that the store refuses
+_refused = Seldom(log)  # log lines about requests that the store refused
 
 MEDIA_TYPE = "application/fhir+json; charset=utf-8"
 _CONTENT_TYPE = MEDIA_TYPE.encode()
@@ -42,13 +42,13 @@ Parsed = TypeVar("Parsed", covariant=True)
 
 
 class Parser(Protocol[Parsed]):
-    """`parse_regulator`, `parse_appointment`: rules of ours, then `check` for elements that they do not read."""
+    """`parse_regulator`, `receive_appointment`: rules of ours, then `check` for elements that they do not read."""
 
     def __call__(self, body: bytes, *, check: Check = ...) -> Parsed: ...
 
 
 class FhirResponse(Response):
-    """Bytes as they are: its head is written straight, as every search passes here."""
+    """An answer with ready bytes. Its head is written directly, because every search uses it."""
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
         self.status_code, self.body, self.background = status, body, None
@@ -90,8 +90,8 @@ def _is_plain_host(value: bytes) -> bool:
 
 
 def is_plain_get(scope: Scope) -> bool:
-    """True for a GET in whose head nothing asks for anything but FHIR in JSON: `check_accept` would let it pass, so
-    would HTTP (`net/http/rules.py`), and there is no `Prefer`."""
+    """True for a GET whose head asks for nothing but FHIR in JSON: `check_accept` and the rules of HTTP
+    (`net/http/rules.py`) would accept it, and there is no `Prefer`."""
     if scope["method"] != "GET" or b"_format" in scope["query_string"]:
         return False
     hosts = 0
@@ -106,7 +106,7 @@ def is_plain_get(scope: Scope) -> bool:
 
 
 def ready_fhir(parts: Sequence[bytes]) -> ReadyAnswer:
-    """The answer 200 of this resource, which is there in pieces."""
+    """The answer 200 with this resource, which is given in pieces."""
     size = sum(map(len, parts))
     return ReadyAnswer(b"content-length: %d\r\ncontent-type: %b\r\n" % (size, _CONTENT_TYPE), parts, size)
 

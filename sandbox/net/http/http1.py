@@ -1,9 +1,9 @@
 """HTTP/1.1 as a client: the kept connections to one origin, one call at a time on each (RFC 9112).
 
-The least that a fan-out to any vendor's server needs, on llhttp (by httptools): whatever framing the server chooses,
-heads and bodies with a limit, connections kept and given back. A call that is cancelled, or is not answered by its
-deadline, closes its connection. What goes wrong is a `CallFailed`, or the OSError of a connection that was never made;
-TimeoutError is one.
+It does only what concurrent calls to any vendor's server need, with llhttp (through httptools): it reads whatever
+framing the server chooses, limits heads and bodies, and keeps connections for further calls. A call that is cancelled,
+or is not answered by its deadline, closes its connection. Failures are raised as `CallFailed`, or as OSError when no
+connection could be made (TimeoutError is an OSError).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sandbox.net.deadline import Deadline
 
 CONNECTIONS = 100  # to one origin; further calls wait
 KEEP_ALIVE = 60.0  # seconds; our listeners keep idle connections longer
-LARGEST_HEAD = 1 << 16  # octets; the same for whatever else is not body: chunk extensions, trailers
+LARGEST_HEAD = 1 << 16  # octets; also the limit for chunk extensions and trailers, which are not body
 SECOND_ADDRESS_S = 0.25  # until the next address of a name is tried beside the first (RFC 8305)
 
 _NOT_ENCODED = (b"", b"identity")
@@ -52,7 +52,8 @@ class Origin(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One connection: a request goes out once the answer before it is whole. `usable`: may be kept for another one."""
+    """One connection: a request is sent once the answer to the previous one is complete. `usable`: the connection may
+    be kept for another request."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
 
     async def call(self, request: bytes, largest: int, deadline: float) -> Answer:
         """Send a request, read its answer: at most `largest` octets of body. Raises CallFailed, TimeoutError."""
-        if self._lost is not None:  # before anything was asked
+        if self._lost is not None:  # before the request was sent
             raise self._lost
         self._answer = self._loop.create_future()
         self._largest, self._heard = largest, False
@@ -115,7 +116,7 @@ class Connection(asyncio.Protocol):
         self._lost = self._why(exc)
         self._fail(self._lost)
         self._deadline.end()
-        del self._parser  # it refers to its connection
+        del self._parser  # the parser refers back to its connection
         self.ended.set()
 
     # What the parser calls
@@ -125,12 +126,12 @@ class Connection(asyncio.Protocol):
         self.usable = self.usable and not self._in_body
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Of the head; those after a chunked body are not kept."""
+        """A header of the head; those after a chunked body are not kept."""
         if not self._in_body:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is whole: is the body one that can be read?"""
+        """The head is complete: check that the body can be read."""
         self._in_body, self._extra = True, 0
         for name, value in self._headers:
             if name == b"content-length":
@@ -192,7 +193,8 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """The connections to one origin. The last one used is used first, so that those that are not needed end."""
+    """The connections to one origin. The connection that was used last is used first, so that those that are not needed
+    expire."""
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
@@ -202,9 +204,9 @@ class Pool:
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def call(self, request: bytes, *, repeatable: bool, largest: int, deadline: float) -> Answer:
-        """One call, over by `deadline` (of the loop's clock). A kept connection may have ended while the request was
-        under way: what is `repeatable` is then sent once more, on a new one (RFC 9112, 9.3.1). Raises CallFailed,
-        OSError."""
+        """One call, which ends by `deadline` (on the event loop's clock). A kept connection may have ended while the
+        request was under way: a `repeatable` request is then sent once more, on a new connection (RFC 9112, 9.3.1).
+        Raises CallFailed, OSError."""
         if self._room.locked():
             async with asyncio.timeout_at(deadline):
                 await self._room.acquire()
@@ -216,7 +218,7 @@ class Pool:
             self._room.release()
 
     def follow(self, tls: ssl.SSLContext | None) -> None:
-        """Another context than before makes other connections: those that are kept end."""
+        """Use this TLS context from now on; if it is another than before, the kept connections are closed."""
         if tls is not self.origin.tls:
             self.end()
             self.origin = self.origin._replace(tls=tls)

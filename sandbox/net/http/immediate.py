@@ -1,7 +1,9 @@
-"""Answers that need no waiting: a listener asks for one as soon as a request's head is there, before it makes a task.
+"""Answers that need no waiting: a listener asks for one as soon as a request's head has been read, before it creates a
+task.
 
-Whoever has nothing to say at once (another method, a fault to carry out, a mistake to explain) says None, and the
-request takes the way of all others, through the ASGI application: nothing is decided here that is not decided there.
+Where there is no immediate answer (another method, a fault to apply, a mistake to explain) the function returns None,
+and the request goes through the ASGI application like all others. The application would give the same answer: no rule
+exists only here.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from starlette.types import Scope
 
 
 class ReadyAnswer(NamedTuple):
-    """An answer 200. `head`: its header lines, each with its end, Date left to the listener; `parts`: the body in
-    pieces of `size` octets together, none of which changes any more: they are sent without being joined first."""
+    """An answer 200. `head`: its header lines, each with its line end, without Date, which the listener adds; `parts`:
+    the body in pieces, `size` octets in total. The pieces must not change any more, because they are sent without being
+    joined first."""
 
     head: bytes
     parts: Sequence[bytes]
@@ -47,8 +50,8 @@ _ANSWERED = _Answered()
 class AnswersImmediately:
     """Mixed into uvicorn's protocol on httptools: sends what is ready at once.
 
-    Not while an answer is under way or waits to be read (pipelined requests), not for anything but a plain GET of
-    HTTP/1.1 on a connection that stays.
+    Only for a plain GET of HTTP/1.1 on a connection that is kept, and not while another answer is under way or waits to
+    be read (pipelined requests).
     """
 
     listener: Any  # an Opening
@@ -86,7 +89,7 @@ class AnswersImmediately:
         scope["peer"] = self.peer
         try:
             return immediate(scope)
-        except Exception:  # noqa: BLE001 - called as any other it fails again, where failures are logged and answered
+        except Exception:  # noqa: BLE001 - the application will fail again, where it is logged and answered
             return None
 
     def _send(self, ready: ReadyAnswer) -> None:

@@ -1,4 +1,4 @@
-"""The header `Prefer` (RFC 7240): what a client would like, if it can be had."""
+"""The header `Prefer` (RFC 7240): preferences of the client, which a server may ignore."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PREFERENCE = re.compile(rf"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*({_QUOTED}
 def preferences(lines: Iterable[str]) -> Mapping[str, str]:
     """Name -> value of all preferences of these header lines, both in lower case; their parameters are left aside.
 
-    Of several with one name the first counts, and what is malformed is as if absent (RFC 7240, 2).
+    Of several with one name the first counts; malformed ones are ignored (RFC 7240, 2).
 
     >>> dict(preferences(['return=minimal; x="a,b", Handling="LENIENT"', "return=representation, wait"]))
     {'return': 'minimal', 'handling': 'lenient', 'wait': ''}

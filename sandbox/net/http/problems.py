@@ -1,7 +1,7 @@
 """Errors for programs as `application/problem+json` (RFC 9457).
 
-Three documents are published, and integrators read their members: one class each, from which the schemas of the
-OpenAPI descriptions can be made too. `problem` is the answer in one of them, `problem_body` its octets.
+Three kinds of documents are published for integrators. Each has its class, from which the schemas of the OpenAPI
+descriptions can be made too. `problem` makes an answer with such a document, `problem_body` its octets only.
 """
 
 from __future__ import annotations

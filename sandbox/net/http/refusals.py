@@ -1,4 +1,4 @@
-"""Answers of a listener itself: to what is no request, and where no application answers.
+"""Answers that a listener gives itself: to octets that are not a request, and where no application answers.
 
 On a FHIR port an OperationOutcome, elsewhere a problem (RFC 9457) or, for browsers, a page in French.
 """
@@ -85,7 +85,7 @@ def answer_to(error: RequestError, scope: Scope | None, *, fhir: bool) -> Answer
 
 
 def waits_for_leave(scope: Scope) -> bool:
-    """The client said `Expect: 100-continue`: after a final answer it may send its body or not."""
+    """True when the client sent `Expect: 100-continue`: after a final answer it may still send its body, or not."""
     return any(name == b"expect" for name, _ in scope.get("headers", ()))
 
 

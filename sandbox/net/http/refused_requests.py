@@ -48,7 +48,7 @@ class RefusesRequests:
     on_message_begin: Callable[[], None]
     on_response_complete: Callable[[], None]
     _start_asgi_task: Callable[[Any, Any], None]
-    _answers: Any  # the transport for answers after which the client may still be talking
+    _answers: Any  # the transport for answers after which the client may still be sending
 
     def _unreadable(self, error: httptools.HttpParserError, line: bytes) -> Refusal:
         method = self.parser.get_method() if self.reading is Reading.HEAD and self.url else b""
@@ -57,14 +57,15 @@ class RefusesRequests:
         return unreadable(error, line)
 
     def _break_off(self, error: RequestError) -> None:
-        """The body of a request that an application has: it learns of the end when it reads on."""
+        """Break off the body of a request that an application is serving; the application gets the error when it reads
+        on."""
         cycle = self.cycle
         cycle.scope[REFUSAL] = error
         cycle.keep_alive, cycle.transport = False, self._answers
         cycle.message_event.set()
 
     def _begin_refused(self, error: RequestError, line: bytes) -> None:
-        """A head that cannot be read: a request is made of what is known of it, for the middleware that refuses it."""
+        """Make a request from the readable part of a head that cannot be read, for the middleware that refuses it."""
         method, path = _told(line)
         if self.reading is Reading.HEAD and self.url:
             method, path = self.parser.get_method().decode("ascii"), _path_of(self.url)
@@ -104,7 +105,7 @@ _METHOD = re.compile(rb"[A-Z][A-Z0-9_-]*")
 
 
 def unreadable(error: httptools.HttpParserError, line: bytes) -> Refusal:
-    """The refusal for what the parser does not read. `line`: the beginning of it, as far as known."""
+    """The refusal of a request that the parser cannot read. `line`: its beginning, as far as it is known."""
     said = str(error)
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         method, _ = _told(line)
@@ -119,7 +120,7 @@ def unreadable(error: httptools.HttpParserError, line: bytes) -> Refusal:
 
 
 def _told(line: bytes) -> tuple[str, str]:
-    """Method and path of a request line that may be none."""
+    """Method and path of a line that may not be a request line: then `?` and `/`."""
     match = _LINE.match(line)
     if match is None:
         return "?", "/"

@@ -1,7 +1,7 @@
 """The rules of HTTP for every request, whatever its application (RFC 9110, RFC 9112).
 
-What the listener could not read comes here too, as a scope that carries its `refusal`: so it is answered in the manner
-of the port, and journalled, like any other request.
+Requests that the listener could not read come here too, as a scope that carries its `refusal`, so that they are
+answered in the port's format and journalled like any other request.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class HttpRules:
 
 
 class Answered:
-    """ASGI application around one without an edge (`net/http/edge.py`): the same rules, answered but not journalled."""
+    """ASGI middleware for an application without an edge (`net/http/edge.py`): it applies the same rules, and answers
+    refused requests without journalling them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = HttpRules(app)
@@ -67,7 +68,7 @@ class Answered:
             await self.answer(scope, error).send(send)
 
     def answer(self, scope: Scope, error: RequestError) -> Answer:
-        """The answer to what the rules refuse."""
+        """The answer to a request that the rules refuse."""
         return answer_to(error, scope, fhir=False)
 
 
@@ -86,7 +87,7 @@ def _headless(send: Send) -> Send:
 
 
 class _Body:
-    """Between an application and a request that may have a body."""
+    """Stands between an application and a request that may have a body; it enforces the limits of bodies."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -119,7 +120,7 @@ def too_large() -> Refusal:
 
 
 def check_head(scope: Scope) -> None:
-    """Raise Refusal when the head of a request is against HTTP, or asks for what no port here has."""
+    """Raise Refusal when the head of a request violates HTTP, or asks for something that no port here offers."""
     version, hosts = scope["http_version"], 0
     if version not in ("1.0", "1.1"):
         raise Refusal(505, "not-supported", f"HTTP/{version} is not spoken here (expected HTTP/1.1)")

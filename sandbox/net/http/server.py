@@ -1,8 +1,8 @@
 """An HTTP/1.1 listener on a socket that is already bound: uvicorn's protocol under our own life cycle.
 
 No signal handlers, no access log, no `sys.exit`: what goes wrong at the start is raised. `scope["peer"]` is the
-`Peer` of the client's certificate, or None. What its connections bear is in `net/http/connection.py`, what is refused
-whoever is asked in `net/http/rules.py`.
+`Peer` of the client's certificate, or None. The limits of its connections are in `net/http/connection.py`, the rules
+for every request in `net/http/rules.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sandbox.tasks import keep
 BACKLOG = 2048
 BACK_OFF = 0.05  # seconds after a connection could not be taken
 TOLD_EVERY = 10.0  # seconds between two lines of the log about requests that cannot be read
-_OPENING = b"HTTP/1.1 200 OK\r\n"  # of what is ready at once; a Date follows as soon as the time is known
+_OPENING = b"HTTP/1.1 200 OK\r\n"  # of immediate answers; a Date is added as soon as the time is known
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _CUT = 1.0  # seconds that a cancelled request has to unwind
 
@@ -45,8 +45,8 @@ _log = logging.getLogger(__name__)
 class Listener:
     """One port.
 
-    `tls`: a context, or what gives that of each handshake; None speaks plain http. `refused` is called with the reason
-    of each failed TLS handshake and the address it came from. `immediate` is asked for an answer before the
+    `tls`: a context, or a function that gives the context of each handshake; None: plain HTTP. `refused` is called with
+    the reason of each failed TLS handshake and the address it came from. `immediate` is asked for an answer before the
     application is called.
     """
 
@@ -104,7 +104,7 @@ class Listener:
                 await self._drained()
         except TimeoutError:
             await self._cut(grace)
-        for secured in [*self._secured]:  # those that were turned away
+        for secured in [*self._secured]:  # those that were refused
             secured.abort()
 
     async def _accept(self) -> None:
@@ -166,7 +166,7 @@ class Listener:
             await asyncio.sleep(1)
 
     async def _drained(self) -> None:
-        await asyncio.sleep(0)  # what was aborted goes first
+        await asyncio.sleep(0)  # aborted connections end first
         while self._state.tasks or self._state.connections:
             if self._state.tasks:
                 await asyncio.wait([*self._state.tasks])
@@ -189,7 +189,7 @@ class Listener:
             await asyncio.wait(tasks, timeout=_CUT)
 
     def _factory(self) -> Callable[[], asyncio.Protocol]:
-        """What makes the protocol of a new connection, under TLS if need be."""
+        """The factory of the protocols of new connections, with TLS if configured."""
         inner = partial(Connection, self, config=self._server.config, server_state=self._state, app_state={})
         if self._tls is None:
             return inner
@@ -207,7 +207,7 @@ class Listener:
         return self._app.answer(scope, refusal).octets()
 
     def _too_many_answer(self) -> bytes:
-        """The answer on a connection too many of one certificate."""
+        """The answer on a connection above the limit of one certificate."""
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
         refusal = Refusal(503, "throttled", "too many open connections with this client certificate: close some")
         return self._app.answer(scope, refusal).octets()
@@ -223,7 +223,7 @@ class Listener:
         self._lost.set()
 
     def unreadable(self, client: object, error: RequestError) -> None:
-        """What came from `client` (host and port) is no request that can be read."""
+        """`client` (host and port) sent something that cannot be read as a request."""
         host, port = client if isinstance(client, tuple) else ("", 0)
         self._unreadable.warning("port %d: %s:%d: %d, %s", self._port, host, port, error.status, error)
 
@@ -232,7 +232,7 @@ class Listener:
         return int(self._socket.getsockname()[1])
 
     async def serve(self, peer: Peer | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; it is not an error of the application when we cut it."""
+        """Serve one request; when we cancel it, that is not reported as an error of the application."""
         scope["peer"] = peer
         if REFUSAL not in scope:
             try:

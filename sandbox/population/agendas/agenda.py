@@ -153,20 +153,6 @@ def day_plan(
     return tuple(slot_pattern(template, region).plan(seed, schedule_id, day.toordinal()).slots())
 
 
-def day_slots(
-    seed: int, schedule_id: str, day: date, template: AgendaTemplate, region: Region
-) -> tuple[tuple[Slot, datetime | None], ...]:
-    """The same as domain values with aware local times, each with the instant at which it is taken (None: never)."""
-    return tuple(
-        (as_slot(schedule_id, planned, region.zone), _local(planned.taken, region.zone))
-        for planned in day_plan(seed, schedule_id, day, template, region)
-    )
-
-
-def _local(instant: int | None, zone: ZoneInfo) -> datetime | None:
-    return None if instant is None else datetime.fromtimestamp(instant, zone)
-
-
 def as_slot(schedule_id: str, planned: PlannedSlot, zone: ZoneInfo) -> Slot:
     """The domain value of a planned slot."""
     start, end = (datetime.fromtimestamp(instant, zone) for instant in (planned.start, planned.end))

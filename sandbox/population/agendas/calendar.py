@@ -61,9 +61,6 @@ class Region(NamedTuple):
     school: str = ""
 
 
-METROPOLE = Region(PARIS)
-
-
 def region_of(insee: str) -> Region:
     """The region of a town by its INSEE code (or of a département by its code)."""
     return _region(department_of(insee))

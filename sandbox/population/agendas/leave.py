@@ -12,7 +12,6 @@ from functools import lru_cache
 from zlib import crc32
 
 PATTERNS = 64
-MOST = 6  # weeks a year
 
 
 def pattern_of(seed: int, schedule_id: str) -> int:
@@ -28,6 +27,6 @@ def absent(weeks: int, day: int) -> frozenset[int]:
 
 
 def _weeks(pattern: int) -> tuple[int, ...]:
-    """ISO weeks of leave: who has fewer weeks takes the first ones of the list."""
+    """The ISO weeks of leave of a pattern; people with fewer weeks take the first ones of the list."""
     summer = 28 + pattern % 6
     return summer, summer + 1, 51 + pattern // 2 % 2, 15 + pattern % 4, 7 + pattern // 4 % 4, 43 + pattern // 8 % 2

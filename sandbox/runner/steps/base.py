@@ -17,9 +17,9 @@ class BaseStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         raise NotImplementedError
 
     async def play(self, stage: Stage) -> Sequence[str]:
-        """Act over the network like a person, then verify what is seen.
+        """Act over the network like a person, then verify the visible result.
 
-        Returns the facts that were verified, as French lines. Raises `Failed` for a fact that does not hold and
-        PeerError when a party does not answer as expected.
+        Returns the verified facts, as French lines. Raises `Failed` for a fact that does not hold and PeerError when a
+        party does not answer as expected.
         """
         raise NotImplementedError

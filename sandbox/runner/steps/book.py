@@ -11,7 +11,7 @@ from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import log_in_if_asked
 from sandbox.runner.steps.search import next_page
 
-MOST_PAGES = 10  # of a booking: login, terms, agenda, summary, confirmation
+MOST_PAGES = 10  # pages of one booking: login, terms, agenda, summary, confirmation
 PATIENT = {
     "family": "FICTIF",
     "given": "Camille",
@@ -53,7 +53,7 @@ async def _to_the_confirmation(stage: Stage, url: str) -> Page:
 
 
 async def _one_page_further(stage: Stage, page: Page) -> Page:
-    """Terms, patient form, summary: whatever form is there is filled in and sent."""
+    """Fill in and send the form of the page: terms, patient form or summary."""
     if page.with_data("unavailable"):
         raise Failed("le créneau a été pris entre-temps")
     terms = page.form_with("accept")
@@ -81,13 +81,14 @@ async def _choose(stage: Stage, kind: str) -> tuple[dict[str, Any], dict[str, An
 
 
 def _cards_of(stage: Stage) -> list[dict[str, Any]]:
-    """The cards of the sandbox's own editors: the pages of an external one are unknown."""
+    """The cards of the sandbox's own editors: the pages of external editors are unknown."""
     slugs = {editor["slug"] for editor in stage.hosted()}
     return [card for card in stage.learnt.cards if card["editor"] in slugs]
 
 
 def _offers(cards: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Bookable slots, the later first: one that starts in a minute could be gone before the form is filled in."""
+    """Bookable slots, the later ones first: a slot that starts in a minute could be gone before the form is filled
+    in."""
     for card in cards:
         for place in card.get("places", ()):
             for slot in reversed(place.get("slots", ())):

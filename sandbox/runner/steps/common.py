@@ -54,7 +54,7 @@ async def posted_form(stage: Stage, url: str, wanted: Callable[[Form], bool]) ->
 
 
 async def log_in_if_asked(stage: Stage, page: Page) -> Page:
-    """The page itself, or the one after the form of Pro Santé Connect where that stands in between."""
+    """The page itself, or the page after the login form of Pro Santé Connect if that form comes first."""
     form = page.form_with("login", "password")
     if form is None:
         return page
@@ -63,7 +63,8 @@ async def log_in_if_asked(stage: Stage, page: Page) -> Page:
 
 
 async def until(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float) -> T:
-    """Ask again until the answer is good or the time is over; the last answer. A 404 counts as not yet good.
+    """Repeat a request until the answer is good or the time is over; returns the last answer. A 404 counts as not yet
+    good.
 
     Raises PeerRefused for another refusal, or for a 404 after the time.
     """

@@ -41,7 +41,7 @@ class Login(BaseStep, frozen=True, tag="login"):
 
 
 async def _known_at_editors(stage: Stage) -> int:
-    """Wait until every editor of the sandbox that takes accounts has this one; how many they are. Raises Failed."""
+    """Wait until every editor of the sandbox that takes accounts has this one; returns their number. Raises Failed."""
     wanted = {editor["slug"] for editor in stage.hosted() if "INT_R02" in editor["flows"]}
 
     async def known() -> set[str]:

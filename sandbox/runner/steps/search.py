@@ -42,7 +42,7 @@ class Search(BaseStep, frozen=True, tag="search"):
 
 
 async def next_page(stage: Stage) -> set[str]:
-    """Add the next page of the last search's cards; the editors that answered for it."""
+    """Add the next page of cards to the last search; returns the editors that answered."""
     found = await stage.sas("search", **stage.learnt.search, page=str(stage.learnt.next_page))
     stage.learnt.cards += found["cards"]
     stage.learnt.next_page = found["next"]

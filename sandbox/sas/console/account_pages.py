@@ -1,7 +1,7 @@
 """« Comptes »: regulators' accounts, for those who have the right to administer.
 
-They make, change, withdraw and delete accounts, and see who changed what, and what each editor knows of an account
-(updated by server-sent events).
+Administrators create, change, withdraw and delete accounts, and see who changed what, and what each editor knows of an
+account (updated by server-sent events).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PAUSE_S = 0.5
 
 
 class AccountPages:
-    """The list, the form of one account, and the buttons below it."""
+    """The list, the form of one account, and its buttons."""
 
     def __init__(self, frame: Frame) -> None:
         territories = frame.context.population.territories.values()
@@ -74,7 +74,7 @@ class AccountPages:
         return self._form(request, administrator, None, values, {})
 
     async def create(self, request: Request, administrator: Regulator, form: FormData) -> Response:
-        """A new account; the editors are told at its first login."""
+        """Create an account; the editors receive it at its first login."""
         try:
             account = await self._regulators.create(_draft(form, None), administrator.identifier.key)
         except RequestError as error:
@@ -118,7 +118,7 @@ class AccountPages:
         return redirect(f"{ROOT}/{account.id}")
 
     async def withdraw(self, request: Request, administrator: Regulator, form: FormData) -> Response:
-        """Take the right away; the editors are told at once."""
+        """Withdraw the account's right to orient; the editors are informed at once (INT_R02)."""
         done = "Droit retiré : les éditeurs en sont avertis sans attendre."
         return await self._set_active(request, administrator, False, done)
 
@@ -128,7 +128,7 @@ class AccountPages:
         return await self._set_active(request, administrator, True, done)
 
     async def delete(self, request: Request, administrator: Regulator, form: FormData) -> Response:
-        """Delete an account; the editors are told at once."""
+        """Delete an account; the editors are informed at once (INT_R02)."""
         account = self._present(request)
         await self._regulators.delete(account.id, administrator.identifier.key)
         flash(request, f"Compte de {account.given} {account.family} supprimé.")
@@ -214,13 +214,13 @@ def _draft(form: FormData, account: Account | None) -> Draft:
 
 
 def _values(form: FormData) -> dict[str, Any]:
-    """What was typed, to be shown again; no password."""
+    """The values that were typed, to be shown again; without the password."""
     draft = _draft(form, None)
     return {name: value for name, value in msgspec.structs.asdict(draft).items() if name != "password"}
 
 
 def _french(error: RequestError) -> dict[str, str]:
-    """What is wrong, in French, by field."""
+    """The problems by field, in French."""
     unusable = "Cette valeur n'est pas utilisable."
     return {
         str(issue.expression): words.PROBLEMS.get((str(issue.expression), issue.code), unusable)

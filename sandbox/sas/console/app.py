@@ -1,6 +1,5 @@
-"""The regulator's console: the pages put together, each in a module of its own. French pages.
-
-Nothing of a patient is ever here.
+"""The regulator's console: joins the pages, each of which is a module of its own. The pages are in French and never
+show patient data.
 """
 
 from __future__ import annotations
@@ -39,5 +38,5 @@ class Console:
         return [route for part in self._parts for route in part.routes()]
 
     def stop(self) -> None:
-        """End what is followed live, so that the listeners can drain."""
+        """End the live streams, so that the listeners can finish."""
         self._streams.stop()

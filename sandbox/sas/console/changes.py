@@ -1,9 +1,9 @@
-"""Announces to the live pages that something they show was written: by INT_R03, the hub, an editor's answer, a person.
+"""Notifies the live pages when data that they show was written: by INT_R03, the hub, an editor's answer or a person.
 
 Topics: the id of the account whose orientations have changed; ACCOUNTS, the regulators and what editors know of them;
 MESSAGES, any message to an LRM; EDITORS, what the platform knows of the editors, regulators' accounts at them included.
-Everything is written through the store, so that is what is watched; while no page listens, a write costs one look at an
-empty dictionary more.
+Everything is written through the store, so the store is what is watched; while no page listens, the extra cost of a
+write is one look-up in an empty dictionary.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Watched:
 
 
 def watched(store: Store, changes: Channel) -> Store:
-    """The same store; what is written to it is announced on `changes`, by topic."""
+    """The same store; writes to it are announced on `changes`, by topic."""
 
     def wrote(put: Put) -> None:
         if not changes:
@@ -90,7 +90,7 @@ def watched(store: Store, changes: Channel) -> Store:
 
 def _account(store: Store, put: Put) -> str | None:
     """Id of the account whose orientation a row belongs to. A row of L02 messages has the key of its appointment; a row
-    for a message that somebody else published belongs to nobody."""
+    for a message that another party published belongs to no account."""
     if put.table == appointments.TABLE:
         return account_in(put.value)
     row = store.get(appointments.TABLE, put.key) if put.table == message_table.TABLE else None

@@ -33,7 +33,7 @@ class EditorHealthPage:
         self._accounts, self._appointments = services.accounts, services.appointments
 
     def routes(self) -> list[Route]:
-        """For everybody who is logged in."""
+        """For everyone who is logged in."""
         guarded = self._frame.guarded
         return [
             Route("/sas/editeurs", guarded(self.editors), methods=["GET"]),

@@ -30,7 +30,7 @@ Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
 
 
 class Frame:
-    """Given to each module of pages. `changes`: announces what was written, by topic (`changes.py`)."""
+    """What each module of pages receives. `changes`: announces what was written, by topic (`changes.py`)."""
 
     def __init__(self, services: Services, streams: Streams) -> None:
         self.context, self.accounts, self.changes = services.context, services.accounts, services.changes
@@ -40,7 +40,7 @@ class Frame:
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
 
     def regulator(self, request: Request) -> Regulator | None:
-        """Who is logged in; None for nobody, and when the account is gone or withdrawn."""
+        """The regulator who is logged in; None without a login, and when the account was deleted or withdrawn."""
         key = request.session.get("regulator")
         return self.accounts.holder(str(key)) if key else None
 
@@ -80,8 +80,8 @@ class Frame:
 
     def live(self, topic: Hashable, html: Callable[[], str], pause_s: float = 0.0, again_s: float | None = None) -> Any:
         """A stream of a part of a page: sent as HTML, and again when it has changed after news of `topic`, at most once
-        per `pause_s` seconds. With `again_s` it is also made anew that often, for what changes without news (an age,
-        a connection)."""
+        per `pause_s` seconds. With `again_s` it is also rendered again at that interval, for values that change without
+        an announcement (an age, a connection)."""
         return self.streams.answer(self._versions(topic, html, pause_s, again_s))
 
     async def _versions(

@@ -1,4 +1,4 @@
-"""Logging in through Pro Santé Connect, and out again."""
+"""Login through Pro Santé Connect, and logout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sandbox.web.session import checked_form, local_path, sign_in, sign_out
 
 
 class LoginPages:
-    """The ways to Pro Santé Connect and back."""
+    """The redirections to Pro Santé Connect and back."""
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
 
     def routes(self) -> list[Route]:
-        """Open to everybody."""
+        """Open to everyone."""
         return [
             Route("/connexion", self.login, methods=["GET"]),
             Route("/oidc/callback", self.callback, methods=["GET"]),
@@ -29,11 +29,12 @@ class LoginPages:
         ]
 
     async def login(self, request: Request) -> Response:
-        """To Pro Santé Connect, and back to `return_to`."""
+        """Redirect to Pro Santé Connect; the login returns to `return_to`."""
         return await self._frame.to_psc(request, local_path(request.query_params.get("return_to")))
 
     async def callback(self, request: Request) -> Response:
-        """Back from Pro Santé Connect: whoever has an account is logged in (and the editors are told, INT_R02)."""
+        """The return from Pro Santé Connect: a person who has an account is logged in (and the editors are informed,
+        INT_R02)."""
         claims = await self._frame.psc.callback(request)
         regulator = self._frame.accounts.regulator(claims.national_id)
         if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):
@@ -44,10 +45,10 @@ class LoginPages:
         return redirect(claims.return_to)
 
     async def logout(self, request: Request) -> Response:
-        """End the session here, whoever has a copy of its cookie, then at Pro Santé Connect."""
+        """End the session here, for every copy of its cookie, then at Pro Santé Connect."""
         await checked_form(request)
         await sign_out(request)
         try:
             return redirect(await self._frame.psc.logout_url(self._frame.context.settings.http(SAS_UI, "/")))
         except PeerError:
-            return redirect("/")  # logged out here at least; the provider cannot be asked
+            return redirect("/")  # the session here is ended; the provider cannot be reached

@@ -17,18 +17,19 @@ from sandbox.sas.directory.areas import KM_PER_DEGREE, Area
 SIZE = 400.0
 MARGIN = 20.0  # between the circle and the edge
 APART = 21.0  # between the middles of two numbered marks
-MOST_TOWNS = 9  # that are named
-MOST_MARKS = 200  # of places without slots
-_LETTER = 6.0  # width of a letter of a town's name
-_ROOM = 10.0  # of a numbered mark, from its middle
-_CROSS = 7.0  # an arm of the cross in the centre
-_TURN = 2.399963  # the golden angle: marks that would overlap try places on a spiral, never the same twice
+MOST_TOWNS = 9  # towns whose names are shown
+MOST_MARKS = 200  # of marks for places without slots
+_LETTER = 6.0  # width of one letter of a town's name
+_ROOM = 10.0  # of a numbered mark, from its centre
+_CROSS = 7.0  # length of one arm of the cross in the centre
+_TURN = 2.399963  # the golden angle: overlapping marks try positions on a spiral, which never repeat
 _LENGTHS = (0.5, 1, 2, 5, 10, 20, 50)  # km that a scale bar may show
 
 
 @dataclass(frozen=True, slots=True)
 class MapPoint:
-    """A place of practice to be drawn. `card`: whose; `number` of the card on the page, 0 without free slots."""
+    """A place of practice to be drawn. `card`: the card that it belongs to; `number`: number of the card on the page, 0
+    when it has no free slots."""
 
     card: str
     name: str
@@ -41,7 +42,7 @@ class MapPoint:
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A drawn place. `x`, `y`: where the mark is; `home`: where the place is, when the mark had to move. `away`: the
-    place is outside the map; the mark at the edge shows its direction."""
+    place is outside the map, and the mark at the edge shows its direction."""
 
     spot: MapPoint
     x: float
@@ -63,7 +64,8 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The whole map. `ring`: radius of the circle in units; `bar`: length of the scale bar, `bar_km`: what it means."""
+    """The whole map. `ring`: radius of the circle in units; `bar`: length of the scale bar in units, `bar_km`: the
+    distance that it stands for."""
 
     radius_km: float
     ring: float
@@ -78,7 +80,7 @@ class Drawing:
 
 
 class _Projection:
-    """From degrees to units of the drawing."""
+    """Converts degrees to units of the drawing."""
 
     def __init__(self, area: Area) -> None:
         self.area = area
@@ -113,7 +115,8 @@ def _inside(x: float, y: float, margin: float = 4.0) -> bool:
 
 
 def _numbered(sheet: _Projection, spots: Sequence[MapPoint]) -> Iterator[Mark]:
-    """Marks with numbers, none of which hides another: it is moved aside, with a line to its place."""
+    """The numbered marks, none of which hides another: a mark that would overlap is moved aside and joined to its place
+    by a line."""
     taken: list[tuple[float, float]] = []
     for spot in spots:
         home = sheet.at(spot.lat, spot.lon)
@@ -125,7 +128,7 @@ def _numbered(sheet: _Projection, spots: Sequence[MapPoint]) -> Iterator[Mark]:
 
 
 def _edge(x: float, y: float) -> tuple[float, float]:
-    """The point of the edge in the direction of a point that is beyond it."""
+    """The point of the edge in the direction of a point outside the map."""
     across, down = x - SIZE / 2, y - SIZE / 2
     scale = (SIZE / 2 - 14) / max(abs(across), abs(down))
     return round(SIZE / 2 + across * scale, 1), round(SIZE / 2 + down * scale, 1)
@@ -141,7 +144,7 @@ def _free_place(home: tuple[float, float], taken: Sequence[tuple[float, float]])
 
 
 def _labels(sheet: _Projection, towns: Iterable[Town], marks: Sequence[Mark]) -> Iterator[Label]:
-    """The largest towns of the area whose names overlap neither one another nor a mark."""
+    """The labels of the largest towns of the area whose names overlap neither each other nor a mark."""
     taken = [_Box(mark.x - _ROOM, mark.x + _ROOM, mark.y - _ROOM, mark.y + _ROOM) for mark in marks]
     named = 0
     for town in towns:
@@ -176,8 +179,8 @@ class _Box:
 
 
 def _positions(name: str, x: float, y: float) -> Iterator[tuple[Label, _Box]]:
-    """Where a town's name may be: to the right, to the left, above, below, clear of the cross of the centre; then the
-    same four, further away, clear of a mark on the town."""
+    """Where a town's name may be: to the right, to the left, above, below, at a distance that keeps it off the cross in
+    the centre; then the same four further away, off a mark on the town."""
     width = _LETTER * len(name)
     half = width / 2
     on_the_cross = math.dist((x, y), (SIZE / 2, SIZE / 2)) < _CROSS

@@ -26,7 +26,7 @@ from sandbox.web.session import flash, local_path
 PATH = "/administration/messages"
 RESEND = "/sas/orientations/renvoi"
 PAUSE_S = 0.5
-AGAIN_S = 2.0  # ages and the hub's connection change without any message being written
+AGAIN_S = 2.0  # ages and the hub's connection change without a message being written
 
 
 class MessagePages:
@@ -36,7 +36,7 @@ class MessagePages:
         self._frame, self._appointments, self._l02 = frame, services.appointments, services.l02
 
     def routes(self) -> list[Route]:
-        """The page for administrators, sending again for everybody who is logged in."""
+        """The page is for administrators; sending again is for everyone who is logged in."""
         guarded, posted = self._frame.guarded, self._frame.posted
         return [
             Route(PATH, guarded(self.messages, Right.ADMINISTRATION), methods=["GET"]),

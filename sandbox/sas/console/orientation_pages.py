@@ -39,7 +39,7 @@ class OrientationPages:
         self._appointments, self._l02 = services.appointments, services.l02
 
     def routes(self) -> list[Route]:
-        """For everybody who is logged in."""
+        """For everyone who is logged in."""
         guarded = self._frame.guarded
         return [
             Route(PATH, guarded(self.orientations), methods=["GET"]),
@@ -59,7 +59,7 @@ class OrientationPages:
         def html() -> str:
             return self._frame.pages.fragment("orientations_list.html", **self._list(request, regulator))
 
-        html()  # raises for filters that cannot be used, before the stream begins
+        html()  # raises for invalid filters, before the stream begins
         return self._live(request, regulator, html)
 
     async def orientation(self, request: Request, regulator: Regulator) -> Response:

@@ -1,4 +1,5 @@
-"""The part of the results page that grows as editors answer: as values of the templates, as HTML, as a stream."""
+"""The part of the results page that grows as editors answer, in three forms: values for the templates, HTML, and a
+stream of events."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ from sandbox.sas.search.run import Results, run
 from sandbox.sas.services import Services
 from sandbox.web.sse import Event
 
-PAUSE_S = 0.04  # between two states of a page: answers that come together are shown together
+PAUSE_S = 0.04  # between two states of a page: answers that arrive within this time are shown together
 
 
 class ResultsPart:
-    """Shows a search as far as it has come."""
+    """Shows the present state of a search."""
 
     def __init__(self, frame: Frame, services: Services) -> None:
         self._frame, self._directory = frame, services.directory
@@ -41,13 +42,14 @@ class ResultsPart:
         }
 
     def _external(self) -> dict[str, dict[str, str]]:
-        """Of each external editor that has an address: its name, and a search there (`url`)."""
+        """For each external editor that has an address: its name, and the URL of a search at that address (`url`)."""
         editors = self._frame.context.population.editors
         found = {slug: self._directory.search_at(slug) for slug, editor in editors.items() if editor.external}
         return {slug: {"name": editors[slug].name, "url": search_url(at)} for slug, at in found.items() if at}
 
     def _further(self, asked: Asked, page: int) -> str:
-        """Address of another page of the same search, in the same order; without `origin`: it is no contextual call."""
+        """Address of another page of the same search, in the same order. It is without `origin`, because it is not a
+        contextual call."""
         values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
         return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
 

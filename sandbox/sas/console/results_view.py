@@ -1,4 +1,4 @@
-"""What the results page shows of a search, as far as it has come. Pure.
+"""What the results page shows of a search in its present state. Pure.
 
 Cards are numbered through all pages, and the map carries the same numbers.
 """
@@ -20,7 +20,7 @@ from sandbox.sas.search.criteria import DISTANCE, SHUFFLED
 from sandbox.sas.search.events import CARDS_PER_PAGE, Results
 from sandbox.web.filters import short_time
 
-SHOWN = 6  # slots of a day that are visible at first; the others unfold
+SHOWN = 6  # slots of a day that are visible at first; the others are shown on request
 DAY_WORDS = ("aujourd'hui", "demain", "après-demain")
 VISIBILITIES: Mapping[str, str] = {
     "PUBLIC": "Grand public",
@@ -28,7 +28,7 @@ VISIBILITIES: Mapping[str, str] = {
     "SNP": "Régulation (SNP)",
     "CPTS": "CPTS",
 }
-TYPES = ("VR", "HH")  # consultations elsewhere than at the surgery
+TYPES = ("VR", "HH")  # consultations that do not take place at the surgery
 WORDS: Mapping[str, str] = {"VR": "téléconsultation", "HH": "à domicile"}
 MARKS: Mapping[str, str] = {"VR": "télé", "HH": "domicile"}
 Choices: TypeAlias = tuple[tuple[str, str], ...]
@@ -84,7 +84,8 @@ FILTERS = (
 
 @dataclass(frozen=True, slots=True)
 class ShownSlot:
-    """A slot. `time`: when it begins, local time; `marks`: short texts beside it; `words`: all that is known of it."""
+    """A slot. `time`: when it begins, local time; `marks`: short texts beside the time; `words`: everything known about
+    the slot."""
 
     slot: CardSlot
     time: str
@@ -94,7 +95,7 @@ class ShownSlot:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A column of a place. `word`: « demain », "" for later days; `slots` are visible, `more` unfold."""
+    """A column of a place. `word`: « demain », "" for later days; `slots` are visible, `more` are shown on request."""
 
     date: date
     word: str
@@ -121,8 +122,8 @@ class ShownCard:
 
 
 class Empty(StrEnum):
-    """Why a page has no card: it is after the last page; nobody of that specialty is there; no source answered; some
-    did not; or all did, and nothing is free."""
+    """Why a page has no card: it is after the last page; the area has nobody of that specialty; no source answered;
+    some sources did not answer; or all answered, and nothing is free."""
 
     BEYOND = "beyond"
     NOBODY = "nobody"
@@ -143,7 +144,7 @@ class ResultsView:
 
     @classmethod
     def of(cls, results: Results, population: Population, *, running: bool) -> ResultsView:
-        """The view of a search as far as it has come."""
+        """The view of a search in its present state."""
         first = CARDS_PER_PAGE * (results.criteria.page - 1) + 1
         cards = tuple(_shown(card, number, results) for number, card in enumerate(results.cards, first))
         spots = [*_spots(cards, results, population)]
@@ -163,7 +164,7 @@ class ResultsView:
 
     @property
     def empty(self) -> Empty | None:
-        """Why the search ended without a card; None while it runs, and when there are some."""
+        """Why the search ended without a card; None while it is running, and when it has cards."""
         results = self.results
         if self.running or self.cards:
             return None
@@ -211,7 +212,7 @@ def _kind(
     visibilities: tuple[str, ...],
     cpts: tuple[str, ...],
 ) -> tuple[tuple[str, ...], str]:
-    """Marks and words of a slot, beside its time. Cached: a page has hundreds of slots, most of one kind."""
+    """Marks and words of a slot, shown beside its time. Cached: a page has hundreds of slots, most of the same kind."""
     words = [
         *(["sans rendez-vous"] if walkin else []),
         *(WORDS[code] for code in TYPES if code in types),

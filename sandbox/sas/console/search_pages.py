@@ -30,9 +30,9 @@ from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 
 WHOLE = {"affichage": "complet"}
-LONGEST_TYPED = 100  # characters that suggestions are looked up for
+LONGEST_TYPED = 100  # longest text for which suggestions are looked up
 AGAIN = "/sas/reprise"
-LAST, LONGEST_LAST = "last_search", 1000  # in the session: the last search, when its address has no more characters
+LAST, LONGEST_LAST = "last_search", 1000  # the last search is kept in the session if its address is not longer
 
 
 class SearchPages:
@@ -43,7 +43,7 @@ class SearchPages:
         self._reader, self._part = SearchReader(services), ResultsPart(frame, services)
 
     def routes(self) -> list[Route]:
-        """The search asks for a login by itself: an LRM that may not call is refused without one."""
+        """The search page checks the login itself, because an LRM that may not call is refused without a login."""
         guarded = self._frame.guarded
         return [
             Route("/", self.home, methods=["GET"]),
@@ -54,13 +54,13 @@ class SearchPages:
         ]
 
     async def home(self, request: Request) -> Response:
-        """The search form; without a session, what this is and how to log in."""
+        """The search form; without a session, a page that explains the service and how to log in."""
         regulator = self._frame.regulator(request)
         last = last_search(request) if regulator is not None else None
         return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self.form({}))
 
     def form(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """What the template of the search form needs."""
+        """The values for the template of the search form."""
         specialty = read_specialty(values.get("specialty", ""))
         return {
             "values": values,
@@ -93,7 +93,7 @@ class SearchPages:
         return self._page(request, regulator, asked, results, running=not complete)
 
     async def again(self, request: Request, regulator: Regulator) -> Response:
-        """To the last search of this session; the editors' pages link to this address."""
+        """Redirect to the last search of this session; the editors' pages link to this address."""
         last = last_search(request)
         return redirect(last["path"] if last is not None else "/")
 
@@ -121,7 +121,7 @@ class SearchPages:
         return self._frame.page(request, "call_refused.html", regulator, 403, origin=values["origin"], lrm=territory)
 
     def _back(self, request: Request, regulator: Regulator, values: Mapping[str, str], error: RequestError) -> Response:
-        """To the home page, with what is wrong; what was typed stays there."""
+        """Redirect to the home page, which shows the problem and keeps what was typed."""
         problem = problem_in_french(error, values)
         if "origin" in values:
             flash(request, problem, "bad")
@@ -137,7 +137,8 @@ class SearchPages:
         )
 
     def _remember(self, request: Request, asked: Asked) -> None:
-        """Keep the search in the session, to come back to it; without `origin`: coming back is no contextual call."""
+        """Keep the search in the session, to return to it; without `origin`, because returning is not a contextual
+        call."""
         values = {name: text for name, text in asked.values.items() if name not in ("origin", *WHOLE)}
         path = search_url(values)
         if len(path) <= LONGEST_LAST:

@@ -1,4 +1,4 @@
-"""From the parameters of the search form or of an LRM's contextual call (INT_L01) to a search that can be made."""
+"""Converts the parameters of the search form, or of an LRM's contextual call (INT_L01), to a search."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sandbox.sas.search.run import Criteria, read_criteria
 from sandbox.sas.services import Services
 
 MOST_SUGGESTED = 8
-LOOK_UP = 200  # practitioners whose names are compared before other tasks have a turn
+LOOK_UP = 200  # practitioners whose names are compared before other tasks run
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search that can be made. `values`: the parameters of the address; `notices`: (code, French sentence) of each
-    parameter that the search ignores."""
+    """A valid search. `values`: the parameters of the address; `notices`: (code, French sentence) of each parameter
+    that the search ignores."""
 
     criteria: Criteria
     values: Mapping[str, str]
@@ -73,7 +73,7 @@ class SearchReader:
         return self._directory.places.towns.beginning(text, MOST_SUGGESTED)
 
     def _specialty_or_reason(self, text: str) -> dict[str, str]:
-        """What a specialty or a reason means as parameters of a search; nothing when it is neither."""
+        """The parameters of a search for a specialty or a reason with that name; none when it is neither."""
         words = folded(text)
         if text.upper() in self._labels:
             return {"specialty": text.upper()}
@@ -86,13 +86,14 @@ class SearchReader:
         return {"reason": reasons[words]} if words in reasons else {}
 
     def _reasons(self) -> dict[str, str]:
-        """Reasons in the agendas of the persona files, by their folded text. Not kept: the files may be read again."""
+        """Reasons in the agendas of the persona files, by their folded text. Not cached, because the files may be read
+        again."""
         people = self._context.population.handmade()
         reasons = {reason for person in people for place in person.places for reason in place.agenda.reasons}
         return {folded(reason): reason for reason in sorted(reasons)}
 
     async def _preferred(self, doctor: PreferredDoctor, criteria: Criteria) -> tuple[str | None, str]:
-        """Prefixed id of the preferred doctor, or the code of why there is none."""
+        """Prefixed id of the preferred doctor, or the code of the reason why there is none."""
         if doctor.error:
             return None, doctor.error
         if doctor.id:
@@ -114,7 +115,7 @@ def search_url(values: Mapping[str, str]) -> str:
 
 
 def other_places(asked: Asked) -> list[tuple[str, str]]:
-    """What else the place may mean, with the address of the same search there."""
+    """Other possible meanings of the place, each with the address of the same search there."""
     place = asked.criteria.place
     line = place.label.removesuffix(place.town.name) if place.kind == ADDRESS else ""
     kept = {name: text for name, text in asked.values.items() if name not in _PLACE}
@@ -134,7 +135,7 @@ _NO_DOCTOR = {
 
 
 def problem_in_french(error: RequestError, values: Mapping[str, str]) -> str:
-    """What is wrong with a search, as a French sentence for the person who made it."""
+    """The problem with a search, as a French sentence for the user."""
     place = place_of(values)
     if isinstance(error, Contradiction):
         return error.french

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from sandbox.sas.regulators.accounts import Right
 
-Words: TypeAlias = Mapping[str, tuple[str, str]]  # by code: what people read, tone of the badge
+Words: TypeAlias = Mapping[str, tuple[str, str]]  # by code: the word shown to people, the tone of the badge
 
 L02: Words = {
     "due": ("enregistrée", "wait"),

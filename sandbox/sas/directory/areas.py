@@ -14,8 +14,8 @@ from sandbox.kernel.model import Town
 
 KM_PER_DEGREE = 111.2
 
-# Radius of a search around a town, and what is added when nothing is found (km): the denser the département, the less.
-FALLBACK_RADIUS_KM = (20.0, 10.0)  # also where the platform's table has none: Guyane and Mayotte
+# Radius of a search around a town, and the enlargement when nothing is found (km): smaller where it is denser.
+FALLBACK_RADIUS_KM = (20.0, 10.0)  # also used where the platform's table has no entry: Guyane and Mayotte
 _RADII = {
     (5.0, 3.0): "69 75 92 93 94 95",
     (10.0, 5.0): "06 13 14 29 30 31 33 34 35 38 42 44 54 57 59 62 66 67 68 74 76 77 78 83 84 90 91 971 972 974",

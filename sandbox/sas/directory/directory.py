@@ -25,7 +25,8 @@ class Candidate:
     """A practitioner whom a source of slots can be asked about; `distance_km` is that of the nearest place, `external`
     whether his editor is a vendor's real server.
 
-    Few of the thousands around a city are ever asked about, so the person behind the id is looked up when needed.
+    Only few of the thousands of practitioners around a city are ever asked about, so the person's data are looked up
+    when needed.
     """
 
     id: str
@@ -71,7 +72,7 @@ class Directory:
         return self.places.towns.town(insee, name)
 
     def specialty_text(self, words: str) -> str | None:
-        """The specialty of practitioners without a code that has these words, as it is written; None if nobody has
+        """The specialty (of practitioners without a code) that has these words, as it is written; None if nobody has
         it."""
         return self._texts.get(folded(words))
 
@@ -81,8 +82,8 @@ class Directory:
         """Practitioners of a specialty with a place in the area, in the order of the dataset: those whom an editor can
         be asked about, then those of the ids `listed`.
 
-        The three codes of general medicine are one specialty; what is no code is the words of those who have none.
-        `besides`: ids that are left out.
+        The three codes of general medicine are one specialty; a value that is not a code is the text of practitioners
+        without a code. `besides`: ids that are left out.
         """
         coded = specialty not in self._texts.values()
         found = self._index.within(specialty if coded else UNCODED, area, listed)
@@ -97,8 +98,8 @@ class Directory:
         return Candidate(id, distance, self.population, id in self._external)
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
-        """True when he is on leave on all these days at all his places; false for people of a vendor's real server,
-        whose leave is not known."""
+        """True when the practitioner is on leave on all these days at all places of practice; false for people of a
+        vendor's real server, whose leave is not known."""
         if not person.places or person.id in self._external:
             return False
         return all(
@@ -108,12 +109,12 @@ class Directory:
         )
 
     def accepts_extra(self, person: Practitioner) -> bool:
-        """True when he takes a patient beside his agenda (« extra »); false for people of a vendor's real server, of
-        whom that is not known."""
+        """True when the practitioner takes a patient outside the agenda (« extra »); false for people of a vendor's
+        real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
     def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
-        """A practitioner wherever he is, for a search around another place; None when no editor can be asked about him
+        """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
         and he is not `listed`."""
         person = self.population.practitioner(id)
         if person is None:
@@ -136,22 +137,22 @@ class Directory:
         ]
 
     def asked(self, *flows: Flow) -> dict[str, Editor]:
-        """By slug, the editors that speak one of these flows and are not disabled."""
+        """The editors that support one of these flows and are not disabled, by slug."""
         off, wanted = self.disabled(), frozenset(flows)
         editors = self.population.editors.items()
         return {slug: each for slug, each in editors if slug not in off and not wanted.isdisjoint(each.flows)}
 
     def is_external(self, editor: str) -> bool:
-        """Is that the slug of a vendor's real server."""
+        """True for the slug of a vendor's real server."""
         known = self.population.editors.get(editor)
         return known is not None and known.external
 
     def cpts_of(self, town: Town) -> frozenset[str]:
-        """FINESS of the CPTS whose zone of intervention holds the town."""
+        """FINESS of the CPTS whose area of activity contains the town."""
         return frozenset(cpts.finess for cpts in self.population.cpts.values() if town.insee in cpts.zone)
 
     def regulator(self, identifier: Identifier) -> Regulator | None:
-        """The account of exactly that pair (system, value): the same value under another system is another person."""
+        """The account with exactly that pair (system, value): the same value under another system is another person."""
         key = regulator_identifier(identifier).key
         regulator = self.population.regulator(key)
         return regulator if regulator is not None and regulator.identifier.key == key else None
@@ -161,20 +162,21 @@ class Directory:
         return self.population.practitioner(prefixed_person(national_id))
 
     def search_at(self, editor: str) -> dict[str, str] | None:
-        """Parameters of a search at the address of an external editor's first place, whose first page shows that
-        editor's people.
+        """Parameters of a search at the address of an external editor's first place, such that the first page shows
+        that editor's people.
 
         None for the sandbox's own editors, for a disabled one, and for one without practitioners and associations.
         """
         return None if editor in self.disabled() else self._addresses.get(editor)
 
     def doctor(self, national_id: str) -> Practitioner | None:
-        """Those whom an appointment may name: a practitioner, or a doctor of an SOS association. By national id."""
+        """The people whom an appointment may name, by national id: a practitioner, or a doctor of an SOS
+        association."""
         return self.population.doctor(national_id)
 
     def organization_of(self, practitioner: Practitioner) -> str | None:
-        """The CPTS that he takes part through, else his structure when he has only one, or his association; prefixed
-        IDNST."""
+        """The CPTS through which the practitioner takes part, else the practitioner's only structure, or the
+        association; prefixed IDNST."""
         if practitioner.cpts:
             return practitioner.cpts[0]
         if not practitioner.places:
@@ -191,7 +193,7 @@ class Directory:
 
 def _addresses(people: Iterable[Practitioner], population: Population) -> Iterator[tuple[str, dict[str, str]]]:
     """By external editor, the parameters of a search that finds it: at the first place of its first practitioner, else
-    at the first site of its association. The later pairs of one editor replace the earlier ones."""
+    at the first site of its association. For one editor, later pairs replace earlier ones."""
     found: list[tuple[str, Place | ConsultationSite, str]]
     found = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
     found += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]

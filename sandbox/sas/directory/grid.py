@@ -1,7 +1,7 @@
 """Where practitioners consult: an index by specialty and area. Pure.
 
-A lookup costs the area, not the country: places of practice are kept per group of specialties in cells of a coarse
-grid, as arrays of coordinates.
+The cost of a lookup depends on the area, not on the country: places of practice are kept per group of specialties in
+cells of a coarse grid, as arrays of coordinates.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sandbox.sas.directory.specialties import GENERAL_MEDICINE
 
 CELL_DEGREES = 0.1  # 11 km from south to north
 GENERAL = "SM54"
-UNCODED = ""  # group of those whose specialty has no code
+UNCODED = ""  # key of the group of practitioners whose specialty has no code
 
 _Key = tuple[int, int]  # row and column of a cell
 
 
 @dataclass(slots=True)
 class _Cell:
-    """The places of one specialty in one cell: the ids of the practitioners, and latitude and longitude by turns."""
+    """The places of one specialty in one cell: the ids of the practitioners, and latitude and longitude alternately."""
 
     ids: list[str] = field(default_factory=list)
     points: array[float] = field(default_factory=lambda: array("d"))
@@ -72,7 +72,7 @@ def corners(area: Area) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _cells_of(area: Area) -> Iterator[_Key]:
-    """Every cell that this square touches."""
+    """All cells that this square touches."""
     low, high = corners(area)
     first, last = _cell(*low), _cell(*high)
     for row in range(first[0], last[0] + 1):
@@ -81,7 +81,7 @@ def _cells_of(area: Area) -> Iterator[_Key]:
 
 
 def _gather(found: dict[str, float], cell: _Cell, area: Area) -> None:
-    """Add those who have a place of the cell in the area, with the distance of the nearest."""
+    """Add the practitioners who have a place of the cell in the area, with the distance of the nearest one."""
     points = iter(cell.points)
     for id, lat, lon in zip(cell.ids, points, points, strict=True):
         distance = distance_km(area.lat, area.lon, lat, lon)

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 
 class Origin(StrEnum):
-    """Kind of source: an editor's agenda; the slots typed into the SAS platform itself; a practitioner who takes a
-    patient beside his agenda; a community that is asked to take the patient; a structure without agenda."""
+    """Kind of source: an editor's agenda; slots typed into the SAS platform itself; a practitioner who takes a patient
+    outside the agenda; a community that is asked to take the patient; a structure without agenda."""
 
     EDITOR = "editor"
     SAS_AGENDA = "sas-agenda"

@@ -1,4 +1,5 @@
-"""How a practitioner takes part in the SAS: through his surgery, a CPTS or a MSP; a CDS does not count. Pure.
+"""How a practitioner takes part in the SAS: through a surgery of one's own, a CPTS or a MSP; a CDS does not count.
+Pure.
 
 Participants come before the others (contextual call, « Participation »).
 """
@@ -9,7 +10,7 @@ from zlib import crc32
 
 from sandbox.kernel.model import Practitioner
 
-EXTRA = 30  # percent of those who may, who accept a patient beside their agenda
+EXTRA = 30  # percentage of the eligible practitioners who accept a patient outside the agenda
 
 
 def kinds_of(practitioner: Practitioner) -> frozenset[str]:
@@ -24,7 +25,7 @@ def takes_part(kinds: frozenset[str]) -> bool:
 
 
 def accepts_extra(practitioner: Practitioner, seed: int) -> bool:
-    """True when he takes a patient beside his agenda (« extra »): for EXTRA percent of those who take part through
-    their own surgery or a CPTS, for nobody who is in a MSP or CDS only. `seed`: that of the population."""
+    """True when the practitioner takes a patient outside the agenda (« extra »): for EXTRA percent of those who take
+    part through their own surgery or a CPTS, for nobody who is in a MSP or CDS only. `seed`: that of the population."""
     kinds = kinds_of(practitioner)
     return (not kinds or "cpts" in kinds) and crc32(b"extra/%d/%b" % (seed, practitioner.id.encode())) % 100 < EXTRA

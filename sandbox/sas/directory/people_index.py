@@ -14,7 +14,8 @@ from sandbox.sas.directory.grid import GridIndex, corners
 
 
 class PeopleIndex:
-    """Everybody who has a place of practice. `is_interfaced`: whether the editor with that slug answers searches."""
+    """An index of all practitioners who have a place of practice. `is_interfaced`: whether the editor with that slug
+    answers searches."""
 
     def __init__(self, population: Population, is_interfaced: Callable[[str], bool]) -> None:
         self._population, self._is_interfaced = population, is_interfaced
@@ -33,7 +34,7 @@ class PeopleIndex:
         return found
 
     def _read(self, area: Area) -> None:
-        """Add the people of the départements that the area touches and that were not read yet."""
+        """Add the people of those départements of the area that were not read yet."""
         low, high = corners(area)
         for code, (south, north, west, east) in [*self._unread.items()]:
             if south <= high[0] and low[0] <= north and west <= high[1] and low[1] <= east:

@@ -30,7 +30,7 @@ DEPARTMENT_NAMES: Mapping[str, str] = {
 }
 
 _SHORT = {"lez": "les", "s": "sur"}
-_LAST = re.compile(r"(.+?)[(,]([^(),]+)\)?\s*")  # what stands in brackets or after a comma at the end
+_LAST = re.compile(r"(.+?)[(,]([^(),]+)\)?\s*")  # text in brackets or after a comma at the end
 _SUFFIXES = ("er", "re", "e", "eme", "nd", "nde")
 _ORDINAL = re.compile(f"([0-9]{{1,2}})(?:{'|'.join(_SUFFIXES)})")
 _NUMERALS = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx"
@@ -74,7 +74,7 @@ class TownName:
     def apart(self) -> TownName | None:
         """The same with the département as a code, when the name ends with that of one (`Vienne Isère`); else None."""
         words = self.name.split()
-        for at in range(1, len(words)):  # the longest name of a département first
+        for at in range(1, len(words)):  # the département with the longest name first
             code = DEPARTMENT_NAMES.get(" ".join(words[at:]))
             if code is not None:
                 end = at - 1 if at > 1 and words[at - 1] in _LINKS else at
@@ -88,7 +88,7 @@ def letters_of(words: str) -> str:
 
 
 def read_town(text: str) -> TownName:
-    """Take a text about a town apart; the town need not exist."""
+    """Split a text about a town into its parts; the town need not exist."""
     body, code = _with_department(joined(text))
     words = folded(body).split()
     cedex = "cedex" in words
@@ -101,13 +101,13 @@ def read_town(text: str) -> TownName:
 
 
 def joined(text: str) -> str:
-    """The text with its postal codes in one piece: `33 000 Bordeaux`."""
+    """The text with postal codes written without a space: `33 000 Bordeaux` becomes `33000 Bordeaux`."""
     return _APART.sub(r"\1\2", text)
 
 
 def _with_department(text: str) -> tuple[str, str]:
-    """The text without the name of a département at its end, and the code of that. An article at the end is put before
-    the text (`Bouscat (Le)`)."""
+    """The text without the name of a département at its end, and the code of that département. An article at the end is
+    put before the text (`Bouscat (Le)`)."""
     last = _LAST.fullmatch(text)
     end = folded(last[2]) if last else ""
     if last is None:
@@ -173,14 +173,14 @@ def fits(town: Town, said: TownName, codes: Collection[str]) -> bool:
 
 
 def _is_of(town: Town, code: str) -> bool:
-    """True for the town's département, its INSEE code, and its arrondissements."""
+    """True for the code of the town's département, its INSEE code, and those of its arrondissements."""
     if code in (town.department.lower(), town.insee.lower()) or CITY_OF.get(code) == town.insee:
         return True
     return len(code) < 3 and has_district(town, int_of(code))
 
 
 def nearly_fits(town: Town, said: TownName, codes: Collection[str], known: Mapping[str, object]) -> bool:
-    """As `fits`, but the postal code of a CEDEX, or one that no town has, need only be of the town's region.
+    """As `fits`, but the postal code of a CEDEX, or one that no town has, only has to belong to the town's region.
     `known`: the postal codes of all towns."""
     regions = {region_of(code) for code in codes}
     strange = [

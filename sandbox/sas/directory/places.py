@@ -32,7 +32,7 @@ class Locality:
     """The place around which a search looks. `kind`: `address`, `town` or `department`; `label` as people read it.
 
     `town`: that of the place; of a département, the one nearest to its barycentre. `point` (lat, lon) of an address.
-    `others`: what else the text may mean, when it does not say which (`Saint-Denis (93)`).
+    `others`: other places that an ambiguous text may mean (`Saint-Denis (93)`).
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Locality:
 
 
 class Places:
-    """What people type, as the place of a search."""
+    """Finds the place of a search from what people type."""
 
     def __init__(self, towns: Mapping[str, Town]) -> None:
         self.towns = Towns(towns)
@@ -81,8 +81,8 @@ class Places:
         return self._department(text) or self._address(text)
 
     def others(self, name: str) -> tuple[str, ...]:
-        """What may be meant beside the first town of that name, as texts that name one place only (`Saint-Denis (93)`).
-        Raises Contradiction."""
+        """Other places that may be meant besides the first town of that name, as unambiguous texts (`Saint-Denis
+        (93)`). Raises Contradiction."""
         return self._besides(self.towns.named_in(name), name)
 
     def _besides(self, towns: Sequence[Town], text: str) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class Places:
 
 
 def _cuts(text: str) -> Iterator[tuple[str, str]]:
-    """(street, town) for each way to cut the text: at the last comma, before a postal code."""
+    """(street, town) for each way to split the text: at the last comma, or before a postal code."""
     street, comma, place = text.rpartition(",")
     if comma:
         yield street, place

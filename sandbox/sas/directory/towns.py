@@ -1,4 +1,4 @@
-"""The towns of the dataset, by what people type of their names. Pure."""
+"""The towns of the dataset, found by their names as people type them. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandbox.sas.directory.place_names import (
     read_town,
 )
 
-LEAST_LETTERS = 4  # letters that must be typed before names are compared without their spaces
+LEAST_LETTERS = 4  # minimum number of letters before names are compared without their spaces
 _CITY_CODES = {city: tuple(code for code in CITY_CODES if CITY_CODES[code] == city) for city in CITY_CODES.values()}
 
 
@@ -31,11 +31,11 @@ class Towns:
 
     def __init__(self, towns: Mapping[str, Town]) -> None:
         self._towns = towns
-        self._codes: dict[str, tuple[str, ...]] = {}  # postal codes of the towns that were looked at
+        self._codes: dict[str, tuple[str, ...]] = {}  # cache: postal codes by town
 
     @cached_property
     def _names(self) -> list[tuple[str, Town]]:
-        """Every town with its folded name."""
+        """All towns, each with its folded name."""
         return [(folded(town.name), town) for town in self._towns.values()]
 
     @cached_property
@@ -87,12 +87,11 @@ class Towns:
         return next(iter(self._named(read_town(name))), None)
 
     def named_in(self, text: str) -> Sequence[Town]:
-        """The towns that a text names, or whose postal code it is, the first of the dataset first. Raises
-        Contradiction."""
+        """The towns that a text names by name or postal code, in the order of the dataset. Raises Contradiction."""
         return self._named(read_town(text)) or self._by_postal_code.get(text.strip(), [])
 
     def _named(self, said: TownName) -> list[Town]:
-        """The towns that fit, the first of the dataset first. Raises Contradiction when towns have that name but none
+        """The towns that fit, in the order of the dataset. Raises Contradiction when towns have that name but none
         fits."""
         apart = said.apart()
         return self._exactly(said) or (self._exactly(apart) if apart else [])
@@ -106,7 +105,7 @@ class Towns:
         return fitting
 
     def _fitting(self, towns: Sequence[Town], said: TownName) -> list[Town]:
-        """The towns that fit, else those that nearly do."""
+        """The towns that fit; if there are none, the towns that nearly fit."""
         return [town for town in towns if fits(town, said, self.postal_codes(town))] or [
             town for town in towns if nearly_fits(town, said, self.postal_codes(town), self._by_postal_code)
         ]
@@ -133,7 +132,7 @@ class Towns:
                     yield from towns
 
     def label(self, town: Town) -> str:
-        """The town's name, with the département where several have the name."""
+        """The town's name, with the département where several towns have the name."""
         return f"{town.name} ({town.department})" if len(self._by_name[folded(town.name)]) > 1 else town.name
 
 

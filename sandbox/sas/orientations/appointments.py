@@ -33,7 +33,7 @@ from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Put, Store
 
 TABLE = "appointments"
-MOST_LISTED = 200  # newest appointments kept at hand per regulator, for « Mes orientations »
+MOST_LISTED = 200  # newest appointments that are kept per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
 
@@ -93,7 +93,7 @@ class Appointments:
                 yield record
 
     def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
-        """True when its account is the one that this identifier names now."""
+        """True when this identifier at present names the account of the appointment."""
         account = self._regulators.named(regulator)
         return account is not None and record.account == account.id
 
@@ -145,7 +145,7 @@ class Appointments:
             recent.append(record.id)
 
     def known_by(self, identifier: Identifier) -> str:
-        """Slug of the editor whose system the identifier has, "" when it is nobody's."""
+        """Slug of the editor that owns the system of the identifier, "" when no editor does."""
         owner = self._owners.get(identifier.system)
         return owner.slug if owner is not None else ""
 
@@ -191,7 +191,8 @@ class Appointments:
         return decide(present, new, update=update)
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
-        """The account that the appointment is of. A withdrawn account keeps its appointments, and gets no new ones."""
+        """The account that the appointment belongs to. A withdrawn account keeps its appointments, and gets no new
+        ones."""
         if not wanted.operator.value:
             raise refused("who asks is not said: FrAppointmentOperator is needed at the creation", _OPERATOR_PATH)
         account = self._regulators.named(wanted.operator)

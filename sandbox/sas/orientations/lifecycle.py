@@ -22,7 +22,7 @@ from sandbox.sas.orientations.records import AppointmentRecord
 PENDING, BOOKED, FULFILLED, NOSHOW, CANCELLED = AppointmentStatus
 TERMINAL = frozenset({FULFILLED, NOSHOW, CANCELLED})
 
-# (present, wanted) -> is it a correction? The same status again changes other elements (a new time, say).
+# (present, wanted) -> whether it is a correction. The same status again changes other elements (e.g. the time).
 TRANSITIONS: dict[tuple[AppointmentStatus, AppointmentStatus], bool] = {
     (PENDING, PENDING): False,
     (PENDING, BOOKED): False,
@@ -69,9 +69,9 @@ def category_of(
     structure: Structure | None = None,
     sos_editor: bool = False,
 ) -> OrientationCategory:
-    """The sender's extension decides; else the profile of SOS or of the marketplace; else how the practitioner takes
-    part: through a CPTS, in a MSP or CDS, or for the association whose agendas are all that this editor holds
-    (`sos_editor`); else PS."""
+    """The category of an appointment, by the first of these that applies: the sender's extension; the profile of SOS or
+    of the marketplace; how the practitioner takes part (through a CPTS, in a MSP or CDS, or for an association when the
+    editor only holds agendas of associations, `sos_editor`); else PS."""
     if appointment.category is not None:
         return appointment.category
     if appointment.sos or appointment.marketplace:
@@ -85,10 +85,10 @@ def category_of(
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What the SAS core adds to an appointment that it receives. `id`: its own; `at`: when it was received;
-    `editor`: slug of the sender, `sos_editor`: whether all that this editor holds are agendas of associations;
-    `practitioner`, `organization` (prefixed id) and `structure` as the directory knows them; `account`: id of the
-    regulator's account, with its `territory`.
+    """What the SAS core adds to an appointment that it receives. `id`: its own; `at`: when it was received; `editor`:
+    slug of the sender, `sos_editor`: whether this editor only holds agendas of associations; `practitioner`,
+    `organization` (prefixed id) and `structure` as the directory knows them; `account`: id of the regulator's account,
+    with its `territory`.
     """
 
     id: str
@@ -103,7 +103,8 @@ class Reception:
 
 
 def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecord:
-    """The record of a creation. `created` falls back to the time of reception (mandatory in L02)."""
+    """The record of a creation. When `created` is missing, the time of reception is used, because it is mandatory in
+    L02."""
     category = category_of(
         wanted, reception.practitioner, structure=reception.structure, sos_editor=reception.sos_editor
     )
@@ -134,8 +135,8 @@ def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecor
 def next_version(present: AppointmentRecord, new: AppointmentRecord) -> AppointmentRecord:
     """`new` (made by `first_version` from the changed appointment) as the version after `present`.
 
-    A `created` that the change does not carry stays what it was. Raises RequestError 422 for a step that the
-    automaton does not have.
+    A change without `created` keeps the previous value. Raises RequestError 422 for a step that the automaton does not
+    have.
     """
     try:
         correction = is_correction(present.status, new.status)

@@ -55,8 +55,8 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     origin: Origin = Origin.EDITOR
 
     def may_be_changed_by(self, editor: str) -> bool:
-        """True for the editor with this slug that sent it, and for any when it is not known which did; false for what
-        was made in the SAS platform itself."""
+        """True for the editor with this slug if it sent the appointment, and for any editor if the sender is not known;
+        false for appointments made in the SAS platform itself."""
         return self.origin is Origin.EDITOR and self.editor in ("", editor)
 
     def appointment(self) -> Appointment:
@@ -98,5 +98,5 @@ _owner = msgspec.json.Decoder(_Owned)
 
 
 def account_in(row: bytes) -> str:
-    """The account of a row, without reading the rest of it."""
+    """The account id of a row, read without decoding the rest of it."""
     return _owner.decode(row).account

@@ -28,13 +28,13 @@ from sandbox.store.protocol import Put, Store
 log = logging.getLogger(__name__)
 
 TABLE = "accounts"
-EXISTS = frozenset({400, 409, 412, 422})  # how editors say on POST that they have the person already
+EXISTS = frozenset({400, 409, 412, 422})  # what editors answer to a POST of a person whom they already have
 
 
 class AccountState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one editor is known to have of one account. `known`: digest of the version it has, "" for none;
-    `identifier`: the one that the editor has it under; `error` of the last attempt, "" when it succeeded;
-    `at`: sandbox time of the last attempt, ISO 8601.
+    """What one editor is known to have of one account. `known`: digest of the version that the editor has, "" for none;
+    `identifier`: the identifier of the account at the editor; `error` of the last attempt, "" when it succeeded; `at`:
+    sandbox time of the last attempt, ISO 8601.
     """
 
     editor: str
@@ -52,12 +52,12 @@ def _as_sent(account: Account) -> RegulatorAccount:
 
 
 def version_of(account: Account) -> str:
-    """Digest of the account as INT_R02 carries it: an editor that has another one lacks a change."""
+    """Digest of the account as INT_R02 carries it: an editor with another digest lacks a change."""
     return hashlib.blake2b(render_regulator(_as_sent(account)), digest_size=12).hexdigest()
 
 
 class _Call(NamedTuple):
-    """A call under way, and the version that it carries."""
+    """A running call, and the version that it carries."""
 
     task: asyncio.Task[None]
     version: str
@@ -68,34 +68,34 @@ class AccountCalls:
 
     def __init__(self, context: Context, store: Store, http: HttpClient) -> None:
         self._context, self._store, self._http = context, store, http
-        self._in_flight: dict[str, _Call] = {}  # the last that was begun of each account and editor
+        self._in_flight: dict[str, _Call] = {}  # the last call that was started for each account and editor
 
     @property
     def count(self) -> int:
-        """How many accounts and editors have a call under way."""
+        """The number of accounts and editors that have a running call."""
         return len(self._in_flight)
 
     def tasks(self) -> Iterator[asyncio.Task[None]]:
-        """The calls under way, the last one of each account and editor."""
+        """The running calls: the last one for each account and editor."""
         return (call.task for call in self._in_flight.values())
 
     def running(self, account: Account, editor: Editor) -> asyncio.Task[None] | None:
-        """The call that was begun last for that account and editor, while it is under way."""
+        """The last call started for that account and editor, while it is running."""
         call = self._in_flight.get(_key(account, editor))
         return call.task if call is not None else None
 
     def state(self, account: Account, editor: Editor) -> AccountState:
-        """What that editor is known to have of that account."""
+        """What that editor is known to have of the account."""
         row = self._store.get(TABLE, _key(account, editor))
         return AccountState(editor.slug) if row is None else msgspec.json.decode(row, type=AccountState)
 
     def will_know(self, account: Account, editor: Editor) -> str:
-        """The version that the editor has once the call under way has succeeded."""
+        """The version that the editor has once the running call has succeeded."""
         running = self._in_flight.get(_key(account, editor))
         return running.version if running is not None else self.state(account, editor).known
 
     def begin(self, account: Account, editor: Editor) -> asyncio.Task[None]:
-        """Bring the editor up to date, once the call before has ended; the task never raises."""
+        """Start a call that brings the editor up to date, after the previous call has ended; the task never raises."""
         key = _key(account, editor)
         task = asyncio.create_task(self._bring_up_to_date(account, editor, self.running(account, editor)))
         call = self._in_flight[key] = _Call(task, version_of(account))
@@ -107,7 +107,7 @@ class AccountCalls:
             del self._in_flight[key]
 
     async def _bring_up_to_date(self, account: Account, editor: Editor, earlier: asyncio.Task[None] | None) -> None:
-        """One creation, update or withdrawal, after the call before it; its outcome is stored, a failure too."""
+        """One creation, update or withdrawal, after the previous call; its outcome is stored, also a failure."""
         if earlier is not None:
             await asyncio.wait([earlier])
         before = self.state(account, editor)
@@ -130,7 +130,8 @@ class AccountCalls:
             log.error("the state of an account at %s could not be stored; it stays due: %s", editor.slug, error)
 
     async def _send(self, account: RegulatorAccount, held: AccountState, editor: Editor) -> None:
-        """POST an account that the editor lacks, PUT one that it has, by the identifier there; a withdrawal is a PUT.
+        """POST an account that the editor lacks; PUT one that it has, with the identifier that it has there; a
+        withdrawal is a PUT.
 
         By the guide, a POST of an existing person is refused with any 4xx: a PUT follows, and its answer decides.
         Raises PeerError.

@@ -36,9 +36,9 @@ from sandbox.store.protocol import Delete, Put, Store
 log = logging.getLogger(__name__)
 
 TABLE, HISTORY = "regulators", "regulators.history"
-MOST_ACCOUNTS = 5_000  # deleted ones too
-MOST_HISTORY = 5_000  # changes kept; the oldest go
-LONGEST = 100  # characters of a name, an identifier or a password
+MOST_ACCOUNTS = 5_000  # including the deleted ones
+MOST_HISTORY = 5_000  # number of changes that are kept; older ones are deleted
+LONGEST = 100  # longest name, identifier or password, in characters
 SYSTEMS = {"IDNPS": SYSTEM_PERSON, "INTRN": SYSTEM_SAS}
 
 _NATIONAL = re.compile(r"[0-9][0-9A-Za-z/._-]{2,99}")
@@ -74,7 +74,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def orients(self) -> bool:
-        """True when editors should let this regulator in (`active` of INT_R02)."""
+        """True when editors should admit this regulator (`active` of INT_R02)."""
         return self.active and Right.ORIENTATION in self.rights
 
 
@@ -109,7 +109,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RegulatorAccounts:
-    """All accounts. `announce`: gives writes that are committed together with each change."""
+    """All accounts. `announce` returns writes that are committed together with each change."""
 
     def __init__(self, context: Context, store: Store, announce: Callable[[Account], tuple[Put, ...]]) -> None:
         self._context, self._store, self._announce = context, store, announce
@@ -119,7 +119,7 @@ class RegulatorAccounts:
         context.population.watch(self._begin)
 
     def _begin(self) -> None:
-        """The accounts of the store, then those of the persona files as they are now."""
+        """Load the accounts of the store, then those of the persona files in their present state."""
         rows = (_prefixed(_decode(row)) for _, row in self._store.items(TABLE))
         self._accounts: dict[str, Account] = {account.id: account for account in rows}
         for regulator in self._context.population.regulators:
@@ -136,11 +136,11 @@ class RegulatorAccounts:
         return sorted(present, key=lambda one: (one.territory, one.family.casefold(), one.given.casefold()))
 
     def all(self) -> Iterator[Account]:
-        """Every account, deleted ones too."""
+        """Every account, including the deleted ones."""
         return iter(list(self._accounts.values()))
 
     def get(self, id: str) -> Account | None:
-        """By the SAS core's own id; not a deleted one."""
+        """The account with this id of the SAS core, unless it is deleted."""
         account = self._accounts.get(id)
         return None if account is None or account.deleted else account
 
@@ -159,13 +159,14 @@ class RegulatorAccounts:
         return account.regulator if account is not None else None
 
     def entering(self, login: str) -> Account | None:
-        """Who may log in under that name: `system|value`, the value alone, or the e-mail address in any case."""
+        """The account that may log in under that name: `system|value`, the value alone, or the e-mail address in any
+        case."""
         id = self._names.of_login(login)
         account = self._accounts[id] if id is not None else None
         return account if account is not None and account.active else None
 
     def history(self, id: str | None = None, most: int = 50) -> list[Change]:
-        """The latest changes, newest first; of one account, or of all."""
+        """The latest changes, newest first, of one account or of all."""
         changes = (_decode_change(row) for _, row in reversed(list(self._store.items(HISTORY))))
         found = (change for change in changes if id is None or change.account == id)
         return [change for change, _ in zip(found, range(most), strict=False)]
@@ -238,7 +239,7 @@ class RegulatorAccounts:
         self._names = _Names(self._accounts.values())
         try:
             await written
-        finally:  # after StoreError too: the store writes it later, and nothing would call the watchers then
+        finally:  # also after StoreError: the store writes the change later, and nothing would call the watchers then
             for watcher in self._watchers:
                 watcher(after)
         return after
@@ -254,7 +255,8 @@ class RegulatorAccounts:
 
 
 class _Names:
-    """The ids of accounts by identifier and by login. Accounts that may log in come first, former identifiers last."""
+    """The ids of accounts by identifier and by login. Accounts that may log in have priority, former identifiers come
+    last."""
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._identifiers: dict[str, str] = {}
@@ -273,8 +275,8 @@ class _Names:
         return self._identifiers.get(regulator_identifier(identifier).key)
 
     def of_login(self, login: str) -> str | None:
-        """The account that a person means who types `login`."""
-        names = (regulator_login(login), login)  # an id of the SAS core may have eleven digits too
+        """The account that a person means by typing `login`."""
+        names = (regulator_login(login), login)  # an id of the SAS core may also have eleven digits
         found = (self._identifiers.get(name) or self._logins.get(name.strip().casefold()) for name in names)
         return next((one for one in found if one), None)
 
@@ -297,7 +299,7 @@ def _persona(regulator: Regulator) -> Account:
 
 
 def _drafted(draft: Draft, before: Account | None, entropy: Entropy) -> Account:
-    """The account that the draft asks for, not yet checked."""
+    """The account that the draft describes, not yet checked."""
     system, value = SYSTEMS.get(draft.type, ""), draft.value.strip()
     if draft.type == "INTRN" and not value:
         value = before.identifier.value if before and before.identifier.system == system else entropy.uuid()

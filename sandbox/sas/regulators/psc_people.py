@@ -1,7 +1,7 @@
-"""Sends the accounts that are made or changed here to Pro Santé Connect, so that their owners can log in.
+"""Sends created and changed accounts to Pro Santé Connect, so that their owners can log in.
 
 Durable and in order per account: the outbox entry is committed together with the change, and sent until it was
-accepted. Pro Santé Connect knows the people of the persona files by itself.
+accepted. Pro Santé Connect reads the people of the persona files by itself.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class PscPeople:
         return self._outbox.put(account.id, person, ref=account.identifier.key)
 
     def wake(self, account: Account) -> None:
-        """Send what is due, now that the change is durable."""
+        """Send the due entries, now that the change is durable."""
         self._outbox.wake()
 
     async def start(self) -> None:
-        """Begin to send what is due."""
+        """Start sending due entries."""
         await self._outbox.start()
 
     async def stop(self) -> None:
-        """Stop sending; what is due is sent after the next start."""
+        """Stop sending; due entries are sent after the next start."""
         await self._outbox.stop()
 
     async def _send(self, entry: Entry) -> None:

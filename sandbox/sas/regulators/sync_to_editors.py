@@ -1,11 +1,12 @@
-"""Regulator accounts at the editors: the emitter of INT_R02 (guide, « Comptes régulateurs », trigger rules).
+"""Regulator accounts at the editors: the sender of INT_R02 (guide, « Comptes régulateurs », trigger rules).
 
-Creation and update: at a regulator's login, to the editors that lack the account or have an older version of it, and
-only to those; a call that failed stays due until the next login. The login waits up to PATIENCE_S, so that the editor
-has the account when the regulator opens the first slot; slower calls go on in the background, at most MOST_IN_FLIGHT.
+Creation and update: when a regulator logs in, a call goes to each editor that lacks the account or has an older version
+of it, and to no other; a call that failed stays due until the next login. The login waits up to PATIENCE_S, so that the
+editor has the account when the regulator opens the first slot; slower calls continue in the background, at most
+MOST_IN_FLIGHT of them.
 
-Withdrawal (deletion, `active: false`, or the right to orient taken away): at once, to every editor that may know the
-account; a call that failed is repeated with back-off until it was taken, across restarts too.
+Withdrawal (deletion, `active: false`, or removal of the right to orient): a call goes at once to every editor that may
+have the account; a call that failed is repeated with back-off until it is accepted, also after restarts.
 
 What each editor is known to have is stored per account and editor (`account_calls`), and shown to people (`states`).
 """
@@ -59,13 +60,14 @@ class AccountSync:
     # ---- rights
 
     def regulator(self, login: str) -> Regulator | None:
-        """Who may log in by `system|value`, value or e-mail; None for an unknown or a withdrawn account."""
+        """The regulator who may log in by `system|value`, value or e-mail; None for an unknown or a withdrawn
+        account."""
         account = self.regulators.entering(login)
         return account.regulator if account is not None else None
 
     def holder(self, id: str) -> Regulator | None:
-        """Whose session or token it is, by the account's id (identifiers pass from one account to another); None when
-        the account may no longer log in."""
+        """The regulator of a session or token, by the account's id (identifiers pass from one account to another); None
+        when the account may no longer log in."""
         account = self.regulators.get(id)
         return account.regulator if account is not None and account.active else None
 
@@ -93,7 +95,8 @@ class AccountSync:
             self._changed(account)
 
     async def login(self, regulator: Regulator) -> None:
-        """The regulator has logged in: call the editors that are behind; wait for them at most 2 s."""
+        """Record that the regulator has logged in: call the editors that lack the present version; wait for them at
+        most 2 s."""
         account = self.regulators.named(regulator.identifier)
         if account is None or not account.orients:
             return
@@ -106,12 +109,12 @@ class AccountSync:
 
     def states(self, regulator: Regulator) -> Iterator[dict[str, object]]:
         """Per editor: {editor, name, state, attempts, error?, at?}. `state`: known, due, or failed (due too); of a
-        withdrawn account: withdrawn, withdrawing, or unknown (the editor was never told of it)."""
+        withdrawn account: withdrawn, withdrawing, or unknown (the editor never received it)."""
         account = self.regulators.named(regulator.identifier)
         return self.states_of(account) if account is not None else iter(())
 
     def states_of(self, account: Account) -> Iterator[dict[str, object]]:
-        """The same of an account."""
+        """The states of one account; see `states`."""
         for editor in self._editors:
             held = self._calls.state(account, editor)
             line: dict[str, object] = {"editor": editor.slug, "name": editor.name, "state": _word(account, held)}
@@ -120,7 +123,7 @@ class AccountSync:
             yield line
 
     async def stop(self) -> None:
-        """Cancel the calls under way: they stay due."""
+        """Cancel the running calls: they stay due."""
         tasks = [*self._withdrawing.values(), *self._calls.tasks()]
         for task in tasks:
             task.cancel()
@@ -137,7 +140,7 @@ class AccountSync:
     # ---- withdrawal
 
     def _changed(self, account: Account) -> None:
-        """Begin the withdrawals of a changed account."""
+        """Start the withdrawals that a changed account requires."""
         for editor in self._editors:
             if self._to_withdraw(account, editor):
                 self._nudges[editor.slug].set()
@@ -150,7 +153,8 @@ class AccountSync:
             self._withdrawing[editor.slug] = task
 
     def _to_withdraw(self, account: Account, editor: Editor) -> bool:
-        """Whether that editor may still have an account that must be withdrawn; a call under way counts as taken."""
+        """Whether that editor may still have an account that must be withdrawn; a running call is assumed to
+        succeed."""
         if account.orients:
             return False
         held = self._calls.state(account, editor)
@@ -158,7 +162,7 @@ class AccountSync:
         return told and held.known != version_of(account)
 
     async def _withdraw_all(self, editor: Editor) -> None:
-        """Try all withdrawals of one editor, then again those that failed, until none is left."""
+        """Try all withdrawals of one editor, then repeat the failed ones, until none is left."""
         first, longest = self._backoff
         pause, nudge = first, self._nudges[editor.slug]
         while True:
@@ -173,7 +177,7 @@ class AccountSync:
             pause = min(longest, pause * 2)
 
     async def _withdraw(self, account: Account, editor: Editor) -> None:
-        """Withdraw once the call under way has ended: that one may create the account."""
+        """Withdraw after the running call has ended, because that call may create the account."""
         running = self._calls.running(account, editor)
         if running is not None:
             await asyncio.wait([running])

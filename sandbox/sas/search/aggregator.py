@@ -1,4 +1,4 @@
-"""What all searches share: the directory, the sources of slots, and how many searches may run at once."""
+"""What all searches share: the directory, the sources of slots, and the limit of simultaneous searches."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sandbox.sas.search.criteria import Criteria
 from sandbox.sas.search.lots import Lot
 from sandbox.sas.search.sources import Call, SlotSource
 
-MOST_SEARCHES = 256  # at once: beyond it a search is refused rather than queued
+MOST_SEARCHES = 256  # simultaneous searches: further ones are refused, not queued
 
 
 class Aggregator:
-    """What searches need beside their criteria. `labels`: name of each R38 code; `timeout`: seconds of a whole search.
+    """What searches need besides their criteria. `labels`: name of each R38 code; `timeout`: seconds of a whole search.
 
     `sources` are asked in this order.
     """
@@ -32,7 +32,8 @@ class Aggregator:
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
-        """While a search runs. Raises RequestError 503 when too many run already."""
+        """A context that holds one of the places for running searches. Raises RequestError 503 when too many run
+        already."""
         if self.running >= MOST_SEARCHES:
             raise RequestError(503, Issue("too-costly", f"{MOST_SEARCHES} searches are running: try again"))
         self.running += 1
@@ -42,25 +43,25 @@ class Aggregator:
             self.running -= 1
 
     def candidates(self, specialty: str, area: Area, besides: Collection[str] = ()) -> list[Candidate]:
-        """See `Directory.candidates`; with those whom only other sources than the editors know."""
+        """See `Directory.candidates`; includes those whom only sources other than the editors know."""
         return self.directory.candidates(specialty, area, besides, self._listed())
 
     def candidate(self, id: str, area: Area) -> Candidate | None:
-        """See `Directory.candidate`; also one whom only other sources than the editors know."""
+        """See `Directory.candidate`; also one whom only sources other than the editors know."""
         return self.directory.candidate(id, area, self._listed())
 
     def associations(self, area: Area) -> list[SosAssociation]:
-        """See `Directory.associations`; with those whom only other sources than the editors know."""
+        """See `Directory.associations`; includes those whom only sources other than the editors know."""
         return self.directory.associations(area, self._listed())
 
     def _listed(self) -> frozenset[str]:
         return frozenset[str]().union(*(source.listed() for source in self._sources))
 
     def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
-        """What is asked about a lot, of all sources."""
+        """The calls to all sources about a lot."""
         return [call for source in self._sources for call in source.calls(lot, criteria)]
 
     async def close(self) -> None:
-        """End the calls that no search waits for."""
+        """End the calls that no search is waiting for."""
         for source in self._sources:
             await source.close()

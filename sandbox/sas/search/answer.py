@@ -21,10 +21,10 @@ from sandbox.sas.search.editor_queries import EditorQuery
 from sandbox.sas.search.sources import narrowed
 
 MOST_PAGES = 20
-MOST_SLOTS = 10_000  # of all pages
-LONGEST_URL = 8000  # characters (RFC 9112, 3, asks servers to take as many)
+MOST_SLOTS = 10_000  # on all pages together
+LONGEST_URL = 8000  # characters (RFC 9112, section 3, recommends that servers accept as many)
 _NEXT = "Bundle.link.where(relation = 'next').url"
-_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~|"  # of a URL: what need not be percent-encoded, or is already
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~|"  # characters of a URL that need not be percent-encoded, or that are already
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -44,11 +44,11 @@ class Answer:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is wrong, one finding per cause."""
+        """The problems found, one finding per cause."""
         return self._findings.all()
 
     def take(self, body: bytes, url: str) -> str | None:
-        """Read the page at `url`. Returns the address of the next page, None after the last. Takes long for a large
+        """Read the page at `url`. Returns the address of the next page, None after the last. This is slow for a large
         page."""
         page = read_bundle(body)
         if page.findings:
@@ -93,7 +93,8 @@ class Answer:
         self._findings.wrong("R01-13", path, cause, *values)
 
     def _judge_total(self) -> None:
-        """`total` of several pages counts what is on all of them; `read_bundle` judges that of a single one."""
+        """`total` of an answer with several pages counts the slots of all pages; `read_bundle` checks the total of a
+        single page."""
         pages = [*self._read.values()]
         total = pages[0][0]
         slots, schedules = (sum(counts) for counts in zip(*(totals for _, totals in pages), strict=True))
@@ -107,8 +108,9 @@ def admissible(
 ) -> tuple[list[FreeSlot], list[Finding]]:
     """The slots that answer the query, and what is wrong with the others.
 
-    Dropped are slots of a practitioner or association that was not asked about, slots outside the window (so past ones
-    too: the window never starts before now), and slots of nobody, for which the reader of the answer has a finding.
+    These slots are dropped: those of a practitioner or association that was not asked about, those outside the window
+    (which includes past ones, because the window never starts before now), and those without an owner, for which the
+    reader of the answer has a finding.
     """
     kept: list[FreeSlot] = []
     findings = Findings()
@@ -120,7 +122,7 @@ def admissible(
                 findings.wrong("R01-16", f"Slot/{shortened(slot.slot_id)}", "{} was not asked about", owner)
             continue
         begin = slot.start
-        if begin.tzinfo is not offset:  # within one offset instants are compared at once
+        if begin.tzinfo is not offset:  # instants with the same offset can be compared directly
             offset = begin.tzinfo
             first, last = start.astimezone(offset), end.astimezone(offset)
         if first <= begin <= last:

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Closed: calls pass; open: none does; half-open: one does, to probe the editor."""
+    """The states of a circuit. Closed: calls pass; open: none does; half-open: one call passes, as a probe of the
+    editor."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -25,8 +26,8 @@ class Signal(StrEnum):
     """What changes the state of a circuit."""
 
     ANSWERED = "answered"
-    FAILED = "failed"  # … with fewer failures in a row than `Policy.failures`
-    TOO_MANY = "too-many"  # … with so many
+    FAILED = "failed"  # fewer failures in a row than `Policy.failures`
+    TOO_MANY = "too-many"  # at least `Policy.failures` failures in a row
     PAUSE_OVER = "pause-over"
 
 
@@ -34,7 +35,7 @@ TRANSITIONS: Mapping[tuple[State, Signal], State] = {
     (State.CLOSED, Signal.ANSWERED): State.CLOSED,
     (State.CLOSED, Signal.FAILED): State.CLOSED,
     (State.CLOSED, Signal.TOO_MANY): State.OPEN,
-    # calls that were under way when the circuit opened change nothing
+    # calls that were running when the circuit opened change nothing
     (State.OPEN, Signal.ANSWERED): State.OPEN,
     (State.OPEN, Signal.FAILED): State.OPEN,
     (State.OPEN, Signal.TOO_MANY): State.OPEN,
@@ -55,7 +56,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """One editor's circuit. `failures` in a row; `since`: when `state` began; `probing`: a probe is under way."""
+    """One editor's circuit. `failures` in a row; `since`: when `state` began; `probing`: a probe is running."""
 
     state: State = State.CLOSED
     failures: int = 0
@@ -67,7 +68,7 @@ HEALTHY = Circuit()
 
 
 def admitted(circuit: Circuit, now: float, policy: Policy) -> tuple[Circuit, bool]:
-    """Whether the editor may be called now, and the circuit afterwards. A call that is admitted while the circuit is
+    """Whether the editor may be called now, and the resulting circuit. A call that is admitted while the circuit is
     half-open is the probe."""
     if circuit.state is State.OPEN and now - circuit.since >= policy.pause_s:
         circuit = _moved(circuit, Signal.PAUSE_OVER, now)
@@ -90,7 +91,7 @@ def after(circuit: Circuit, good: bool, now: float, policy: Policy) -> Circuit:
 
 
 def abandoned(circuit: Circuit) -> Circuit:
-    """The circuit after a probe ended in a way that says nothing about the editor."""
+    """The circuit after a probe whose end says nothing about the editor."""
     return replace(circuit, probing=False) if circuit.probing else circuit
 
 

@@ -26,7 +26,8 @@ _TITLE = re.compile(r"^(?:docteure?|dr|dre|pr|professeure?)\s+")
 
 @dataclass(frozen=True, slots=True)
 class PreferredDoctor:
-    """The preferred doctor as the caller names him: an id, a name, or why there is neither (`error`, a code)."""
+    """The preferred doctor as the caller gives it: an id, a name, or the reason why there is neither (`error`, a
+    code)."""
 
     id: str = ""
     name: str = ""
@@ -34,8 +35,8 @@ class PreferredDoctor:
 
 
 def lrm_of(origin: str, territories: Iterable[Territory]) -> Territory | None:
-    """The territory whose LRM calls: by its assigning authority (with or without `urn:oid:`), by the name under which
-    it is registered at the hub, or by the territory's code."""
+    """The territory of the calling LRM: found by its assigning authority (with or without `urn:oid:`), by the name
+    under which it is registered at the hub, or by the territory's code."""
     wanted = origin.strip().lower()
     for territory in territories if wanted else ():
         oid = territory.origin.lower()
@@ -87,7 +88,7 @@ def place_of(values: Mapping[str, str]) -> str:
 
 
 def form_text(place: Locality) -> str:
-    """A place as text for the form, with the postal code, so that towns of one name are not confused."""
+    """A place as text for the form, with the postal code, so that towns of the same name are not confused."""
     if place.kind == DEPARTMENT:
         return place.label
     town = f"{place.town.postal_code} {place.town.name}"

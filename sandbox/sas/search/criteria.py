@@ -57,7 +57,7 @@ class Criteria:
     """What one search looks for. `specialty`: an R38 code, or the words that practitioners without one have; `start`,
     `end` of the window, aware.
 
-    `order`: `distance` or `shuffled`; `shuffle` is the seed of the latter, so that all pages have one order.
+    `order`: `distance` or `shuffled`; `shuffle` is the seed of the latter, so that all pages have the same order.
     `reason`: only slots for it; `preferred`: prefixed national id of the doctor whose card comes first; `radius_km`
     replaces the département's. `page` from 1.
     """
@@ -87,12 +87,12 @@ class Criteria:
 
     @property
     def with_sos(self) -> bool:
-        """True for general medicine: SOS Médecins practises nothing else."""
+        """True for general medicine, because SOS Médecins does not practise other specialties."""
         return self.specialty in GENERAL_MEDICINE
 
     @property
     def zone(self) -> ZoneInfo:
-        """The time zone of the town; days are days there."""
+        """The time zone of the town; days of the search are days in this zone."""
         return zone_of(self.town.insee)
 
     @property
@@ -104,8 +104,8 @@ class Criteria:
 
 
 def flattened(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Query parameters as `read_criteria` takes them: repeated filters are joined by commas; of any other parameter the
-    last value counts."""
+    """Query parameters in the form that `read_criteria` expects: repeated filters are joined by commas; of any other
+    parameter the last value is used."""
     values: dict[str, str] = {}
     for name, value in pairs:
         values[name] = f"{values[name]},{value}" if name in _REPEATABLE and name in values else value
@@ -204,7 +204,8 @@ def _preferred(values: Mapping[str, str], directory: Directory) -> str | None:
 
 
 def _window(values: Mapping[str, str], now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """`from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31 days."""
+    """The window from `from` and `to`: dates (whole days of the zone) or dateTimes; never before now, at most 31
+    days."""
     start = max(now, _instant(values, "from", zone, end_of_day=False) or now)
     end = _instant(values, "to", zone, end_of_day=True)
     if end is None:

@@ -21,7 +21,8 @@ ASSOCIATIONS_PER_QUERY = 10
 
 @dataclass(frozen=True, slots=True)
 class EditorQuery:
-    """One request to one editor. `path` under its FHIR base, query string included; `asked` ids it may answer for."""
+    """One request to one editor. `path` under its FHIR base, query string included; `asked`: ids that the answer may
+    contain."""
 
     editor: Editor
     flow: Flow

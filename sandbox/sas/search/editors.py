@@ -1,9 +1,11 @@
-"""The editors as sources of slots: each is called over HTTP, and what answers the search in time is let through.
+"""The editors as sources of slots: each is called over HTTP, and the slots that arrive in time and answer the search
+are passed on.
 
-Every editor has a limit of calls at once, a circuit breaker (`breaker.py`), a time-out, and a largest answer that is
-read; large answers are read in a thread. An answer that comes after its search gave it up is counted and thrown away.
-Of a bad answer only the bad slots are lost; each cause is a finding, counted by requirement and journalled with its
-path. However a call ends, even by an error in the sandbox, other editors are not affected and the circuit is updated.
+Every editor has a limit of calls at once, a circuit breaker (`breaker.py`), a time-out, and a limit for the size of an
+answer; large answers are read in a thread. An answer that arrives after its search stopped waiting for it is counted
+and discarded. Of a bad answer only the bad slots are dropped; each cause is a finding, counted by requirement and
+journalled with its path. However a call ends, even by an error in the sandbox, other editors are not affected and the
+circuit is updated.
 """
 
 from __future__ import annotations
@@ -38,16 +40,16 @@ from sandbox.sas.search.sources import Call
 
 log = logging.getLogger(__name__)
 
-LARGE = 128 * 1024  # octets of a page: from here on reading it would hold up everything else
-MOST_FINDINGS_TOLD = 5  # per answer, in the journal
-MOST_LATE = 256  # calls that are awaited after their search gave them up
+LARGE = 128 * 1024  # octets of a page: reading a larger one in the event loop would delay all other tasks
+MOST_FINDINGS_TOLD = 5  # findings per answer in the journal
+MOST_LATE = 256  # calls that are awaited after their search stopped waiting for them
 _HEADERS = {"Accept": "application/json+fhir"}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an editor may take: seconds until its search gives a call up (`timeout`), calls at once (`concurrency`), the
-    octets of an answer (`largest`); `policy` of its circuit breaker."""
+    """The limits for calls to an editor: seconds until a search stops waiting for a call (`timeout`), simultaneous
+    calls (`concurrency`), octets of an answer (`largest`); `policy` of its circuit breaker."""
 
     timeout: float
     concurrency: int
@@ -56,14 +58,14 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """Those of the settings."""
+        """The limits from the settings."""
         policy = Policy(settings.breaker_failures, settings.breaker_pause_s)
         return cls(settings.editor_timeout_s, settings.editor_concurrency, settings.editor_answer_mib << 20, policy)
 
 
 @dataclass(frozen=True, slots=True)
 class EditorHealth:
-    """One editor since the start. `counts`: calls by how they ended (`ok`, or the code of why not); `findings` by
+    """One editor since the start. `counts`: calls by outcome (`ok`, or the code of the failure); `findings` by
     requirement id; `last`: how the last call ended."""
 
     circuit: str
@@ -86,17 +88,17 @@ class EditorSources:
         self._journal = context.journal_of("sas")
         self.limits = Limits.of(context.settings)
         self._journal = context.journal_of("sas")
-        self.reader = ThreadPoolExecutor(1, "large-answer")  # one: it takes turns with the loop
+        self.reader = ThreadPoolExecutor(1, "large-answer")  # one thread: it takes turns with the event loop
         self.findings: Counter[str] = Counter()
         self._editors: dict[str, EditorSource] = {}
         self._late: set[asyncio.Task[SourceAnswer]] = set()
 
     def listed(self) -> tuple[str, ...]:
-        """Nobody: the directory knows whom editors can be asked about."""
+        """None: the directory knows whom editors can be asked about."""
         return ()
 
     def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
-        """One call per query; of editors that are not disabled."""
+        """One call per query, to editors that are not disabled."""
         directory = self.directory
         queries = practitioner_queries(lot.candidates, directory.asked(Flow.INT_R01, Flow.INT_R04), criteria)
         queries += association_queries(lot.associations, directory.asked(Flow.SOS), criteria)
@@ -113,7 +115,7 @@ class EditorSources:
         return self._editors[slug]
 
     def keep(self, task: asyncio.Task[SourceAnswer]) -> None:
-        """Let a call that its search gave up end by itself, as far as there are not too many of them."""
+        """Let a call that its search stopped waiting for end by itself, unless there are too many of these."""
         if len(self._late) < MOST_LATE:
             self._late.add(task)
             task.add_done_callback(self._late.discard)
@@ -121,18 +123,18 @@ class EditorSources:
             task.cancel()
 
     async def late(self) -> None:
-        """Returns once the calls that their searches gave up have ended."""
+        """Returns once the calls that their searches stopped waiting for have ended."""
         await asyncio.gather(*self._late, return_exceptions=True)
 
     async def close(self) -> None:
-        """End the calls that no search waits for."""
+        """End the calls that no search is waiting for."""
         for task in self._late:
             task.cancel()
         await self.late()
         self.reader.shutdown(wait=False, cancel_futures=True)
 
     def health(self) -> dict[str, object]:
-        """For the health document: how many findings; by editor the circuit, the calls under way and ended."""
+        """For the health document: the number of findings; by editor the circuit, the running and the ended calls."""
         found = {slug: source.health() for slug, source in self._editors.items()}
         return {
             "findings": self.findings.total(),
@@ -148,18 +150,18 @@ class EditorSources:
         }
 
     def editor(self, slug: str) -> EditorHealth:
-        """What is known of one editor."""
+        """The health of one editor."""
         return self._of(slug).health()
 
     def journal(self, query: EditorQuery, note: str) -> None:
-        """Write a line about the answer to a query into the journal."""
+        """Write a line about the answer to a query to the journal."""
         self._journal.received(query.flow, "read answer", query.editor.slug, status=200, note=note)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class EditorCall(Call):
-    """One query to one editor. `given_up`: its search does not wait for it any more; `probe`: it tries an editor after
-    failures; `settled`: the circuit knows how it ended."""
+    """One query to one editor. `given_up`: its search has stopped waiting for it; `probe`: the call probes an editor
+    after failures; `settled`: the outcome was reported to the circuit."""
 
     query: EditorQuery
     criteria: Criteria
@@ -169,16 +171,16 @@ class EditorCall(Call):
     settled: bool = False
 
     async def answer(self) -> SourceAnswer:
-        """See `Call`. An editor that fails gives no slots."""
+        """See `Call`. A failing editor returns no slots."""
         return await self.editor.ask(self)
 
     def give_up(self, task: asyncio.Task[SourceAnswer], code: str) -> SourceAnswer:
-        """See `Call`. The call counts as failed; its answer will be counted and thrown away."""
+        """See `Call`. The call counts as failed; its answer will be counted and discarded."""
         return self.editor.give_up(self, task, code)
 
 
 class EditorSource:
-    """One editor: its calls, and what they have shown of it."""
+    """One editor: its calls, and what is known about it from their answers."""
 
     def __init__(self, editors: EditorSources) -> None:
         self._editors = editors
@@ -190,7 +192,7 @@ class EditorSource:
         self._running = 0
 
     def health(self) -> EditorHealth:
-        """How it is."""
+        """The health of this editor."""
         return EditorHealth(self._circuit.state, self._running, self._counts, in_order(self._findings), self._last)
 
     async def ask(self, call: EditorCall) -> SourceAnswer:
@@ -209,7 +211,7 @@ class EditorSource:
             return self._answered(call, answer)
         except PeerError as error:
             return self._failed(call, error)
-        except Exception as error:  # an error in the sandbox: the other editors are shown all the same
+        except Exception as error:  # an error in the sandbox: the other editors are shown nevertheless
             log.exception("the answer of %s could not be handled", call.query.editor.slug)
             return self._broken(call, error)
         finally:
@@ -225,7 +227,7 @@ class EditorSource:
         return self._ended(call, LATE, sentence(code, seconds=self._editors.limits.timeout), code)
 
     def _settle(self, call: EditorCall, good: bool | None) -> None:
-        """Tell the circuit, once, how a call ended; None: in a way that says nothing about the editor."""
+        """Report to the circuit, once, how a call ended; None: its end says nothing about the editor."""
         if call.settled:
             return
         call.settled = True
@@ -276,7 +278,7 @@ class EditorSource:
         return self._last
 
     async def _read(self, call: EditorCall) -> Answer:
-        """Ask, and read all pages within one time-out. Raises PeerError."""
+        """Send the query, and read all pages within one time-out. Raises PeerError."""
         query = call.query
         answer = Answer(query, call.criteria)
         url: str | None = f"{self._editors.context.settings.editor_fhir(query.editor)}/{query.path}"
@@ -295,7 +297,7 @@ class EditorSource:
 
     async def _get(self, call: EditorCall, url: str) -> bytes:
         editor, limits = call.query.editor, self._editors.limits
-        # Its search gives it up at the deadline; it may come as late as that again, to be counted.
+        # The search stops waiting at the deadline; the answer may come one more time-out later, to be counted only.
         left = call.deadline + limits.timeout - asyncio.get_running_loop().time()
         if call.given_up and left <= 0:
             raise PeerTimeout(editor.slug, "given up")
@@ -311,7 +313,7 @@ class EditorSource:
         return reply.body
 
     def _note(self, query: EditorQuery, findings: Sequence[Finding]) -> None:
-        """Count the findings of one answer, and journal them as one line."""
+        """Count the findings of one answer, and write them to the journal as one line."""
         if not findings:
             return
         requirements = [finding.requirement for finding in findings]

@@ -1,6 +1,6 @@
 """What a running search tells, piece by piece, and the page that the pieces make. Pure.
 
-    Source*  one per answer of an editor, in the order in which they come
+    Source*  one per answer of a source, in the order in which they come
     Found*   the cards of a lot so far, whenever they change: it replaces what was told of that lot before
     Done     the end
 

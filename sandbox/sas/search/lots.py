@@ -1,6 +1,7 @@
 """Who is asked about together, and in which order. Pure.
 
-The guide's rule: practitioners are asked about in lots of 25; the SOS associations of the area go with the first lot.
+The guide's rule: practitioners are asked about in lots of 25; the SOS associations of the area are added to the first
+lot.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ LOT = 25
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Who is asked about together, and around where."""
+    """A group of practitioners and associations that are asked about together, and the place that is searched."""
 
     area: Area
     candidates: Sequence[Candidate]
     associations: Sequence[SosAssociation]
 
     def owners(self) -> set[str]:
-        """Ids of all of them: prefixed national ids and SIRET."""
+        """Ids of all members: prefixed national ids and SIRET."""
         return {each.id for each in self.candidates} | {each.siret for each in self.associations}
 
 
 def rank(id: str, distance_km: float, criteria: Criteria, *, external: bool) -> tuple[float, bool, bytes]:
-    """Sort key: nearest first, or shuffled, so that nobody is always first.
+    """Sort key: nearest first, or shuffled, so that the same person is not always first.
 
     Among those who are equally near, people of `external` editors come first: a vendor then finds his own people when
     he searches at their address.
@@ -47,7 +48,8 @@ def rank(id: str, distance_km: float, criteria: Criteria, *, external: bool) -> 
 
 
 def ordered(candidates: Sequence[Candidate], criteria: Criteria) -> list[Candidate]:
-    """The candidates in the order in which they are asked and shown: the preferred doctor, then as the search says."""
+    """The candidates in the order in which they are asked about and shown: the preferred doctor, then by the order of
+    the search."""
     return sorted(
         candidates,
         key=lambda candidate: (

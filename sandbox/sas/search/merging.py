@@ -39,8 +39,8 @@ class Answers:
     """What the sources answered so far. Owners of slots are practitioners and associations (prefixed national ids,
     SIRET).
 
-    `answered`: by owner, a source that answered about him; `offering`: by owner, the sources that have slots of him,
-    the one that takes precedence first.
+    `answered`: by owner, a source that answered about that owner; `offering`: by owner, the sources that have slots of
+    that owner, the one that takes precedence first.
     """
 
     def __init__(self) -> None:
@@ -74,8 +74,8 @@ def _precedence(source: SourceName) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Who may have cards, and what decides whether and where they are shown. `member_of`: FINESS of his CPTS whose
-    zone holds the searched town."""
+    """A person or association that may have cards, and the data that decide whether and where these are shown.
+    `member_of`: FINESS of the person's CPTS whose area contains the searched town."""
 
     owner: Candidate | SosAssociation
     id: str
@@ -85,8 +85,8 @@ class Outline:
 
 
 class Entry(NamedTuple):
-    """One card of a list, before it is drawn: whose, and with the slots of which source. `through`: FINESS of the CPTS
-    whose one card it is; `replaced`: ids of places that are left out, where a source that takes precedence has slots.
+    """One card of a list, before it is built: its owner and the source of its slots. `through`: FINESS of the CPTS
+    whose only card it is; `replaced`: ids of places that are left out, where a source that takes precedence has slots.
     """
 
     outline: Outline
@@ -100,11 +100,11 @@ class Entry(NamedTuple):
         return self.outline.id
 
 
-Entries: TypeAlias = tuple[list[Entry], list[Entry]]  # with slots, without
+Entries: TypeAlias = tuple[list[Entry], list[Entry]]  # with slots, and without
 
 
 class Drawn(Sequence[Card]):
-    """The cards of some entries, each drawn when it is read: a page shows few of those that are found."""
+    """The cards of some entries, each built when it is read: a page shows few of the cards that are found."""
 
     def __init__(self, merger: Merger, entries: Sequence[Entry]) -> None:
         self._merger, self._entries = merger, entries
@@ -123,7 +123,7 @@ class Drawn(Sequence[Card]):
 
 
 class Merger:
-    """The cards of one search, from `answers`, which grow."""
+    """The cards of one search, built from `answers`, which grows during the search."""
 
     def __init__(self, criteria: Criteria, directory: Directory, labels: Labels, answers: Answers) -> None:
         self._criteria, self._directory, self._labels, self._answers = criteria, directory, labels, answers
@@ -131,14 +131,14 @@ class Merger:
         self._cpts = frozenset() if criteria.place.kind == DEPARTMENT else directory.cpts_of(criteria.town)
 
     def outlines(self, lot: Lot) -> list[Outline]:
-        """Who of a lot may be shown, in its order."""
+        """The members of a lot who may be shown, in the order of the lot."""
         found = [self._of_candidate(candidate, lot.area) for candidate in lot.candidates]
         found += [self._of_association(association, lot.area) for association in lot.associations]
         return sorted((each for each in found if each is not None), key=lambda each: each.key)
 
     def cards(self, outlines: Iterable[Outline], represented: set[str]) -> Entries:
-        """The cards of a lot as far as known. `represented`: the CPTS that have their card; those of this lot are
-        added."""
+        """The cards of a lot in the present state of the answers. `represented`: the CPTS that have their card; those
+        of this lot are added."""
         with_slots: list[Entry] = []
         without: list[Entry] = []
         answers = self._answers
@@ -163,7 +163,7 @@ class Merger:
                 yield entry
 
     def draw(self, entry: Entry) -> Card:
-        """The card of an entry."""
+        """Build the card of an entry."""
         key = entry.outline.id, entry.source.slug, entry.through, entry.replaced
         if key not in self._drawn:
             self._drawn[key] = self._draw(entry)
@@ -201,7 +201,7 @@ class Merger:
         return None if key is None else Outline(association, association.siret, key, area)
 
     def _key(self, id: str, away: float, kinds: frozenset[str], external: bool) -> _Key | None:
-        """What a lot is sorted by; None for those whom the filters leave out. `away`: distance in km."""
+        """Sort key within a lot; None for those whom the filters exclude. `away`: distance in km."""
         filters = self._criteria.filters
         if filters.within_km is not None and away > filters.within_km:
             return None

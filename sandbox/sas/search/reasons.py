@@ -21,7 +21,7 @@ REASONS = {
     "slots-many": "réponse incomplète, trop de créneaux",
 }
 
-# The same in short, for a table of counts.
+# A short form of each sentence, for a table of counts.
 LABELS = {
     **{call.code: call.label for call in FAILED_CALLS},
     "out-of-time": "recherche arrêtée",
@@ -37,12 +37,13 @@ def sentence(code: str, *, seconds: float = 0.0, status: int = 0) -> str:
 
 
 def reason_of(error: PeerError, seconds: float) -> tuple[str, str, str]:
-    """For a call that failed: the state (`LATE` or `FAILED`), sentence and code. `seconds`: the time-out."""
+    """State (`LATE` or `FAILED`), sentence and code for a failed call. `seconds`: the time-out."""
     call = failed_call(error)
     state = LATE if call is TIMEOUT else FAILED
     return state, sentence(call.code, seconds=seconds, status=status_of(error)), call.code
 
 
 def blames_editor(error: PeerError) -> bool:
-    """True when the failure counts for the editor's circuit breaker; a 4xx does not, it refuses this one request."""
+    """True when the failure counts for the editor's circuit breaker. A 4xx does not count, because it refuses only this
+    request."""
     return not (isinstance(error, PeerRefused) and 400 <= error.status < 500)

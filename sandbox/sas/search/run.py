@@ -63,7 +63,7 @@ WAIT_FACTOR = 2.0
 async def run(criteria: Criteria, aggregator: Aggregator) -> AsyncGenerator[Event, None]:
     """The events of a search. Raises RequestError 503, before the first event, when too many searches run already.
 
-    A caller that stops listening closes the generator; the calls under way are then cancelled.
+    A caller that stops reading closes the generator; the running calls are then cancelled.
     """
     with aggregator.admitted():
         search = _Search(criteria, aggregator)
@@ -85,9 +85,10 @@ async def whole(criteria: Criteria, aggregator: Aggregator) -> Results:
 
 @dataclass
 class _LotState:
-    """A lot whose sources were asked. `begun`: by the event loop's clock; `waiting`: calls that are not over;
-    `answered`: how many gave slots, `slowest` of them in seconds; `before`, `after`: FINESS of the CPTS that have their
-    card before and after this lot; `changed`: an answer came after `cards` were made."""
+    """A lot whose sources were asked. `begun`: by the event loop's clock; `waiting`: calls that have not ended;
+    `answered`: number of calls that returned slots, `slowest`: the slowest of these in seconds; `before`, `after`:
+    FINESS of the CPTS that have their card before and after this lot; `changed`: an answer came after `cards` were
+    made."""
 
     number: int
     lot: Lot
@@ -124,7 +125,7 @@ class _Search:
         self._next_lot: Lot | None = next(self._waiting_lots, None)
 
     def cancel(self) -> None:
-        """Cancel the calls under way."""
+        """Cancel the running calls."""
         self._alarm.end()
         for task in self.calls:
             task.cancel()
@@ -140,7 +141,7 @@ class _Search:
             self._news.clear()
             ended, self._ended = self._ended, []
             for task in ended:
-                if task in self.calls:  # not given up meanwhile
+                if task in self.calls:  # calls that were not abandoned meanwhile
                     yield self._taken(task)
             for answer in self._given_up(loop.time(), deadline):
                 yield answer
@@ -153,7 +154,7 @@ class _Search:
     # Lots
 
     def _lots(self) -> Iterator[Lot]:
-        """The lots of the present area, without the people and associations that were asked about before."""
+        """The lots of the present area, without the people and associations that were already asked about."""
         criteria, aggregator = self.criteria, self.aggregator
         found = aggregator.candidates(criteria.specialty, self.area, self.asked)
         found += self._preferred(found)
@@ -166,8 +167,8 @@ class _Search:
             yield Lot(self.area, [], associations)
 
     def _in_turn(self, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
-        """Participants of the SAS before the others, without those on leave. People are looked up when their lot
-        comes."""
+        """Participants of the SAS before the others, without those on leave. The data of a person are looked up when
+        the lot is made."""
         others = []
         days = self.criteria.days
         for candidate in candidates:
@@ -181,7 +182,7 @@ class _Search:
         yield from others
 
     def _preferred(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """The preferred doctor when he is not in the area: he is asked about wherever he is."""
+        """The preferred doctor when not in the area: this doctor is asked about at any distance."""
         wanted = self.criteria.preferred
         if wanted is None or wanted in self.asked or any(candidate.id == wanted for candidate in found):
             return []
@@ -189,7 +190,7 @@ class _Search:
         return [candidate] if candidate is not None else []
 
     def _advance(self, now: float) -> None:
-        """Begin the lots that are due; when there are none left and nothing was found, those of the enlarged area."""
+        """Start the lots that are due; when none is left and nothing was found, those of the enlarged area."""
         while not self._has_enough() and self._may_go_on(now):
             if self._next_lot is None:
                 if self.enlarged or self.calls or self.answers.offering:
@@ -202,7 +203,7 @@ class _Search:
             self._begin(lot, now)
 
     def _has_enough(self) -> bool:
-        """True when there are cards for this page and for the next."""
+        """True when there are cards for this page and the next."""
         held = sum(len(state.cards[0]) for state in self.lots_asked)
         return held >= CARDS_PER_PAGE * (self.criteria.page + 1)
 
@@ -210,7 +211,7 @@ class _Search:
         return not self.lots_asked or not self.lots_asked[-1].waiting or now >= _next_lot_at(self.lots_asked[-1])
 
     def _begin(self, lot: Lot, now: float) -> None:
-        """Make all calls about a lot at once. Its outlines are made while the sources work on their answers."""
+        """Start all calls about a lot at once. The lot's outlines are made while the sources work on their answers."""
         state = _LotState(len(self.lots_asked), lot, now)
         self.lots_asked.append(state)
         self.asked.update(candidate.id for candidate in lot.candidates)
@@ -224,7 +225,7 @@ class _Search:
         asyncio.get_running_loop().call_soon(self._outlined, state)
 
     def _wakes(self, now: float) -> float:
-        """When there is something to do even if no answer comes: a deadline, or the next lot."""
+        """The time at which there is work even if no answer arrives: a deadline, or the next lot."""
         first = min(call.deadline for call, _ in self.calls.values())
         if self._next_lot is None or self._has_enough():
             return first
@@ -255,7 +256,7 @@ class _Search:
         return answer
 
     def _given_up(self, now: float, deadline: float) -> list[SourceAnswer]:
-        """The answers of calls whose time is over; of all calls once the search's time is."""
+        """The answers of calls that have exceeded their time; of all calls after the search's own time-out."""
         over = now >= deadline
         late = [(task, *held) for task, held in self.calls.items() if over or now >= held[0].deadline]
         answers = []
@@ -276,7 +277,7 @@ class _Search:
     # Cards
 
     def _found(self) -> Iterator[Found]:
-        """The lots whose cards have changed: by an answer, or because a CPTS got its card in an earlier lot."""
+        """The lots whose cards have changed: because of an answer, or because a CPTS got its card in an earlier lot."""
         represented: frozenset[str] = frozenset()
         for state in self.lots_asked:
             if state.changed or represented != state.before:
@@ -300,7 +301,7 @@ class _Search:
 
 
 def _next_lot_at(state: _LotState) -> float:
-    """When the next lot begins at the latest, though some calls of this one are not over."""
+    """The latest time at which the next lot starts, even if some calls of this lot have not ended."""
     if not state.answered:
         return float("inf")
     return state.begun + max(LEAST_WAIT_S, WAIT_FACTOR * state.slowest)

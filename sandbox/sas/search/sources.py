@@ -1,4 +1,4 @@
-"""The seam between the search and whoever offers free slots.
+"""The interface between the search and the sources of free slots.
 
 A search asks each `SlotSource` about lot after lot. A source answers by calls, one for each part of the lot that it
 can answer for; the slots of a call are those of its practitioners and associations, each slot with its place
@@ -28,8 +28,8 @@ class Call(ABC):
 
     `asked`: ids (prefixed national ids, SIRET) that it may answer for; `begun`, and `deadline` when the search gives
     the call up: seconds of the event loop's clock. `slots`: what passes the filters of the search, once the call ended
-    well; the `comment` of a slot is the address of the page where it is booked. `local`: no network lies between, so
-    how long this call takes says nothing about how long the others will.
+    well; the `comment` of a slot is the address of the page where it is booked. `local`: the call does not use the
+    network, so its duration says nothing about how long the other calls will take.
     """
 
     source: SourceName
@@ -41,16 +41,17 @@ class Call(ABC):
 
     @abstractmethod
     async def answer(self) -> SourceAnswer:
-        """Make the call, set `slots`, and say how it ended. Raises nothing: a failure is an answer that says why."""
+        """Make the call, set `slots`, and return the outcome. Raises nothing: a failure is an answer that names the
+        reason."""
 
     @abstractmethod
     def give_up(self, task: asyncio.Task[SourceAnswer], code: str) -> SourceAnswer:
-        """The search waits no longer for `task`, which runs `answer`. `code`: `timeout` or `out-of-time`."""
+        """The search stops waiting for `task`, which runs `answer`. `code`: `timeout` or `out-of-time`."""
 
     def outcome(
         self, state: str, reason: str = "", code: str = "", *, slots: int = 0, findings: int = 0
     ) -> SourceAnswer:
-        """How the call ended, now; see `SourceAnswer`."""
+        """The outcome of the call, now that it has ended; see `SourceAnswer`."""
         return SourceAnswer(
             source=self.source.slug,
             name=self.source.name,
@@ -64,16 +65,16 @@ class Call(ABC):
 
 
 class SlotSource(Protocol):
-    """Whoever offers free slots: one source, or several that are asked alike."""
+    """One source of free slots, or several sources with the same protocol."""
 
     def listed(self) -> Collection[str]:
-        """Ids of the practitioners and associations who are searched though no editor can be asked about them."""
+        """Ids of the practitioners and associations that are searched although no editor can be asked about them."""
 
     def calls(self, lot: Lot, criteria: Criteria) -> Sequence[Call]:
-        """The calls about those of the lot that this source can answer for; they begin now."""
+        """The calls about those members of the lot that this source can answer for; the calls start now."""
 
     async def close(self) -> None:
-        """End what is still running."""
+        """End everything that is still running."""
 
 
 def narrowed(slots: Sequence[FreeSlot], criteria: Criteria) -> Sequence[FreeSlot]:

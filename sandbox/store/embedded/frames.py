@@ -12,8 +12,8 @@ the rules of recovery:
 
 - a broken frame with nothing sound behind it is the batch that was being written when the process or machine
   stopped; nothing of it was acknowledged: it is cut off;
-- a broken frame with something behind it was on disk and acknowledged once: the file is damaged, which is an error
-  for a person to decide on (`repair`), never silently a shorter history;
+- a broken frame with something behind it was on disk and acknowledged once: the file is damaged, which is an error that
+  a person must decide about (`repair`); records are never dropped silently;
 - a file that is empty or ends within its header is damaged too: a log gets its name once its header is on disk.
 
 Files of the first format are still read: "SASLOG1\n" · salt u32 · crc u32, and records without checksums.
@@ -44,7 +44,7 @@ FRAME_HEADER_SIZE = _FRAME_HEADER.size
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself. `format`: 1 or 2; the first one knows neither `version` nor `checkpoint` (0)."""
+    """The header of a log file. `format`: 1 or 2; format 1 has neither `version` nor `checkpoint` (both are 0)."""
 
     format: int
     salt: int

@@ -1,4 +1,5 @@
-"""An append-only log of octet records: durable before it says so, group commit, recovery, replacement when it grew.
+"""An append-only log of octet records: an append is durable when it returns, with group commit, recovery, and
+replacement of a file that has grown.
 
 Every record submitted in one turn of the event loop, or while the disk was busy, shares one write and one
 synchronisation, made by the log's own thread (`writer`): the loop never waits for the disk. Order on disk is the order
@@ -58,7 +59,7 @@ class Log:
         self._waiters: list[asyncio.Future[None]] = []
         self._pending = 0  # octets not yet handed to the thread
         self._queued = 0  # octets not yet on disk
-        self._batches = 0  # batches in the thread's hands
+        self._batches = 0  # batches that the thread has not finished
         self._scheduled = False
         self._blocked: deque[tuple[asyncio.Future[None], int]] = deque()
         self._closed = False

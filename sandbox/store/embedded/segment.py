@@ -202,8 +202,8 @@ def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
 def open_segment(path: Path, version: int = 0) -> tuple[Segment, Iterator[bytes]]:
     """Recover the file at `path`, or begin it with `version`: the segment to append to, and what it holds.
 
-    An unfinished last write is cut off and reported in the log. What was read is synchronised first: nobody acts on
-    a record that a power cut could still take back. Raises StoreError.
+    An unfinished last write is cut off and reported in the log. What was read is synchronised first: nobody must act on
+    a record that a power cut could still remove. Raises StoreError.
     """
     try:
         discard(next_generation(path))

@@ -28,7 +28,7 @@ from sandbox.store.embedded.commits import CHECKSUMS, OWN_TABLE
 from sandbox.store.embedded.directory import PRIVATE_FILE, discard
 
 Rows = dict[str, bytes]
-_ROWS_AT_ONCE = 200  # so many that a write is worth it, so few that the event loop gets its turn in between
+_ROWS_AT_ONCE = 200  # enough for an efficient write, few enough that the event loop can run in between
 _OCTETS_AT_ONCE = 1 << 20
 _OCTETS_AT_A_SYNC = 4 << 20
 
@@ -189,7 +189,7 @@ def _parts(rows: Mapping[str, bytes]) -> Iterator[list[tuple[str, bytes]]]:
 
 
 def _lines_of(table: str, part: list[tuple[str, bytes]]) -> bytes:
-    """`"key":row` joined; proven to be JSON, or one bad row would cost all of them."""
+    """`"key":row` joined; checked to be JSON, because one bad row would make the whole file unreadable."""
     lines = b",\n".join([b"%b:%b" % (orjson.dumps(key), row) for key, row in part])
     if not _is_json(b"{" + lines + b"}", len(part)):
         culprit = next(key for key, row in part if not _is_json(b'{"k":' + row + b"}", 1))

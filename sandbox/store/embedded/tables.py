@@ -6,8 +6,8 @@ A directory holds
     log       what was committed since (`log`, `frames`; the records: `commits`)
 
 Opening reads the snapshot and replays the log over it. Compaction marks a checkpoint in the log, writes that state
-to `db.json` in a thread, then begins a new log with what came after the mark. Whatever instant a crash falls on, the
-snapshot names its checkpoint, and a log that still contains that mark is replayed from there only.
+to `db.json` in a thread, then begins a new log with what came after the mark. Whenever a crash happens, the snapshot
+names its checkpoint, and a log that still contains that mark is replayed from there only.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class TableStore:
 
         The event loop is held only while the dictionaries (not the rows) are copied.
         """
-        self._checkpoint += 1  # never twice, whatever becomes of this attempt
+        self._checkpoint += 1  # never the same number twice, even if this attempt fails
         checkpoint = self._checkpoint
         self._log.submit(encode_checkpoint(checkpoint))
         tables = {name: rows.copy() for name, rows in self._tables.items() if rows}
@@ -150,7 +150,7 @@ class TableStore:
     # ---- compaction
 
     def _next_limit(self) -> int:
-        """A new snapshot is worth it when the log outgrows the last one: the disk writes a row about twice."""
+        """A new snapshot is made when the log is larger than the last one, so that a row is written about twice."""
         return max(LOG_LIMIT, self._snapshot)
 
     def _worth_compacting(self) -> bool:

@@ -104,7 +104,7 @@ class LogWriter:
     # What runs in the thread
 
     def write(self, pieces: list[bytes | memoryview]) -> None:
-        """One frame to the disk; a failure is the log's. Raises StoreError."""
+        """Write one frame to the disk; a failure is that of the whole log. Raises StoreError."""
         if self.failure is not None:
             raise StoreError(self.failure)
         try:
@@ -189,9 +189,9 @@ class LogWriter:
         return StoreError(self.failure)
 
     def _write_again(self) -> None:
-        """What the disk refused, once more: where the torn write is, or in a copy of what is known to be there."""
+        """Write again what the disk refused: over the torn write, or in a copy of what is known to be on disk."""
         if self.is_being_replaced:
-            return  # that ends first, in failure
+            return  # the replacement must end first; it will fail
         try:
             if self.segment.doubtful:
                 old, self.segment = self.segment, copied_segment(self.segment)

@@ -1,4 +1,4 @@
-"""A control plane as tests build it: nothing listens but its own port, roles are lines that obey."""
+"""A control plane for tests: it listens on its own port only, and its roles are stand-ins that apply every World."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_control(tmp_path: Path, run_id: str = "r1", **fields: Any) -> Control:
 
 
 def obedient(control: Control, role: str) -> Line:
-    """A line that applies every World at once."""
+    """A connection of a role that applies every World at once."""
 
     def take(world: World) -> None:
         control.context.world.apply(world)
@@ -42,7 +42,7 @@ def obedient(control: Control, role: str) -> Line:
 
 
 def attended(tmp_path: Path, health: Mapping[str, dict[str, object]] | None = None, **fields: Any) -> Control:
-    """A control plane, not started, with all its roles, which told their health (by role)."""
+    """A control plane, not started, to which all its roles are connected and have reported their health (by role)."""
     made = make_control(tmp_path, **fields)
     for role in ROLES:
         made.switchboard.heard(obedient(made, role), Report(True, (health or {}).get(role, {}), [], 0))

@@ -1,4 +1,4 @@
-"""The judge of what `__admin` answers: each answer must be one that its OpenAPI document describes."""
+"""Checks the answers of `__admin`: each must be one that its OpenAPI document describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.faults import KINDS
 
 @lru_cache(maxsize=4)
 def document_with(kinds: tuple[str, ...]) -> dict[str, Any]:
-    """The document while there are these kinds of faults."""
+    """The document when these kinds of faults exist."""
     return document("http://127.0.0.1:8010")
 
 
@@ -25,8 +25,8 @@ def described() -> dict[str, Any]:
 
 
 async def held(answer: httpx.Response) -> None:
-    """Raise AssertionError or ValidationError for an answer that is not described. Other paths are left alone, and
-    those that there are not."""
+    """Raise AssertionError or ValidationError for an answer that is not described. Other paths, and paths that do not
+    exist, are not checked."""
     operations = operations_of(answer.request.url.path)
     if operations is None:
         return
@@ -46,14 +46,14 @@ async def held(answer: httpx.Response) -> None:
 
 
 def operations_of(path: str) -> dict[str, Any] | None:
-    """What the document says of a path; None when it says nothing."""
+    """The document's description of a path; None when it has none."""
     paths = described()["paths"]
     found = [each for each in paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", each), path)]
     return paths[min(found, key=lambda each: each.count("{"))] if found else None
 
 
 def judge(schema: dict[str, Any]) -> jsonschema_rs.Validator:
-    """What judges instances of a schema of the document."""
+    """A validator for instances of a schema of the document."""
     return jsonschema_rs.validator_for(
         {**schema, "components": closed(described()["components"])}, validate_formats=True
     )

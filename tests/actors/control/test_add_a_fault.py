@@ -1,4 +1,5 @@
-"""docs/add-a-fault.md, done as it says: the new kind is checked, on the form, in the schema, and has its effect."""
+"""The steps of docs/add-a-fault.md, carried out: the new kind is checked, on the form, in the schema, and has its
+effect."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 async def served(control: Control) -> AsyncIterator[str]:
-    """URL of an actor's port, that of the SAS core for the World."""
+    """URL of a port that the World knows as one of the SAS core."""
     with bound_sockets(0) as sockets:
         app = Edge(PlainTextResponse(TEXT), control.context, lambda scope: ("sas", "UI"))
         listener = Listener(app, sockets[0])

@@ -1,4 +1,4 @@
-"""Clients of the hub that are taken away: what control refuses, waits for, keeps and tells."""
+"""Removal of the hub's clients: what the control plane refuses, waits for, keeps and reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUEUES = (Lost("/", f"{NEW}.message", 2, 1), Lost("/", f"{NEW}.ack", 0, 0))
 
 
 class Hub:
-    """Control's line to a hub that tells, or does not, what it has done."""
+    """A connection of the control plane to a hub that reports, or does not report, what it has done."""
 
     def __init__(self, control: Control) -> None:
         self.control, self.tells, self.more = control, True, {"connections": 1}

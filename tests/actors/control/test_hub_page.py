@@ -1,4 +1,4 @@
-"""The hub's monitor: its page, its stream, the way of a message, faults by button, metrics of the real dispatcher."""
+"""The hub's monitor: its page, its stream, the steps of a message, faults by button, metrics of the real dispatcher."""
 
 from __future__ import annotations
 

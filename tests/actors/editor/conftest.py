@@ -65,7 +65,7 @@ async def editor(context: Context) -> AsyncIterator[LocalEditor]:
 
 @pytest.fixture
 async def browser(editor: LocalEditor) -> Browser:
-    """A regulator who has come in through the SAS and accepted the terms."""
+    """The browser of a regulator who has logged in through the SAS and accepted the terms."""
     made = editor.browser()
     assert (await made.enter(booking_path(slots(editor)[3]))).status_code == 200
     return made

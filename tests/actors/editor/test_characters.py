@@ -27,15 +27,15 @@ def behave(editor: LocalEditor, character: Character, slug: str = "agenda-azur")
 async def test_quirk_is_applied_while_it_is_switched_on(editor: LocalEditor):
     correct = (await editor.call("GET", SEARCH)).content
     behave(editor, Character({"no-visibility": EVERYBODY}))
-    spoilt = await editor.call("GET", SEARCH)
+    damaged = await editor.call("GET", SEARCH)
     posted = await editor.call(
         "POST", "/Slot/_search", content=query(), headers={"content-type": "application/x-www-form-urlencoded"}
     )
-    assert spoilt.headers["content-type"] == "application/fhir+json; charset=utf-8"
-    slots = [one["resource"] for one in spoilt.json()["entry"] if one["search"]["mode"] == "match"]
+    assert damaged.headers["content-type"] == "application/fhir+json; charset=utf-8"
+    slots = [one["resource"] for one in damaged.json()["entry"] if one["search"]["mode"] == "match"]
     assert slots
     assert not any("security" in slot["meta"] for slot in slots)
-    assert posted.json()["entry"] == spoilt.json()["entry"]
+    assert posted.json()["entry"] == damaged.json()["entry"]
     one = await editor.call("GET", f"/Slot/{slots[0]['id']}")
     assert one.json() == slots[0]
     behave(editor, Character())

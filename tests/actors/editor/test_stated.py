@@ -46,7 +46,7 @@ INCLUDES = (
 
 @pytest.fixture(params=sorted(NATIONAL.editors))
 async def any_editor(request: pytest.FixtureRequest, context: Context) -> AsyncIterator[LocalEditor]:
-    """Each editor of the sandbox; those of the smaller presets are among them."""
+    """Every editor of the sandbox; it includes those of the smaller presets."""
     async with opened(replace(context, population=NATIONAL), request.param) as made:
         yield made
 
@@ -61,7 +61,7 @@ def codes(resource: dict[str, Any]) -> set[str]:
 
 
 def mandatory(kind: str) -> list[tuple[str, str]]:
-    """The least that a search of this type must have."""
+    """The mandatory parameters of a search of this type."""
     window = [("start", "ge2026-11-23T00:00:00+01:00"), ("start", "le2026-11-24T00:00:00+01:00")]
     if kind == "Slot":
         return [*window, ("status", "free"), (PRACTITIONERS, "819800000010")]
@@ -69,7 +69,7 @@ def mandatory(kind: str) -> list[tuple[str, str]]:
 
 
 async def refused(editor: LocalEditor, kind: str, *more: tuple[str, str], prefer: str = "") -> set[str]:
-    """What a search with `more` is refused for as not supported: expressions; none when it is supported."""
+    """Expressions for which a search with `more` is refused as not supported; none when it is supported."""
     query = urlencode([*mandatory(kind), *more])
     answer = await editor.call("GET", f"/{kind}?{query}", headers={"prefer": prefer})
     assert answer.status_code in (200, 400)

@@ -1,4 +1,4 @@
-"""All roles in one process, for what strangers send them."""
+"""All roles in one process, for tests with arbitrary input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.inputs.entrances import Town, town
 
 
 class Reached:
-    """The town and the loop that it lives on."""
+    """The roles and the event loop that they run on."""
 
     def __init__(self, runner: asyncio.Runner, made: Town) -> None:
         self.run, self.town = runner.run, made

@@ -1,4 +1,5 @@
-"""Any octets, at every place that reads from outside: an answer that says so, and nobody else is the worse for it."""
+"""Any octets, at every place that reads from outside, get an answer that describes the problem, and do not affect
+others."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ def test_a_name_that_is_used_twice_is_400(reached: Reached, name: str, at: int) 
 
 @pytest.mark.parametrize("name", ENTRANCES)
 def test_what_is_right_is_taken(reached: Reached, name: str) -> None:
-    """Or the other tests would try mutants of something that is refused anyway."""
+    """Otherwise the other tests would change inputs that are refused anyway."""
     for right in seeds(reached.town)[name]:
         reached.run(reached.town.entrances[name](right))
     if name in ("INT_R03", "INT_R02", "api/login", "psc/people", "__admin/faults", "__admin/clock"):

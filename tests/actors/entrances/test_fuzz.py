@@ -1,4 +1,4 @@
-"""The fuzzer: what it found at some time stays mended, and it finds what there is to find."""
+"""The fuzzer: the inputs that it once found no longer fail, and it finds defects that are there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_input_that_fails_is_made_small_kept_and_told(tmp_path: Path) -> None
 
     said: list[str] = []
     entrances, right = {"brittle one": brittle}, {"brittle one": [b"{}"]}
-    (failure,) = fuzz(entrances, right, seconds=60, corpus=tmp_path, say=said.append)  # ends with its only entrance
+    (failure,) = fuzz(entrances, right, seconds=60, corpus=tmp_path, say=said.append)  # its only entrance has failed
     assert len(failure.sent) == 4
     assert failure.file.read_bytes() == failure.sent
     assert failure.file.parent.name == "brittle-one"

@@ -1,4 +1,4 @@
-"""No input of a permitted size, however dear it was made, keeps a role's loop from everybody else.
+"""No input of a permitted size, however expensive to process, blocks a role's event loop for others.
 
 Measured by a watchdog on the loop, against the same loop when it is idle: the machine may be busy.
 """
@@ -19,7 +19,7 @@ from tests.support.watchdog import longest_stall, untraced
 
 LIMIT_S = 0.1
 TIMES_IDLE = 20  # by the clock, where the machine is so busy that an idle loop stands still for over 5 ms
-TRIES = 15  # what is dear is so each time, what a busy machine adds is not
+TRIES = 15  # an expensive input is expensive each time, the delay by a busy machine is not
 
 
 def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
@@ -27,7 +27,7 @@ def check(reached: Reached, name: str, bodies: Mapping[str, bytes]) -> None:
     reached.run(entrance(b"{}"))  # templates and schemas are compiled
     worst = {}
     for what, body in bodies.items():
-        reached.run(entrance(body))  # what is measured below is not traced
+        reached.run(entrance(body))  # the code that is measured below is not traced
         for _ in range(TRIES):
             with untraced():
                 idle = reached.run(longest_stall(asyncio.sleep(0.05)))

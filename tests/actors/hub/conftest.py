@@ -1,7 +1,7 @@
 """A broker with the hub's topology and its dispatcher, on a clock that tests set; no socket.
 
-These are parts of the embedded broker, looked at from inside. What clients see of them is played on RabbitMQ too, in
-`tests/wire/hub` and `tests/wire/amqp/observed`.
+These tests inspect parts of the embedded broker from inside. The behaviour that clients see is also tested on RabbitMQ,
+in `tests/wire/hub` and `tests/wire/amqp/observed`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Stage:
         return broker, add_virtual_host(broker, VHOST, (PLATFORM, SAMU), 60_000)
 
     def dispatcher(self) -> QueueDispatcher:
-        """The dispatcher at work; `cut` are the clients whose connections were cut."""
+        """The dispatcher, started; `cut` lists the clients whose connections were cut."""
         faults = HubFaults(self.context.entropy.chance)
         self.context.world.watch(faults.update)
         judge = Judge(self.context, faults, VHOST, self.counters)

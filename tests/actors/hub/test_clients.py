@@ -1,4 +1,4 @@
-"""Who the hub's clients are and what they may do."""
+"""The hub's clients and their rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the dispatcher counts, and what the hub tells of itself."""
+"""The dispatcher's counters and the hub's report."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_a_message_tells_what_it_is_about(stage) -> None:
 
 
 class Watched:
-    """A monitor of the stage's broker, on its clock; each look is a fresh one."""
+    """A monitor of the stage's broker, with its clock; each report is made anew."""
 
     def __init__(self, stage: Any, monkeypatch: Any) -> None:
         self.stage, self.elapsed = stage, 0.0

@@ -1,4 +1,4 @@
-"""The hub's faults at work: what reaches the recipient, what reaches the sender, and when."""
+"""The effects of the hub's faults: which messages the recipient and the sender get, and when."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def turns(count: int = 20) -> None:
 
 
 async def arrives(stage: Any, queue: str, count: int) -> list[bytes]:
-    """What is in a queue once there are that many."""
+    """The messages in a queue, once there are that many."""
     await eventually(lambda: len(stage.bodies(queue)) >= count, 5)
     return list(stage.bodies(queue))
 
@@ -134,7 +134,7 @@ async def test_delayed_message_waits_durably_while_others_pass(stage: Any, dispa
     stage.publish(message(stage, "2"))
     await turns()
     assert stage.bodies(INBOX) == [message(stage, "2")]
-    assert stage.vhost.queues["dispatch"].unacked == 1  # a crash now would bring it back
+    assert stage.vhost.queues["dispatch"].unacked == 1  # a crash now would restore it
     assert await arrives(stage, INBOX, 2) == [message(stage, "2"), message(stage)]
     assert stage.vhost.queues["dispatch"].unacked == 0
 

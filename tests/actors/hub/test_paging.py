@@ -1,4 +1,4 @@
-"""Contents put aside: they come back whole, across queues, deaths, restarts and compactions."""
+"""Message contents that are paged out come back complete, across queues, dead-lettering, restarts and compactions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bodies(queue):
 
 @pytest.fixture
 def paged(stage):
-    """A stage whose messages are put aside from the first on."""
+    """A stage whose messages are all paged out."""
     stage.broker.load.page_above = 0
     return stage
 

@@ -45,7 +45,7 @@ async def dispatcher(stage, seen):
 
 
 def told(stage):
-    """What the platform reads of its errors: (code, cause)."""
+    """The platform's error messages: (code, cause)."""
     errors = [read(body).error for body in stage.bodies(f"{PLATFORM}.info")]
     return [(int(each["errorCode"]["statusCode"]), each["errorCause"]) for each in errors]
 
@@ -163,7 +163,7 @@ async def test_a_turn_ends_early_when_messages_are_long(stage, dispatcher, seen,
 
 
 class LostPage:
-    """Where a message's content was."""
+    """The page of a message whose content cannot be read any more."""
 
     size = 3
 

@@ -1,4 +1,4 @@
-"""What the hub remembers of the channels and connections that it closed."""
+"""The hub's records of the channels and connections that it closed."""
 
 from __future__ import annotations
 

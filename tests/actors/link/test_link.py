@@ -18,8 +18,8 @@ from sandbox.net.link import Link, MemoryLink, SocketLink, Switchboard
 Health = Callable[[], dict[str, object]]
 
 
-class Desk:
-    """A control desk for tests: collects what comes up."""
+class FakeControl:
+    """The control plane's end of the link, for tests: collects the reports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,8 +40,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path / "l.sock")
+async def fake_control(tmp_path: Path) -> AsyncIterator[FakeControl]:
+    made = FakeControl(tmp_path / "l.sock")
     await made.listen()
     try:
         yield made
@@ -55,7 +55,7 @@ def exchange(number: int) -> Exchange:
 
 @pytest.mark.parametrize("kind", ["memory", "socket"])
 async def test_a_role_has_the_world_before_it_starts_and_every_later_revision(kind: str, tmp_path: Path) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         view = WorldView()
         link = control.link(kind, view, Journal())
         await link.start()
@@ -67,7 +67,7 @@ async def test_a_role_has_the_world_before_it_starts_and_every_later_revision(ki
 
 @pytest.mark.parametrize("kind", ["memory", "socket"])
 async def test_exchanges_and_readiness_reach_control_in_order(kind: str, tmp_path: Path) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         journal = Journal()
         link = control.link(kind, WorldView(), journal, lambda: {"depth": 3})
         await link.start()
@@ -83,7 +83,7 @@ async def test_exchanges_and_readiness_reach_control_in_order(kind: str, tmp_pat
 
 @pytest.mark.parametrize("kind", ["memory", "socket"])
 async def test_what_waits_when_a_role_stops_is_still_delivered(kind: str, tmp_path: Path) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         journal = Journal()
         link = control.link(kind, WorldView(), journal)
         await link.start()
@@ -94,7 +94,7 @@ async def test_what_waits_when_a_role_stops_is_still_delivered(kind: str, tmp_pa
 
 
 async def test_a_push_names_the_laggards_when_they_do_not_apply_in_time(tmp_path: Path) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         reader, writer = await asyncio.open_unix_connection(str(control.path))
         writer.write(b'{"type":"hello","role":"deaf","pid":9}\n')
         await control.switchboard.until(lambda: "deaf" in control.switchboard.lines, 5)
@@ -107,7 +107,7 @@ async def test_a_push_names_the_laggards_when_they_do_not_apply_in_time(tmp_path
 async def test_a_role_that_cannot_take_a_world_does_not_acknowledge_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         view = WorldView()
 
         def follow(world: World) -> None:
@@ -125,13 +125,13 @@ async def test_a_role_that_cannot_take_a_world_does_not_acknowledge_it(
 
 async def test_a_role_comes_back_by_itself_when_control_was_away(tmp_path: Path) -> None:
     view = WorldView()
-    control = Desk(tmp_path / "l.sock")
+    control = FakeControl(tmp_path / "l.sock")
     await control.listen()
     link = control.link("socket", view, Journal())
     await link.start()
     await control.switchboard.close()
-    assert view.world.revision == 7  # the last World holds
-    again = Desk(tmp_path / "l.sock")
+    assert view.world.revision == 7  # the last World stays in force
+    again = FakeControl(tmp_path / "l.sock")
     again.switchboard.world = World(revision=12)
     await again.listen()
     await again.switchboard.until(
@@ -143,7 +143,7 @@ async def test_a_role_comes_back_by_itself_when_control_was_away(tmp_path: Path)
 
 
 async def test_garbage_on_the_link_cuts_only_that_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with desk(tmp_path) as control:
+    async with fake_control(tmp_path) as control:
         reader, writer = await asyncio.open_unix_connection(str(control.path))
         writer.write(b"not json\n")
         assert await asyncio.wait_for(reader.read(), 5) == b""

@@ -1,4 +1,4 @@
-"""Background tasks that fail are seen and started again; roles that give no sign of life are not ready."""
+"""Failed background tasks are reported and restarted; roles that do not report are not ready."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Failing:
-    """Work that raises the first `times` times, then goes on for ever."""
+    """Work that raises in the first `times` runs and then runs for ever."""
 
     def __init__(self, times: int) -> None:
         self.left = times

@@ -1,4 +1,4 @@
-"""The LRM's side of INT_L02: stores, then acks, then acknowledges; what comes twice, wrong or out of order."""
+"""The LRM's side of INT_L02: it stores, then acks, then acknowledges; duplicate, invalid and out-of-order messages."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_the_same_call_is_made_again_from_the_same_seed() -> None:
 async def test_message_that_no_row_can_hold_is_refused_once_with_its_reason(
     lrm: Lrm, context: Context, hub: FakeHubPeer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An id that the model admits and the store does not: the message would come again for ever."""
+    """An id that the model allows and the store does not: otherwise the message would be delivered again for ever."""
     await hub.deliver(QUEUE, sent(1, appointment(appointmentId="x" * 70_000)))  # returns: the delivery is acked
     await hub.deliver(QUEUE, sent(2))
     refusal, answer = await hub.messages(2)

@@ -1,4 +1,4 @@
-"""Every message that an LRM sends is valid by our model and by the published one, whatever it is told to do."""
+"""Every message that an LRM sends is valid by our model and by the published one, whatever its configured behaviour."""
 
 from __future__ import annotations
 

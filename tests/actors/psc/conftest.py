@@ -1,4 +1,4 @@
-"""A provider with two clients and two people, and a browser that goes from site to site."""
+"""A provider with two clients and two people, and a browser that follows redirects between sites."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @pytest.fixture
 def wall() -> list[float]:
-    """What the wall clock shows; the sandbox is many days behind."""
+    """The time of the wall clock; the sandbox clock is many days behind."""
     return [1_800_000_000.0]
 
 
@@ -67,7 +67,7 @@ def provider(context: Context, signer: Signer, people: People) -> Provider:
 
 
 class Browser:
-    """Goes from site to site as a browser does: one cookie jar per host name, redirects followed one by one."""
+    """A browser for several sites: one cookie jar per host name, redirects followed one by one."""
 
     def __init__(self, runner: asyncio.Runner, sites: dict[str, Any]) -> None:
         self._run = runner.run
@@ -76,7 +76,7 @@ class Browser:
         self.visited: list[str] = []
 
     def open(self, url: str, method: str = "GET", **options: Any) -> httpx.Response:
-        """One request, without following what it answers. An address that no site serves gives 204."""
+        """One request, without following a redirect. An address that no site serves gives 204."""
         self.visited.append(url)
         parts = urlsplit(url)
         transport = self._sites.get(f"{parts.scheme}://{parts.netloc}", httpx.MockTransport(_nobody))

@@ -80,7 +80,7 @@ def test_login_leads_to_a_code_that_becomes_tokens_and_userinfo(browser: Any, co
         issuer=ISSUER,
         options={"verify_exp": False, "verify_iat": False},
     )
-    now = context.clock.real()  # whatever the clock of the sandbox shows
+    now = context.clock.real()  # independent of the sandbox clock
     assert claims["nonce"] == "N1"
     assert claims["iat"] == claims["auth_time"] == int(now)
     assert now < claims["exp"] <= now + 300
@@ -133,7 +133,7 @@ def test_prompt_login_asks_again_and_then_goes_on(browser: Any) -> None:
 
 def test_max_age_asks_again_once_the_login_is_too_old(browser: Any, context: Context, wall: list[float]) -> None:
     log_in(browser)
-    context.clock.setting = type(context.clock.setting)(offset=10_000_000)  # no matter
+    context.clock.setting = type(context.clock.setting)(offset=10_000_000)  # its value does not matter
     assert browser.open(authorize(max_age="60")).is_redirect
     wall[0] += 61
     assert browser.open(authorize(max_age="60")).status_code == 200

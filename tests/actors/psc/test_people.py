@@ -1,4 +1,4 @@
-"""People whom the SAS core makes known to Pro Santé Connect."""
+"""Accounts that the SAS core sends to Pro Santé Connect."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_rpps_is_one_persons_with_and_without_its_prefix(browser: Any, contex
         assert "Ida Rpps" in page.text
         browser.submit(page)
     prefixed = dataclasses.replace(bare, identifier=Identifier(SYSTEM_PERSON, "819811111119", "IDNPS"), password="new")
-    assert tell(browser, context, prefixed, id="y").status_code == 204  # whoever had the identifier has given it up
+    assert tell(browser, context, prefixed, id="y").status_code == 204  # the previous owner has given the identifier up
     assert browser.submit(browser.get(f"{ISSUER}/login"), login="19811111119", password="I-2026").status_code == 403
     assert browser.submit(browser.get(f"{ISSUER}/login"), login="19811111119", password="new").status_code == 303
 

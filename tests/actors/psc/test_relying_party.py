@@ -39,7 +39,7 @@ class Reply:
 
 @dataclass
 class Wire:
-    """Stands for the HTTP client: carries calls to the provider's application, changed by `spoil` on the way back."""
+    """A stand-in for the HTTP client: passes calls to the provider's application; `spoil` changes the answers."""
 
     app: ASGIApp
     calls: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Wire:
 def site(
     context: Context, wire: Wire, client_id: str, origin: str, prefix: str, client: Client | None = None
 ) -> ASGIApp:
-    """A console whose page `/private` needs a login, as the SAS core and the editors do it."""
+    """A console whose page `/private` needs a login, with the same code as the SAS core and the editors."""
     http: Any = wire
     party = RelyingParty(context, client or at_psc(client_id), f"{origin}{prefix}/oidc/callback", http)
 

@@ -1,4 +1,4 @@
-"""What editors know of accounts, for the tests of INT_R02."""
+"""What editors know about accounts, for the tests of INT_R02."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def words(accounts: AccountSync, context: Context) -> dict[str, object]:
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    """Let the loop and the disk go on until `condition` holds."""
+    """Run the event loop and wait for the disk until `condition` holds."""
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.to_thread(int)

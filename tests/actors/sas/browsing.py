@@ -15,7 +15,7 @@ from tests.actors.sas.sas_core import Core, reply, session_cookie
 
 
 def at_psc(core: Core) -> None:
-    """Pro Santé Connect answers its discovery document."""
+    """Pro Santé Connect returns its discovery document."""
     issuer = "http://127.0.0.1:8003/psc"
 
     async def discovery(*_: object) -> Reply:
@@ -87,7 +87,7 @@ class Stream:
 
 @contextlib.asynccontextmanager
 async def following(core: Core, path: str) -> AsyncIterator[Stream]:
-    """Follow a stream of the console as the first regulator."""
+    """Follow a live stream of the console as the first regulator."""
     route, _, query = path.partition("?")
     cookie = session_cookie(core.context, regulator=core.regulator.identifier.key)["Cookie"]
     stream = Stream()

@@ -1,4 +1,4 @@
-"""A whole SAS core in a directory of its own; see `sas_core` for its peers."""
+"""A whole SAS core in its own directory; `sas_core` has stand-ins for its peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole SAS core without sockets: its peers (editors, hub, Pro Santé Connect) are functions."""
+"""A whole SAS core without sockets: its peers (editors, hub, Pro Santé Connect) are stand-ins."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Core:
         return self.population.editors[slug]
 
     def fhir(self, editor: Editor | None = None) -> httpx.AsyncClient:
-        """A client of the FHIR port; with `editor`, one that showed that editor's certificate."""
+        """A client of the FHIR port; with `editor`, one that presented that editor's certificate."""
         subject = editor_subject(editor) if editor is not None else None
         return self.client_with(Peer(subject.cn, subject.ou, subject.o) if subject is not None else None)
 
@@ -112,7 +112,7 @@ class Core:
         return render_appointment(self.appointment(**changes))
 
     async def l02_messages(self) -> list[Message]:
-        """What the hub got, once it has confirmed all that was due."""
+        """The messages that the hub received, once it has confirmed all due ones."""
         async with asyncio.timeout(5):
             while self.sas.l02.statistics()["states"]["due"] or self.sas.l02.waiting:
                 await self.sas.store.barrier()
@@ -124,7 +124,7 @@ class Core:
         return [(message.appointment or {})["method"] for message in await self.l02_messages()]
 
     def journalled(self, flow: Flow) -> list[Exchange]:
-        """What was journalled of one flow since the last time; that of the others is dropped."""
+        """The exchanges of one flow that were journalled since the last call; those of other flows are discarded."""
         return [exchange for exchange in self.context.journal.take() if exchange.flow == flow]
 
     async def calls(self, flow: Flow, count: int) -> list[tuple[str, str, str]]:
@@ -145,7 +145,7 @@ class Core:
 
 
 async def core_on(context: Context, store: Store) -> Core:
-    """A SAS core on that store, which answers no port and is connected to the fake hub; stop `sas` in the end."""
+    """A SAS core with that store, which listens on no port and is connected to the fake hub; the caller stops `sas`."""
     editors, hub = Editors(), FakeHubPeer()
     sas = SasCore(context, store, hub=hub, http=editors)  # type: ignore[arg-type]
     await sas.l02.start()

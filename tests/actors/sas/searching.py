@@ -19,7 +19,7 @@ QUERY = "/api/search?town=Bordeaux&specialty=SM54"
 
 
 class Agenda:
-    """An editor that answers searches; `free` says when a practitioner is, `asked` remembers the lots."""
+    """An editor that answers searches; `free` gives the free times of a practitioner, `asked` records the lots."""
 
     def __init__(self, core: Core, free: Callable[[Practitioner], list[Any]]) -> None:
         self.core, self.free = core, free
@@ -55,5 +55,5 @@ async def search(core: Core, query: str = QUERY) -> dict[str, Any]:
 
 
 async def nothing(*_: object) -> Reply:
-    """An editor that has nothing free."""
+    """An editor without free slots."""
     return reply(bundle([], []))

@@ -1,4 +1,5 @@
-"""A disk that refuses for a while: everybody is told, and once it takes writes again all goes on by itself."""
+"""A disk that refuses writes for a while: every caller gets an error, and work resumes by itself once writes
+succeed."""
 
 from __future__ import annotations
 
@@ -27,13 +28,13 @@ RETRY = 0.02
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """A disk that is full when there is something in the list: writes fail, not only their synchronisation."""
+    """A disk that is full while the list is not empty: writes fail, not only their synchronisation."""
     state: list[bool] = []
     write = Segment._write
 
     def limited(self: Segment, octets: bytes, offset: int) -> None:
         if state:
-            os.pwrite(self._descriptor, octets[: len(octets) // 2], offset)  # as much as there was room for
+            os.pwrite(self._descriptor, octets[: len(octets) // 2], offset)  # as many octets as there was room for
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(self, octets, offset)
 

@@ -1,4 +1,5 @@
-"""Damaged files of a store: found when it is opened, with file and record, and repaired at the cost of those only."""
+"""Damaged files of a store are detected when it is opened, with file and record, and repaired; only the damaged records
+are lost."""
 
 from __future__ import annotations
 

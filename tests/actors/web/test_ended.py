@@ -1,4 +1,4 @@
-"""Sessions that were ended: what is kept of them, for how long, and that nothing ended comes back."""
+"""Ended sessions: what is stored of them, for how long, and that they stay ended."""
 
 from __future__ import annotations
 

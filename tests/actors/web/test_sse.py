@@ -1,4 +1,4 @@
-"""Server-sent events as a browser gets them: what is sent, what ends a stream, what nobody has to hold."""
+"""Server-sent events as a browser receives them: what is sent, what ends a stream, and that nothing is left behind."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Sas:
 
 @dataclass
 class ProSanteConnect:
-    """Stands in for the login at Pro Santé Connect: everybody comes back as `person`."""
+    """Stands in for the login at Pro Santé Connect: every login returns `person`."""
 
     person: tuple[str, str, str, str] = (NATIONAL.value, "FONTANEL", "Claire", "claire.fontanel@samu33.example")
 
@@ -165,7 +165,7 @@ class Browser:
         return page
 
     async def book(self, slot: Slot, **changes: str) -> httpx.Response:
-        """Fill in and confirm; the answer to the confirmation."""
+        """Fill in the form and confirm; returns the answer to the confirmation."""
         form = {"slot": slot_key(slot), **PATIENT, **changes}
         summary = await self.post("/rdv", form)
         assert summary.status_code == 200, summary.text
@@ -197,7 +197,7 @@ def is_free(editor: LocalEditor, slot: Slot) -> bool:
 
 
 async def several(editor: LocalEditor, count: int, slot: Slot) -> list[Browser]:
-    """So many regulators, each with an account and session of his own, who have opened the agenda at the slot."""
+    """So many regulators, each with an own account and session, who have opened the agenda at the slot."""
     made = []
     for number in range(count):
         identifier = Identifier(SYSTEM_PERSON, f"8198000009{number:02d}", "IDNPS")

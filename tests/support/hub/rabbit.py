@@ -23,7 +23,7 @@ from typing import Any
 from sandbox.kernel.hub.queues import DEAD_LETTER, DISPATCH, DISPATCH_DLQ, DISTRIBUTION, HUBSANTE, client_queues
 from sandbox.pki.authority import Pki
 
-SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the package's wrapper insists on root or its own user
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the package's wrapper only runs as root or as its own user
 START_S, STOP_S = 90.0, 20.0
 Definitions = dict[str, list[dict[str, Any]]]
 
@@ -57,7 +57,7 @@ def definitions(
         for client in clients:
             _rights(found, vhost, client)
         if dispatcher:
-            configure = r"\.(message|ack|info)$"  # it takes queues away
+            configure = r"\.(message|ack|info)$"  # it deletes queues
             rights = {"configure": configure, "write": f"^{DISTRIBUTION}$", "read": r"^dispatch(\.dlq)?$"}
             found["permissions"].append({"user": dispatcher, "vhost": vhost, **rights})
     return found
@@ -120,7 +120,7 @@ class Node:
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
-        """The node stands still, so that it does not disturb what is measured beside it."""
+        """Suspend the node, so that it does not disturb a measurement."""
         _signal(self.process, signal.SIGSTOP)
         try:
             yield
@@ -246,6 +246,6 @@ def _await_port(node: Node) -> None:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To the whole session that we began for it: the node has helpers of its own."""
+    """Send a signal to the whole session that was started for the node, because the node has helper processes."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

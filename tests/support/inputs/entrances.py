@@ -1,4 +1,5 @@
-"""Every place where the sandbox reads what a stranger sent, in this process: octets in, what must hold is checked.
+"""Every place where the sandbox reads input from outside, in this process: it receives octets, and the required
+properties are checked.
 
 Each entrance is a coroutine that takes octets, or a text for a query, and fails by AssertionError: an answer of 500 or
 more, another editor that suffers, an exception that no caller expects.
@@ -61,7 +62,7 @@ JSON = {"content-type": "application/json"}
 
 @dataclass
 class Town:
-    """The roles. `answer`: what the bad editor sends."""
+    """The roles. `answer`: the answer of the bad editor."""
 
     core: Core
     editor: LocalEditor
@@ -134,7 +135,8 @@ class Town:
         return send
 
     async def http(self, octets: bytes) -> None:
-        """What is sent to an HTTP port: answered, but not by 500, or hung up on; soon, either way."""
+        """A request with any body to an HTTP port is answered, but not with 500, or the connection is closed; in either
+        case quickly."""
         async with asyncio.timeout(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             try:
@@ -148,7 +150,7 @@ class Town:
         assert not answer.startswith(b"HTTP/1.1 500"), answer[:200]
 
     async def search(self, body: bytes) -> None:
-        """A search in which one editor answers these octets: the others are shown, and how it took part."""
+        """A search in which one editor answers with these octets shows the others, and how that editor took part."""
         found = (await self._searched(body, "application/json")).json()
         self._judge(found["editors"], {card["editor"] for card in found["cards"]})
 
@@ -163,7 +165,7 @@ class Town:
         )
 
     async def page(self, body: bytes) -> None:
-        """The same, as people see it."""
+        """The same, as the results page."""
         self.answer = body
         answer = await call(self.core.sas.pages, "GET", f"http://127.0.0.1{PAGE}", self.session)
         assert answer.status_code == 200, answer.text
@@ -185,14 +187,14 @@ class Town:
 
 
 async def call(app: ASGIApp, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> httpx.Response:
-    """One request; an exception of the application is the 500 that a caller would see."""
+    """One request; an exception of the application becomes the 500 that a caller would see."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport) as client:
         return await client.request(method, url, headers=dict(headers), content=content)
 
 
 async def outcome(body: bytes) -> None:
-    """What the SAS core says to an editor."""
+    """The answer of the SAS core to an editor."""
     assert len(explain(body)) <= 300
 
 
@@ -213,7 +215,7 @@ async def hub_message(body: bytes) -> None:
 
 
 async def amqp(octets: bytes) -> None:
-    """What a client of the broker sends: first of all, then after its header."""
+    """The octets of a client of the broker: as the first octets, and after its header."""
     for before in (b"", b"AMQP\x00\x00\x09\x01"):
         broker = Broker(bytes)
         add_virtual_host(broker, VHOST, (SAMU,), 60_000)
@@ -225,7 +227,7 @@ async def amqp(octets: bytes) -> None:
 
 @contextlib.asynccontextmanager
 async def town(directory: Path) -> AsyncIterator[Town]:
-    """All of them, in a directory."""
+    """All roles, in a directory."""
     async with contextlib.AsyncExitStack() as stack:
         core = await _core(directory / "sas", stack)
         editor = await stack.enter_async_context(opened(_context(directory / "editor"), "agenda-azur", Sas()))

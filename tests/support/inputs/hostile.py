@@ -1,4 +1,4 @@
-"""Bodies that are as large as they may be, and made to be dear: by name, each of about `size` octets."""
+"""Bodies of the largest permitted size that are expensive to process: by name, each of about `size` octets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.sas.search.bundles import practitioner_resources, slot
 
 
 def _filled(before: bytes, piece: bytes, after: bytes, size: int) -> bytes:
-    """`piece`, again and again with commas between, in between."""
+    """`piece`, repeated with commas between, inside the two ends."""
     return before + b",".join([piece] * max(1, (size - len(before) - len(after)) // (len(piece) + 1))) + after
 
 
@@ -25,7 +25,7 @@ def _numbered(before: bytes, piece: str, after: bytes, size: int) -> bytes:
 
 
 def any_json(size: int) -> dict[str, bytes]:
-    """For whoever reads JSON at all."""
+    """Bodies for any reader of JSON."""
     return {
         "empty objects": _filled(b"[", b"{}", b"]", size),
         "small lists": _filled(b"[", b"[[1]]", b"]", size),
@@ -41,7 +41,8 @@ def any_json(size: int) -> dict[str, bytes]:
 
 
 def resource(kind: str, *names: str) -> Callable[[int], dict[str, bytes]]:
-    """For whoever reads a resource of that type: many of each of these elements, and what the model must judge."""
+    """Bodies for a reader of a resource of that type: many of each of these elements, and elements that the model must
+    validate."""
     head = b'{"resourceType":"%s",' % kind.encode()
 
     def made(size: int) -> dict[str, bytes]:
@@ -66,7 +67,7 @@ _REASON = _SLOT.replace('"comment"', '"serviceType":[{"text":"%%0500d"}],"commen
 
 
 def bundle(size: int) -> dict[str, bytes]:
-    """For whoever reads an editor's answer."""
+    """Bodies for a reader of an editor's answer."""
     entries: Mapping[str, str] = {
         "bare slots": '{"resource":{"resourceType":"Slot","id":"%d"}}',
         "good slots": _SLOT,
@@ -89,7 +90,7 @@ def bundle(size: int) -> dict[str, bytes]:
 
 
 def message(size: int) -> dict[str, bytes]:
-    """For whoever reads a message of the hub."""
+    """Bodies for a reader of a message of the hub."""
     return any_json(size) | {
         "contents": _filled(b'{"content":[', b"{}", b"]}", size),
         "contents of contents": _filled(b'{"distributionID":"x","content":[', b'{"jsonContent":{}}', b"]}", size),
@@ -97,7 +98,7 @@ def message(size: int) -> dict[str, bytes]:
 
 
 def query(size: int) -> dict[str, bytes]:
-    """For whoever reads a query string."""
+    """Bodies for a reader of a query string."""
     return {
         "parameters": b"&".join([b"a=b"] * (size // 4)),
         "one value": b"start=" + b"x" * size,
@@ -108,7 +109,8 @@ def query(size: int) -> dict[str, bytes]:
 
 
 def agendas(people: Sequence[Practitioner], size: int) -> dict[str, bytes]:
-    """For whoever shows an editor's answer: nothing wrong with it but its size. `people`: who was asked about."""
+    """Bodies for code that shows an editor's answer: correct except for the size. `people`: those who were asked
+    about."""
     starts = [NOW + timedelta(seconds=20 * at) for at in range(size // 900)]
     whole = [each for person in people for each in practitioner_resources(person)]
     places = [place.id for person in people for place in person.places]

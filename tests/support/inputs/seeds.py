@@ -33,7 +33,7 @@ VALUES: Sequence[Any] = (
 
 
 def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
-    """Right octets by entrance."""
+    """Correct octets for each entrance."""
     appointment, regulator = made.core.body(), made.core.regulator
     person = orjson.dumps({"identifier": regulator.identifier, "family": "A", "given": "B", "email": "a@b.example",
                            "territory": "SAS-33", "password": "x"})  # fmt: skip
@@ -89,7 +89,7 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
 
 
 def octets(right: Sequence[bytes]) -> st.SearchStrategy[bytes]:
-    """Anything; or something right in which some places, or one value of its JSON, hold something else."""
+    """Any octets; or a correct input in which some places, or one value of its JSON, are replaced."""
     ways = [st.binary(max_size=40), st.sampled_from([*PIECES]), _mutated(right)]
     return st.one_of(*ways, *([_replaced(documents)] * 2 if (documents := [*_documents(right)]) else []))
 

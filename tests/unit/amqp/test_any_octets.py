@@ -1,4 +1,4 @@
-"""Whatever a client sends, it gets a protocol error or an answer; the broker neither fails nor loses count."""
+"""Whatever a client sends, it gets a protocol error or an answer; the broker neither fails nor miscounts."""
 
 from __future__ import annotations
 

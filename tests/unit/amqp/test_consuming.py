@@ -281,7 +281,7 @@ def test_requeued_messages_are_announced_to_who_takes_them_inside_the_broker(con
 
 
 class _LostPage:
-    """Where a content was that the disk gives back no more."""
+    """The page of a content that the disk no longer returns."""
 
     size = 1
 

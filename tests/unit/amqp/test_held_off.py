@@ -1,4 +1,4 @@
-"""A broker that is full tells the clients that know the word, once, and tells them again when there is room."""
+"""A full broker informs the clients that support it, once, and again when there is room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What one client may take of the broker: time for acknowledgements, octets, connections; nobody else suffers for it.
+"""What one client may take of the broker: time for acknowledgements, octets, connections; other clients are not
+affected.
 
 Texts and numbers of 406 and 530 are RabbitMQ 3.10's; `tests/wire/amqp/observed/cases/allowed.py` hears the 406 of both.
 """

@@ -1,4 +1,4 @@
-"""Property lists as octets: what the hub writes reads back as it was meant, and looking twice is looking once."""
+"""Property lists as octets: what the hub writes is read back unchanged, and cached reads equal first reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who waits for the disk wakes whoever writes to it."""
+"""An object that waits for the disk wakes the writer."""
 
 from __future__ import annotations
 

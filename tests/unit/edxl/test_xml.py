@@ -507,7 +507,7 @@ def test_600_what_xml_says_and_json_cannot(old: str, new: str, why: str) -> None
         converted(message, body, JSON)
     assert caught.value.code == HubCode.MESSAGE_CONVERSION_ERROR
     assert why in caught.value.cause
-    assert refused(body).code == HubCode.INVALID_MESSAGE  # for who is to understand it
+    assert refused(body).code == HubCode.INVALID_MESSAGE  # for the person who has to understand it
 
 
 def test_600_the_content_of_another_use_case_is_not_converted_from_xml_either() -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sandbox.edxl import xml
-from tests.support.xml_messages import documents, spoilt
+from tests.support.xml_messages import damaged, documents
 from tests.unit.edxl.corpus import HEADER, appointment, envelope, error, reference
 
 etree = pytest.importorskip("lxml.etree")
@@ -128,7 +128,7 @@ def _without_quotation(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(body=spoilt())
+@given(body=damaged())
 def test_any_single_change_is_judged_as_the_published_schemas_judge_it(body: bytes) -> None:
     verdict = ours(body)
     assert verdict is accepted(body), body.decode()

@@ -20,7 +20,7 @@ from sandbox.kernel.world import Fault, World
 
 
 class Working(RequestFault):
-    """Does nothing, and that in its own way."""
+    """A kind that has an effect of its own, which does nothing."""
 
     def effect(self, chance: Callable[[], float]) -> RequestEffect:
         return RequestEffect()

@@ -1,4 +1,4 @@
-"""What is told of an editor's answer: one finding per cause, with the resource in which the fault is."""
+"""Findings about an editor's answer: one per cause, with the resource that has the fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sandbox.fhir.reader import quick
 from sandbox.fhir.reader.reading import read_bundle
 from sandbox.fhir.rules import MOST_FINDINGS, Finding, Findings, natural
-from tests.unit.fhir.test_reading import BODY, SITES, spoilt
+from tests.unit.fhir.test_reading import BODY, SITES, damaged
 
 ROLE, PERSON = "PractitionerRole/p-1", "Practitioner/819800000010"
 
@@ -61,7 +61,7 @@ def updated(**more: Any) -> Any:
 def test_the_path_names_the_resource_in_which_the_fault_is(
     body: bytes, kind: str, change: Any, expected: str | None
 ) -> None:
-    assert told(spoilt(body, kind, change)) == ([] if expected is None else [expected])
+    assert told(damaged(body, kind, change)) == ([] if expected is None else [expected])
 
 
 def test_a_location_beside_the_person_does_not_make_a_site_of_his_agenda() -> None:
@@ -103,7 +103,7 @@ def test_a_location_beside_the_person_does_not_make_a_site_of_his_agenda() -> No
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_is_a_finding(kind: str, change: Any, requirement: str, path: str, text: str) -> None:
-    found = read_bundle(spoilt(BODY, kind, change)).findings
+    found = read_bundle(damaged(BODY, kind, change)).findings
     assert (requirement, path, text) in [(each.requirement, each.path, each.text) for each in found]
 
 
@@ -123,13 +123,13 @@ def test_an_envelope_of_another_type_is_a_finding(change: dict[str, Any], path: 
 
 
 def test_a_type_that_is_none_and_says_nothing_more_is_told() -> None:
-    body = spoilt(BODY, "Slot", lambda one: one.update(serviceType=[{"coding": [{"system": "urn:x", "code": "1"}]}]))
+    body = damaged(BODY, "Slot", lambda one: one.update(serviceType=[{"coding": [{"system": "urn:x", "code": "1"}]}]))
     assert "R01-48 Slot/p-1.20261123T0800Z.serviceType[0].coding[0]: 'urn:x|1' is no consultation type" in told(body)
     assert read_bundle(body).slots[0].reasons == ()
 
 
 def test_a_resource_without_id_is_named_by_its_entry() -> None:
-    body = spoilt(BODY, "Slot", lambda one: one.update(id=None, status="busy"))
+    body = damaged(BODY, "Slot", lambda one: one.update(id=None, status="busy"))
     assert told(body) == ["R01-10 Bundle.entry[0].resource.status: 'busy' instead of free"]
 
 
@@ -163,7 +163,7 @@ def test_a_cause_is_counted_and_its_first_place_told() -> None:
     ],
 )
 def test_what_nobody_could_show_is_cut_or_left_out(change: Any, text: str) -> None:
-    reading = read_bundle(spoilt(BODY, "Slot", change))
+    reading = read_bundle(damaged(BODY, "Slot", change))
     assert any(text in finding.text for finding in reading.findings)
     assert all(len(each) <= 200 for slot in reading.slots for each in slot.reasons)
     assert all(len(slot.reasons) <= 20 for slot in reading.slots)
@@ -214,7 +214,7 @@ def test_what_cannot_be_read_gives_one_finding_and_its_reason(body: bytes, reaso
 
 
 def test_what_is_kept_of_answers_is_bounded_by_octets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts that differ each time: nothing of them may pile up."""
+    """The texts differ each time, and must not accumulate in the caches."""
     quick._TERMS.clear()
     quick._KNOWN.clear()
     monkeypatch.setattr(quick._TERMS, "most", 40_000)
@@ -238,5 +238,5 @@ def test_what_is_kept_of_answers_is_bounded_by_octets(monkeypatch: pytest.Monkey
 def test_a_time_that_is_no_time_is_not_remembered() -> None:
     before = quick._times.cache_info().currsize
     for at in range(10):
-        read_bundle(spoilt(BODY, "Slot", lambda one, at=at: one.update(start=f"{at}" * 10_000)))
+        read_bundle(damaged(BODY, "Slot", lambda one, at=at: one.update(start=f"{at}" * 10_000)))
     assert quick._times.cache_info().currsize <= before + 1

@@ -1,4 +1,4 @@
-"""The quick way through an answer leads where the slow one does."""
+"""The fast reader of an answer returns the same as the slow one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from sandbox.fhir.reader import quick, reading
 from sandbox.fhir.reader.quick import exact_instant, quick_bundle
 from sandbox.fhir.reader.reading import Reading, read_bundle
-from tests.unit.fhir.test_reading import BODY, SITES, spoilt
+from tests.unit.fhir.test_reading import BODY, SITES, damaged
 
 
 @pytest.fixture(autouse=True)
 def forgotten() -> None:
-    """Nothing is known from before."""
+    """Empty the caches."""
     quick._TERMS.clear()
     quick._KNOWN.clear()
 
@@ -37,7 +37,7 @@ def change(**values: Any) -> Any:
     return lambda slot: slot.update(values)
 
 
-SPOILT = [
+DAMAGED = [
     change(status="busy"),
     change(start="2026-11-23T09:00:00"),
     change(start="2026-11-23T09:00:00.000+99:00"),
@@ -62,13 +62,13 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("how", DAMAGED)
 @pytest.mark.parametrize("body", [BODY, SITES])
-def test_a_spoilt_slot_is_read_alike(body: bytes, how: Any) -> None:
-    answer = spoilt(body, "Slot", how)
+def test_a_damaged_slot_is_read_alike(body: bytes, how: Any) -> None:
+    answer = damaged(body, "Slot", how)
     assert ordered(read_bundle(answer)) == ordered(slowly(answer))
     assert ordered(read_bundle(body)) == ordered(slowly(body))
-    assert ordered(read_bundle(answer)) == ordered(slowly(answer))  # what is known by now changes nothing
+    assert ordered(read_bundle(answer)) == ordered(slowly(answer))  # the cached values change nothing
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_an_answer_with_elements_that_nobody_knows_is_known_again_all_the_same(k
 
 
 def test_company_that_says_something_else_is_another() -> None:
-    """Each element of each resource beside the Slots counts."""
+    """Each element of each resource other than a Slot is part of the cache key."""
     read_bundle(BODY)
     document = json.loads(BODY)
     for entry in document["entry"]:
@@ -128,7 +128,7 @@ def test_company_that_says_something_else_is_another() -> None:
 def test_what_is_known_again_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick._TERMS, "most", 4000)
     monkeypatch.setattr(quick._KNOWN, "most", 20_000)
-    for body in (BODY, SITES, spoilt(SITES, "Slot", change(serviceType=[{"text": "Toux"}])), BODY):
+    for body in (BODY, SITES, damaged(SITES, "Slot", change(serviceType=[{"text": "Toux"}])), BODY):
         assert ordered(read_bundle(body)) == ordered(slowly(body))
         assert quick._TERMS.octets <= 4000
         assert 0 < quick._KNOWN.octets <= 20_000

@@ -62,7 +62,7 @@ SITES = RENDERER.bundle(
 )  # fmt: skip
 
 
-def spoilt(body: bytes, kind: str, change: Any) -> bytes:
+def damaged(body: bytes, kind: str, change: Any) -> bytes:
     """The body after `change(resource)` of the first resource of that type."""
     bundle = copy.deepcopy(json.loads(body))
     change(next(entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind))
@@ -148,7 +148,7 @@ LOSES = [
 
 @pytest.mark.parametrize(("change", "requirement"), LOSES)
 def test_bad_slot_loses_only_itself(change, requirement):
-    reading = read_bundle(spoilt(BODY, "Slot", change))
+    reading = read_bundle(damaged(BODY, "Slot", change))
     assert [slot.slot_id for slot in reading.slots] == ["p-1.20261123T0815Z"]
     assert requirement in [finding.requirement for finding in reading.findings]
 
@@ -228,7 +228,7 @@ CURED = [
 
 @pytest.mark.parametrize(("kind", "change", "requirement", "attribute", "expected"), CURED)
 def test_curable_defect_keeps_the_slot_and_gives_a_finding(kind, change, requirement, attribute, expected):
-    reading = read_bundle(spoilt(BODY, kind, change))
+    reading = read_bundle(damaged(BODY, kind, change))
     assert len(reading.slots) == 2
     assert getattr(reading.slots[0], attribute) == expected
     assert [finding for finding in reading.findings if finding.requirement == requirement] or requirement is None
@@ -247,7 +247,7 @@ def test_curable_defect_keeps_the_slot_and_gives_a_finding(kind, change, require
     ],
 )  # fmt: skip
 def test_curable_defect_of_a_site_keeps_its_slots(kind, change, requirement, attribute, expected):
-    reading = read_bundle(spoilt(SITES, kind, change))
+    reading = read_bundle(damaged(SITES, kind, change))
     assert len(reading.slots) == 2
     assert getattr(reading.slots[0], attribute) == expected
     assert requirement in [finding.requirement for finding in reading.findings]
@@ -258,7 +258,7 @@ def test_walk_in_without_url_is_no_defect():
         slot["appointmentType"]["coding"][0]["code"] = "WALKIN"
         del slot["comment"]
 
-    reading = read_bundle(spoilt(BODY, "Slot", change))
+    reading = read_bundle(damaged(BODY, "Slot", change))
     assert (reading.slots[0].walkin, reading.findings) == (True, [])
 
 
@@ -301,7 +301,7 @@ JSON = st.recursive(
 
 @given(st.data())
 def test_nothing_that_an_editor_sends_breaks_the_reading(data):
-    """Any node of a right answer replaced by anything."""
+    """Any node of a correct answer is replaced by any value."""
     bundle = json.loads(data.draw(st.sampled_from([BODY, SITES])))
     node: Any = bundle
     while True:

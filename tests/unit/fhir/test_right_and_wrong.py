@@ -195,13 +195,13 @@ NEEDED = {
 
 
 def without(resource: Json, path: str) -> Json:
-    spoilt = copy.deepcopy(resource)
+    damaged = copy.deepcopy(resource)
     *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
-    node: Any = spoilt
+    node: Any = damaged
     for step in steps:
         node = node[step]
     del node[last]
-    return spoilt
+    return damaged
 
 
 def needed() -> Iterator[tuple[str, str, str]]:

@@ -12,7 +12,6 @@ import pytest
 
 from sandbox.fhir.appointment import (
     Conditional,
-    parse_appointment,
     parse_conditional,
     receive_appointment,
     render_appointment,
@@ -30,6 +29,7 @@ from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import IG_VERSIONS, AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_SAS, TYPES, Identifier
 from sandbox.kernel.model import Appointment
+from tests.support.appointments import parse_appointment
 
 REGULATOR = Identifier(SYSTEM_PERSON, "3456780581/11242343", "IDNPS")
 TECHNICAL = Identifier(SYSTEM_SAS, "6f1c2b9e-3a54-4b8e-9d61-0c2f5a7b8d90", "INTRN")
@@ -345,12 +345,12 @@ def test_what_may_turn_the_meaning_around_is_refused(changes: dict[str, Any], ex
 
 @pytest.mark.parametrize("octet", ["\x00", "\x07", "\x08", "\x0b", "\x0c", "\x1f"])
 def test_control_characters_are_refused_wherever_they_stand(octet: str):
-    spoilt = body(
+    damaged = body(
         identifier=[{"system": OWN.system, "value": f"a{octet}b"}],
         participant=[participant(f"8101{octet}")],
         description=f"a{octet}",
     )
-    assert refusal(spoilt) == (
+    assert refusal(damaged) == (
         400,
         {
             "Appointment.identifier[0].value",

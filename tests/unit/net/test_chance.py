@@ -1,4 +1,4 @@
-"""What faults draw follows from the seed."""
+"""The random numbers of faults follow from the seed."""
 
 from __future__ import annotations
 

@@ -17,14 +17,17 @@ from sandbox.kernel.model import AgendaTemplate, OpenRange
 from sandbox.population.agendas.agenda import (
     PlannedSlot,
     day_plan,
-    day_slots,
     slot_id,
     slot_pattern,
     split_slot_id,
     zone_of,
 )
-from sandbox.population.agendas.calendar import METROPOLE, is_public_holiday, region_of
-from sandbox.population.agendas.leave import MOST, PATTERNS, absent, pattern_of
+from sandbox.population.agendas.calendar import Region, is_public_holiday, region_of
+from sandbox.population.agendas.leave import PATTERNS, absent, pattern_of
+from tests.support.planned_slots import day_slots
+
+METROPOLE = Region(PARIS)
+MOST_LEAVE = 6  # weeks a year
 
 MONDAY = date(2026, 11, 23)
 OPEN = AgendaTemplate(days=(0, 1, 2, 3, 4, 5, 6), occupation=0.0, own_patients=0.0)
@@ -272,7 +275,7 @@ def test_who_has_leave_is_away_whole_weeks_from_all_places_and_comes_back():
     assert len({pattern_of(seed, "819900000001-1") for seed in range(50)}) > 15
 
 
-@pytest.mark.parametrize("weeks", range(MOST + 1))
+@pytest.mark.parametrize("weeks", range(MOST_LEAVE + 1))
 def test_every_pattern_of_leave_has_its_weeks(weeks):
     for year in (2026, 2027):
         first = date.fromisocalendar(year, 1, 1).toordinal()
@@ -281,7 +284,7 @@ def test_every_pattern_of_leave_has_its_weeks(weeks):
         assert len(gone) == (PATTERNS if weeks else 0)
 
 
-@pytest.mark.parametrize("weeks", [0, 2, MOST])
+@pytest.mark.parametrize("weeks", [0, 2, MOST_LEAVE])
 def test_candidates_of_several_weeks_are_away_in_the_weeks_of_leave(weeks):
     begins, ends = (datetime(2027, month, 1, tzinfo=PARIS).timestamp() for month in (7, 10))
     mask = slot_pattern(OPEN, METROPOLE).timetable.between(begins, ends)

@@ -16,10 +16,11 @@ from sandbox.config import Settings, load_settings
 from sandbox.kernel.errors import ConfigError, UsageError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import FINESS, SIRET, has_luhn, national_phone
-from sandbox.population.agendas.agenda import day_slots, zone_of
+from sandbox.population.agendas.agenda import zone_of
 from sandbox.population.agendas.calendar import region_of
 from sandbox.population.country import territories
 from sandbox.population.load import load_population, personas_directory
+from tests.support.planned_slots import day_slots
 
 NATIONAL = load_settings({"preset": "national"}, {})
 COLLECTIVITIES = {"975": "America/Miquelon", "977": "America/St_Barthelemy", "978": "America/Marigot",

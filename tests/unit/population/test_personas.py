@@ -144,7 +144,7 @@ def personas(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "personas"))
 
 
-SPOILT = [
+DAMAGED = [
     ("practitioners", 'id: "819800000028"', 'id: "819800000010"', "duplicate id '819800000010'"),
     ("practitioners", 'id: "819800000028"', 'id: "12345"', "'12345' is not usable (expected a national id"),
     ("practitioners", 'id: "819800000028"', 'id: "819900000027"', "procedural"),
@@ -210,13 +210,13 @@ SPOILT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "good", "bad", "reason"), SPOILT, ids=[f"{s[0]}: {s[3]}" for s in SPOILT])
+@pytest.mark.parametrize(("name", "good", "bad", "reason"), DAMAGED, ids=[f"{s[0]}: {s[3]}" for s in DAMAGED])
 def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good, bad, reason):
     path = personas / f"{name}.yaml"
     text = path.read_text(encoding="utf-8")
     assert good in text
-    spoilt = text.replace(good, bad, 1)
-    path.write_text(spoilt, encoding="utf-8")
+    damaged = text.replace(good, bad, 1)
+    path.write_text(damaged, encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(reason)) as caught:
         load_population(Settings(personas=str(personas)))
     assert caught.value.file == str(path)

@@ -1,4 +1,4 @@
-"""Draws: the same for a seed and a number, even, and searchable backwards."""
+"""Draws: the same for the same seed and number, evenly distributed, and invertible."""
 
 from __future__ import annotations
 

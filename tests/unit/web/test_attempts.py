@@ -1,4 +1,4 @@
-"""How often one may guess."""
+"""The limit on login attempts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values read on pages."""
+"""The form of values on pages."""
 
 from __future__ import annotations
 

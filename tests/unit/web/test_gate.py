@@ -1,4 +1,4 @@
-"""Who may come in where a password is asked for."""
+"""Access where a password is asked for."""
 
 from __future__ import annotations
 

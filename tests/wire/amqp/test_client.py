@@ -80,7 +80,7 @@ async def test_client_waits_for_the_hub_and_comes_back_to_the_next_one(site, cli
     await hub.start()
     await sas.publish(message(PLATFORM, SAMU, "second"))
     await full(box)
-    assert [*dict.fromkeys(box.seen)] == ["first", "second"]  # the hub may have gone before it had the first one's ack
+    assert [*dict.fromkeys(box.seen)] == ["first", "second"]  # the hub may have stopped before the ack of the first one
     await hub.stop()
 
 
@@ -97,7 +97,7 @@ async def test_publish_without_a_confirm_is_a_timeout(hub, clients, monkeypatch)
     await sas.start()
     await sas.publish(b"{}")
     monkeypatch.setattr(amqp_client, "PUBLISH_TIMEOUT", 0.2)
-    hub._running.broker.records.on_work = None  # the disk has fallen asleep
+    hub._running.broker.records.on_work = None  # the disk no longer completes writes
     with pytest.raises(PeerTimeout):
         await sas.publish(b"{}")
 

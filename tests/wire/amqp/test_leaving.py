@@ -87,7 +87,7 @@ async def test_broker_that_restarts_meanwhile_finishes_what_it_had_begun(plain_s
 async def test_nothing_is_told_before_the_disk_has_it(plain_site, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = await with_a_message(plain_site)
     records = hub._running.broker.records
-    monkeypatch.setattr(records, "on_work", None)  # the disk has fallen asleep
+    monkeypatch.setattr(records, "on_work", None)  # the disk no longer completes writes
     plain_site.hub_context.world.apply(World(revision=2, switches=LEAVING))
     await eventually(lambda: records._waiters)
     records.settled(records.batch - 1, safe=True)

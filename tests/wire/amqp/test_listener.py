@@ -182,7 +182,7 @@ async def test_client_that_does_not_read_gets_no_more_than_the_transport_holds(p
 
 
 async def test_publisher_that_never_reads_is_not_read_from_for_ever(plainly, plain_site, raw_type):
-    """Its returned messages fill our buffers: then we stop reading, and go on once it reads."""
+    """Its returned messages fill our buffers: then the broker stops reading, and continues once the client reads."""
     plainly.vhost.exchange("hubsante", "topic")  # nothing bound: everything comes back
     wire = await enter(raw_type, plain_site.port)
     count, size = 400, 100_000
@@ -214,7 +214,7 @@ async def test_defect_of_the_broker_costs_one_connection_not_all(plainly, plain_
 
 
 async def test_connection_that_broke_down_is_written_nothing_more():
-    """uvloop raises for it, which would cost all others what they were to be written in the same turn."""
+    """uvloop raises an error for it, which would also stop the writes to all other connections in the same turn."""
 
     class Broken:
         def get_extra_info(self, name):
@@ -240,7 +240,7 @@ async def test_connection_that_broke_down_is_written_nothing_more():
 
 
 async def knocks(port, count):
-    """That many strangers who say nothing; how many of them were hung up on within a second."""
+    """Open that many connections that send nothing; returns how many of them were closed within a second."""
 
     async def hung_up(reader):
         try:
@@ -266,7 +266,7 @@ async def test_strangers_leave_some_descriptors_to_the_consoles(site, raw, monke
     await hub.start()
     turned_away = await knocks(site.port, 40)
     assert 2 <= turned_away < 40, "the last ones, and those before whose handshake was unfinished"
-    wire = await raw()  # they are gone: whoever comes is let in
+    wire = await raw()  # they are gone: new connections are accepted
     await wire.login()
     await wire.close()
     await hub.stop()

@@ -1,4 +1,5 @@
-"""`sas-sandbox up --host ::`: it says what it opens, and keeps strangers out of what nobody logs in to."""
+"""`sas-sandbox up --host ::`: it prints what it opens, and asks strangers for a password on pages without a login of
+their own."""
 
 from __future__ import annotations
 

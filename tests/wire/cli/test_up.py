@@ -1,4 +1,5 @@
-"""`sas-sandbox up` as its user meets it: the banner, the one clear line, no orphan, the next start recovers."""
+"""`sas-sandbox up` as its user sees it: the banner, errors in one clear line, no process left behind, recovery at the
+next start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A SAS core that books one appointment and kills itself (SIGKILL) at a named instant of its way to the LRM.
+"""A SAS core that books one appointment and kills itself (SIGKILL) at a named instant on the way of the message to the
+LRM.
 
     storing        the appointment is handed to the disk, which has not said that it has it
     answered       the editor has its answer, nothing was published yet

@@ -24,7 +24,7 @@ from sandbox.cli import main
 from sandbox.edxl import build
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import NobodyAnswers
-from sandbox.net.amqp.one_shot_client import access, referenced, visiting
+from sandbox.net.amqp.one_shot_client import access, one_shot_client, referenced
 from tests.support.hub import rabbit
 from tests.support.sandboxes import command, endpoints, eventually
 
@@ -59,8 +59,8 @@ class Sender:
         """Until everything was confirmed and acknowledged; connects again when the hub was killed."""
         while not self.done:
             try:
-                async with visiting(access(self.document, SPARE)) as visitor:
-                    await asyncio.gather(*(self._publish(visitor, key) for key in self.wanted), self._listen(visitor))
+                async with one_shot_client(access(self.document, SPARE)) as client:
+                    await asyncio.gather(*(self._publish(client, key) for key in self.wanted), self._listen(client))
             except (NobodyAnswers, TimeoutError, *CONNECTION_EXCEPTIONS):
                 await asyncio.sleep(0.1)
 
@@ -68,17 +68,17 @@ class Sender:
     def done(self) -> bool:
         return len(self.acknowledged) == APPOINTMENTS * VERSIONS
 
-    async def _publish(self, visitor: Any, appointment: str) -> None:
+    async def _publish(self, client: Any, appointment: str) -> None:
         while self.wanted[appointment] < VERSIONS:
             key, body = message(self.document, appointment, self.wanted[appointment])
-            await visitor.publish(body, key)
+            await client.publish(body, key)
             self.wanted[appointment] += 1
             await asyncio.sleep(PAUSE)
 
-    async def _listen(self, visitor: Any) -> None:
-        visitor.expect(f"{SPARE}_{key}-{version}" for key in self.wanted for version in range(VERSIONS))
+    async def _listen(self, client: Any) -> None:
+        client.expect(f"{SPARE}_{key}-{version}" for key in self.wanted for version in range(VERSIONS))
         while not self.done:
-            for answer in await visitor.answers(1, 5):
+            for answer in await client.answers(1, 5):
                 assert answer.kind == "Ack", answer.document
                 self.acknowledged[referenced(answer)] += 1
 

@@ -54,7 +54,7 @@ def sock() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def context(pki: Pki) -> Context:
-    """What the net room reads of a context; the rest belongs to the actors."""
+    """The parts of a context that the package `net` reads; actors use the others."""
     journal, clock = Journal(), Clock(time.time)
     return cast(
         Context,

@@ -79,7 +79,7 @@ def test_consoles_and_ports_answer_while_connections_are_held(loop: str) -> None
         output, errors = server.communicate("", timeout=30)
     assert attack.stdout.split() == ["True"] * 8
     assert errors == ""
-    assert float(output) < 5  # no loop that turns for nothing
+    assert float(output) < 5  # no loop that runs without having work
 
 
 class Limits:

@@ -97,7 +97,7 @@ async def test_application_adds_its_correlation_to_the_journal(plain_context: Co
 
 
 class Stuttering(RequestFault):
-    """Waits before each message of the answer but the last part of the body, which it cuts off."""
+    """Pauses before each message of the answer except the last part of the body, which it cuts off."""
 
     name: ClassVar[str] = "stuttering"
     sentence: ClassVar[str] = "La réponse bégaie."

@@ -32,7 +32,7 @@ async def answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, by
 
 
 async def mirror(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what it was asked and by whom."""
+    """An application that answers with the request and the caller that it received."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -56,7 +56,7 @@ async def listening(app: Any, sock: socket.socket, **options: Any) -> AsyncItera
 
 @contextlib.asynccontextmanager
 async def raw_server(sock: socket.socket, serve: Raw) -> AsyncIterator[str]:
-    """A server that may do what no decent one does. Its connections end with it."""
+    """A server that may violate the protocol. Its connections are closed with it."""
     running: set[asyncio.Task[None]] = set()
 
     async def until_it_ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

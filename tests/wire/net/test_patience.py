@@ -1,4 +1,4 @@
-"""How long a listener waits: for heads, for bodies, for readers; what it says then, and to whom it tells it."""
+"""The time-outs of a listener: for heads, for bodies, for readers; the answers to them, and where they are reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def fhir(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a listener waits for is a fraction of a second here."""
+    """The listener's time-outs are a fraction of a second here."""
     for name, seconds in (("SLOWEST_HEAD", 0.3), ("BODY_GRACE", 0.3), ("SLOWEST_BODY", 0.6), ("UNREAD", 0.3)):
         monkeypatch.setattr(connection, name, seconds)
 
@@ -132,7 +132,7 @@ async def test_who_does_not_read_his_answer_is_cut(pki: Pki, sock: socket.socket
 
 
 async def test_slow_application_does_not_make_its_client_late(plain_context: Context, sock: socket.socket) -> None:
-    """The client has sent what it could; it is we who do not read on."""
+    """The client has sent what it could; the listener is the one that does not read on."""
 
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.5)

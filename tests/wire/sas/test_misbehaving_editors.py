@@ -1,4 +1,4 @@
-"""One editor behaves as editors should not, on a real socket: the others' cards are shown, and it is said why."""
+"""One editor misbehaves on a real socket: the others' cards are shown, and the reason is given."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def not_http(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 
 async def huge(writer: asyncio.StreamWriter, body: bytes) -> None:
-    """50 MB, which nobody must take whole."""
+    """50 MB, which must not be read completely."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n")
     with contextlib.suppress(ConnectionError):
         for _ in range(50):
@@ -100,7 +100,7 @@ def good(writer: asyncio.StreamWriter, body: bytes) -> None:
 
 @dataclass
 class Editors:
-    """Three editors on one port; that named BAD has the manner."""
+    """Three editors on one port; the one named BAD misbehaves."""
 
     population: Population
     manner: Manner | None = None
@@ -154,7 +154,7 @@ class Stand:
     journal: Journal
 
     async def search(self) -> tuple[Results, SourceState]:
-        """One search; how the bad editor took part."""
+        """Run one search; returns how the bad editor took part."""
         async with asyncio.timeout(10):
             results = await whole(self.criteria, self.aggregator)
         return results, results.states[BAD]

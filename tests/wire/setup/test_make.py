@@ -1,4 +1,5 @@
-"""The set-up of `make`, with libraries that do not exist: what is installed, what is said, what a failure leaves."""
+"""The set-up by `make`, with libraries that do not exist: what is installed, what is printed, and the state after a
+failure."""
 
 from __future__ import annotations
 
@@ -51,11 +52,11 @@ class Checkout:
         self.lock(locked(self.base), locked(self.more))
 
     def lock(self, *lines: str) -> None:
-        """Write the lock file of what runs."""
+        """Write the lock file of the runtime."""
         (self.at / "requirements.lock").write_text("".join(lines))
 
     def make(self) -> tuple[int, str, str]:
-        """`make` of what runs: exit code, standard output, standard error without make's own line."""
+        """`make` for the runtime: exit code, standard output, standard error without make's own line."""
         kept = ("PIP_", "COV", "MAKE", "MFLAGS")  # `make test` is a make of its own
         environ = {name: value for name, value in os.environ.items() if not name.startswith(kept)}
         environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
@@ -72,7 +73,7 @@ class Checkout:
 
     @property
     def bundled(self) -> set[str]:
-        """What an environment begins with."""
+        """The packages of a new environment."""
         return {path.stem for name in ("pip", "setuptools") for path in self.at.rglob(f"{name}-*.dist-info")}
 
 

@@ -20,8 +20,8 @@ from sandbox.net.amqp.deliveries import Delivery
 from sandbox.sas.orientations.l02.message_table import MessageTable
 from sandbox.sas.orientations.l02.states import ACKNOWLEDGED, EXPIRED, REFUSED, StateChange
 
-LONGEST_CAUSE = 4000  # characters of an error's cause that are kept
-LONGEST_ID = 1000  # characters of a distributionID that a row can have; ours are far shorter
+LONGEST_CAUSE = 4000  # characters of an error's cause that are stored
+LONGEST_ID = 1000  # longest distributionID that a row can have; the sandbox's own are far shorter
 _UNKNOWN = "answers an unknown message: nothing was sent under this distributionID"
 _FOREIGN = "answers a message of another client"
 _WITHOUT_ID = "names no message"
@@ -37,9 +37,10 @@ class AnswerConsumer:
         self._table, self._client_id, self._journal = table, client_id, journal
 
     async def take(self, delivery: Delivery) -> None:
-        """One delivery. One that cannot be read is journalled and dropped: rejected, it would come again for ever.
+        """Handle one delivery. One that cannot be read is journalled and dropped: if it was rejected, it would be
+        delivered again for ever.
 
-        Raises StoreError, upon which the hub delivers it again.
+        Raises StoreError, after which the hub delivers it again.
         """
         try:
             message = read(delivery.body, delivery.content_type)
@@ -52,7 +53,7 @@ class AnswerConsumer:
             await self._take_one(delivery.queue, each)
 
     async def _take_one(self, queue: str, message: Message) -> None:
-        """Journal one content item, and apply what it says of a message."""
+        """Journal one content item, and apply what it says about a message."""
         key, change = self._change(message)
         said = change.step or change.cause or "" if change is not None else f"no verdict in this {message.content}"
         problem = self._problem(message.sender, key) if change is not None else None
@@ -65,7 +66,8 @@ class AnswerConsumer:
             await self._table.advance(key, change)
 
     def _problem(self, sender: str, key: str) -> str | None:
-        """Why an answer decides nothing about a message of ours; None when its recipient, or the hub, sent it."""
+        """Why an answer is not accepted as an answer to one of our messages; None when its recipient, or the hub, sent
+        it."""
         if not self._is_ours(key):
             return _WITHOUT_ID if key == NO_DISTRIBUTION_ID else _FOREIGN
         found = self._table.find(key)
@@ -74,7 +76,8 @@ class AnswerConsumer:
         return None if sender in (found[1].recipient, HUB_ID) else _NOT_THE_RECIPIENT
 
     def _change(self, message: Message) -> tuple[str, StateChange | None]:
-        """(distributionID that is answered, the change that follows); no change when it is no answer."""
+        """(distributionID of the answered message, the resulting change); no change when the content is not an
+        answer."""
         if message.reference is not None:
             key = str(message.reference["distributionID"])
             if message.reference.get("refused"):
@@ -89,8 +92,8 @@ class AnswerConsumer:
         return self._answered_id(message.error), self._table.change(state, code=code, cause=cause)
 
     def _answered_id(self, error: Any) -> str:
-        """The distributionID of the message that an error is about. Where the real hub has lost it, it is read from the
-        quoted source message."""
+        """The distributionID of the message that an error is about. When the real hub has left it out, it is read from
+        the quoted source message."""
         referenced = str(error["referencedDistributionID"])
         if self._is_ours(referenced):
             return referenced

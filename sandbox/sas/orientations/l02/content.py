@@ -23,7 +23,8 @@ DOCTOR = "10"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`appointment` as RS-SAS-RDV wants it; `recipient`: client id of the SAMU; `omitted`: what was left out, why."""
+    """`appointment` in the form of RS-SAS-RDV; `recipient`: client id of the SAMU; `omitted`: what was left out, and
+    why."""
 
     appointment: dict[str, Any]
     recipient: str
@@ -33,10 +34,10 @@ class Content:
 def content_of(
     record: AppointmentRecord, regulator: Regulator, population: Population, *, creates: bool = True
 ) -> Content:
-    """The message content of one version. The target is the SAMU of the territory that the regulator was of when the
-    appointment was made: changes of it go where the creation went.
+    """The message content of one version. The recipient is the SAMU of the regulator's territory at the time when the
+    appointment was made: changes go to the same SAMU as the creation.
 
-    Raises RequestError 422 when there is no such territory: no LRM can receive such an appointment.
+    Raises RequestError 422 when there is no such territory, because no LRM can receive such an appointment.
     """
     territory = population.territories.get(record.territory or regulator.territory)
     if territory is None:

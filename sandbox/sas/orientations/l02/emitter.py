@@ -1,10 +1,9 @@
 """INT_L02, the SAS core's side: one message per version of an appointment, followed until the LRM has answered.
 
-`due` gives the rows (message, outbox entry) that are committed together with the appointment. The outbox then
-publishes to the hub, in order per appointment, and repeats that until the publisher confirm has come; a retry carries
-the same distributionID. `answers` applies what comes back. A message that nobody answered before it
-expired becomes expired. A person may send a refused or expired message again: `again` makes a new message of the same
-version.
+`due` returns the rows (message, outbox entry) that are committed together with the appointment. The outbox then
+publishes to the hub, in order per appointment, and repeats that until the publisher confirm arrives; a retry carries
+the same distributionID. `answers` applies the answers. A message that was not answered in time gets the state expired.
+A person may send a refused or expired message again: `again` makes a new message of the same version.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from sandbox.tasks import keep
 
 OUTBOX = "l02_outbox"
 ACTOR = "sas"
-GRACE = timedelta(minutes=1)  # that the hub's own report of an expiry may take
+GRACE = timedelta(minutes=1)  # allowance for the time that the hub needs to report an expiry
 SWEEP_S = 30.0
 
 
@@ -60,16 +59,17 @@ class L02:
         self._sweeper: asyncio.Task[None] | None = None
 
     def due(self, record: AppointmentRecord) -> tuple[Put | Delete, ...]:
-        """The writes by which a version's message becomes due: commit them with the appointment, then `wake`.
+        """The writes that make the message of a version due: commit them together with the appointment, then call
+        `wake`.
 
         Raises RequestError 422 when the regulator belongs to no territory.
         """
         return self._due(record, creates=record.version == 1)
 
     def again(self, distribution_id: str, record: AppointmentRecord) -> tuple[Put | Delete, ...]:
-        """The writes of a new message in place of one that failed, with the present content of `record`.
+        """The writes of a new message that replaces a failed one, with the present content of `record`.
 
-        Raises RequestError 409 unless it was refused or has expired, and no later one has taken its place.
+        Raises RequestError 409 unless the message was refused or has expired and no later message has replaced it.
         """
         row = self._table.row(record.id)
         message = row.find(distribution_id)
@@ -105,7 +105,7 @@ class L02:
         return (*self._table.write(record.id, message), *entry)
 
     def wake(self) -> None:
-        """Send what is due, now that it is committed."""
+        """Send the due messages, now that they are committed."""
         self._outbox.wake()
 
     @property
@@ -119,7 +119,7 @@ class L02:
         return self._hub.connected
 
     async def start(self) -> None:
-        """Connect to the hub (in the background when it is down), consume answers, send what is due."""
+        """Connect to the hub (in the background when it is down), consume answers, send the due messages."""
         self._hub.consume(f"{self._client_id}.ack", self._answers.take)
         self._hub.consume(f"{self._client_id}.info", self._answers.take)
         await self._hub.start()
@@ -127,7 +127,7 @@ class L02:
         self._sweeper = keep(self._sweep_for_ever, "L02 expiry")
 
     async def stop(self) -> None:
-        """Finish what is in flight (bounded), then disconnect."""
+        """Finish the running operations (for a bounded time), then disconnect."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
@@ -144,7 +144,8 @@ class L02:
         return [message.document(appointment_id) for message in self._table.row(appointment_id).messages]
 
     def troubles(self) -> list[dict[str, Any]]:
-        """The messages refused or expired lately, the latest first; `again`: whether a person may send it again."""
+        """Messages that were refused or expired lately, the latest first; `again`: whether a person may send the
+        message again."""
         return [
             {**message.document(key), "recipient": message.recipient, "again": self._may_go(key, message)}
             for key, message in self._table.troubles()
@@ -155,7 +156,7 @@ class L02:
         return {**self._table.statistics(), "waiting": self.waiting, "connected": self.connected}
 
     async def sweep(self) -> None:
-        """Mark as expired what was published and not answered in time; returns once that is durable."""
+        """Mark messages that were published and not answered in time as expired; returns once that is durable."""
         cause = "no acknowledgement came before the message expired"
         for key in list(self._table.overdue(self._life + GRACE)):
             found = self._table.find(key)

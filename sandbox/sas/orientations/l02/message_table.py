@@ -1,9 +1,9 @@
-"""The table of the L02 messages: a row per appointment, and in memory the open ones and numbers about all of them.
+"""The table of the L02 messages: a row per appointment; in memory, the open messages and statistics about all messages.
 
-The key of a row follows from the distributionID, which is `<client id>_<appointment id>.<version>`, and `.<n>` after it
-for the n-th time that a person sent the message again. So no index is kept, two versions never share an id, and an id
-that is made again after a crash is the same. When there are more rows than MOST_ROWS, the oldest ones are deleted whose
-messages are all final.
+The key of a row follows from the distributionID, which is `<client id>_<appointment id>.<version>`, with `.<n>` after
+it for the n-th time that a person sent the message again. So no index is needed, two versions never share an id, and an
+id that is made again after a crash is the same. When there are more rows than MOST_ROWS, the oldest rows whose messages
+are all final are deleted.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "l02"
 MOST_ROWS = 300_000
-MOST_OF_ONE = 200  # messages kept of one appointment
-RECENT = 10_000  # acknowledgements whose times are kept; after a start, the last hour is counted of them too
+MOST_OF_ONE = 200  # most messages that are kept of one appointment
+RECENT = 10_000  # acknowledgements whose delays are kept; after a start, the last hour is also counted from these
 TROUBLES = 200  # refused or expired messages that pages list
 _NOTHING = AppointmentMessages()
 _MINUTES = 60
@@ -43,10 +43,10 @@ class MessageTable:
     def __init__(self, store: Store, client_id: str, clock: Clock) -> None:
         self._store, self._client_id, self._clock = store, client_id, clock
         self._oldest: deque[str] = deque()  # row keys, in the order of their first message
-        self._open: dict[str, str] = {}  # distributionID -> when it became due
+        self._open: dict[str, str] = {}  # distributionID -> the time when the message became due
         self._counts: Counter[MessageState] = Counter()
         self._troubles: deque[str] = deque(maxlen=TROUBLES)
-        self._times: deque[float] = deque(maxlen=RECENT)  # seconds from due to acknowledged
+        self._times: deque[float] = deque(maxlen=RECENT)  # seconds between due and acknowledged
         self._minutes: dict[int, Counter[MessageState]] = {}  # outcomes by minute since the epoch
         self._load()
 
@@ -78,12 +78,12 @@ class MessageTable:
         return distribution_id
 
     def row(self, key: str) -> AppointmentMessages:
-        """All messages of an appointment; none when nothing is known."""
+        """All messages of an appointment; an empty row when nothing is known."""
         octets = self._store.get(TABLE, key)
         return decode(octets) if octets is not None else _NOTHING
 
     def find(self, distribution_id: str) -> tuple[str | None, L02Message] | None:
-        """(appointment id, message); None when nothing is known of it."""
+        """(appointment id, message); None when the message is not known."""
         key = self.row_of(distribution_id)
         message = self.row(key).find(distribution_id)
         if message is None:
@@ -91,7 +91,8 @@ class MessageTable:
         return (None if message.version is None else key), message
 
     def write(self, key: str, message: L02Message) -> tuple[Put | Delete, ...]:
-        """The writes that store a message as it is now, to be committed at once. Raises StoreError when they cannot."""
+        """The writes that store the present state of a message, to be committed at once. Raises StoreError when that is
+        impossible."""
         self._store.check()
         before = self.row(key)
         self._count(before.find(message.distribution_id), message)
@@ -110,7 +111,7 @@ class MessageTable:
     async def advance(self, distribution_id: str, change: StateChange) -> None:
         """Apply a change to a message; returns once that is durable. Raises StoreError.
 
-        A change that the message had before needs no write. A message that is unknown gets a row of its own.
+        A change that was applied before needs no write. An unknown message gets a row of its own.
         """
         key = self.row_of(distribution_id)
         message = self.row(key).find(distribution_id) or L02Message(distribution_id=distribution_id, state=DUE)
@@ -132,14 +133,14 @@ class MessageTable:
         latest = self._clock.now() - life
         for distribution_id, due in list(self._open.items()):
             if datetime.fromisoformat(due) < latest:
-                if self.find(distribution_id) is None:  # never committed
+                if self.find(distribution_id) is None:  # it was never committed
                     del self._open[distribution_id]
                     self._counts[DUE] -= 1
                 else:
                     yield distribution_id
 
     def troubles(self) -> list[tuple[str | None, L02Message]]:
-        """(appointment id, message) of those refused or expired lately, the latest first."""
+        """(appointment id, message) of messages refused or expired lately, the latest first."""
         found = (self.find(key) for key in reversed(dict.fromkeys(self._troubles)))
         return [one for one in found if one is not None and one[1].state in FINAL - {ACKNOWLEDGED}]
 
@@ -195,9 +196,9 @@ class MessageTable:
             self._troubles.append(message.distribution_id)
 
     def _forget(self, writing: str) -> tuple[Delete, ...]:
-        """Delete the oldest row if all its messages are final; otherwise it becomes the newest."""
+        """Delete the oldest row if all its messages are final; otherwise move it to the end."""
         key = self._oldest.popleft()
-        if key == writing:  # its writes were made before, and not committed
+        if key == writing:  # its writes were made earlier and are not committed yet
             return ()
         row = self.row(key)
         if not row.finished:
@@ -209,12 +210,12 @@ class MessageTable:
 
 
 def may_go_again(row: AppointmentMessages, message: L02Message) -> bool:
-    """A person may send a message again when it failed and is the appointment's latest."""
+    """Whether a person may send a message again: it failed and is the latest message of the appointment."""
     return message.state in FINAL - {ACKNOWLEDGED} and message == row.messages[-1]
 
 
 def exists_there(row: AppointmentMessages) -> bool:
-    """Has the LRM said that it has the appointment (acknowledged one of its messages, or 409)?"""
+    """Whether the LRM is known to have the appointment: it acknowledged one of its messages, or answered 409."""
     events = [event for message in row.messages for event in message.events]
     return any(event.state == ACKNOWLEDGED or (event.state == REFUSED and event.code == 409) for event in events)
 

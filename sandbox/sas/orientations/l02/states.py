@@ -68,14 +68,14 @@ class L02Message(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     recipient: str = ""
 
     def after(self, change: StateChange) -> L02Message:
-        """The message after `change`; this very object when a change of that kind was there before."""
+        """The message after `change`; the same object when it already had a change of that kind."""
         if any(known.state == change.state for known in self.events):
             return self
         state = TRANSITIONS[self.state, change.state]
         return msgspec.structs.replace(self, state=state, events=(*self.events, change))
 
     def at(self, state: MessageState) -> str | None:
-        """When the change to that state came, ISO 8601; None when it has not."""
+        """When the change to that state happened, ISO 8601; None if it has not happened."""
         return next((event.at for event in self.events if event.state == state), None)
 
     @property

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.switches import resend_switch
@@ -18,6 +17,7 @@ from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     REGULATOR,
     Browser,
@@ -57,7 +57,7 @@ async def test_what_waits_shows_why_and_until_when_and_goes_at_once_when_told(co
 
 
 class Slow(Sas):
-    """A SAS core that answers when it is let."""
+    """A SAS core that answers only when the test permits it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ async def test_what_is_on_its_way_is_no_trouble(context: Context):
 
 
 async def refused(context: Context, editor: LocalEditor) -> tuple[Browser, str]:
-    """A regulator whose booking the SAS core refused, and its id."""
+    """A regulator whose booking the SAS core refused, and the booking's id."""
     await editor.running.accounts.post(REGULATOR)
     browser = editor.browser()
     await browser.enter(booking_path(slots(editor)[3]))
@@ -127,7 +127,7 @@ async def test_a_refusal_is_forgotten_when_a_later_version_passes(context: Conte
 
 
 async def settled(editor: LocalEditor) -> None:
-    """Until nothing waits."""
+    """Wait until nothing is left to be sent."""
     await eventually(lambda: not editor.running.emitter.outbox.depth)
 
 
@@ -205,7 +205,7 @@ async def test_why_it_waits_is_told_in_french(context: Context, failure: PeerErr
 
 
 async def test_sending_that_can_never_be_made_stays_visible_and_holds_nobody_up(context: Context):
-    """A row of an older time, or one that was edited by hand."""
+    """The row was written by an older version or edited by hand."""
     sas = Sas()
     async with opened(context, "agenda-azur", sas) as editor:
         emitter = editor.running.emitter

@@ -45,7 +45,7 @@ DELAY = timedelta(seconds=20)  # of the settings' default
 
 
 def later(context: Context, by: timedelta) -> None:
-    """Sandbox time stands still that much later."""
+    """Advance stopped sandbox time by so much."""
     context.clock.setting = ClockSetting(frozen=(NOW + by).timestamp())
 
 
@@ -55,7 +55,8 @@ def with_delay(context: Context, seconds: float) -> Context:
 
 
 async def told(sas: Sas, count: int) -> list[tuple[str, Appointment]]:
-    """(method, appointment) of each version, none of them with a finding, each valid by both versions of the guide."""
+    """(method, appointment) of each version that was sent; none has a finding, and each is valid by both versions of
+    the guide."""
     found = []
     for method, _, body in await sas.reached(count):
         received = receive_appointment(body)
@@ -67,7 +68,7 @@ async def told(sas: Sas, count: int) -> list[tuple[str, Appointment]]:
 
 
 def said(versions: list[tuple[str, Appointment]]) -> list[tuple[str, str, bool, str]]:
-    """Of each version: method, status, whether the doctor is known, status of the participant."""
+    """For each version: method, status, whether the doctor is known, status of the participant."""
     return [(method, str(one.status), one.practitioner is not None, one.participant_status) for method, one in versions]
 
 
@@ -134,7 +135,7 @@ async def test_the_association_names_the_doctor_by_itself_once_sandbox_time_has_
 
 
 async def test_time_that_passes_by_itself_suffices(context: Context):
-    """Nobody changes the World: the ledger is looked at while somebody waits."""
+    """The World does not change: the ledger is checked while somebody waits."""
     loop = asyncio.get_running_loop()
     running = Clock(lambda: NOW.timestamp() + loop.time(), None)
     running.setting = ClockSetting(offset=-loop.time())
@@ -256,7 +257,7 @@ async def test_the_operator_is_the_regulator_as_the_editor_knows_him_when_the_do
 
 
 async def test_a_booking_of_before_without_a_doctor_gets_one_when_it_is_read(sos: LocalEditor):
-    """Earlier editors kept `booked` without a doctor: what INT_R03 says of it now names him."""
+    """Earlier versions of the editors kept `booked` without a doctor: the next INT_R03 about it names one."""
     browser, slot = await entered(sos)
     id = appointment_id(await browser.book(slot))
     row = orjson.loads(sos.running.store.get(TABLE, id) or b"")

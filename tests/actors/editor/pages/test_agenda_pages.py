@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 
 from sandbox.editor.appointments.booking import slot_key
-from sandbox.fhir.appointment import parse_appointment
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     PATIENT,
     Browser,

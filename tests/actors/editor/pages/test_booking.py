@@ -10,13 +10,13 @@ import pytest
 
 from sandbox.editor.appointments.booking import slot_key
 from sandbox.editor.appointments.r03 import explain, judge
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from sandbox.store.protocol import Delete, Put
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     NATIONAL,
     PATIENT,
@@ -285,7 +285,7 @@ async def test_a_booking_that_cannot_be_stored_leaves_the_slot_free(
 async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
     editor: LocalEditor, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ):
-    """The person was told to come again: the slot is his, and the SAS core is told once."""
+    """The user was asked to try again: the slot stays reserved for the user, and the SAS core is informed once."""
     slot = slots(editor)[3]
     await browser.post("/rdv", {"slot": slot_key(slot), **PATIENT})
     commit = editor.running.store.commit
@@ -295,7 +295,7 @@ async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
         raise StoreError("No space left on device")
 
     def full(*writes: Put | Delete) -> Awaitable[None]:
-        patch.undo()  # the outbox's own writes find room
+        patch.undo()  # there is room for the outbox's own writes
         return refused(commit(*writes))
 
     with monkeypatch.context() as patch:

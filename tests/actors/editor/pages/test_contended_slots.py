@@ -10,10 +10,10 @@ import pytest
 
 from sandbox.editor.appointments.booking import slot_key
 from sandbox.editor.appointments.venues import schedules_of_holder
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     PATIENT,
     REGULATOR,

@@ -1,4 +1,4 @@
-"""An appointment moves to another slot: one write, one version, one slot freed (R03-2)."""
+"""An appointment is moved to another slot: one write, one version, one slot freed (R03-2)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import html
 import pytest
 
 from sandbox.editor.appointments.booking import slot_key
-from sandbox.fhir.appointment import parse_appointment
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.net.context import Context
 from tests.actors.editor.conftest import opened
+from tests.support.appointments import parse_appointment
 from tests.support.editors.running_editor import (
     REGULATOR,
     TWO_SITES,

@@ -1,4 +1,4 @@
-"""A searchset as tests look at it."""
+"""A searchset in a form that is convenient for tests."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Answer:
         return found
 
     def at(self, reference: str) -> Json:
-        """What a relative reference leads to."""
+        """The resource that a relative reference names."""
         kind, key = reference.split("/")
         return self.resources[kind][key]
 
     def actors(self, slot: Json) -> dict[str, Json]:
-        """What the slot's Schedule belongs to, by type."""
+        """The actors of the slot's Schedule, by type."""
         schedule = self.at(slot["schedule"]["reference"])
         found = [self.at(actor["reference"]) for actor in schedule["actor"]]
         return {each["resourceType"]: each for each in found}
@@ -40,7 +40,7 @@ def coded(concepts: list[Json], system: str) -> list[str]:
 
 
 def thin(bundle: Json) -> Json:
-    """The bundle with few of its slots, at least one of each kind: the official validator is slow."""
+    """The bundle with few of its slots, at least one of each kind, because the official validator is slow."""
     kept, kinds = [], set()
     for entry in bundle.get("entry", []):
         resource = entry["resource"]
@@ -57,5 +57,5 @@ def of(bundle: Json, kind: str) -> list[Json]:
 
 
 def url(bundle: Json, relation: str = "self") -> str | None:
-    """Where a link of the bundle leads."""
+    """The URL of a link of the bundle."""
     return next((link["url"] for link in bundle["link"] if link["relation"] == relation), None)

@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 23, 10, 3, tzinfo=PARIS)
 
 
 class LocalEditors:
-    """The editors of one population, and sandbox time. `ig`: the version of the guide by which they answer."""
+    """The editors of one population, and sandbox time. `ig`: the version of the guide that they follow."""
 
     def __init__(self, population: Population, now: datetime = NOW, ig: str = IG_VERSIONS[0]) -> None:
         self.population, self.now, self.ig = population, now, ig
@@ -48,7 +48,7 @@ class LocalEditors:
         return value["editor"], value.get("ids") or [value["id"]]
 
     def query(self, name: str, hours: float = 72, start: datetime | None = None) -> str:
-        """What the SAS core asks for one of the examples."""
+        """The query that the SAS core sends for one of the examples."""
         slug, ids = self.example(name)
         first = start or self.now
         window = (first, first + timedelta(hours=hours))

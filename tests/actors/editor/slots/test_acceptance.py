@@ -1,4 +1,5 @@
-"""The acceptance requirements of slot searches, one by one, as a kit would judge them: on the JSON of whole answers."""
+"""The acceptance requirements of slot searches, one by one, checked as an acceptance kit would: on the JSON of whole
+answers."""
 
 from __future__ import annotations
 
@@ -375,7 +376,7 @@ def test_sos_slots_are_for_the_public_or_the_snp(sos):
 
 @pytest.mark.requirement("SOS-11")
 def test_the_kits_cases_of_sos_are_at_hand(editors):
-    """ANS's suite: one association with one site, one with two, two with exactly three sites in all."""
+    """ANS's suite needs: one association with one site, one with two, two with exactly three sites in all."""
     cases = {"sos_one_site": [1], "sos_two_sites": [2], "sos_associations": [1, 2]}
     for name, sizes in cases.items():
         _, sirets = editors.example(name)

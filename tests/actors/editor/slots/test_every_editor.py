@@ -31,7 +31,7 @@ ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"  # see te
 
 
 def answers(preset: str, slug: str, people: int, hours: int, ig: str = IG_VERSIONS[0]) -> list[Json]:
-    """What that editor says of some of its people, from all over the country, and of all its associations."""
+    """Answers of that editor about some of its people, from all over the country, and about all its associations."""
     editors = LocalEditors(POPULATIONS[preset], NOW, ig)
     editor, server, window = editors.population.editors[slug], editors.server(slug), (NOW, NOW + timedelta(hours=hours))
     bodies = []
@@ -70,7 +70,7 @@ def test_every_editor_of_every_preset_keeps_our_own_rules(preset: str, slug: str
         for bundle in found:
             assert bundle["total"] > 0
             assert check(bundle, ig) == []
-            assert check(bundle) == []  # what one version says is admitted where any is
+            assert check(bundle) == []  # what one version fixes is also accepted when any version is
 
 
 @pytest.mark.requirement("R01-9", "R01-13", "R01-31", "R01-32", "R04-1", "SOS-3")

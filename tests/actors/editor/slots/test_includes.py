@@ -1,4 +1,4 @@
-"""What comes along with slots: CPTS and their services, what was asked to be included, what is refused (INT_R04)."""
+"""Resources sent with slots: CPTS and their services, requested includes, and refused ones (INT_R04)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def test_editor_without_int_r04_refuses_its_includes_and_ignores_them_only_when_
 
 
 def test_what_one_editor_or_caller_was_answered_makes_nothing_acceptable_to_another(editors):
-    """The very same query: an editor of INT_R04 takes it, one without refuses it, now as before, lenient or not."""
+    """The same query: an editor with INT_R04 accepts it, one without refuses it, also after the other has answered,
+    lenient or not."""
     query = slot_query(["819800000077"], editors.now, editors.now + timedelta(days=1), cpts=True)
     strange = query.replace("_include=Slot:schedule", "foo=bar&_include=Slot:schedule")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Any window, any list of ids, any seed, any time: what the guide promises of an answer always holds."""
+"""For any window, list of ids, seed and time: the guarantees of the guide about an answer always hold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 
 
 def judge(body: bytes, start: datetime, end: datetime, now: datetime) -> list[str]:
-    """Everything that must hold of any answer; returns the ids of its slots."""
+    """Check all guarantees of an answer; returns the ids of its slots."""
     bundle = json.loads(body)
     assert check(bundle) == []
     resources = {}
@@ -81,7 +81,7 @@ def test_any_search_of_practitioners_keeps_the_guides_invariants(editors_of, ids
     # what the query says has milliseconds only
     bounds = [(each - timedelta(microseconds=each.microsecond % 1000)) for each in (start, start + length)]
     found = judge(body, *bounds, now)
-    assert body == answer_slots(editors.server(slug), query)  # warm as cold
+    assert body == answer_slots(editors.server(slug), query)  # cached answers are the same as new ones
     reading = read_bundle(body)
     assert reading.findings == []
     assert [slot.slot_id for slot in reading.slots] == found

@@ -1,4 +1,4 @@
-"""What an editor caches makes it answer faster and changes no octet of the answer."""
+"""An editor's caches make it answer faster and do not change the octets of its answers."""
 
 from __future__ import annotations
 

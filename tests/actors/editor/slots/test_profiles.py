@@ -1,4 +1,4 @@
-"""Answers against the profiles: the official definitions where they are at hand, our own rules always; both agree."""
+"""Answers are valid by the official definitions, where these are available, and always by our own rules; both agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = [
 ]  # fmt: skip
 
 
-# An INT_R04 answer holds slots that no CPTS sees too. The definition wants the extension in the slice `referencecpts`
+# An INT_R04 answer also holds slots that no CPTS sees. The definition wants the extension in the slice `referencecpts`
 # only; the validator wants it in every slot.
 ALARM = "Slot.serviceType.extension:sas-servicetype-r5: Profile slice"
 
@@ -48,7 +48,7 @@ def day_of(editors, slug, ids):
 
 @pytest.fixture(params=["agenda-azur", "rdv-commune"])
 def procedural(editors, request):
-    """A day of people who are in no persona file."""
+    """A day of people who are not in a persona file."""
     return day_of(editors, request.param, [person.id for person in editors.population.of_editor(request.param)[-8:]])
 
 
@@ -78,7 +78,7 @@ def test_answer_with_slots_that_cpts_see_and_others_meets_the_official_profiles(
 
 
 # (example, resource type, path to spoil, new value or None to remove it, requirement that our finding names)
-SPOILT = [
+DAMAGED = [
     ("practitioner_one_site", "Slot", ("start",), "demain", "R01-45"),
     ("practitioner_one_site", "Slot", ("start",), None, "R01-45"),
     ("practitioner_one_site", "Slot", ("end",), None, "R01-45"),
@@ -104,7 +104,7 @@ SPOILT = [
     ("sos_two_sites", "Location", ("identifier", 0, "type", "coding", 0, "code"), "IDNST", "R01-37"),
     ("sos_two_sites", "Organization", ("identifier", 0, "value"), "99900300000018", "SOS-6"),
 ]
-IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in SPOILT]
+IDS = [f"{case[1]}.{'.'.join(map(str, case[2]))}={case[3]}" for case in DAMAGED]
 
 
 def spoil(editors, case) -> dict[str, Any]:
@@ -121,11 +121,11 @@ def spoil(editors, case) -> dict[str, Any]:
     return resource
 
 
-@pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_found_by_our_rules_with_its_requirement(editors, case):
+@pytest.mark.parametrize("case", DAMAGED, ids=IDS)
+def test_damaged_resource_is_found_by_our_rules_with_its_requirement(editors, case):
     assert case[4] in [finding.requirement for finding in check(spoil(editors, case))]
 
 
-@pytest.mark.parametrize("case", SPOILT, ids=IDS)
-def test_spoilt_resource_is_refused_by_the_official_profiles_too(editors, official, case):
+@pytest.mark.parametrize("case", DAMAGED, ids=IDS)
+def test_damaged_resource_is_refused_by_the_official_profiles_too(editors, official, case):
     assert official(spoil(editors, case))

@@ -1,7 +1,7 @@
-"""Any query, any list of people, any seed, any time: what holds of a whole answer, judged on its JSON alone.
+"""For any query, list of people, seed and time: properties of a whole answer, checked on its JSON alone.
 
-Beside test_invariants (which asks our rules and the SAS core's reading), this asks for any choice of includes and
-pages, and knows nothing but the guide: only in the window, never before now, never busy, the right total, one Schedule
+In addition to test_invariants (which uses our rules and the SAS core's reader), this tries any choice of includes and
+pages, and uses only the guide: slots only in the window, never before now, never busy, the right total, one Schedule
 and one PractitionerRole per place, only what was asked for, a link `self` that repeats the query.
 """
 
@@ -65,7 +65,7 @@ def searched(editors, slug, query):
 
 
 def judged_slots(slots, start, end, now):
-    """What every slot is, wherever it was found."""
+    """The properties of every slot."""
     seen: dict[str, datetime] = {}
     for slot in slots:
         assert slot["status"] == "free"

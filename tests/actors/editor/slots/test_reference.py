@@ -12,8 +12,9 @@ from sandbox.editor.agenda import HORIZON
 from sandbox.editor.fhir.slots import answer_slots
 from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import PARIS
-from sandbox.population.agendas.agenda import day_slots, slot_id
+from sandbox.population.agendas.agenda import slot_id
 from sandbox.population.agendas.calendar import region_of
+from tests.support.planned_slots import day_slots
 
 IDS = ["819800000010", "819800000028", "819800000036", "819800000044", "819800000051", "819800000069", "0339900015"]
 FROM = datetime(2026, 1, 1, tzinfo=PARIS).timestamp()
@@ -25,7 +26,8 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def slow(population, person, start, end, now, booked):
-    """The free slots of a practitioner: of every day around the window those that nothing excludes."""
+    """The free slots of a practitioner, computed slowly: of every day around the window, the slots that nothing
+    excludes."""
     for place in person.places:
         region = region_of(place.insee)
         days = range((start - timedelta(days=2)).toordinal(), (min(end, now + HORIZON) + timedelta(days=3)).toordinal())
@@ -39,7 +41,7 @@ def slow(population, person, start, end, now, booked):
 
 
 def told(slot):
-    """What a Slot resource says, as the values of the domain's."""
+    """The content of a Slot resource as values of the domain."""
     codings = [coding["code"] for concept in slot["serviceType"] for coding in concept.get("coding", ())]
     return (
         slot["id"],

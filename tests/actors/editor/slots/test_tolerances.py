@@ -1,4 +1,5 @@
-"""Each way to write a search that the guide, its examples or its FAQ know: the answer is that of the plain way.
+"""Each way to write a search that the guide, its examples or its FAQ know: the answer is the same as for the plain
+form.
 
 One line per form, encoding and tolerance; what is refused instead is in tests/unit/fhir/test_search.py.
 """
@@ -132,7 +133,7 @@ def test_associations_are_searched_in_every_way_to_write_it(editors, form):
 @pytest.mark.requirement("R01-L")
 @pytest.mark.parametrize("form", R01)
 def test_self_link_repeats_each_way_to_write_it(editors, form):
-    """Same parameters and values: what it says is the same search again, and what it repeats it repeats as it is."""
+    """The link `self` has the same parameters and values: it repeats the same search, and values are unchanged."""
     server = editors.server("agenda-azur")
     bodies = [answer_slots(server, "&".join(R01[form]))]
     (link,) = json.loads(bodies[0])["link"]

@@ -73,7 +73,7 @@ async def test_a_token_ends_with_the_session(core: Core, monkeypatch: pytest.Mon
     token = await core.token()
     async with core.browser() as browser:
         assert (await browser.get("/api/appointments", headers=token)).status_code == 200
-        core.context.clock.setting = ClockSetting(offset=1e7)  # tokens go by real time
+        core.context.clock.setting = ClockSetting(offset=1e7)  # tokens expire in real time
         assert (await browser.get("/api/appointments", headers=token)).status_code == 200
         later = core.context.clock.real() + 12 * 3600 + 1
         monkeypatch.setattr(core.context.clock, "real", lambda: later)

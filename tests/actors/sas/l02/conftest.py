@@ -1,4 +1,4 @@
-"""The SAS core's side of INT_L02 with a hub that is a function."""
+"""The SAS core's side of INT_L02, with a stand-in for the hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of INT_L02 share: an appointment, its messages, waiting for what becomes of them."""
+"""Shared by the tests of INT_L02: an appointment, its messages, and waiting for their states."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def changed(**values: Any) -> AppointmentRecord:
 
 
 async def book(l02: L02, store: Store, record: AppointmentRecord = RECORD) -> str:
-    """Make a version's message due as the appointments do; gives its distributionID."""
+    """Make a version's message due as the appointments do; returns its distributionID."""
     writes = l02.due(record)
     await store.commit(*writes)
     l02.wake()
@@ -60,7 +60,7 @@ async def book(l02: L02, store: Store, record: AppointmentRecord = RECORD) -> st
 
 
 async def eventually(store: Store, condition: Callable[[], bool]) -> None:
-    """Let the outbox work until `condition` holds."""
+    """Run the outbox until `condition` holds."""
     async with asyncio.timeout(5):
         while not condition():
             await store.barrier()

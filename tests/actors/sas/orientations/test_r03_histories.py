@@ -45,7 +45,7 @@ contents = st.tuples(st.sampled_from(list(S)), st.integers(0, 1), st.integers(0,
 
 
 class Lossy(FakeHubPeer):
-    """A hub that sometimes takes a message and does not say so."""
+    """A hub that sometimes accepts a message without confirming it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Lossy(FakeHubPeer):
 
 
 class Histories(RuleBasedStateMachine):
-    """`held`: accepted contents by identifier, oldest first: what the SAS core must know, and have told."""
+    """`held`: accepted contents by identifier, oldest first: the SAS core must have them, and must have sent them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class Histories(RuleBasedStateMachine):
                 await self.store.barrier()
 
     def _judge(self) -> None:
-        """Every version in order; one that came twice came with the same id, next to itself."""
+        """Check that every version was sent in order; a repeated one has the same id and follows directly."""
         told: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
         for body in self.hub.published:
             message = read(body)

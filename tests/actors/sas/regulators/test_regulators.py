@@ -1,4 +1,4 @@
-"""The accounts of the SAS core: whom an identifier names, what is refused, and the history of changes."""
+"""The accounts of the SAS core: which account an identifier names, what is refused, and the history of changes."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ async def test_an_account_given_back_while_its_withdrawal_is_under_way_is_told_a
         await slow.reached.wait()
     await changed(regulators, regulator, active=True)
     login = asyncio.create_task(accounts.login(regulator))
-    await calls_until(editors, 3 + 2)  # withdrawals, and what those that have answered are told next
+    await calls_until(editors, 3 + 2)  # withdrawals, and the next calls to editors that have answered
     slow.opened.set()
     await login
     assert [peer for peer, _ in puts(editors)].count("rdv-commune") == 2

@@ -1,4 +1,4 @@
-"""Another source of slots than the editors, made here: the search finds, merges and shows its slots beside theirs."""
+"""A source of slots other than the editors, defined here: the search finds, merges and shows its slots with theirs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LATER = NOW + timedelta(hours=2)
 
 @dataclass
 class TypedSlots:
-    """Slots that are typed by hand, in memory."""
+    """A source of slots that are typed by hand, kept in memory."""
 
     slots: dict[str, list[FreeSlot]] = field(default_factory=dict)
     ending: str = OK
@@ -111,7 +111,7 @@ def all_cards(results: Results) -> list[Card]:
 
 
 def cards_of(results: Results, person: Practitioner) -> dict[str, dict[str, int]]:
-    """By source, the places of his cards and how many slots they have."""
+    """By source, the places of the practitioner's cards and their numbers of slots."""
     return {
         card.source: {place.id: len(place.slots) for place in card.places}
         for card in all_cards(results)
@@ -263,7 +263,7 @@ async def test_a_source_that_fails_is_not_asked_again_and_makes_the_results_part
     assert len(typed.asked) == 1
     assert results.partial
     assert [(each.slug, each.code) for each in results.failures] == [("sas-agenda", "store")]
-    assert len(results.without_slots) > 25  # of the later lots the editors alone were asked
+    assert len(results.without_slots) > 25  # about the later lots only the editors were asked
 
 
 async def test_a_source_that_hangs_is_given_up_at_its_own_deadline(
@@ -306,7 +306,7 @@ async def test_its_quick_answer_does_not_hurry_the_search_past_the_editors(
     person = core.population.of_editor("agenda-azur")[0]
     typed.add(person, person.places[0], LATER)
     searching = asyncio.create_task(whole(criteria(both, preferred=person.id), both))
-    await asyncio.wait({searching}, timeout=0.3)  # longer than the least patience with editors that hang
+    await asyncio.wait({searching}, timeout=0.3)  # longer than the shortest wait for editors that hang
     assert sum(core.sas.editors.editor(slug).running for slug in agendas) <= len(agendas)
     for gate in gates.values():
         gate.opened.set()

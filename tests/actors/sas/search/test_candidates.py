@@ -1,4 +1,4 @@
-"""Who is asked about: nobody of a disabled editor, nobody who is on leave; participants of the SAS before others."""
+"""Who is asked about: nobody of a disabled editor, nobody on leave; participants of the SAS before others."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_a_preferred_doctor_of_a_disabled_editor_is_not_asked(core: Core) 
 
 
 def on_leave(person: Practitioner) -> Practitioner:
-    """Away for as many weeks as anybody."""
+    """A practitioner who is away for the longest possible number of weeks."""
     places = tuple(replace(place, agenda=replace(place.agenda, leave=MOST_WEEKS)) for place in person.places)
     return replace(person, places=places)
 

@@ -1,4 +1,4 @@
-"""Whatever happens to one editor's call, the other editors are shown and the circuit knows how it ended."""
+"""Whatever happens to the call to one editor, the other editors are shown and the circuit receives the outcome."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def held(gate: Gate) -> Ending:
 
 
 def limit(core: Core, **changes: object) -> None:
-    """From now on editors have other limits."""
+    """Give the editors other limits from now on."""
     core.sas.editors.limits = replace(core.sas.editors.limits, **changes)  # type: ignore[arg-type]
 
 
@@ -73,7 +73,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def open_for_a_probe(core: Core) -> None:
-    """The circuit of the bad editor is open, its pause is over: the next call is the probe."""
+    """Open the circuit of the bad editor and let its pause pass: the next call is the probe."""
     limit(core, policy=Policy(failures=1, pause_s=0.0))
     core.editors.answers[BAD] = failed
     await search(core)
@@ -94,7 +94,7 @@ async def test_after_any_probe_the_editor_is_called_again_and_comes_back(core: C
 
 
 async def cancelled_probe(core: Core, *, running: int) -> None:
-    """A search that nobody listens to any more while its call to the bad editor is a probe; `running` calls then."""
+    """A search whose caller has gone while its call to the bad editor is a probe; `running` calls then."""
     criteria = read_criteria({"town": "Bordeaux"}, core.sas.aggregator.directory, SPECIALTIES, NOW)
     events = run(criteria, core.sas.aggregator)
     await anext(events)
@@ -117,7 +117,7 @@ async def test_a_probe_that_is_cancelled_before_its_turn_is_no_probe_any_more(co
     limit(core, timeout=0.05, concurrency=1, policy=Policy(failures=1, pause_s=0.0))
     gate = Gate(reply({}))
     core.editors.answers[BAD] = held(gate)
-    await search(core)  # its call has the only turn until the gate is opened
+    await search(core)  # its call occupies the only place until the gate is opened
     assert (circuit(core), core.sas.editors.editor(BAD).running) == (State.OPEN, 1)
     limit(core, timeout=5.0)
     await cancelled_probe(core, running=2)
@@ -140,7 +140,7 @@ async def test_the_end_of_a_late_call_does_not_end_the_probe_of_another(core: Co
         await probe.reached.wait()
     late.opened.set()
     await core.sas.editors.late()
-    assert state_of_bad(await search(core))["code"] == "open-circuit"  # the probe is not over
+    assert state_of_bad(await search(core))["code"] == "open-circuit"  # the probe has not ended
     probe.opened.set()
     await searching
     core.editors.answers[BAD] = refused

@@ -1,4 +1,4 @@
-"""INT_L01: an LRM opens the search; every form of its parameters, everything that can be wrong with them."""
+"""INT_L01: an LRM opens the search; every form of its parameters, and every error in them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def page_of(core: Core, status: int = 200, **parameters: str) -> str:
 
 
 async def home_after(core: Core, **parameters: str) -> str:
-    """The call leads back to the home page: what is written there."""
+    """The home page after a call that leads back to it."""
     open_editors(core)
     async with logged_in(core) as browser:
         answer = await browser.get("/sas/recherche", params=call(core, **parameters))
@@ -239,7 +239,7 @@ async def test_who_is_not_logged_in_logs_in_and_lands_on_the_same_search(core: C
 
 
 def session_of(core: Core, cookie: str) -> dict[str, Any]:
-    """What a session cookie holds."""
+    """The content of a session cookie."""
     value = cookie.partition("=")[2].partition(".")[0]
     held: dict[str, Any] = json.loads(base64.b64decode(value))
     return held

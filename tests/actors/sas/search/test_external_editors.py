@@ -1,4 +1,4 @@
-"""A vendor finds his own people: searching at the address of a place shows them on the first page, among thousands."""
+"""A search at the address of a vendor's practitioner shows that vendor's people on the first page, among thousands."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_at_the_address_of_a_place_its_people_come_first(core: Core, place
     first = page["cards"][0]
     assert (first["id"], first["external"], first["distance_km"]) == (id, True, 0.0)
     assert [card["distance_km"] for card in page["cards"]] == sorted(card["distance_km"] for card in page["cards"])
-    assert "extra" not in first  # the vendor did not say so
+    assert "extra" not in first  # the vendor did not specify it
     assert len(page["cards"]) == 5
     assert [card for card in page["cards"][1:] if "external" in card] == []
 

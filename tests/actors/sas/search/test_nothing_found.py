@@ -1,4 +1,4 @@
-"""A results page that has less than one hoped for says what is missing, why, and what to do."""
+"""A results page with few or no results says what is missing, why, and what to do."""
 
 from __future__ import annotations
 

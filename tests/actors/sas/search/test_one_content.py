@@ -1,4 +1,5 @@
-"""A search says the same in all its forms: whole, by lines as editors answer, on the page, on the page as it comes."""
+"""A search has the same content in all its forms: whole, as lines, on the page, and on the page while editors
+answer."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ async def lines_of(core: Core, query: str) -> list[dict[str, Any]]:
 
 
 def put_together(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """The page that a client without any code of ours makes of the lines."""
+    """The page that a client builds from the lines without the sandbox's code."""
     first, *events, done = lines
     page = {name: value for name, value in first.items() if name != "event"}
     lots = {event["lot"]: event for event in events if event["event"] == "found"}
@@ -90,7 +91,7 @@ def shown(page: str) -> dict[str, Any]:
 
 
 def of_the_api(page: dict[str, Any]) -> dict[str, Any]:
-    """The same, of the API's answer."""
+    """The same content, from the API's answer."""
     places = [place for card in page["cards"] for place in card["places"]]
     free = [place for place in places if place.get("slots")]
     failures = [editor for editor in page["editors"] if editor["state"] == "failed"]

@@ -1,4 +1,4 @@
-"""A search whose editors fail, hang, send garbage or page after page: who is missing is told, the others are shown."""
+"""A search whose editors fail, hang, send garbage or endless pages: it names the missing ones and shows the others."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.edxl.validation import instant
-from sandbox.fhir.appointment import parse_appointment, render_appointment
+from sandbox.fhir.appointment import render_appointment
 from sandbox.kernel.clock import EARLIEST, PARIS, l02_datetime, within_calendar
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
 from sandbox.web.filters import french_datetime, short_date, short_time
+from tests.support.appointments import parse_appointment
 
 ZONES = [PARIS, *map(ZoneInfo, ("Indian/Reunion", "Pacific/Tahiti", "Pacific/Noumea", "America/Miquelon"))]
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -1,10 +1,10 @@
-"""Conversations with a broker as lists: what is said is a frame, what must be heard is a text.
+"""Conversations with a broker as lists: a frame is sent, a text describes the frame that must be received.
 
-    Case("another's queue", [Basic.Get(queue="fr.lrm.message"), "channel.close 403 ACCESS_REFUSED - … (60,70)"])
+Case("another's queue", [Basic.Get(queue="fr.lrm.message"), "channel.close 403 ACCESS_REFUSED - … (60,70)"])
 
 The connection of `ME` has channel 1 open when a case begins (`after` says otherwise). A text names the frame, what it
-carries, and its channel when that is not 1. After the last item nothing more may come: what is still open must answer
-the next question at once, what was closed must be closed properly.
+carries, and its channel when that is not 1. After the last item nothing more may be received: open channels must answer
+the next request at once, closed ones must be closed properly.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Basic, Connection, Channel = commands.Basic, commands.Connection, commands.Chann
 
 @dataclass(frozen=True)
 class By:
-    """Somebody else, or another channel: `item` is said, or a text heard, there."""
+    """An item of another connection or channel: `item` is sent there, or a text received."""
 
     who: str
     item: Any
@@ -152,7 +152,7 @@ class Talk:
         return channel, value
 
     async def hear(self) -> str:
-        """The next frame, with its content, as a text."""
+        """The next frame that is received, with its content, as a text."""
         channel, value = await self.read()
         if isinstance(value, Basic.Deliver | Basic.GetOk | Basic.Return):
             return describe(channel, value) + await self._content()
@@ -275,7 +275,7 @@ _TELL: dict[str, Callable[[Any], str]] = {
 
 
 def _steady(text: str) -> str:
-    """Without what is made up anew each time, nor the line breaks of Erlang's printer."""
+    """The text without values that are new each time, and without the line breaks of Erlang's printer."""
     return re.sub(r"\n\s*", "", re.sub(r"amq\.(ctag|gen)-[\w-]{22}", r"amq.\1-*", text))
 
 
@@ -296,8 +296,8 @@ def _shown(value: Any) -> str:
 @dataclass
 class Broker:
     """A broker that is there to be talked to. `pass_time`: make its clock advance; `stop`: end it in good order;
-    `starve`: take its memory away, or give it back; `allow`: so many seconds for acknowledgements and octets of a
-    message, on channels that are opened from now on."""
+    `starve`: set its memory limit so that it is full, or restore it; `allow`: so many seconds for acknowledgements and
+    octets of a message, on channels that are opened from now on."""
 
     name: str
     port: int

@@ -1,4 +1,4 @@
-"""Each quirk makes its own defect and nothing else: documents before and after, our rules, the SAS core's findings."""
+"""Each quirk makes its own defect and no other: documents before and after, our rules, the SAS core's findings."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_the_correct_answer_has_no_finding_and_no_quirk_leaves_it_alone(searched
 ENTRY = ".entry[{}].resource"
 
 
-# quirk -> where it may change something, and the requirements that our rules and the SAS core name
-SPOILT = {
+# quirk -> where it may change something, and the requirements that our rules and the SAS core report
+DAMAGED = {
     "unprefixed-ids": (
         [
             ENTRY.format("Practitioner") + ".identifier[].value",
@@ -90,11 +90,13 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("example", ALL)
-@pytest.mark.parametrize("quirk", SPOILT)
-def test_spoilt_elements_are_the_only_difference_and_the_findings_name_them(searched, quirk: str, example: str) -> None:
+@pytest.mark.parametrize("quirk", DAMAGED)
+def test_damaged_elements_are_the_only_difference_and_the_findings_name_them(
+    searched, quirk: str, example: str
+) -> None:
     search = searched(example)
     after = search.with_quirks(quirk)
-    paths, ours, read = SPOILT[quirk]
+    paths, ours, read = DAMAGED[quirk]
     changed = differences(search.before, after)
     assert set(changed) <= set(paths)
     found = requirements(after)
@@ -104,8 +106,8 @@ def test_spoilt_elements_are_the_only_difference_and_the_findings_name_them(sear
     assert told == bool(changed) or quirk == "no-specialty"
 
 
-@pytest.mark.parametrize("quirk", SPOILT)
-def test_every_place_that_a_quirk_spoils_is_spoilt_somewhere(searched, quirk: str) -> None:
+@pytest.mark.parametrize("quirk", DAMAGED)
+def test_every_place_that_a_quirk_damages_is_damaged_somewhere(searched, quirk: str) -> None:
     changed: set[str] = set()
     ours: set[str] = set()
     read: set[str] = set()
@@ -115,7 +117,7 @@ def test_every_place_that_a_quirk_spoils_is_spoilt_somewhere(searched, quirk: st
         changed |= set(differences(search.before, after))
         found = requirements(after)
         ours, read = ours | found[0], read | found[1]
-    assert (changed, ours, read) == (set(SPOILT[quirk][0]), *SPOILT[quirk][1:])
+    assert (changed, ours, read) == (set(DAMAGED[quirk][0]), *DAMAGED[quirk][1:])
 
 
 CURED = ["unprefixed-ids", "bad-phone", "types-as-text", "reasons-as-codes", "no-offset", "empty-elements"]

@@ -1,5 +1,5 @@
-"""Each of ANS's recurrent errors has its switches, and who can see each defect does: our rules, the official profiles,
-or only who knows what was asked and what the agenda holds.
+"""Each of ANS's recurrent errors has its quirks, and each defect is detected by those who can: our rules, the official
+profiles, or only a reader who knows the query and the agenda.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ONE, TWO, PAIR, CPTS, SITES = (
     "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_cpts", "sos_two_sites",
 )  # fmt: skip
 
-# what ANS finds in real editors -> the switches that play it
+# error that ANS finds in real editors -> the quirks that reproduce it
 ERRORS = {
     "ids without prefix in the answer": ["unprefixed-ids"],
     "slots not found because of the prefix": ["unfound-by-prefix"],
@@ -98,7 +98,7 @@ def test_well_formed_defect_is_still_well_formed_for_the_official_profiles(edito
 
 @pytest.mark.parametrize("page", [1, 5, 40])
 def test_quirk_keeps_to_its_page(editors, page) -> None:
-    """A page that is spoilt still leads to the next one, and everything comes once."""
+    """A page with quirks still links to the next one, and every slot is sent once."""
     server = editors.server("agenda-azur")
     query = editors.query(TWO, 24).replace("_count=1000", f"_count={page}")
     body = answer_slots(server, query)
@@ -111,12 +111,12 @@ def test_quirk_keeps_to_its_page(editors, page) -> None:
 
 
 ORDERED = [*TRANSFORMATIONS]
-MISSING = ("cpts-without-service", "cpts-without-organization")  # what is not there shows no other defect
+MISSING = ("cpts-without-service", "cpts-without-organization")  # a missing element shows no other defect
 
 
 @pytest.fixture(scope="module")
 def named() -> dict[tuple[str, ...], set[str]]:
-    """What our rules name, by example and quirks, as far as it was asked."""
+    """The requirements that our rules report, by example and quirks; cached."""
     return {}
 
 
@@ -151,7 +151,7 @@ def test_quirks_of_a_lenient_search_are_those_of_what_was_processed(editors) -> 
     assert answer.document["total"] == orjson.loads(body)["total"] > 0
 
 
-def test_sos_answers_are_spoilt_like_the_others(editors) -> None:
+def test_sos_answers_are_damaged_like_the_others(editors) -> None:
     query = editors.query(SITES, 24)
     body = answer_schedules(editors.server("garde-plus"), query)
     answer = apply_quirks({"no-offset": EVERYBODY}, body, search_of(editors.population, query, editors.now))

@@ -1,4 +1,4 @@
-"""Queues that are deleted: who may, what is told to those who consume, what becomes of what was out."""
+"""Deleted queues: who may delete, what consumers are sent, and what happens to unacknowledged messages."""
 
 from __future__ import annotations
 

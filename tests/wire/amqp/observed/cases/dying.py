@@ -1,4 +1,4 @@
-"""Dying: expiry and refusal, the dead-letter queue and its headers."""
+"""Dead-lettering: expiry and rejection, the dead-letter queue and its headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming in: protocol header, login, tune, virtual hosts, and what is wrong there."""
+"""The start of a connection: protocol header, login, tune, virtual hosts, and errors in them."""
 
 from __future__ import annotations
 

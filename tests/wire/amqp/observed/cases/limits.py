@@ -1,4 +1,4 @@
-"""Queues that are full: the oldest dies, or the publisher hears of it."""
+"""Full queues: the oldest message is dead-lettered, or the publisher gets a nack."""
 
 from __future__ import annotations
 
