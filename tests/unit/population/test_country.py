@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 import tracemalloc
 from collections import Counter
 from datetime import date
@@ -48,10 +47,8 @@ def test_numbers_are_those_of_the_real_country(france):
     assert len({town.department for town in france.towns.values()}) == 101 + 6
 
 
-def test_loading_it_is_quick_and_derives_nobody(france):
-    begun = time.process_time()
+def test_loading_it_derives_nobody(france):
     again = load_population(NATIONAL)
-    assert time.process_time() - begun < 0.5
     assert again.procedural.numbered.cache_info().currsize == 0
 
 
