@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Iterator
 from typing import NamedTuple
@@ -22,13 +23,16 @@ class Stall(NamedTuple):
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
-    """Run without line tracing (coverage), which makes the code several times slower than it is for users."""
-    tracer = sys.gettrace()
+    """Run without line tracing (coverage), which makes the code several times slower than it is for users; so do the
+    threads that begin meanwhile."""
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
     try:
         yield
     finally:
         sys.settrace(tracer)
+        threading.settrace(of_threads)  # type: ignore[arg-type]
 
 
 async def longest_stall(work: Awaitable[object]) -> Stall:
