@@ -97,7 +97,11 @@ def test_the_load_profile_searches_without_a_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("--processes",)], ids=["one-process", "processes"])
-def test_memory_and_the_second_start_stay_within_their_limits(tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_memory_and_the_second_start_stay_within_their_limits(
+    tmp_path: Path, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):  # memory and time as users have them
+        monkeypatch.delenv(variable, raising=False)
     data = tmp_path / "data"
     with command(data, *flags) as first:
         assert first.end()[0] == 0
