@@ -1,4 +1,4 @@
-"""Measures how long an event loop is blocked by some work."""
+"""Measures how long an event loop is blocked by some work, and keeps coverage away from what is measured."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Awaitable, Iterator
 from typing import NamedTuple
+
+import pytest
 
 TICK_S = 0.001
 
@@ -33,6 +35,12 @@ def untraced() -> Iterator[None]:
     finally:
         sys.settrace(tracer)
         threading.settrace(of_threads)  # type: ignore[arg-type]
+
+
+def untraced_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes without coverage until the test ends: their memory, start and end are then those of users."""
+    for variable in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 async def longest_stall(work: Awaitable[object]) -> Stall:

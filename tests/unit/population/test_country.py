@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 import tracemalloc
 from collections import Counter
 from datetime import date
@@ -20,6 +21,7 @@ from sandbox.population.agendas.calendar import region_of
 from sandbox.population.country import territories
 from sandbox.population.load import load_population, personas_directory
 from tests.support.planned_slots import day_slots
+from tests.support.watchdog import untraced
 
 NATIONAL = load_settings({"preset": "national"}, {})
 COLLECTIVITIES = {"975": "America/Miquelon", "977": "America/St_Barthelemy", "978": "America/Marigot",
@@ -47,8 +49,11 @@ def test_numbers_are_those_of_the_real_country(france):
     assert len({town.department for town in france.towns.values()}) == 101 + 6
 
 
-def test_loading_it_derives_nobody(france):
-    again = load_population(NATIONAL)
+def test_loading_it_is_quick_and_derives_nobody(france):
+    with untraced():
+        begun = time.process_time()
+        again = load_population(NATIONAL)
+        assert time.process_time() - begun < 0.5
     assert again.procedural.numbered.cache_info().currsize == 0
 
 

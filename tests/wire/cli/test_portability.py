@@ -15,6 +15,7 @@ import pytest
 
 from load.ports import free_base
 from tests.support.sandboxes import command
+from tests.support.watchdog import untraced_children
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = (sys.executable, "-m", "sandbox.cli", "scenario", "run", "nominal")
@@ -100,8 +101,7 @@ def test_the_load_profile_searches_without_a_failure(tmp_path: Path) -> None:
 def test_memory_and_the_second_start_stay_within_their_limits(
     tmp_path: Path, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):  # memory and time as users have them
-        monkeypatch.delenv(variable, raising=False)
+    untraced_children(monkeypatch)
     data = tmp_path / "data"
     with command(data, *flags) as first:
         assert first.end()[0] == 0
