@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.edxl.codes import HubCode
 from sandbox.edxl.message import LARGEST, MOST_VALUES, MessageError, parse, read
+from tests.support.watchdog import untraced
 from tests.unit.edxl.corpus import appointment
 
 
@@ -22,9 +23,10 @@ def refused(body: bytes) -> MessageError:
 @pytest.mark.parametrize("size", [1_500_000, LARGEST])
 def test_300_too_many_values_are_refused_before_they_are_read(pieces: bytes, size: int) -> None:
     body = b'{"content":[' + pieces * ((size - 20) // len(pieces)) + b"{}]}"
-    started = time.process_time()
-    found = refused(body)
-    assert time.process_time() - started < 0.1
+    with untraced():
+        started = time.process_time()
+        found = refused(body)
+        assert time.process_time() - started < 0.1
     assert found.code == HubCode.INVALID_MESSAGE
     assert found.cause == f"The message has over {MOST_VALUES} values"
 

@@ -15,6 +15,7 @@ from sandbox.edxl.message import Message, MessageError, check, converted, read, 
 from sandbox.edxl.schemas import MOST_ITEMS, WITHOUT_HEADER
 from sandbox.edxl.validation import MOST_ISSUES, cause
 from sandbox.edxl.xml import tree
+from tests.support.watchdog import untraced
 from tests.support.xml_messages import documents
 from tests.unit.edxl.corpus import APPOINTMENT, HEADER, appointment, envelope, error, reference
 
@@ -141,9 +142,10 @@ def test_a_document_type_declaration_is_refused_at_once_and_no_entity_is_resolve
 
 def test_a_billion_laughs_are_nobodys() -> None:
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-    started = time.process_time()
-    refused(f'<!DOCTYPE a [<!ENTITY l0 "ha">{laughs}]><a>&l9;</a>')
-    assert time.process_time() - started < 0.1
+    with untraced():
+        started = time.process_time()
+        refused(f'<!DOCTYPE a [<!ENTITY l0 "ha">{laughs}]><a>&l9;</a>')
+        assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sandbox.edxl import build, xml
 from sandbox.edxl.codes import JSON, XML, HubCode
 from sandbox.edxl.message import LARGEST, Message, read
 from sandbox.hub.dispatching.dispatcher import Dispatched
+from tests.support.watchdog import untraced
 from tests.unit.hub.test_dispatcher import APPOINTMENT, SAMU, SAS, address, arrival, run
 
 NO_XML: frozenset[str] = frozenset()
@@ -152,8 +153,9 @@ def _many(count: int) -> bytes:
 @pytest.mark.parametrize("xml_clients", [NO_XML, frozenset({SAS, SAMU})])
 def test_no_message_keeps_the_hub_waiting(body: bytes, form: str, xml_clients: frozenset[str]) -> None:
     """It takes 30 ms at most where nothing else runs; a busy machine is allowed more."""
-    started = time.process_time()
-    result = sent(body, form, xml_clients)
-    assert time.process_time() - started < 0.5
+    with untraced():
+        started = time.process_time()
+        result = sent(body, form, xml_clients)
+        assert time.process_time() - started < 0.5
     assert result.code
     assert len(result.publications[0].body) <= build.LARGEST_REPORT
