@@ -43,7 +43,7 @@ async def test_the_monitor_follows_provokes_and_tries(tmp_path: Path) -> None:
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         await page.goto(document["control"]["ui"] + "/")
-        await page.get_by_role("link", name="Hub Santé").click()
+        await page.get_by_role("navigation").get_by_role("link", name="Hub Santé").click()
         await expect(page.locator("[data-live]")).to_have_attribute("data-live-state", "live")
         found = await look(page, "hub-empty")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from hypothesis import strategies as st
-from tests.support.entrances import BAD, SAMU, Town
+from tests.support.inputs.entrances import BAD, SAMU, Town
 
 from sandbox.edxl.trials import CASES, Correspondents, trial
 from sandbox.fhir.practitioner import render_regulator

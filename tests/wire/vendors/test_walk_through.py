@@ -162,7 +162,7 @@ async def submit(browser: httpx.AsyncClient, page: httpx.Response, **values: str
 
 
 def test_the_stand_ins_use_nothing_of_the_sandbox() -> None:
-    support = ROOT / "tests" / "support"
+    support = ROOT / "tests" / "support" / "vendors"
     for name, libraries in (("agenda", set()), ("lrm", {"pika"})):
         source = (support / f"{name}.py").read_text("utf-8")
         imported = {
