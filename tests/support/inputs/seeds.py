@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 from hypothesis import strategies as st
-from tests.support.inputs.entrances import BAD, SAMU, Town
 
 from sandbox.edxl.trials import CASES, Correspondents, trial
 from sandbox.fhir.practitioner import render_regulator
 from tests.actors.sas.sas_core import NOW
 from tests.support.editors.running_editor import REGULATOR
+from tests.support.inputs.entrances import BAD, SAMU, Town
 from tests.unit.fhir.test_reading import BODY, SITES
 from tests.unit.sas.search.bundles import practitioner_bundle
 
