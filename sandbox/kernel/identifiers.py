@@ -12,6 +12,7 @@ from dataclasses import dataclass
 SYSTEM_PERSON = "urn:oid:1.2.250.1.71.4.2.1"  # IDNPS: RPPS, ADELI, FINESS/internal, …
 SYSTEM_STRUCTURE = "urn:oid:1.2.250.1.71.4.2.2"  # IDNST: FINESS, SIRET, RPPS rang
 SYSTEM_SAS = "urn:oid:1.2.250.1.213.3.6"  # INTRN ids that the SAS core gives to regulators
+SYSTEM_ORIENTATIONS = "urn:oid:1.2.250.1.999.0.3"  # appointments made in the SAS core itself (fictitious arc)
 
 TYPES = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203"
 LOCATION_TYPES = "http://interopsante.org/fhir/CodeSystem/fr-location-identifier-type"

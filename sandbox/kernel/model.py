@@ -86,6 +86,7 @@ class Structure:
     insee: str
     lat: float
     lon: float
+    phone: str | None = None
 
     @property
     def code(self) -> str:
@@ -112,7 +113,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Practitioner:
-    """An individual practitioner. `id`: prefixed national id; `stored_id`, `phone`: as the agenda stores them."""
+    """An individual practitioner. `id`: prefixed national id; `stored_id`, `phone`: as the agenda stores them.
+
+    `editor`: slug of the editor that holds the agenda; "" for those who type their slots in the SAS agenda: the agendas
+    of their places are what they have typed when a run begins. `password`: of the demonstration account with which such
+    a practitioner logs in; "" for people without one.
+    """
 
     id: str
     family: str
@@ -124,6 +130,27 @@ class Practitioner:
     phone: str | None = None
     stored_id: str = ""
     cpts: tuple[str, ...] = ()  # FINESS of the CPTS that its slots are visible to
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """Practitioners who are asked together to take a patient (marketplace): a CPTS, an SOS association, or a group of
+    practices (`group`).
+
+    `id`: the name of the sandbox for it; `editor`: slug of the editor (flow PDM) that asks its members;
+    `organization`: prefixed IDNST, None for a group without one; `zone`: INSEE codes of the towns that it serves;
+    `members`: prefixed national ids, in the order in which they are asked.
+    """
+
+    id: str
+    kind: Literal["CPTS", "SOS", "group"]
+    name: str
+    phone: str | None
+    editor: str
+    organization: str | None
+    zone: tuple[str, ...]
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

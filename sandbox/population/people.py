@@ -15,6 +15,7 @@ from typing import overload
 
 from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
 from sandbox.kernel.model import (
+    Community,
     ConsultationSite,
     Cpts,
     Editor,
@@ -47,6 +48,7 @@ class Personas:
     regulators: tuple[Regulator, ...]
     examples: Mapping[str, object]
     structures: Mapping[str, Structure] = field(default_factory=dict)
+    communities: Mapping[str, Community] = field(default_factory=dict)
 
 
 class ProceduralPractitioners:
@@ -104,6 +106,7 @@ class Population:
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
         self._structures = personas.structures
+        self.communities = personas.communities
         self.procedural = ProceduralPractitioners(seed, recipe, count)
         self._found = lru_cache(KEPT)(self._find)
 

@@ -29,6 +29,7 @@ from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.fhir_port import fhir_port
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
@@ -77,6 +78,7 @@ class SasCore:
         self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
+        self.own = OwnAppointments(context, self.appointments, self.regulators)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -92,6 +94,7 @@ class SasCore:
             editors=self.editors,
             accounts=self._accounts,
             appointments=self.appointments,
+            own=self.own,
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,

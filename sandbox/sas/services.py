@@ -10,6 +10,7 @@ from sandbox.net.http.client import HttpClient
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
@@ -30,6 +31,7 @@ class Services:
     editors: EditorSources
     accounts: AccountSync
     appointments: Appointments
+    own: OwnAppointments
     l02: L02
     labels: Mapping[str, str]
     changes: Channel

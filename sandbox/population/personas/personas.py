@@ -24,6 +24,7 @@ from sandbox.kernel.identifiers import (
 )
 from sandbox.kernel.model import (
     AgendaTemplate,
+    Community,
     ConsultationSite,
     Cpts,
     Editor,
@@ -41,12 +42,13 @@ from sandbox.kernel.text.shapes import meant
 from sandbox.population.geography.departments import DEPARTMENTS, department_of
 from sandbox.population.people import Personas
 from sandbox.population.personas.characters import character, check_characters
+from sandbox.population.personas.examples import read_examples
 from sandbox.population.personas.schema import (
     AgendaRow,
+    CommunityRow,
     CptsRow,
     DoctorRow,
     EditorRow,
-    ExamplesRow,
     PlaceRow,
     PractitionerRow,
     RegulatorRow,
@@ -124,10 +126,13 @@ def read_personas(
     own = _territories(_rows(directory, "territories", TerritoryRow))
     regulators = _regulators(_rows(directory, "regulators", RegulatorRow), {**territories, **own})
     served = own | {each.territory: territories[each.territory] for each in regulators if each.territory not in own}
-    examples = _examples(directory / "examples.yaml", {p.id: p for p in practitioners}, sos, regulators)
+    communities: Mapping[str, Community] = NOTHING
+    if (directory / "communities.yaml").exists():  # a directory of persona files may lack it
+        communities = known.read_communities(_rows(directory, "communities", CommunityRow), practitioners, cpts, sos)
     personas = Personas(
-        served, known.towns, known.editors, practitioners, cpts, sos, regulators, examples, known.structures
+        served, known.towns, known.editors, practitioners, cpts, sos, regulators, NOTHING, known.structures, communities
     )
+    personas = replace(personas, examples=read_examples(directory / "examples.yaml", personas))
     return personas, Recipe(
         towns=[(known.towns[row.insee], row.inhabitants) for row in own_towns.rows],
         editors=speaking(known.editors.values(), Flow.INT_R01),
@@ -190,7 +195,16 @@ class _Known:
         for at, row in enumerate(rows.rows):
             town = self._find(self.towns, row.town, "town", f"$[{at}].town", rows.error)
             found[row.finess] = Structure(
-                row.finess, row.kind, row.name, row.line, town.postal_code, town.name, town.insee, town.lat, town.lon
+                row.finess,
+                row.kind,
+                row.name,
+                row.line,
+                town.postal_code,
+                town.name,
+                town.insee,
+                town.lat,
+                town.lon,
+                row.phone,
             )
         return found
 
@@ -220,9 +234,12 @@ class _Known:
         stored = row.stored_id or row.id
         if prefixed_person(stored) != row.id:
             raise error(f"{path}.stored_id", f"'{stored}' is not '{row.id}' with or without its prefix")
-        self._speaks(row.editor, Flow.INT_R01, path, error)
-        if row.cpts:
-            self._speaks(row.editor, Flow.INT_R04, path, error)
+        if row.editor is not None:
+            if row.password is not None:
+                raise error(f"{path}.password", "only practitioners of the SAS agenda (without `editor`) log in here")
+            self._speaks(row.editor, Flow.INT_R01, path, error)
+            if row.cpts:
+                self._speaks(row.editor, Flow.INT_R04, path, error)
         for at, group in enumerate(row.cpts):
             for index, finess in enumerate(group):
                 self._find(cpts, finess, "CPTS", f"{path}.cpts[{at}][{index}]", error)
@@ -232,9 +249,9 @@ class _Known:
         )
         members = tuple(dict.fromkeys(finess for group in row.cpts for finess in group))
         return Practitioner(
-            id=row.id, family=row.family, given=row.given, editor=row.editor, places=places,
+            id=row.id, family=row.family, given=row.given, editor=row.editor or "", places=places,
             specialty=row.specialty, specialty_text=row.specialty_text, phone=row.phone,
-            stored_id=stored, cpts=members,
+            stored_id=stored, cpts=members, password=row.password or "",
         )  # fmt: skip
 
     def _place(
@@ -264,6 +281,34 @@ class _Known:
         if row.line is None or row.town is None:
             raise error(path, f"`line` and `town` are needed: '{row.structure}' is no structure of structures.yaml")
         return self._find(self.towns, row.town, "town", f"{path}.town", error), row.line
+
+    def read_communities(
+        self,
+        rows: _Rows[CommunityRow],
+        practitioners: Sequence[Practitioner],
+        cpts: Mapping[str, Cpts],
+        sos: Mapping[str, SosAssociation],
+    ) -> dict[str, Community]:
+        """The communities that are asked to take patients."""
+        people = {person.id: person.family for person in practitioners}
+        people |= {doctor.id: doctor.family for association in sos.values() for doctor in association.doctors}
+        organizations: Mapping[str, Mapping[str, Any]] = {"CPTS": cpts, "SOS": sos, "group": self.structures}
+        for at, row in enumerate(rows.rows):
+            path = f"$[{at}]"
+            self._speaks(row.editor, Flow.PDM, path, rows.error)
+            check_phone(row.phone, f"{path}.phone", rows.error)
+            if row.organization is not None:
+                self._find(organizations[row.kind], row.organization, row.kind, f"{path}.organization", rows.error)
+            elif row.kind != "group":
+                raise rows.error(path, f"a community of kind {row.kind} needs its `organization`")
+            for index, insee in enumerate(row.zone):
+                self._find(self.towns, insee, "town", f"{path}.zone[{index}]", rows.error)
+            for index, member in enumerate(row.members):
+                self._find(people, member, "practitioner", f"{path}.members[{index}]", rows.error)
+        return {
+            key: Community(key, row.kind, row.name, row.phone, row.editor, row.organization, row.zone, row.members)
+            for key, row in rows.keyed("id").items()
+        }
 
     def read_sos(self, rows: _Rows[SosRow], practitioners: Sequence[Practitioner]) -> dict[str, SosAssociation]:
         """The associations of SOS Médecins."""
@@ -373,32 +418,3 @@ def _check_identifiers(rows: _Rows[RegulatorRow]) -> None:
                 f"$[{at}].value", f"'{row.value}' is a person of this file already: an RPPS has its prefix"
             )
         seen.add(key)
-
-
-def _examples(
-    path: Path,
-    practitioners: Mapping[str, Practitioner],
-    sos: Mapping[str, SosAssociation],
-    regulators: Sequence[Regulator],
-) -> dict[str, object]:
-    """The `examples` of endpoints.json: each name with its editor and id(s), and the demonstration accounts."""
-    file = load_yaml(path, ExamplesRow)
-    found: dict[str, object] = {}
-    for name in ExamplesRow.__struct_fields__:
-        value = getattr(file.value, name)
-        if value is None:
-            continue
-        ids = [value] if isinstance(value, str) else list(value)
-        among: Mapping[str, Practitioner | SosAssociation] = sos if name.startswith("sos") else practitioners
-        for key in ids:
-            if key not in among:
-                raise file.error(f"$.{name}", f"unknown id '{key}'")
-        slugs = {among[key].editor for key in ids}
-        if len(slugs) != 1:
-            raise file.error(f"$.{name}", f"the ids belong to several editors ({', '.join(sorted(slugs))})")
-        found[name] = {"editor": slugs.pop(), **({"id": value} if isinstance(value, str) else {"ids": ids})}
-    found["regulators"] = [
-        {"identifier": r.identifier.value, "email": r.email, "territory": r.territory, "password": r.password}
-        for r in regulators
-    ]
-    return found

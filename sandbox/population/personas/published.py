@@ -10,6 +10,7 @@ import msgspec
 
 from sandbox.population.personas.schema import (
     AgendaRow,
+    CommunityRow,
     CptsRow,
     EditorRow,
     ExamplesRow,
@@ -23,6 +24,7 @@ from sandbox.population.personas.schema import (
 
 FILES: dict[str, Any] = {
     "agendas": list[AgendaRow],
+    "communities": list[CommunityRow],
     "cpts": list[CptsRow],
     "editors": list[EditorRow],
     "examples": ExamplesRow,

@@ -1,7 +1,8 @@
 """The shape of the persona files, one Struct per row: what a single value may be. `personas.py` checks them together.
 
 `territories.yaml`, `towns.yaml`, `editors.yaml`, `agendas.yaml`, `cpts.yaml`, `structures.yaml`, `practitioners.yaml`,
-`sos.yaml` and `regulators.yaml` are lists of these rows, `examples.yaml` is one mapping.
+`sos.yaml`, `regulators.yaml` and `communities.yaml` (which may be absent) are lists of these rows, `examples.yaml` is
+one mapping.
 """
 
 from __future__ import annotations
@@ -151,6 +152,21 @@ class StructureRow(Row, frozen=True):
     name: Text
     line: Text
     town: Insee
+    phone: Text | None = None
+
+
+class CommunityRow(Row, frozen=True):
+    """A community that is asked to take patients (marketplace); `organization`: FINESS of a CPTS, SIRET of an
+    association, or the structure of a group of practices."""
+
+    id: Slug
+    kind: Literal["CPTS", "SOS", "group"]
+    name: Text
+    editor: Slug
+    zone: Annotated[tuple[Insee, ...], Meta(min_length=1)]
+    members: Annotated[tuple[Person, ...], Meta(min_length=1)]
+    organization: Structure | None = None
+    phone: Text | None = None
 
 
 class PlaceRow(Row, frozen=True):
@@ -165,17 +181,19 @@ class PlaceRow(Row, frozen=True):
 
 
 class PractitionerRow(Row, frozen=True):
-    """A hand-made practitioner."""
+    """A hand-made practitioner. Without `editor` his slots are in the SAS agenda: the weeks of his places are what he
+    has typed when a run begins, and `password` that of his demonstration account."""
 
     id: Person
     family: Text
     given: Text
-    editor: Slug
     places: Annotated[tuple[PlaceRow, ...], Meta(min_length=1)]
     specialty: Text | None = "SM54"
     specialty_text: Text | None = None
     phone: Text | None = None
     stored_id: Text | None = None
+    editor: Slug | None = None
+    password: Text | None = None
     cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
 
 
@@ -237,3 +255,9 @@ class ExamplesRow(Row, frozen=True):
     sos_two_sites: Siret
     sos_one_site: Siret | None = None
     sos_home_visits: Siret | None = None
+    practitioners_sas_agenda: tuple[Person, ...] = ()
+    practitioner_extra: Person | None = None
+    marketplaces: tuple[Slug, ...] = ()
+    structure_cds: Finess | None = None
+    structure_msp: Finess | None = None
+    cpts: Finess | None = None

@@ -13,8 +13,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.l02.states import MessageState
-from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.orientations.records import AppointmentRecord, Ending
+from sandbox.sas.orientations.steps import Action, possible
 from sandbox.sas.regulators.accounts import Account, Change, Right
 from sandbox.sas.search.cards import Card
 from sandbox.sas.search.criteria import DISTANCE, SHUFFLED, Criteria
@@ -229,7 +231,8 @@ class Appointment(msgspec.Struct, kw_only=True):
 
     id: Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
     version: Annotated[int, Meta(ge=1)]
-    editor: Annotated[str, Meta(description="slug")]
+    origin: Annotated[Origin, Meta(description="where it was made; all but `editor` in the SAS platform itself")]
+    editor: Annotated[str, Meta(description="slug of the editor that sends it; empty when none does")]
     identifier: IdentifierPair
     regulator: IdentifierPair
     practitioner: str | None
@@ -239,8 +242,14 @@ class Appointment(msgspec.Struct, kw_only=True):
     end: Instant
     created: Instant
     received: Instant
-    category: OrientationCategory = msgspec.field(name="orientationCategory")
+    orientation_category: OrientationCategory = msgspec.field(name="orientationCategory")
+    category: Annotated[OrientationCategory, Meta(description="the same as `orientationCategory`")]
     flagged: Annotated[bool, Meta(description="a terminal status was corrected")]
+    place: Annotated[str | UnsetType, Meta(description="id of the place of consultation; made here only")] = UNSET
+    all_day: Annotated[bool | UnsetType, Meta(description="no hour was agreed, only the day of `start`")] = UNSET
+    community: Annotated[str | UnsetType, Meta(description="id of the community that was asked")] = UNSET
+    ending: Annotated[Ending | UnsetType, Meta(description="why a request to a community was cancelled")] = UNSET
+    actions: Annotated[tuple[Action, ...], Meta(description="what `POST orientations/<id>/…` takes now")] = ()
     l02: list[Message]
 
 
@@ -255,6 +264,7 @@ def appointment(record: AppointmentRecord, messages: list[Message]) -> Appointme
     return Appointment(
         id=record.id,
         version=record.version,
+        origin=record.origin,
         editor=record.editor,
         identifier=IdentifierPair.of(record.sender),
         regulator=IdentifierPair.of(record.regulator),
@@ -265,8 +275,14 @@ def appointment(record: AppointmentRecord, messages: list[Message]) -> Appointme
         end=record.end.isoformat(),
         created=record.created.isoformat(),
         received=record.received.isoformat(),
+        orientation_category=record.category,
         category=record.category,
         flagged=record.flagged,
+        place=record.details.place or UNSET,
+        all_day=record.details.all_day or UNSET,
+        community=record.details.community or UNSET,
+        ending=record.details.ending or UNSET,
+        actions=possible(record.origin, record.status),
         l02=messages,
     )
 

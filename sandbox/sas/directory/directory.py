@@ -174,17 +174,6 @@ class Directory:
         association."""
         return self.population.doctor(national_id)
 
-    def organization_of(self, practitioner: Practitioner) -> str | None:
-        """The CPTS through which the practitioner takes part, else the practitioner's only structure, or the
-        association; prefixed IDNST."""
-        if practitioner.cpts:
-            return practitioner.cpts[0]
-        if not practitioner.places:
-            association = self.population.association_of(practitioner.id)
-            return association.siret if association is not None else None
-        structures = {place.structure for place in practitioner.places}
-        return structures.pop() if len(structures) == 1 else None
-
     def association_of(self, editor: str) -> str | None:
         """SIRET of the SOS association that an editor serves, when it serves only one."""
         served = [association.siret for association in self.population.sos.values() if association.editor == editor]

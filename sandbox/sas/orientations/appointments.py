@@ -20,9 +20,9 @@ from types import MappingProxyType
 from sandbox.fhir.nos import OPERATOR
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
-from sandbox.kernel.flows import Flow
+from sandbox.kernel.flows import Flow, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Editor
+from sandbox.kernel.model import Appointment, Editor, Practitioner
 from sandbox.net.context import Context
 from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
@@ -30,7 +30,7 @@ from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.lifecycle import Decision, Reception, appointment_id, decide, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, account_in, decode, encode
 from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
-from sandbox.store.protocol import Put, Store
+from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "appointments"
 MOST_LISTED = 200  # newest appointments that are kept per regulator, for « Mes orientations »
@@ -124,15 +124,21 @@ class Appointments:
         sender = self._sender(wanted.identifier, editor)
         conditions.allow_change(self._etag(wanted.identifier, sender))
         decision = self._decide(wanted, sender, update=update)
-        record = decision.record
-        if not decision.changed:
+        if decision.changed:
+            await self.keep(decision.record)
+        else:
             await self._store.barrier()
-            return decision
-        written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record))
+        return decision
+
+    async def keep(self, record: AppointmentRecord, *also: Put | Delete) -> None:
+        """Store a version, its L02 message and the writes `also` by one commit; returns once that is durable.
+
+        Nothing is awaited before the commit. Raises RequestError 422 when no LRM can be told, StoreError.
+        """
+        written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record), *also)
         self._remember(record)
         self._l02.wake()
         await written
-        return decision
 
     def _etag(self, identifier: Identifier, sender: str) -> str | None:
         """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
@@ -172,23 +178,27 @@ class Appointments:
                 f"the appointment {present.sender.key} belongs to another editor", "Appointment.identifier[0]"
             )
         practitioner = self._directory.doctor(wanted.practitioner) if wanted.practitioner else None
-        if practitioner is not None:
-            organization = self._directory.organization_of(practitioner)
-        else:
-            organization = self._directory.association_of(editor) if wanted.sos else None
         reception = Reception(
             id=id,
             editor=editor,
             at=self._clock.now(),
             practitioner=practitioner,
-            organization=organization,
-            structure=self._directory.population.structure(organization) if organization else None,
+            association=self._association(wanted, practitioner, editor),
             account=account.id,
             territory=account.territory,
             sos_editor=editor in self._sos_editors,
         )
         new = first_version(wanted, reception)
         return decide(present, new, update=update)
+
+    def _association(self, wanted: Appointment, practitioner: Practitioner | None, editor: str) -> str | None:
+        """SIRET of the doctor's association; for an appointment at SOS Médecins else of the only one that the editor
+        serves."""
+        own = self._directory.population.association_of(practitioner.id) if practitioner is not None else None
+        if own is not None:
+            return own.siret
+        served = wanted.sos or wanted.category is OrientationCategory.SOS or editor in self._sos_editors
+        return self._directory.association_of(editor) if served else None
 
     def _operator(self, wanted: Appointment, present: AppointmentRecord | None) -> Account:
         """The account that the appointment belongs to. A withdrawn account keeps its appointments, and gets no new

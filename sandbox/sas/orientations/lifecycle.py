@@ -13,11 +13,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from sandbox.kernel.errors import Issue, RequestError, TransitionError, refused
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Practitioner, Structure
-from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.directory.origins import Origin
+from sandbox.sas.orientations.records import AppointmentRecord, Details, Ending
 
 PENDING, BOOKED, FULFILLED, NOSHOW, CANCELLED = AppointmentStatus
 TERMINAL = frozenset({FULFILLED, NOSHOW, CANCELLED})
@@ -33,6 +36,8 @@ TRANSITIONS: dict[tuple[AppointmentStatus, AppointmentStatus], bool] = {
     (BOOKED, CANCELLED): False,
     **{(terminal, wanted): True for terminal in TERMINAL for wanted in AppointmentStatus},
 }
+
+ENDED_HERE = frozenset({Ending.WITHDRAWN, Ending.UNANSWERED})  # no report of an editor opens such a request again
 
 _IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
 
@@ -63,11 +68,7 @@ def is_correction(present: AppointmentStatus, wanted: AppointmentStatus) -> bool
 
 
 def category_of(
-    appointment: Appointment,
-    practitioner: Practitioner | None,
-    *,
-    structure: Structure | None = None,
-    sos_editor: bool = False,
+    appointment: Appointment, practitioner: Practitioner | None, *, sos_editor: bool = False
 ) -> OrientationCategory:
     """The category of an appointment, by the first of these that applies: the sender's extension; the profile of SOS or
     of the marketplace; how the practitioner takes part (through a CPTS, in a MSP or CDS, or for an association when the
@@ -78,25 +79,58 @@ def category_of(
         return OrientationCategory.SOS if appointment.sos else OrientationCategory.PDM
     if practitioner is not None and practitioner.cpts:
         return OrientationCategory.CPTS
-    if structure is not None:
-        return OrientationCategory(structure.kind)
+    if practitioner is not None and (group := only_group(practitioner)) is not None:
+        return OrientationCategory(group.kind)
     return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
+
+
+def only_group(practitioner: Practitioner) -> Structure | None:
+    """The MSP or CDS of a practitioner whose places are all in it."""
+    groups = {place.group for place in practitioner.places}
+    return groups.pop() if len(groups) == 1 else None
+
+
+def organization_of(
+    category: OrientationCategory, practitioner: Practitioner | None, association: str | None = None
+) -> str | None:
+    """The organisation that agrees with a category; prefixed IDNST, None when it is not known.
+
+    PS: the structure of the practitioner's only place, never a CPTS; CPTS: the first that he is a member of; MSP, CDS:
+    the one that he is in; SOS: the `association` (SIRET); PDM: the CPTS, association or structure through which he
+    takes part.
+    """
+    if practitioner is None:
+        return association if category in (OrientationCategory.SOS, OrientationCategory.PDM) else None
+    cpts = practitioner.cpts[0] if practitioner.cpts else None
+    structures = {place.structure for place in practitioner.places}
+    only = structures.pop() if len(structures) == 1 else None
+    match category:
+        case OrientationCategory.PS:
+            return only
+        case OrientationCategory.CPTS:
+            return cpts
+        case OrientationCategory.SOS:
+            return association
+        case OrientationCategory.PDM:
+            return cpts or association or only
+        case _:
+            groups = {place.group for place in practitioner.places if place.group and place.group.kind == category}
+            return groups.pop().finess if len(groups) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Reception:
     """What the SAS core adds to an appointment that it receives. `id`: its own; `at`: when it was received; `editor`:
-    slug of the sender, `sos_editor`: whether this editor only holds agendas of associations; `practitioner`,
-    `organization` (prefixed id) and `structure` as the directory knows them; `account`: id of the regulator's account,
-    with its `territory`.
+    slug of the sender, `sos_editor`: whether this editor only holds agendas of associations; `practitioner` as the
+    directory knows him, `association`: SIRET of his association, or of the only one that the sender serves;
+    `account`: id of the regulator's account, with its `territory`.
     """
 
     id: str
     editor: str
     at: datetime
     practitioner: Practitioner | None = None
-    organization: str | None = None
-    structure: Structure | None = None
+    association: str | None = None
     account: str = ""
     territory: str = ""
     sos_editor: bool = False
@@ -105,9 +139,8 @@ class Reception:
 def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecord:
     """The record of a creation. When `created` is missing, the time of reception is used, because it is mandatory in
     L02."""
-    category = category_of(
-        wanted, reception.practitioner, structure=reception.structure, sos_editor=reception.sos_editor
-    )
+    practitioner = reception.practitioner
+    category = category_of(wanted, practitioner, sos_editor=reception.sos_editor)
     return AppointmentRecord(
         id=reception.id,
         version=1,
@@ -121,7 +154,7 @@ def first_version(wanted: Appointment, reception: Reception) -> AppointmentRecor
         category=category,
         received=reception.at,
         practitioner=wanted.practitioner,
-        organization=reception.organization,
+        organization=organization_of(category, practitioner, reception.association),
         sos=wanted.sos,
         participant_status=wanted.participant_status,
         created_given=wanted.created is not None,
@@ -146,6 +179,7 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
         id=present.id,
         version=present.version + 1,
         origin=present.origin,
+        details=_details(present, new),
         editor=present.editor or new.editor,
         sender=present.sender,
         regulator=new.regulator,
@@ -168,17 +202,48 @@ def next_version(present: AppointmentRecord, new: AppointmentRecord) -> Appointm
     )
 
 
+def _as_report(present: AppointmentRecord, new: AppointmentRecord) -> AppointmentRecord:
+    """What an editor says about a request to its community: when it was made, its category and the organisation are
+    those of the request."""
+    return msgspec.structs.replace(
+        new,
+        created=present.created,
+        created_given=present.created_given,
+        category=present.category,
+        category_given=present.category_given,
+        organization=present.organization,
+    )
+
+
+def _details(present: AppointmentRecord, new: AppointmentRecord) -> Details:
+    """Those of the next version: a request to a community that ends without a doctor was refused, or not answered in
+    time."""
+    if present.origin is not Origin.MARKETPLACE or present.status is not PENDING or new.status is not CANCELLED:
+        return present.details
+    ending = Ending.UNANSWERED if new.received >= present.end else Ending.REFUSED
+    return msgspec.structs.replace(present.details, ending=ending)
+
+
 def decide(present: AppointmentRecord | None, new: AppointmentRecord, *, update: bool) -> Decision:
     """Create, change, or recognise a repetition.
 
     The same content again (POST or PUT) makes no version. Other content by POST is a conflict: RequestError 409,
-    the editor should have used PUT.
+    the editor should have used PUT. The first report about a request to a community is a POST too. What the platform
+    itself has ended (`Ending`) stays ended: RequestError 409.
     """
     if present is None:
         return Decision(new, created=True, changed=True)
+    asked = present.origin is Origin.MARKETPLACE
+    if asked:
+        new = _as_report(present, new)
     if present.appointment() == new.appointment():
         return Decision(present, created=False, changed=False)
-    if not update:
+    if present.details.ending in ENDED_HERE:
+        if new.status is CANCELLED:  # both sides have ended it
+            return Decision(present, created=False, changed=False)
+        detail = f"the request to the community has ended ({present.details.ending})"
+        raise RequestError(409, Issue("conflict", detail, "Appointment.status"))
+    if not update and not (asked and present.version == 1):
         detail = (
             f"an appointment with identifier {present.sender.key} exists with other content: "
             "change it by PUT [base]/Appointment?identifier=<system>|<value>"

@@ -6,6 +6,7 @@ No patient appears here (guide, « Sécurité »: patient data stays with the ed
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -13,6 +14,37 @@ from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment
 from sandbox.sas.directory.origins import Origin
+
+
+class Ending(StrEnum):
+    """Why a request to a community was cancelled: the regulator withdrew it, the community refused it, or nobody
+    answered in time."""
+
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+
+
+class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What an appointment made in the SAS platform itself says beside the rest.
+
+    `slot`: id of the typed slot (SAS agenda); `place`: id of the place of consultation, of the typed slot or of the
+    practitioner who accepts one more patient; `all_day`: no hour was agreed, only the day of `start`. Of a request to a
+    community: `community` is its id, `need` what the patient needs in a few words (no personal data), `town` the INSEE
+    code of where he is, and `ending` why it was cancelled. Its time to answer ends with the record's `end` as long as
+    it is pending.
+    """
+
+    slot: str = ""
+    place: str = ""
+    all_day: bool = False
+    community: str = ""
+    need: str = ""
+    town: str = ""
+    ending: Ending | None = None
+
+
+NO_DETAILS = Details()
 
 
 class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,7 +59,8 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     `created`: as sent, else the reception of version 1 (then `created_given` is false);
     `category`: decided by the SAS core, `category_given` when the sender's extension decided it;
     `account`: id of the regulator's account; `territory`: his, when the appointment became his: its LRM is told;
-    `received`: when this version was accepted; `flagged`: a terminal status was corrected at some version.
+    `received`: when this version was accepted; `flagged`: a terminal status was corrected at some version;
+    `details`: what only appointments made in the SAS platform itself have.
     All datetimes are aware.
     """
 
@@ -53,10 +86,13 @@ class AppointmentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     territory: str = ""
     marketplace: bool = False
     origin: Origin = Origin.EDITOR
+    details: Details = NO_DETAILS
 
     def may_be_changed_by(self, editor: str) -> bool:
-        """True for the editor with this slug if it sent the appointment, and for any editor if the sender is not known;
-        false for appointments made in the SAS platform itself."""
+        """True for the editor with this slug if it sent the appointment or serves the community that was asked, and for
+        any editor if the sender is not known; false for other appointments made in the SAS platform itself."""
+        if self.origin is Origin.MARKETPLACE:
+            return self.editor == editor
         return self.origin is Origin.EDITOR and self.editor in ("", editor)
 
     def appointment(self) -> Appointment:

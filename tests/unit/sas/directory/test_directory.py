@@ -131,16 +131,6 @@ def test_practitioner_is_found_with_and_without_prefix(directory: Directory, pop
     assert directory.practitioner(someone.id) == directory.practitioner(someone.id[1:]) == someone
 
 
-def test_organization_is_the_cpts_else_the_only_structure(directory: Directory, population: Population) -> None:
-    for practitioner in population.practitioners():
-        structures = {place.structure for place in practitioner.places}
-        organization = directory.organization_of(practitioner)
-        if practitioner.cpts:
-            assert organization == practitioner.cpts[0]
-        else:
-            assert organization == (structures.pop() if len(structures) == 1 else None)
-
-
 def test_association_is_told_only_when_its_editor_serves_one(directory: Directory, population: Population) -> None:
     for slug in population.editors:
         served = [sos.siret for sos in population.sos.values() if sos.editor == slug]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import RequestError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.model import Appointment, Structure
+from sandbox.kernel.model import Appointment
 from sandbox.population.people import Population
 from sandbox.sas.orientations.lifecycle import (
     TERMINAL,
@@ -63,11 +62,39 @@ def test_an_editor_that_serves_associations_only_makes_sos_orientations() -> Non
     assert category_of(appointment(), None) == "PS"
 
 
-@pytest.mark.parametrize("kind", ["MSP", "CDS"])
-def test_a_structure_makes_orientations_of_its_kind(kind: Literal["MSP", "CDS"]) -> None:
-    structure = Structure("1330000009", kind, "Maison", "1 rue X", "33000", "Bordeaux", "33063", 44.8, -0.6)
-    assert category_of(appointment(), None, structure=structure) == kind
-    assert category_of(appointment(sos=True), None, structure=structure) == "SOS"
+def test_a_practitioner_of_one_structure_only_makes_orientations_of_its_kind(population: Population) -> None:
+    found = {
+        person.places[0].group.kind: person
+        for person in population.practitioners()
+        if not person.cpts and len(person.places) == 1 and person.places[0].group is not None
+    }
+    assert set(found) == {"MSP", "CDS"}
+    for kind, person in found.items():
+        assert category_of(appointment(), person) == kind
+        assert category_of(appointment(sos=True), person) == "SOS"
+
+
+def test_category_and_organization_agree_whatever_the_sender_says(population: Population) -> None:
+    said: list[dict[str, object]] = [{"category": each} for each in OrientationCategory]
+    said += [{}, {"sos": True}, {"marketplace": True}]
+    for person in population.practitioners():
+        association = population.association_of(person.id)
+        reception = Reception("id", "agenda", NOW, person, association.siret if association else None)
+        for values in said:
+            made = first_version(appointment(practitioner=person.id, **values), reception)
+            cpts, groups = set(person.cpts), {place.group.finess for place in person.places if place.group}
+            fitting = {
+                "PS": {place.structure for place in person.places} - cpts,
+                "CPTS": cpts,
+                "MSP": groups,
+                "CDS": groups,
+                "SOS": set(),
+                "PDM": cpts | {place.structure for place in person.places},
+            }
+            assert made.organization is None or made.organization in fitting[made.category]
+            structure = population.structure(made.organization) if made.organization else None
+            if made.category in ("MSP", "CDS") and structure is not None:
+                assert structure.kind == made.category
 
 
 @pytest.mark.parametrize("present", list(AppointmentStatus))
