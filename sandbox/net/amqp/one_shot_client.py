@@ -104,8 +104,8 @@ class OneShotClient:
         except MessageError:
             return
         if referenced(found) in self._ours:
+            self._come.put_nowait(found)  # before the acknowledgement: the connection may be lost while it is sent
             await message.ack()
-            self._come.put_nowait(found)
         else:
             self.strays.put_nowait(found)
 

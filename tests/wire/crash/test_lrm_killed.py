@@ -68,6 +68,13 @@ class Sender:
     def done(self) -> bool:
         return len(self.acknowledged) == APPOINTMENTS * VERSIONS
 
+    async def ended(self, sending: asyncio.Task[None]) -> None:
+        """Wait for the end of `run`. Fails with the messages that nobody acknowledged."""
+        ended, _ = await asyncio.wait({sending}, timeout=80)
+        published = {f"{SPARE}_{key}-{version}" for key, count in self.wanted.items() for version in range(count)}
+        assert ended, f"{len(published)} published, not acknowledged: {sorted(published - set(self.acknowledged))}"
+        await sending
+
     async def _publish(self, client: Any, appointment: str) -> None:
         while self.wanted[appointment] < VERSIONS:
             key, body = message(self.document, appointment, self.wanted[appointment])
@@ -131,7 +138,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order_when_lrm_and_hub_are_kill
             sending = asyncio.create_task(sender.run())
             for roles in (("lrm",), ("hub",), ("lrm",), ("lrm", "hub")):
                 await kill(session, control, *roles)
-            await sending
+            await sender.ended(sending)
             async with session.get(f"{lrm}/api/orientations?limit=2000") as answer:
                 found = (await answer.json())["orientations"]
     assert {each["appointmentId"] for each in found} == set(sender.wanted)
