@@ -27,10 +27,20 @@ class Unreachable(Exception):
 
 @dataclass
 class Booked:
-    """An appointment that the scenario made: the editor's slug and its identifier there."""
+    """An appointment that the scenario made. At an editor: its slug, and its identifier there. In the SAS platform
+    itself: no editor, the appointmentId, and of an appointment in the SAS agenda whose agenda that is (prefixed id)."""
 
     editor: str
     identifier: str
+    practitioner: str = ""
+
+
+@dataclass
+class Typed:
+    """A slot that a practitioner has typed in the SAS agenda: his prefixed id, and the id of its first occurrence."""
+
+    practitioner: str
+    id: str
 
 
 @dataclass
@@ -44,6 +54,7 @@ class Learnt:
     next_page: int | None = None
     taken: set[str] = field(default_factory=set)
     booked: dict[str, Booked] = field(default_factory=dict)
+    typed: dict[str, Typed] = field(default_factory=dict)
 
 
 class Stage:
