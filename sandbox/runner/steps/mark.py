@@ -15,8 +15,8 @@ WHERE = {"editor": "Chez l'éditeur", "practitioner": "Dans l'agenda SAS", "regu
 
 
 class Mark(BaseStep, frozen=True, tag="mark"):
-    """Change a booked appointment: on the editor's page « Mes rendez-vous », or, of one made in the SAS platform itself,
-    by the practitioner of the SAS agenda or by the regulator."""
+    """Change a booked appointment: on the editor's page « Mes rendez-vous »; one that was made in the SAS platform
+    itself, as the practitioner of the SAS agenda or as the regulator."""
 
     appointment: str
     status: Literal["fulfilled", "noshow", "cancelled"]

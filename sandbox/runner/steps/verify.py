@@ -9,7 +9,6 @@ from sandbox.runner.stage import Failed, Stage
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import FRENCH, booked_as, record_of, until
 
-
 NONE = "none"
 
 

@@ -29,7 +29,5 @@ class Agree(BaseStep, frozen=True, tag="agree"):
         if self.in_minutes is not None:
             clock = await stage.call("GET", f"{stage.endpoints['control']['api']}/clock")
             agreed = (parse_datetime(clock["now"]) + timedelta(minutes=self.in_minutes)).isoformat(timespec="seconds")
-        made = await orient(
-            stage, self.appointment, {"kind": "extra", "practitioner": offer["id"], "agreed": agreed}
-        )
+        made = await orient(stage, self.appointment, {"kind": "extra", "practitioner": offer["id"], "agreed": agreed})
         return [f"{offer['name']}, {offer['phone']} : {offer['conditions']}", made]

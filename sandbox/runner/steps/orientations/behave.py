@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from sandbox.runner.stage import Stage
 from sandbox.runner.steps.base import BaseStep
@@ -24,7 +24,7 @@ class Behave(BaseStep, frozen=True, tag="behave"):
 
     async def play(self, stage: Stage) -> Sequence[str]:
         """Set on the control plane, in force once it answers."""
-        wanted = {"answer": self.answer, "after_s": self.after_s, "probability": 1.0}
+        wanted: dict[str, Any] = {"answer": self.answer, "after_s": self.after_s, "probability": 1.0}
         if self.practitioner:
             wanted["practitioner"] = self.practitioner
         url = f"{stage.endpoints['control']['api']}/communities/{self.community}/behaviour"

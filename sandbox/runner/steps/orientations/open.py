@@ -52,7 +52,10 @@ class Open(BaseStep, frozen=True, tag="open"):
         clock = await stage.call("GET", f"{stage.endpoints['control']['api']}/clock")
         day = parse_datetime(clock["now"]) + timedelta(days=self.days)
         start = datetime.combine(day, OPENS, day.tzinfo)
-        held = sorted((parse_datetime(each["start"]), parse_datetime(each["end"])) for each in await _slots_of(stage, url, token, start))
+        held = sorted(
+            (parse_datetime(each["start"]), parse_datetime(each["end"]))
+            for each in await _slots_of(stage, url, token, start)
+        )
         for begins, ends in held:
             if begins - start >= timedelta(minutes=self.minutes):
                 break

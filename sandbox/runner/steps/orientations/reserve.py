@@ -9,7 +9,6 @@ from sandbox.runner.stage import Booked, Failed, Stage, Typed
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import post
 from sandbox.runner.steps.orientations.calls import told
-from sandbox.runner.steps.search import next_page
 
 MOST_PAGES = 40
 
@@ -40,14 +39,12 @@ async def shown(stage: Stage, slot: str) -> str:
     """The name on the card of the last search that shows the typed slot. Raises Failed."""
     if slot not in stage.learnt.typed:
         raise Failed(f"le créneau « {slot} » n'a pas été saisi")
-    wanted = stage.learnt.typed[slot].id
-    stage.learnt.cards, stage.learnt.next_page = [], 1
-    for _ in range(MOST_PAGES):
-        if stage.learnt.next_page is None:
-            break
-        await next_page(stage)
-        for card in stage.learnt.cards:
+    wanted, page = stage.learnt.typed[slot].id, 1
+    while page is not None and page <= MOST_PAGES:
+        found = await stage.sas("search", **stage.learnt.search, page=str(page))
+        for card in found["cards"]:
             slots = [each["id"] for place in card.get("places", ()) for each in place.get("slots", ())]
             if card.get("origin") == "sas-agenda" and wanted in slots:
                 return str(card["name"])
+        page = found["next"]
     raise Failed(f"la recherche ne montre pas le créneau « {slot} »")
