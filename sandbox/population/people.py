@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import overload
 
 from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
@@ -52,22 +53,29 @@ class Personas:
 
 
 class ProceduralPractitioners:
-    """The first `count` procedural practitioners of a seed."""
+    """The first `count` procedural practitioners of a seed whose agenda an editor holds, and those of the SAS agenda.
+
+    `typing`: the numbers of the latter.
+    """
 
     def __init__(self, seed: int, recipe: Recipe, count: int) -> None:
         self._seed, self.recipe, self.count = seed, recipe, count
+        self.typing = recipe.typing(count)
         self.numbered = lru_cache(KEPT)(self._make)
 
     def _make(self, number: int) -> Practitioner:
         return practitioner_at(self._seed, number, self.recipe)
 
     def __iter__(self) -> Iterator[Practitioner]:
-        return (self.numbered(number) for number in range(self.count))
+        return (self.numbered(number) for number in chain(range(self.count), self.typing))
+
+    def __len__(self) -> int:
+        return self.count + len(self.typing)
 
     def find(self, national_id: str) -> Practitioner | None:
         """The practitioner with that prefixed RPPS or ADELI."""
         number = index_of(national_id)
-        if number is None or number >= self.count:
+        if number is None or (number >= self.count and number not in self.typing):
             return None
         person = self.numbered(number)
         return person if person.id == national_id else None  # each number has either an RPPS or an ADELI
@@ -79,7 +87,8 @@ class ProceduralPractitioners:
 
     def settled_in(self, department: str) -> Iterator[Settled]:
         """Those of one of these départements; all their places lie in it."""
-        return settled_in(self._seed, department, self.recipe, self.count)
+        for numbers in (range(self.count), self.typing):
+            yield from settled_in(self._seed, department, self.recipe, numbers)
 
     @cached_property
     def by_editor(self) -> dict[str, Sequence[int]]:
@@ -91,7 +100,8 @@ class ProceduralPractitioners:
 
 
 class Population:
-    """Who lives in the ecosystem: the hand-made people, and `count` procedural practitioners.
+    """Who lives in the ecosystem: the hand-made people, `count` procedural practitioners, and for each 25 of them one
+    more who types his slots in the SAS agenda.
 
     `examples` has the shape of `examples` in endpoints.json. Identifiers may be given with or without their prefix.
     """
@@ -120,7 +130,7 @@ class Population:
 
     def __len__(self) -> int:
         """How many practitioners there are."""
-        return len(self._made) + self.count
+        return len(self._made) + len(self.procedural)
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """The practitioner with that RPPS or ADELI, with or without its prefix."""
@@ -156,9 +166,18 @@ class Population:
         return self._made.values()
 
     def of_editor(self, slug: str) -> Sequence[Practitioner]:
-        """The practitioners whose agenda that editor holds."""
+        """The practitioners whose agenda that editor holds; with "" those of the SAS agenda."""
         made = [person for person in self._made.values() if person.editor == slug]
-        return _LazyPractitioners(made, self.procedural, self.procedural.by_editor.get(slug, ()))
+        numbers = self.procedural.by_editor.get(slug, ()) if slug else self.procedural.typing
+        return _LazyPractitioners(made, self.procedural, numbers)
+
+    def types_slots(self, national_id: str) -> bool:
+        """True for the prefixed id of a practitioner who types slots in the SAS agenda. Cheap: a procedural one is not
+        derived for it."""
+        if (made := self._made.get(national_id)) is not None:
+            return not made.editor
+        number = index_of(national_id)
+        return number is not None and number in self.procedural.typing
 
     def place(self, schedule_id: str) -> tuple[Practitioner, Place] | None:
         """The practitioner and place of consultation with that Schedule."""
