@@ -88,6 +88,7 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
         cpts_editors=frozenset(speaking(editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
         stored_forms=stored_forms(editors.values()),
+        community_editors=speaking(editors.values(), Flow.PDM),
     )
 
 

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import overload
 
 from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
@@ -28,8 +28,10 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.population.communities import Communities
 from sandbox.population.duty import doctors_of
-from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
+from sandbox.population.geography.distances import distance_km
+from sandbox.population.procedural import Recipe, Settled, index_of, members_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
 
@@ -90,6 +92,12 @@ class ProceduralPractitioners:
         for numbers in (range(self.count), self.typing):
             yield from settled_in(self._seed, department, self.recipe, numbers)
 
+    def members_of(self, cpts: Cpts) -> Iterator[str]:
+        """The ids of the members of a CPTS of a département: of those with an editor and of those of the SAS agenda in
+        turn."""
+        found = [members_of(self._seed, cpts, self.recipe, numbers) for numbers in (range(self.count), self.typing)]
+        return (id for pair in zip_longest(*found) for id in pair if id is not None)
+
     @cached_property
     def by_editor(self) -> dict[str, Sequence[int]]:
         """Numbers of those whose agenda an editor holds, by its slug."""
@@ -116,8 +124,9 @@ class Population:
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
         self._structures = personas.structures
-        self.communities = personas.communities
         self.procedural = ProceduralPractitioners(seed, recipe, count)
+        bodies: list[Cpts | SosAssociation] = [*self.cpts.values(), *self.sos.values()]
+        self.communities = Communities(personas.communities, bodies, recipe, self.towns, self.procedural.members_of)
         self._found = lru_cache(KEPT)(self._find)
 
     @property
@@ -202,6 +211,20 @@ class Population:
         """The MSP or CDS with that FINESS, with or without its prefix."""
         prefixed = prefixed_structure(finess)
         return self._structures.get(prefixed) or self.procedural.recipe.structures.find(prefixed)
+
+    def structures_near(self, lat: float, lon: float, km: float) -> list[tuple[Structure, float]]:
+        """The MSP and CDS at most `km` from a point (degrees), nearest first, each with its distance in km."""
+        near = chain(self._structures.values(), self.procedural.recipe.structures.near(lat, lon, km))
+        found = ((each, distance_km(lat, lon, each.lat, each.lon)) for each in near)
+        return sorted((row for row in found if row[1] <= km), key=lambda row: row[1])
+
+    def community(self, id: str) -> Community | None:
+        """The community with that id."""
+        return self.communities.get(id)
+
+    def communities_of(self, insee: str) -> list[Community]:
+        """The communities that serve a town."""
+        return self.communities.of_town(insee)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, luhn_digit
 from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Structure, Town
-from sandbox.population.geography.departments import department, phone_of
+from sandbox.population.geography.departments import department, department_of, phone_of
 from sandbox.population.geography.settling import DRAWS, draw, numbers_in
 from sandbox.population.names import family_names, given_names
 from sandbox.population.structures import NAMES, STREETS, Structures
@@ -68,6 +68,7 @@ class Recipe:
     `cpts_editors`: those of the editors that speak INT_R04; `cpts`: FINESS of the CPTS in whose zone a town lies, by
     INSEE code. `stored_forms`: how editors store national ids (Editor.stores), by slug. `typed`: the weeks, with
     weights, of those who type their slots in the SAS agenda; without any, there are no such people.
+    `community_editors`: slugs of the editors that serve communities (flow PDM), where the CPTS have some.
     """
 
     towns: Sequence[tuple[Town, int]]
@@ -77,6 +78,7 @@ class Recipe:
     cpts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored_forms: Mapping[str, str] = field(default_factory=dict)
     typed: Sequence[tuple[AgendaTemplate, int]] = ()
+    community_editors: Sequence[str] = ()
 
     @cached_property
     def _settled(self) -> Sequence[tuple[Town, int]]:
@@ -260,6 +262,18 @@ def settled_in(seed: int, code: str, recipe: Recipe, numbers: range) -> Iterator
         octets = _digest(seed, number)
         spots = (_spot(octets, at, town, recipe) for at, town in enumerate(_towns(octets, seed, number, recipe)))
         yield Settled(_id(octets, number), recipe._editor(octets, number), _specialty(octets), tuple(spots))
+
+
+def members_of(seed: int, cpts: Cpts, recipe: Recipe, numbers: range) -> Iterator[str]:
+    """The ids of those of the practitioners with these numbers who are members of a CPTS, by number."""
+    zone = frozenset(cpts.zone)
+    low, high = recipe.shares[department_of(cpts.zone[0])]
+    for number in numbers_in(seed, low, high, numbers):
+        if (home := recipe.town(draw(seed, number))).insee in zone:
+            octets = _digest(seed, number)
+            groups = recipe.groups(octets, recipe._editor(octets, number), home)
+            if any(cpts.finess in group for group in groups):
+                yield _id(octets, number)
 
 
 def _word(octets: bytes, at: int) -> int:
