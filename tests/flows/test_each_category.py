@@ -154,7 +154,10 @@ async def test_sos_waits_for_its_doctor(stage: Stage) -> None:
     await searched(stage, "SAS-33", Search("SM54", BORDEAUX))
     await Book(NAME, "SOS").play(stage)
     made = await told(stage, "pending")
-    assert (made.appointment["orientationCategory"], made.people) == ("SOS", (None, None))  # the editor serves several associations
+    assert (made.appointment["orientationCategory"], made.people) == (
+        "SOS",
+        (None, None),
+    )  # the editor serves several associations
     await Take(NAME).play(stage)
     taken = await told(stage, "pending", "booked")
     doctor, association = taken.people

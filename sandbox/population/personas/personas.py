@@ -366,7 +366,7 @@ def check_specialty(code: str | None, path: str, error: Callable[[str, str], Usa
         raise error(path, f"unknown specialty '{code}'{meant(code, SPECIALTIES)}")
 
 
-def check_phone(text: str | None, path: str, error: Error) -> None:
+def check_phone(text: str | None, path: str, error: Callable[[str, str], UsageError]) -> None:
     """Raise what `error` makes for a text that is not a French telephone number."""
     if text is not None and national_phone(text) is None:
         raise error(path, f"'{text}' is no telephone number (expected one such as 05 36 49 00 01 or +33536490001)")
