@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
+from sandbox.sas.agenda.agendas import Agendas
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
+from sandbox.sas.orientations.typed_booking import TypedBooking
+from sandbox.sas.orientations.typed_changes import AgendaChanges
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
@@ -32,6 +35,9 @@ class Services:
     accounts: AccountSync
     appointments: Appointments
     own: OwnAppointments
+    agendas: Agendas
+    booking: TypedBooking
+    agenda_changes: AgendaChanges
     l02: L02
     labels: Mapping[str, str]
     changes: Channel
