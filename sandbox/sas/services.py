@@ -9,6 +9,8 @@ from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.sas.agenda.agendas import Agendas
 from sandbox.sas.directory.directory import Directory
+from sandbox.sas.offers.extra import ExtraOrientations
+from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
@@ -38,6 +40,8 @@ class Services:
     agendas: Agendas
     booking: TypedBooking
     agenda_changes: AgendaChanges
+    extra: ExtraOrientations
+    structures: StructureOrientations
     l02: L02
     labels: Mapping[str, str]
     changes: Channel
