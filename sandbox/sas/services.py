@@ -37,11 +37,11 @@ class Services:
     accounts: AccountSync
     appointments: Appointments
     own: OwnAppointments
-    extra: ExtraOrientations
-    structures: StructureOrientations
     agendas: Agendas
     booking: TypedBooking
     agenda_changes: AgendaChanges
+    extra: ExtraOrientations
+    structures: StructureOrientations
     l02: L02
     labels: Mapping[str, str]
     changes: Channel

@@ -140,10 +140,9 @@ class TypedBooking:
         The same request again (`key`) gives the appointment that it made. Raises Refusal 404 (no such practitioner),
         SlotGone (full, deleted, closed or begun), RequestError 403 and 422 as `OwnAppointments.make`, StoreError.
         """
-        identifier = self._own.new_identifier(regulator, wanted.key and f"{wanted.slot}|{wanted.key}")
-        made = self._own.made_before(identifier)
+        identifier = self._own.new_identifier(regulator, wanted.key)
+        made = await self._own.repeated(identifier)
         if made is not None:
-            await self._store.barrier()
             return made
         person, slot = self._bookable(wanted.slot)
         offer = _offer(person, slot)
