@@ -8,7 +8,7 @@ the draws (`geography/settling.py`). So nobody is enumerated at the start, howev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import overload
@@ -183,6 +183,14 @@ class Population:
         """The MSP or CDS with that FINESS, with or without its prefix."""
         prefixed = prefixed_structure(finess)
         return self._structures.get(prefixed) or self.procedural.recipe.structures.find(prefixed)
+
+    def structures_in(self, departments: Collection[str]) -> Iterator[Structure]:
+        """The MSP and CDS of these départements, the hand-made first; the others are derived when they are reached."""
+        for structure in self._structures.values():
+            if self.towns[structure.insee].department in departments:
+                yield structure
+        for code in departments:
+            yield from self.procedural.recipe.structures.settled_in(code)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""

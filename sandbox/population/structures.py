@@ -7,11 +7,11 @@ without a list: `1`, the digits of the département, `97`, then a number made of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from sandbox.kernel.model import Structure, Town
-from sandbox.population.geography.departments import department
+from sandbox.population.geography.departments import department, phone_of
 
 STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
 NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",
@@ -39,6 +39,12 @@ class Structures:
         """One of the town's structures."""
         rank, count = self._ranks[town.insee]
         return _structure(town, self._widths[town.insee], rank, number % count)
+
+    def settled_in(self, code: str) -> Iterator[Structure]:
+        """Those of a département, by rank of their towns."""
+        for town, count in self._towns.get(code, ()):
+            for number in range(count):
+                yield self.drawn(town, number)
 
     def find(self, finess: str) -> Structure | None:
         """The structure with that FINESS, prefixed; None when there is none."""
@@ -72,4 +78,5 @@ def _structure(town: Town, width: float, rank: int, at: int) -> Structure:
         insee=town.insee,
         lat=round(town.lat + (octets[5] - 128) / 256 * width, 5),
         lon=round(town.lon + (octets[6] - 128) / 256 * width, 5),
+        phone=phone_of(town.department, 100 * rank + at),
     )
