@@ -28,7 +28,9 @@ from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.fhir_port import fhir_port
 from sandbox.sas.orientations.appointments import Appointments
+from sandbox.sas.orientations.community_calls import CommunityCalls
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.marketplace import Marketplace
 from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
@@ -79,6 +81,9 @@ class SasCore:
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.own = OwnAppointments(context, self.appointments, self.regulators)
+        calls = CommunityCalls(context, store, self._http, self.appointments, self.own)
+        self.marketplace = Marketplace(context, directory, self.appointments, self.own, calls)
+        context.world.watch(lambda _: self.marketplace.wake())
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -95,6 +100,7 @@ class SasCore:
             accounts=self._accounts,
             appointments=self.appointments,
             own=self.own,
+            marketplace=self.marketplace,
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,
@@ -113,6 +119,7 @@ class SasCore:
         await self.l02.start()
         await self._people.start()
         await self._accounts.start()
+        await self.marketplace.start()
         for listener in self._listeners:
             await listener.start()
 
@@ -120,6 +127,7 @@ class SasCore:
         """Accept no new requests, finish the running ones, then close messages, calls and the store."""
         self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
+        await self.marketplace.stop()
         await self._accounts.stop()
         await self._people.stop()
         await self.l02.stop()
@@ -128,8 +136,8 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection, searches
-        and editors."""
+        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection,
+        searches, requests to communities and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
@@ -137,6 +145,7 @@ class SasCore:
             "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             "searches": self.aggregator.running,
+            "marketplace": self.marketplace.health(),
             **self.editors.health(),
         }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sandbox.sas.orientations import appointments, records
+from sandbox.sas.orientations import appointments, community_calls, records
 from sandbox.sas.orientations.l02 import emitter, message_table
 from sandbox.sas.regulators import account_calls, accounts, psc_people
 from sandbox.store.outbox import outbox_tables
@@ -28,7 +28,7 @@ READERS = {
     accounts.TABLE: msgspec.json.Decoder(accounts.Account).decode,
     accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,
 }
-OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX)
+OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX) | outbox_tables(community_calls.OUTBOX)
 
 
 def _unversioned(tables: Tables) -> Iterable[Put | Delete]:

@@ -10,6 +10,7 @@ from sandbox.net.http.client import HttpClient
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.marketplace import Marketplace
 from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.search.aggregator import Aggregator
@@ -32,6 +33,7 @@ class Services:
     accounts: AccountSync
     appointments: Appointments
     own: OwnAppointments
+    marketplace: Marketplace
     l02: L02
     labels: Mapping[str, str]
     changes: Channel
