@@ -31,7 +31,9 @@ from sandbox.sas.fhir_port import fhir_port
 from sandbox.sas.offers.extra import ExtraOrientations
 from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
+from sandbox.sas.orientations.community_calls import CommunityCalls
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.marketplace import Marketplace
 from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.orientations.typed_booking import TypedBooking
 from sandbox.sas.orientations.typed_changes import AgendaChanges
@@ -89,6 +91,9 @@ class SasCore:
         self.own = OwnAppointments(context, self.appointments, self.regulators)
         self.booking = TypedBooking(context, store, self.agendas, occupancy, self.appointments, self.own)
         self.agenda_changes = AgendaChanges(context, self.agendas, self.booking, self.own)
+        calls = CommunityCalls(context, store, self._http, self.appointments, self.own)
+        self.marketplace = Marketplace(context, directory, self.appointments, self.own, calls)
+        context.world.watch(lambda _: self.marketplace.wake())
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -110,6 +115,7 @@ class SasCore:
             agenda_changes=self.agenda_changes,
             extra=ExtraOrientations(context, directory, self.own),
             structures=StructureOrientations(context, directory, self.own),
+            marketplace=self.marketplace,
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,
@@ -128,6 +134,7 @@ class SasCore:
         await self.l02.start()
         await self._people.start()
         await self._accounts.start()
+        await self.marketplace.start()
         for listener in self._listeners:
             await listener.start()
 
@@ -135,6 +142,7 @@ class SasCore:
         """Accept no new requests, finish the running ones, then close messages, calls and the store."""
         self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
+        await self.marketplace.stop()
         await self._accounts.stop()
         await self._people.stop()
         await self.l02.stop()
@@ -143,8 +151,8 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection, searches
-        and editors."""
+        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection,
+        searches, requests to communities and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
@@ -152,6 +160,7 @@ class SasCore:
             "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             "searches": self.aggregator.running,
+            "marketplace": self.marketplace.health(),
             **self.editors.health(),
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sandbox.sas.agenda import agendas, rows
-from sandbox.sas.orientations import appointments, records, typed_booking
+from sandbox.sas.orientations import appointments, community_calls, records, typed_booking
 from sandbox.sas.orientations.l02 import emitter, message_table
 from sandbox.sas.regulators import account_calls, accounts, psc_people
 from sandbox.store.outbox import outbox_tables
@@ -31,7 +31,7 @@ READERS = {
     typed_booking.PATIENTS: typed_booking.read_patient,
     accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,
 }
-OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX)
+OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX) | outbox_tables(community_calls.OUTBOX)
 
 
 def _unversioned(tables: Tables) -> Iterable[Put | Delete]:

@@ -13,6 +13,7 @@ from sandbox.sas.offers.extra import ExtraOrientations
 from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.marketplace import Marketplace
 from sandbox.sas.orientations.own import OwnAppointments
 from sandbox.sas.orientations.typed_booking import TypedBooking
 from sandbox.sas.orientations.typed_changes import AgendaChanges
@@ -42,6 +43,7 @@ class Services:
     agenda_changes: AgendaChanges
     extra: ExtraOrientations
     structures: StructureOrientations
+    marketplace: Marketplace
     l02: L02
     labels: Mapping[str, str]
     changes: Channel

@@ -20,12 +20,13 @@ from types import MappingProxyType
 from sandbox.fhir.nos import OPERATOR
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
-from sandbox.kernel.flows import Flow, OrientationCategory
+from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Practitioner
 from sandbox.net.context import Context
 from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.lifecycle import Decision, Reception, appointment_id, decide, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, account_in, decode, encode
@@ -33,6 +34,7 @@ from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "appointments"
+WAITING = b'"origin":"marketplace"'  # in the row of a request to a community
 MOST_LISTED = 200  # newest appointments that are kept per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
@@ -96,6 +98,14 @@ class Appointments:
             record = self.read(id)
             if record is not None and account is not None and record.account == account.id:
                 yield record
+
+    def awaited(self) -> Iterator[AppointmentRecord]:
+        """The requests to communities that are not answered yet."""
+        for _, row in self._store.items(TABLE):
+            if WAITING in row:  # few of many rows are decoded
+                record = decode(row)
+                if record.origin is Origin.MARKETPLACE and record.status is AppointmentStatus.PENDING:
+                    yield record
 
     def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
         """True when this identifier at present names the account of the appointment."""

@@ -37,7 +37,7 @@ TRANSITIONS: dict[tuple[AppointmentStatus, AppointmentStatus], bool] = {
     **{(terminal, wanted): True for terminal in TERMINAL for wanted in AppointmentStatus},
 }
 
-ENDED_HERE = frozenset({Ending.WITHDRAWN, Ending.UNANSWERED})  # no report of an editor opens such a request again
+ENDED_HERE = frozenset({Ending.WITHDRAWN, Ending.UNANSWERED, Ending.REJECTED})  # no report opens such a request again
 
 _IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
 
