@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from sandbox.kernel.model import Structure, Town
 from sandbox.population.geography.departments import department, phone_of
+from sandbox.population.geography.distances import degrees_around
 
 STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
 NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",
@@ -40,12 +41,6 @@ class Structures:
         rank, count = self._ranks[town.insee]
         return _structure(town, self._widths[town.insee], rank, number % count)
 
-    def settled_in(self, code: str) -> Iterator[Structure]:
-        """Those of a département, by rank of their towns."""
-        for town, count in self._towns.get(code, ()):
-            for number in range(count):
-                yield self.drawn(town, number)
-
     def find(self, finess: str) -> Structure | None:
         """The structure with that FINESS, prefixed; None when there is none."""
         if not (len(finess) == 10 and finess.isdecimal() and finess[3:5] == "97"):
@@ -55,6 +50,15 @@ class Structures:
             if department(code).digits == finess[1:3] and 0 <= rank < len(towns) and at < towns[rank][1]:
                 return self.drawn(towns[rank][0], at)
         return None
+
+    def near(self, lat: float, lon: float, km: float) -> Iterator[Structure]:
+        """Those of the towns that lie at most about `km` from a point."""
+        north, east = degrees_around(lat, km)
+        for towns in self._towns.values():
+            for town, count in towns:
+                width = self._widths[town.insee]
+                if abs(town.lat - lat) <= north + width and abs(town.lon - lon) <= east + width:
+                    yield from (self.drawn(town, at) for at in range(count))
 
 
 def _first(code: str) -> int:
@@ -78,5 +82,5 @@ def _structure(town: Town, width: float, rank: int, at: int) -> Structure:
         insee=town.insee,
         lat=round(town.lat + (octets[5] - 128) / 256 * width, 5),
         lon=round(town.lon + (octets[6] - 128) / 256 * width, 5),
-        phone=phone_of(town.department, 100 * rank + at),
+        phone=phone_of(town.department, 300 + octets[7]),
     )
