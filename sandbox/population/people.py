@@ -8,7 +8,7 @@ the draws (`geography/settling.py`). So nobody is enumerated at the start, howev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain, zip_longest
@@ -225,14 +225,6 @@ class Population:
     def communities_of(self, insee: str) -> list[Community]:
         """The communities that serve a town."""
         return self.communities.of_town(insee)
-
-    def structures_in(self, departments: Collection[str]) -> Iterator[Structure]:
-        """The MSP and CDS of these départements, the hand-made first; the others are derived when they are reached."""
-        for structure in self._structures.values():
-            if self.towns[structure.insee].department in departments:
-                yield structure
-        for code in departments:
-            yield from self.procedural.recipe.structures.settled_in(code)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""

@@ -41,12 +41,6 @@ class Structures:
         rank, count = self._ranks[town.insee]
         return _structure(town, self._widths[town.insee], rank, number % count)
 
-    def settled_in(self, code: str) -> Iterator[Structure]:
-        """Those of a département, by rank of their towns."""
-        for town, count in self._towns.get(code, ()):
-            for number in range(count):
-                yield self.drawn(town, number)
-
     def find(self, finess: str) -> Structure | None:
         """The structure with that FINESS, prefixed; None when there is none."""
         if not (len(finess) == 10 and finess.isdecimal() and finess[3:5] == "97"):

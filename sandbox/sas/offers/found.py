@@ -4,12 +4,12 @@ can be asked, MSP and CDS. Pure: nobody is called for them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from heapq import nsmallest
 from itertools import islice
 from operator import attrgetter
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,7 +19,6 @@ from sandbox.kernel.model import Community, Place, Practitioner, Structure, Town
 from sandbox.population.people import Population
 from sandbox.sas.directory.areas import Area, distance_km
 from sandbox.sas.directory.directory import Directory
-from sandbox.sas.directory.grid import corners
 from sandbox.sas.directory.participation import extra_conditions, kinds_of
 from sandbox.sas.search.cards import Labels
 from sandbox.sas.search.criteria import Criteria
@@ -77,9 +76,6 @@ class Offers(msgspec.Struct, frozen=True, kw_only=True):
     extra: list[ExtraOffer]
     marketplaces: list[MarketplaceOffer]
     structures: list[StructureOffer]
-
-
-AnyOffer = TypeVar("AnyOffer", bound=_Offer)
 
 
 def offers_of(criteria: Criteria, directory: Directory, labels: Labels) -> Offers:
@@ -152,13 +148,13 @@ def extra_offer(person: Practitioner, area: Area, directory: Directory, labels: 
 
 
 def _marketplaces(criteria: Criteria, directory: Directory) -> list[MarketplaceOffer]:
-    kinds, off = criteria.filters.kinds, directory.disabled()
+    kinds, off, population = criteria.filters.kinds, directory.disabled(), directory.population
     found = (
-        _marketplace(each, criteria.area, directory.population)
-        for each in directory.population.communities.values()
-        if criteria.town.insee in each.zone and each.editor not in off and (not kinds or each.kind.lower() in kinds)
+        _marketplace(each, criteria.area, population)
+        for each in population.communities_of(criteria.town.insee)
+        if each.editor not in off and (not kinds or each.kind.lower() in kinds)
     )
-    return _nearest(found, MOST)
+    return nsmallest(MOST, found, key=attrgetter("distance_km", "id"))
 
 
 def _marketplace(community: Community, area: Area, population: Population) -> MarketplaceOffer:
@@ -175,9 +171,8 @@ def _marketplace(community: Community, area: Area, population: Population) -> Ma
 
 def structures_in(area: Area, directory: Directory, kinds: Collection[str], most: int) -> list[StructureOffer]:
     """The MSP and CDS of some kinds in an area, the nearest first."""
-    there = directory.population.structures_in(_departments(area, directory.population))
-    found = (structure_offer(each, area) for each in there if each.kind in kinds)
-    return _nearest((each for each in found if each.distance_km <= area.radius_km), most)
+    there = directory.population.structures_near(area.lat, area.lon, area.radius_km)
+    return [structure_offer(each, area) for each in islice((one for one, _ in there if one.kind in kinds), most)]
 
 
 def structure_offer(structure: Structure, area: Area) -> StructureOffer:
@@ -195,19 +190,5 @@ def structure_offer(structure: Structure, area: Area) -> StructureOffer:
     )
 
 
-def _departments(area: Area, population: Population) -> list[str]:
-    """The départements whose towns the area may touch."""
-    (low_lat, low_lon), (high_lat, high_lon) = corners(area)
-    return [
-        code
-        for code, (south, north, west, east) in population.procedural.recipe.boxes.items()
-        if south <= high_lat and low_lat <= north and west <= high_lon and low_lon <= east
-    ]
-
-
 def _km(area: Area, at: Place | Structure | Town) -> float:
     return round(distance_km(area.lat, area.lon, at.lat, at.lon), 1)
-
-
-def _nearest(offers: Iterable[AnyOffer], most: int) -> list[AnyOffer]:
-    return nsmallest(most, offers, key=attrgetter("distance_km", "id"))
