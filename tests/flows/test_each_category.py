@@ -195,10 +195,10 @@ async def test_pdm_that_is_withdrawn_has_no_practitioner(stage: Stage) -> None:
     ],
 )
 async def test_structures_have_no_practitioner(
-    stage: Stage, territory: str, town: str, street: str, organization: dict[str, str], category: str
+    stage: Stage, territory: str, town: str, street: str, organization: dict[str, str], category: Any
 ) -> None:
-    await searched(stage, territory, Search("SM54", town, editors=0, street=street))
-    await Refer(NAME, organization["organizationId"]).play(stage)
+    await Login(territory).play(stage)
+    await Refer(NAME, town, street, category).play(stage)
     made = await told(stage, "booked")
     assert (made.appointment["orientationCategory"], made.people) == (category, (None, organization))
     await Mark(NAME, "noshow", by="regulator").play(stage)

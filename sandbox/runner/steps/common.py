@@ -61,6 +61,13 @@ async def as_practitioner(stage: Stage, practitioner: str) -> str:
     return await api_token(stage, account)
 
 
+def place_of(town: str, street: str) -> dict[str, str]:
+    """The parameters of the SAS API for a place: `town` an INSEE code, `street` empty or as `12 rue du Modèle`."""
+    number, _, name = street.partition(" ")
+    address = {"streetnumber": number, "streetname": name} if number[:1].isdigit() else {"streetname": street}
+    return {"insee": town, **(address if street else {})}
+
+
 async def appointment_page(stage: Stage, booked: Booked) -> Page:
     """The page of a booked appointment at its editor."""
     return await stage.browser.get(f"{stage.editor(booked.editor)['ui']}/rendez-vous/{booked.identifier}")

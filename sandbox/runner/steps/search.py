@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from sandbox.runner.stage import Failed, Stage
 from sandbox.runner.steps.base import BaseStep
+from sandbox.runner.steps.common import place_of
 
 RPPS_SYSTEM = "urn:oid:1.2.250.1.71.4.2.1"
 
@@ -29,7 +30,7 @@ class Search(BaseStep, frozen=True, tag="search"):
 
     async def play(self, stage: Stage) -> Sequence[str]:
         """By the API for the cards, and on the page that a regulator sees."""
-        stage.learnt.search = {"specialty": self.specialty, "insee": self.town, **self._street()}
+        stage.learnt.search = {"specialty": self.specialty, **place_of(self.town, self.street)}
         if self.doctor:
             stage.learnt.search["preferred"] = self.doctor
         stage.learnt.cards, stage.learnt.next_page = [], 1
@@ -43,7 +44,8 @@ class Search(BaseStep, frozen=True, tag="search"):
         return [f"{found} : {', '.join(sorted(answered))}"]
 
     async def _see_the_page(self, stage: Stage) -> None:
-        values = {"specialty": self.specialty, "inseecode": self.town, **self._street()}
+        place = place_of(self.town, self.street)
+        values = {"specialty": self.specialty, "inseecode": place.pop("insee"), **place}
         if self.doctor:
             values["practitioner"] = f"{RPPS_SYSTEM}|{self.doctor}"
         query = urlencode({**values, "affichage": "complet"})  # no script runs here
@@ -51,12 +53,6 @@ class Search(BaseStep, frozen=True, tag="search"):
         slots = page.with_data("slot")
         if page.status != 200 or not slots:
             raise Failed(f"la page de recherche répond {page.status} avec {len(slots)} créneaux")
-
-    def _street(self) -> dict[str, str]:
-        if not self.street:
-            return {}
-        number, _, name = self.street.partition(" ")
-        return {"streetnumber": number, "streetname": name} if number[:1].isdigit() else {"streetname": self.street}
 
 
 async def next_page(stage: Stage) -> set[str]:

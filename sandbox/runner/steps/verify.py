@@ -10,6 +10,7 @@ from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import FRENCH, booked_as, record_of, until
 
 NONE = "none"
+STATE = "état"
 
 
 class Verify(BaseStep, frozen=True, tag="verify"):
@@ -64,26 +65,34 @@ class Verify(BaseStep, frozen=True, tag="verify"):
         found = await stage.call("GET", f"{lrm['ui']}/api/orientations/{appointment_id}")
         shown = _told(found["appointment"])
         wanted = {name: value for name, value in self._wanted().items() if value}
-        wrong = [f"{name} {shown[name]}, attendu {value}" for name, value in wanted.items() if shown[name] != value]
+        wrong = [
+            f"{name} {_said(shown[name])}, attendu {_said(value)}"
+            for name, value in wanted.items()
+            if shown[name] != value
+        ]
         if wrong:
             raise Failed(f"le LRM montre {' ; '.join(wrong)}")
-        more = "".join(f", {name} {value}" for name, value in wanted.items() if name != "status")
+        more = "".join(f", {name} {_said(value)}" for name, value in wanted.items() if name != STATE)
         return f"LRM {lrm['client_id']} : {FRENCH[self.status]}{more}"
 
     def _wanted(self) -> dict[str, str | None]:
         return {
-            "status": self.status,
-            "orientationCategory": self.category,
-            "practitioner": self.practitioner,
-            "organization": self.organization,
+            STATE: self.status,
+            "catégorie": self.category,
+            "praticien": self.practitioner,
+            "organisation": self.organization,
         }
 
 
 def _told(appointment: dict[str, Any]) -> dict[str, str]:
     """What the message says of what a scenario may expect; `none` for an element that it does not have."""
     return {
-        "status": appointment["status"],
-        "orientationCategory": appointment.get("orientationCategory", NONE),
-        "practitioner": appointment.get("practitioner", {}).get("rppsId", NONE),
-        "organization": appointment.get("organization", {}).get("organizationId", NONE),
+        STATE: appointment["status"],
+        "catégorie": appointment.get("orientationCategory", NONE),
+        "praticien": appointment.get("practitioner", {}).get("rppsId", NONE),
+        "organisation": appointment.get("organization", {}).get("organizationId", NONE),
     }
+
+
+def _said(value: str) -> str:
+    return "sans" if value == NONE else FRENCH.get(value, value)

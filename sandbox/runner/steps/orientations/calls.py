@@ -11,7 +11,7 @@ from sandbox.kernel.errors import PeerRefused
 from sandbox.runner.stage import Booked, Failed, Stage
 from sandbox.runner.steps.common import FRENCH, post
 
-KINDS = {"extra": "en sus", "marketplaces": "communauté", "structures": "structure"}
+KINDS = {"extra": "en sus", "marketplaces": "communautés"}
 
 
 async def orient(stage: Stage, appointment: str, content: dict[str, Any]) -> str:
