@@ -113,6 +113,10 @@ class Directory:
         real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
+    def offers_extra(self, person: Practitioner) -> bool:
+        """True when a regulator can be told to call that practitioner: `accepts_extra`, and a telephone is known."""
+        return bool(person.phone) and bool(person.places) and self.accepts_extra(person)
+
     def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
         and he is not `listed`."""
