@@ -15,6 +15,7 @@ from sandbox.kernel.model import Regulator
 from sandbox.sas.directory.origins import Origin
 from sandbox.sas.offers.extra import ExtraOrientation
 from sandbox.sas.offers.structures import StructureOrientation
+from sandbox.sas.orientations.marketplace import MarketplaceOrientation
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.orientations.steps import Action
 from sandbox.sas.services import Services
@@ -28,9 +29,12 @@ Changer: TypeAlias = Callable[[str, Action], Awaitable[AppointmentRecord]]  # id
 MAKERS: Mapping[Any, Callable[[Services], Maker]] = {
     ExtraOrientation: lambda services: services.extra.make,
     StructureOrientation: lambda services: services.structures.make,
+    MarketplaceOrientation: lambda services: services.marketplace.ask,
 }
 # Who changes appointments of these origins; those of the others are changed by `OwnAppointments.act`.
-CHANGERS: Mapping[Origin, Callable[[Services], Changer]] = {}
+CHANGERS: Mapping[Origin, Callable[[Services], Changer]] = {
+    Origin.MARKETPLACE: lambda services: services.marketplace.act,
+}
 
 Orientation: Any = reduce(or_, MAKERS)  # any of the kinds
 _KINDS: Mapping[Any, Origin] = {kind: Origin(kind.__struct_config__.tag) for kind in MAKERS}

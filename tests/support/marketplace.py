@@ -22,7 +22,7 @@ from sandbox.kernel.world import ClockSetting, WorldView
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
 from sandbox.population.load import load_population
-from sandbox.sas.orientations.marketplace import Asked
+from sandbox.sas.orientations.marketplace import MarketplaceOrientation
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.store.embedded.tables import open_store
 from tests.actors.sas.sas_core import NOW, Core, core_on
@@ -31,7 +31,7 @@ from tests.support.editors.running_editor import LocalEditor, opened
 
 SLUG, COMMUNITY = "entraide-commune", "cpts-rive-gauche"
 MEMBERS = ("819800000077", "819800000085")
-ASKED = Asked(COMMUNITY, "Fièvre depuis trois jours", 30, "33063")
+ASKED = MarketplaceOrientation(COMMUNITY, "Fièvre depuis trois jours", 30, "33063")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Marketplace:
     editor: LocalEditor
     reports: ToCore
 
-    async def ask(self, asked: Asked = ASKED, key: str = "") -> AppointmentRecord:
+    async def ask(self, asked: MarketplaceOrientation = ASKED, key: str = "") -> AppointmentRecord:
         return await self.core.sas.marketplace.ask(self.core.regulator, asked, key)
 
     def record(self, id: str) -> AppointmentRecord:

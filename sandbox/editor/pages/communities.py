@@ -124,13 +124,11 @@ class CommunityPages:
         latest = self._ledger.latest()
         waiting = [each for each in latest if each.state is State.PENDING]
         others = [each for each in latest if each.state is not State.PENDING]
-        communities = self._context.population.communities.values()
         return {
             "root": self._root,
             "editor": self._editor,
             "waiting": [self._row(each) for each in waiting],
             "others": [self._row(each) for each in others],
-            "communities": [each for each in communities if each.editor == self._editor.slug],
             "now": self._context.clock.now(),
             "words": WORDS,
             "most": MOST_LISTED,

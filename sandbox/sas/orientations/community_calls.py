@@ -62,10 +62,6 @@ class CommunityCalls:
         """How many calls were not answered yet."""
         return self._outbox.depth
 
-    async def barrier(self) -> None:
-        """Wait until everything written so far is on disk. Raises StoreError."""
-        await self._store.barrier()
-
     async def start(self) -> None:
         """Begin to call."""
         await self._outbox.start()

@@ -12,11 +12,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from sandbox.fhir.service_request import LONGEST_NEED, CareRequest
-from sandbox.kernel.errors import Issue, RequestError, StoreError
+from sandbox.kernel.errors import Issue, RequestError, StoreError, refused
 from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
 from sandbox.kernel.model import Community, Regulator, Town
 from sandbox.kernel.seldom import Seldom
@@ -28,7 +31,7 @@ from sandbox.sas.orientations.community_calls import CommunityCalls
 from sandbox.sas.orientations.lifecycle import appointment_id
 from sandbox.sas.orientations.own import Offer, OwnAppointments
 from sandbox.sas.orientations.records import AppointmentRecord, Details
-from sandbox.sas.orientations.steps import Action
+from sandbox.sas.orientations.steps import Action, possible
 from sandbox.tasks import keep
 
 log = logging.getLogger(__name__)
@@ -40,15 +43,26 @@ POLL_S = 1.0  # the longest pause between two reads of the clock while a request
 _SHORTEST_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a regulator asks. `community`: its id; `need`: in a few words, without personal data; `within_minutes`: the
-    time to answer; `town`: INSEE code of where the patient is, "" for the first town that the community serves."""
+class MarketplaceOrientation(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="marketplace"
+):
+    """A community is asked to take the patient; who of it does so is confirmed later."""
 
-    community: str
-    need: str
-    within_minutes: int
-    town: str = ""
+    community: Annotated[str, Meta(max_length=100, description="id of the community")]
+    need: Annotated[
+        str,
+        Meta(
+            max_length=2_000,
+            description=f"in a few words, without personal data; {SHORTEST_NEED} to {LONGEST_NEED} characters",
+        ),
+    ]
+    within_minutes: Annotated[
+        int, Meta(description=f"the time to answer, {SHORTEST_MINUTES} to {LONGEST_MINUTES} minutes")
+    ]
+    town: Annotated[
+        str,
+        Meta(max_length=100, description="INSEE code of where the patient is; default the first town that it serves"),
+    ] = ""
 
 
 class Marketplace:
@@ -88,19 +102,20 @@ class Marketplace:
         known = self._directory.population.towns
         return [known[insee] for insee in community.zone if insee in known]
 
-    async def ask(self, regulator: Regulator, asked: Asked, key: str = "") -> AppointmentRecord:
+    async def ask(self, regulator: Regulator, asked: MarketplaceOrientation, key: str = "") -> AppointmentRecord:
         """Ask a community; returns once the request and the call to its editor are durable.
 
         With the `key` of a form, the same form sent twice is one request. Raises RequestError 403 (the account may not
-        orient), 404 (unknown community), 409 (its editor is not asked now), 422 with all that is wrong, StoreError.
+        orient), 409 (the community's editor is not asked now), 422 with all that is wrong, StoreError.
         """
-        community = self.community(asked.community)
+        community = self._directory.population.communities.get(asked.community)
+        if community is None:
+            raise refused(f"no community '{asked.community}'", "community", code="not-found")
         town = self._checked(asked, community)
         editor = self._directory.population.editors[community.editor]
         identifier = self._own.new_identifier(regulator, key, editor.system)
-        if (before := self._own.made_before(identifier)) is not None:
-            await self._calls.barrier()
-            return before
+        if (made := await self._own.repeated(identifier)) is not None:
+            return made
         if not self.is_asked(community):
             raise RequestError(409, Issue("conflict", f"the editor {editor.name} is not asked now", "community"))
         start = self._clock.now().replace(microsecond=0)
@@ -129,13 +144,16 @@ class Marketplace:
                 self._pending[id] = end
                 self._woken.set()
 
-    async def withdraw(self, id: str) -> AppointmentRecord:
+    async def act(self, id: str, action: Action) -> AppointmentRecord:
         """Withdraw a request, also one that was accepted; returns once that and the call to the editor are durable.
 
-        Raises RequestError 404 and 409 (not a request, or it has ended), StoreError. Who may do so is decided by the
-        caller.
+        Raises RequestError 404 and 409 (the step is not possible, or not by a person), StoreError. Who may do so is
+        decided by the caller.
         """
-        return await self._end(id, Action.WITHDRAW)
+        record = self._appointments.read(id)
+        if record is None or action not in possible(record.origin, record.status):
+            return await self._own.act(id, action)  # which says what is wrong
+        return await self._end(record, action)
 
     async def start(self) -> None:
         """Begin to call editors and to end what nobody answers."""
@@ -155,7 +173,7 @@ class Marketplace:
         """Look now what nobody has answered in time: the clock may have jumped."""
         self._woken.set()
 
-    def _checked(self, asked: Asked, community: Community) -> Town:
+    def _checked(self, asked: MarketplaceOrientation, community: Community) -> Town:
         """The town. Raises RequestError 422."""
         issues = [Issue("value", text, where) for where, text in _problems(asked)]
         towns = {town.insee: town for town in self.towns(community)}
@@ -169,12 +187,10 @@ class Marketplace:
             raise RequestError(422, *issues)
         return town
 
-    async def _end(self, id: str, action: Action) -> AppointmentRecord:
-        record = self._appointments.read(id)
-        asked = record is not None and record.origin is Origin.MARKETPLACE
-        also = self._calls.revoked(id, record.editor, self._request(record)) if record is not None and asked else ()
+    async def _end(self, record: AppointmentRecord, action: Action) -> AppointmentRecord:
+        also = self._calls.revoked(record.id, record.editor, self._request(record))
         try:
-            return await self._own.act(id, action, also)
+            return await self._own.act(record.id, action, also)
         finally:
             self._calls.wake()
 
@@ -219,10 +235,11 @@ class Marketplace:
 
     async def _expire(self, id: str) -> None:
         """Raises StoreError."""
-        if not self._is_pending(id):
+        record = self._appointments.read(id)
+        if record is None or record.status is not AppointmentStatus.PENDING:
             return
         try:
-            await self._end(id, Action.EXPIRE)
+            await self._end(record, Action.EXPIRE)
         except RequestError as refusal:  # no LRM can be told of it any more
             log.warning("request %s: %s", id, refusal)
 
@@ -231,7 +248,7 @@ class Marketplace:
         return record is not None and record.status is AppointmentStatus.PENDING
 
 
-def _problems(asked: Asked) -> Iterator[tuple[str, str]]:
+def _problems(asked: MarketplaceOrientation) -> Iterator[tuple[str, str]]:
     """(field, text) of what is wrong with the need and the time to answer."""
     need = " ".join(asked.need.split())
     if not SHORTEST_NEED <= len(need) <= LONGEST_NEED or not need.isprintable():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.kernel.errors import RequestError
-from sandbox.sas.orientations.marketplace import GRACE, Asked
+from sandbox.sas.orientations.marketplace import GRACE, MarketplaceOrientation
 from sandbox.sas.orientations.records import Ending
 from tests.actors.sas.sas_core import reply
 from tests.support.marketplace import ASKED, COMMUNITY, MEMBERS, SLUG, Marketplace, both, place, until
