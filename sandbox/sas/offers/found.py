@@ -20,6 +20,7 @@ from sandbox.population.people import Population
 from sandbox.sas.directory.areas import Area, distance_km
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.participation import extra_conditions, kinds_of
+from sandbox.sas.directory.people_index import everybody
 from sandbox.sas.search.cards import Labels
 from sandbox.sas.search.criteria import Criteria
 
@@ -116,7 +117,7 @@ def offers_extra(person: Practitioner, directory: Directory) -> bool:
 
 def _extra(criteria: Criteria, area: Area, directory: Directory, labels: Labels) -> list[ExtraOffer]:
     kinds = criteria.filters.kinds
-    candidates = directory.candidates(criteria.specialty, area, listed=None)
+    candidates = directory.candidates(criteria.specialty, area, lists=everybody)
     nearest = (each.practitioner for each in sorted(candidates, key=attrgetter("distance_km", "id")))
     willing = (
         person
