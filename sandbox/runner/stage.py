@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable
 from sandbox.kernel.text.json_input import Limits, read_json
@@ -55,6 +56,28 @@ class Learnt:
     taken: set[str] = field(default_factory=set)
     booked: dict[str, Booked] = field(default_factory=dict)
     typed: dict[str, Typed] = field(default_factory=dict)
+
+
+class _Issue(msgspec.Struct):
+    where: str = ""
+    message: str = ""
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+    errors: tuple[_Issue, ...] = ()
+
+
+def reason(error: Exception) -> str:
+    """What an error says; of a call that was refused, what the answer (problem+json) says too."""
+    if not isinstance(error, PeerRefused):
+        return str(error)
+    try:
+        problem = msgspec.json.decode(error.body, type=_Problem)
+    except msgspec.MsgspecError:
+        return str(error)
+    issues = "; ".join(f"{each.where}: {each.message}" if each.where else each.message for each in problem.errors)
+    return f"{error}: {issues or problem.detail}"
 
 
 class Stage:

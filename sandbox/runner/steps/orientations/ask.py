@@ -29,7 +29,7 @@ class Ask(BaseStep, frozen=True, tag="ask"):
             "community": offer["id"],
             "need": self.need,
             "within_minutes": self.within_minutes,
-            "insee": stage.learnt.search["insee"],
+            "town": stage.learnt.search["insee"],
         }
         made = await orient(stage, self.appointment, content)
         return [f"{offer['name']}, réponse attendue sous {self.within_minutes} min", made]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-import msgspec
-
 from sandbox.kernel.errors import PeerRefused
-from sandbox.runner.stage import Booked, Failed, Stage
+from sandbox.runner.stage import Booked, Failed, Stage, reason
 from sandbox.runner.steps.common import FRENCH, post
 
 KINDS = {"extra": "en sus", "marketplaces": "communautés"}
@@ -41,15 +39,6 @@ async def offered(stage: Stage, kind: str, wanted: str) -> dict[str, Any]:
     return offer
 
 
-class _Message(msgspec.Struct):
-    message: str = ""
-
-
-class _Problem(msgspec.Struct):
-    detail: str = ""
-    errors: tuple[_Message, ...] = ()
-
-
 async def refusal(call: Awaitable[Any], status: int = 409) -> str:
     """What the SAS API says when it refuses the call with that status. Raises Failed when it does not."""
     try:
@@ -59,9 +48,3 @@ async def refusal(call: Awaitable[Any], status: int = 409) -> str:
             raise
         return reason(error)
     raise Failed(f"la plateforme accepte, attendu un refus ({status})")
-
-
-def reason(error: PeerRefused) -> str:
-    """What the body of a refusal (problem+json) says."""
-    problem = msgspec.json.decode(error.body, type=_Problem)
-    return "; ".join(each.message for each in problem.errors) or problem.detail

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.kernel.errors import PeerRefused
-from sandbox.runner.stage import Booked, Failed, Stage
+from sandbox.runner.stage import Booked, Failed, Stage, reason
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import api_token, post
-from sandbox.runner.steps.orientations.calls import reason, told
+from sandbox.runner.steps.orientations.calls import told
 from sandbox.runner.steps.orientations.reserve import booking, shown
 
 
