@@ -59,7 +59,7 @@ class Place:
 
 @dataclass
 class ToCore:
-    """Stands in for the editor's HTTP client: its reports go to the FHIR port of the core. `down`: it is unreachable."""
+    """Stands in for the editor's HTTP client: its reports go to the FHIR port of the core, if not `down`."""
 
     core: Core | None = None
     down: bool = False
@@ -108,7 +108,7 @@ async def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(5):
         while not holds():
-            await asyncio.sleep(0.002)
+            await asyncio.to_thread(int)
 
 
 @contextlib.asynccontextmanager

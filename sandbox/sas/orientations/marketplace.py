@@ -151,8 +151,11 @@ class Marketplace:
         decided by the caller.
         """
         record = self._appointments.read(id)
-        if record is None or action not in possible(record.origin, record.status):
-            return await self._own.act(id, action)  # which says what is wrong
+        if record is None:
+            raise RequestError(404, Issue("not-found", f"no appointment '{id}'", "id"))
+        if action not in possible(record.origin, record.status):
+            detail = f"a request that is {record.status} has no step '{action}'"
+            raise RequestError(409, Issue("conflict", detail, "status"))
         return await self._end(record, action)
 
     async def start(self) -> None:
