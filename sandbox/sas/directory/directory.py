@@ -99,8 +99,8 @@ class Directory:
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """True when the practitioner is on leave on all these days at all places of practice; false for people of a
-        vendor's real server, whose leave is not known."""
-        if not person.places or person.id in self._external:
+        vendor's real server, whose leave is not known, and for those of the SAS agenda, where leave is typed."""
+        if not person.places or not person.editor or person.id in self._external:
             return False
         return all(
             pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())
@@ -112,10 +112,6 @@ class Directory:
         """True when the practitioner takes a patient outside the agenda (« extra »); false for people of a vendor's
         real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
-
-    def offers_extra(self, person: Practitioner) -> bool:
-        """True when a regulator can be told to call that practitioner: `accepts_extra`, and a telephone is known."""
-        return bool(person.phone) and bool(person.places) and self.accepts_extra(person)
 
     def candidate(self, id: str, area: Area, lists: Lists = nobody) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
