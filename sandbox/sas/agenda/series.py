@@ -67,7 +67,7 @@ class Series(msgspec.Struct, frozen=True, gc=False):
 
 class Occurrence(NamedTuple):
     """One slot of a series on a day. `owner`: prefixed national id of the practitioner; `start`, `end`: epoch seconds;
-    `last`: last day of its series, `day` itself for a single slot."""
+    `last`: last day of its series, 0 for a single slot."""
 
     owner: str
     series: str
@@ -127,7 +127,7 @@ def occurrence_of(owner: str, series: Series, day: int, region: Region) -> Occur
     end = instant(region.zone, day, series.start + series.length)
     if end <= start:
         return None
-    last = series.last if series.weekly else day
+    last = series.last if series.weekly else 0
     return Occurrence(owner, series.id, day, start, end, series.kind, last, region.zone)
 
 

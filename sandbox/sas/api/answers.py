@@ -32,7 +32,7 @@ Kilometres: TypeAlias = Annotated[float, Meta(description="kilometres")]
 
 
 class RegulatorName(msgspec.Struct):
-    """Who is logged in."""
+    """The regulator who is logged in."""
 
     identifier: Annotated[str, Meta(description="`system|value`")]
     family: str
@@ -40,8 +40,16 @@ class RegulatorName(msgspec.Struct):
     territory: str
 
 
+class PractitionerName(msgspec.Struct):
+    """The practitioner of the SAS agenda who is logged in."""
+
+    identifier: Annotated[str, Meta(description="national id with its prefix")]
+    family: str
+    given: str
+
+
 class Token(msgspec.Struct):
-    """A Bearer token."""
+    """A Bearer token: of a regulator, or of a practitioner."""
 
     token: str
     token_type: Literal["Bearer"]
@@ -51,7 +59,8 @@ class Token(msgspec.Struct):
             description="real time, whatever the clock of the sandbox shows", extra_json_schema={"format": "date-time"}
         ),
     ]
-    regulator: RegulatorName
+    regulator: RegulatorName | UnsetType = UNSET
+    practitioner: PractitionerName | UnsetType = UNSET
 
 
 # ---- search

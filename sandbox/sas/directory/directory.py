@@ -99,8 +99,8 @@ class Directory:
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """True when the practitioner is on leave on all these days at all places of practice; false for people of a
-        vendor's real server, whose leave is not known."""
-        if not person.places or person.id in self._external:
+        vendor's real server, whose leave is not known, and for those of the SAS agenda, where leave is typed."""
+        if not person.places or not person.editor or person.id in self._external:
             return False
         return all(
             pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())

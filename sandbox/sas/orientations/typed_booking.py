@@ -137,9 +137,13 @@ class TypedBooking:
             raise unknown_slot(id)
         return person, slot
 
+    def taken(self, slot: Occurrence) -> int:
+        """How many places of a slot are taken."""
+        return self._occupancy.taken(slot.id)
+
     def left(self, slot: Occurrence) -> int:
         """How many places of a slot are free."""
-        return max(0, slot.kind.max_patients - self._occupancy.taken(slot.id))
+        return max(0, slot.kind.max_patients - self.taken(slot))
 
     def free(self, person: Practitioner, most: int = MOST_OFFERED, near: float = 0.0) -> list[Occurrence]:
         """Free slots of the next 31 days that have not begun: those whose start is nearest to `near` (epoch seconds;

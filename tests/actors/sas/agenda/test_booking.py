@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from sandbox.kernel.clock import PARIS
-from sandbox.kernel.patients import Patient
-from sandbox.sas.agenda.drafts import ClosureDraft, SlotDraft
 from sandbox.sas.orientations.typed_booking import SlotGone, SlotRequest
-from tests.actors.sas.sas_core import NOW, Core
-from tests.actors.sas.searching import nothing, open_editors, search
+from tests.actors.sas.sas_core import Core
+from tests.actors.sas.searching import open_editors, search
 
 ROUVEYRAN, MARCILHAC, KERGUELEN = "819800000127", "819800000135", "819800000143"
 
@@ -50,5 +45,6 @@ async def test_a_booked_slot_disappears_and_a_cancelled_one_comes_back(core: Cor
         await core.sas.booking.book(core.regulator, SlotRequest(slot.id))
     assert len(refused.value.nearest) == 5
     from sandbox.sas.orientations.steps import Action
+
     await core.sas.own.act(record.id, Action.CANCEL)
     assert slot.id in str(await cards(core, query))
