@@ -114,7 +114,7 @@ async def told(stage: Stage, *statuses: str) -> Told:
 
 async def test_ps_by_the_sas_agenda(stage: Stage) -> None:
     await searched(stage, "SAS-33", Search("SM54", BORDEAUX, editors=0, doctor=IN_SURGERY))
-    await Open("slot", IN_SURGERY).play(stage)
+    await Open("slot", IN_SURGERY, "rouveyran-bordeaux").play(stage)
     await Reserve(NAME, "slot").play(stage)
     made = await told(stage, "booked")
     assert (made.appointment["orientationCategory"], made.people) == ("PS", (IN_SURGERY, None))

@@ -16,11 +16,6 @@ from sandbox.sas.directory.grid import GridIndex, corners
 Lists: TypeAlias = Callable[[str], bool]  # whether somebody (id) is searched though no editor can be asked about him
 
 
-def everybody(_: str) -> bool:
-    """Accepts everybody."""
-    return True
-
-
 def nobody(_: str) -> bool:
     """Accepts nobody."""
     return False

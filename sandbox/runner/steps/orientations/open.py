@@ -16,10 +16,14 @@ OPENS, CLOSES = time(7), time(22)
 
 class Open(BaseStep, frozen=True, tag="open"):
     """A practitioner types a slot of `minutes` in so many `days`, in the first free time of his day; with `weeks` the
-    same slot every week, so many times. `visibility` and `patients` (per slot) are those of the slot."""
+    same slot every week, so many times.
+
+    `place` is needed when he has several; `visibility` and `patients` (per slot) are those of the slot.
+    """
 
     slot: str
     practitioner: str
+    place: str = ""
     days: int = 1
     minutes: int = 20
     patients: int = 1
@@ -37,6 +41,8 @@ class Open(BaseStep, frozen=True, tag="open"):
         end = start + timedelta(minutes=self.minutes)
         wanted: dict[str, Any] = {"start": start.isoformat(), "end": end.isoformat(), "max_patients": self.patients}
         wanted |= {"visibility": list(self.visibility), "type": "AMB"}
+        if self.place:
+            wanted["place"] = self.place
         if self.weeks > 1:
             wanted["weekly"] = {"until": (start.date() + timedelta(weeks=self.weeks - 1)).isoformat()}
         made = await stage.call("POST", url, json=wanted, token=token)
