@@ -58,26 +58,34 @@ class Learnt:
     typed: dict[str, Typed] = field(default_factory=dict)
 
 
-class _Issue(msgspec.Struct):
-    where: str = ""
-    message: str = ""
+class RefusedPart(msgspec.Struct):
+    """One entry of `errors` in a problem document of the SAS API."""
 
-
-class _Problem(msgspec.Struct):
+    code: str = ""
     detail: str = ""
-    errors: tuple[_Issue, ...] = ()
+    pointer: str | None = None
+
+
+class Problem(msgspec.Struct):
+    """What a program is told of a refused call; the control plane says it all in `title`."""
+
+    title: str = ""
+    detail: str = ""
+    errors: tuple[RefusedPart, ...] = ()
+
+
+def problem(error: PeerRefused) -> Problem:
+    """The problem document of a refusal; an empty one when the body is something else."""
+    try:
+        return msgspec.json.decode(error.body, type=Problem)
+    except msgspec.MsgspecError:
+        return Problem()
 
 
 def reason(error: Exception) -> str:
-    """What an error says; of a call that was refused, what the answer (problem+json) says too."""
-    if not isinstance(error, PeerRefused):
-        return str(error)
-    try:
-        problem = msgspec.json.decode(error.body, type=_Problem)
-    except msgspec.MsgspecError:
-        return str(error)
-    issues = "; ".join(f"{each.where}: {each.message}" if each.where else each.message for each in problem.errors)
-    return f"{error}: {issues or problem.detail}"
+    """What an error says; of a call that was refused, what the answer says too."""
+    told = problem(error) if isinstance(error, PeerRefused) else Problem()
+    return ": ".join(filter(None, (str(error), told.detail or told.title)))
 
 
 class Stage:

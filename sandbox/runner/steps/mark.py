@@ -31,7 +31,7 @@ class Mark(BaseStep, frozen=True, tag="mark"):
             await self._at_editor(stage)
         else:
             await self._in_the_platform(stage)
-        return [f"{self.appointment} : {FRENCH[self.status]} ({WHERE[self.by].lower()})"]
+        return [f"{self.appointment} : {FRENCH[self.status]} ({WHERE[self.by]})"]
 
     async def _at_editor(self, stage: Stage) -> None:
         booked = booked_as(stage, self.appointment)

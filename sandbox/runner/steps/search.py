@@ -37,7 +37,7 @@ class Search(BaseStep, frozen=True, tag="search"):
         answered = await next_page(stage)
         while len(stage.learnt.cards) < self.cards and stage.learnt.next_page is not None:
             answered |= await next_page(stage)
-        found = f"{len(stage.learnt.cards)} fiches de {len(answered)} éditeurs"
+        found = f"{len(stage.learnt.cards)} fiches de {len(answered)} agendas"
         if len(stage.learnt.cards) < self.cards or len(answered) < self.editors:
             raise Failed(f"{found}, attendu {self.cards} de {self.editors} au moins")
         await self._see_the_page(stage)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from sandbox.kernel.errors import PeerRefused
-from sandbox.runner.stage import Booked, Failed, Stage, reason
+from sandbox.runner.stage import Booked, Failed, Stage, problem
 from sandbox.runner.steps.common import FRENCH, post
 
 KINDS = {"extra": "en sus", "marketplaces": "communautés"}
@@ -46,5 +46,5 @@ async def refusal(call: Awaitable[Any], status: int = 409) -> str:
     except PeerRefused as error:
         if error.status != status:
             raise
-        return reason(error)
+        return problem(error).detail
     raise Failed(f"la plateforme accepte, attendu un refus ({status})")

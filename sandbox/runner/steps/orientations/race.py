@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.kernel.errors import PeerRefused
-from sandbox.runner.stage import Booked, Failed, Stage, reason
+from sandbox.runner.stage import Booked, Failed, Stage, problem
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import api_token, post
 from sandbox.runner.steps.orientations.calls import told
 from sandbox.runner.steps.orientations.reserve import booking, shown
+
+FREE = "informational"  # code of the parts of a refusal that name free slots
 
 
 class Race(BaseStep, frozen=True, tag="race"):
@@ -36,7 +38,10 @@ class Race(BaseStep, frozen=True, tag="race"):
         if len(made) != 1 or len(refused) != 1:
             raise Failed(f"les deux demandes donnent {answers}, attendu un rendez-vous et un refus (409)")
         stage.learnt.booked[self.appointment] = Booked("", made[0]["id"], typed.practitioner)
-        return [told(self.appointment, made[0]), f"l'autre régulateur : {reason(refused[0])}"]
+        nearest = [part.pointer for part in problem(refused[0]).errors if part.code == FREE and part.pointer]
+        if not nearest:
+            raise Failed(f"le refus ne propose pas d'autre créneau : {problem(refused[0]).detail}")
+        return [told(self.appointment, made[0]), f"l'autre : plus libre ; les plus proches : {', '.join(nearest)}"]
 
 
 def _colleague(stage: Stage) -> dict[str, Any]:
