@@ -77,10 +77,10 @@ class Directory:
         return self._texts.get(folded(words))
 
     def candidates(
-        self, specialty: str, area: Area, besides: Collection[str] = (), listed: Collection[str] = ()
+        self, specialty: str, area: Area, besides: Collection[str] = (), listed: Collection[str] | None = ()
     ) -> list[Candidate]:
         """Practitioners of a specialty with a place in the area, in the order of the dataset: those whom an editor can
-        be asked about, then those of the ids `listed`.
+        be asked about, then those of the ids `listed`. None lists everybody, also those of disabled editors.
 
         The three codes of general medicine are one specialty; a value that is not a code is the text of practitioners
         without a code. `besides`: ids that are left out.
@@ -90,7 +90,7 @@ class Directory:
         candidates = [self._candidate(id, distance) for id, distance in found.items() if id not in besides]
         if not coded:
             candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
-        if off := self.disabled():
+        if listed is not None and (off := self.disabled()):
             candidates = [each for each in candidates if each.id in listed or each.practitioner.editor not in off]
         return candidates
 
@@ -112,10 +112,6 @@ class Directory:
         """True when the practitioner takes a patient outside the agenda (« extra »); false for people of a vendor's
         real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
-
-    def offers_extra(self, person: Practitioner) -> bool:
-        """True when a regulator can be told to call that practitioner: `accepts_extra`, and a telephone is known."""
-        return bool(person.phone) and bool(person.places) and self.accepts_extra(person)
 
     def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him

@@ -25,10 +25,12 @@ class PeopleIndex:
             points = tuple((place.lat, place.lon) for place in person.places)
             self._add(Settled(person.id, person.editor, person.specialty, points))
 
-    def within(self, specialty: str, area: Area, listed: Collection[str]) -> dict[str, float]:
-        """As `GridIndex.within`: those whose editor answers searches, then those of the ids `listed`."""
+    def within(self, specialty: str, area: Area, listed: Collection[str] | None) -> dict[str, float]:
+        """As `GridIndex.within`: those whose editor answers searches, then those of the ids `listed` (None: all)."""
         self._read(area)
         found = self._interfaced.within(specialty, area)
+        if listed is None:
+            return found | self._others.within(specialty, area)
         if listed:
             found |= {id: distance for id, distance in self._others.within(specialty, area).items() if id in listed}
         return found
