@@ -99,6 +99,7 @@ def _service_request() -> dict[str, Any]:
     """Requests to communities (marketplace): the sandbox's own flow, so no profile of the guide."""
     kinds = ("read", "create", "update")
     held = _resource("ServiceRequest", [], kinds, conditionalUpdate=True, updateCreate=False)
+    del held["supportedProfile"]
     held["interaction"][2]["documentation"] = _WITHDRAWAL
     return held
 

@@ -24,8 +24,8 @@ from sandbox.amqp.broker.permissions import External
 from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
-from sandbox.editor.appointments.r03 import explain
 from sandbox.edxl.message import MessageError, read
+from sandbox.fhir.outcome import explain
 from sandbox.hub.clients import Clients
 from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, dispatch
 from sandbox.hub.topology import add_virtual_host
