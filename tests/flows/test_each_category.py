@@ -31,6 +31,7 @@ from sandbox.runner.steps.search import Search
 from sandbox.runner.steps.take import Take
 from tests.support.hub import rabbit
 from tests.support.hub.brokers import BROKERS, imported, settings_for
+from tests.support.orientations.guide import alike, shown
 from tests.support.sandboxes import command, endpoints, eventually
 
 BORDEAUX, MERIGNAC, RENNES, LYON = "33063", "33281", "35238", "69123"
@@ -118,6 +119,7 @@ async def test_ps_by_the_sas_agenda(stage: Stage) -> None:
     await Reserve(NAME, "slot").play(stage)
     made = await told(stage, "booked")
     assert (made.appointment["orientationCategory"], made.people) == ("PS", (IN_SURGERY, None))
+    assert alike(made.appointment) in shown()
     await Mark(NAME, "fulfilled", by="practitioner").play(stage)
     ended = await told(stage, "booked", "fulfilled")
     assert (ended.methods, ended.people) == (["CreateAppointment", "UpdateAppointment"], made.people)
@@ -168,13 +170,15 @@ async def test_sos_waits_for_its_doctor(stage: Stage) -> None:
 
 async def test_pdm_is_pending_until_a_member_accepts(stage: Stage) -> None:
     await searched(stage, "SAS-33", Search("SM54", BORDEAUX))
-    await Behave("cpts-rive-gauche", "accept", 2, "819800000085").play(stage)
+    await Behave("cpts-rive-gauche", "accept", 2).play(stage)
     await Ask(NAME, "cpts-rive-gauche").play(stage)
     made = await told(stage, "pending")
     assert (made.appointment["orientationCategory"], made.people) == ("PDM", (None, CPTS))
     assert made.methods == ["CreateAppointment"]
+    assert alike(made.appointment) in shown()
     accepted = await told(stage, "pending", "booked")
-    assert (accepted.appointment["orientationCategory"], accepted.people) == ("PDM", ("819800000085", CPTS))
+    assert (accepted.appointment["orientationCategory"], accepted.people) == ("PDM", ("819800000077", CPTS))
+    assert alike(accepted.appointment) in shown()
 
 
 async def test_pdm_that_is_withdrawn_has_no_practitioner(stage: Stage) -> None:
@@ -201,5 +205,6 @@ async def test_structures_have_no_practitioner(
     await Refer(NAME, town, street, category).play(stage)
     made = await told(stage, "booked")
     assert (made.appointment["orientationCategory"], made.people) == (category, (None, organization))
+    assert category != "CDS" or alike(made.appointment) in shown()
     await Mark(NAME, "noshow", by="regulator").play(stage)
     assert (await told(stage, "booked", "noshow")).people == made.people

@@ -10,8 +10,8 @@ import pytest
 from sandbox.runner.loader import find
 from sandbox.runner.report import Report
 from sandbox.runner.run import play_on
+from tests.support.orientations.scenarios import ORIENTATIONS
 from tests.support.sandboxes import sandbox_here
-from tests.support.scenarios import ORIENTATIONS
 
 TWICE = "agenda-sas-derniere-place"
 
