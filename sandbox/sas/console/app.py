@@ -7,6 +7,7 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from sandbox.sas.console.account_pages import AccountPages
+from sandbox.sas.console.communities.form import CommunityForm
 from sandbox.sas.console.editor_health_page import EditorHealthPage
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.login_pages import LoginPages
@@ -32,6 +33,7 @@ class Console:
             OrientationPages(frame, services),
             StepPages(frame, services),
             OfferPages(frame, services),
+            CommunityForm(frame, services),
             EditorHealthPage(frame, services),
             AccountPages(frame),
             MessagePages(frame, services),

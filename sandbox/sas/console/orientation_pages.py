@@ -17,6 +17,7 @@ from starlette.routing import Route
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Regulator
+from sandbox.net.context import Context
 from sandbox.population.agendas.agenda import territory_zone
 from sandbox.population.people import Population
 from sandbox.sas.console import words
@@ -30,6 +31,8 @@ from sandbox.web.filters import STATUSES, french_date, french_datetime, local, s
 
 PATH = "/sas/orientations"
 MOST_SHOWN = 50  # orientations on the page
+MOST_OTHERS = 3  # communities that are named once another one has failed
+COUNTDOWN_S = 5.0  # between two renderings of a request that waits: the time that is left changes by itself
 
 Html = Callable[[], str]
 
@@ -72,17 +75,18 @@ class OrientationPages:
 
     async def orientation_live(self, request: Request, regulator: Regulator) -> Any:
         """The same, sent again at each change."""
-        self._own(request, regulator)
+        record = self._own(request, regulator)
 
         def html() -> str:
             return self._frame.pages.fragment(
                 "orientation_state.html", request=request, **self._one(request, regulator)
             )
 
-        return self._live(request, regulator, html)
+        waited_for = record.origin is Origin.MARKETPLACE
+        return self._live(request, regulator, html, COUNTDOWN_S if waited_for else None)
 
-    def _live(self, request: Request, regulator: Regulator, html: Html) -> Any:
-        return self._frame.live(self._frame.accounts.id_of(regulator), html)
+    def _live(self, request: Request, regulator: Regulator, html: Html, again_s: float | None = None) -> Any:
+        return self._frame.live(self._frame.accounts.id_of(regulator), html, again_s=again_s)
 
     def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         zone = territory_zone(self._frame.context.population.territories, regulator.territory)
@@ -112,6 +116,7 @@ class OrientationPages:
             "steps": [words.STEPS[action] for action in possible(record.origin, record.status)],
             "resend": RESEND,
             "back": f"{PATH}/{record.id}",
+            "asked": _asked(record, self._frame.context) if record.origin is Origin.MARKETPLACE else None,
         }
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
@@ -177,10 +182,34 @@ def who_of(record: AppointmentRecord, population: Population) -> str:
 
 def when_of(record: AppointmentRecord, zone: tzinfo) -> str:
     """When the patient is expected."""
+    if record.origin is Origin.MARKETPLACE and record.status is AppointmentStatus.PENDING:
+        return f"réponse attendue avant {short_time(record.end, zone)}"
     if record.details.all_day:
         name = zone_name(zone)
         return f"{french_date(record.start, zone)}, dans la journée" + (f" (heure {name})" if name else "")
     return f"{french_datetime(record.start, zone)}, jusqu'à {short_time(record.end, zone)}"
+
+
+def _asked(record: AppointmentRecord, context: Context) -> dict[str, Any]:
+    """What the page says of a request to a community: what was asked of whom, how it stands, what else can be done."""
+    details, population = record.details, context.population
+    community, town = population.communities.get(details.community), population.towns.get(details.town)
+    failed = record.status is AppointmentStatus.CANCELLED
+    others = population.communities_of(details.town) if failed else []
+    reason = f" ({details.reason})" if details.reason else ""
+    return {
+        "name": community.name if community is not None else details.community,
+        "phone": community.phone if community is not None else None,
+        "town": town.name if town is not None else details.town,
+        "pending": record.status is AppointmentStatus.PENDING,
+        "failed": failed,
+        "accepted": record.practitioner is not None and not failed,
+        "ending": details.ending or "",
+        "sentence": words.ENDINGS[details.ending] + reason,
+        "others": [each for each in others if each.id != details.community][:MOST_OTHERS],
+        "instead": f"/sas/recherche?insee={details.town}&offres=1#offre",
+        "now": context.clock.now(),
+    }
 
 
 def zone_for(record: AppointmentRecord, regulator: Regulator, population: Population) -> tzinfo:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sandbox.sas.directory.origins import Origin
+from sandbox.sas.orientations.records import Ending
 from sandbox.sas.orientations.steps import Action
 from sandbox.sas.regulators.accounts import Right
 
@@ -46,6 +47,18 @@ CATEGORIES: Mapping[str, str] = {
     "PDM": "Place de marché",
     "CDS": "Centre de santé",
     "MSP": "Maison de santé pluriprofessionnelle",
+}
+COMMUNITIES: Mapping[str, str] = {
+    "CPTS": "Communauté professionnelle territoriale de santé",
+    "SOS": "Association SOS Médecins",
+    "group": "Groupe de cabinets",
+}
+ENDINGS: Mapping[Ending | None, str] = {
+    Ending.WITHDRAWN: "Retirée : vous avez retiré cette demande.",
+    Ending.REFUSED: "Refusée : aucun membre de la communauté ne prend ce patient en charge.",
+    Ending.UNANSWERED: "Sans réponse : personne n'a répondu dans le délai.",
+    Ending.REJECTED: "Non transmise : l'éditeur de la communauté n'a pas accepté la demande.",
+    None: "Annulée : la communauté ne prend plus ce patient en charge.",
 }
 ORIGINS: Mapping[Origin, str] = {
     Origin.EDITOR: "Agenda d'un éditeur",

@@ -86,12 +86,9 @@ class Marketplace:
         """Requests that wait for an answer, and calls to editors that were not answered yet."""
         return {"pending": len(self._pending), "calls_waiting": self._calls.waiting}
 
-    def community(self, id: str) -> Community:
-        """The community with that id. Raises RequestError 404."""
-        found = self._directory.population.communities.get(id)
-        if found is None:
-            raise RequestError(404, Issue("not-found", f"no community '{id}'", "community"))
-        return found
+    def community(self, id: str) -> Community | None:
+        """The community with that id."""
+        return self._directory.population.communities.get(id)
 
     def is_asked(self, community: Community) -> bool:
         """True when the community's editor is interfaced for requests and not disabled."""
@@ -108,7 +105,7 @@ class Marketplace:
         With the `key` of a form, the same form sent twice is one request. Raises RequestError 403 (the account may not
         orient), 409 (the community's editor is not asked now), 422 with all that is wrong, StoreError.
         """
-        community = self._directory.population.communities.get(asked.community)
+        community = self.community(asked.community)
         if community is None:
             raise refused(f"no community '{asked.community}'", "community", code="not-found")
         town = self._checked(asked, community)
