@@ -165,9 +165,11 @@ class Stage:
 
 
 def passwords(endpoints: dict[str, Any]) -> dict[str, str]:
-    """The passwords of the control plane and the LRMs, by the beginning of their URLs; none on loopback."""
+    """The passwords of the control plane, the LRMs and the communities' pages, by the beginning of their URLs; none on
+    loopback."""
     control = endpoints["control"]
     found = {lrm["ui"]: lrm.get("password") for lrm in endpoints.get("lrms", ())}
+    found |= {f"{editor['ui']}/demandes": control.get("token") for editor in endpoints.get("editors", ())}
     found[control["api"]] = control.get("token")
     return {start: word for start, word in found.items() if word}
 

@@ -22,6 +22,14 @@ FRENCH = {
     "cancelled": "annulé",
 }
 
+PATIENT = {
+    "family": "FICTIF",
+    "given": "Camille",
+    "birth_date": "31/01/1980",
+    "phone": "0600000000",
+    "reason": "Fièvre depuis deux jours",
+}
+
 
 def booked_as(stage: Stage, name: str) -> Booked:
     """The appointment that an earlier step booked under that name. Raises Failed."""

@@ -15,11 +15,12 @@ from sandbox.runner.steps.orientations.open import Open
 from sandbox.runner.steps.orientations.race import Race
 from sandbox.runner.steps.orientations.refer import Refer
 from sandbox.runner.steps.orientations.reserve import Reserve
+from sandbox.runner.steps.orientations.respond import Respond
 from sandbox.runner.steps.orientations.withdraw import Withdraw
 from sandbox.runner.steps.search import Search
 from sandbox.runner.steps.take import Take
 from sandbox.runner.steps.verify import Verify
 
 AtEditors = Book | Mark | Take
-WithoutEditor = Open | Close | Reserve | Race | Agree | Ask | Withdraw | Behave | Refer
+WithoutEditor = Open | Close | Reserve | Race | Agree | Ask | Withdraw | Behave | Respond | Refer
 Step = Login | Search | AtEditors | Verify | Attach | WithoutEditor | Advance

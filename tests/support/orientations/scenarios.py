@@ -11,6 +11,7 @@ ORIENTATIONS = (
     "agenda-sas-creneau-supprime",
     "en-sus",
     "place-de-marche-acceptee",
+    "place-de-marche-a-la-main",
     "place-de-marche-refusee",
     "place-de-marche-retiree",
     "structure-cds",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sandbox.runner.stage import Failed, Stage
+from sandbox.runner.stage import Stage
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import as_practitioner
 from sandbox.runner.steps.orientations.calls import refusal
+from sandbox.runner.steps.orientations.reserve import typed_as
 
 
 class Close(BaseStep, frozen=True, tag="close"):
@@ -22,9 +23,7 @@ class Close(BaseStep, frozen=True, tag="close"):
 
     async def play(self, stage: Stage) -> Sequence[str]:
         """Without consent first when the slot has appointments, which must be refused."""
-        if self.slot not in stage.learnt.typed:
-            raise Failed(f"le créneau « {self.slot} » n'a pas été saisi")
-        typed = stage.learnt.typed[self.slot]
+        typed = typed_as(stage, self.slot)
         token = await as_practitioner(stage, typed.practitioner)
         url = f"{stage.endpoints['sas']['api']}/agenda/slots/{typed.id}"
         facts = []

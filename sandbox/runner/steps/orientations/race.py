@@ -11,7 +11,7 @@ from sandbox.runner.stage import Booked, Failed, Stage, problem
 from sandbox.runner.steps.base import BaseStep
 from sandbox.runner.steps.common import api_token, post
 from sandbox.runner.steps.orientations.calls import told
-from sandbox.runner.steps.orientations.reserve import booking, shown
+from sandbox.runner.steps.orientations.reserve import booking, shown, typed_as
 
 FREE = "informational"  # code of the parts of a refusal that name free slots
 
@@ -28,8 +28,9 @@ class Race(BaseStep, frozen=True, tag="race"):
 
     async def play(self, stage: Stage) -> Sequence[str]:
         """One gets the place, the other is refused and told the nearest free slots; a search shows the slot no more."""
-        await shown(stage, self.slot)
-        typed = stage.learnt.typed[self.slot]
+        typed = typed_as(stage, self.slot)
+        if await shown(stage, typed) is None:
+            raise Failed(f"la recherche ne montre pas le créneau « {self.slot} »")
         tokens = [stage.learnt.token, await api_token(stage, _colleague(stage))]
         calls = [post(stage, "orientations", booking(typed), token=token) for token in tokens]
         answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -41,6 +42,8 @@ class Race(BaseStep, frozen=True, tag="race"):
         nearest = [part.pointer for part in problem(refused[0]).errors if part.code == FREE and part.pointer]
         if not nearest:
             raise Failed(f"le refus ne propose pas d'autre créneau : {problem(refused[0]).detail}")
+        if await shown(stage, typed) is not None:
+            raise Failed(f"la recherche montre encore le créneau « {self.slot} », qui est complet")
         return [told(self.appointment, made[0]), f"l'autre : plus libre ; les plus proches : {', '.join(nearest)}"]
 
 
