@@ -29,7 +29,7 @@ from sandbox.net.context import Context
 from sandbox.population.agendas.agenda import zone_of
 from sandbox.web.console import Access, application
 from sandbox.web.pages import Pages, redirect
-from sandbox.web.session import checked_form, flash
+from sandbox.web.session import checked_form, csrf_token, flash
 from sandbox.web.sse import Event, Streams
 
 PATH = "/demandes"
@@ -92,7 +92,8 @@ class CommunityPages:
         return application(self._context, self._pages, routes, role=f"communities-{self._editor.slug}", access=access)
 
     async def requests(self, request: Request) -> Response:
-        """The latest requests."""
+        """The latest requests. The session has its token from now on: the live list brings forms that need it."""
+        csrf_token(request)
         return self._pages.render(request, "requests.html", who=None, regulator=False, **self._values())
 
     async def requests_live(self, request: Request) -> Any:
