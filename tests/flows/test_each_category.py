@@ -126,7 +126,7 @@ async def test_ps_by_the_sas_agenda(stage: Stage) -> None:
 
 
 async def test_ps_by_one_more_patient(stage: Stage) -> None:
-    await searched(stage, "SAS-69", Search("SM26", LYON, street="41 quai du Simulacre"))
+    await searched(stage, "SAS-69", Search("SM54", LYON, street="41 quai du Simulacre"))
     await Agree(NAME, EXTRA, in_minutes=60).play(stage)
     made = await told(stage, "booked")
     assert (made.appointment["orientationCategory"], made.people) == ("PS", (EXTRA, None))
