@@ -177,6 +177,9 @@ def who_of(record: AppointmentRecord, population: Population) -> str:
     practitioner = population.doctor(record.practitioner) if record.practitioner else None
     if practitioner is not None:
         return f"{practitioner.given} {practitioner.family}"
+    if record.origin is Origin.MARKETPLACE and record.practitioner is None:
+        community = population.communities.get(record.details.community)
+        return community.name if community is not None else record.details.community
     return record.practitioner or _UNNAMED.get(record.category, "Médecin pas encore désigné")
 
 

@@ -48,6 +48,7 @@ from tests.support.editors.running_editor import REGULATOR, LocalEditor, Sas, op
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
     *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query", "INT_R01 form"),
+    *("PDM", "PDM again", "api/orientations", "__admin/communities"),
     *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
@@ -66,6 +67,7 @@ class Town:
 
     core: Core
     editor: LocalEditor
+    communities: LocalEditor
     psc: ASGIApp
     control: ASGIApp
     port: int
@@ -86,7 +88,14 @@ class Town:
         basic = {"authorization": basic_authorization("sas", self.secret)}
         form = {"content-type": "application/x-www-form-urlencoded"}
         fhir = f"http://127.0.0.1/{editor.slug}/fhir"
+        asked = f"http://127.0.0.1/{self.communities.slug}/fhir/ServiceRequest"
+        behaviour = "http://127.0.0.1/__admin/communities/cpts-rive-gauche/behaviour"
+        api = {**JSON, **self.token}
         return {
+            "PDM": self._http(self.communities.fhir, "POST", asked, FHIR),
+            "PDM again": self._http(self.communities.fhir, "PUT", f"{asked}?identifier=a|b", FHIR),
+            "api/orientations": self._http(sas.pages, "POST", "http://127.0.0.1/api/orientations", api),
+            "__admin/communities": self._http(self.control, "PUT", behaviour, JSON),
             "INT_R03": self._http(sas.fhir, "POST", "http://127.0.0.1/sas/fhir/Appointment", FHIR),
             "INT_R03 again": self._http(sas.fhir, "PUT", "http://127.0.0.1/sas/fhir/Appointment?identifier=a|b", FHIR),
             "INT_R02": self._http(editor.fhir, "POST", f"{fhir}/Practitioner", FHIR),
@@ -232,6 +241,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         core = await _core(directory / "sas", stack)
         editor = await stack.enter_async_context(opened(_context(directory / "editor"), "agenda-azur", Sas()))
         await editor.running.accounts.post(REGULATOR)
+        communities = await stack.enter_async_context(opened(_context(directory / "editor"), "entraide-commune", Sas()))
         context = _context(directory / "psc")
         people_store = open_store(directory / "psc" / "store")
         stack.push_async_callback(people_store.close)
@@ -243,6 +253,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         made = Town(
             core,
             editor,
+            communities,
             psc,
             control._listener._app,
             control.context.settings.port_base + CONTROL_UI,
