@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from starlette.requests import Request
 
@@ -25,8 +27,7 @@ class CommunityApi(Resource):
     @Endpoint("GET", "/__admin/communities", answer=CommunityList, failures=READS)
     async def communities(self, request: Request) -> CommunityList:
         """Every community, with its members and how it answers."""
-        held = self._plane.communities
-        return CommunityList([held.document(each) for each in held.all()])
+        return CommunityList(await asyncio.to_thread(self._plane.communities.documents))
 
     @Endpoint("GET", "/__admin/communities/{id}/behaviour", answer=CommunityBehaviour, failures=(*READS, 404))
     async def community_behaviour(self, request: Request) -> CommunityBehaviour:

@@ -8,6 +8,7 @@ POST /communautes/{id}/retablir     as a run begins
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -58,9 +59,12 @@ class CommunityPages:
 
     async def all(self, request: Request) -> Response:
         """Every community, and how it answers."""
+        return self._pages.render(request, "communities.html", rows=await asyncio.to_thread(self._rows))
+
+    def _rows(self) -> list[tuple[Community, str, str]]:
+        """Each community with its behaviour and the address of the requests that it got."""
         held = self._communities
-        rows = [(each, self._in_words(each, held.of(each)), self._requests(each)) for each in held.all()]
-        return self._pages.render(request, "communities.html", rows=rows)
+        return [(each, self._in_words(each, held.of(each)), self._requests(each)) for each in held.all()]
 
     async def one(self, request: Request) -> Response:
         """How a community answers, and the form to change it."""

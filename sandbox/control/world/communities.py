@@ -75,7 +75,8 @@ class Communities:
         self._worlds, self._population = worlds, population
 
     def all(self) -> list[Community]:
-        """Those whose editor the sandbox runs itself; a vendor's own server answers as it likes."""
+        """Those whose editor the sandbox runs itself; a vendor's own server answers as it likes. Blocks for most of a
+        second when there are many and nobody has asked for them yet: call it in a thread."""
         return [each for each in self._population.communities.values() if self._is_hosted(each)]
 
     def community(self, id: str) -> Community:
@@ -92,6 +93,10 @@ class Communities:
     def behaviour(self, community: Community) -> CommunityBehaviour:
         """The same, as the API answers it."""
         return CommunityBehaviour(**msgspec.structs.asdict(self.of(community)))
+
+    def documents(self) -> list[CommunityDocument]:
+        """All of them as the API answers them; blocks as `all`."""
+        return [self.document(each) for each in self.all()]
 
     def document(self, community: Community) -> CommunityDocument:
         """A community as the API answers it."""

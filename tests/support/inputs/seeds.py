@@ -75,6 +75,12 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             )
         ],
         "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
+        "api/orientations, offers": [
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"today"}',
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"2026-11-23T18:15:00+01:00","place":""}',
+            b'{"kind":"structure","structure":"1339900110"}',
+        ],
+        "api/structures query": [b"town=Bordeaux&kind=cds&radius=5", b"place=Lyon&within=2"],
         "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],

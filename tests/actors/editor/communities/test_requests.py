@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from sandbox.fhir.service_request import CareRequest, parse_request, render_requ
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
+from sandbox.kernel.switches import resend_switch
 from sandbox.net.context import Context
 from tests.actors.editor.conftest import NOW
 from tests.support.editors.running_editor import NATIONAL, LocalEditor, opened
@@ -152,3 +154,19 @@ async def test_a_member_whom_nobody_knows_any_more_cannot_accept(
         await editor.running.requests.proceed(ASKED.identifier.value)
         await editor.running.requests.proceed("unknown")
         assert editor.running.requests.next_due is None
+
+
+async def test_a_refused_report_is_sent_again_as_the_request_is_now(editor: LocalEditor) -> None:
+    editor.sas.status = 422
+    await call(editor, "POST")
+    async with asyncio.timeout(5):
+        while editor.running.emitter.health()["r03_failed"] == 0:
+            await asyncio.to_thread(int)
+    editor.sas.status = 201
+    found = editor.running.requests.get(ASKED.identifier.value)
+    assert found is not None
+    world = editor.context.world.world
+    again = msgspec.structs.replace(world, switches={**world.switches, resend_switch(SLUG): "now"})
+    editor.context.world.apply(again)
+    method, _, body = (await editor.sas.reached(2))[1]
+    assert (method, receive_appointment(body).appointment) == ("PUT", found.appointment(SYSTEM))

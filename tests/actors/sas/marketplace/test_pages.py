@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from sandbox.editor.communities.requests import Step
+from sandbox.kernel.calls import with_interface
 from tests.actors.sas.browsing import following, logged_in, submit
 from tests.actors.sas.sas_core import reply
 from tests.support.marketplace import COMMUNITY, MEMBERS, SLUG, Marketplace, both, place, until
@@ -126,6 +128,18 @@ async def test_what_is_wrong_is_said_at_its_field(market: Marketplace, fields: d
 async def test_the_same_form_twice_is_one_request(market: Marketplace) -> None:
     first, second = await sent(market, cle="k1"), await sent(market, cle="k1")
     assert first.headers["location"] == second.headers["location"]
+
+
+async def test_an_editor_that_is_not_asked_now_is_said_before_and_after(market: Marketplace) -> None:
+    page = await get(market, FORM)
+    world = market.place.context.world.world
+    disabled = msgspec.structs.replace(world, switches=with_interface(world.switches, SLUG, False))
+    market.place.context.world.apply(disabled)
+    assert "n'est pas sollicité en ce moment" in unescape((await get(market, FORM)).text)
+    async with logged_in(market.core) as browser:
+        answer = await submit(browser, page, FORM, **TYPED)
+    assert answer.status_code == 409
+    assert "n'est pas sollicité en ce moment" in unescape(answer.text)
 
 
 async def test_an_editor_that_rejects_the_request_is_quoted(market: Marketplace) -> None:
