@@ -21,10 +21,10 @@ import msgspec
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
 from sandbox.fhir.outcome import explain
+from sandbox.kernel.calls import resend_switch
 from sandbox.kernel.errors import PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient, Reply

@@ -137,7 +137,9 @@ class Appointments:
         editor's identifier, a step that the automaton lacks), StoreError when the disk refuses.
         """
         sender = self._sender(wanted.identifier, editor)
-        conditions.allow_change(self._etag(wanted.identifier, sender))
+        present = self.sent_as(wanted.identifier)
+        known = present is not None and present.may_be_changed_by(sender)
+        conditions.allow_change(etag(present) if present is not None and known else None)
         decision = self._decide(wanted, sender, update=update)
         if decision.changed:
             await self.keep(decision.record)
@@ -164,7 +166,9 @@ class Appointments:
         due = [write for record in records for write in self._l02.due(record)]
         written = self._store.commit(*rows, *due, *also)
         for record in records:
-            self._remember(record)
+            recent = self._recent[record.account]
+            if record.version == 1 or record.id not in recent:
+                recent.append(record.id)
         for record in (*records, *quiet):
             for watcher in self._watchers:
                 watcher(record)
@@ -174,16 +178,6 @@ class Appointments:
     async def durable(self) -> None:
         """Return once everything that was written so far is durable. Raises StoreError."""
         await self._store.barrier()
-
-    def _etag(self, identifier: Identifier, sender: str) -> str | None:
-        """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
-        present = self.sent_as(identifier)
-        return etag(present) if present is not None and present.may_be_changed_by(sender) else None
-
-    def _remember(self, record: AppointmentRecord) -> None:
-        recent = self._recent[record.account]
-        if record.version == 1 or record.id not in recent:
-            recent.append(record.id)
 
     def known_by(self, identifier: Identifier) -> str:
         """Slug of the editor that owns the system of the identifier, "" when no editor does."""

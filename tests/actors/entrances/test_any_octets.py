@@ -35,8 +35,8 @@ def test_any_octets_are_taken_or_refused(reached: Reached, name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("INT_R03", "INT_R02", "PDM", "api/login", "api/regulators", "api/orientations", "psc/people"),
-        *("__admin/faults", "__admin/clock", "__admin/communities"),
+        *("INT_R03", "INT_R02", "PDM", "api/login", "api/regulators", "api/orientations", "api/agenda/slots"),
+        *("api/agenda/closures", "psc/people", "__admin/faults", "__admin/clock", "__admin/communities"),
     ],
 )
 @pytest.mark.parametrize("body", UNREADABLE)

@@ -17,10 +17,10 @@ from sandbox.editor.fhir.identify import identify_fhir
 from sandbox.faults.communities import Behaviour, with_behaviour
 from sandbox.fhir.appointment import receive_appointment
 from sandbox.fhir.service_request import CareRequest, parse_request, render_request
+from sandbox.kernel.calls import resend_switch
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
-from sandbox.kernel.switches import resend_switch
 from sandbox.net.context import Context
 from tests.actors.editor.conftest import NOW
 from tests.support.editors.running_editor import NATIONAL, LocalEditor, opened
