@@ -213,8 +213,10 @@ def _start_flags(options: argparse.Namespace) -> tuple[str, ...] | None:
 def _scenario_list(options: argparse.Namespace) -> int:
     from sandbox.runner.loader import available
 
-    for name, title in available():
-        print(f"{name:<16} {title}")
+    found = dict(available())
+    width = max(map(len, found))
+    for name, title in found.items():
+        print(f"{name:<{width}}  {title}")
     return 0
 
 

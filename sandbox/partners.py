@@ -171,6 +171,22 @@ class ExternalAssociation(Declared, frozen=True):
     doctors: tuple[ExternalDoctor, ...] = ()
 
 
+class ExternalCommunity(Declared, frozen=True):
+    """A community that the editor serves: the platform asks it to find a member who takes the patient (flow PDM).
+
+    `kind`, with its `organization`: CPTS (FINESS), SOS (SIRET of the association) or `group` (MSP or CDS, optional);
+    `zone`: INSEE codes of the towns that it serves; `members`: practitioners whom the platform knows, optional.
+    """
+
+    id: Slug
+    kind: Literal["CPTS", "SOS", "group"]
+    name: Text
+    zone: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    organization: Structure | None = None
+    members: tuple[Person, ...] = ()
+    phone: Text | None = None
+
+
 class ExternalEditor(Declared, frozen=True):
     """A vendor's real server. `base_url`: its FHIR base; `ui`: its pages (the origin of `base_url` without).
 
@@ -187,6 +203,7 @@ class ExternalEditor(Declared, frozen=True):
     ui: Url | None = None
     practitioners: tuple[ExternalPractitioner, ...] = ()
     sos: tuple[ExternalAssociation, ...] = ()
+    communities: tuple[ExternalCommunity, ...] = ()
 
     def __post_init__(self) -> None:
         try:

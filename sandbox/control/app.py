@@ -16,6 +16,7 @@ from sandbox.config import CONTROL_UI
 from sandbox.control.admin.app import admin_routes
 from sandbox.control.admin.problems import error_handlers
 from sandbox.control.console.behaviour import BehaviourPage
+from sandbox.control.console.communities import CommunityPages
 from sandbox.control.console.faults import FaultPage
 from sandbox.control.console.hub import HubPages
 from sandbox.control.console.hub_removal import HubRemovalPage
@@ -104,4 +105,5 @@ class Control:
             *HubRemovalPage(plane, pages).routes(),
             *FaultPage(plane, pages).routes(),
             *BehaviourPage(plane.behaviours, pages).routes(),
+            *CommunityPages(plane, pages).routes(),
         ]

@@ -13,6 +13,7 @@ from sandbox.control.observability.journal import JournalView
 from sandbox.control.observability.metrics import Metrics
 from sandbox.control.world.behaviours import Behaviours
 from sandbox.control.world.characters import Characters, first_switches
+from sandbox.control.world.communities import Communities
 from sandbox.control.world.hub_clients import HubClients, first_clients
 from sandbox.control.world.outbox import Outboxes
 from sandbox.control.world.reload import Reload
@@ -50,6 +51,7 @@ class ControlPlane:
         self.switchboard = Switchboard(first_world(self._store, run_id, clock, switches), self.journal.take)
         self.worlds = Worlds(self._store, self.switchboard, wall, context.entropy.uuid, run_id)
         self.characters = Characters(self.worlds, context.population)
+        self.communities = Communities(self.worlds, context.population)
         self.hub_clients = HubClients(self.worlds, self._store, context, self.switchboard, wall)
         self.outboxes = Outboxes(self.switchboard, self.worlds, self.characters, context.entropy)
         self.reload = Reload(context, self.worlds, self.write_endpoints)

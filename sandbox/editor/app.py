@@ -109,6 +109,7 @@ class Editors:
     def health(self) -> dict[str, object]:
         """Counts over all editors, and per editor which INT_R03 wait or were given up.
 
+        `requests`: of communities, by slug and state;
         `awaited`: appointments at SOS Médecins whose doctor is not named yet;
         `outbox`: by slug, such appointments one by one (at most UNSETTLED of an editor).
         """
@@ -119,6 +120,9 @@ class Editors:
             "editors": len(everybody),
             "accounts": sum(len(running.accounts) for running in everybody),
             "appointments": sum(len(running.ledger) for running in everybody),
+            "requests": {
+                slug: counts for slug, running in self.editors.items() if (counts := running.requests.health())
+            },
             "awaited": sum(len(running.ledger.awaited) for running in everybody),
             "r03": {slug: running.emitter.health() for slug, running in self.editors.items()},
             "outbox": {slug: entries for slug, entries in listed if entries},

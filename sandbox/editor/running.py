@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
 from sandbox.editor.accounts.accounts import Accounts
@@ -13,16 +14,21 @@ from sandbox.editor.agenda import Agenda
 from sandbox.editor.appointments.ledger import Ledger
 from sandbox.editor.appointments.r03 import Emitter
 from sandbox.editor.appointments.takeover import TakeOver
+from sandbox.editor.communities.answering import Answering
+from sandbox.editor.communities.ledger import RequestLedger
 from sandbox.editor.fhir.agenda_cache import CACHE_OCTETS
 from sandbox.editor.fhir.port import FhirEndpoint
 from sandbox.editor.fhir.server import FhirServer
 from sandbox.editor.pages.booking import BookingPages
+from sandbox.editor.pages.communities import PATH as REQUESTS
+from sandbox.editor.pages.communities import CommunityPages
 from sandbox.editor.pages.followup import FollowUpPages
 from sandbox.editor.pages.passwords import PasswordPages
 from sandbox.editor.pages.session import Redirected, SessionPages
 from sandbox.editor.schema import SCHEMA
 from sandbox.editor.switches import EditorSwitches
-from sandbox.kernel.model import Editor
+from sandbox.kernel.flows import Flow
+from sandbox.kernel.model import Appointment, Editor
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.store.embedded.tables import open_store
@@ -44,6 +50,8 @@ class RunningEditor:
     ledger: Ledger
     emitter: Emitter
     takeover: TakeOver
+    requests: RequestLedger
+    answering: Answering
     streams: Streams
     http: HttpClient
     pages: ASGIApp
@@ -51,15 +59,17 @@ class RunningEditor:
     @property
     def endpoint(self) -> FhirEndpoint:
         """What it serves on the FHIR port."""
-        return FhirEndpoint(self.fhir, self.accounts)
+        return FhirEndpoint(self.fhir, self.accounts, self.requests)
 
     async def start(self) -> None:
-        """Begin to send appointments and to name doctors."""
+        """Begin to send appointments, to name doctors and to answer requests."""
         await self.emitter.start()
         await self.takeover.start()
+        await self.answering.start()
 
     async def stop(self) -> None:
-        """Stop both, then close the client and the store."""
+        """Stop all of it, then close the client and the store."""
+        await self.answering.stop()
         await self.takeover.stop()
         await self.emitter.stop()
         await self.http.close()
@@ -88,10 +98,17 @@ def open_editor(context: Context, editor: Editor, http: HttpClient, psc: Relying
     accounts = Accounts(store, context.clock, context.entropy)
     ledger = Ledger(context, editor, store=store, agenda=agenda, sender=emitter)
     takeover = TakeOver(ledger, accounts, context.clock)
+    requests = RequestLedger(context, editor, store=store, sender=emitter)
+    answering = Answering(requests, context.clock)
     streams, switches = Streams(), EditorSwitches(editor.slug)
     context.world.watch(lambda _: takeover.wake())
+    context.world.watch(lambda _: answering.wake())
     context.world.watch(switches.follow)
-    context.world.watch(lambda world: emitter.follow(world, editor.slug, ledger.appointment))
+
+    def present(id: str) -> Appointment | None:
+        return ledger.appointment(id) or requests.appointment(id)
+
+    context.world.watch(lambda world: emitter.follow(world, editor.slug, present))
     session = SessionPages(context, editor, accounts, psc)
     recovery = Recovery(store, accounts, context.clock, context.entropy, context.secret(f"resets:{editor.slug}"))
     routes = [
@@ -109,8 +126,30 @@ def open_editor(context: Context, editor: Editor, http: HttpClient, psc: Relying
         handlers=handlers,
         access=Access(EndedSessions(context, store)),
     )
+    if editor.speaks(Flow.PDM):
+        communities = CommunityPages(context, editor, ledger=requests, emitter=emitter, streams=streams)
+        pages = _beside(communities.application(), pages)
     fhir = _fhir_server(context, editor, agenda, switches)
-    return RunningEditor(editor, store, fhir, accounts, ledger, emitter, takeover, streams, http, pages)
+    return RunningEditor(
+        editor=editor,
+        store=store,
+        fhir=fhir,
+        accounts=accounts,
+        ledger=ledger,
+        emitter=emitter,
+        takeover=takeover,
+        requests=requests,
+        answering=answering,
+        streams=streams,
+        http=http,
+        pages=pages,
+    )
+
+
+def _beside(communities: ASGIApp, pages: ASGIApp) -> ASGIApp:
+    """The pages of an editor with those of its communities, which have sessions and a password of their own."""
+    own = [Route(path, communities) for path in (REQUESTS, REQUESTS + "/{rest:path}")]
+    return Router([*own, Mount("/", pages)], redirect_slashes=False)
 
 
 def _fhir_server(context: Context, editor: Editor, agenda: Agenda, switches: EditorSwitches) -> FhirServer:

@@ -8,6 +8,7 @@ import msgspec
 
 from sandbox.editor.accounts import accounts, recovery
 from sandbox.editor.appointments import booking, r03
+from sandbox.editor.communities import requests
 from sandbox.store.outbox import outbox_tables
 from sandbox.store.protocol import Delete, Put
 from sandbox.store.schema import Schema, Tables, require_known
@@ -16,6 +17,7 @@ READERS = {
     booking.TABLE: msgspec.json.Decoder(booking.Booking).decode,
     accounts.TABLE: msgspec.json.Decoder(accounts.AccountRecord).decode,
     recovery.TABLE: msgspec.json.Decoder(recovery.Reset).decode,
+    requests.TABLE: msgspec.json.Decoder(requests.CommunityRequest).decode,
     r03.RESENT: msgspec.json.Decoder(r03.Resent).decode,
 }
 

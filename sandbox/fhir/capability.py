@@ -61,6 +61,8 @@ def _resources(editor: Editor) -> list[dict[str, Any]]:
         if not individual:
             found.append(_resource("Slot", [nos.SOS_SLOT_PROFILE]))
         found.append(_resource("Location", [nos.SOS_LOCATION_PROFILE]))
+    if editor.speaks(Flow.PDM):
+        found.append(_service_request())
     if cpts:
         found.append(_resource("HealthcareService", [nos.CPTS_SERVICE_PROFILE]))
     if cpts or sos:
@@ -92,6 +94,19 @@ def _practitioner(editor: Editor, individual: bool) -> dict[str, Any]:
     held["interaction"][2]["documentation"] = _CONDITIONAL
     return held
 
+
+def _service_request() -> dict[str, Any]:
+    """Requests to communities (marketplace): the sandbox's own flow, so no profile of the guide."""
+    kinds = ("read", "create", "update")
+    held = _resource("ServiceRequest", [], kinds, conditionalUpdate=True, updateCreate=False)
+    del held["supportedProfile"]
+    held["interaction"][2]["documentation"] = _WITHDRAWAL
+    return held
+
+
+_WITHDRAWAL = (
+    "Seulement conditionnelle, pour un retrait : PUT ServiceRequest?identifier=<system>|<valeur>, status revoked"
+)
 
 _CONDITIONAL = (
     "Seulement conditionnelle : PUT Practitioner?identifier=<system>|<valeur> ; une personne inconnue est créée, "

@@ -12,13 +12,13 @@ from typing import Any
 
 from sandbox.kernel.errors import Issue
 
-_MODULES = {"Practitioner": "practitioner", "Appointment": "appointment"}
+_MODULES = {"Practitioner": "practitioner", "Appointment": "appointment", "ServiceRequest": "servicerequest"}
 _loading = threading.Lock()  # two threads may import the same package for the first time
 
 
 def check_model(resource_type: str, document: dict[str, Any]) -> list[Issue]:
     """The errors that the FHIR model finds in `document`, as one Issue each, with its FHIRPath. Blocks: call it
-    in a thread from the event loop. Raises KeyError for a resource type other than Practitioner and Appointment.
+    in a thread from the event loop. Raises KeyError for a resource type other than those of _MODULES.
     """
     with _loading:
         from pydantic import ValidationError

@@ -27,6 +27,8 @@ ESTABLISHMENT = "https://mos.esante.gouv.fr/NOS/TRE_R66-CategorieEtablissement/F
 ESTABLISHMENT_SHORT = "https://mos.esante.gouv.fr/NOS/TRE_R66-CategorieEtablissement"  # one page; accepted, never sent
 CPTS = "604"
 
+TOWNS = "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM"  # INSEE codes
+
 SERVICE_TYPE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Slot.serviceType"
 CORE_TYPES = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 # Code system of the type of a CPTS' identifier (profile sas-cpts-organization-aggregator).

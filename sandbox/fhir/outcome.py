@@ -10,7 +10,8 @@ from typing import Literal
 
 import orjson
 
-from sandbox.kernel.errors import Issue, RequestError
+from sandbox.kernel.errors import Issue, JsonError, RequestError
+from sandbox.kernel.text.json_input import read_json
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -24,6 +25,16 @@ def outcome(*issues: Issue, severity: Severity = "error") -> bytes:
     """One OperationOutcome, UTF-8 JSON. `issue` is 1..*: without issues, a general one is added."""
     rows = [_issue(issue, severity) for issue in issues or (Issue("processing", "unexplained failure"),)]
     return orjson.dumps({"resourceType": "OperationOutcome", "issue": rows})
+
+
+def explain(body: bytes) -> str:
+    """The texts of an OperationOutcome in one line, at most 300 characters; for another body, a French sentence."""
+    try:
+        issues = read_json(body)["issue"]
+        texts = [issue.get("details", {}).get("text") or issue.get("diagnostics", "") for issue in issues]
+    except (JsonError, KeyError, TypeError, AttributeError):
+        return "réponse sans OperationOutcome"
+    return "; ".join(str(text) for text in texts if text)[:300] or "OperationOutcome sans texte"
 
 
 def _issue(issue: Issue, severity: Severity) -> dict[str, object]:

@@ -53,6 +53,12 @@ _Z95 = NormalDist().inv_cdf(0.95)
 _RAREST = 2.0**-53  # used in place of a chance of 0, for which the inverse of the distribution is infinite
 
 
+def log_normal(median: float, p95: float, chance: float) -> float:
+    """A value of the log-normal distribution with that median and 95th percentile; `chance` in [0, 1) is drawn."""
+    sigma = math.log(p95 / median) / _Z95
+    return median * math.exp(sigma * NormalDist().inv_cdf(max(chance, _RAREST)))
+
+
 @dataclass(frozen=True, slots=True)
 class Delay:
     """How long an editor takes before it answers, in milliseconds: log-normal, half of it within `median_ms`."""
@@ -62,9 +68,7 @@ class Delay:
 
     def drawn(self, chance: float) -> float:
         """Seconds, at most LONGEST_MS; `chance` in [0, 1)."""
-        sigma = math.log(self.p95_ms / self.median_ms) / _Z95
-        deviation = NormalDist().inv_cdf(max(chance, _RAREST))
-        return min(self.median_ms * math.exp(sigma * deviation), LONGEST_MS) / 1000
+        return min(log_normal(self.median_ms, self.p95_ms, chance), LONGEST_MS) / 1000
 
 
 @dataclass(frozen=True, slots=True)

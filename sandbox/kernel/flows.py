@@ -94,9 +94,9 @@ class Flow(StrEnum):
         (*_at_editors("/Schedule", "/Location"), *_at_editors("/Organization", "*", shared=True)),
         True,
     )
-    # a community is asked to take a patient (marketplace): POST and PUT ServiceRequest. The guide describes the reports
-    # of the community's editor (INT_R03) and no call for the request: this one is the sandbox's own.
-    PDM = "PDM", ("sas",), (Endpoint("editors", "fhir", "/ServiceRequest", ("POST", "PUT")),), True
+    # a community is asked to take a patient (marketplace): POST, PUT, GET ServiceRequest. The guide describes the
+    # reports of the community's editor (INT_R03) and no call for the request: this one is the sandbox's own.
+    PDM = "PDM", ("sas",), (Endpoint("editors", "fhir", "/ServiceRequest", ("POST", "PUT", "GET")),), True
     # contextual call of an LRM, in the regulator's browser
     INT_L01 = "INT_L01", ("browser",), (Endpoint("sas", "pages", "/sas/recherche", query="origin="),)
     # appointment messages to the LRM, and its acknowledgements and errors

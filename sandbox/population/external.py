@@ -1,4 +1,5 @@
-"""External editors among the population: a vendor's real server with the practitioners and associations it holds.
+"""External editors among the population: a vendor's real server with the practitioners, associations and communities
+it serves.
 
 The configuration declares them, in addition to the people of the persona files. Their agendas are known to their own
 server only. Every error has the file and line of the configuration.
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sandbox.config import Settings
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import (
     AgendaTemplate,
+    Community,
     ConsultationSite,
     Editor,
     Place,
@@ -25,6 +27,7 @@ from sandbox.kernel.reserved import why_reserved
 from sandbox.kernel.text.shapes import meant
 from sandbox.partners import (
     ExternalAssociation,
+    ExternalCommunity,
     ExternalDoctor,
     ExternalEditor,
     ExternalPlace,
@@ -33,7 +36,7 @@ from sandbox.partners import (
 )
 from sandbox.population.geocoding import geocode_line
 from sandbox.population.people import Personas
-from sandbox.population.personas.personas import check_specialty
+from sandbox.population.personas.personas import check_phone, check_specialty
 from sandbox.population.procedural import index_of
 
 _SEARCHES = (Flow.INT_R01, Flow.INT_R04)
@@ -68,12 +71,14 @@ class _ExternalEditor:
         held = tuple(self._practitioner(one, at) for at, one in enumerate(self._row.practitioners))
         served = [self._association(one, at) for at, one in enumerate(self._row.sos)]
         before = self._personas
-        return replace(
+        joined = replace(
             before,
             editors={**before.editors, self._editor.slug: self._editor},
             practitioners=(*before.practitioners, *held),
             sos={**before.sos, **{association.siret: association for association in served}},
         )
+        asked = [self._community(one, at, joined) for at, one in enumerate(self._row.communities)]
+        return replace(joined, communities={**before.communities, **{each.id: each for each in asked}})
 
     def _check_editor(self) -> None:
         mine = self._editor
@@ -113,7 +118,7 @@ class _ExternalEditor:
         )
 
     def _place(self, row: ExternalPlace, owner: str, path: str, at: int) -> Place:
-        town = self._town(row, f"{path}.places[{at}]")
+        town = self._town(row.town, f"{path}.places[{at}].town")
         lat, lon = geocode_line(town, row.line)  # the same position as that of a search at this address
         return Place(
             id=f"{self._editor.slug}-{owner}-{at + 1}",
@@ -135,6 +140,35 @@ class _ExternalEditor:
         doctors = tuple(self._doctor(doctor, f"sos[{at}].doctors[{index}]") for index, doctor in enumerate(row.doctors))
         return SosAssociation(row.siret, row.name, self._editor.slug, sites, doctors)
 
+    def _community(self, row: ExternalCommunity, at: int, known: Personas) -> Community:
+        path = f"communities[{at}]"
+        if not self._editor.speaks(Flow.PDM):
+            self._refuse("flows", "an editor that serves communities speaks PDM")
+        if row.id in (*(one.id for one in self._row.communities[:at]), *known.communities):
+            self._refuse(f"{path}.id", f"there is another community '{row.id}'")
+        self._check_organization(row, path, known)
+        for index, insee in enumerate(row.zone):
+            self._town(insee, f"{path}.zone[{index}]")
+        people = {
+            each.id for each in (*known.practitioners, *(one for sos in known.sos.values() for one in sos.doctors))
+        }
+        for index, member in enumerate(row.members):
+            if member not in people:
+                self._refuse(f"{path}.members[{index}]", f"unknown practitioner '{member}'")
+        check_phone(row.phone, f"{self._path}.{path}.phone", self._settings.error)
+        return Community(
+            row.id, row.kind, row.name, row.phone, self._editor.slug, row.organization, row.zone, row.members
+        )
+
+    def _check_organization(self, row: ExternalCommunity, path: str, known: Personas) -> None:
+        among: Mapping[str, Mapping[str, Any]] = {"CPTS": known.cpts, "SOS": known.sos, "group": known.structures}
+        if row.organization is None:
+            if row.kind != "group":
+                self._refuse(path, f"a community of kind {row.kind} needs its `organization`")
+        elif row.organization not in among[row.kind]:
+            near = meant(row.organization, {key: each.name for key, each in among[row.kind].items()})
+            self._refuse(f"{path}.organization", f"unknown {row.kind} '{row.organization}'{near}")
+
     def _doctor(self, row: ExternalDoctor, path: str) -> Practitioner:
         known = (*self._personas.practitioners, *(one for sos in self._personas.sos.values() for one in sos.doctors))
         if index_of(row.id) is not None:
@@ -144,7 +178,7 @@ class _ExternalEditor:
         return Practitioner(row.id, row.family, row.given, self._editor.slug, (), stored_id=row.id)
 
     def _site(self, row: ExternalSite, owner: str, at: int, index: int) -> ConsultationSite:
-        town = self._town(row, f"sos[{at}].sites[{index}]")
+        town = self._town(row.town, f"sos[{at}].sites[{index}].town")
         lat, lon = geocode_line(town, row.line)
         return ConsultationSite(
             id=f"{self._editor.slug}-{owner}-{index + 1}",
@@ -160,11 +194,11 @@ class _ExternalEditor:
             agenda=AgendaTemplate(),
         )
 
-    def _town(self, row: ExternalPlace | ExternalSite, path: str) -> Town:
+    def _town(self, insee: str, path: str) -> Town:
         towns = self._personas.towns
-        if row.town not in towns:
-            self._refuse(f"{path}.town", f"unknown town '{row.town}'{_towns_meant(row.town, towns)}")
-        return towns[row.town]
+        if insee not in towns:
+            self._refuse(path, f"unknown town '{insee}'{_towns_meant(insee, towns)}")
+        return towns[insee]
 
     def _refuse(self, field: str, problem: str) -> NoReturn:
         raise self._settings.error(f"{self._path}.{field}", problem)

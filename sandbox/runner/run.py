@@ -17,7 +17,7 @@ from typing import TextIO
 from sandbox.kernel.errors import PeerError, UsageError
 from sandbox.runner.loader import Scenario, find
 from sandbox.runner.report import Report
-from sandbox.runner.stage import Failed, Stage, Unreachable, read_endpoints
+from sandbox.runner.stage import Failed, Stage, Unreachable, read_endpoints, reason
 
 JOURNAL_SETTLES_S = 0.15
 START_WITHIN_S = 60.0
@@ -51,7 +51,7 @@ async def play_on(scenario: Scenario, endpoints: Path, report: Report) -> int:
                 facts = await step.play(stage)
             except (Failed, PeerError) as error:
                 await _show_exchanges(stage, report)
-                report.bad(str(error))
+                report.bad(reason(error))
                 report.line("\nÉCHEC : les étapes suivantes n'ont pas été jouées")
                 return 1
             await _show_exchanges(stage, report)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, PeerTimeout, PeerUnreachable
 from sandbox.kernel.text.json_input import Limits, read_json
@@ -27,10 +28,20 @@ class Unreachable(Exception):
 
 @dataclass
 class Booked:
-    """An appointment that the scenario made: the editor's slug and its identifier there."""
+    """An appointment that the scenario made. At an editor: its slug, and its identifier there. In the SAS platform
+    itself: no editor, the appointmentId, and of an appointment in the SAS agenda whose agenda that is (prefixed id)."""
 
     editor: str
     identifier: str
+    practitioner: str = ""
+
+
+@dataclass
+class Typed:
+    """A slot that a practitioner has typed in the SAS agenda: his prefixed id, and the id of its first occurrence."""
+
+    practitioner: str
+    id: str
 
 
 @dataclass
@@ -44,6 +55,37 @@ class Learnt:
     next_page: int | None = None
     taken: set[str] = field(default_factory=set)
     booked: dict[str, Booked] = field(default_factory=dict)
+    typed: dict[str, Typed] = field(default_factory=dict)
+
+
+class RefusedPart(msgspec.Struct):
+    """One entry of `errors` in a problem document of the SAS API."""
+
+    code: str = ""
+    detail: str = ""
+    pointer: str | None = None
+
+
+class Problem(msgspec.Struct):
+    """What a program is told of a refused call; the control plane says it all in `title`."""
+
+    title: str = ""
+    detail: str = ""
+    errors: tuple[RefusedPart, ...] = ()
+
+
+def problem(error: PeerRefused) -> Problem:
+    """The problem document of a refusal; an empty one when the body is something else."""
+    try:
+        return msgspec.json.decode(error.body, type=Problem)
+    except msgspec.MsgspecError:
+        return Problem()
+
+
+def reason(error: Exception) -> str:
+    """What an error says; of a call that was refused, what the answer says too."""
+    told = problem(error) if isinstance(error, PeerRefused) else Problem()
+    return ": ".join(filter(None, (str(error), told.detail or told.title)))
 
 
 class Stage:
@@ -123,9 +165,11 @@ class Stage:
 
 
 def passwords(endpoints: dict[str, Any]) -> dict[str, str]:
-    """The passwords of the control plane and the LRMs, by the beginning of their URLs; none on loopback."""
+    """The passwords of the control plane, the LRMs and the communities' pages, by the beginning of their URLs; none on
+    loopback."""
     control = endpoints["control"]
     found = {lrm["ui"]: lrm.get("password") for lrm in endpoints.get("lrms", ())}
+    found |= {f"{editor['ui']}/demandes": control.get("token") for editor in endpoints.get("editors", ())}
     found[control["api"]] = control.get("token")
     return {start: word for start, word in found.items() if word}
 

@@ -21,15 +21,22 @@ from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, identify_as, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
+from sandbox.sas.agenda.agendas import Agendas, Occupancy
 from sandbox.sas.api.app import build_api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.fhir_port import fhir_port
+from sandbox.sas.offers.extra import ExtraOrientations
+from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
+from sandbox.sas.orientations.community_calls import CommunityCalls
 from sandbox.sas.orientations.l02.emitter import L02
+from sandbox.sas.orientations.marketplace import Marketplace
 from sandbox.sas.orientations.own import OwnAppointments
+from sandbox.sas.orientations.typed_booking import TypedBooking
+from sandbox.sas.orientations.typed_changes import AgendaChanges
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
@@ -37,6 +44,7 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.sources import SlotSource
+from sandbox.sas.search.typed_slots import TypedSlots
 from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
@@ -67,18 +75,26 @@ class SasCore:
         self.store = store
         store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
-        directory = Directory(context.population, lambda: disabled_editors(context.world.world.switches))
+        directory = self.directory = Directory(
+            context.population, lambda: disabled_editors(context.world.world.switches)
+        )
         self._people = PscPeople(context, store, self._http)
         self.regulators = RegulatorAccounts(context, store, self._people.due)
         self.regulators.watch(self._people.wake)
         self.l02 = L02(context, store, self.regulators.person, hub=hub)
         self._accounts = AccountSync(context, store, self._http, self.regulators)
         self.editors = EditorSources(context, self._http, directory, lambda: changes.tell(EDITORS))
-        sources: list[SlotSource] = [self.editors]
+        self.agendas, occupancy = Agendas(context, store), Occupancy()
+        sources: list[SlotSource] = [self.editors, TypedSlots(context, self.agendas, occupancy)]
         self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.own = OwnAppointments(context, self.appointments, self.regulators)
+        self.booking = TypedBooking(context, store, self.agendas, occupancy, self.appointments, self.own)
+        self.agenda_changes = AgendaChanges(context, self.agendas, self.booking, self.own)
+        calls = CommunityCalls(context, store, self._http, self.appointments, self.own)
+        self.marketplace = Marketplace(context, directory, self.appointments, self.own, calls)
+        context.world.watch(lambda _: self.marketplace.wake())
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -95,6 +111,12 @@ class SasCore:
             accounts=self._accounts,
             appointments=self.appointments,
             own=self.own,
+            agendas=self.agendas,
+            booking=self.booking,
+            agenda_changes=self.agenda_changes,
+            extra=ExtraOrientations(context, directory, self.own),
+            structures=StructureOrientations(context, directory, self.own),
+            marketplace=self.marketplace,
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,
@@ -113,6 +135,7 @@ class SasCore:
         await self.l02.start()
         await self._people.start()
         await self._accounts.start()
+        await self.marketplace.start()
         for listener in self._listeners:
             await listener.start()
 
@@ -120,6 +143,7 @@ class SasCore:
         """Accept no new requests, finish the running ones, then close messages, calls and the store."""
         self.console.stop()
         await asyncio.gather(*(listener.stop(GRACE_S) for listener in self._listeners))
+        await self.marketplace.stop()
         await self._accounts.stop()
         await self._people.stop()
         await self.l02.stop()
@@ -128,8 +152,8 @@ class SasCore:
         await self.store.close()
 
     def health(self) -> dict[str, object]:
-        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection, searches
-        and editors."""
+        """The number of appointments, the number of L02 messages that are not confirmed, the hub's connection,
+        searches, requests to communities and editors."""
         return {
             "disk": disk_state(self.store),
             "appointments": self.appointments.count,
@@ -137,6 +161,7 @@ class SasCore:
             "hub_connected": self.l02.connected,
             "r03_findings": {slug: dict(counts) for slug, counts in self.appointments.findings.items()},
             "searches": self.aggregator.running,
+            "marketplace": self.marketplace.health(),
             **self.editors.health(),
         }
 

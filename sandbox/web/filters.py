@@ -141,6 +141,15 @@ def plural(count: int, singular: str, many: str | None = None) -> str:
     return f"{count} {singular if abs(count) < 2 else many or singular + 's'}"
 
 
+def time_left(end: datetime, now: datetime) -> str:
+    """`encore 12 min`, `encore 2 h 05 min`, counted in minutes that have begun; `délai écoulé` from `end` on."""
+    minutes = -(-int((end - now).total_seconds()) // 60)
+    if end <= now:
+        return "délai écoulé"
+    hours, rest = divmod(max(minutes, 1), 60)
+    return f"encore {hours} h {rest:02} min" if hours else f"encore {rest} min"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "date_fr": french_date,
     "date_short": short_date,
@@ -154,4 +163,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "status_tone": status_tone,
     "phone": phone,
     "plural": plural,
+    "time_left": time_left,
 }

@@ -80,6 +80,8 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
     await look("orientation")
     for name, path in (
         ("editors", "/sas/editeurs"),
+        ("structures", "/sas/structures?place=Bordeaux"),
+        ("structure", "/sas/structures/1339900110"),
         ("accounts", "/administration/regulateurs"),
         ("new-account", "/administration/regulateurs/nouveau"),
         ("messages", "/administration/messages"),
@@ -114,6 +116,9 @@ async def through_the_other_consoles(page: Page, document: dict[str, Any], look:
     for editor in document["editors"]:
         await page.goto(editor["ui"] + "/")
         await look(f"editor-{editor['slug']}")
+    communities = next(editor["ui"] for editor in document["editors"] if editor["slug"] == "entraide-commune")
+    await page.goto(communities + "/demandes")
+    await look("requests")
     await page.goto(document["editors"][0]["ui"] + "/connexion")
     await look("editor-login")
     lrm = next(each for each in document["lrms"] if each["territory"] == "SAS-33")["ui"]
@@ -126,5 +131,8 @@ async def through_the_other_consoles(page: Page, document: dict[str, Any], look:
     await look("case-file")
     await page.goto(document["control"]["ui"] + "/")
     await look("control")
+    for path in ("/communautes", "/communautes/cpts-rive-gauche"):
+        await page.goto(document["control"]["ui"] + path)
+        await look(path.replace("/", "-"))
     await page.goto(document["psc"]["issuer"].rpartition("/")[0] + "/")
     await look("psc-home")

@@ -16,13 +16,22 @@ from sandbox.kernel.character import QUIRKS
 from sandbox.kernel.flows import Flow
 from sandbox.psc.realms import SCOPES
 from sandbox.psc.tokens import ACR, CLAIMS, PERSON
+from sandbox.sas.directory.origins import Origin
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL = "\n".join(page.read_text("utf-8") for page in PAGES)
 FOR_USERS = "\n".join(
     (ROOT / "docs" / f"{page}.md").read_text("utf-8")
-    for page in ("integrateurs", "integrators-lrm", "testeurs", "formateurs", "scaling")
+    for page in (
+        "integrateurs",
+        "integrateurs-orientations",
+        "integrators-lrm",
+        "testeurs",
+        "formateurs",
+        "formateurs-orientations",
+        "scaling",
+    )
 )
 
 
@@ -85,7 +94,7 @@ def test_every_make_target_exists_and_is_listed() -> None:
 
 def test_every_fault_that_is_named_exists() -> None:
     named = set(re.findall(r'"kind": "([\w-]+)"', FOR_USERS)) | {"latency", "status"}
-    assert named - {"Ack"} <= set(KINDS)  # the kind of a message
+    assert named - {"Ack", *Origin} <= set(KINDS)  # the kind of a message, and those of orientations
 
 
 def test_the_flows_that_an_editor_may_declare_and_those_that_may_be_slow_are_named() -> None:

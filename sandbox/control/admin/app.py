@@ -13,6 +13,7 @@ from starlette.routing import Route
 from sandbox.config import CONTROL_UI
 from sandbox.control.admin import openapi
 from sandbox.control.admin.clock import ClockApi
+from sandbox.control.admin.communities import CommunityApi
 from sandbox.control.admin.editors import EditorApi, InterfaceApi
 from sandbox.control.admin.exchanges import ExchangeApi
 from sandbox.control.admin.faults import FaultApi
@@ -35,6 +36,7 @@ APIS: tuple[type[Resource], ...] = (
     OutboxApi,
     PersonaApi,
     BehaviourApi,
+    CommunityApi,
     HubApi,
     LrmApi,
     InterfaceApi,

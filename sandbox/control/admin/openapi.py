@@ -22,7 +22,7 @@ def document(apis: Sequence[type], server: str) -> dict[str, Any]:
         info={
             "title": "SAS sandbox control plane",
             "version": __version__,
-            "description": "The World of the sandbox: clock, faults, editors, LRMs, hub, journal.",
+            "description": "The World of the sandbox: clock, faults, editors, communities, LRMs, hub, journal.",
         },
         apis=apis,
         failures=Failures(AdminProblem, MEANINGS),

@@ -15,12 +15,12 @@ import msgspec
 from sandbox.editor.accounts.accounts import AccountRecord
 from sandbox.editor.appointments.awaited import AwaitedDoctors
 from sandbox.editor.appointments.booking import TABLE, Action, Booking, SlotTaken, category_of, slot_key, step
-from sandbox.editor.appointments.patients import Patient
 from sandbox.editor.appointments.venues import schedules_of_holder
 from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Practitioner, Slot
+from sandbox.kernel.patients import Patient
 from sandbox.net.context import Context
 from sandbox.population.duty import on_duty
 from sandbox.store.protocol import Put, Store

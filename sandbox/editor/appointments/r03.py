@@ -20,11 +20,11 @@ import msgspec
 
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
-from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, StoreError
+from sandbox.fhir.outcome import explain
+from sandbox.kernel.calls import resend_switch
+from sandbox.kernel.errors import PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.switches import resend_switch
-from sandbox.kernel.text.json_input import read_json
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient, Reply
@@ -218,16 +218,6 @@ def judge(reply: Reply) -> None:
     if 400 <= reply.status < 500 and reply.status not in _AGAIN:
         raise Abandon(f"{reply.status} : {explain(reply.body)}")
     raise PeerRefused("sas", reply.status, reply.body)
-
-
-def explain(body: bytes) -> str:
-    """The texts of an OperationOutcome in one line, at most 300 characters; for another body, a French sentence."""
-    try:
-        issues = read_json(body)["issue"]
-        texts = [issue.get("details", {}).get("text") or issue.get("diagnostics", "") for issue in issues]
-    except (JsonError, KeyError, TypeError, AttributeError):
-        return "réponse sans OperationOutcome"
-    return "; ".join(str(text) for text in texts if text)[:300] or "OperationOutcome sans texte"
 
 
 def encode(appointment: Appointment, *, first: bool) -> bytes:

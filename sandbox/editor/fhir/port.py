@@ -5,6 +5,7 @@ GET  /<slug>/fhir/Slot · POST …/Slot/_search     INT_R01, INT_R04
 GET  /<slug>/fhir/Schedule · POST …/_search      SOS
 POST /<slug>/fhir/Practitioner                   INT_R02, creation
 PUT  /<slug>/fhir/Practitioner?identifier=…      INT_R02, conditional update
+POST, PUT /<slug>/fhir/ServiceRequest            PDM (service_requests.py)
 GET  /<slug>/fhir/<type>/<id>                    reads: what searches include, and the accounts
 """
 
@@ -19,11 +20,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sandbox.editor.accounts.accounts import AccountRecord, Accounts
+from sandbox.editor.communities.ledger import RequestLedger
 from sandbox.editor.fhir.identify import asked_in, flow_of
 from sandbox.editor.fhir.quirks.answers import search_of
 from sandbox.editor.fhir.quirks.registry import apply_quirks, apply_to_read
 from sandbox.editor.fhir.reads import READABLE, read
 from sandbox.editor.fhir.server import FhirServer
+from sandbox.editor.fhir.service_requests import answer_requests
 from sandbox.editor.fhir.slots import answer_schedules, answer_slots, slots_in_pieces
 from sandbox.fhir.appointment import parse_conditional
 from sandbox.fhir.capability import statement
@@ -56,6 +59,7 @@ class FhirEndpoint(NamedTuple):
 
     server: FhirServer
     accounts: Accounts
+    requests: RequestLedger
 
 
 class FhirPort:
@@ -99,6 +103,8 @@ class FhirPort:
                 return await _posted_search(request, server, kind)
             case ["Practitioner"]:
                 return await _account(request, endpoint)
+            case ["ServiceRequest", *id]:
+                return await answer_requests(request, server, endpoint.requests, id)
             case [kind, id] if kind in READABLE:
                 return _read(request, endpoint, kind, id)
             case [kind] if kind in READABLE:
@@ -151,7 +157,7 @@ async def _account(request: Request, endpoint: FhirEndpoint) -> Response:
     """INT_R02: what was accepted is durable before the answer leaves."""
     if request.method not in ("POST", "PUT"):
         raise not_allowed(request.method, "Practitioner", "POST", "PUT")
-    server, accounts = endpoint
+    server, accounts = endpoint.server, endpoint.accounts
     if not server.editor.speaks(Flow.INT_R02):
         detail = f"{server.editor.name} is not interfaced for {Flow.INT_R02}"
         raise RequestError(404, Issue("not-supported", detail))
@@ -175,7 +181,7 @@ def _condition(request: Request) -> Callable[[AccountRecord | None], None]:
 
 def _read(request: Request, endpoint: FhirEndpoint, kind: str, id: str) -> Response:
     _only(request, "GET", f"{kind}/{id}")
-    server, accounts = endpoint
+    server, accounts = endpoint.server, endpoint.accounts
     body = read(server, kind, id)
     if body is not None and server.switches.quirks:
         body = apply_to_read(server.switches.quirks, body, server.population)

@@ -136,7 +136,8 @@ def read_personas(
     return personas, Recipe(
         towns=[(known.towns[row.insee], row.inhabitants) for row in own_towns.rows],
         editors=speaking(known.editors.values(), Flow.INT_R01),
-        agendas=[(template, weight) for template, weight in agendas.values() if weight],
+        agendas=[(template, row.procedural) for template, row in agendas.values() if row.procedural],
+        typed=[(template, row.typed) for template, row in agendas.values() if row.typed],
         cpts_editors=frozenset(speaking(known.editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
         stored_forms=stored_forms(known.editors.values()),
@@ -174,9 +175,9 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     }
 
 
-def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
+def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, AgendaRow]]:
     rows.keyed("name")
-    return {row.name: (week(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
+    return {row.name: (week(row, f"$[{at}]", rows.error), row) for at, row in enumerate(rows.rows)}
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class _Known:
         return Practitioner(
             id=row.id, family=row.family, given=row.given, editor=row.editor or "", places=places,
             specialty=row.specialty, specialty_text=row.specialty_text, phone=row.phone,
-            stored_id=stored, cpts=members, password=row.password or "",
+            stored_id=stored, cpts=members, password=row.password or "", extra=row.extra,
         )  # fmt: skip
 
     def _place(
@@ -365,7 +366,7 @@ def check_specialty(code: str | None, path: str, error: Callable[[str, str], Usa
         raise error(path, f"unknown specialty '{code}'{meant(code, SPECIALTIES)}")
 
 
-def check_phone(text: str | None, path: str, error: Error) -> None:
+def check_phone(text: str | None, path: str, error: Callable[[str, str], UsageError]) -> None:
     """Raise what `error` makes for a text that is not a French telephone number."""
     if text is not None and national_phone(text) is None:
         raise error(path, f"'{text}' is no telephone number (expected one such as 05 36 49 00 01 or +33536490001)")

@@ -113,10 +113,15 @@ class RangeRow(HoursRow, frozen=True):
 
 
 class AgendaRow(Row, frozen=True):
-    """A named week (kernel.model.AgendaTemplate says what the fields mean)."""
+    """A named week (kernel.model.AgendaTemplate says what the fields mean).
+
+    `procedural`, `typed`: the weights with which places of procedural practitioners get it: of those whose agenda an
+    editor holds, and of those of the SAS agenda.
+    """
 
     name: Slug
     procedural: Annotated[int, Meta(ge=0)] = 0
+    typed: Annotated[int, Meta(ge=0)] = 0
     days: tuple[Day, ...] = (0, 1, 2, 3, 4)
     opens: TimeOfDay = "09:00"
     closes: TimeOfDay = "19:00"
@@ -133,6 +138,7 @@ class AgendaRow(Row, frozen=True):
     ranges: tuple[RangeRow, ...] = ()
     holidays: Literal["closed", "sunday"] = "closed"
     leave: Annotated[int, Meta(ge=0, le=6)] = 0
+    patients: Annotated[int, Meta(ge=1, le=20)] = 1
 
 
 class CptsRow(Row, frozen=True):
@@ -182,7 +188,8 @@ class PlaceRow(Row, frozen=True):
 
 class PractitionerRow(Row, frozen=True):
     """A hand-made practitioner. Without `editor` his slots are in the SAS agenda: the weeks of his places are what he
-    has typed when a run begins, and `password` that of his demonstration account."""
+    has typed when a run begins, and `password` that of his demonstration account. `extra`: whether he takes a patient
+    outside the agenda (nobody does who is in a MSP or CDS only); without it this is drawn."""
 
     id: Person
     family: Text
@@ -194,6 +201,7 @@ class PractitionerRow(Row, frozen=True):
     stored_id: Text | None = None
     editor: Slug | None = None
     password: Text | None = None
+    extra: bool | None = None
     cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
 
 

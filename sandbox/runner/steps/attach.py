@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sandbox.runner.stage import Failed, Stage
 from sandbox.runner.steps.base import BaseStep
-from sandbox.runner.steps.common import booked_as, posted_form, token_of
+from sandbox.runner.steps.common import booked_as, posted_form, record_of
 
 
 class Attach(BaseStep, frozen=True, tag="attach"):
@@ -22,8 +22,7 @@ class Attach(BaseStep, frozen=True, tag="attach"):
         lrm = stage.lrm()
         if lrm.get("external"):
             return [f"LRM {lrm['client_id']}, externe : rattachement à faire dans ses pages"]
-        token = token_of(stage, booked_as(stage, self.appointment))
-        record = (await stage.sas("appointments", identifier=token))["appointments"][0]
+        record = await record_of(stage, booked_as(stage, self.appointment))
         opening = await posted_form(stage, f"{lrm['ui']}/dossiers", lambda form: form.action.endswith("/dossiers"))
         number = (await stage.browser.submit(opening)).url.rpartition("/")[2]
         attaching = await posted_form(stage, f"{lrm['ui']}/", lambda form: record["id"] in form.action)

@@ -8,17 +8,10 @@ from typing import Any, Literal
 from sandbox.runner.browser import Page
 from sandbox.runner.stage import Booked, Failed, Stage
 from sandbox.runner.steps.base import BaseStep
-from sandbox.runner.steps.common import log_in_if_asked
+from sandbox.runner.steps.common import PATIENT, log_in_if_asked
 from sandbox.runner.steps.search import next_page
 
 MOST_PAGES = 10  # pages of one booking: login, terms, agenda, summary, confirmation
-PATIENT = {
-    "family": "FICTIF",
-    "given": "Camille",
-    "birth_date": "31/01/1980",
-    "phone": "0600000000",
-    "reason": "Fièvre depuis deux jours",
-}
 
 
 class Book(BaseStep, frozen=True, tag="book"):

@@ -1,4 +1,5 @@
-"""Functions for several steps: booked appointments by name, forms on a page, waiting for an answer, French words."""
+"""Functions for several steps: booked appointments by name, calls of the SAS API, forms on a page, waiting for an
+answer, French words."""
 
 from __future__ import annotations
 
@@ -21,6 +22,14 @@ FRENCH = {
     "cancelled": "annulé",
 }
 
+PATIENT = {
+    "family": "FICTIF",
+    "given": "Camille",
+    "birth_date": "31/01/1980",
+    "phone": "0600000000",
+    "reason": "Fièvre depuis deux jours",
+}
+
 
 def booked_as(stage: Stage, name: str) -> Booked:
     """The appointment that an earlier step booked under that name. Raises Failed."""
@@ -29,9 +38,42 @@ def booked_as(stage: Stage, name: str) -> Booked:
     return stage.learnt.booked[name]
 
 
-def token_of(stage: Stage, booked: Booked) -> str:
-    """The appointment's identifier as the SAS core searches it: `system|value`."""
-    return f"{stage.editor(booked.editor)['system']}|{booked.identifier}"
+async def record_of(stage: Stage, booked: Booked) -> dict[str, Any]:
+    """The SAS core's record of an appointment; empty while it has none."""
+    if not booked.editor:
+        found: dict[str, Any] = await stage.sas(f"appointments/{booked.identifier}")
+        return found
+    token = f"{stage.editor(booked.editor)['system']}|{booked.identifier}"
+    listed = (await stage.sas("appointments", identifier=token))["appointments"]
+    return listed[0] if listed else {}
+
+
+async def post(stage: Stage, path: str, body: Any = None, *, token: str = "") -> Any:
+    """POST on the SAS API as the regulator who is logged in, or as whoever `token` names."""
+    url = f"{stage.endpoints['sas']['api']}/{path}"
+    return await stage.call("POST", url, json=body, token=token or stage.learnt.token)
+
+
+async def api_token(stage: Stage, account: dict[str, Any]) -> str:
+    """A token of the SAS API for a demonstration account of endpoints.json."""
+    body = {"identifier": account["identifier"], "password": account["password"]}
+    return str((await post(stage, "login", body))["token"])
+
+
+async def as_practitioner(stage: Stage, practitioner: str) -> str:
+    """A token of the SAS API for a practitioner of the SAS agenda. Raises Failed without a demonstration account."""
+    accounts = stage.endpoints["examples"].get("practitioners_sas_agenda", ())
+    account = next((one for one in accounts if one["identifier"] == practitioner), None)
+    if account is None:
+        raise Failed(f"aucun compte de démonstration du praticien {practitioner} (agenda SAS)")
+    return await api_token(stage, account)
+
+
+def place_of(town: str, street: str) -> dict[str, str]:
+    """The parameters of the SAS API for a place: `town` an INSEE code, `street` empty or as `12 rue du Modèle`."""
+    number, _, name = street.partition(" ")
+    address = {"streetnumber": number, "streetname": name} if number[:1].isdigit() else {"streetname": street}
+    return {"insee": town, **(address if street else {})}
 
 
 async def appointment_page(stage: Stage, booked: Booked) -> Page:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.runner.stage import Failed, Stage
 from sandbox.runner.steps.base import BaseStep
-from sandbox.runner.steps.common import log_in_if_asked, until
+from sandbox.runner.steps.common import api_token, log_in_if_asked, until
 
 ACCOUNTS_WITHIN_S = 10.0
 
@@ -27,8 +27,7 @@ class Login(BaseStep, frozen=True, tag="login"):
         page = await log_in_if_asked(stage, await stage.browser.get(f"{stage.endpoints['sas']['ui']}/connexion"))
         if not page.with_data("regulator"):
             raise Failed(f"pas connecté : {page.url} répond {page.status}")
-        body = {"identifier": account["identifier"], "password": account["password"]}
-        stage.learnt.token = (await stage.call("POST", f"{stage.endpoints['sas']['api']}/login", json=body))["token"]
+        stage.learnt.token = await api_token(stage, account)
         known = await _known_at_editors(stage)
         return [f"connecté : {account['identifier']}", f"compte connu de {known} éditeurs (INT_R02)"]
 

@@ -10,12 +10,15 @@ from sandbox import __version__
 from sandbox.config import SAS_UI
 from sandbox.net.context import Context
 from sandbox.net.http.problems import ApiProblem
+from sandbox.sas.api.agenda import AgendaApi
 from sandbox.sas.api.answers import SearchLine
 from sandbox.sas.api.appointments import AppointmentApi
 from sandbox.sas.api.login import LoginApi
 from sandbox.sas.api.messages import MessageApi
+from sandbox.sas.api.orientations import OrientationApi
 from sandbox.sas.api.regulators import RegulatorApi
 from sandbox.sas.api.search import SearchApi
+from sandbox.sas.desk import Orientation
 from sandbox.sas.regulators.accounts import SYSTEMS, Change, Draft, Right
 from sandbox.sas.search.cards import Card, CardPlace, CardSlot
 from sandbox.sas.search.events import STATES, Done, Found, SourceAnswer, SourceState
@@ -59,7 +62,12 @@ _DETAILS: dict[type, Details] = {
         "distance_km": _KILOMETRES,
         "group": {"enum": ["MSP", "CDS"]},
     },
-    CardSlot: {"url": {"format": "uri", "description": "The editor's booking page, without `origin`"}},
+    CardSlot: {
+        "url": {
+            "format": "uri-reference",
+            "description": "The page where it is booked, without `origin`: the editor's, or one of this server",
+        }
+    },
     SourceAnswer: {"editor": _EDITOR, "state": {"enum": [*STATES]}, "reason": _IN_FRENCH, "code": _CODE, **_COUNTS},
     SourceState: {
         "slug": _EDITOR,
@@ -108,9 +116,9 @@ _DESCRIPTION = Description(
         "version": __version__,
         "description": "Search, orientations and L02 follow-up of the SAS core, for tests. Fictitious data only.",
     },
-    apis=[LoginApi, SearchApi, AppointmentApi, RegulatorApi, MessageApi, DescriptionApi],
+    apis=[LoginApi, SearchApi, AppointmentApi, OrientationApi, AgendaApi, RegulatorApi, MessageApi, DescriptionApi],
     failures=Failures(ApiProblem, _MEANINGS),
-    named={"Event": SearchLine},
+    named={"Event": SearchLine, "Orientation": Orientation},
     details=_DETAILS,
     security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
 )

@@ -16,17 +16,23 @@ from starlette.routing import Route
 
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
-from sandbox.kernel.model import Practitioner, Regulator
+from sandbox.kernel.model import Regulator
+from sandbox.net.context import Context
 from sandbox.population.agendas.agenda import territory_zone
+from sandbox.population.people import Population
 from sandbox.sas.console import words
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.message_pages import RESEND
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.orientations.steps import possible
 from sandbox.sas.services import Services
-from sandbox.web.filters import STATUSES, local
+from sandbox.web.filters import STATUSES, french_date, french_datetime, local, short_time, zone_name
 
 PATH = "/sas/orientations"
 MOST_SHOWN = 50  # orientations on the page
+MOST_OTHERS = 3  # communities that are named once another one has failed
+COUNTDOWN_S = 5.0  # between two renderings of a request that waits: the time that is left changes by itself
 
 Html = Callable[[], str]
 
@@ -35,7 +41,7 @@ class OrientationPages:
     """The list and the detail."""
 
     def __init__(self, frame: Frame, services: Services) -> None:
-        self._frame, self._directory = frame, services.directory
+        self._frame = frame
         self._appointments, self._l02 = services.appointments, services.l02
 
     def routes(self) -> list[Route]:
@@ -69,17 +75,18 @@ class OrientationPages:
 
     async def orientation_live(self, request: Request, regulator: Regulator) -> Any:
         """The same, sent again at each change."""
-        self._own(request, regulator)
+        record = self._own(request, regulator)
 
         def html() -> str:
             return self._frame.pages.fragment(
                 "orientation_state.html", request=request, **self._one(request, regulator)
             )
 
-        return self._live(request, regulator, html)
+        waited_for = record.origin is Origin.MARKETPLACE
+        return self._live(request, regulator, html, COUNTDOWN_S if waited_for else None)
 
-    def _live(self, request: Request, regulator: Regulator, html: Html) -> Any:
-        return self._frame.live(self._frame.accounts.id_of(regulator), html)
+    def _live(self, request: Request, regulator: Regulator, html: Html, again_s: float | None = None) -> Any:
+        return self._frame.live(self._frame.accounts.id_of(regulator), html, again_s=again_s)
 
     def _list(self, request: Request, regulator: Regulator) -> dict[str, Any]:
         zone = territory_zone(self._frame.context.population.territories, regulator.territory)
@@ -101,12 +108,15 @@ class OrientationPages:
         return {
             "line": line,
             "record": record,
-            "zone": territory_zone(self._frame.context.population.territories, record.territory or regulator.territory),
+            "when": when_of(record, zone := zone_for(record, regulator, self._frame.context.population)),
+            "zone": zone,
             "messages": list(reversed(self._l02.of_appointment(record.id))),
             "words": words.L02,
             "categories": words.CATEGORIES,
+            "steps": [words.STEPS[action] for action in possible(record.origin, record.status)],
             "resend": RESEND,
             "back": f"{PATH}/{record.id}",
+            "asked": _asked(record, self._frame.context) if record.origin is Origin.MARKETPLACE else None,
         }
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
@@ -118,12 +128,11 @@ class OrientationPages:
 
     def _line(self, record: AppointmentRecord) -> dict[str, Any]:
         messages = self._l02.of_appointment(record.id)
-        practitioner = self._directory.doctor(record.practitioner) if record.practitioner else None
-        editor = self._frame.context.population.editors.get(record.editor)
+        population = self._frame.context.population
         return {
             "record": record,
-            "who": _name(practitioner, record),
-            "editor": editor.name if editor is not None else record.sender.system,
+            "who": who_of(record, population),
+            "editor": _from(record, population),
             "message": messages[-1] if messages else None,
             "versions": len(messages),
         }
@@ -160,10 +169,63 @@ def _day(text: str) -> date | None:
         raise RequestError(400, Issue("value", f"« {text} » n'est pas une date (AAAA-MM-JJ).")) from None
 
 
-def _name(practitioner: Practitioner | None, record: AppointmentRecord) -> str:
+def who_of(record: AppointmentRecord, population: Population) -> str:
+    """Whom the patient is sent to, as people call him or it."""
+    if record.origin is Origin.STRUCTURE:
+        structure = population.structure(record.organization or "")
+        return structure.name if structure is not None else record.organization or "Structure"
+    practitioner = population.doctor(record.practitioner) if record.practitioner else None
     if practitioner is not None:
         return f"{practitioner.given} {practitioner.family}"
+    if record.origin is Origin.MARKETPLACE and record.practitioner is None:
+        community = population.communities.get(record.details.community)
+        return community.name if community is not None else record.details.community
     return record.practitioner or _UNNAMED.get(record.category, "Médecin pas encore désigné")
+
+
+def when_of(record: AppointmentRecord, zone: tzinfo) -> str:
+    """When the patient is expected."""
+    if record.origin is Origin.MARKETPLACE and record.status is AppointmentStatus.PENDING:
+        return f"réponse attendue avant {short_time(record.end, zone)}"
+    if record.details.all_day:
+        name = zone_name(zone)
+        return f"{french_date(record.start, zone)}, dans la journée" + (f" (heure {name})" if name else "")
+    return f"{french_datetime(record.start, zone)}, jusqu'à {short_time(record.end, zone)}"
+
+
+def _asked(record: AppointmentRecord, context: Context) -> dict[str, Any]:
+    """What the page says of a request to a community: what was asked of whom, how it stands, what else can be done."""
+    details, population = record.details, context.population
+    community, town = population.communities.get(details.community), population.towns.get(details.town)
+    failed = record.status is AppointmentStatus.CANCELLED
+    others = population.communities_of(details.town) if failed else []
+    reason = f" ({details.reason})" if details.reason else ""
+    return {
+        "name": community.name if community is not None else details.community,
+        "phone": community.phone if community is not None else None,
+        "town": town.name if town is not None else details.town,
+        "pending": record.status is AppointmentStatus.PENDING,
+        "failed": failed,
+        "accepted": record.practitioner is not None and not failed,
+        "ending": details.ending or "",
+        "sentence": words.ENDINGS[details.ending] + reason,
+        "others": [each for each in others if each.id != details.community][:MOST_OTHERS],
+        "instead": f"/sas/recherche?insee={details.town}&offres=1#offre",
+        "now": context.clock.now(),
+    }
+
+
+def zone_for(record: AppointmentRecord, regulator: Regulator, population: Population) -> tzinfo:
+    """The time zone in which an orientation is shown: that of its territory."""
+    return territory_zone(population.territories, record.territory or regulator.territory)
+
+
+def _from(record: AppointmentRecord, population: Population) -> str:
+    """Where an appointment was made."""
+    editor = population.editors.get(record.editor)
+    if record.origin is Origin.EDITOR:
+        return editor.name if editor is not None else record.sender.system
+    return words.ORIGINS[record.origin] + (f" · {editor.name}" if editor is not None else "")
 
 
 _UNNAMED = {

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
+from sandbox.sas.directory.origins import Origin
+from sandbox.sas.orientations.records import Ending
+from sandbox.sas.orientations.steps import Action
 from sandbox.sas.regulators.accounts import Right
 
 Words: TypeAlias = Mapping[str, tuple[str, str]]  # by code: the word shown to people, the tone of the badge
@@ -43,6 +47,75 @@ CATEGORIES: Mapping[str, str] = {
     "PDM": "Place de marché",
     "CDS": "Centre de santé",
     "MSP": "Maison de santé pluriprofessionnelle",
+}
+COMMUNITIES: Mapping[str, str] = {
+    "CPTS": "Communauté professionnelle territoriale de santé",
+    "SOS": "Association SOS Médecins",
+    "group": "Groupe de cabinets",
+}
+ENDINGS: Mapping[Ending | None, str] = {
+    Ending.WITHDRAWN: "Retirée : vous avez retiré cette demande.",
+    Ending.REFUSED: "Refusée : aucun membre de la communauté ne prend ce patient en charge.",
+    Ending.UNANSWERED: "Sans réponse : personne n'a répondu dans le délai.",
+    Ending.REJECTED: "Non transmise : l'éditeur de la communauté n'a pas accepté la demande.",
+    None: "Annulée : la communauté ne prend plus ce patient en charge.",
+}
+ORIGINS: Mapping[Origin, str] = {
+    Origin.EDITOR: "Agenda d'un éditeur",
+    Origin.SAS_AGENDA: "Agenda SAS",
+    Origin.EXTRA: "En sus, accord par téléphone",
+    Origin.MARKETPLACE: "Place de marché",
+    Origin.STRUCTURE: "Orientation vers une structure",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that a regulator takes with an appointment made in the platform. `path`: the last part of its address;
+    `label` of the button that leads to it; `question` and `consequence` of the page that asks for confirmation, with
+    the button `confirm`; `done`: what the next page says."""
+
+    path: str
+    label: str
+    question: str
+    consequence: str
+    confirm: str
+    done: str
+
+
+STEPS: Mapping[Action, Step] = {
+    Action.CANCEL: Step(
+        "annulation",
+        "Annuler",
+        "Annuler ce rendez-vous ?",
+        "Le LRM en est informé. Prévenez vous-même le patient, et le professionnel ou la structure qui l'attend.",
+        "Annuler le rendez-vous",
+        "Rendez-vous annulé.",
+    ),
+    Action.FULFIL: Step(
+        "honore",
+        "Honoré",
+        "Le patient est-il venu ?",
+        "Le rendez-vous est clos comme honoré et le LRM en est informé. Il n'est plus modifiable ensuite.",
+        "Marquer comme honoré",
+        "Rendez-vous honoré.",
+    ),
+    Action.NOSHOW: Step(
+        "absence",
+        "Absent",
+        "Le patient n'est-il pas venu ?",
+        "Le rendez-vous est clos comme non honoré et le LRM en est informé. Il n'est plus modifiable ensuite.",
+        "Marquer comme absent",
+        "Absence enregistrée.",
+    ),
+    Action.WITHDRAW: Step(
+        "retrait",
+        "Retirer la demande",
+        "Retirer cette demande à la communauté ?",
+        "La communauté en est avertie, et le médecin qui l'aurait déjà acceptée aussi. Le LRM en est informé.",
+        "Retirer la demande",
+        "Demande retirée.",
+    ),
 }
 TYPES = (("IDNPS", "identifiant national (carte CPS)"), ("INTRN", "identifiant technique (donné par le SAS)"))
 RIGHTS: Mapping[str, str] = {

@@ -20,12 +20,13 @@ from types import MappingProxyType
 from sandbox.fhir.nos import OPERATOR
 from sandbox.fhir.rules import Finding
 from sandbox.kernel.errors import Issue, RequestError, refused
-from sandbox.kernel.flows import Flow, OrientationCategory
+from sandbox.kernel.flows import AppointmentStatus, Flow, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Practitioner
 from sandbox.net.context import Context
 from sandbox.net.http.conditions import UNCONDITIONAL, Conditions
 from sandbox.sas.directory.directory import Directory
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.lifecycle import Decision, Reception, appointment_id, decide, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, account_in, decode, encode
@@ -33,6 +34,7 @@ from sandbox.sas.regulators.accounts import Account, RegulatorAccounts
 from sandbox.store.protocol import Delete, Put, Store
 
 TABLE = "appointments"
+WAITING = b'"origin":"marketplace"'  # in the row of a request to a community
 MOST_LISTED = 200  # newest appointments that are kept per regulator, for « Mes orientations »
 
 _OPERATOR_PATH = f"Appointment.extension.where(url='{OPERATOR}').valueReference.identifier"
@@ -54,9 +56,14 @@ class Appointments:
         self._sos_editors = frozenset(one.slug for one in sos)
         self._findings: dict[str, Counter[str]] = {}
         self.on_finding: Callable[[], None] | None = None
+        self._watchers: list[Callable[[AppointmentRecord], None]] = []
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
             self._recent[account_in(row)].append(key)
+
+    def watch(self, watcher: Callable[[AppointmentRecord], None]) -> None:
+        """Call `watcher` with each version, as soon as it is committed (and before it is durable)."""
+        self._watchers.append(watcher)
 
     @property
     def count(self) -> int:
@@ -92,6 +99,14 @@ class Appointments:
             if record is not None and account is not None and record.account == account.id:
                 yield record
 
+    def awaited(self) -> Iterator[AppointmentRecord]:
+        """The requests to communities that are not answered yet."""
+        for _, row in self._store.items(TABLE):
+            if WAITING in row:  # few of many rows are decoded
+                record = decode(row)
+                if record.origin is Origin.MARKETPLACE and record.status is AppointmentStatus.PENDING:
+                    yield record
+
     def is_of(self, record: AppointmentRecord, regulator: Identifier) -> bool:
         """True when this identifier at present names the account of the appointment."""
         account = self._regulators.named(regulator)
@@ -122,7 +137,9 @@ class Appointments:
         editor's identifier, a step that the automaton lacks), StoreError when the disk refuses.
         """
         sender = self._sender(wanted.identifier, editor)
-        conditions.allow_change(self._etag(wanted.identifier, sender))
+        present = self.sent_as(wanted.identifier)
+        known = present is not None and present.may_be_changed_by(sender)
+        conditions.allow_change(etag(present) if present is not None and known else None)
         decision = self._decide(wanted, sender, update=update)
         if decision.changed:
             await self.keep(decision.record)
@@ -135,20 +152,32 @@ class Appointments:
 
         Nothing is awaited before the commit. Raises RequestError 422 when no LRM can be told, StoreError.
         """
-        written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record), *also)
-        self._remember(record)
+        await self.keep_all([record], also)
+
+    async def keep_all(
+        self,
+        records: Sequence[AppointmentRecord],
+        also: Sequence[Put | Delete] = (),
+        quiet: Sequence[AppointmentRecord] = (),
+    ) -> None:
+        """Store versions of several appointments like `keep`, all by one commit. `quiet`: records with a change that is
+        no version and that nobody is told about."""
+        rows = [Put(TABLE, record.id, encode(record)) for record in (*records, *quiet)]
+        due = [write for record in records for write in self._l02.due(record)]
+        written = self._store.commit(*rows, *due, *also)
+        for record in records:
+            recent = self._recent[record.account]
+            if record.version == 1 or record.id not in recent:
+                recent.append(record.id)
+        for record in (*records, *quiet):
+            for watcher in self._watchers:
+                watcher(record)
         self._l02.wake()
         await written
 
-    def _etag(self, identifier: Identifier, sender: str) -> str | None:
-        """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
-        present = self.sent_as(identifier)
-        return etag(present) if present is not None and present.may_be_changed_by(sender) else None
-
-    def _remember(self, record: AppointmentRecord) -> None:
-        recent = self._recent[record.account]
-        if record.version == 1 or record.id not in recent:
-            recent.append(record.id)
+    async def durable(self) -> None:
+        """Return once everything that was written so far is durable. Raises StoreError."""
+        await self._store.barrier()
 
     def known_by(self, identifier: Identifier) -> str:
         """Slug of the editor that owns the system of the identifier, "" when no editor does."""

@@ -37,7 +37,7 @@ TRANSITIONS: dict[tuple[AppointmentStatus, AppointmentStatus], bool] = {
     **{(terminal, wanted): True for terminal in TERMINAL for wanted in AppointmentStatus},
 }
 
-ENDED_HERE = frozenset({Ending.WITHDRAWN, Ending.UNANSWERED})  # no report of an editor opens such a request again
+ENDED_HERE = frozenset({Ending.WITHDRAWN, Ending.UNANSWERED, Ending.REJECTED})  # no report opens such a request again
 
 _IDS = uuid.UUID("5a5b0c5e-93a5-4c0e-8f0b-4d6f1f6c7a33")
 
@@ -77,11 +77,16 @@ def category_of(
         return appointment.category
     if appointment.sos or appointment.marketplace:
         return OrientationCategory.SOS if appointment.sos else OrientationCategory.PDM
-    if practitioner is not None and practitioner.cpts:
+    found = category_by_participation(practitioner) if practitioner is not None else OrientationCategory.PS
+    return OrientationCategory.SOS if sos_editor and found is OrientationCategory.PS else found
+
+
+def category_by_participation(practitioner: Practitioner) -> OrientationCategory:
+    """The category of an appointment that a practitioner gives: how he takes part in the SAS."""
+    if practitioner.cpts:
         return OrientationCategory.CPTS
-    if practitioner is not None and (group := only_group(practitioner)) is not None:
-        return OrientationCategory(group.kind)
-    return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
+    group = only_group(practitioner)
+    return OrientationCategory(group.kind) if group is not None else OrientationCategory.PS
 
 
 def only_group(practitioner: Practitioner) -> Structure | None:

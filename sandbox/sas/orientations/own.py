@@ -28,7 +28,7 @@ from sandbox.sas.regulators.accounts import RegulatorAccounts, Right
 from sandbox.store.protocol import Delete, Put
 
 _REPEATED = uuid.UUID("0c8bd0a5-4f63-4f56-9d3a-9f4f0a1b7c52")
-_ENDINGS = {Action.WITHDRAW: Ending.WITHDRAWN, Action.EXPIRE: Ending.UNANSWERED}
+_ENDINGS = {Action.WITHDRAW: Ending.WITHDRAWN, Action.EXPIRE: Ending.UNANSWERED, Action.REJECT: Ending.REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,21 @@ class OwnAppointments:
         repeated = f"{regulator.identifier.key}|{key}"
         return Identifier(system, str(uuid.uuid5(_REPEATED, repeated)) if key else self._entropy.uuid())
 
+    def id_of(self, identifier: Identifier) -> str:
+        """The id of the appointment with that identifier."""
+        return appointment_id(identifier)
+
     def made_before(self, identifier: Identifier) -> AppointmentRecord | None:
         """The appointment with that identifier, when the request was repeated."""
         return self._appointments.sent_as(identifier)
+
+    async def repeated(self, identifier: Identifier) -> AppointmentRecord | None:
+        """The appointment with that identifier, once it is durable, when the request was repeated; else nothing is
+        awaited. Raises StoreError."""
+        made = self.made_before(identifier)
+        if made is not None:
+            await self._appointments.durable()
+        return made
 
     async def make(
         self, regulator: Regulator, identifier: Identifier, offer: Offer, also: Sequence[Put | Delete] = ()
@@ -106,23 +118,44 @@ class OwnAppointments:
         await self._appointments.keep(record, *also)
         return record
 
-    async def act(self, id: str, action: Action, also: Sequence[Put | Delete] = ()) -> AppointmentRecord:
+    async def act(
+        self, id: str, action: Action, also: Sequence[Put | Delete] = (), reason: str = ""
+    ) -> AppointmentRecord:
         """Take a step of `steps`, together with the writes `also`; returns once all of it and the L02 message are
-        durable.
+        durable. `reason`: why the step was taken, when that is not the step itself.
 
         Nothing is awaited before the commit. Raises RequestError 404 and 409, StoreError. Who may do so is decided by
         the caller.
         """
+        changed = self._next(id, action, reason)
+        await self._appointments.keep(changed, *also)
+        return changed
+
+    async def act_on_all(
+        self,
+        ids: Sequence[str],
+        action: Action,
+        also: Sequence[Put | Delete] = (),
+        moved: Sequence[AppointmentRecord] = (),
+    ) -> Sequence[AppointmentRecord]:
+        """Take the same step with several appointments like `act`, all by one commit. `moved`: records that only have
+        another id of the slot."""
+        changed = [self._next(id, action) for id in ids]
+        await self._appointments.keep_all(changed, also, moved)
+        return changed
+
+    def _next(self, id: str, action: Action, reason: str = "") -> AppointmentRecord:
+        """The version after a step. Raises RequestError 404 and 409."""
         record = self._appointments.read(id)
         if record is None:
             raise RequestError(404, Issue("not-found", f"no appointment '{id}'", "id"))
-        ending = _ENDINGS.get(action)
-        changed = msgspec.structs.replace(
+        details = record.details
+        if ending := _ENDINGS.get(action):
+            details = msgspec.structs.replace(details, ending=ending, reason=reason)
+        return msgspec.structs.replace(
             record,
             version=record.version + 1,
             status=step(record.origin, record.status, action),
             received=self._clock.now(),
-            details=msgspec.structs.replace(record.details, ending=ending) if ending else record.details,
+            details=details,
         )
-        await self._appointments.keep(changed, *also)
-        return changed

@@ -17,22 +17,23 @@ from sandbox.sas.directory.origins import Origin
 
 
 class Ending(StrEnum):
-    """Why a request to a community was cancelled: the regulator withdrew it, the community refused it, or nobody
-    answered in time."""
+    """Why a request to a community was cancelled: the regulator withdrew it, the community refused it, nobody answered
+    in time, or the community's editor did not take it (its interface refuses the request itself)."""
 
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
+    REJECTED = "rejected"
 
 
 class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What an appointment made in the SAS platform itself says beside the rest.
 
     `slot`: id of the typed slot (SAS agenda); `place`: id of the place of consultation, of the typed slot or of the
-    practitioner who accepts one more patient; `all_day`: no hour was agreed, only the day of `start`. Of a request to a
-    community: `community` is its id, `need` what the patient needs in a few words (no personal data), `town` the INSEE
-    code of where he is, and `ending` why it was cancelled. Its time to answer ends with the record's `end` as long as
-    it is pending.
+    practitioner who accepts one more patient; `all_day`: no hour was agreed, only the day of `start`. Of a request
+    to a community: `community` is its id, `need` what the patient needs in a few words (no personal data), `town`
+    the INSEE code of where he is, `ending` why it was cancelled, and `reason` what the editor said when it did not
+    take it. Its time to answer ends with the record's `end` as long as it is pending.
     """
 
     slot: str = ""
@@ -42,6 +43,7 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     need: str = ""
     town: str = ""
     ending: Ending | None = None
+    reason: str = ""
 
 
 NO_DETAILS = Details()

@@ -6,7 +6,7 @@
 
     marketplace:  pending ── INT_R03 ──► booked ──── INT_R03 ────► fulfilled, noshow, cancelled
                      ├─ withdraw ────────► ├─ withdraw ──────────► cancelled
-                     ├─ expire ──────────────────────────────────► cancelled
+                     ├─ expire, reject ──────────────────────────► cancelled
                      └─ INT_R03 (refused) ───────────────────────► cancelled
 
 Changes by a community arrive through INT_R03, by the table of `lifecycle`.
@@ -23,13 +23,18 @@ from sandbox.sas.directory.origins import Origin
 
 
 class Action(StrEnum):
-    """What people do with such an appointment; `EXPIRE` is done by the platform when nobody answered in time."""
+    """What people do with such an appointment. The platform itself does `EXPIRE` when nobody answered in time, and
+    `REJECT` when the community's editor did not take the request."""
 
     CANCEL = "cancel"
     FULFIL = "fulfil"
     NOSHOW = "noshow"
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
+    REJECT = "reject"
+
+
+_BY_PLATFORM = frozenset({Action.EXPIRE, Action.REJECT})
 
 
 _OF_APPOINTMENTS: Mapping[tuple[AppointmentStatus, Action], AppointmentStatus] = {
@@ -41,6 +46,7 @@ _OF_REQUESTS: Mapping[tuple[AppointmentStatus, Action], AppointmentStatus] = {
     (AppointmentStatus.PENDING, Action.WITHDRAW): AppointmentStatus.CANCELLED,
     (AppointmentStatus.BOOKED, Action.WITHDRAW): AppointmentStatus.CANCELLED,
     (AppointmentStatus.PENDING, Action.EXPIRE): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.PENDING, Action.REJECT): AppointmentStatus.CANCELLED,
 }
 STEPS: Mapping[Origin, Mapping[tuple[AppointmentStatus, Action], AppointmentStatus]] = {
     Origin.EDITOR: {},  # changed on the editor's pages, which send INT_R03
@@ -53,7 +59,7 @@ STEPS: Mapping[Origin, Mapping[tuple[AppointmentStatus, Action], AppointmentStat
 
 def possible(origin: Origin, status: AppointmentStatus) -> tuple[Action, ...]:
     """What people can do with an appointment of that origin and status."""
-    return tuple(action for held, action in STEPS[origin] if held is status and action is not Action.EXPIRE)
+    return tuple(action for held, action in STEPS[origin] if held is status and action not in _BY_PLATFORM)
 
 
 def step(origin: Origin, status: AppointmentStatus, action: Action) -> AppointmentStatus:

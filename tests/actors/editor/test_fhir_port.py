@@ -357,7 +357,7 @@ async def test_a_form_that_is_not_utf8_is_malformed(editor: LocalEditor):
 async def test_an_editor_without_int_r02_has_no_accounts(editor: LocalEditor):
     running = editor.running
     server = replace(running.fhir, editor=replace(running.editor, flows=(Flow.INT_R01,)))
-    editor.fhir = FhirPort({editor.slug: FhirEndpoint(server, running.accounts)})
+    editor.fhir = FhirPort({editor.slug: FhirEndpoint(server, running.accounts, running.requests)})
     answer = await editor.call("POST", "/Practitioner", content=render_regulator(NEW))
     assert answer.status_code == 404
     assert outcome(answer)[0]["code"] == "not-supported"

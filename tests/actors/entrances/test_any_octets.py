@@ -33,14 +33,18 @@ def test_any_octets_are_taken_or_refused(reached: Reached, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["INT_R03", "INT_R02", "api/login", "api/regulators", "psc/people", "__admin/faults", "__admin/clock"]
+    "name",
+    [
+        *("INT_R03", "INT_R02", "PDM", "api/login", "api/regulators", "api/orientations", "api/agenda/slots"),
+        *("api/agenda/closures", "psc/people", "__admin/faults", "__admin/clock", "__admin/communities"),
+    ],
 )
 @pytest.mark.parametrize("body", UNREADABLE)
 def test_what_is_no_json_is_400(reached: Reached, name: str, body: bytes) -> None:
     assert reached.run(reached.town.status(name, body)) == 400
 
 
-@pytest.mark.parametrize("name", ["INT_R03", "INT_R02"])
+@pytest.mark.parametrize("name", ["INT_R03", "INT_R02", "PDM"])
 @given(at=st.integers(0, 5))
 @settings(suppress_health_check=list(HealthCheck), max_examples=6, database=None)
 def test_a_name_that_is_used_twice_is_400(reached: Reached, name: str, at: int) -> None:
@@ -57,5 +61,6 @@ def test_what_is_right_is_taken(reached: Reached, name: str) -> None:
     """Otherwise the other tests would change inputs that are refused anyway."""
     for right in seeds(reached.town)[name]:
         reached.run(reached.town.entrances[name](right))
-    if name in ("INT_R03", "INT_R02", "api/login", "psc/people", "__admin/faults", "__admin/clock"):
+    taken = ("INT_R03", "INT_R02", "PDM", "api/login", "api/orientations", "psc/people", "__admin/faults")
+    if name in (*taken, "__admin/clock", "__admin/communities"):
         assert reached.run(reached.town.status(name, seeds(reached.town)[name][-1])) in (200, 201, 204, 409, 429)

@@ -24,8 +24,8 @@ from sandbox.amqp.broker.permissions import External
 from sandbox.amqp.session.receiver import Receiver
 from sandbox.amqp.session.session import Session
 from sandbox.config import CONTROL_UI, SAS_FHIR, SAS_UI, Settings
-from sandbox.editor.appointments.r03 import explain
 from sandbox.edxl.message import MessageError, read
+from sandbox.fhir.outcome import explain
 from sandbox.hub.clients import Clients
 from sandbox.hub.dispatching.dispatcher import Arrival, DispatchContext, dispatch
 from sandbox.hub.topology import add_virtual_host
@@ -40,6 +40,7 @@ from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import Provider as Discovery
 from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended
+from tests.actors.sas.agenda.practitioners import token
 from tests.actors.sas.sas_core import NOW, Core, core_on, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
 from tests.support.contexts import bound_sockets, make_context, stopped_clock
@@ -48,7 +49,10 @@ from tests.support.editors.running_editor import REGULATOR, LocalEditor, Sas, op
 Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
     *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query", "INT_R01 form"),
+    *("PDM", "PDM again", "api/orientations", "__admin/communities"),
     *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
+    *("api/agenda/slots", "api/agenda/closures", "api/agenda query"),
+    *("api/orientations, offers", "api/structures query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
     *("answer to INT_R03", "provider's answers", "hub message", "AMQP", "HTTP"),
@@ -66,11 +70,13 @@ class Town:
 
     core: Core
     editor: LocalEditor
+    communities: LocalEditor
     psc: ASGIApp
     control: ASGIApp
     port: int
     secret: str
     token: Mapping[str, str] = field(default_factory=dict)
+    practitioner: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
     last: int = 0
 
@@ -86,7 +92,14 @@ class Town:
         basic = {"authorization": basic_authorization("sas", self.secret)}
         form = {"content-type": "application/x-www-form-urlencoded"}
         fhir = f"http://127.0.0.1/{editor.slug}/fhir"
+        asked = f"http://127.0.0.1/{self.communities.slug}/fhir/ServiceRequest"
+        behaviour = "http://127.0.0.1/__admin/communities/cpts-rive-gauche/behaviour"
+        api = {**JSON, **self.token}
         return {
+            "PDM": self._http(self.communities.fhir, "POST", asked, FHIR),
+            "PDM again": self._http(self.communities.fhir, "PUT", f"{asked}?identifier=a|b", FHIR),
+            "api/orientations": self._http(sas.pages, "POST", "http://127.0.0.1/api/orientations", api),
+            "__admin/communities": self._http(self.control, "PUT", behaviour, JSON),
             "INT_R03": self._http(sas.fhir, "POST", "http://127.0.0.1/sas/fhir/Appointment", FHIR),
             "INT_R03 again": self._http(sas.fhir, "PUT", "http://127.0.0.1/sas/fhir/Appointment?identifier=a|b", FHIR),
             "INT_R02": self._http(editor.fhir, "POST", f"{fhir}/Practitioner", FHIR),
@@ -96,6 +109,13 @@ class Town:
             "api/login": self._http(sas.pages, "POST", "http://127.0.0.1/api/login", JSON),
             "api/regulators": self._http(sas.pages, "POST", "http://127.0.0.1/api/regulators", {**JSON, **self.token}),
             "api/search query": self._query(sas.pages, "http://127.0.0.1/api/search", self.token),
+            "api/agenda/slots": self._agenda("slots"),
+            "api/agenda/closures": self._agenda("closures"),
+            "api/agenda query": self._query(sas.pages, "http://127.0.0.1/api/agenda/slots", self.practitioner),
+            "api/orientations, offers": self._http(
+                sas.pages, "POST", "http://127.0.0.1/api/orientations", {**JSON, **self.token}
+            ),
+            "api/structures query": self._query(sas.pages, "http://127.0.0.1/api/structures", self.token),
             "INT_L01 query": self._query(sas.pages, "http://127.0.0.1/sas/recherche", self.session),
             "booking query": self._query(editor.pages, f"http://127.0.0.1/{editor.slug}/rdv"),
             "psc/people": self._http(self.psc, "PUT", "http://127.0.0.1/psc/people/x", {**JSON, **basic}),
@@ -126,6 +146,11 @@ class Town:
             self.last = answer.status_code
 
         return send
+
+    def _agenda(self, what: str) -> Entrance:
+        return self._http(
+            self.core.sas.pages, "POST", f"http://127.0.0.1/api/agenda/{what}", {**JSON, **self.practitioner}
+        )
 
     def _query(self, app: ASGIApp, url: str, headers: Mapping[str, str] | None = None) -> Entrance:
         async def send(query: bytes) -> None:
@@ -232,6 +257,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         core = await _core(directory / "sas", stack)
         editor = await stack.enter_async_context(opened(_context(directory / "editor"), "agenda-azur", Sas()))
         await editor.running.accounts.post(REGULATOR)
+        communities = await stack.enter_async_context(opened(_context(directory / "editor"), "entraide-commune", Sas()))
         context = _context(directory / "psc")
         people_store = open_store(directory / "psc" / "store")
         stack.push_async_callback(people_store.close)
@@ -243,11 +269,13 @@ async def town(directory: Path) -> AsyncIterator[Town]:
         made = Town(
             core,
             editor,
+            communities,
             psc,
             control._listener._app,
             control.context.settings.port_base + CONTROL_UI,
             context.secret("psc-client:sas"),
             await core.token(),
+            practitioner=await token(core),
         )
         open_editors(core)
         core.editors.answers[BAD] = _bad(made)

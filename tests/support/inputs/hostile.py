@@ -133,10 +133,12 @@ def agendas(people: Sequence[Practitioner], size: int) -> dict[str, bytes]:
 DEAR: Mapping[str, tuple[Callable[[int], dict[str, bytes]], int]] = {
     "INT_R03": (resource("Appointment", "identifier", "extension", "participant"), (1 << 20) - 200),
     "INT_R02": (resource("Practitioner", "identifier", "name", "telecom"), (1 << 20) - 200),
+    "PDM": (resource("ServiceRequest", "identifier", "performer", "locationCode"), (1 << 20) - 200),
     "INT_R01 query": (query, 60_000),
     "api/login": (any_json, 65_000),
     "api/regulators": (any_json, 65_000),
     "api/search query": (query, 60_000),
+    "api/agenda/slots": (any_json, 65_000),
     "psc/people": (any_json, 16_000),
     "psc/token": (query, 60_000),
     "__admin/faults": (any_json, 64_000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from sandbox.edxl.trials import CASES, Correspondents, trial
 from sandbox.fhir.practitioner import render_regulator
+from sandbox.fhir.service_request import render_request
+from tests.actors.editor.communities.test_requests import ASKED
 from tests.actors.sas.sas_core import NOW
 from tests.support.editors.running_editor import REGULATOR
 from tests.support.inputs.entrances import BAD, SAMU, Town
@@ -46,6 +49,12 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
     asked = practitioner_bundle(*((each, [NOW + timedelta(hours=1), NOW + timedelta(hours=26)]) for each in people))
     slots = b"status=free&start=ge2026-11-23T10:30:00.000%2B01:00&schedule.actor:Practitioner.identifier=urn:oid:1|8"
     return {
+        "PDM": [render_request(ASKED)],
+        "PDM again": [render_request(replace(ASKED, revoked=True))],
+        "api/orientations": [
+            b'{"kind":"marketplace","community":"cpts-rive-gauche","need":"toux","within_minutes":30,"town":"33063"}'
+        ],
+        "__admin/communities": [b'{"answer":"accept","after_s":1,"p95_s":2,"practitioner":"any","probability":0.5}'],
         "INT_R03": [appointment],
         "INT_R03 again": [appointment],
         "INT_R02": [render_regulator(REGULATOR)],
@@ -66,6 +75,18 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             )
         ],
         "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
+        "api/agenda/slots": [
+            b'{"start":"2026-11-24T08:00:00+01:00","end":"2026-11-24T08:20","place":"rouveyran-bordeaux",'
+            b'"visibility":["PUBLIC"],"type":"AMB","max_patients":2,"reasons":["x"],"weekly":{"until":"2026-12-31"}}'
+        ],
+        "api/agenda/closures": [b'{"from":"2026-12-24","to":"2026-12-26T12:00:00+01:00","label":"x","place":""}'],
+        "api/agenda query": [b"from=2026-11-23&to=2026-12-01T12:00:00%2B01:00"],
+        "api/orientations, offers": [
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"today"}',
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"2026-11-23T18:15:00+01:00","place":""}',
+            b'{"kind":"structure","structure":"1339900110"}',
+        ],
+        "api/structures query": [b"town=Bordeaux&kind=cds&radius=5", b"place=Lyon&within=2"],
         "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],

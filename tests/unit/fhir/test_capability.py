@@ -68,6 +68,14 @@ def test_sos_offers_the_schedule_search_and_reads_of_slots():
     assert held["Practitioner"]["supportedProfile"] == [nos.REGULATOR_PROFILE]
 
 
+def test_communities_take_requests_and_their_withdrawals():
+    held = resources(Flow.PDM, *ACCOUNTS)
+    assert set(held) == {"Practitioner", "ServiceRequest"}
+    assert codes(held["ServiceRequest"]) == ["read", "create", "update"]
+    assert "supportedProfile" not in held["ServiceRequest"]
+    assert "revoked" in held["ServiceRequest"]["interaction"][2]["documentation"]
+
+
 def test_an_editor_without_searches_still_states_its_accounts():
     assert set(resources(*ACCOUNTS)) == {"Practitioner"}
     assert resources(Flow.INT_R03) == {}

@@ -1,6 +1,7 @@
 import orjson
+import pytest
 
-from sandbox.fhir.outcome import operation_outcome, outcome
+from sandbox.fhir.outcome import explain, operation_outcome, outcome
 from sandbox.kernel.errors import Issue, RequestError
 
 
@@ -31,3 +32,16 @@ def test_severity_is_stated():
     assert orjson.loads(outcome(Issue("informational", "done"), severity="information"))["issue"][0]["severity"] == (
         "information"
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"<html>", "réponse sans OperationOutcome"),
+        (b'{"issue":[3]}', "réponse sans OperationOutcome"),
+        (b'{"issue":[{"diagnostics":"why"}]}', "why"),
+        (b'{"issue":[]}', "OperationOutcome sans texte"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_read_from_any_body(body: bytes, text: str):
+    assert explain(body) == text

@@ -50,6 +50,19 @@ external_editors:
 """
 
 
+COMMUNITIES = """    communities:
+      - id: entraide-dehors
+        kind: CPTS
+        name: Entraide Dehors
+        organization: "1339900011"
+        zone: ["33063", "33281"]
+        members: ["819800007700", "819800000010", "819800007726"]
+        phone: "05 36 49 77 00"
+      - {id: cabinets-dehors, kind: group, name: Cabinets Dehors, zone: ["33063"]}
+"""
+SPEAKS_PDM = ("INT_R03]", "INT_R03, PDM]")
+
+
 def settings(path: Path, *changes: tuple[str, str]) -> Settings:
     text = CONFIG
     for before, after in changes:
@@ -80,6 +93,41 @@ def test_external_editor_and_those_whose_agendas_it_holds_live_among_the_others(
     assert doctor is not None
     assert (doctor.given, doctor.editor, doctor.places) == ("Chloé", "mon-agenda", ())
     assert not population.editors["agenda-azur"].external
+
+
+def with_communities(path: Path, *changes: tuple[str, str]) -> Settings:
+    return settings(path, (CONFIG, CONFIG + COMMUNITIES), *changes)
+
+
+def test_external_editor_serves_communities(tmp_path: Path) -> None:
+    population = load_population(with_communities(tmp_path / "c.yaml", SPEAKS_PDM))
+    asked, group = population.communities["entraide-dehors"], population.communities["cabinets-dehors"]
+    assert (asked.editor, asked.kind, asked.organization) == ("mon-agenda", "CPTS", "1339900011")
+    assert asked.members == ("819800007700", "819800000010", "819800007726")
+    assert (group.organization, group.members, group.phone) == (None, (), None)
+    assert {asked, group} <= {*population.communities_of("33063")}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "reason"),
+    [
+        ("INT_R03, PDM]", "INT_R03]", 8, "an editor that serves communities speaks PDM"),
+        ("id: entraide-dehors", "id: cpts-rive-gauche", 35, "there is another community 'cpts-rive-gauche'"),
+        ("id: cabinets-dehors", "id: entraide-dehors", 42, "there is another community 'entraide-dehors'"),
+        ('organization: "1339900011"', 'organization: "1339900012"', 38, "unknown CPTS '1339900012': did you mean"),
+        ('        organization: "1339900011"\n', "", 35, "a community of kind CPTS needs its `organization`"),
+        ('"33063", "33281"]', '"33063", "99999"]', 39, "unknown town '99999'"),
+        ('["819800007700", ', '["819800007799", ', 40, "unknown practitioner '819800007799'"),
+        ("05 36 49 77 00", "12", 41, "'12' is no telephone number"),
+    ],
+)
+def test_a_community_that_does_not_fit_is_refused_with_file_and_line(
+    tmp_path: Path, before: str, after: str, line: int, reason: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_population(with_communities(tmp_path / "c.yaml", SPEAKS_PDM, (before, after)))
+    assert reason in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path}/c.yaml:{line}: ")
 
 
 def test_procedural_practitioners_are_never_an_external_editors(tmp_path: Path) -> None:

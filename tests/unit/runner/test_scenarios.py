@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import get_args
 
 import pytest
@@ -31,7 +31,7 @@ def test_every_scenario_of_the_package_is_valid_and_every_step_has_its_function(
 
 def test_every_module_with_a_step_is_in_the_registry() -> None:
     steps = import_module("sandbox.runner.steps")
-    modules = [import_module(f"{steps.__name__}.{found.name}") for found in iter_modules(steps.__path__)]
+    modules = [import_module(found.name) for found in walk_packages(steps.__path__, f"{steps.__name__}.")]
     classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     written = {each for each in classes if issubclass(each, BaseStep) and each is not BaseStep}
     assert written == {*get_args(Step)}

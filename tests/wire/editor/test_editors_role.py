@@ -14,13 +14,13 @@ import pytest
 
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, SAS_FHIR, Settings
 from sandbox.editor.app import Editors, build
-from sandbox.editor.appointments.patients import check_patient, typed
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.patients import check_patient, typed
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient
 from sandbox.net.http.server import Listener
@@ -181,7 +181,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
     await client.close()
     assert reply.status == 201
     health = editors.health()
-    assert (health["editors"], health["accounts"], health["appointments"]) == (3, 1, 0)
+    assert (health["editors"], health["accounts"], health["appointments"]) == (4, 1, 0)
 
 
 async def test_pages_are_served_without_a_certificate(context: Context, editors: Editors):

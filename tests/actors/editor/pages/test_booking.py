@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from sandbox.editor.appointments.booking import slot_key
-from sandbox.editor.appointments.r03 import explain, judge
+from sandbox.editor.appointments.r03 import judge
 from sandbox.kernel.errors import PeerRefused, PeerTimeout, StoreError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.net.context import Context
@@ -307,19 +307,6 @@ async def test_booking_that_met_a_full_disk_is_kept_and_its_repetition_finds_it(
     assert answer.status_code == 303
     await editor.sas.reached(1)
     assert len(editor.running.ledger) == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        (b"<html>", "réponse sans OperationOutcome"),
-        (b'{"issue":[3]}', "réponse sans OperationOutcome"),
-        (b'{"issue":[{"diagnostics":"why"}]}', "why"),
-        (b'{"issue":[]}', "OperationOutcome sans texte"),
-    ],
-)
-def test_the_reason_of_a_refusal_is_read_from_any_body(body: bytes, text: str):
-    assert explain(body) == text
 
 
 @pytest.mark.requirement("R03-8")

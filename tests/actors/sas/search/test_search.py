@@ -15,7 +15,7 @@ from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search.events import SourceAnswer
 from sandbox.sas.search.run import read_criteria, run
 from tests.actors.sas.sas_core import NOW, Core, Gate, reply
-from tests.actors.sas.searching import QUERY, SOON, nothing, open_editors, search
+from tests.actors.sas.searching import QUERY, SOON, nothing, open_editors, search, searched
 from tests.unit.sas.search.bundles import bundle
 
 
@@ -74,6 +74,7 @@ async def test_lots_follow_until_two_pages_are_full(core: Core) -> None:
     assert all(len(lot) <= 25 for agenda in agendas.values() for lot in agenda.asked)
 
 
+@pytest.mark.usefixtures("editors_alone")
 async def test_where_nobody_has_anything_the_area_is_enlarged_once(core: Core) -> None:
     agendas = open_editors(core, lambda _: [])
     core.editors.answers["garde-plus"] = nothing
@@ -104,7 +105,7 @@ async def test_too_many_searches_at_once_are_refused_not_queued(core: Core) -> N
 
 async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
     open_editors(core)
-    gates = {slug: Gate(reply(bundle([], []))) for slug in core.population.editors}
+    gates = {slug: Gate(reply(bundle([], []))) for slug in searched(core)}
     token = await core.token()
     core.editors.answers.update(gates)
     async with core.browser() as browser:
@@ -116,6 +117,7 @@ async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
         assert (await running).status_code == 200
 
 
+@pytest.mark.usefixtures("editors_alone")
 async def test_events_come_as_lines_and_make_the_same_page(core: Core) -> None:
     open_editors(core)
     token = await core.token()
@@ -127,7 +129,7 @@ async def test_events_come_as_lines_and_make_the_same_page(core: Core) -> None:
     assert (told["event"], told["town"]["insee"]) == ("search", "33063")
     assert events[-1] == {"event": "done", "partial": False, "complete": True, "radius_km": 10.0}
     sources = {event["editor"]: event for event in events if event["event"] == "source"}
-    assert {slug: event["state"] for slug, event in sources.items()} == dict.fromkeys(core.population.editors, "ok")
+    assert {slug: event["state"] for slug, event in sources.items()} == dict.fromkeys(searched(core), "ok")
     last = {event["lot"]: event["cards"] for event in events if event["event"] == "found"}
     page = await search(core)
     assert [card for lot in sorted(last) for card in last[lot]][:5] == page["cards"]
