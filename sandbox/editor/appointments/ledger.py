@@ -15,7 +15,6 @@ import msgspec
 from sandbox.editor.accounts.accounts import AccountRecord
 from sandbox.editor.appointments.awaited import AwaitedDoctors
 from sandbox.editor.appointments.booking import TABLE, Action, Booking, SlotTaken, category_of, slot_key, step
-from sandbox.editor.appointments.patients import Patient
 from sandbox.editor.appointments.venues import schedules_of_holder
 from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus
@@ -23,6 +22,7 @@ from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Practitioner, Slot
 from sandbox.net.context import Context
 from sandbox.population.duty import on_duty
+from sandbox.population.patients import Patient
 from sandbox.store.protocol import Put, Store
 
 _WITHOUT_DOCTOR = frozenset({AppointmentStatus.PENDING, AppointmentStatus.CANCELLED})  # the doctor need not be named

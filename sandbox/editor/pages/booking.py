@@ -24,7 +24,6 @@ from starlette.routing import Route
 from sandbox.editor.agenda import Agenda
 from sandbox.editor.appointments.booking import SlotTaken, slot_key
 from sandbox.editor.appointments.ledger import Ledger
-from sandbox.editor.appointments.patients import SEXES, check_patient, invented, typed
 from sandbox.editor.appointments.venues import Venue, find_venue
 from sandbox.editor.pages.session import SessionPages, came_from_sas
 from sandbox.editor.pages.week import agenda_week, proposals, week_asked
@@ -33,6 +32,7 @@ from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Slot
 from sandbox.net.context import Context
+from sandbox.population.patients import SEXES, check_patient, invented, typed
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 

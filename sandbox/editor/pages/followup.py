@@ -26,7 +26,6 @@ from sandbox.editor.accounts.accounts import AccountRecord
 from sandbox.editor.agenda import Agenda
 from sandbox.editor.appointments.booking import STEPS, Action, Booking, SlotTaken, slot_key
 from sandbox.editor.appointments.ledger import Ledger
-from sandbox.editor.appointments.patients import SEXES
 from sandbox.editor.appointments.r03 import Emitter
 from sandbox.editor.appointments.venues import Venue, find_venue, schedules_of_holder, zone_at
 from sandbox.editor.pages.session import SessionPages
@@ -36,6 +35,7 @@ from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Practitioner, Slot
 from sandbox.kernel.text.numbers import whole_number
 from sandbox.net.context import Context
+from sandbox.population.patients import SEXES
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event, Streams

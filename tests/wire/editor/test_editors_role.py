@@ -14,7 +14,6 @@ import pytest
 
 from sandbox.config import EDITORS_FHIR, EDITORS_UI, SAS_FHIR, Settings
 from sandbox.editor.app import Editors, build
-from sandbox.editor.appointments.patients import check_patient, typed
 from sandbox.fhir.practitioner import RegulatorAccount, render_regulator
 from sandbox.fhir.queries.search import slot_query
 from sandbox.kernel.clock import Clock
@@ -28,6 +27,7 @@ from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject
 from sandbox.population.load import load_population
+from sandbox.population.patients import check_patient, typed
 from sandbox.population.people import Population
 from tests.support.appointments import parse_appointment
 from tests.support.contexts import bound_sockets, make_context
