@@ -27,6 +27,8 @@ from sandbox.sas.console.changes import EDITORS, watched
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.fhir_port import fhir_port
+from sandbox.sas.offers.extra import ExtraOrientations
+from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
@@ -67,7 +69,9 @@ class SasCore:
         self.store = store
         store = watched(store, changes)
         self._http = http or HttpClient(context, ROLE, ROLE)
-        directory = Directory(context.population, lambda: disabled_editors(context.world.world.switches))
+        directory = self.directory = Directory(
+            context.population, lambda: disabled_editors(context.world.world.switches)
+        )
         self._people = PscPeople(context, store, self._http)
         self.regulators = RegulatorAccounts(context, store, self._people.due)
         self.regulators.watch(self._people.wake)
@@ -95,6 +99,8 @@ class SasCore:
             accounts=self._accounts,
             appointments=self.appointments,
             own=self.own,
+            extra=ExtraOrientations(context, directory, self.own),
+            structures=StructureOrientations(context, directory, self.own),
             l02=self.l02,
             labels=SPECIALTIES,
             changes=changes,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
 from sandbox.sas.directory.directory import Directory
+from sandbox.sas.offers.extra import ExtraOrientations
+from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
@@ -32,6 +34,8 @@ class Services:
     accounts: AccountSync
     appointments: Appointments
     own: OwnAppointments
+    extra: ExtraOrientations
+    structures: StructureOrientations
     l02: L02
     labels: Mapping[str, str]
     changes: Channel

@@ -17,7 +17,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import NODEFAULT
@@ -40,11 +40,13 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of the query, or of the path when the path has its name. `schema`: a JSON Schema."""
+    """One parameter of the query (or of the `place` `header`), or of the path when the path has its name. `schema`: a
+    JSON Schema."""
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] = field(default_factory=lambda: _TEXT)
+    place: Literal["query", "header"] = "query"
 
 
 @dataclass(frozen=True)
@@ -201,11 +203,11 @@ def _content(kinds: Mapping[str, Any], schemas: Schemas) -> dict[str, Any]:
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """The parameters of the path, described or not, then those of the query."""
+    """The parameters of the path, described or not, then the others."""
     names = re.findall(r"{(\w+)", endpoint.path)
     described = {parameter.name: parameter for parameter in endpoint.parameters}
-    found = [(described.get(name, Parameter(name)), "path") for name in names]
-    found += [(parameter, "query") for parameter in endpoint.parameters if parameter.name not in names]
+    found: list[tuple[Parameter, str]] = [(described.get(name, Parameter(name)), "path") for name in names]
+    found += [(parameter, parameter.place) for parameter in endpoint.parameters if parameter.name not in names]
     return [
         {
             "name": parameter.name,

@@ -287,6 +287,27 @@ def appointment(record: AppointmentRecord, messages: list[Message]) -> Appointme
     )
 
 
+class MadeOrientation(msgspec.Struct, kw_only=True):
+    """What has become of an orientation; `GET appointments/<id>` has the rest."""
+
+    id: Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+    status: AppointmentStatus
+    category: OrientationCategory
+    version: Annotated[int, Meta(ge=1)]
+    actions: Annotated[tuple[Action, ...], Meta(description="what `POST orientations/<id>/…` takes now")] = ()
+
+
+def made_orientation(record: AppointmentRecord) -> MadeOrientation:
+    """The answer about the present version of an appointment that was made in the SAS platform itself."""
+    return MadeOrientation(
+        id=record.id,
+        status=record.status,
+        category=record.category,
+        version=record.version,
+        actions=possible(record.origin, record.status),
+    )
+
+
 # ---- regulators' accounts
 
 

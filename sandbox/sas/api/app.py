@@ -23,6 +23,7 @@ from sandbox.sas.api.callers import Callers
 from sandbox.sas.api.login import LoginApi, TooManyAttempts
 from sandbox.sas.api.messages import MessageApi
 from sandbox.sas.api.openapi import DescriptionApi
+from sandbox.sas.api.orientations import OrientationApi
 from sandbox.sas.api.regulators import RegulatorApi
 from sandbox.sas.api.search import SearchApi
 from sandbox.sas.api.tokens import Tokens
@@ -43,6 +44,7 @@ def build_api(services: Services) -> Starlette:
         LoginApi(callers, tokens, services.accounts),
         SearchApi(callers, services),
         AppointmentApi(callers, services),
+        OrientationApi(callers, services),
         RegulatorApi(callers, services),
         MessageApi(callers, services),
         DescriptionApi(services.context),

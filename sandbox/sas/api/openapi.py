@@ -14,8 +14,10 @@ from sandbox.sas.api.answers import SearchLine
 from sandbox.sas.api.appointments import AppointmentApi
 from sandbox.sas.api.login import LoginApi
 from sandbox.sas.api.messages import MessageApi
+from sandbox.sas.api.orientations import OrientationApi
 from sandbox.sas.api.regulators import RegulatorApi
 from sandbox.sas.api.search import SearchApi
+from sandbox.sas.desk import Orientation
 from sandbox.sas.regulators.accounts import SYSTEMS, Change, Draft, Right
 from sandbox.sas.search.cards import Card, CardPlace, CardSlot
 from sandbox.sas.search.events import STATES, Done, Found, SourceAnswer, SourceState
@@ -108,9 +110,9 @@ _DESCRIPTION = Description(
         "version": __version__,
         "description": "Search, orientations and L02 follow-up of the SAS core, for tests. Fictitious data only.",
     },
-    apis=[LoginApi, SearchApi, AppointmentApi, RegulatorApi, MessageApi, DescriptionApi],
+    apis=[LoginApi, SearchApi, AppointmentApi, OrientationApi, RegulatorApi, MessageApi, DescriptionApi],
     failures=Failures(ApiProblem, _MEANINGS),
-    named={"Event": SearchLine},
+    named={"Event": SearchLine, "Orientation": Orientation},
     details=_DETAILS,
     security_schemes={"bearer": {"type": "http", "scheme": "bearer"}},
 )

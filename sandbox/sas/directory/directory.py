@@ -113,6 +113,10 @@ class Directory:
         real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
+    def offers_extra(self, person: Practitioner) -> bool:
+        """True when a regulator can be told to call that practitioner: `accepts_extra`, and a telephone is known."""
+        return bool(person.phone) and bool(person.places) and self.accepts_extra(person)
+
     def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
         and he is not `listed`."""
@@ -187,5 +191,6 @@ def _addresses(people: Iterable[Practitioner], population: Population) -> Iterat
     found = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
     found += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]
     for slug, at, specialty in found:
-        if population.editors[slug].external:
+        editor = population.editors.get(slug)  # those of the SAS agenda have none
+        if editor is not None and editor.external:
             yield slug, {"place": f"{at.line}, {at.postal_code} {at.city}", "specialty": specialty}

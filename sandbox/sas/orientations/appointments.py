@@ -140,6 +140,10 @@ class Appointments:
         self._l02.wake()
         await written
 
+    async def durable(self) -> None:
+        """Return once everything that was written so far is durable. Raises StoreError."""
+        await self._store.barrier()
+
     def _etag(self, identifier: Identifier, sender: str) -> str | None:
         """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
         present = self.sent_as(identifier)

@@ -77,11 +77,16 @@ def category_of(
         return appointment.category
     if appointment.sos or appointment.marketplace:
         return OrientationCategory.SOS if appointment.sos else OrientationCategory.PDM
-    if practitioner is not None and practitioner.cpts:
+    found = category_by_participation(practitioner) if practitioner is not None else OrientationCategory.PS
+    return OrientationCategory.SOS if sos_editor and found is OrientationCategory.PS else found
+
+
+def category_by_participation(practitioner: Practitioner) -> OrientationCategory:
+    """The category of an appointment that a practitioner gives: how he takes part in the SAS."""
+    if practitioner.cpts:
         return OrientationCategory.CPTS
-    if practitioner is not None and (group := only_group(practitioner)) is not None:
-        return OrientationCategory(group.kind)
-    return OrientationCategory.SOS if sos_editor else OrientationCategory.PS
+    group = only_group(practitioner)
+    return OrientationCategory(group.kind) if group is not None else OrientationCategory.PS
 
 
 def only_group(practitioner: Practitioner) -> Structure | None:

@@ -70,6 +70,14 @@ class OwnAppointments:
         """The appointment with that identifier, when the request was repeated."""
         return self._appointments.sent_as(identifier)
 
+    async def repeated(self, identifier: Identifier) -> AppointmentRecord | None:
+        """The appointment with that identifier, once it is durable, when the request was repeated; else nothing is
+        awaited. Raises StoreError."""
+        made = self.made_before(identifier)
+        if made is not None:
+            await self._appointments.durable()
+        return made
+
     async def make(
         self, regulator: Regulator, identifier: Identifier, offer: Offer, also: Sequence[Put | Delete] = ()
     ) -> AppointmentRecord:
