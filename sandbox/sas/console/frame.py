@@ -156,7 +156,7 @@ class Frame:
         """A page of the console; `regulator`: who is logged in, None for a practitioner who is no regulator."""
         administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
         common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
-        common["practitioner"] = self.practitioner(request)
+        common["doctor"] = self.practitioner(request)
         return self.pages.render(request, template, status, **common, **values)
 
 
