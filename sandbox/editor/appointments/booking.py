@@ -20,8 +20,8 @@ from sandbox.kernel.errors import Issue, RequestError, TransitionError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Place, Slot
+from sandbox.kernel.patients import Patient
 from sandbox.population.agendas.agenda import slot_id
-from sandbox.population.patients import Patient
 
 TABLE = "appointments"
 

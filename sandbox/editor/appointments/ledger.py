@@ -20,9 +20,9 @@ from sandbox.kernel.errors import Issue, RequestError, StoreError, TransitionErr
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.identifiers import Identifier
 from sandbox.kernel.model import Appointment, Editor, Practitioner, Slot
+from sandbox.kernel.patients import Patient
 from sandbox.net.context import Context
 from sandbox.population.duty import on_duty
-from sandbox.population.patients import Patient
 from sandbox.store.protocol import Put, Store
 
 _WITHOUT_DOCTOR = frozenset({AppointmentStatus.PENDING, AppointmentStatus.CANCELLED})  # the doctor need not be named

@@ -31,8 +31,8 @@ from sandbox.kernel.bounded import make_room
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus
 from sandbox.kernel.model import Slot
+from sandbox.kernel.patients import SEXES, check_patient, invented, typed
 from sandbox.net.context import Context
-from sandbox.population.patients import SEXES, check_patient, invented, typed
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 

@@ -33,9 +33,9 @@ from sandbox.editor.pages.week import agenda_week, proposals, week_asked
 from sandbox.kernel.errors import Issue, RequestError, malformed
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Practitioner, Slot
+from sandbox.kernel.patients import SEXES
 from sandbox.kernel.text.numbers import whole_number
 from sandbox.net.context import Context
-from sandbox.population.patients import SEXES
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 from sandbox.web.sse import Event, Streams

@@ -20,6 +20,7 @@ from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.errors import StoreLocked
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
+from sandbox.kernel.patients import check_patient, typed
 from sandbox.net.context import Context
 from sandbox.net.http.client import Callee, HttpClient
 from sandbox.net.http.server import Listener
@@ -27,7 +28,6 @@ from sandbox.net.tls import Peer, client_context, server_context
 from sandbox.pki.authority import Pki, ensure_pki
 from sandbox.pki.subjects import Subject, editor_subject, sas_subject
 from sandbox.population.load import load_population
-from sandbox.population.patients import check_patient, typed
 from sandbox.population.people import Population
 from tests.support.appointments import parse_appointment
 from tests.support.contexts import bound_sockets, make_context

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from sandbox.kernel.entropy import seeded
-from sandbox.population.patients import FIELDS, check_patient, invented, typed
+from sandbox.kernel.patients import FIELDS, check_patient, invented, typed
 
 TODAY = date(2026, 11, 23)
 GOOD = {

@@ -1,7 +1,7 @@
 """The patient of an appointment: checking what the regulator typed, inventing one. Pure.
 
-Patients are synthetic and known only to whoever holds the appointment (the editor, or the SAS core for its own agenda):
-nothing of them goes into INT_R03, INT_L02, a log, the journal, a URL or a cookie (guide, « Sécurité »).
+Patients are synthetic and known only where the appointment was made (at an editor, or in the SAS core): nothing of them
+goes into INT_R03, L02, a log, the journal, a URL or a cookie (guide, « Sécurité »).
 """
 
 from __future__ import annotations
