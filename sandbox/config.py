@@ -92,7 +92,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _require(1 <= self.port_base <= 65_436, "port_base", self.port_base, "1 to 65436")
-        _require(0 <= self.practitioners <= 10_000_000, "practitioners", self.practitioners, "0 to 10000000")
+        _require(0 <= self.practitioners <= 9_000_000, "practitioners", self.practitioners, "0 to 9000000")
         _require(self.scope in ("territories", "france"), "scope", self.scope, "territories or france")
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
         _require(self.no_certificate in ("403", "refuse"), "no_certificate", self.no_certificate, "403 or refuse")

@@ -47,6 +47,7 @@ class AgendaTemplate:
     the end of the day. `cpts`: groups of FINESS; the slots that CPTS see are given to the groups in turn.
     `ranges`: opening ranges beside these, that overlap none of them; lunch is kept in all of them. On public holidays
     the agenda is `closed`, or open like on a `sunday`; `leave`: weeks a year in which the practitioner is away.
+    `patients`: how many patients a slot of the SAS agenda takes; editors' slots take one.
     """
 
     days: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -64,6 +65,7 @@ class AgendaTemplate:
     ranges: tuple[OpenRange, ...] = ()
     holidays: Literal["closed", "sunday"] = "closed"
     leave: int = 0
+    patients: int = 1
 
     def __hash__(self) -> int:
         """Hash of a few fields, in which few templates are equal: templates are keys on hot paths."""

@@ -24,7 +24,7 @@ from sandbox.population.names import family_names, given_names
 from sandbox.population.people import Personas
 from sandbox.population.procedural import STORED_FORMS, Recipe, speaking, stored_forms, zones
 
-EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800
+EDITORS, ASSOCIATIONS, CPTS = 25, 60, 800  # editors that hold agendas: others serve communities only
 # (sites, associations): how many associations have so many sites, those of the largest towns first. With the hand-made
 # ones there are about 150 sites.
 _SITES = ((6, 3), (5, 5), (4, 7), (3, 10), (2, 12), (1, 20))
@@ -36,6 +36,8 @@ _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigu
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
 _HOME_VISIT = "HH"  # a consultation type that ANS's acceptance kit refuses at SOS Médecins
 _GUARDS = ("Uranie", "Vigie", "Zénith")
+_WITH_COMMUNITIES = ("Garde Uranie", "Agenda Aubier")  # ask communities for their members too
+_AGENDA_FLOWS = (Flow.INT_R01, Flow.INT_R04, Flow.SOS)
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
 
 # Territories with regulators, in addition to those of the persona files. Each has an LRM of its own. The other
@@ -86,15 +88,18 @@ def whole_country(personas: Personas, recipe: Recipe) -> tuple[Personas, Recipe]
         cpts_editors=frozenset(speaking(editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
         stored_forms=stored_forms(editors.values()),
+        community_editors=speaking(editors.values(), Flow.PDM),
     )
 
 
 def _editors(own: Mapping[str, Editor]) -> dict[str, Editor]:
-    """As many editors as are missing to 25: some serve SOS Médecins; of the others every third speaks INT_R04 too."""
+    """As many editors as are missing to 25: some serve SOS Médecins; of the others every third speaks INT_R04 too. Two
+    of them serve communities besides."""
     names = [f"Garde {name}" for name in _GUARDS] + [f"Agenda {name}" for name in _AGENDAS]
     made = [_editor(name, number) for number, name in enumerate(names)]
     fresh = [editor for editor in made if editor.slug not in own]
-    return {editor.slug: editor for editor in fresh[: max(0, EDITORS - len(own))]}
+    held = sum(any(each.speaks(flow) for flow in _AGENDA_FLOWS) for each in own.values())
+    return {editor.slug: editor for editor in fresh[: max(0, EDITORS - held)]}
 
 
 def _editor(name: str, number: int) -> Editor:
@@ -102,6 +107,8 @@ def _editor(name: str, number: int) -> Editor:
         flows: tuple[Flow, ...] = (Flow.SOS, *_BOTH)
     else:
         flows = (Flow.INT_R01, *((Flow.INT_R04,) if number % 3 == 0 else ()), *_BOTH)
+    if name in _WITH_COMMUNITIES:
+        flows = (*flows, Flow.PDM)
     siret = f"99900100{101 + number:05d}"
     rgb = colorsys.hls_to_rgb(number * 0.618 % 1, 0.32, 0.5)
     return Editor(

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import chain, zip_longest
 from typing import overload
 
 from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
@@ -27,8 +28,10 @@ from sandbox.kernel.model import (
     Territory,
     Town,
 )
+from sandbox.population.communities import Communities
 from sandbox.population.duty import doctors_of
-from sandbox.population.procedural import Recipe, Settled, index_of, practitioner_at, settled_in
+from sandbox.population.geography.distances import distance_km
+from sandbox.population.procedural import Recipe, Settled, index_of, members_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
 
@@ -52,22 +55,29 @@ class Personas:
 
 
 class ProceduralPractitioners:
-    """The first `count` procedural practitioners of a seed."""
+    """The first `count` procedural practitioners of a seed whose agenda an editor holds, and those of the SAS agenda.
+
+    `typing`: the numbers of the latter.
+    """
 
     def __init__(self, seed: int, recipe: Recipe, count: int) -> None:
         self._seed, self.recipe, self.count = seed, recipe, count
+        self.typing = recipe.typing(count)
         self.numbered = lru_cache(KEPT)(self._make)
 
     def _make(self, number: int) -> Practitioner:
         return practitioner_at(self._seed, number, self.recipe)
 
     def __iter__(self) -> Iterator[Practitioner]:
-        return (self.numbered(number) for number in range(self.count))
+        return (self.numbered(number) for number in chain(range(self.count), self.typing))
+
+    def __len__(self) -> int:
+        return self.count + len(self.typing)
 
     def find(self, national_id: str) -> Practitioner | None:
         """The practitioner with that prefixed RPPS or ADELI."""
         number = index_of(national_id)
-        if number is None or number >= self.count:
+        if number is None or (number >= self.count and number not in self.typing):
             return None
         person = self.numbered(number)
         return person if person.id == national_id else None  # each number has either an RPPS or an ADELI
@@ -79,7 +89,14 @@ class ProceduralPractitioners:
 
     def settled_in(self, department: str) -> Iterator[Settled]:
         """Those of one of these départements; all their places lie in it."""
-        return settled_in(self._seed, department, self.recipe, self.count)
+        for numbers in (range(self.count), self.typing):
+            yield from settled_in(self._seed, department, self.recipe, numbers)
+
+    def members_of(self, cpts: Cpts) -> Iterator[str]:
+        """The ids of the members of a CPTS of a département: of those with an editor and of those of the SAS agenda in
+        turn."""
+        found = [members_of(self._seed, cpts, self.recipe, numbers) for numbers in (range(self.count), self.typing)]
+        return (id for pair in zip_longest(*found) for id in pair if id is not None)
 
     @cached_property
     def by_editor(self) -> dict[str, Sequence[int]]:
@@ -91,7 +108,8 @@ class ProceduralPractitioners:
 
 
 class Population:
-    """Who lives in the ecosystem: the hand-made people, and `count` procedural practitioners.
+    """Who lives in the ecosystem: the hand-made people, `count` procedural practitioners, and for each 25 of them one
+    more who types his slots in the SAS agenda.
 
     `examples` has the shape of `examples` in endpoints.json. Identifiers may be given with or without their prefix.
     """
@@ -106,8 +124,9 @@ class Population:
         self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
         self._structures = personas.structures
-        self.communities = personas.communities
         self.procedural = ProceduralPractitioners(seed, recipe, count)
+        bodies: list[Cpts | SosAssociation] = [*self.cpts.values(), *self.sos.values()]
+        self.communities = Communities(personas.communities, bodies, recipe, self.towns, self.procedural.members_of)
         self._found = lru_cache(KEPT)(self._find)
 
     @property
@@ -120,7 +139,7 @@ class Population:
 
     def __len__(self) -> int:
         """How many practitioners there are."""
-        return len(self._made) + self.count
+        return len(self._made) + len(self.procedural)
 
     def practitioner(self, national_id: str) -> Practitioner | None:
         """The practitioner with that RPPS or ADELI, with or without its prefix."""
@@ -156,9 +175,18 @@ class Population:
         return self._made.values()
 
     def of_editor(self, slug: str) -> Sequence[Practitioner]:
-        """The practitioners whose agenda that editor holds."""
+        """The practitioners whose agenda that editor holds; with "" those of the SAS agenda."""
         made = [person for person in self._made.values() if person.editor == slug]
-        return _LazyPractitioners(made, self.procedural, self.procedural.by_editor.get(slug, ()))
+        numbers = self.procedural.by_editor.get(slug, ()) if slug else self.procedural.typing
+        return _LazyPractitioners(made, self.procedural, numbers)
+
+    def types_slots(self, national_id: str) -> bool:
+        """True for the prefixed id of a practitioner who types slots in the SAS agenda. Cheap: a procedural one is not
+        derived for it."""
+        if (made := self._made.get(national_id)) is not None:
+            return not made.editor
+        number = index_of(national_id)
+        return number is not None and number in self.procedural.typing
 
     def place(self, schedule_id: str) -> tuple[Practitioner, Place] | None:
         """The practitioner and place of consultation with that Schedule."""
@@ -183,6 +211,20 @@ class Population:
         """The MSP or CDS with that FINESS, with or without its prefix."""
         prefixed = prefixed_structure(finess)
         return self._structures.get(prefixed) or self.procedural.recipe.structures.find(prefixed)
+
+    def structures_near(self, lat: float, lon: float, km: float) -> list[tuple[Structure, float]]:
+        """The MSP and CDS at most `km` from a point (degrees), nearest first, each with its distance in km."""
+        near = chain(self._structures.values(), self.procedural.recipe.structures.near(lat, lon, km))
+        found = ((each, distance_km(lat, lon, each.lat, each.lon)) for each in near)
+        return sorted((row for row in found if row[1] <= km), key=lambda row: row[1])
+
+    def community(self, id: str) -> Community | None:
+        """The community with that id."""
+        return self.communities.get(id)
+
+    def communities_of(self, insee: str) -> list[Community]:
+        """The communities that serve a town."""
+        return self.communities.of_town(insee)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""

@@ -18,12 +18,14 @@ from typing import Literal, NamedTuple
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import has_luhn, luhn_digit
 from sandbox.kernel.model import AgendaTemplate, Cpts, Editor, Place, Practitioner, Structure, Town
-from sandbox.population.geography.departments import department, phone_of
+from sandbox.population.geography.departments import department, department_of, phone_of
 from sandbox.population.geography.settling import DRAWS, draw, numbers_in
 from sandbox.population.names import family_names, given_names
 from sandbox.population.structures import NAMES, STREETS, Structures
 
 MOST = 10_000_000  # numbers have seven digits
+TYPING = 9_000_000  # from this number on people have no editor: they type their slots in the SAS agenda
+_TYPING_SHARE = 25  # one of them for so many of the others: they are 4 % in addition
 _PREFIX, _ADELI_PREFIX = "8199", "099"
 
 # TRE_R38 codes and their weights: general practice first.
@@ -64,7 +66,9 @@ class Recipe:
 
     `towns` with inhabitants, `editors` slugs that hold individual agendas, `agendas` weeks with weights;
     `cpts_editors`: those of the editors that speak INT_R04; `cpts`: FINESS of the CPTS in whose zone a town lies, by
-    INSEE code. `stored_forms`: how editors store national ids (Editor.stores), by slug.
+    INSEE code. `stored_forms`: how editors store national ids (Editor.stores), by slug. `typed`: the weeks, with
+    weights, of those who type their slots in the SAS agenda; without any, there are no such people.
+    `community_editors`: slugs of the editors that serve communities (flow PDM), where the CPTS have some.
     """
 
     towns: Sequence[tuple[Town, int]]
@@ -73,6 +77,8 @@ class Recipe:
     cpts_editors: frozenset[str] = frozenset()
     cpts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored_forms: Mapping[str, str] = field(default_factory=dict)
+    typed: Sequence[tuple[AgendaTemplate, int]] = ()
+    community_editors: Sequence[str] = ()
 
     @cached_property
     def _settled(self) -> Sequence[tuple[Town, int]]:
@@ -86,6 +92,10 @@ class Recipe:
     @cached_property
     def _agenda_sums(self) -> Sequence[int]:
         return list(accumulate(weight for _, weight in self.agendas))
+
+    @cached_property
+    def _typed_sums(self) -> Sequence[int]:
+        return list(accumulate(weight for _, weight in self.typed))
 
     @cached_property
     def _widths(self) -> Mapping[str, float]:
@@ -129,26 +139,31 @@ class Recipe:
         """Degrees around its centre in which the town's addresses lie."""
         return self._widths[town.insee]
 
-    def agenda(self, drawn: int) -> AgendaTemplate:
-        """A week, in proportion to its weight."""
-        return self.agendas[_pick(self._agenda_sums, drawn)][0]
+    def agenda(self, editor: str, drawn: int) -> AgendaTemplate:
+        """A week, in proportion to its weight: of an agenda at that editor, or typed in the SAS agenda ("")."""
+        weeks, sums = (self.agendas, self._agenda_sums) if editor else (self.typed, self._typed_sums)
+        return weeks[_pick(sums, drawn)][0]
 
     def editor_of(self, seed: int, number: int) -> str:
-        """Slug of the editor that holds the agenda of practitioner `number`."""
-        return self._editor(_digest(seed, number))
+        """Slug of the editor that holds the agenda of practitioner `number`; "" for one of the SAS agenda."""
+        return self._editor(_digest(seed, number), number)
 
-    def _editor(self, octets: bytes) -> str:
-        return self.editors[octets[0] % len(self.editors)]
+    def _editor(self, octets: bytes, number: int) -> str:
+        return "" if number >= TYPING else self.editors[octets[0] % len(self.editors)]
+
+    def typing(self, count: int) -> range:
+        """The numbers of those who type their slots in the SAS agenda, where `count` others live."""
+        return range(TYPING, TYPING + (-(-count // _TYPING_SHARE) if self.typed else 0))
 
     def stored(self, editor: str, national_id: str, octet: int) -> str:
         """A prefixed national id as that editor stores it; where the forms are mixed, `octet` decides."""
         form = self.stored_forms.get(editor)
         return national_id[1:] if form == "bare" or (form == "mixed" and octet % 2) else national_id
 
-    def groups(self, octets: bytes, home: Town) -> tuple[tuple[str, ...], ...]:
+    def groups(self, octets: bytes, editor: str, home: Town) -> tuple[tuple[str, ...], ...]:
         """The CPTS of a practitioner, in groups: none, one, two in one group (both see the slots), or two in turn."""
         there = self.cpts.get(home.insee)
-        if not there or octets[4] >= _MEMBERS or self._editor(octets) not in self.cpts_editors:
+        if not there or octets[4] >= _MEMBERS or (editor and editor not in self.cpts_editors):
             return ()
         at = octets[5] % len(there)
         one, other = there[at], there[(at + 1) % len(there)]
@@ -219,30 +234,46 @@ def practitioner_at(seed: int, number: int, recipe: Recipe) -> Practitioner:
     octets = _digest(seed, number)
     given, family = given_names(), family_names()
     towns = _towns(octets, seed, number, recipe)
-    national_id, editor = _id(octets, number), recipe._editor(octets)
-    groups = recipe.groups(octets, towns[0])
+    national_id, editor = _id(octets, number), recipe._editor(octets, number)
+    groups = recipe.groups(octets, editor, towns[0])
     specialty = _specialty(octets)
     return Practitioner(
         id=national_id,
         family=family[_word(octets, 8) % len(family)].upper(),
         given=given[_word(octets, 12) % len(given)],
         editor=editor,
-        places=tuple(_place(national_id, octets, town, recipe, at, groups) for at, town in enumerate(towns)),
+        places=tuple(
+            _place(national_id, octets, town, recipe, at, _week(octets, at, recipe, editor, groups))
+            for at, town in enumerate(towns)
+        ),
         specialty=specialty,
         specialty_text=None if specialty else FREE_TEXTS[_word(octets, 16) % len(FREE_TEXTS)],
         phone=_phone(octets, towns[0]),
         stored_id=recipe.stored(editor, national_id, octets[5]),
         cpts=tuple(dict.fromkeys(finess for group in groups for finess in group)),
+        password="" if editor else f"agenda-{towns[0].department}",
     )
 
 
-def settled_in(seed: int, code: str, recipe: Recipe, count: int) -> Iterator[Settled]:
-    """Those of the first `count` practitioners whose places lie in a département, by number."""
+def settled_in(seed: int, code: str, recipe: Recipe, numbers: range) -> Iterator[Settled]:
+    """Those of the practitioners with these numbers whose places lie in a département, by number."""
     low, high = recipe.shares[code]
-    for number in numbers_in(seed, low, high, count):
+    for number in numbers_in(seed, low, high, numbers):
         octets = _digest(seed, number)
         spots = (_spot(octets, at, town, recipe) for at, town in enumerate(_towns(octets, seed, number, recipe)))
-        yield Settled(_id(octets, number), recipe._editor(octets), _specialty(octets), tuple(spots))
+        yield Settled(_id(octets, number), recipe._editor(octets, number), _specialty(octets), tuple(spots))
+
+
+def members_of(seed: int, cpts: Cpts, recipe: Recipe, numbers: range) -> Iterator[str]:
+    """The ids of those of the practitioners with these numbers who are members of a CPTS, by number."""
+    zone = frozenset(cpts.zone)
+    low, high = recipe.shares[department_of(cpts.zone[0])]
+    for number in numbers_in(seed, low, high, numbers):
+        if (home := recipe.town(draw(seed, number))).insee in zone:
+            octets = _digest(seed, number)
+            groups = recipe.groups(octets, recipe._editor(octets, number), home)
+            if any(cpts.finess in group for group in groups):
+                yield _id(octets, number)
 
 
 def _word(octets: bytes, at: int) -> int:
@@ -293,13 +324,11 @@ def _group(drawn: bytes, town: Town, recipe: Recipe) -> Structure | None:
     return recipe.structures.drawn(town, drawn[7]) if drawn[9] < _GROUPED else None
 
 
-def _place(
-    national_id: str, octets: bytes, town: Town, recipe: Recipe, at: int, groups: tuple[tuple[str, ...], ...]
-) -> Place:
+def _place(national_id: str, octets: bytes, town: Town, recipe: Recipe, at: int, week: AgendaTemplate) -> Place:
     drawn = _drawn(octets, at)
     schedule = f"{national_id}-{at + 1}"
     lat, lon = _spot(octets, at, town, recipe)
-    week, group = recipe.agenda(_word(drawn, 8)), _group(drawn, town, recipe)
+    group = _group(drawn, town, recipe)
     alone = f"{1 + drawn[4] % 120} {STREETS[drawn[5] % len(STREETS)]} {NAMES[drawn[6] % len(NAMES)]}"
     return Place(
         id=schedule,
@@ -310,10 +339,16 @@ def _place(
         insee=town.insee,
         lat=lat,
         lon=lon,
-        agenda=_seen_by(week, groups) if groups else week,
+        agenda=week,
         local_id=schedule,
         group=group,
     )
+
+
+def _week(octets: bytes, at: int, recipe: Recipe, editor: str, groups: tuple[tuple[str, ...], ...]) -> AgendaTemplate:
+    """The week of place number `at`."""
+    week = recipe.agenda(editor, _word(_drawn(octets, at), 8))
+    return _seen_by(week, groups) if groups else week
 
 
 @lru_cache(maxsize=4096)

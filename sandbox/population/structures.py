@@ -7,11 +7,12 @@ without a list: `1`, the digits of the département, `97`, then a number made of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from sandbox.kernel.model import Structure, Town
-from sandbox.population.geography.departments import department
+from sandbox.population.geography.departments import department, phone_of
+from sandbox.population.geography.distances import degrees_around
 
 STREETS = ("rue", "avenue", "place", "allée", "chemin", "cours", "impasse", "quai")
 NAMES = ("de l'Exemple", "du Modèle", "de la Maquette", "des Essais", "du Prototype", "de l'Ébauche", "du Décor",
@@ -50,6 +51,15 @@ class Structures:
                 return self.drawn(towns[rank][0], at)
         return None
 
+    def near(self, lat: float, lon: float, km: float) -> Iterator[Structure]:
+        """Those of the towns that lie at most about `km` from a point."""
+        north, east = degrees_around(lat, km)
+        for towns in self._towns.values():
+            for town, count in towns:
+                width = self._widths[town.insee]
+                if abs(town.lat - lat) <= north + width and abs(town.lon - lon) <= east + width:
+                    yield from (self.drawn(town, at) for at in range(count))
+
 
 def _first(code: str) -> int:
     """The first number of a département; those that share their two digits (Corsica, overseas) have different ones."""
@@ -72,4 +82,5 @@ def _structure(town: Town, width: float, rank: int, at: int) -> Structure:
         insee=town.insee,
         lat=round(town.lat + (octets[5] - 128) / 256 * width, 5),
         lon=round(town.lon + (octets[6] - 128) / 256 * width, 5),
+        phone=phone_of(town.department, 300 + octets[7]),
     )

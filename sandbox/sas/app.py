@@ -21,6 +21,7 @@ from sandbox.net.http.client import HttpClient
 from sandbox.net.http.edge import Edge, identify_as, refusals
 from sandbox.net.http.server import Listener
 from sandbox.net.revocation import listener_contexts
+from sandbox.sas.agenda.agendas import Agendas, Occupancy
 from sandbox.sas.api.app import build_api
 from sandbox.sas.console.app import Console
 from sandbox.sas.console.changes import EDITORS, watched
@@ -32,6 +33,8 @@ from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
+from sandbox.sas.orientations.typed_booking import TypedBooking
+from sandbox.sas.orientations.typed_changes import AgendaChanges
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.psc_people import PscPeople
 from sandbox.sas.regulators.sync_to_editors import AccountSync
@@ -78,11 +81,14 @@ class SasCore:
         self.l02 = L02(context, store, self.regulators.person, hub=hub)
         self._accounts = AccountSync(context, store, self._http, self.regulators)
         self.editors = EditorSources(context, self._http, directory, lambda: changes.tell(EDITORS))
+        self.agendas, occupancy = Agendas(context, store), Occupancy()
         sources: list[SlotSource] = [self.editors]
         self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)
         self.own = OwnAppointments(context, self.appointments, self.regulators)
+        self.booking = TypedBooking(context, store, self.agendas, occupancy, self.appointments, self.own)
+        self.agenda_changes = AgendaChanges(context, self.agendas, self.booking, self.own)
         self.appointments.on_finding = lambda: changes.tell(EDITORS)
         self.fhir = fhir_port(context, self.appointments)
         self.pages = self._pages(context, directory, changes)
@@ -99,6 +105,9 @@ class SasCore:
             accounts=self._accounts,
             appointments=self.appointments,
             own=self.own,
+            agendas=self.agendas,
+            booking=self.booking,
+            agenda_changes=self.agenda_changes,
             extra=ExtraOrientations(context, directory, self.own),
             structures=StructureOrientations(context, directory, self.own),
             l02=self.l02,

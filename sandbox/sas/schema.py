@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sandbox.sas.orientations import appointments, records
+from sandbox.sas.agenda import agendas, rows
+from sandbox.sas.orientations import appointments, records, typed_booking
 from sandbox.sas.orientations.l02 import emitter, message_table
 from sandbox.sas.regulators import account_calls, accounts, psc_people
 from sandbox.store.outbox import outbox_tables
@@ -26,6 +27,8 @@ READERS = {
     message_table.TABLE: _l02_row,
     account_calls.TABLE: msgspec.json.Decoder(account_calls.AccountState).decode,
     accounts.TABLE: msgspec.json.Decoder(accounts.Account).decode,
+    agendas.TABLE: rows.check,
+    typed_booking.PATIENTS: typed_booking.read_patient,
     accounts.HISTORY: msgspec.json.Decoder(accounts.Change).decode,
 }
 OUTBOXES = outbox_tables(emitter.OUTBOX) | outbox_tables(psc_people.OUTBOX)

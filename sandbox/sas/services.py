@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from sandbox.net.context import Context
 from sandbox.net.http.client import HttpClient
+from sandbox.sas.agenda.agendas import Agendas
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.offers.extra import ExtraOrientations
 from sandbox.sas.offers.structures import StructureOrientations
 from sandbox.sas.orientations.appointments import Appointments
 from sandbox.sas.orientations.l02.emitter import L02
 from sandbox.sas.orientations.own import OwnAppointments
+from sandbox.sas.orientations.typed_booking import TypedBooking
+from sandbox.sas.orientations.typed_changes import AgendaChanges
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
@@ -34,6 +37,9 @@ class Services:
     accounts: AccountSync
     appointments: Appointments
     own: OwnAppointments
+    agendas: Agendas
+    booking: TypedBooking
+    agenda_changes: AgendaChanges
     extra: ExtraOrientations
     structures: StructureOrientations
     l02: L02

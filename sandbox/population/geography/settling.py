@@ -25,14 +25,14 @@ def draw(seed: int, number: int) -> int:
     return (number * _STEP + _origin(seed)) % DRAWS
 
 
-def numbers_in(seed: int, low: int, high: int, count: int) -> Iterator[int]:
-    """The numbers below `count` whose draw lies in [low, high[, in ascending order."""
+def numbers_in(seed: int, low: int, high: int, numbers: range) -> Iterator[int]:
+    """Those of the numbers whose draw lies in [low, high[, in ascending order. `numbers`: without a step."""
     width = high - low
-    first = next((number for number in range(count) if low <= draw(seed, number) < high), count)
-    upwards, rise = _return(width, count, 1)
-    downwards, fall = _return(width, count, -1)
-    number, at = first, draw(seed, first) - low
-    while number < count:
+    number = next((number for number in numbers if low <= draw(seed, number) < high), numbers.stop)
+    upwards, rise = _return(width, len(numbers), 1)
+    downwards, fall = _return(width, len(numbers), -1)
+    at = draw(seed, number) - low
+    while number < numbers.stop:
         yield number
         climbs, falls = at + rise < width, at >= fall
         if climbs and (upwards < downwards or not falls):

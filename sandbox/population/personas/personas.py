@@ -136,7 +136,8 @@ def read_personas(
     return personas, Recipe(
         towns=[(known.towns[row.insee], row.inhabitants) for row in own_towns.rows],
         editors=speaking(known.editors.values(), Flow.INT_R01),
-        agendas=[(template, weight) for template, weight in agendas.values() if weight],
+        agendas=[(template, row.procedural) for template, row in agendas.values() if row.procedural],
+        typed=[(template, row.typed) for template, row in agendas.values() if row.typed],
         cpts_editors=frozenset(speaking(known.editors.values(), Flow.INT_R04)),
         cpts=zones(cpts.values()),
         stored_forms=stored_forms(known.editors.values()),
@@ -174,9 +175,9 @@ def _territories(rows: _Rows[TerritoryRow]) -> dict[str, Territory]:
     }
 
 
-def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, int]]:
+def _agendas(rows: _Rows[AgendaRow]) -> dict[str, tuple[AgendaTemplate, AgendaRow]]:
     rows.keyed("name")
-    return {row.name: (week(row, f"$[{at}]", rows.error), row.procedural) for at, row in enumerate(rows.rows)}
+    return {row.name: (week(row, f"$[{at}]", rows.error), row) for at, row in enumerate(rows.rows)}
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,15 @@ class RangeRow(HoursRow, frozen=True):
 
 
 class AgendaRow(Row, frozen=True):
-    """A named week (kernel.model.AgendaTemplate says what the fields mean)."""
+    """A named week (kernel.model.AgendaTemplate says what the fields mean).
+
+    `procedural`, `typed`: the weights with which places of procedural practitioners get it: of those whose agenda an
+    editor holds, and of those of the SAS agenda.
+    """
 
     name: Slug
     procedural: Annotated[int, Meta(ge=0)] = 0
+    typed: Annotated[int, Meta(ge=0)] = 0
     days: tuple[Day, ...] = (0, 1, 2, 3, 4)
     opens: TimeOfDay = "09:00"
     closes: TimeOfDay = "19:00"
@@ -133,6 +138,7 @@ class AgendaRow(Row, frozen=True):
     ranges: tuple[RangeRow, ...] = ()
     holidays: Literal["closed", "sunday"] = "closed"
     leave: Annotated[int, Meta(ge=0, le=6)] = 0
+    patients: Annotated[int, Meta(ge=1, le=20)] = 1
 
 
 class CptsRow(Row, frozen=True):

@@ -35,6 +35,7 @@ def week(row: AgendaRow, path: str, error: Error) -> AgendaTemplate:
         ranges=_ranges(row, path, error),
         holidays=row.holidays,
         leave=row.leave,
+        patients=row.patients,
     )
 
 

@@ -6,13 +6,12 @@ département, a département a larger one around its barycentre.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sandbox.kernel.model import Town
-
-KM_PER_DEGREE = 111.2
+from sandbox.population.geography.distances import KM_PER_DEGREE as KM_PER_DEGREE
+from sandbox.population.geography.distances import distance_km as distance_km
 
 # Radius of a search around a town, and the enlargement when nothing is found (km): smaller where it is denser.
 FALLBACK_RADIUS_KM = (20.0, 10.0)  # also used where the platform's table has no entry: Guyane and Mayotte
@@ -86,11 +85,3 @@ def area_of_department(code: str, towns: Iterable[Town]) -> Area:
     known = list(towns)
     lat, lon = (sum(each) / len(known) for each in zip(*((town.lat, town.lon) for town in known), strict=True))
     return Area(lat, lon, FALLBACK_DEPARTMENT_KM, enlargement)
-
-
-def distance_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
-    """Great-circle distance in km (haversine); coordinates in degrees."""
-    phi1, phi2 = math.radians(lat1), math.radians(lat2)
-    half = math.sin((phi2 - phi1) / 2) ** 2
-    half += math.cos(phi1) * math.cos(phi2) * math.sin(math.radians(lon2 - lon1) / 2) ** 2
-    return 12742.0 * math.asin(min(1.0, math.sqrt(half)))

@@ -12,8 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sandbox.population.geography.distances import degrees_around
 from sandbox.population.procedural import Settled
-from sandbox.sas.directory.areas import KM_PER_DEGREE, Area, distance_km
+from sandbox.sas.directory.areas import Area, distance_km
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE
 
 CELL_DEGREES = 0.1  # 11 km from south to north
@@ -66,8 +67,7 @@ def _cell(lat: float, lon: float) -> _Key:
 
 def corners(area: Area) -> tuple[tuple[float, float], tuple[float, float]]:
     """The south-western and the north-eastern corner of the square around the circle, as (lat, lon) in degrees."""
-    north = area.radius_km / KM_PER_DEGREE
-    east = north / max(0.05, math.cos(math.radians(area.lat)))
+    north, east = degrees_around(area.lat, area.radius_km)
     return (area.lat - north, area.lon - east), (area.lat + north, area.lon + east)
 
 

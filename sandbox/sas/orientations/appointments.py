@@ -54,9 +54,14 @@ class Appointments:
         self._sos_editors = frozenset(one.slug for one in sos)
         self._findings: dict[str, Counter[str]] = {}
         self.on_finding: Callable[[], None] | None = None
+        self._watchers: list[Callable[[AppointmentRecord], None]] = []
         self._recent: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=MOST_LISTED))
         for key, row in store.items(TABLE):
             self._recent[account_in(row)].append(key)
+
+    def watch(self, watcher: Callable[[AppointmentRecord], None]) -> None:
+        """Call `watcher` with each version, as soon as it is committed (and before it is durable)."""
+        self._watchers.append(watcher)
 
     @property
     def count(self) -> int:
@@ -135,8 +140,24 @@ class Appointments:
 
         Nothing is awaited before the commit. Raises RequestError 422 when no LRM can be told, StoreError.
         """
-        written = self._store.commit(Put(TABLE, record.id, encode(record)), *self._l02.due(record), *also)
-        self._remember(record)
+        await self.keep_all([record], also)
+
+    async def keep_all(
+        self,
+        records: Sequence[AppointmentRecord],
+        also: Sequence[Put | Delete] = (),
+        quiet: Sequence[AppointmentRecord] = (),
+    ) -> None:
+        """Store versions of several appointments like `keep`, all by one commit. `quiet`: records with a change that is
+        no version and that nobody is told about."""
+        rows = [Put(TABLE, record.id, encode(record)) for record in (*records, *quiet)]
+        due = [write for record in records for write in self._l02.due(record)]
+        written = self._store.commit(*rows, *due, *also)
+        for record in records:
+            self._remember(record)
+        for record in (*records, *quiet):
+            for watcher in self._watchers:
+                watcher(record)
         self._l02.wake()
         await written
 

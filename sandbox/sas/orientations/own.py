@@ -66,6 +66,10 @@ class OwnAppointments:
         repeated = f"{regulator.identifier.key}|{key}"
         return Identifier(system, str(uuid.uuid5(_REPEATED, repeated)) if key else self._entropy.uuid())
 
+    def id_of(self, identifier: Identifier) -> str:
+        """The id of the appointment with that identifier."""
+        return appointment_id(identifier)
+
     def made_before(self, identifier: Identifier) -> AppointmentRecord | None:
         """The appointment with that identifier, when the request was repeated."""
         return self._appointments.sent_as(identifier)
@@ -121,16 +125,33 @@ class OwnAppointments:
         Nothing is awaited before the commit. Raises RequestError 404 and 409, StoreError. Who may do so is decided by
         the caller.
         """
+        changed = self._next(id, action)
+        await self._appointments.keep(changed, *also)
+        return changed
+
+    async def act_on_all(
+        self,
+        ids: Sequence[str],
+        action: Action,
+        also: Sequence[Put | Delete] = (),
+        moved: Sequence[AppointmentRecord] = (),
+    ) -> Sequence[AppointmentRecord]:
+        """Take the same step with several appointments like `act`, all by one commit. `moved`: records that only have
+        another id of the slot."""
+        changed = [self._next(id, action) for id in ids]
+        await self._appointments.keep_all(changed, also, moved)
+        return changed
+
+    def _next(self, id: str, action: Action) -> AppointmentRecord:
+        """The version after a step. Raises RequestError 404 and 409."""
         record = self._appointments.read(id)
         if record is None:
             raise RequestError(404, Issue("not-found", f"no appointment '{id}'", "id"))
         ending = _ENDINGS.get(action)
-        changed = msgspec.structs.replace(
+        return msgspec.structs.replace(
             record,
             version=record.version + 1,
             status=step(record.origin, record.status, action),
             received=self._clock.now(),
             details=msgspec.structs.replace(record.details, ending=ending) if ending else record.details,
         )
-        await self._appointments.keep(changed, *also)
-        return changed

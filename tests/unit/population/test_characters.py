@@ -15,14 +15,16 @@ from sandbox.population.load import load_population, personas_directory
 from sandbox.population.people import Population
 
 SHIPPED = personas_directory(Settings())
-HEAD = (SHIPPED / "editors.yaml").read_text("utf-8").rstrip("\n")  # ends with garde-plus, which speaks SOS
+# Up to garde-plus, which speaks SOS; the editor of the communities comes after it.
+HEAD, _, COMMUNITIES = (SHIPPED / "editors.yaml").read_text("utf-8").partition("# Serves communities")
+HEAD = HEAD.rstrip("\n")
 LINES = HEAD.count("\n") + 1
 
 
 def load(directory: Path, *lines: str) -> Population:
-    """The shipped personas, with more lines for the last editor."""
+    """The shipped personas, with more lines for garde-plus."""
     shutil.copytree(SHIPPED, directory)
-    text = "\n".join([HEAD, *(f"  {line}" for line in lines), ""])
+    text = "\n".join([HEAD, *(f"  {line}" for line in lines), f"# {COMMUNITIES}"])
     (directory / "editors.yaml").write_text(text, "utf-8")
     return load_population(Settings(personas=str(directory)))
 

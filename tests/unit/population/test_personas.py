@@ -77,8 +77,11 @@ def test_every_example_is_someone_of_the_right_kind(population):
         "practitioner_one_site", "practitioner_two_sites", "practitioner_pair", "practitioner_adeli",
         "practitioner_no_phone", "practitioner_no_slots", "practitioner_cpts", "practitioner_two_cpts_one_slot",
         "practitioner_two_cpts_two_slots", "sos_associations", "sos_two_sites", "sos_one_site", "sos_home_visits",
+        "practitioners_sas_agenda", "practitioner_extra", "marketplaces", "structure_cds", "structure_msp", "cpts",
     }  # fmt: skip
-    people = {name: value["id"] for name, value in examples.items() if "id" in value and not name.startswith("sos")}
+    people = {
+        name: value["id"] for name, value in examples.items() if name.startswith("practitioner_") and "id" in value
+    }
     person = {name: population.practitioner(id) for name, id in people.items()}
     assert all(person[name].editor == examples[name]["editor"] for name in person)
     assert len(person["practitioner_one_site"].places) == 1
@@ -96,11 +99,37 @@ def test_every_example_is_someone_of_the_right_kind(population):
     assert set(first) == {"identifier", "email", "territory", "password"}
 
 
-def test_editors_are_of_three_kinds(population):
+def test_every_example_without_an_editor_says_who_and_where(population):
+    examples = population.examples
+    for account in examples["practitioners_sas_agenda"]:
+        person = population.practitioner(account["identifier"])
+        assert (person.editor, person.password) == ("", account["password"])
+        assert account["name"] == f"{person.given} {person.family}"
+        assert account["insee"] == person.places[0].insee
+    kinds = set()
+    for asked in examples["marketplaces"]:
+        community = population.community(asked["id"])
+        assert (community.editor, community.name) == (asked["editor"], asked["name"])
+        assert population.editors[community.editor].speaks(Flow.PDM)
+        assert asked["insee"] in community.zone
+        assert community in population.communities_of(asked["insee"])
+        assert all(population.doctor(member) is not None for member in community.members)
+        kinds.add(community.kind)
+    assert kinds == {"CPTS", "SOS", "group"}
+    for kind in ("CDS", "MSP"):
+        structure = population.structure(examples[f"structure_{kind.lower()}"]["id"])
+        assert (structure.kind, structure.name) == (kind, examples[f"structure_{kind.lower()}"]["name"])
+        assert structure.insee == examples[f"structure_{kind.lower()}"]["insee"]
+    cpts = population.cpts[examples["cpts"]["id"]]
+    assert (cpts.name, cpts.zone[0]) == (examples["cpts"]["name"], examples["cpts"]["insee"])
+
+
+def test_editors_are_of_four_kinds(population):
     flows = {slug: set(editor.flows) for slug, editor in population.editors.items()}
     assert flows["agenda-azur"] == {Flow.INT_R01, Flow.INT_R02, Flow.INT_R03}
     assert flows["rdv-commune"] == {Flow.INT_R01, Flow.INT_R04, Flow.INT_R02, Flow.INT_R03}
     assert flows["garde-plus"] == {Flow.SOS, Flow.INT_R02, Flow.INT_R03}
+    assert flows["entraide-commune"] == {Flow.PDM, Flow.INT_R02, Flow.INT_R03}
 
 
 def test_regulator_is_found_by_token_by_value_and_by_email_in_any_case(population):
@@ -132,7 +161,7 @@ def test_structures_give_their_places_one_address(population):
     rennes = population.structure("1359900109")
     assert (rennes.kind, rennes.code, rennes.line) == ("MSP", "603", "3 rue de la Maquette")
     there = [place for person in population.practitioners() for place in person.places if place.group == rennes]
-    assert {place.id for place in there} == {"kerbrieuc-rennes", "legoastellec-rennes"}
+    assert {place.id for place in there} == {"kerbrieuc-rennes", "legoastellec-rennes", "kerguelen-rennes"}
     assert {(place.structure, place.line, place.city) for place in there} == {(rennes.finess, rennes.line, "Rennes")}
     assert population.place("boisgontier-merignac")[1].group.kind == "CDS"
     assert population.structure("1339900102") is None
@@ -206,6 +235,22 @@ DAMAGED = [
     ("territories", "fr.health.samu350", "fr.health.samu350, format: yaml", "(expected json or xml)"),
     ("examples", 'practitioner_cpts: "819800000077"', 'practitioner_cpts: "819800000999"', "unknown id"),
     ("examples", '["819800000036", "819800000044"]', '["819800000036", "819800000077"]', "several editors"),
+    ("examples", '["819800000127", ', '["819800000010", ', "has no demonstration account of the SAS agenda"),
+    ("practitioners", "given: Soizic\n  password: agenda-35", "given: Soizic", "has no demonstration account"),
+    ("examples", "[cpts-rive-gauche, ", "[cpts-rive-droite, ", "unknown id 'cpts-rive-droite'"),
+    ("examples", 'structure_cds: "1339900110"', 'structure_cds: "1339900111"', "unknown id '1339900111'"),
+    ("examples", '\ncpts: "1339900011"', '\ncpts: "1339900012"', "unknown id '1339900012'"),
+    ("practitioners", "editor: rdv-commune", "editor: rdv-commune\n  password: x", "only practitioners of the SAS"),
+    ("communities", "editor: entraide-commune", "editor: garde-plus", "does not speak PDM"),
+    ("communities", 'organization: "1339900011"', 'organization: "1339900012"', "unknown CPTS '1339900012'"),
+    ("communities", 'organization: "1359900109"', 'organization: "1359900108"', "unknown group '1359900108'"),
+    ("communities", '  organization: "399900300000018"\n', "", "a community of kind SOS needs its `organization`"),
+    ("communities", '["33063", "33281", "33318", "33522"]', '["33063", "75056"]', "unknown town '75056'"),
+    ("communities", '["819800000077", "819800000085"]', '["819800000999"]', "unknown practitioner '819800000999'"),
+    ("communities", '["819800000077", "819800000085"]', "[]", "a list of at least 1 entries"),
+    ("communities", "id: sos-bordeaux", "id: cpts-rive-gauche", "duplicate id 'cpts-rive-gauche'"),
+    ("communities", 'phone: "', 'phone: "9', "is no telephone number"),
+    ("agendas", "patients: 2", "patients: 0", "0 is not usable (expected a whole number of 1 to 20)"),
     ("examples", "practitioner_cpts:", "practitioner_other:", "unknown field `practitioner_other`"),
 ]  # fmt: skip
 
@@ -224,14 +269,16 @@ def test_invalid_persona_file_is_refused_with_file_and_line(personas, name, good
     assert abs(caught.value.line - culprit) <= 8  # the line of the value, or of another in its row
 
 
-def test_files_of_before_lack_the_doctors_and_the_later_examples(personas):
-    later = ("doctors:", "- {id:", "sos_one_site:", "sos_home_visits:")
+def test_files_of_before_lack_the_doctors_the_communities_and_the_later_examples(personas):
+    later = ("doctors:", "- {id:", "sos_one_site:", "sos_home_visits:", "marketplaces:")
+    (personas / "communities.yaml").unlink()
     for name in ("sos", "examples"):
         path = personas / f"{name}.yaml"
         lines = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith(later)]
         path.write_text("\n".join(lines), encoding="utf-8")
     population = load_population(Settings(personas=str(personas)))
-    assert {"sos_one_site", "sos_home_visits"} & set(population.examples) == set()
+    assert {"sos_one_site", "sos_home_visits", "marketplaces"} & set(population.examples) == set()
+    assert population.communities_of("33063") == []
     assert {sos.doctors for sos in population.sos.values()} == {()}
 
 
@@ -256,6 +303,6 @@ def test_missing_directory_and_missing_file_are_told(personas, tmp_path):
 def test_procedural_people_need_an_agenda_to_draw_from(personas):
     path = personas / "agendas.yaml"
     path.write_text(re.sub(r"procedural: \d+", "procedural: 0", path.read_text(encoding="utf-8")), encoding="utf-8")
-    assert len(load_population(Settings(personas=str(personas)))) == 12
+    assert len(load_population(Settings(personas=str(personas)))) == 15
     with pytest.raises(UsageError, match="procedural"):
         load_population(Settings(personas=str(personas), practitioners=1))
