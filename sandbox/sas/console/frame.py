@@ -44,7 +44,7 @@ class Frame:
 
     def __init__(self, services: Services, streams: Streams) -> None:
         self.context, self.accounts, self.changes = services.context, services.accounts, services.changes
-        self.streams = streams
+        self.streams, self._agendas = streams, services.agendas
         callback = services.context.settings.http(SAS_UI, "/oidc/callback")
         self.psc = RelyingParty(services.context, at_psc("sas"), callback, services.http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
@@ -60,9 +60,8 @@ class Frame:
         return self.typing(str(id)) if id else None
 
     def typing(self, national_id: str) -> Practitioner | None:
-        """The practitioner with that national id, if he types his slots in the SAS agenda."""
-        person = self.context.population.practitioner(national_id)
-        return person if person is not None and not person.editor else None
+        """The practitioner with that national id, if he has an account of the SAS agenda."""
+        return self._agendas.account(national_id)
 
     def guarded(self, handler: Handler, right: Right | None = None) -> Endpoint:
         """A handler for regulators who are logged in and have the right (else RequestError 403); others log in first

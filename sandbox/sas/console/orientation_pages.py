@@ -21,6 +21,7 @@ from sandbox.population.agendas.agenda import territory_zone
 from sandbox.sas.console import words
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.message_pages import RESEND
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.services import Services
 from sandbox.web.filters import STATUSES, local
@@ -37,6 +38,7 @@ class OrientationPages:
     def __init__(self, frame: Frame, services: Services) -> None:
         self._frame, self._directory = frame, services.directory
         self._appointments, self._l02 = services.appointments, services.l02
+        self._booking = services.booking
 
     def routes(self) -> list[Route]:
         """For everyone who is logged in."""
@@ -107,7 +109,16 @@ class OrientationPages:
             "categories": words.CATEGORIES,
             "resend": RESEND,
             "back": f"{PATH}/{record.id}",
+            **self._typed(record),
         }
+
+    def _typed(self, record: AppointmentRecord) -> dict[str, Any]:
+        """Of an appointment in the SAS agenda: its place, and its patient, whom only the regulator who made it and the
+        practitioner see."""
+        if record.origin is not Origin.SAS_AGENDA:
+            return {"place": None, "patient": None}
+        known = self._frame.context.population.place(record.details.place)
+        return {"place": known[1] if known is not None else None, "patient": self._booking.patient(record.id)}
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
         """The regulator's own appointment. Raises RequestError 404, also for a colleague's."""
@@ -119,14 +130,20 @@ class OrientationPages:
     def _line(self, record: AppointmentRecord) -> dict[str, Any]:
         messages = self._l02.of_appointment(record.id)
         practitioner = self._directory.doctor(record.practitioner) if record.practitioner else None
-        editor = self._frame.context.population.editors.get(record.editor)
         return {
             "record": record,
             "who": _name(practitioner, record),
-            "editor": editor.name if editor is not None else record.sender.system,
+            "editor": self._made_by(record),
             "message": messages[-1] if messages else None,
             "versions": len(messages),
         }
+
+    def _made_by(self, record: AppointmentRecord) -> str:
+        """The editor that sent the appointment; where it was made here, its origin in French."""
+        if record.origin is not Origin.EDITOR:
+            return words.ORIGINS[record.origin]
+        editor = self._frame.context.population.editors.get(record.editor)
+        return editor.name if editor is not None else record.sender.system
 
 
 class _Filters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.regulators.accounts import Right
 
 Words: TypeAlias = Mapping[str, tuple[str, str]]  # by code: the word shown to people, the tone of the badge
@@ -43,6 +44,24 @@ CATEGORIES: Mapping[str, str] = {
     "PDM": "Place de marché",
     "CDS": "Centre de santé",
     "MSP": "Maison de santé pluriprofessionnelle",
+}
+ORIGINS: Mapping[Origin, str] = {
+    Origin.EDITOR: "Agenda d'un éditeur",
+    Origin.SAS_AGENDA: "Agenda SAS",
+    Origin.EXTRA: "En sus de l'agenda",
+    Origin.MARKETPLACE: "Place de marché",
+    Origin.STRUCTURE: "Structure",
+}
+SLOTS: Words = {  # how a typed slot stands
+    "past": ("passé", "off"),
+    "closed": ("fermé", "off"),
+    "full": ("complet", "info"),
+    "free": ("libre", "good"),
+}
+SCOPES: Mapping[str, str] = {  # how much of a weekly series a change is about
+    "one": "ce créneau seulement",
+    "following": "celui-ci et les suivants",
+    "all": "toute la série",
 }
 TYPES = (("IDNPS", "identifiant national (carte CPS)"), ("INTRN", "identifiant technique (donné par le SAS)"))
 RIGHTS: Mapping[str, str] = {
