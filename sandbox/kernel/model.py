@@ -119,7 +119,7 @@ class Practitioner:
 
     `editor`: slug of the editor that holds the agenda; "" for those who type their slots in the SAS agenda: the agendas
     of their places are what they have typed when a run begins. `password`: of the demonstration account with which such
-    a practitioner logs in; "" for people without one.
+    a practitioner logs in; "" for people without one. `extra`: takes patients beyond the agenda; None: by the seed.
     """
 
     id: str
@@ -133,6 +133,7 @@ class Practitioner:
     stored_id: str = ""
     cpts: tuple[str, ...] = ()  # FINESS of the CPTS that its slots are visible to
     password: str = ""
+    extra: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _AGENDAS = ("Aubier", "Boréal", "Corail", "Dune", "Écume", "Falaise", "Garrigu
           "Kiosque", "Lagune", "Mistral", "Nacre", "Ocre", "Pinède", "Quartz", "Rivage", "Sarment")  # fmt: skip
 _HOME_VISIT = "HH"  # a consultation type that ANS's acceptance kit refuses at SOS Médecins
 _GUARDS = ("Uranie", "Vigie", "Zénith")
-_WITH_COMMUNITIES = ("Garde Uranie", "Agenda Aubier")  # ask communities for their members too
+_WITH_COMMUNITIES = ("Garde Vigie", "Agenda Aubier")  # ask communities for their members too
 _AGENDA_FLOWS = (Flow.INT_R01, Flow.INT_R04, Flow.SOS)
 _BOTH = (Flow.INT_R02, Flow.INT_R03)
 

@@ -42,6 +42,7 @@ from sandbox.sas.schema import SCHEMA
 from sandbox.sas.search.aggregator import Aggregator
 from sandbox.sas.search.editors import EditorSources
 from sandbox.sas.search.sources import SlotSource
+from sandbox.sas.search.typed_slots import TypedSlots
 from sandbox.sas.services import Services
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store, disk_state
@@ -82,7 +83,7 @@ class SasCore:
         self._accounts = AccountSync(context, store, self._http, self.regulators)
         self.editors = EditorSources(context, self._http, directory, lambda: changes.tell(EDITORS))
         self.agendas, occupancy = Agendas(context, store), Occupancy()
-        sources: list[SlotSource] = [self.editors]
+        sources: list[SlotSource] = [self.editors, TypedSlots(context, self.agendas, occupancy)]
         self.aggregator = Aggregator(directory, SPECIALTIES, sources, context.settings)
         context.world.watch(lambda _: changes.tell(EDITORS))
         self.appointments = Appointments(context, store, self.l02, directory, self.regulators)

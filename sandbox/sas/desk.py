@@ -17,6 +17,7 @@ from sandbox.sas.offers.extra import ExtraOrientation
 from sandbox.sas.offers.structures import StructureOrientation
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.orientations.steps import Action
+from sandbox.sas.orientations.typed_booking import TypedOrientation
 from sandbox.sas.services import Services
 
 LONGEST_KEY = 200  # characters of the key of a request that may be repeated
@@ -26,6 +27,7 @@ Changer: TypeAlias = Callable[[str, Action], Awaitable[AppointmentRecord]]  # id
 
 # What is asked for, by its type (a msgspec structure with the tag `kind`), and who makes it.
 MAKERS: Mapping[Any, Callable[[Services], Maker]] = {
+    TypedOrientation: lambda services: services.booking.make,
     ExtraOrientation: lambda services: services.extra.make,
     StructureOrientation: lambda services: services.structures.make,
 }

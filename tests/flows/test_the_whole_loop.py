@@ -106,7 +106,7 @@ async def _all_slots(document: dict[str, Any]) -> list[bytes]:
     bodies = []
     async with aiohttp.ClientSession() as session:
         for name, example in document["examples"].items():
-            if not name.startswith("practitioner"):
+            if not name.startswith("practitioner_"):
                 continue
             editor = next(one for one in document["editors"] if one["slug"] == example["editor"])
             ids = ",".join(f"urn:oid:1.2.250.1.71.4.2.1|{one}" for one in example.get("ids", [example.get("id")]))
@@ -136,11 +136,17 @@ async def test_examples_exist_and_have_free_slots_in_the_next_three_days(tmp_pat
             "practitioner_two_cpts_two_slots",
             "sos_associations",
             "sos_two_sites",
+            "practitioners_sas_agenda",
+            "practitioner_extra",
+            "marketplaces",
+            "structure_cds",
+            "structure_msp",
+            "cpts",
             "regulators",
         }
         assert wanted <= set(document["examples"])
         bodies = [json.loads(body) for body in await _all_slots(document)]
-    names = [name for name in document["examples"] if name.startswith("practitioner")]
+    names = [name for name in document["examples"] if name.startswith("practitioner_")]
     totals = {name: body["total"] for name, body in zip(names, bodies, strict=True)}
     assert totals.pop("practitioner_no_slots") == 0
     assert all(total > 0 for total in totals.values()), totals

@@ -252,7 +252,7 @@ class _Known:
         return Practitioner(
             id=row.id, family=row.family, given=row.given, editor=row.editor or "", places=places,
             specialty=row.specialty, specialty_text=row.specialty_text, phone=row.phone,
-            stored_id=stored, cpts=members, password=row.password or "",
+            stored_id=stored, cpts=members, password=row.password or "", extra=row.extra,
         )  # fmt: skip
 
     def _place(

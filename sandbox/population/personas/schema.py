@@ -188,7 +188,8 @@ class PlaceRow(Row, frozen=True):
 
 class PractitionerRow(Row, frozen=True):
     """A hand-made practitioner. Without `editor` his slots are in the SAS agenda: the weeks of his places are what he
-    has typed when a run begins, and `password` that of his demonstration account."""
+    has typed when a run begins, and `password` that of his demonstration account. `extra`: whether he takes a patient
+    outside the agenda (nobody does who is in a MSP or CDS only); without it this is drawn."""
 
     id: Person
     family: Text
@@ -200,6 +201,7 @@ class PractitionerRow(Row, frozen=True):
     stored_id: Text | None = None
     editor: Slug | None = None
     password: Text | None = None
+    extra: bool | None = None
     cpts: tuple[Annotated[tuple[Finess, ...], Meta(min_length=1)], ...] = ()
 
 

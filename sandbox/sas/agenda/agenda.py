@@ -73,13 +73,17 @@ class Agenda:
     serial: int = 1
 
     def typed(self, start: float, end: float) -> list[Occurrence]:
-        """The slots that overlap a window (epoch seconds), by time, closed periods included."""
-        found = [
-            slot
-            for series in self.series
-            if (region := self.regions.get(series.kind.place)) is not None
-            for slot in expanded(self.owner, series, region, (start, end))
-        ]
+        """The slots that overlap a window (epoch seconds, the end excluded), by time, closed periods included."""
+        days: dict[str, tuple[int, int]] = {}
+        found: list[Occurrence] = []
+        for series in self.series:
+            place = series.kind.place
+            if (region := self.regions.get(place)) is None:
+                continue
+            if place not in days:
+                days[place] = local(region.zone, start)[0] - 1, local(region.zone, end)[0]
+            found += expanded(self.owner, series, region, days[place])
+        found = [slot for slot in found if slot.start < end and slot.end > start]
         return sorted(found, key=attrgetter("start", "end"))
 
     def occurrences(self, start: float, end: float) -> list[Occurrence]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sandbox.population.agendas.calendar import Region, is_public_holiday
-from sandbox.sas.agenda.local_time import MINUTES_A_DAY, instant, local
+from sandbox.sas.agenda.local_time import MINUTES_A_DAY, instant
 
 FOREVER = date(2099, 12, 31).toordinal()  # last day of a series without an end
 WEEK = 7
@@ -67,7 +67,7 @@ class Series(msgspec.Struct, frozen=True, gc=False):
 
 class Occurrence(NamedTuple):
     """One slot of a series on a day. `owner`: prefixed national id of the practitioner; `start`, `end`: epoch seconds;
-    `last`: last day of its series, `day` itself for a single slot."""
+    `last`: last day of its series, 0 for a single slot."""
 
     owner: str
     series: str
@@ -127,17 +127,15 @@ def occurrence_of(owner: str, series: Series, day: int, region: Region) -> Occur
     end = instant(region.zone, day, series.start + series.length)
     if end <= start:
         return None
-    last = series.last if series.weekly else day
+    last = series.last if series.weekly else 0
     return Occurrence(owner, series.id, day, start, end, series.kind, last, region.zone)
 
 
-def expanded(owner: str, series: Series, region: Region, window: tuple[float, float]) -> Iterator[Occurrence]:
-    """The occurrences that overlap a window (epoch seconds, the end excluded), by time."""
-    low, high = window
-    back = -(-(series.start + series.length) // MINUTES_A_DAY)
-    for day in series.days(local(region.zone, low)[0] - back, local(region.zone, high)[0]):
+def expanded(owner: str, series: Series, region: Region, days: tuple[int, int]) -> Iterator[Occurrence]:
+    """The occurrences that begin on the days from the first to the last of `days`, by time."""
+    for day in series.days(*days):
         found = occurrence_of(owner, series, day, region)
-        if found is not None and found.start < high and found.end > low:
+        if found is not None:
             yield found
 
 

@@ -61,7 +61,8 @@ def in_turn(week: AgendaTemplate) -> Iterator[Kind]:
             week.visibilities[number % len(week.visibilities)],
             week.types[number % len(week.types)],
             reasons[number % len(reasons)],
-            holidays=holidays,
+            week.patients,
+            holidays,
         )
 
 

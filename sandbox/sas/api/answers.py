@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.identifiers import Identifier
 from sandbox.sas.directory.origins import Origin
+from sandbox.sas.offers.found import Offers, StructureOffer
 from sandbox.sas.orientations.l02.states import MessageState
 from sandbox.sas.orientations.records import AppointmentRecord, Ending
 from sandbox.sas.orientations.steps import Action, possible
@@ -31,7 +32,7 @@ Kilometres: TypeAlias = Annotated[float, Meta(description="kilometres")]
 
 
 class RegulatorName(msgspec.Struct):
-    """Who is logged in."""
+    """The regulator who is logged in."""
 
     identifier: Annotated[str, Meta(description="`system|value`")]
     family: str
@@ -39,8 +40,16 @@ class RegulatorName(msgspec.Struct):
     territory: str
 
 
+class PractitionerName(msgspec.Struct):
+    """The practitioner of the SAS agenda who is logged in."""
+
+    identifier: Annotated[str, Meta(description="national id with its prefix")]
+    family: str
+    given: str
+
+
 class Token(msgspec.Struct):
-    """A Bearer token."""
+    """A Bearer token: of a regulator, or of a practitioner."""
 
     token: str
     token_type: Literal["Bearer"]
@@ -50,7 +59,8 @@ class Token(msgspec.Struct):
             description="real time, whatever the clock of the sandbox shows", extra_json_schema={"format": "date-time"}
         ),
     ]
-    regulator: RegulatorName
+    regulator: RegulatorName | UnsetType = UNSET
+    practitioner: PractitionerName | UnsetType = UNSET
 
 
 # ---- search
@@ -105,12 +115,27 @@ class Page(_Searched):
     cards: list[Card]
     without_slots: Annotated[list[Card], Meta(description="asked about, and nothing free; on the first page")]
     sources: list[SourceState] = msgspec.field(name="editors")
+    offers: Annotated[Offers | UnsetType, Meta(description="with `offers=true`")] = UNSET
+
+
+class Offered(msgspec.Struct, frozen=True, tag_field="event", tag="offers"):
+    """The offers beside free slots, with `offers=true`; the second line."""
+
+    offers: Offers
 
 
 SearchLine: TypeAlias = Annotated[
-    Searched | SourceAnswer | Found | Done,
+    Searched | Offered | SourceAnswer | Found | Done,
     Meta(description="One line. The first repeats what is searched, the last says that it is over."),
 ]
+
+
+class StructureList(msgspec.Struct):
+    """The MSP and CDS around a place, the nearest first, at most 100."""
+
+    place: SearchedPlace
+    town: SearchedTown
+    structures: list[StructureOffer]
 
 
 def searched(criteria: Criteria, labels: Mapping[str, str]) -> Searched:
@@ -118,8 +143,8 @@ def searched(criteria: Criteria, labels: Mapping[str, str]) -> Searched:
     return Searched(**_searched(criteria, labels))
 
 
-def page(results: Results, labels: Mapping[str, str]) -> Page:
-    """The page that a search ended with."""
+def page(results: Results, labels: Mapping[str, str], offers: Offers | None = None) -> Page:
+    """The page that a search ended with, and the `offers` beside it."""
     return Page(
         **_searched(results.criteria, labels),
         radius_km=results.area.radius_km,
@@ -129,19 +154,31 @@ def page(results: Results, labels: Mapping[str, str]) -> Page:
         cards=results.cards,
         without_slots=results.without_slots,
         sources=results.sources,
+        offers=offers if offers is not None else UNSET,
     )
 
 
+def structure_list(criteria: Criteria, found: list[StructureOffer]) -> StructureList:
+    """The structures around the place of a search."""
+    return StructureList(**_where(criteria), structures=found)
+
+
 def _searched(criteria: Criteria, labels: Mapping[str, str]) -> dict[str, Any]:
-    place, town = criteria.place, criteria.town
     return {
         "specialty": SearchedSpecialty(criteria.specialty, labels.get(criteria.specialty, criteria.specialty)),
-        "place": SearchedPlace(place.kind, place.label, tuple(place.others)),
-        "town": SearchedTown(town.insee, town.name, town.postal_code),
+        **_where(criteria),
         "order": criteria.order,
         "start": criteria.start.isoformat(),
         "end": criteria.end.isoformat(),
         "page": criteria.page,
+    }
+
+
+def _where(criteria: Criteria) -> dict[str, Any]:
+    place, town = criteria.place, criteria.town
+    return {
+        "place": SearchedPlace(place.kind, place.label, tuple(place.others)),
+        "town": SearchedTown(town.insee, town.name, town.postal_code),
     }
 
 

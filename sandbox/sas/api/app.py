@@ -1,8 +1,8 @@
 """The SAS API: what the console shows, as JSON, for load tests and integrators (`openapi.json` describes it).
 
 `search`, `appointments` (one's own) and `regulator-accounts` need the Bearer token that `login` gives and `logout`
-ends; `l02/<distributionID>` and `appointments/<id>` need none on loopback. Failures are `application/problem+json`
-(RFC 9457): what is wrong (`detail`), where (`pointer`), what was expected.
+ends, `agenda` that of a practitioner; `l02/<distributionID>` and `appointments/<id>` need none on loopback. Failures
+are `application/problem+json` (RFC 9457): what is wrong (`detail`), where (`pointer`), what was expected.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from sandbox.kernel.errors import RequestError, StoreError
 from sandbox.kernel.seldom import Seldom
 from sandbox.net.http.problems import ApiProblem, problem
+from sandbox.sas.api.agenda import AgendaApi
 from sandbox.sas.api.appointments import AppointmentApi
 from sandbox.sas.api.callers import Callers
 from sandbox.sas.api.login import LoginApi, TooManyAttempts
@@ -39,12 +40,13 @@ _BEARER = {"WWW-Authenticate": 'Bearer realm="sas-sandbox"'}
 def build_api(services: Services) -> Starlette:
     """The application, to be mounted at `/api`."""
     tokens = Tokens(services.context, services.store)
-    callers = Callers(tokens, services.accounts)
+    callers = Callers(tokens, services.accounts, services.agendas)
     parts = (
-        LoginApi(callers, tokens, services.accounts),
+        LoginApi(callers, tokens, services),
         SearchApi(callers, services),
         AppointmentApi(callers, services),
         OrientationApi(callers, services),
+        AgendaApi(callers, services),
         RegulatorApi(callers, services),
         MessageApi(callers, services),
         DescriptionApi(services.context),

@@ -10,6 +10,7 @@ from sandbox import __version__
 from sandbox.config import SAS_UI
 from sandbox.net.context import Context
 from sandbox.net.http.problems import ApiProblem
+from sandbox.sas.api.agenda import AgendaApi
 from sandbox.sas.api.answers import SearchLine
 from sandbox.sas.api.appointments import AppointmentApi
 from sandbox.sas.api.login import LoginApi
@@ -110,7 +111,7 @@ _DESCRIPTION = Description(
         "version": __version__,
         "description": "Search, orientations and L02 follow-up of the SAS core, for tests. Fictitious data only.",
     },
-    apis=[LoginApi, SearchApi, AppointmentApi, OrientationApi, RegulatorApi, MessageApi, DescriptionApi],
+    apis=[LoginApi, SearchApi, AppointmentApi, OrientationApi, AgendaApi, RegulatorApi, MessageApi, DescriptionApi],
     failures=Failures(ApiProblem, _MEANINGS),
     named={"Event": SearchLine, "Orientation": Orientation},
     details=_DETAILS,

@@ -1,20 +1,22 @@
-"""`GET search` of the SAS API: one page of cards, whole or line by line as editors answer."""
+"""`GET search` of the SAS API: one page of cards, whole or line by line as editors answer; `GET structures`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from sandbox.sas.api.answers import Page, Searched, SearchLine, page, searched
+from sandbox.kernel.errors import malformed
+from sandbox.sas.api.answers import Offered, Page, SearchLine, StructureList, page, searched, structure_list
 from sandbox.sas.api.callers import BEARER, Callers
+from sandbox.sas.offers.found import offers_of, structures_of
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.search.criteria import DISTANCE, MOST_PAGES, SHUFFLED, WITH, WITHOUT
-from sandbox.sas.search.run import Event, Found, flattened, read_criteria, run, whole
+from sandbox.sas.search.run import Criteria, Event, Found, flattened, read_criteria, run, whole
 from sandbox.sas.services import Services
 from sandbox.web.openapi import Endpoint, Parameter, json_answer
 
@@ -43,8 +45,13 @@ _PARAMETERS = (
     Parameter("booking", "Only slots with or without booking", {"enum": [WITH, WITHOUT]}),
     Parameter("within", "Only places within so many km", _NUMBER),
     Parameter("kind", "Only cpts, sos, cds or msp; comma-separated"),
+    Parameter("offers", "`true`: also the offers beside free slots, for which nobody is called", {"type": "boolean"}),
     Parameter("page", "From 1; five cards each", {"type": "integer", "minimum": 1, "maximum": MOST_PAGES}),
 )
+
+
+_OF_PLACES = ("insee", "town", "streetname", "streetnumber", "lat", "lon", "place", "radius", "within")
+_STRUCTURE_KIND = Parameter("kind", "Only cds or msp; comma-separated")
 
 
 class SearchApi:
@@ -68,22 +75,53 @@ class SearchApi:
         """One page of cards with free slots."""
         self._callers.with_right(request, Right.ORIENTATION)
         values = flattened(request.query_params.multi_items())
-        criteria = read_criteria(values, self._directory, self._labels, self._clock.now())
+        criteria = self._criteria(values)
+        offers = offers_of(criteria, self._directory, self._labels) if _with_offers(values) else None
         if NDJSON not in request.headers.get("accept", ""):
-            return json_answer(page(await whole(criteria, self._aggregator), self._labels))
+            return json_answer(page(await whole(criteria, self._aggregator), self._labels, offers))
         events = run(criteria, self._aggregator)
         first = await anext(events)  # a refusal is answered by a status, before the first line
-        return StreamingResponse(_lines(searched(criteria, self._labels), first, events), media_type=NDJSON)
+        head = [searched(criteria, self._labels), *([Offered(offers)] if offers is not None else []), first]
+        return StreamingResponse(_lines(head, events), media_type=NDJSON)
+
+    @Endpoint(
+        "GET",
+        "/structures",
+        parameters=[each for each in _PARAMETERS if each.name in _OF_PLACES] + [_STRUCTURE_KIND],
+        answer=StructureList,
+        failures=(400, 401, 403),
+        security=BEARER,
+    )
+    async def structures(self, request: Request) -> StructureList:
+        """MSP and CDS around a place; no editor is called."""
+        self._callers.with_right(request, Right.ORIENTATION)
+        values = flattened(request.query_params.multi_items())
+        unfit = [kind for kind in values.get("kind", "").split(",") if kind.strip() not in ("", "cds", "msp")]
+        if unfit:
+            raise malformed(f"`kind` '{unfit[0]}' is no kind of structure: expected cds or msp", "http.kind")
+        asked = {name: text for name, text in values.items() if name in (*_OF_PLACES, "kind")}
+        criteria = self._criteria(asked)
+        return structure_list(criteria, structures_of(criteria, self._directory))
+
+    def _criteria(self, values: Mapping[str, str]) -> Criteria:
+        return read_criteria(values, self._directory, self._labels, self._clock.now())
+
+
+def _with_offers(values: Mapping[str, str]) -> bool:
+    text = values.get("offers", "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise malformed(f"`offers` '{text}' is unknown: expected true or false", "http.offers")
+    return text == "true"
 
 
 _encoder = msgspec.json.Encoder(enc_hook=list)  # sequences of cards that are drawn when they are read
 
 
-async def _lines(head: Searched, first: Event, events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
-    """One JSON object a line: what is searched, then the events."""
+async def _lines(head: Sequence[msgspec.Struct], events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+    """One JSON object a line: those of `head`, then the events."""
     async with contextlib.aclosing(events):
-        yield _encoder.encode(head) + b"\n"
-        yield _encoder.encode(first) + b"\n"
+        for line in head:
+            yield _encoder.encode(line) + b"\n"
         async for event in events:
             yield _encoder.encode(await _drawn(event)) + b"\n"
 

@@ -16,7 +16,7 @@ from sandbox.population.procedural import FREE_TEXTS
 from sandbox.sas.directory import participation
 from sandbox.sas.directory.areas import Area, distance_km
 from sandbox.sas.directory.grid import GENERAL, UNCODED
-from sandbox.sas.directory.people_index import PeopleIndex
+from sandbox.sas.directory.people_index import Lists, PeopleIndex, nobody
 from sandbox.sas.directory.places import Places
 
 
@@ -77,21 +77,21 @@ class Directory:
         return self._texts.get(folded(words))
 
     def candidates(
-        self, specialty: str, area: Area, besides: Collection[str] = (), listed: Collection[str] = ()
+        self, specialty: str, area: Area, besides: Collection[str] = (), lists: Lists = nobody
     ) -> list[Candidate]:
         """Practitioners of a specialty with a place in the area, in the order of the dataset: those whom an editor can
-        be asked about, then those of the ids `listed`.
+        be asked about, then those of the others whom `lists` accepts (by id).
 
         The three codes of general medicine are one specialty; a value that is not a code is the text of practitioners
         without a code. `besides`: ids that are left out.
         """
         coded = specialty not in self._texts.values()
-        found = self._index.within(specialty if coded else UNCODED, area, listed)
+        found = self._index.within(specialty if coded else UNCODED, area, lists)
         candidates = [self._candidate(id, distance) for id, distance in found.items() if id not in besides]
         if not coded:
             candidates = [each for each in candidates if each.practitioner.specialty_text == specialty]
         if off := self.disabled():
-            candidates = [each for each in candidates if each.id in listed or each.practitioner.editor not in off]
+            candidates = [each for each in candidates if each.practitioner.editor not in off or lists(each.id)]
         return candidates
 
     def _candidate(self, id: str, distance: float) -> Candidate:
@@ -99,8 +99,8 @@ class Directory:
 
     def away(self, person: Practitioner, days: Collection[date]) -> bool:
         """True when the practitioner is on leave on all these days at all places of practice; false for people of a
-        vendor's real server, whose leave is not known."""
-        if not person.places or person.id in self._external:
+        vendor's real server, whose leave is not known, and for those of the SAS agenda, where leave is typed."""
+        if not person.places or not person.editor or person.id in self._external:
             return False
         return all(
             pattern_of(self.population.seed, place.id) in absent(place.agenda.leave, day.toordinal())
@@ -113,30 +113,26 @@ class Directory:
         real server, for whom this is not known."""
         return person.id not in self._external and participation.accepts_extra(person, self.population.seed)
 
-    def offers_extra(self, person: Practitioner) -> bool:
-        """True when a regulator can be told to call that practitioner: `accepts_extra`, and a telephone is known."""
-        return bool(person.phone) and bool(person.places) and self.accepts_extra(person)
-
-    def candidate(self, id: str, area: Area, listed: Collection[str] = ()) -> Candidate | None:
+    def candidate(self, id: str, area: Area, lists: Lists = nobody) -> Candidate | None:
         """A practitioner at any distance, for a search around another place; None when no editor can be asked about him
-        and he is not `listed`."""
+        and `lists` does not accept him."""
         person = self.population.practitioner(id)
         if person is None:
             return None
         can_be_asked = self._is_interfaced(person.editor) and person.editor not in self.disabled()
-        if not can_be_asked and person.id not in listed:
+        if not can_be_asked and not lists(person.id):
             return None
         distances = (distance_km(area.lat, area.lon, place.lat, place.lon) for place in person.places)
         return self._candidate(id, min(distances, default=0.0))
 
-    def associations(self, area: Area, listed: Collection[str] = ()) -> list[SosAssociation]:
+    def associations(self, area: Area, lists: Lists = nobody) -> list[SosAssociation]:
         """SOS associations with a consultation site in the area whose editor speaks the SOS search and is not disabled,
-        or whose SIRET is `listed`."""
+        or whose SIRET `lists` accepts."""
         asked = self.asked(Flow.SOS)
         return [
             association
             for association in self.population.sos.values()
-            if (association.editor in asked or association.siret in listed)
+            if (association.editor in asked or lists(association.siret))
             and any(distance_km(area.lat, area.lon, site.lat, site.lon) <= area.radius_km for site in association.sites)
         ]
 

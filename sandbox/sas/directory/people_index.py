@@ -5,12 +5,25 @@ Those of a département are read into the index when a lookup first touches it; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from typing import TypeAlias
 
 from sandbox.population.people import Population
 from sandbox.population.procedural import Settled
 from sandbox.sas.directory.areas import Area
 from sandbox.sas.directory.grid import GridIndex, corners
+
+Lists: TypeAlias = Callable[[str], bool]  # whether somebody (id) is searched though no editor can be asked about him
+
+
+def everybody(_: str) -> bool:
+    """Accepts everybody."""
+    return True
+
+
+def nobody(_: str) -> bool:
+    """Accepts nobody."""
+    return False
 
 
 class PeopleIndex:
@@ -25,12 +38,11 @@ class PeopleIndex:
             points = tuple((place.lat, place.lon) for place in person.places)
             self._add(Settled(person.id, person.editor, person.specialty, points))
 
-    def within(self, specialty: str, area: Area, listed: Collection[str]) -> dict[str, float]:
-        """As `GridIndex.within`: those whose editor answers searches, then those of the ids `listed`."""
+    def within(self, specialty: str, area: Area, lists: Lists) -> dict[str, float]:
+        """As `GridIndex.within`: those whose editor answers searches, then those of the others whom `lists` accepts."""
         self._read(area)
         found = self._interfaced.within(specialty, area)
-        if listed:
-            found |= {id: distance for id, distance in self._others.within(specialty, area).items() if id in listed}
+        found |= {id: distance for id, distance in self._others.within(specialty, area).items() if lists(id)}
         return found
 
     def _read(self, area: Area) -> None:

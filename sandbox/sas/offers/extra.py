@@ -14,6 +14,7 @@ from sandbox.population.agendas.agenda import zone_of
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.origins import Origin
 from sandbox.sas.offers.days import TODAY, agreed_times
+from sandbox.sas.offers.found import offers_extra
 from sandbox.sas.orientations.lifecycle import category_by_participation, organization_of
 from sandbox.sas.orientations.own import Offer, OwnAppointments
 from sandbox.sas.orientations.records import AppointmentRecord, Details
@@ -47,9 +48,9 @@ class ExtraOrientations:
         return await self._own.make(regulator, identifier, self._offer(asked))
 
     def offering(self, national_id: str) -> Practitioner | None:
-        """The practitioner with that national id, if he accepts one more patient and has a telephone."""
+        """The practitioner with that national id, if he accepts one more patient and can be called."""
         person = self._directory.practitioner(national_id)
-        return person if person is not None and self._directory.offers_extra(person) else None
+        return person if person is not None and offers_extra(person, self._directory) else None
 
     def _offer(self, asked: ExtraOrientation) -> Offer:
         person = self.offering(asked.practitioner)

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
 from sandbox.kernel.model import Place, Practitioner, Regulator
-from sandbox.kernel.patients import Patient
+from sandbox.kernel.patients import SEXES, Patient, check_patient, typed
 from sandbox.net.context import Context
 from sandbox.sas.agenda.agenda import Agenda, unknown_slot
 from sandbox.sas.agenda.agendas import Agendas, Occupancy
@@ -39,6 +41,31 @@ _MARK = b'"' + Origin.SAS_AGENDA.encode() + b'"'
 
 _encoder = msgspec.json.Encoder()
 read_patient = msgspec.json.Decoder(Patient).decode
+
+
+class PatientFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The (fictitious) patient. What is sent stays with the appointment: only its practitioner is shown it again."""
+
+    family: str
+    given: str
+    birth_date: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    phone: str
+    reason: str = ""
+    sex: Annotated[str, Meta(extra_json_schema={"enum": [*SEXES]})] = ""
+
+    def patient(self, today: date) -> Patient:
+        """The patient. Raises RequestError 422 with the place of each error, none of which repeats what was sent."""
+        found, errors = check_patient(typed(msgspec.to_builtins(self)), today)
+        if found is None:
+            raise RequestError(422, *(Issue("value", text, f"patient.{name}") for name, text in errors.items()))
+        return found
+
+
+class TypedOrientation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="sas-agenda"):
+    """A place in a slot of the SAS agenda."""
+
+    slot: Annotated[str, Meta(max_length=100, description="id of the slot, as a search shows it")]
+    patient: PatientFields | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +137,13 @@ class TypedBooking:
             raise unknown_slot(id)
         return person, slot
 
+    def taken(self, slot: Occurrence) -> int:
+        """How many places of a slot are taken."""
+        return self._occupancy.taken(slot.id)
+
     def left(self, slot: Occurrence) -> int:
         """How many places of a slot are free."""
-        return max(0, slot.kind.max_patients - self._occupancy.taken(slot.id))
+        return max(0, slot.kind.max_patients - self.taken(slot))
 
     def free(self, person: Practitioner, most: int = MOST_OFFERED, near: float = 0.0) -> list[Occurrence]:
         """Free slots of the next 31 days that have not begun: those whose start is nearest to `near` (epoch seconds;
@@ -133,6 +164,11 @@ class TypedBooking:
         return person, parts
 
     # The regulator
+
+    async def make(self, regulator: Regulator, asked: TypedOrientation, key: str) -> AppointmentRecord:
+        """See `book`. Also raises RequestError 422 for a patient who is not acceptable."""
+        patient = asked.patient.patient(self._clock.now().date()) if asked.patient is not None else None
+        return await self.book(regulator, SlotRequest(asked.slot, patient, key))
 
     async def book(self, regulator: Regulator, wanted: SlotRequest) -> AppointmentRecord:
         """Book a slot; returns once the appointment, its patient and its L02 message are durable.

@@ -44,18 +44,18 @@ class Aggregator:
 
     def candidates(self, specialty: str, area: Area, besides: Collection[str] = ()) -> list[Candidate]:
         """See `Directory.candidates`; includes those whom only sources other than the editors know."""
-        return self.directory.candidates(specialty, area, besides, self._listed())
+        return self.directory.candidates(specialty, area, besides, self._lists)
 
     def candidate(self, id: str, area: Area) -> Candidate | None:
         """See `Directory.candidate`; also one whom only sources other than the editors know."""
-        return self.directory.candidate(id, area, self._listed())
+        return self.directory.candidate(id, area, self._lists)
 
     def associations(self, area: Area) -> list[SosAssociation]:
         """See `Directory.associations`; includes those whom only sources other than the editors know."""
-        return self.directory.associations(area, self._listed())
+        return self.directory.associations(area, self._lists)
 
-    def _listed(self) -> frozenset[str]:
-        return frozenset[str]().union(*(source.listed() for source in self._sources))
+    def _lists(self, id: str) -> bool:
+        return any(source.lists(id) for source in self._sources)
 
     def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
         """The calls to all sources about a lot."""

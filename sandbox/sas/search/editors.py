@@ -93,9 +93,9 @@ class EditorSources:
         self._editors: dict[str, EditorSource] = {}
         self._late: set[asyncio.Task[SourceAnswer]] = set()
 
-    def listed(self) -> tuple[str, ...]:
-        """None: the directory knows whom editors can be asked about."""
-        return ()
+    def lists(self, id: str) -> bool:
+        """False: the directory knows whom editors can be asked about."""
+        return False
 
     def calls(self, lot: Lot, criteria: Criteria) -> list[Call]:
         """One call per query, to editors that are not disabled."""

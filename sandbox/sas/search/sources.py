@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -67,8 +67,9 @@ class Call(ABC):
 class SlotSource(Protocol):
     """One source of free slots, or several sources with the same protocol."""
 
-    def listed(self) -> Collection[str]:
-        """Ids of the practitioners and associations that are searched although no editor can be asked about them."""
+    def lists(self, id: str) -> bool:
+        """Whether the practitioner or association with that id is searched although no editor can be asked about him.
+        Called for everybody in the area about whom none can: it must be cheap."""
 
     def calls(self, lot: Lot, criteria: Criteria) -> Sequence[Call]:
         """The calls about those members of the lot that this source can answer for; the calls start now."""

@@ -60,7 +60,12 @@ async def test_association_may_be_named(control: Control, admin: httpx.AsyncClie
 
 async def test_all_editors_are_listed_with_the_quirks_that_exist(admin: httpx.AsyncClient) -> None:
     listed = (await admin.get("/__admin/editors")).json()
-    assert [each["slug"] for each in listed["editors"]] == ["agenda-azur", "rdv-commune", "garde-plus"]
+    assert [each["slug"] for each in listed["editors"]] == [
+        "agenda-azur",
+        "rdv-commune",
+        "garde-plus",
+        "entraide-commune",
+    ]
     assert listed["editors"][0] == PLAIN
     assert listed["known_quirks"] == dict(QUIRKS)
 
@@ -69,7 +74,7 @@ async def test_all_editors_are_listed_with_the_quirks_that_exist(admin: httpx.As
 async def test_unknown_editor_is_not_found(admin: httpx.AsyncClient, method: str) -> None:
     answer = await admin.request(method, "/__admin/editors/nobody", json={})
     assert answer.status_code == 404
-    assert "agenda-azur, rdv-commune, garde-plus" in answer.json()["title"]
+    assert "agenda-azur, rdv-commune, garde-plus, entraide-commune" in answer.json()["title"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
 
 async def test_what_each_editor_owes_is_listed(control: Control, admin: httpx.AsyncClient) -> None:
     listed = (await admin.get("/__admin/outbox")).json()["editors"]
-    assert [one["slug"] for one in listed] == ["agenda-azur", "rdv-commune", "garde-plus"]
+    assert [one["slug"] for one in listed] == ["agenda-azur", "rdv-commune", "garde-plus", "entraide-commune"]
     assert listed[0] == AZUR
     assert listed[2] == {"slug": "garde-plus", "name": "Garde Plus", "waiting": 0, "refused": 0, "appointments": []}
     assert (await admin.get("/__admin/outbox/agenda-azur")).json() == AZUR

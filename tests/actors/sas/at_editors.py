@@ -13,7 +13,7 @@ from sandbox.sas.regulators.accounts import Account, Draft, RegulatorAccounts
 from sandbox.sas.regulators.sync_to_editors import AccountSync
 from tests.actors.sas.sas_core import Editors
 
-ALL = ["agenda-azur", "garde-plus", "rdv-commune"]
+ALL = ["agenda-azur", "entraide-commune", "garde-plus", "rdv-commune"]
 
 
 def drafted(account: Account, **fields: Any) -> Draft:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.fhir.queries.search import parse_schedule_query, parse_slot_query
+from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Practitioner
 from sandbox.net.http.client import Reply
 from tests.actors.sas.sas_core import NOW, Core, reply
@@ -37,6 +38,13 @@ class Agenda:
         self.asked.append(list(ids))
         people = [person for id in ids if (person := self.core.population.practitioner(id)) is not None]
         return reply(practitioner_bundle(*((person, self.free(person)) for person in people)))
+
+
+def searched(core: Core) -> list[str]:
+    """Slugs of the editors that answer searches: others serve communities only."""
+    return [
+        slug for slug, each in core.population.editors.items() if each.speaks(Flow.INT_R01) or each.speaks(Flow.SOS)
+    ]
 
 
 def open_editors(core: Core, free: Callable[[Practitioner], list[Any]] = lambda _: SOON) -> dict[str, Agenda]:

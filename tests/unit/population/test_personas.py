@@ -236,7 +236,6 @@ DAMAGED = [
     ("examples", 'practitioner_cpts: "819800000077"', 'practitioner_cpts: "819800000999"', "unknown id"),
     ("examples", '["819800000036", "819800000044"]', '["819800000036", "819800000077"]', "several editors"),
     ("examples", '["819800000127", ', '["819800000010", ', "has no demonstration account of the SAS agenda"),
-    ("practitioners", "given: Soizic\n  password: agenda-35", "given: Soizic", "has no demonstration account"),
     ("examples", "[cpts-rive-gauche, ", "[cpts-rive-droite, ", "unknown id 'cpts-rive-droite'"),
     ("examples", 'structure_cds: "1339900110"', 'structure_cds: "1339900111"', "unknown id '1339900111'"),
     ("examples", '\ncpts: "1339900011"', '\ncpts: "1339900012"', "unknown id '1339900012'"),
@@ -280,6 +279,13 @@ def test_files_of_before_lack_the_doctors_the_communities_and_the_later_examples
     assert {"sos_one_site", "sos_home_visits", "marketplaces"} & set(population.examples) == set()
     assert population.communities_of("33063") == []
     assert {sos.doctors for sos in population.sos.values()} == {()}
+
+
+def test_a_group_of_practices_needs_no_organization(personas):
+    path = personas / "communities.yaml"
+    path.write_text(path.read_text("utf-8").replace('  organization: "1359900109"\n', ""), encoding="utf-8")
+    (group,) = load_population(Settings(personas=str(personas))).communities_of("35238")
+    assert (group.kind, group.organization) == ("group", None)
 
 
 def test_duplicate_is_refused_at_its_own_line(personas):

@@ -15,7 +15,7 @@ from sandbox.kernel.flows import Flow
 from sandbox.kernel.identifiers import FINESS, L02_RPPS, has_luhn, national_phone, prefixed_person
 from sandbox.population import names
 from sandbox.population.load import load_population
-from sandbox.population.procedural import MOST, SPECIALTIES, id_of, index_of, practitioner_at
+from sandbox.population.procedural import MOST, SPECIALTIES, TYPING, id_of, index_of, practitioner_at
 
 COUNT = 2000
 
@@ -27,7 +27,12 @@ def population():
 
 @pytest.fixture(scope="module")
 def procedural(population):
-    return list(population.practitioners())[-COUNT:]
+    """Those whose agenda an editor holds."""
+    return numbered(population, range(COUNT))
+
+
+def numbered(population, numbers):
+    return [population.procedural.numbered(number) for number in numbers]
 
 
 @given(st.integers(0, MOST - 1))
@@ -54,15 +59,20 @@ def test_other_ids_are_nobodys_number(other):
 
 def test_same_seed_and_number_is_the_same_person_whatever_the_population(population):
     other = load_population(Settings(practitioners=10))
-    assert list(other.practitioners())[-10:] == list(population.practitioners())[-COUNT:][:10]
+    numbers = [*range(10), *other.procedural.typing]
+    assert len(numbers) == 11
+    people = numbered(other, numbers)
+    assert list(other.practitioners())[-11:] == people == numbered(population, numbers)
     reseeded = load_population(Settings(practitioners=10, seed=7))
-    assert list(reseeded.practitioners())[-10:] != list(other.practitioners())[-10:]
+    assert all(one != another for one, another in zip(people, numbered(reseeded, numbers), strict=True))
 
 
 def test_people_beyond_the_count_do_not_exist(population):
     assert population.practitioner(list(population.practitioners())[-1].id) is not None
-    assert population.practitioner(id_of(COUNT)) is None
-    assert len(population) == len(list(population.practitioners())) == COUNT + 12
+    for number in (COUNT, TYPING - 1, TYPING + COUNT // 25):
+        assert population.practitioner(id_of(number)) is None
+        assert not population.types_slots(id_of(number))
+    assert len(population) == len(list(population.practitioners())) == COUNT + COUNT // 25 + 15
     with pytest.raises(ValueError, match="not in"):
         practitioner_at(1, MOST, population.procedural.recipe)
 
@@ -111,7 +121,9 @@ def test_towns_have_their_share_of_any_count_to_within_three_people(population, 
 
 def test_editors_store_ids_with_or_without_their_prefix_as_they_declare(population, procedural):
     habits = {slug: editor.stores for slug, editor in population.editors.items()}
-    assert habits == {"agenda-azur": "mixed", "rdv-commune": "bare", "garde-plus": "bare"}
+    assert habits == {
+        "agenda-azur": "mixed", "rdv-commune": "bare", "garde-plus": "bare", "entraide-commune": "prefixed"
+    }  # fmt: skip
     assert all(person.stored_id in (person.id, person.id[1:]) for person in procedural)
     share = {
         slug: mean(person.stored_id != person.id for person in procedural if person.editor == slug)
@@ -169,7 +181,8 @@ def test_members_of_a_cpts_have_slots_that_it_sees(population, procedural):
     assert [len(group) for group in alone] == [1]
 
 
-def test_those_who_settled_in_a_departement_are_those_whose_places_lie_there(population, procedural):
+def test_those_who_settled_in_a_departement_are_those_whose_places_lie_there(population):
+    procedural = list(population.procedural)
     assert set(population.procedural.departments) == {"33", "35", "69"}
     for code, (south, north, west, east) in population.procedural.departments.items():
         there = list(population.procedural.settled_in(code))
@@ -186,7 +199,7 @@ def test_nobody_settles_where_there_are_no_procedural_people():
 
 
 def test_editors_lists_are_sequences_that_share_everybody(population):
-    slugs = list(population.editors)
+    slugs = ["", *population.editors]
     lists = {slug: population.of_editor(slug) for slug in slugs}
     assert sum(map(len, lists.values())) == len(population)
     azur = lists["agenda-azur"]
@@ -196,6 +209,8 @@ def test_editors_lists_are_sequences_that_share_everybody(population):
     with pytest.raises(IndexError):
         azur[len(azur)]
     assert len(lists["garde-plus"]) == 0
+    assert [person.id for person in lists[""] if not population.types_slots(person.id)] == []
+    assert len(lists[""]) == 3 + COUNT // 25
 
 
 def test_names_are_french_word_lists_read_as_data():

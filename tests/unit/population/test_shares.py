@@ -84,9 +84,9 @@ def test_all_weeks_and_editors_have_their_people(france: Population, people: lis
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "minimal": {"people": 12, "departments": 3, "editors": 3, "territories": 3, "sos": 3, "cpts": 5},
-    "demo": {"people": 2_012, "departments": 3, "editors": 3, "territories": 3, "sos": 3, "cpts": 5},
-    "national": {"people": 100_012, "departments": 107, "editors": 25, "territories": 11, "sos": 60, "cpts": 800},
+    "minimal": {"people": 15, "departments": 3, "editors": 4, "territories": 3, "sos": 3, "cpts": 5},
+    "demo": {"people": 2_095, "departments": 3, "editors": 4, "territories": 3, "sos": 3, "cpts": 5},
+    "national": {"people": 104_015, "departments": 107, "editors": 26, "territories": 11, "sos": 60, "cpts": 800},
 }
 
 

@@ -23,7 +23,12 @@ from tests.actors.editor.slots.conftest import LocalEditors
 
 NOW = datetime(2026, 11, 24, 10, 3, tzinfo=PARIS)
 POPULATIONS = {name: load_population(load_settings({"preset": name}, {})) for name in ("minimal", "demo", "national")}
-EVERY = [(preset, slug) for preset, population in POPULATIONS.items() for slug in population.editors]
+EVERY = [  # but those that only serve communities
+    (preset, slug)
+    for preset, population in POPULATIONS.items()
+    for slug, editor in population.editors.items()
+    if editor.speaks(Flow.INT_R01) or editor.speaks(Flow.SOS)
+]
 IDS = [f"{preset}-{slug}" for preset, slug in EVERY]
 OFFICIAL = [("demo", "agenda-azur"), ("demo", "rdv-commune"), ("demo", "garde-plus"), ("national", "agenda-dune"),
             ("national", "agenda-rivage"), ("national", "garde-vigie")]  # fmt: skip

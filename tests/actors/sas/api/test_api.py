@@ -37,7 +37,7 @@ async def test_login_by_identifier_or_email_gives_a_token_and_calls_the_editors(
     assert answer.json()["token_type"] == "Bearer"
     assert answer.json()["regulator"]["territory"] == regulator.territory
     assert regulator.password not in answer.text
-    assert len(core.editors.flows(Flow.INT_R02)) == 3
+    assert len(core.editors.flows(Flow.INT_R02)) == 4
 
 
 @pytest.mark.parametrize("field", ["identifier", "password"])
@@ -192,6 +192,7 @@ async def test_regulator_accounts_have_the_state_per_editor(core: Core) -> None:
         "agenda-azur": "known",
         "rdv-commune": "known",
         "garde-plus": "known",
+        "entraide-commune": "known",
     }
 
 

@@ -146,7 +146,7 @@ async def test_appointments_and_messages_are_answered_as_described(core: Core) -
         assert conforms(await browser.get("/api/l02/x"))["status"] == 404
         assert conforms(await browser.get("/api/l02"))["troubles"]
         assert conforms(await browser.post(f"/api/l02/{key}/resend", headers=token))["distributionID"] == f"{key}.1"
-        assert len(conforms(await browser.get("/api/regulator-accounts", headers=token))["accounts"]) == 3
+        assert len(conforms(await browser.get("/api/regulator-accounts", headers=token))["accounts"]) == 4
 
 
 def test_a_message_is_as_described_whatever_became_of_it() -> None:

@@ -44,8 +44,8 @@ async def test_accounts_are_listed_with_what_the_editors_know(core: Core) -> Non
         page = await browser.get(ROOT)
     assert page.status_code == 200
     assert page.text.count("data-regulator-account=") == len(core.population.regulators)
-    assert "à jour × 3" in page.text
-    assert "à transmettre × 3" in page.text
+    assert "à jour × 4" in page.text
+    assert "à transmettre × 4" in page.text
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_an_account_is_made_and_its_owner_logs_in(core: Core) -> None:
     async with core.browser() as browser:
         answer = await browser.get("/api/regulator-accounts", headers=headers)
     assert {line["state"] for line in answer.json()["accounts"]} == {"known"}
-    assert len(core.editors.flows(Flow.INT_R02)) == 3
+    assert len(core.editors.flows(Flow.INT_R02)) == 4
 
 
 async def test_new_and_deleted_accounts_are_sent_to_pro_sante_connect(core: Core) -> None:
@@ -117,7 +117,7 @@ async def test_withdrawn_restored_and_deleted_on_the_page(core: Core) -> None:
     async with logged_in(core) as browser:
         page = await browser.get(f"{ROOT}/{account.id}")
         assert (await submit(browser, page, f"{ROOT}/{account.id}/retrait")).status_code == 303
-        assert {method for _, method, _ in await core.calls(Flow.INT_R02, 3)} == {"PUT"}
+        assert {method for _, method, _ in await core.calls(Flow.INT_R02, 4)} == {"PUT"}
         page = await browser.get(f"{ROOT}/{account.id}")
         assert "Rétablir le droit" in page.text
         assert (await submit(browser, page, f"{ROOT}/{account.id}/retablissement")).status_code == 303
@@ -181,17 +181,17 @@ async def test_the_page_of_an_account_is_updated_when_the_editors_are_called(cor
     account = await created(core, password="essai-33")
     gate = core.editors.answers["rdv-commune"] = Gate(reply({}, 201))
     async with following(core, f"{ROOT}/{account.id}/flux") as stream, following(core, f"{ROOT}/flux") as everybody:
-        assert (await stream.next())[1].count('data-state="due"') == 3
+        assert (await stream.next())[1].count('data-state="due"') == 4
         assert f'data-key="{account.id}"' in (await everybody.next())[1]
         login = asyncio.create_task(core.token(account.regulator))
         await gate.reached.wait()
         while 'data-editor="rdv-commune" data-state="due"' not in (told := (await stream.next())[1]):
             assert "known" not in told
         gate.opened.set()
-        while told.count('data-state="known"') != 3:
+        while told.count('data-state="known"') != 4:
             told = (await stream.next())[1]
         await login
-        while "à jour × 3" not in (await everybody.next())[1]:
+        while "à jour × 4" not in (await everybody.next())[1]:
             continue
         await core.sas.regulators.set_active(account.id, False, "test")
         while told.count('data-state="withdrawn"') != 3:

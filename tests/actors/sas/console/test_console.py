@@ -82,7 +82,7 @@ async def test_a_login_opens_the_session_tells_the_editors_and_goes_on(
     assert page.status_code == 200
     assert f'data-regulator="{core.regulator.identifier.value}"' in page.text
     assert 'data-account="agenda-azur" data-state="known"' in editors.text
-    assert len(core.editors.flows(Flow.INT_R02)) == 3
+    assert len(core.editors.flows(Flow.INT_R02)) == 4
 
 
 @pytest.mark.parametrize("who", ["3999999999/1", "an e-mail"])

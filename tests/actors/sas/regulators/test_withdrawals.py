@@ -25,12 +25,12 @@ async def test_withdrawal_is_told_at_once_to_those_that_know_the_account(
     regulator = context.population.regulators[0]
     await accounts.login(regulator)
     await changed(regulators, regulator, active=False)
-    found = await calls_until(editors, 3)
+    found = await calls_until(editors, len(ALL))
     assert sorted(found) == [
         (slug, f"Practitioner?identifier={quote(regulator.identifier.key, safe='')}") for slug in ALL
     ]
     bodies = [orjson.loads(body or b"") for _, _, method, _, body in editors.calls if method == "PUT"]
-    assert [body["active"] for body in bodies] == [False] * 3
+    assert [body["active"] for body in bodies] == [False] * len(ALL)
     await settled(accounts, regulator, "withdrawn")
 
 
@@ -82,7 +82,7 @@ async def test_a_withdrawal_that_fails_is_repeated_until_it_is_taken(
 
     editors.answers["garde-plus"] = failing
     await changed(regulators, regulator, active=False)
-    found = await calls_until(editors, 6)
+    found = await calls_until(editors, len(ALL) + 3)
     assert [peer for peer, _ in found].count("garde-plus") == 4
     await settled(accounts, regulator, "withdrawn")
 
@@ -98,7 +98,7 @@ async def test_a_withdrawal_that_is_due_goes_on_after_a_restart(
 
     editors.answers["garde-plus"] = down
     await changed(regulators, regulator, active=False)
-    await calls_until(editors, 3)
+    await calls_until(editors, len(ALL))
     await accounts.stop()
     await store.close()
     reopened = open_store(context.store_dir("sas"))
@@ -120,9 +120,9 @@ async def test_a_withdrawal_waits_for_the_call_under_way_and_has_the_last_word(
     regulator = context.population.regulators[0]
     await accounts.login(regulator)
     await changed(regulators, regulator, active=False)
-    await calls_until(editors, 2)
+    await calls_until(editors, len(ALL) - 1)
     slow.opened.set()
-    assert (await calls_until(editors, 3))[-1][0] == "rdv-commune"
+    assert (await calls_until(editors, len(ALL)))[-1][0] == "rdv-commune"
     await settled(accounts, regulator, "withdrawn")
     await accounts.stop()
 
@@ -138,7 +138,7 @@ async def test_an_account_given_back_is_updated_at_the_next_login(
     await changed(regulators, regulator, active=True)
     assert editors.calls == []
     await accounts.login(regulator)
-    assert sorted(peer for peer, _ in await calls_until(editors, 3)) == ALL
+    assert sorted(peer for peer, _ in await calls_until(editors, len(ALL))) == ALL
     await settled(accounts, regulator, "known")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,8 +49,8 @@ class TypedSlots:
         slot = FreeSlot(place.id, f"typed-{start:%H%M}", start, end, person.id, comment=page)
         self.slots.setdefault(person.id, []).append(slot)
 
-    def listed(self) -> Collection[str]:
-        return self.slots
+    def lists(self, id: str) -> bool:
+        return id in self.slots
 
     def calls(self, lot: Lot, criteria: Criteria) -> Sequence[Call]:
         asked = frozenset(self.slots) & lot.owners()

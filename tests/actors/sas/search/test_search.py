@@ -15,7 +15,7 @@ from sandbox.sas.directory.specialties import SPECIALTIES
 from sandbox.sas.search.events import SourceAnswer
 from sandbox.sas.search.run import read_criteria, run
 from tests.actors.sas.sas_core import NOW, Core, Gate, reply
-from tests.actors.sas.searching import QUERY, SOON, nothing, open_editors, search
+from tests.actors.sas.searching import QUERY, SOON, nothing, open_editors, search, searched
 from tests.unit.sas.search.bundles import bundle
 
 
@@ -104,7 +104,7 @@ async def test_too_many_searches_at_once_are_refused_not_queued(core: Core) -> N
 
 async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
     open_editors(core)
-    gates = {slug: Gate(reply(bundle([], []))) for slug in core.population.editors}
+    gates = {slug: Gate(reply(bundle([], []))) for slug in searched(core)}
     token = await core.token()
     core.editors.answers.update(gates)
     async with core.browser() as browser:
@@ -127,7 +127,7 @@ async def test_events_come_as_lines_and_make_the_same_page(core: Core) -> None:
     assert (told["event"], told["town"]["insee"]) == ("search", "33063")
     assert events[-1] == {"event": "done", "partial": False, "complete": True, "radius_km": 10.0}
     sources = {event["editor"]: event for event in events if event["event"] == "source"}
-    assert {slug: event["state"] for slug, event in sources.items()} == dict.fromkeys(core.population.editors, "ok")
+    assert {slug: event["state"] for slug, event in sources.items()} == dict.fromkeys(searched(core), "ok")
     last = {event["lot"]: event["cards"] for event in events if event["event"] == "found"}
     page = await search(core)
     assert [card for lot in sorted(last) for card in last[lot]][:5] == page["cards"]
