@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownSlot:
-    """A slot of the week. `words`: for whom and how, beside its time and place."""
+    """A slot of the week. `place`: its town, "" for somebody with one place; `words`: for whom and how."""
 
     slot: Occurrence
     place: str
@@ -130,8 +130,10 @@ def state_of(slot: Occurrence, agenda: Agenda, taken: int, now: datetime) -> Sta
 
 
 def _shown(slot: Occurrence, agenda: Agenda, taken: int, places: Mapping[str, Place], now: datetime) -> ShownSlot:
-    place = places.get(slot.kind.place)
-    return ShownSlot(slot, place.city if place else "", taken, state_of(slot, agenda, taken, now), kind_words(slot))
+    place = places.get(slot.kind.place) if len(places) > 1 else None
+    return ShownSlot(
+        slot, place.city if place is not None else "", taken, state_of(slot, agenda, taken, now), kind_words(slot)
+    )
 
 
 def _closures(agenda: Agenda, day: date, zone: ZoneInfo) -> tuple[Closure, ...]:
