@@ -56,7 +56,7 @@ async def type_series(page: Page, day: date) -> None:
 
 async def slot(page: Page, day: date) -> Any:
     """The slot of the series on a day."""
-    return page.locator(f"[data-day='{day}'] a", has_text=re.compile("21:[0-9]{2} – "))
+    return page.locator(f"[data-day='{day}'] a", has_text=re.compile("21:[0-9]{2}–"))
 
 
 @pytest.mark.parametrize("width", [1280, 360])
@@ -81,15 +81,15 @@ async def test_a_practitioner_types_changes_and_deletes_his_slots(tmp_path: Path
         await page.locator("#f-debut").fill("21:15")
         await page.get_by_role("button", name="Enregistrer").click()
         await expect(page.get_by_text("Modification enregistrée.")).to_be_visible()
-        await expect(page.locator(f"[data-day='{first}']", has_text="21:15 – 22:00")).to_be_visible()
+        await expect(page.locator(f"[data-day='{first}']", has_text="21:15–22:00")).to_be_visible()
 
         second = first + timedelta(weeks=1)
         await page.get_by_role("link", name="Semaine suivante").click()
-        await expect(page.locator(f"[data-day='{second}']", has_text="21:30 – 22:00")).to_be_visible()
+        await expect(page.locator(f"[data-day='{second}']", has_text="21:30–22:00")).to_be_visible()
         await (await slot(page, second)).click()
         await page.locator("input[name='portee-suppression'][value=following]").check()
         await page.get_by_role("button", name="Supprimer").click()
-        await expect(page.get_by_text("Créneau supprimé.")).to_be_visible()
+        await expect(page.get_by_text("Créneaux supprimés.")).to_be_visible()
         await expect(await slot(page, second)).to_have_count(0)
 
         await page.get_by_role("link", name="Fermetures et congés").click()

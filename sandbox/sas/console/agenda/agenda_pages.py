@@ -23,12 +23,12 @@ from starlette.routing import Route
 from sandbox.fhir.nos import CONSULTATIONS
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Practitioner
-from sandbox.sas.agenda.agenda import Agenda, Scope
-from sandbox.sas.agenda.drafts import SlotDraft
+from sandbox.sas.agenda.agenda import Scope
 from sandbox.sas.agenda.refusals import Refusal
-from sandbox.sas.agenda.series import FOREVER, Occurrence, split_id
+from sandbox.sas.agenda.series import Occurrence, split_id
 from sandbox.sas.console import words
 from sandbox.sas.console.agenda.slot_form import (
+    Chosen,
     Errors,
     blank,
     place_choices,
@@ -38,14 +38,16 @@ from sandbox.sas.console.agenda.slot_form import (
     typed,
     values_of,
 )
-from sandbox.sas.console.agenda.warnings import done, in_the_way
+from sandbox.sas.console.agenda.warnings import Warnings, done
 from sandbox.sas.console.agenda.week_view import (
     AgendaWeek,
     agenda_week,
     day_asked,
     home_zone,
+    is_weekly,
     kind_words,
     place_name,
+    place_of,
     state_of,
 )
 from sandbox.sas.console.changes import agenda_topic
@@ -66,6 +68,7 @@ class AgendaPages:
     def __init__(self, frame: Frame, services: Services) -> None:
         self._frame, self._clock = frame, services.context.clock
         self._agendas, self._booking, self._changes = services.agendas, services.booking, services.agenda_changes
+        self._warnings = Warnings(frame, services)
 
     def routes(self) -> list[Route]:
         """For practitioners of the SAS agenda."""
@@ -131,83 +134,75 @@ class AgendaPages:
 
     async def slot(self, request: Request, person: Practitioner) -> Response:
         """A slot, its form and its patients."""
-        slot = self._slot(request, person)
-        return self._one(request, person, slot, values_of(slot), {})
+        chosen = self._chosen(request, person)
+        return self._one(request, person, chosen, values_of(chosen), {})
 
     async def change(self, request: Request, person: Practitioner, form: FormData) -> Response:
         """Change a slot, and others of its series as `portee` says; the form again when it is refused."""
-        slot, values = self._slot(request, person), typed(form)
-        draft, errors = read_slot(values, person, slot)
+        chosen, values = self._chosen(request, person), typed(form)
+        draft, errors = read_slot(values, person, chosen)
         if draft is None:
-            return self._one(request, person, slot, values, errors, 422)
+            return self._one(request, person, chosen, values, errors, 422)
+        scope = read_scope(values["portee"]) if chosen.weekly else Scope.ALL  # a single slot may become a series
+        cancel = form.get("annuler") == "1"
         try:
-            return await self._changed(request, person, slot, draft, form)
+            changed = await self._changes.change(person, chosen.slot.id, draft, scope, cancel=cancel)
         except InTheWay as refusal:
-            return in_the_way(self._frame, request, self._booking, refusal, form)
+            return self._warnings.page(request, person, refusal, form)
         except Refusal as refusal:
-            return self._one(request, person, slot, values, problems(refusal), refusal.status)
-
-    async def _changed(
-        self, request: Request, person: Practitioner, slot: Occurrence, draft: SlotDraft, form: FormData
-    ) -> Response:
-        scope = read_scope(str(form.get("portee", "")))
-        if slot.last == slot.day:  # a single slot may become a series
-            scope = Scope.ALL
-        changed = await self._changes.change(person, slot.id, draft, scope, cancel=form.get("annuler") == "1")
+            return self._one(request, person, chosen, values, problems(refusal), refusal.status)
         flash(request, done("Modification enregistrée.", changed.cancelled))
         return redirect(_week_of(changed.slot))
 
     async def remove(self, request: Request, person: Practitioner, form: FormData) -> Response:
         """Delete a slot, and others of its series as `portee-suppression` says."""
-        slot = self._slot(request, person)
-        scope = read_scope(str(form.get("portee-suppression", "")))
+        chosen = self._chosen(request, person)
+        scope, cancel = read_scope(str(form.get("portee-suppression", ""))), form.get("annuler") == "1"
         try:
-            cancelled = await self._changes.remove(person, slot.id, scope, cancel=form.get("annuler") == "1")
+            cancelled = await self._changes.remove(person, chosen.slot.id, scope, cancel=cancel)
         except InTheWay as refusal:
-            return in_the_way(self._frame, request, self._booking, refusal, form)
+            return self._warnings.page(request, person, refusal, form)
         except Refusal as refusal:
-            return self._one(request, person, slot, values_of(slot), problems(refusal), refusal.status)
-        flash(request, done("Série supprimée." if scope is Scope.ALL else "Créneau supprimé.", cancelled))
-        return redirect(_week_of(slot))
+            return self._one(request, person, chosen, values_of(chosen), problems(refusal), refusal.status)
+        flash(request, done(_DELETED[scope], cancelled))
+        return redirect(_week_of(chosen.slot))
 
     def _one(
         self,
         request: Request,
         person: Practitioner,
-        slot: Occurrence,
+        chosen: Chosen,
         values: dict[str, Any],
         errors: Errors,
         status: int = 200,
     ) -> Response:
-        taken, places = self._taken(slot), {place.id: place for place in person.places}
-        ends = slot.day < slot.last < FOREVER
+        slot, taken = chosen.slot, self._taken(chosen.slot)
         return self._page(
             request,
             "agenda_slot.html",
             status,
             slot=slot,
+            weekly=chosen.weekly,
+            until=chosen.until,
             state=state_of(slot, self._agendas.of(person), taken, self._clock.now()),
             taken=taken,
-            place=place_name(places.get(slot.kind.place)),
+            place=place_name(place_of(person, slot.kind.place)),
             words=kind_words(slot),
-            until=date.fromordinal(slot.last) if ends else None,
             appointments=self._appointments(person, slot),
             values=values,
             errors=errors,
             choices=self._choices(person),
-            week=slot.begins.date(),
             day=slot.begins.date(),
             **_STATES,
         )
 
-    def _slot(self, request: Request, person: Practitioner) -> Occurrence:
+    def _chosen(self, request: Request, person: Practitioner) -> Chosen:
         """The practitioner's own slot. Raises RequestError 404."""
-        parts = split_id(request.path_params["id"])
-        agenda: Agenda = self._agendas.of(person)
+        parts, agenda = split_id(request.path_params["id"]), self._agendas.of(person)
         slot = agenda.occurrence(parts.series, parts.day) if parts is not None and parts.owner == person.id else None
         if slot is None:
             raise RequestError(404, Issue("not-found", "Ce créneau n'existe pas, ou plus."))
-        return slot
+        return Chosen(slot, is_weekly(agenda, slot))
 
     def _appointments(self, person: Practitioner, slot: Occurrence) -> Sequence[Booked]:
         day = self._booking.day(person, date.fromordinal(slot.day))
@@ -236,6 +231,11 @@ class AgendaPages:
         return self._frame.page(request, template, self._frame.regulator(request), status, **values)
 
 
+_DELETED = {
+    Scope.ONE: "Créneau supprimé.",
+    Scope.FOLLOWING: "Créneaux supprimés.",
+    Scope.ALL: "Série supprimée.",
+}
 _STATES: dict[str, Any] = {
     "states": {state: word for state, (word, _) in words.SLOTS.items()},
     "tones": {state: tone for state, (_, tone) in words.SLOTS.items()},

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.kernel.model import Practitioner
-from sandbox.population.agendas.agenda import zone_of
 from sandbox.sas.agenda.agenda import Closure
 from sandbox.sas.agenda.refusals import Refusal
 from sandbox.sas.console.agenda.slot_form import (
@@ -28,8 +27,8 @@ from sandbox.sas.console.agenda.slot_form import (
     read_closure,
     typed_closure,
 )
-from sandbox.sas.console.agenda.warnings import done, in_the_way
-from sandbox.sas.console.agenda.week_view import home_zone, place_name
+from sandbox.sas.console.agenda.warnings import Warnings, done
+from sandbox.sas.console.agenda.week_view import home_zone, place_name, place_of, place_zone
 from sandbox.sas.console.frame import AGENDA, Frame
 from sandbox.sas.orientations.typed_changes import InTheWay
 from sandbox.sas.services import Services
@@ -56,7 +55,8 @@ class ClosurePages:
 
     def __init__(self, frame: Frame, services: Services) -> None:
         self._frame, self._clock = frame, services.context.clock
-        self._agendas, self._booking, self._changes = services.agendas, services.booking, services.agenda_changes
+        self._agendas, self._changes = services.agendas, services.agenda_changes
+        self._warnings = Warnings(frame, services)
 
     def routes(self) -> list[Route]:
         """For practitioners of the SAS agenda."""
@@ -81,7 +81,7 @@ class ClosurePages:
         try:
             _, cancelled = await self._changes.close(person, draft, cancel=form.get("annuler") == "1")
         except InTheWay as refusal:
-            return in_the_way(self._frame, request, self._booking, refusal, form)
+            return self._warnings.page(request, person, refusal, form)
         except Refusal as refusal:
             return self._page(request, person, values, problems(refusal, closure=True), refusal.status)
         flash(request, done("Fermeture enregistrée : ses créneaux ne sont plus proposés.", cancelled))
@@ -120,10 +120,9 @@ class ClosurePages:
 
 
 def _shown(closure: Closure, person: Practitioner) -> ShownClosure:
-    place = next((each for each in person.places if each.id == closure.place), None)
-    zone = zone_of(place.insee) if place is not None else home_zone(person)
-    where = place_name(place) if closure.place else EVERYWHERE
-    return ShownClosure(closure.id, closure.label or "Fermeture", _when(closure, zone), where)
+    where = place_name(place_of(person, closure.place)) if closure.place else EVERYWHERE
+    when = _when(closure, place_zone(person, closure.place))
+    return ShownClosure(closure.id, closure.label or "Fermeture", when, where)
 
 
 def _when(closure: Closure, zone: ZoneInfo) -> str:

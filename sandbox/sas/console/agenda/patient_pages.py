@@ -20,8 +20,7 @@ from starlette.routing import Route
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.model import Practitioner
 from sandbox.kernel.patients import Patient
-from sandbox.population.agendas.agenda import zone_of
-from sandbox.sas.console.agenda.week_view import day_asked, home_zone, place_name
+from sandbox.sas.console.agenda.week_view import day_asked, home_zone, place_name, place_of, place_zone
 from sandbox.sas.console.changes import agenda_topic
 from sandbox.sas.console.frame import AGENDA, Frame
 from sandbox.sas.orientations.records import AppointmentRecord
@@ -126,7 +125,6 @@ class PatientPages:
 
 def _line(booked: Booked, person: Practitioner) -> Line:
     record = booked.record
-    place = next((each for each in person.places if each.id == record.details.place), None)
-    zone = zone_of(place.insee) if place is not None else home_zone(person)
-    actions = [STEPS[action] for action in STEPS if action in possible(record.origin, record.status)]
-    return Line(record, booked.patient, zone, place_name(place), actions)
+    place = record.details.place
+    actions = [step for action, step in STEPS.items() if action in possible(record.origin, record.status)]
+    return Line(record, booked.patient, place_zone(person, place), place_name(place_of(person, place)), actions)

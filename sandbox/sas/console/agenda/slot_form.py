@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 
 from sandbox.kernel.model import Place, Practitioner
-from sandbox.population.agendas.agenda import zone_of
 from sandbox.sas.agenda.agenda import Scope
 from sandbox.sas.agenda.drafts import ClosureDraft, SlotDraft
 from sandbox.sas.agenda.refusals import Refusal
 from sandbox.sas.agenda.series import FOREVER, Occurrence
-from sandbox.sas.console.agenda.week_view import home_zone
+from sandbox.sas.console.agenda.week_view import place_zone
 
 Errors = dict[str, str]  # by field of the form; "" for what no field is to blame for
 
@@ -44,17 +43,29 @@ def blank(person: Practitioner, day: date) -> dict[str, Any]:
     return {**dict.fromkeys(TEXTS, ""), **texts, "visibilite": ["PUBLIC"]}
 
 
-def values_of(slot: Occurrence) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The slot that a form is about; `weekly`: it is one of a series."""
+
+    slot: Occurrence
+    weekly: bool
+
+    @property
+    def until(self) -> date | None:
+        """The last day of its series; None for a single slot, and where the series has no end."""
+        return date.fromordinal(self.slot.last) if self.weekly and self.slot.last < FOREVER else None
+
+
+def values_of(chosen: Chosen) -> dict[str, Any]:
     """The values of the form of a slot as it is."""
-    weekly = slot.last > slot.day
-    ends = weekly and slot.last < FOREVER
+    slot, until = chosen.slot, chosen.until
     return {
         "jour": slot.begins.date().isoformat(),
         "debut": f"{slot.begins:%H:%M}",
         "fin": f"{slot.ends:%H:%M}",
         "lieu": slot.kind.place,
-        "repeter": WEEKLY if weekly else "",
-        "jusqua": date.fromordinal(slot.last).isoformat() if ends else "",
+        "repeter": WEEKLY if chosen.weekly else "",
+        "jusqua": until.isoformat() if until is not None else "",
         "type": slot.kind.type,
         "motifs": ", ".join(slot.kind.reasons),
         "patients": str(slot.kind.max_patients),
@@ -70,14 +81,14 @@ def typed(form: FormData) -> dict[str, Any]:
 
 
 def read_slot(
-    values: Mapping[str, Any], person: Practitioner, slot: Occurrence | None = None
+    values: Mapping[str, Any], person: Practitioner, chosen: Chosen | None = None
 ) -> tuple[SlotDraft | None, Errors]:
-    """The slot that was typed, or None and what cannot be read, by field. `slot`: the one that is changed."""
+    """The slot that was typed, or None and what cannot be read, by field. `chosen`: what is changed."""
     errors: Errors = {}
-    zone = _zone(person, values["lieu"])
+    zone = place_zone(person, values["lieu"])
     day = _date(values["jour"], "jour", errors)
     begin, end = (_time(values[name], name, errors) for name in ("debut", "fin"))
-    until = _date(values["jusqua"], "jusqua", errors) if _ends(values, slot, errors) else None
+    until = _date(values["jusqua"], "jusqua", errors) if _ends(values, chosen, errors) else None
     patients = _number(values["patients"], errors)
     if errors or day is None or begin is None or end is None or patients is None:
         return None, errors
@@ -93,11 +104,11 @@ def read_slot(
     ), {}
 
 
-def _ends(values: Mapping[str, Any], slot: Occurrence | None, errors: Errors) -> bool:
+def _ends(values: Mapping[str, Any], chosen: Chosen | None, errors: Errors) -> bool:
     """Whether the end of a series was typed. That of a series that is changed stays where it is when its field is
     empty or as it was; one of its slots alone has none."""
-    if slot is not None and slot.last > slot.day:
-        kept = ("", values_of(slot)["jusqua"])
+    if chosen is not None and chosen.weekly:
+        kept = ("", values_of(chosen)["jusqua"])
         return read_scope(values["portee"]) is not Scope.ONE and values["jusqua"] not in kept
     if values["repeter"] == WEEKLY and not values["jusqua"]:
         errors["jusqua"] = "Saisissez la date de fin de la série."
@@ -123,7 +134,7 @@ def read_closure(values: Mapping[str, str], person: Practitioner) -> tuple[Closu
     """The closed period that was typed, or None and what cannot be read, by field. Without hours it is whole days, the
     last one included."""
     errors: Errors = {}
-    zone = _zone(person, values["lieu"])
+    zone = place_zone(person, values["lieu"])
     first, last = (_date(values[name], name, errors) for name in ("du", "au"))
     begin = _time(values["de"], "de", errors) if values["de"] else time()
     end = _time(values["a"], "a", errors) if values["a"] else time()
@@ -145,10 +156,6 @@ def place_choices(places: Sequence[Place], every: str = "") -> list[tuple[str, s
     """The places of a practitioner, to choose from; `every`: the words for all of them, "" when one must be chosen."""
     named = [(place.id, f"{place.line}, {place.postal_code} {place.city}") for place in places]
     return [("", every), *named] if every else named
-
-
-def _zone(person: Practitioner, place: str) -> ZoneInfo:
-    return next((zone_of(each.insee) for each in person.places if each.id == place), home_zone(person))
 
 
 def _date(text: str, name: str, errors: Errors) -> date | None:

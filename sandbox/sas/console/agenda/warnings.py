@@ -9,11 +9,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kernel.clock import PARIS
+from sandbox.kernel.model import Practitioner
+from sandbox.sas.console.agenda.week_view import place_zone
 from sandbox.sas.console.frame import AGENDA, Frame
 from sandbox.sas.orientations.records import AppointmentRecord
-from sandbox.sas.orientations.typed_booking import Booked, TypedBooking
 from sandbox.sas.orientations.typed_changes import InTheWay
+from sandbox.sas.services import Services
 from sandbox.web.filters import plural
 from sandbox.web.session import CSRF
 
@@ -25,20 +26,26 @@ def done(text: str, cancelled: Sequence[AppointmentRecord]) -> str:
     return f"{text} {plural(len(cancelled), 'rendez-vous annulé', 'rendez-vous annulés')} : la régulation est prévenue."
 
 
-def in_the_way(frame: Frame, request: Request, booking: TypedBooking, refusal: InTheWay, form: FormData) -> Response:
-    """409: the appointments that the posted form would cancel, and the same form again with the consent to that."""
-    kept = [(name, str(text)) for name, text in form.multi_items() if name not in (CSRF, "annuler")]
-    shown = [Booked(record, booking.patient(record.id)) for record in refusal.appointments]
-    path = urlsplit(str(request.url)).path
-    return frame.page(
-        request,
-        "agenda_booked.html",
-        frame.regulator(request),
-        refusal.status,
-        message=refusal.french,
-        appointments=shown,
-        zone=shown[0].record.start.tzinfo if shown else PARIS,
-        action=path,
-        hidden=kept,
-        back=path.removesuffix("/supprimer") if path.startswith(f"{AGENDA}/creneau/") else path,
-    )
+class Warnings:
+    """The page before a change that takes the slots of patients away."""
+
+    def __init__(self, frame: Frame, services: Services) -> None:
+        self._frame, self._booking = frame, services.booking
+
+    def page(self, request: Request, person: Practitioner, refusal: InTheWay, form: FormData) -> Response:
+        """409: the appointments that the posted form would cancel, and the same form again with the consent to that."""
+        kept = [(name, str(text)) for name, text in form.multi_items() if name not in (CSRF, "annuler")]
+        found = refusal.appointments
+        path = urlsplit(str(request.url)).path
+        return self._frame.page(
+            request,
+            "agenda_booked.html",
+            self._frame.regulator(request),
+            refusal.status,
+            message=refusal.french,
+            appointments=[(each, self._booking.patient(each.id)) for each in found],
+            zones={each.id: place_zone(person, each.details.place) for each in found},
+            action=path,
+            hidden=kept,
+            back=path.removesuffix("/supprimer") if path.startswith(f"{AGENDA}/creneau/") else path,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -30,18 +30,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownSlot:
-    """A slot of the week. `place`: its town, "" for somebody with one place; `words`: for whom and how."""
+    """A slot of the week. `place`: its town, "" when all of the week are at one place; `words`: for whom and how;
+    `weekly`: it is one of a series."""
 
     slot: Occurrence
     place: str
     taken: int
     state: State
     words: str
-
-    @property
-    def weekly(self) -> bool:
-        """True when it belongs to a series."""
-        return self.slot.last > self.slot.day
+    weekly: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,17 @@ def home_zone(person: Practitioner) -> ZoneInfo:
     return zone_of(person.places[0].insee if person.places else "75")
 
 
+def place_of(person: Practitioner, id: str) -> Place | None:
+    """The practitioner's place with that id, as he has it now."""
+    return next((place for place in person.places if place.id == id), None)
+
+
+def place_zone(person: Practitioner, id: str) -> ZoneInfo:
+    """The time zone of one of his places; that of the first for a place that he has no more."""
+    place = place_of(person, id)
+    return zone_of(place.insee) if place is not None else home_zone(person)
+
+
 def agenda_week(person: Practitioner, agenda: Agenda, taken: Taken, day: date, now: datetime) -> AgendaWeek:
     """The week of `day`, or the nearest one that is shown."""
     zone = home_zone(person)
@@ -92,11 +100,13 @@ def agenda_week(person: Practitioner, agenda: Agenda, taken: Taken, day: date, n
     day = min(max(day, first), last)
     monday = day - timedelta(days=day.weekday())
     dates = [monday + timedelta(days=number) for number in range(7)]
-    places = {place.id: place for place in person.places}
+    slots = [slot for slot in agenda.typed(*_span(monday, 7, zone)) if slot.begins.date() in dates]
+    several = len({slot.kind.place for slot in slots}) > 1
     found: dict[date, list[ShownSlot]] = {each: [] for each in dates}
-    for slot in agenda.typed(*_span(monday, 7, zone)):
-        if (on := slot.begins.date()) in found:
-            found[on].append(_shown(slot, agenda, taken(slot), places, now))
+    for slot in slots:
+        place, held = place_of(person, slot.kind.place) if several else None, taken(slot)
+        state, town = state_of(slot, agenda, held, now), place.city if place is not None else ""
+        found[slot.begins.date()].append(ShownSlot(slot, town, held, state, kind_words(slot), is_weekly(agenda, slot)))
     return AgendaWeek(
         days=tuple(AgendaDay(each, tuple(found[each]), _closures(agenda, each, zone)) for each in dates),
         today=today,
@@ -120,6 +130,12 @@ def kind_words(slot: Occurrence) -> str:
     return ", ".join([*named, *([WORDS[kind.type]] if kind.type in WORDS else []), *kind.reasons])
 
 
+def is_weekly(agenda: Agenda, slot: Occurrence) -> bool:
+    """Whether a slot is one of a series."""
+    series = agenda.find(slot.series)
+    return series is not None and series.weekly
+
+
 def state_of(slot: Occurrence, agenda: Agenda, taken: int, now: datetime) -> State:
     """How a slot stands."""
     if slot.start <= now.timestamp():
@@ -127,13 +143,6 @@ def state_of(slot: Occurrence, agenda: Agenda, taken: int, now: datetime) -> Sta
     if agenda.closed(slot) is not None:
         return State.CLOSED
     return State.FULL if taken >= slot.kind.max_patients else State.FREE
-
-
-def _shown(slot: Occurrence, agenda: Agenda, taken: int, places: Mapping[str, Place], now: datetime) -> ShownSlot:
-    place = places.get(slot.kind.place) if len(places) > 1 else None
-    return ShownSlot(
-        slot, place.city if place is not None else "", taken, state_of(slot, agenda, taken, now), kind_words(slot)
-    )
 
 
 def _closures(agenda: Agenda, day: date, zone: ZoneInfo) -> tuple[Closure, ...]:
