@@ -146,7 +146,7 @@ class Agenda:
         old = self.find(slot.series)
         assert old is not None
         rest = self.remove(slot, scope, now)
-        kind = msgspec.structs.replace(draft.kind, holidays=old.kind.holidays)
+        kind = msgspec.structs.replace(draft.kind, holidays=scope is Scope.ONE or old.kind.holidays)
         made = msgspec.structs.replace(draft, kind=kind, id=old.id if rest.find(old.id) is None else "")
         if scope is not Scope.ONE and old.weekly:
             made = self._moved(old, made, slot, self._first(slot, scope, now))

@@ -62,7 +62,12 @@ _DETAILS: dict[type, Details] = {
         "distance_km": _KILOMETRES,
         "group": {"enum": ["MSP", "CDS"]},
     },
-    CardSlot: {"url": {"format": "uri", "description": "The editor's booking page, without `origin`"}},
+    CardSlot: {
+        "url": {
+            "format": "uri-reference",
+            "description": "The page where it is booked, without `origin`: the editor's, or one of this server",
+        }
+    },
     SourceAnswer: {"editor": _EDITOR, "state": {"enum": [*STATES]}, "reason": _IN_FRENCH, "code": _CODE, **_COUNTS},
     SourceState: {
         "slug": _EDITOR,

@@ -14,6 +14,7 @@ from sandbox.population.load import load_population
 from sandbox.population.people import Population
 from sandbox.sas.regulators.accounts import RegulatorAccounts
 from sandbox.sas.regulators.sync_to_editors import AccountSync
+from sandbox.sas.search.typed_slots import TypedSlots
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Store
 from tests.actors.sas.sas_core import NOW, Core, Editors, core_on
@@ -42,6 +43,12 @@ async def core(context: Context) -> AsyncIterator[Core]:
     made = await core_on(context, open_store(context.store_dir("sas")))
     yield made
     await made.sas.stop()
+
+
+@pytest.fixture
+def editors_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has an agenda in the SAS platform itself: searches are answered by editors only."""
+    monkeypatch.setattr(TypedSlots, "lists", lambda self, id: False)
 
 
 @pytest.fixture

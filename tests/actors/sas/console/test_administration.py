@@ -194,7 +194,7 @@ async def test_the_page_of_an_account_is_updated_when_the_editors_are_called(cor
         while "à jour × 4" not in (await everybody.next())[1]:
             continue
         await core.sas.regulators.set_active(account.id, False, "test")
-        while told.count('data-state="withdrawn"') != 3:
+        while told.count('data-state="withdrawn"') != 4:
             told = (await stream.next())[1]
 
 

@@ -29,6 +29,7 @@ def asked(agendas: dict[str, Agenda]) -> list[str]:
     return [id for agenda in agendas.values() for lot in agenda.asked for id in lot]
 
 
+@pytest.mark.usefixtures("editors_alone")
 async def test_a_disabled_editor_is_not_called_and_its_practitioners_are_no_candidates(core: Core) -> None:
     agendas = open_editors(core)
     for slug in ("agenda-azur", "garde-plus"):

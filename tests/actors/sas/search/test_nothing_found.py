@@ -22,6 +22,8 @@ from tests.actors.sas.search.test_candidates import switch
 from tests.actors.sas.searching import SOON, nothing, open_editors
 from tests.unit.sas.search.bundles import bundle, practitioner_resources, slot
 
+pytestmark = pytest.mark.usefixtures("editors_alone")
+
 ENLARGED = "Rien à moins de 10 km : la recherche a été élargie à 15 km."
 
 

@@ -78,8 +78,8 @@ def shown(page: str) -> dict[str, Any]:
     """What a results page shows, read from its HTML."""
     text = html.unescape(page)
     return {
-        "cards": re.findall(r'<article [^>]*data-card="(\w+)"', text),
-        "names": re.findall(r'<h2 id="n-\w+">([^<]+)</h2>', text),
+        "cards": re.findall(r'<article [^>]*data-card="([\w-]+)"', text),
+        "names": re.findall(r'<h2 id="n-[\w-]+">([^<]+)</h2>', text),
         "places": re.findall(r'data-place="([^"]+)"', text),
         "slots": sorted(re.findall(r'data-slot="([^"]+)"', text)),
         "phones": sorted(set(re.findall(r'href="tel:([^"]+)"', text))),
@@ -96,7 +96,7 @@ def of_the_api(page: dict[str, Any]) -> dict[str, Any]:
     free = [place for place in places if place.get("slots")]
     failures = [editor for editor in page["editors"] if editor["state"] == "failed"]
     return {
-        "cards": [card["id"] for card in page["cards"]],
+        "cards": [card["id"] + ("-sas-agenda" if "origin" in card else "") for card in page["cards"]],
         "names": [card["name"] for card in page["cards"]],
         "places": [place["id"] for place in free],
         "slots": sorted(slot["id"] for place in free for slot in place["slots"]),

@@ -74,6 +74,7 @@ async def test_lots_follow_until_two_pages_are_full(core: Core) -> None:
     assert all(len(lot) <= 25 for agenda in agendas.values() for lot in agenda.asked)
 
 
+@pytest.mark.usefixtures("editors_alone")
 async def test_where_nobody_has_anything_the_area_is_enlarged_once(core: Core) -> None:
     agendas = open_editors(core, lambda _: [])
     core.editors.answers["garde-plus"] = nothing
@@ -116,6 +117,7 @@ async def test_editors_are_asked_at_the_same_time(core: Core) -> None:
         assert (await running).status_code == 200
 
 
+@pytest.mark.usefixtures("editors_alone")
 async def test_events_come_as_lines_and_make_the_same_page(core: Core) -> None:
     open_editors(core)
     token = await core.token()
