@@ -38,12 +38,17 @@ Orientation: Any = reduce(or_, MAKERS)  # any of the kinds
 _KINDS: Mapping[Any, Origin] = {kind: Origin(kind.__struct_config__.tag) for kind in MAKERS}
 
 
+def is_made(origin: Origin) -> bool:
+    """True when a regulator can make appointments of that origin here."""
+    return origin in _KINDS.values()
+
+
 class Desk:
     """Makes and changes appointments in the name of a regulator."""
 
     def __init__(self, services: Services) -> None:
         self._own, self._appointments = services.own, services.appointments
-        self._editors = services.directory.population.editors
+        self._population = services.context.population
         self._makers = {kind: maker(services) for kind, maker in MAKERS.items()}
         self._changers = {origin: changer(services) for origin, changer in CHANGERS.items()}
 
@@ -85,6 +90,6 @@ class Desk:
         return await changer(id, action)
 
     def _elsewhere(self, record: AppointmentRecord) -> str:
-        editor = self._editors.get(record.editor)
+        editor = self._population.editors.get(record.editor)
         name = editor.name if editor is not None else "the editor that sent it"
         return f"the appointment is changed in the agenda of {name}"

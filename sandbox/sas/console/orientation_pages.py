@@ -16,15 +16,17 @@ from starlette.routing import Route
 
 from sandbox.kernel.errors import Issue, RequestError
 from sandbox.kernel.flows import AppointmentStatus, OrientationCategory
-from sandbox.kernel.model import Practitioner, Regulator
+from sandbox.kernel.model import Regulator
 from sandbox.population.agendas.agenda import territory_zone
+from sandbox.population.people import Population
 from sandbox.sas.console import words
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.message_pages import RESEND
 from sandbox.sas.directory.origins import Origin
 from sandbox.sas.orientations.records import AppointmentRecord
+from sandbox.sas.orientations.steps import possible
 from sandbox.sas.services import Services
-from sandbox.web.filters import STATUSES, local
+from sandbox.web.filters import STATUSES, french_date, french_datetime, local, short_time, zone_name
 
 PATH = "/sas/orientations"
 MOST_SHOWN = 50  # orientations on the page
@@ -36,7 +38,7 @@ class OrientationPages:
     """The list and the detail."""
 
     def __init__(self, frame: Frame, services: Services) -> None:
-        self._frame, self._directory = frame, services.directory
+        self._frame = frame
         self._appointments, self._l02 = services.appointments, services.l02
         self._booking = services.booking
 
@@ -103,10 +105,12 @@ class OrientationPages:
         return {
             "line": line,
             "record": record,
-            "zone": territory_zone(self._frame.context.population.territories, record.territory or regulator.territory),
+            "when": when_of(record, zone := zone_for(record, regulator, self._frame.context.population)),
+            "zone": zone,
             "messages": list(reversed(self._l02.of_appointment(record.id))),
             "words": words.L02,
             "categories": words.CATEGORIES,
+            "steps": [words.STEPS[action] for action in possible(record.origin, record.status)],
             "resend": RESEND,
             "back": f"{PATH}/{record.id}",
             **self._typed(record),
@@ -129,21 +133,14 @@ class OrientationPages:
 
     def _line(self, record: AppointmentRecord) -> dict[str, Any]:
         messages = self._l02.of_appointment(record.id)
-        practitioner = self._directory.doctor(record.practitioner) if record.practitioner else None
+        population = self._frame.context.population
         return {
             "record": record,
-            "who": _name(practitioner, record),
-            "editor": self._made_by(record),
+            "who": who_of(record, population),
+            "editor": _from(record, population),
             "message": messages[-1] if messages else None,
             "versions": len(messages),
         }
-
-    def _made_by(self, record: AppointmentRecord) -> str:
-        """The editor that sent the appointment; where it was made here, its origin in French."""
-        if record.origin is not Origin.EDITOR:
-            return words.ORIGINS[record.origin]
-        editor = self._frame.context.population.editors.get(record.editor)
-        return editor.name if editor is not None else record.sender.system
 
 
 class _Filters:
@@ -177,10 +174,36 @@ def _day(text: str) -> date | None:
         raise RequestError(400, Issue("value", f"« {text} » n'est pas une date (AAAA-MM-JJ).")) from None
 
 
-def _name(practitioner: Practitioner | None, record: AppointmentRecord) -> str:
+def who_of(record: AppointmentRecord, population: Population) -> str:
+    """Whom the patient is sent to, as people call him or it."""
+    if record.origin is Origin.STRUCTURE:
+        structure = population.structure(record.organization or "")
+        return structure.name if structure is not None else record.organization or "Structure"
+    practitioner = population.doctor(record.practitioner) if record.practitioner else None
     if practitioner is not None:
         return f"{practitioner.given} {practitioner.family}"
     return record.practitioner or _UNNAMED.get(record.category, "Médecin pas encore désigné")
+
+
+def when_of(record: AppointmentRecord, zone: tzinfo) -> str:
+    """When the patient is expected."""
+    if record.details.all_day:
+        name = zone_name(zone)
+        return f"{french_date(record.start, zone)}, dans la journée" + (f" (heure {name})" if name else "")
+    return f"{french_datetime(record.start, zone)}, jusqu'à {short_time(record.end, zone)}"
+
+
+def zone_for(record: AppointmentRecord, regulator: Regulator, population: Population) -> tzinfo:
+    """The time zone in which an orientation is shown: that of its territory."""
+    return territory_zone(population.territories, record.territory or regulator.territory)
+
+
+def _from(record: AppointmentRecord, population: Population) -> str:
+    """Where an appointment was made."""
+    editor = population.editors.get(record.editor)
+    if record.origin is Origin.EDITOR:
+        return editor.name if editor is not None else record.sender.system
+    return words.ORIGINS[record.origin] + (f" · {editor.name}" if editor is not None else "")
 
 
 _UNNAMED = {

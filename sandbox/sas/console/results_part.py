@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import urlencode
 
 from sandbox.kernel.errors import RequestError
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.results_view import ResultsView
-from sandbox.sas.console.search_reader import Asked, search_url
+from sandbox.sas.console.search_reader import OFFERS, Asked, search_url
+from sandbox.sas.desk import is_made
+from sandbox.sas.directory.origins import Origin
 from sandbox.sas.search.cards import booking_url
 from sandbox.sas.search.run import Results, run
 from sandbox.sas.services import Services
@@ -36,6 +37,10 @@ class ResultsPart:
             "criteria": asked.criteria,
             "label": self._labels.get(asked.criteria.specialty, asked.criteria.specialty),
             "link": lambda url: booking_url(url, context.settings.sas_origin),
+            "offers": asked.offers,
+            "offers_url": self._further(asked, page, OFFERS, "1"),
+            "no_offers_url": self._further(asked, page, OFFERS, ""),
+            "asks_communities": is_made(Origin.MARKETPLACE),
             "next_url": self._further(asked, page + 1) if results.next else None,
             "external": self._external(),
             "previous_url": self._further(asked, page - 1) if page > 1 else None,
@@ -47,11 +52,11 @@ class ResultsPart:
         found = {slug: self._directory.search_at(slug) for slug, editor in editors.items() if editor.external}
         return {slug: {"name": editors[slug].name, "url": search_url(at)} for slug, at in found.items() if at}
 
-    def _further(self, asked: Asked, page: int) -> str:
-        """Address of another page of the same search, in the same order. It is without `origin`, because it is not a
-        contextual call."""
-        values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page)}
-        return "/sas/recherche?" + urlencode({name: text for name, text in values.items() if name != "origin"})
+    def _further(self, asked: Asked, page: int, changed: str = "", to: str = "") -> str:
+        """Address of another page of the same search, in the same order, with one parameter changed (empty: without
+        it). It is without `origin`, because it is not a contextual call."""
+        values = {**asked.values, "shuffle": asked.criteria.shuffle, "page": str(page), "origin": "", changed: to}
+        return search_url({name: text for name, text in values.items() if text})
 
     async def stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
         """The part after each answer (event `contenu`; after several that came within PAUSE_S), then event `fin`."""

@@ -12,6 +12,7 @@ from sandbox.kernel.text.words import folded
 from sandbox.sas.directory.place_names import Contradiction
 from sandbox.sas.directory.places import ADDRESS
 from sandbox.sas.directory.specialties import profession
+from sandbox.sas.offers.found import Offers, offers_of
 from sandbox.sas.search.contextual import (
     NOT_ASKED,
     NOT_FOUND,
@@ -25,17 +26,19 @@ from sandbox.sas.search.run import Criteria, read_criteria
 from sandbox.sas.services import Services
 
 MOST_SUGGESTED = 8
+OFFERS = "offres"  # parameter of the address: 1 shows the offers beside free slots
 LOOK_UP = 200  # practitioners whose names are compared before other tasks run
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A valid search. `values`: the parameters of the address; `notices`: (code, French sentence) of each parameter
-    that the search ignores."""
+    that the search ignores; `offers` beside free slots, None when they were not asked for (`offres=1`)."""
 
     criteria: Criteria
     values: Mapping[str, str]
     notices: tuple[tuple[str, str], ...] = ()
+    offers: Offers | None = None
 
 
 class SearchReader:
@@ -60,7 +63,8 @@ class SearchReader:
         preferred, error = await self._preferred(doctor, criteria)
         if error and (error == NOT_FOUND or "origin" in values):
             notices.append((error, _NO_DOCTOR[error]))
-        return Asked(replace(criteria, preferred=preferred), values, tuple(notices))
+        offers = offers_of(criteria, self._directory, self._labels) if values.get(OFFERS) == "1" else None
+        return Asked(replace(criteria, preferred=preferred), values, tuple(notices), offers)
 
     def suggestions(self, text: str) -> list[str]:
         """Specialties, then reasons, with a word that begins with `text`; at most MOST_SUGGESTED."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from sandbox.sas.directory.origins import Origin
+from sandbox.sas.orientations.steps import Action
 from sandbox.sas.regulators.accounts import Right
 
 Words: TypeAlias = Mapping[str, tuple[str, str]]  # by code: the word shown to people, the tone of the badge
@@ -48,9 +50,9 @@ CATEGORIES: Mapping[str, str] = {
 ORIGINS: Mapping[Origin, str] = {
     Origin.EDITOR: "Agenda d'un éditeur",
     Origin.SAS_AGENDA: "Agenda SAS",
-    Origin.EXTRA: "En sus de l'agenda",
+    Origin.EXTRA: "En sus, accord par téléphone",
     Origin.MARKETPLACE: "Place de marché",
-    Origin.STRUCTURE: "Structure",
+    Origin.STRUCTURE: "Orientation vers une structure",
 }
 SLOTS: Words = {  # how a typed slot stands
     "past": ("passé", "off"),
@@ -62,6 +64,56 @@ SCOPES: Mapping[str, str] = {  # how much of a weekly series a change is about
     "one": "ce créneau seulement",
     "following": "celui-ci et les suivants",
     "all": "toute la série",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that a regulator takes with an appointment made in the platform. `path`: the last part of its address;
+    `label` of the button that leads to it; `question` and `consequence` of the page that asks for confirmation, with
+    the button `confirm`; `done`: what the next page says."""
+
+    path: str
+    label: str
+    question: str
+    consequence: str
+    confirm: str
+    done: str
+
+
+STEPS: Mapping[Action, Step] = {
+    Action.CANCEL: Step(
+        "annulation",
+        "Annuler",
+        "Annuler ce rendez-vous ?",
+        "Le LRM en est informé. Prévenez vous-même le patient, et le professionnel ou la structure qui l'attend.",
+        "Annuler le rendez-vous",
+        "Rendez-vous annulé.",
+    ),
+    Action.FULFIL: Step(
+        "honore",
+        "Honoré",
+        "Le patient est-il venu ?",
+        "Le rendez-vous est clos comme honoré et le LRM en est informé. Il n'est plus modifiable ensuite.",
+        "Marquer comme honoré",
+        "Rendez-vous honoré.",
+    ),
+    Action.NOSHOW: Step(
+        "absence",
+        "Absent",
+        "Le patient n'est-il pas venu ?",
+        "Le rendez-vous est clos comme non honoré et le LRM en est informé. Il n'est plus modifiable ensuite.",
+        "Marquer comme absent",
+        "Absence enregistrée.",
+    ),
+    Action.WITHDRAW: Step(
+        "retrait",
+        "Retirer la demande",
+        "Retirer cette demande à la communauté ?",
+        "La communauté en est avertie, et le médecin qui l'aurait déjà acceptée aussi. Le LRM en est informé.",
+        "Retirer la demande",
+        "Demande retirée.",
+    ),
 }
 TYPES = (("IDNPS", "identifiant national (carte CPS)"), ("INTRN", "identifiant technique (donné par le SAS)"))
 RIGHTS: Mapping[str, str] = {
