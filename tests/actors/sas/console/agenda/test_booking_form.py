@@ -185,3 +185,20 @@ async def test_the_card_of_a_search_names_the_sas_agenda_and_leads_to_the_form(c
     assert re.search(r'data-source="sas-agenda" data-state="\w+"><span>Agenda SAS</span>', page.text)
     assert "origin=" not in link[1]
     assert "Réserver un créneau" in shown.text
+
+
+async def test_the_patient_goes_nowhere_else(core: Core, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    async with logged_in(core) as browser:
+        page, hidden = await form(browser)
+        await submit(browser, page, PATH, **hidden, **{**PATIENT, "phone": "12"})
+        record = await landed(browser, await submit(browser, page, PATH, **hidden, **PATIENT))
+        told = [await browser.get(path) for path in ("/sas/orientations", "/administration/messages", "/sas/editeurs")]
+    id = re.search(r'data-appointment="([^"]*)"', record)
+    assert id is not None
+    async with core.browser() as anybody:
+        told.append(await anybody.get(f"/api/appointments/{id[1]}", headers=await core.token()))
+    assert told[-1].status_code == 200
+    written = [page.text for page in told] + [str(each) for each in await core.l02_messages()]
+    written += [str(each) for each in core.context.journal.take()] + [caplog.text, str(core.editors.calls)]
+    assert not [text for text in written if "Zzyzx" in text]
