@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load.bench import amqp, full, hub_memory, lrm, r01, r03, search, soak, startup, store, validation
+from load.bench import amqp, full, hub_memory, lrm, r01, r03, sas_agenda, search, soak, startup, store, validation
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,22 @@ MEASUREMENTS = (
             Ratio("thirty editors, 99 of 100 searches / that and 10 ms", "thirty p99", "bound, thirty p99", 1.0),
             Ratio("thirty editors, 99 of 100 calls to one / the same", "call, thirty p99", "bound, thirty p99"),
         ),
+    ),
+    Measurement(
+        "sas-agenda",
+        "A search over typed slots of the SAS agenda and over one editor without network; 100 and 10,000 agendas",
+        sas_agenda.measure,
+        (
+            Ratio(
+                "25 practitioners, half with 20 slots: typed / one editor's, without network",
+                "typed",
+                "one editor",
+                1.0,
+            ),
+            Ratio("10,000 practitioners with 100 typed slots each / 100 of them", "10000", "100", 1 / 1.1),
+            Surplus("memory of 10,000 over that of 100, MiB", "10000, MiB", "100, MiB", sas_agenda.ALLOWED_MIB),
+        ),
+        unit="",
     ),
     Measurement(
         "hub",

@@ -157,14 +157,14 @@ async def _serve(variant: str, directory: Path, pipe: Connection) -> int:
     seconds = time.perf_counter() - began
     await listener.start()
     ecosystem.tune_collector()
-    pipe.send(Started(sock.getsockname()[1], seconds, _held_mib(), os.getpid()))
+    pipe.send(Started(sock.getsockname()[1], seconds, held_mib(), os.getpid()))
     await asyncio.to_thread(pipe.recv)
     await listener.stop(0.5)
     await store.close()
     return 0
 
 
-def _held_mib() -> float:
+def held_mib() -> float:
     """Resident memory of this process, where the system tells (Linux); nan elsewhere."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])

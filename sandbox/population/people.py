@@ -14,10 +14,9 @@ from functools import cached_property, lru_cache
 from itertools import chain, zip_longest
 from typing import overload
 
-from sandbox.kernel.identifiers import prefixed_person, prefixed_structure, regulator_login
+from sandbox.kernel.identifiers import prefixed_person, regulator_login
 from sandbox.kernel.model import (
     Community,
-    ConsultationSite,
     Cpts,
     Editor,
     Place,
@@ -30,7 +29,7 @@ from sandbox.kernel.model import (
 )
 from sandbox.population.communities import Communities
 from sandbox.population.duty import doctors_of
-from sandbox.population.geography.distances import distance_km
+from sandbox.population.organizations import Organizations
 from sandbox.population.procedural import Recipe, Settled, index_of, members_of, practitioner_at, settled_in
 
 KEPT = 8192  # derived practitioners held at most
@@ -107,7 +106,7 @@ class ProceduralPractitioners:
         return dict(found)
 
 
-class Population:
+class Population(Organizations):
     """Who lives in the ecosystem: the hand-made people, `count` procedural practitioners, and for each 25 of them one
     more who types his slots in the SAS agenda.
 
@@ -117,16 +116,15 @@ class Population:
     def __init__(self, seed: int, personas: Personas, recipe: Recipe, count: int = 0) -> None:
         self.seed, self.count = seed, count
         self.territories, self.towns = personas.territories, personas.towns
-        self.editors, self.cpts, self.sos = personas.editors, personas.cpts, personas.sos
+        self.editors, self.cpts = personas.editors, personas.cpts
         self.regulators, self.examples = personas.regulators, personas.examples
         self._made = {person.id: person for person in personas.practitioners}
         self._places = {place.id: (person, place) for person in personas.practitioners for place in person.places}
-        self._sites = {site.id: (sos, site) for sos in self.sos.values() for site in sos.sites}
         self._regulators = _regulator_keys(self.regulators)
-        self._structures = personas.structures
         self.procedural = ProceduralPractitioners(seed, recipe, count)
-        bodies: list[Cpts | SosAssociation] = [*self.cpts.values(), *self.sos.values()]
-        self.communities = Communities(personas.communities, bodies, recipe, self.towns, self.procedural.members_of)
+        bodies: list[Cpts | SosAssociation] = [*personas.cpts.values(), *personas.sos.values()]
+        communities = Communities(personas.communities, bodies, recipe, self.towns, self.procedural.members_of)
+        super().__init__(personas.sos, personas.structures, communities, recipe)
         self._found = lru_cache(KEPT)(self._find)
 
     @property
@@ -198,33 +196,6 @@ class Population:
             if person is not None and place.id == schedule_id:
                 return person, place
         return None
-
-    def site(self, schedule_id: str) -> tuple[SosAssociation, ConsultationSite] | None:
-        """The association and consultation site with that Schedule."""
-        return self._sites.get(schedule_id)
-
-    def association(self, siret: str) -> SosAssociation | None:
-        """The SOS association with that SIRET, with or without its prefix."""
-        return self.sos.get(prefixed_structure(siret))
-
-    def structure(self, finess: str) -> Structure | None:
-        """The MSP or CDS with that FINESS, with or without its prefix."""
-        prefixed = prefixed_structure(finess)
-        return self._structures.get(prefixed) or self.procedural.recipe.structures.find(prefixed)
-
-    def structures_near(self, lat: float, lon: float, km: float) -> list[tuple[Structure, float]]:
-        """The MSP and CDS at most `km` from a point (degrees), nearest first, each with its distance in km."""
-        near = chain(self._structures.values(), self.procedural.recipe.structures.near(lat, lon, km))
-        found = ((each, distance_km(lat, lon, each.lat, each.lon)) for each in near)
-        return sorted((row for row in found if row[1] <= km), key=lambda row: row[1])
-
-    def community(self, id: str) -> Community | None:
-        """The community with that id."""
-        return self.communities.get(id)
-
-    def communities_of(self, insee: str) -> list[Community]:
-        """The communities that serve a town."""
-        return self.communities.of_town(insee)
 
     def regulator(self, key: str) -> Regulator | None:
         """By `system|value`, by the value alone, or by e-mail (in any case); an RPPS with or without its prefix."""

@@ -81,6 +81,8 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
     await look("orientation")
     for name, path in (
         ("editors", "/sas/editeurs"),
+        ("structures", "/sas/structures?place=Bordeaux"),
+        ("structure", "/sas/structures/1339900110"),
         ("accounts", "/administration/regulateurs"),
         ("new-account", "/administration/regulateurs/nouveau"),
         ("messages", "/administration/messages"),

@@ -126,13 +126,12 @@ class CaseFilePages:
         return [town for town in towns if town.department == department] or list(towns)
 
     def _doctors(self) -> list[Practitioner]:
-        """Hand-made practitioners of the territory, which callers may name as their regular doctor."""
+        """Hand-made practitioners of the territory whose agenda an editor holds, which callers may name as their
+        regular doctor."""
         population, department = self._frame.context.population, self._frame.territory.department
         insee = {town.insee for town in population.towns.values() if town.department == department}
-        people = population.handmade()
-        return [
-            each for each in people if each.id.startswith("8") and any(place.insee in insee for place in each.places)
-        ]
+        people = [each for each in population.handmade() if each.editor and each.id.startswith("8")]
+        return [each for each in people if any(place.insee in insee for place in each.places)]
 
 
 def _text_of(case_file: CaseFile) -> str:

@@ -182,7 +182,7 @@ class AgendaApi:
             Parameter("action", "", {"type": "string", "enum": [Action.FULFIL, Action.NOSHOW, Action.CANCEL]}),
         ],
         answer=MadeOrientation,
-        failures=(401, 403, 404, 409),
+        failures=(400, 401, 403, 404, 409),
         security=BEARER,
     )
     async def act_on_agenda_appointment(self, request: Request) -> MadeOrientation:

@@ -33,7 +33,7 @@ from sandbox.sas.offers.structures import StructureOrientation
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.search.run import read_criteria
 from sandbox.sas.services import Services
-from sandbox.web.filters import french_date
+from sandbox.web.filters import day_date
 from sandbox.web.pages import redirect
 from sandbox.web.session import flash
 
@@ -167,4 +167,4 @@ def _days(now: datetime) -> list[tuple[str, str]]:
     """The days on which an hour can be agreed, by date, as people call them."""
     days = [now.date() + timedelta(days=away) for away in range(MOST_DAYS + 1)]
     named = [*DAY_WORDS, *[""] * len(days)][: len(days)]
-    return [(day.isoformat(), f"{word} {french_date(day)}".strip()) for day, word in zip(days, named, strict=True)]
+    return [(day.isoformat(), f"{word} {day_date(day)}".strip()) for day, word in zip(days, named, strict=True)]

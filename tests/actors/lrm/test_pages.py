@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
-from sandbox.config import LRM_UI
+from sandbox.config import LRM_UI, Settings
 from sandbox.kernel.errors import StoreLocked
 from sandbox.lrm import app as module
 from sandbox.lrm.app import LrmService
 from sandbox.lrm.ledger.ledger import Ledger
 from sandbox.net.context import Context
 from tests.actors.lrm.test_consumer import ID, QUEUE, appointment, sent, update
+from tests.support.contexts import make_context
 from tests.support.hub_peer import FakeHubPeer
 from tests.support.two_territories import SAMU, SAS, exchanges
 
@@ -361,3 +364,18 @@ async def test_an_appointment_id_may_be_any_text(browser: httpx.AsyncClient, hub
     number = await open_case(browser)
     answer = await browser.post(f"{link}/attach", data={"csrf": token(page), "case_file": number})
     assert answer.status_code == 303
+
+
+async def test_callers_name_doctors_whose_agenda_an_editor_holds(tmp_path: Path, hubs: dict[str, FakeHubPeer]) -> None:
+    context = make_context(Settings(data_dir=str(tmp_path)), sockets={LRM_UI: socket.create_server(("127.0.0.1", 0))})
+    service = module.build(context)
+    await service.start()
+    host, port = context.sockets[LRM_UI].getsockname()
+    async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
+        for _ in range(30):
+            await open_case(client)
+        files = (await client.get("/samu330/api/case-files")).json()["caseFiles"]
+    await service.stop()
+    named = {file["call"]["doctor"] for file in files if file["call"]["doctor"]}
+    assert len(named) > 2
+    assert all(context.population.practitioner(id).editor for id in named)
