@@ -35,8 +35,11 @@ Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
 PractitionerHandler = Callable[[Request, Practitioner], Awaitable[Response]]
 PractitionerPoster = Callable[[Request, Practitioner, FormData], Awaitable[Response]]
 
-_FOR_REGULATORS = "Cette page est réservée aux régulateurs ; vous êtes connecté comme médecin de l'agenda SAS."
-_FOR_PRACTITIONERS = "Cette page est réservée aux médecins de l'agenda SAS ; vous êtes connecté comme régulateur."
+_OTHERWISE = "déconnectez-vous pour changer de compte."
+_FOR_REGULATORS = f"Cette page est réservée aux régulateurs ; vous êtes connecté comme médecin : {_OTHERWISE}"
+_FOR_PRACTITIONERS = (
+    f"Cette page est réservée aux médecins de l'agenda SAS ; vous êtes connecté comme régulateur : {_OTHERWISE}"
+)
 
 
 class Frame:
