@@ -32,6 +32,7 @@ from typing import Any
 
 import aio_pika
 import aiormq
+import orjson
 import pika
 
 from load.bench.r03 import pin
@@ -41,6 +42,7 @@ from sandbox.amqp.broker.broker import Broker
 from sandbox.amqp.broker.permissions import Plain
 from sandbox.config import AMQP, Settings
 from sandbox.edxl import build as edxl
+from sandbox.edxl.validation import validate
 from sandbox.hub.app import Hub
 from sandbox.hub.clients import Clients
 from sandbox.hub.embedded.messages import MessageLog
@@ -62,6 +64,10 @@ class Skipped(Exception):
     """A measurement that cannot be made here, with the reason."""
 
 
+ALLOWED_US = 10.0  # for judging a message
+_JUDGED, _REPEATED = 5_000, 3
+
+
 def measure_publishing(rounds: int) -> dict[str, list[float]]:
     """Confirmed publications per second, by broker and client. Raises Skipped."""
     clients = (*CLIENTS, "pika")
@@ -72,6 +78,21 @@ def measure_journey(rounds: int) -> dict[str, list[float]]:
     """Messages per second from publisher to consumer, by the busier core's processor time and by the clock. Raises
     Skipped."""
     return _measure(2 * rounds, ("rabbitmq journey", "embedded journey", "embedded inside"))
+
+
+def measure_validation(rounds: int) -> dict[str, list[float]]:
+    """Microseconds of processor time for judging a parsed message of 3 KB by its schemas (envelope, content and dates,
+    as the dispatcher has it judged), and the limit."""
+    document = orjson.loads(message())
+    if issues := validate(document):
+        raise ValueError(f"the message measured is not valid: {issues}")
+    taken = []
+    for _ in range(rounds * _REPEATED):
+        started = time.process_time()
+        for _ in range(_JUDGED):
+            validate(document)
+        taken.append((time.process_time() - started) / _JUDGED * 1e6)
+    return {"allowed": [ALLOWED_US], "taken": taken}
 
 
 def _measure(rounds: int, variants: tuple[str, ...]) -> dict[str, list[float]]:

@@ -28,7 +28,7 @@ from sandbox.population.people import Population, persona_key
 from sandbox.sas.orientations import appointments
 from sandbox.sas.orientations.l02.message_table import MessageTable
 from sandbox.sas.orientations.l02.states import ACKNOWLEDGED, DUE, PUBLISHED, L02Message, StateChange
-from sandbox.sas.orientations.lifecycle import appointment_id, first_version
+from sandbox.sas.orientations.lifecycle import Reception, appointment_id, first_version
 from sandbox.sas.orientations.records import AppointmentRecord, encode
 from sandbox.store.embedded.tables import open_store
 from sandbox.store.protocol import Delete, Put
@@ -117,16 +117,15 @@ def _records(population: Population, clock: Clock) -> Iterator[AppointmentRecord
             end=begin + timedelta(minutes=15),
             practitioner=practitioner.id,
         )
-        yield first_version(
-            booked,
+        reception = Reception(
             id=appointment_id(identifier),
             editor=practitioner.editor,
+            at=now,
             practitioner=practitioner,
-            organization=practitioner.cpts[0] if practitioner.cpts else None,
-            now=now,
             account=persona_key(regulator),
             territory=regulator.territory,
         )
+        yield first_version(booked, reception)
 
 
 def _acknowledged(distribution_id: str, now: datetime) -> L02Message:

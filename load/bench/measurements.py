@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from load.bench import amqp, full, hub_memory, lrm, r01, r03, sas_agenda, search, soak, startup, store, validation
+from load.bench import amqp, full, hub_memory, lrm, r01, r03, sas_agenda, search, soak, startup, store
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ MEASUREMENTS = (
     Measurement(
         "hub-schemas",
         "Hub, a message of 3 KB judged by its schemas",
-        validation.measure,
+        amqp.measure_validation,
         (Ratio("allowed / taken", "allowed", "taken", 1.0),),
         unit="µs",
         of_rounds=min,

@@ -1,7 +1,9 @@
-"""Which LRMs may open a search and which editors are asked for slots, as switches of the World. Without a switch, all.
+"""Which LRMs may open a search and which editors are asked for slots, as switches of the World (without a switch, all);
+and when an editor calls again.
 
 lrm:<hub client id>:contextual_call     `off`: this LRM may not open a search (INT_L01)
 interface:<editor's slug>               `off`: the SAS core asks this editor for no slots
+r03:<editor's slug>:resend              a new value: the editor sends again what was refused
 """
 
 from __future__ import annotations
@@ -45,3 +47,8 @@ def with_interface(switches: Mapping[str, str], slug: str, enabled: bool) -> dic
 def _switched(switches: Mapping[str, str], switch: str, on: bool) -> dict[str, str]:
     others = {key: value for key, value in switches.items() if key != switch}
     return others if on else {**others, switch: _OFF}
+
+
+def resend_switch(slug: str) -> str:
+    """The switch of an editor: with each new value it sends again the appointments that the SAS core refused."""
+    return f"r03:{slug}:resend"

@@ -14,9 +14,9 @@ import msgspec
 
 from sandbox.control.world.characters import Characters
 from sandbox.control.world.worlds import Worlds
+from sandbox.kernel.calls import resend_switch
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.model import Editor
-from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.world import World
 from sandbox.net.link import Switchboard
 

@@ -20,10 +20,10 @@ import msgspec
 
 from sandbox.config import SAS_FHIR
 from sandbox.fhir.appointment import render_appointment
+from sandbox.kernel.calls import resend_switch
 from sandbox.kernel.errors import JsonError, PeerError, PeerRefused, StoreError
 from sandbox.kernel.flows import Flow
 from sandbox.kernel.model import Appointment
-from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.text.json_input import read_json
 from sandbox.kernel.world import World
 from sandbox.net.context import Context

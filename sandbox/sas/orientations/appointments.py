@@ -154,7 +154,9 @@ class Appointments:
         due = [write for record in records for write in self._l02.due(record)]
         written = self._store.commit(*rows, *due, *also)
         for record in records:
-            self._remember(record)
+            recent = self._recent[record.account]
+            if record.version == 1 or record.id not in recent:
+                recent.append(record.id)
         for record in (*records, *quiet):
             for watcher in self._watchers:
                 watcher(record)
@@ -169,11 +171,6 @@ class Appointments:
         """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
         present = self.sent_as(identifier)
         return etag(present) if present is not None and present.may_be_changed_by(sender) else None
-
-    def _remember(self, record: AppointmentRecord) -> None:
-        recent = self._recent[record.account]
-        if record.version == 1 or record.id not in recent:
-            recent.append(record.id)
 
     def known_by(self, identifier: Identifier) -> str:
         """Slug of the editor that owns the system of the identifier, "" when no editor does."""

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sandbox.control.app import Control
-from sandbox.kernel.switches import resend_switch
+from sandbox.kernel.calls import resend_switch
 from tests.actors.control.controls import attended
 
 ENTRY: dict[str, Any] = {

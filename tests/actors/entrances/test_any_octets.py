@@ -33,7 +33,11 @@ def test_any_octets_are_taken_or_refused(reached: Reached, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["INT_R03", "INT_R02", "api/login", "api/regulators", "psc/people", "__admin/faults", "__admin/clock"]
+    "name",
+    [
+        *("INT_R03", "INT_R02", "api/login", "api/regulators", "api/agenda/slots", "api/agenda/closures", "psc/people"),
+        *("__admin/faults", "__admin/clock"),
+    ],
 )
 @pytest.mark.parametrize("body", UNREADABLE)
 def test_what_is_no_json_is_400(reached: Reached, name: str, body: bytes) -> None:

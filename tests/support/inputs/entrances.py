@@ -40,6 +40,7 @@ from sandbox.store.embedded.tables import open_store
 from sandbox.web.oidc import Provider as Discovery
 from sandbox.web.oidc import _decode, basic_authorization, key_id, read_keys
 from tests.actors.control.controls import attended
+from tests.actors.sas.agenda.practitioners import token
 from tests.actors.sas.sas_core import NOW, Core, core_on, session_cookie
 from tests.actors.sas.searching import QUERY, open_editors
 from tests.support.contexts import bound_sockets, make_context, stopped_clock
@@ -49,6 +50,7 @@ Entrance = Callable[[bytes], Awaitable[None]]
 ENTRANCES = (
     *("INT_R03", "INT_R03 again", "INT_R02", "INT_R02 again", "INT_R01 query", "INT_R01 form"),
     *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
+    *("api/agenda/slots", "api/agenda/closures", "api/agenda query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
     *("answer to INT_R03", "provider's answers", "hub message", "AMQP", "HTTP"),
@@ -71,6 +73,7 @@ class Town:
     port: int
     secret: str
     token: Mapping[str, str] = field(default_factory=dict)
+    practitioner: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
     last: int = 0
 
@@ -96,6 +99,9 @@ class Town:
             "api/login": self._http(sas.pages, "POST", "http://127.0.0.1/api/login", JSON),
             "api/regulators": self._http(sas.pages, "POST", "http://127.0.0.1/api/regulators", {**JSON, **self.token}),
             "api/search query": self._query(sas.pages, "http://127.0.0.1/api/search", self.token),
+            "api/agenda/slots": self._agenda("slots"),
+            "api/agenda/closures": self._agenda("closures"),
+            "api/agenda query": self._query(sas.pages, "http://127.0.0.1/api/agenda/slots", self.practitioner),
             "INT_L01 query": self._query(sas.pages, "http://127.0.0.1/sas/recherche", self.session),
             "booking query": self._query(editor.pages, f"http://127.0.0.1/{editor.slug}/rdv"),
             "psc/people": self._http(self.psc, "PUT", "http://127.0.0.1/psc/people/x", {**JSON, **basic}),
@@ -126,6 +132,11 @@ class Town:
             self.last = answer.status_code
 
         return send
+
+    def _agenda(self, what: str) -> Entrance:
+        return self._http(
+            self.core.sas.pages, "POST", f"http://127.0.0.1/api/agenda/{what}", {**JSON, **self.practitioner}
+        )
 
     def _query(self, app: ASGIApp, url: str, headers: Mapping[str, str] | None = None) -> Entrance:
         async def send(query: bytes) -> None:
@@ -248,6 +259,7 @@ async def town(directory: Path) -> AsyncIterator[Town]:
             control.context.settings.port_base + CONTROL_UI,
             context.secret("psc-client:sas"),
             await core.token(),
+            practitioner=await token(core),
         )
         open_editors(core)
         core.editors.answers[BAD] = _bad(made)

@@ -137,6 +137,7 @@ DEAR: Mapping[str, tuple[Callable[[int], dict[str, bytes]], int]] = {
     "api/login": (any_json, 65_000),
     "api/regulators": (any_json, 65_000),
     "api/search query": (query, 60_000),
+    "api/agenda/slots": (any_json, 65_000),
     "psc/people": (any_json, 16_000),
     "psc/token": (query, 60_000),
     "__admin/faults": (any_json, 64_000),

@@ -66,6 +66,12 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             )
         ],
         "api/search query": [b"town=Bordeaux&specialty=SM54&page=1&from=2026-11-23"],
+        "api/agenda/slots": [
+            b'{"start":"2026-11-24T08:00:00+01:00","end":"2026-11-24T08:20","place":"rouveyran-bordeaux",'
+            b'"visibility":["PUBLIC"],"type":"AMB","max_patients":2,"reasons":["x"],"weekly":{"until":"2026-12-31"}}'
+        ],
+        "api/agenda/closures": [b'{"from":"2026-12-24","to":"2026-12-26T12:00:00+01:00","label":"x","place":""}'],
+        "api/agenda query": [b"from=2026-11-23&to=2026-12-01T12:00:00%2B01:00"],
         "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
+from sandbox.kernel.calls import resend_switch
 from sandbox.kernel.errors import PeerError, PeerRefused, PeerTimeout, PeerUnreachable, StoreError
 from sandbox.kernel.flows import AppointmentStatus
-from sandbox.kernel.switches import resend_switch
 from sandbox.kernel.world import World
 from sandbox.net.context import Context
 from sandbox.net.http.client import Reply
