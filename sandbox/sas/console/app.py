@@ -15,7 +15,8 @@ from sandbox.sas.console.editor_health_page import EditorHealthPage
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.login_pages import LoginPages
 from sandbox.sas.console.message_pages import MessagePages
-from sandbox.sas.console.offer_pages import OfferPages
+from sandbox.sas.console.offer_pages.extra import ExtraPages
+from sandbox.sas.console.offer_pages.structures import StructurePages
 from sandbox.sas.console.orientation_pages import OrientationPages
 from sandbox.sas.console.search_pages import SearchPages
 from sandbox.sas.console.step_pages import StepPages
@@ -35,7 +36,8 @@ class Console:
             SearchPages(frame, services),
             OrientationPages(frame, services),
             StepPages(frame, services),
-            OfferPages(frame, services),
+            ExtraPages(frame, services),
+            StructurePages(frame, services),
             EditorHealthPage(frame, services),
             AccountPages(frame),
             MessagePages(frame, services),

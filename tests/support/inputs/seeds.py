@@ -72,6 +72,12 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
         ],
         "api/agenda/closures": [b'{"from":"2026-12-24","to":"2026-12-26T12:00:00+01:00","label":"x","place":""}'],
         "api/agenda query": [b"from=2026-11-23&to=2026-12-01T12:00:00%2B01:00"],
+        "api/orientations, offers": [
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"today"}',
+            b'{"kind":"extra","practitioner":"819800000036","agreed":"2026-11-23T18:15:00+01:00","place":""}',
+            b'{"kind":"structure","structure":"1339900110"}',
+        ],
+        "api/structures query": [b"town=Bordeaux&kind=cds&radius=5", b"place=Lyon&within=2"],
         "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],

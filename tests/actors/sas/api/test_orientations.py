@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,16 @@ import pytest
 from sandbox.kernel.clock import PARIS, ClockSetting
 from sandbox.kernel.errors import StoreError
 from sandbox.kernel.model import Practitioner
+from sandbox.net.context import Context
 from sandbox.sas.desk import MAKERS
 from sandbox.sas.offers.found import offers_extra
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.regulators.accounts import Right
+from sandbox.store.embedded.tables import open_store
 from tests.actors.sas.api.test_api import assert_problem
 from tests.actors.sas.api.test_openapi import conforms
 from tests.actors.sas.at_editors import changed
-from tests.actors.sas.sas_core import NOW, Core
+from tests.actors.sas.sas_core import NOW, Core, core_on
 
 CDS, MSP = "1339900110", "1359900109"
 HOUR = "2026-11-23T18:15:00+01:00"
@@ -244,3 +247,29 @@ async def test_a_full_disk_is_said(core: Core, monkeypatch: pytest.MonkeyPatch) 
 def test_every_kind_has_its_own_tag() -> None:
     kinds = [each.__struct_config__.tag for each in MAKERS]
     assert len(set(kinds)) == len(kinds) >= 2
+
+
+async def test_two_requests_with_one_key_at_once_make_one(core: Core) -> None:
+    token = {**await core.token(), "Idempotency-Key": "at once"}
+    async with core.browser() as browser:
+        sent = [browser.post("/api/orientations", json=extra(core), headers=token) for _ in range(8)]
+        answers = [answer.json() for answer in await asyncio.gather(*sent)]
+    assert answers == answers[:1] * 8
+    assert len(await core.l02_messages()) == 1
+
+
+async def test_of_two_steps_at_once_one_is_taken(core: Core) -> None:
+    id, token = (await made(core, extra(core)))["id"], await core.token()
+    async with core.browser() as browser:
+        steps = [browser.post(f"/api/orientations/{id}/{step}", headers=token) for step in ("cancel", "fulfil")]
+        assert sorted([answer.status_code for answer in await asyncio.gather(*steps)]) == [200, 409]
+    assert record(core, id).version == 2
+
+
+async def test_what_was_answered_is_there_after_a_restart(context: Context) -> None:
+    key, found = {"Idempotency-Key": "before"}, []
+    for _ in range(2):
+        core = await core_on(context, open_store(context.store_dir("sas")))
+        found.append(await made(core, extra(core), key))
+        await core.sas.stop()
+    assert found[0] == found[1]

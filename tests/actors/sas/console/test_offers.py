@@ -116,6 +116,13 @@ async def test_an_hour_that_cannot_be_agreed_on_is_said_beside_what_was_typed(
     assert orientations(core) == []
 
 
+async def test_when_the_patient_is_expected_must_be_said(core: Core) -> None:
+    answer = await sent(core, f"/sas/en-sus/{willing(core).id}")
+    assert answer.status_code == 422
+    assert "Indiquez quand le patient est attendu." in answer.text
+    assert orientations(core) == []
+
+
 async def test_the_place_of_the_offer_is_chosen_and_only_his_are(core: Core) -> None:
     person = willing(core, places=2)
     path = f"/sas/en-sus/{person.id}?lieu={person.places[1].id}"
