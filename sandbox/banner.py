@@ -119,6 +119,10 @@ def banner(
             f"    {account['identifier']:<38} {account['password']:<22} {account['territory']}"
             for account in document["examples"]["regulators"]
         ),
+        *(
+            f"    {account['identifier']:<38} {account['password']:<22} médecin, agenda SAS"
+            for account in document["examples"].get("practitioners_sas_agenda", ())
+        ),
         "",
         "  À copier",
         f"    {_curl(document)}",

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.kernel.errors import RequestError
-from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.psc import flow
 from sandbox.psc.flow import Grant, TokenError
+from sandbox.psc.identities import Person
 from sandbox.psc.people import People
 from sandbox.psc.realms import Realm
 from sandbox.psc.tokens import Signer, id_token_claims, person_claims
@@ -74,7 +74,7 @@ class ClientEndpoints:
         grant = realm.grants.of_token(token.strip(), asyncio.get_running_loop().time())
         return JSONResponse(person_claims(self._grantee(grant)), headers=_NOT_KEPT)
 
-    def _grantee(self, grant: Grant) -> Regulator:
+    def _grantee(self, grant: Grant) -> Person:
         person = self._people.identities.by_key(grant.subject)
         if person is None:
             raise TokenError(400, "invalid_grant", "this person no longer exists")

@@ -20,11 +20,11 @@ from starlette.responses import Response
 
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.errors import malformed
-from sandbox.kernel.model import Regulator
 from sandbox.net.context import Context
 from sandbox.psc import flow
 from sandbox.psc.clients import Client
 from sandbox.psc.flow import AuthorizeRequest, Grant
+from sandbox.psc.identities import Person
 from sandbox.psc.people import People
 from sandbox.psc.realms import PREFIX, Realm
 from sandbox.psc.tokens import Signer
@@ -33,7 +33,7 @@ from sandbox.web.headers import console_origins, content_policy
 from sandbox.web.pages import Pages, redirect
 from sandbox.web.session import SESSION, check_token, checked_form, csrf_token, read_form, sign_in, sign_out
 
-SHOWN_ACCOUNTS = 12  # demonstration accounts that the login page lists
+SHOWN_ACCOUNTS = 12  # demonstration accounts of each kind that the login page lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class LoginPages:
         login, password = str(form.get("login", "")), str(form.get("password", ""))
         action = flow.with_query(realm.login, dict(pairs))
         person = self._checked_password(request, login, password)
-        if not isinstance(person, Regulator):
+        if not isinstance(person, Person):
             status, text = person
             return self._login_page(realm, request, LoginForm(action, asked, status, login, text))
         await sign_in(request, subject=person.identifier.key, auth_time=self._now())
@@ -132,7 +132,7 @@ class LoginPages:
             return [(name, str(value)) for name, value in form.multi_items()]
         return _pairs(request.url.query)
 
-    def _checked_password(self, request: Request, login: str, password: str) -> Regulator | tuple[int, str]:
+    def _checked_password(self, request: Request, login: str, password: str) -> Person | tuple[int, str]:
         """The person, or the status and text of the refusal. Failures count for the session and for the account."""
         meant = self._people.identities.named(login)
         name = account_name(meant.identifier.key) if meant is not None else stranger_name(login)
@@ -148,7 +148,7 @@ class LoginPages:
         self._attempts.succeeded(*who)
         return person
 
-    def _granted(self, realm: Realm, request: Request, asked: AuthorizeRequest, person: Regulator) -> Response:
+    def _granted(self, realm: Realm, request: Request, asked: AuthorizeRequest, person: Person) -> Response:
         """Back to the client with a fresh code."""
         code = self._context.entropy.token()
         grant = Grant(
@@ -181,7 +181,10 @@ class LoginPages:
             action=form.action,
             login=form.login,
             error=form.error,
-            accounts=self._people.identities.people[:SHOWN_ACCOUNTS],
+            accounts=(
+                ("Régulateurs", self._people.identities.people[:SHOWN_ACCOUNTS]),
+                ("Médecins – agenda SAS", self._people.identities.practitioners[:SHOWN_ACCOUNTS]),
+            ),
             exposed=self._context.settings.exposed,
         )
         if asked:  # the posted form ends at the client
@@ -190,7 +193,7 @@ class LoginPages:
             answer.headers["content-security-policy"] = content_policy(origins)
         return answer
 
-    def _person(self, request: Request) -> Regulator | None:
+    def _person(self, request: Request) -> Person | None:
         return self._people.identities.by_key(str(request.session.get("subject", "")))
 
     def _now(self) -> int:

@@ -1,4 +1,5 @@
-"""Who has an account at Pro Santé Connect: the people of the persona files, and those whom the SAS core added.
+"""Who has an account at Pro Santé Connect: the people of the persona files, those whom the SAS core added, and the
+practitioners of the SAS agenda who have a password.
 
 With `PUT /psc/people/<id>` and `DELETE` (by the SAS core's client credentials) a regulator whose account was made on
 the platform's own page can log in; in production such people have their professional card. Changes are durable before
@@ -45,7 +46,11 @@ class People:
         self._people = {persona_key(person): person for person in self._population.regulators}
         for key, row in self._store.items(TABLE):
             self._apply(key, row)
-        self.identities = Identities(self._people.values())
+        self._index()
+
+    def _index(self) -> None:
+        population = self._population
+        self.identities = Identities(self._people.values(), population.practitioner, population.handmade())
 
     async def put(self, id: str, person: Regulator) -> None:
         """Take a new or changed person. Raises RequestError 422 when there are too many."""
@@ -60,7 +65,7 @@ class People:
     async def _keep(self, id: str, row: bytes) -> None:
         written = self._store.commit(Put(TABLE, id, row))
         self._apply(id, row)
-        self.identities = Identities(self._people.values())
+        self._index()
         await written
 
     def _apply(self, id: str, row: bytes) -> None:

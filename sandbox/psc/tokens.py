@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.kernel.entropy import Entropy
 from sandbox.kernel.errors import UsageError
-from sandbox.kernel.model import Regulator
 from sandbox.psc.flow import Grant
+from sandbox.psc.identities import Person
 
 ALGORITHM = "RS256"
 ID_TOKEN_LIFETIME_S = 300
@@ -61,10 +61,10 @@ class Signer:
         return str(claims.get("aud", ""))
 
 
-def person_claims(person: Regulator) -> dict[str, Any]:
-    """What Pro Santé Connect says about a person, in id_token and userinfo alike."""
+def person_claims(person: Person) -> dict[str, Any]:
+    """What Pro Santé Connect says about a person, in id_token and userinfo alike; no `email` where there is none."""
     value = person.identifier.value
-    return {  # PERSON
+    claims = {  # PERSON
         "sub": f"f:sas-sandbox:{value}",
         "SubjectNameID": value,
         "preferred_username": value,
@@ -72,10 +72,11 @@ def person_claims(person: Regulator) -> dict[str, Any]:
         "given_name": person.given,
         "email": person.email,
     }
+    return {name: text for name, text in claims.items() if text or name != "email"}
 
 
 def id_token_claims(
-    person: Regulator, grant: Grant, access_token: str, *, issuer: str, now: int, token_id: str
+    person: Person, grant: Grant, access_token: str, *, issuer: str, now: int, token_id: str
 ) -> dict[str, Any]:
     """The claims of an id_token (OpenID Connect Core 1.0, 2). `now`: real time, epoch seconds."""
     claims = {

@@ -40,6 +40,7 @@ async def test_no_page_has_a_serious_barrier(tmp_path: Path, width: int) -> None
                 found.append(f"{page.url} scrolls sideways at {width}")
 
         await through_the_sas_core(page, document, look)
+        await through_the_sas_agenda(page, document, look)
         await through_the_other_consoles(page, document, look)
         await page.close()
     assert found == []
@@ -92,6 +93,48 @@ async def through_the_sas_core(page: Page, document: dict[str, Any], look: Look)
     async with page.expect_navigation():
         await page.locator("main a[href^='/administration/regulateurs/']:not([href$='/nouveau'])").first.click()
     await look("account")
+
+
+async def through_the_sas_agenda(page: Page, document: dict[str, Any], look: Look) -> None:
+    """A regulator books a slot of a practitioner, then the practitioner looks at every page of his."""
+    ui, person = document["sas"]["ui"], document["examples"]["practitioners_sas_agenda"][0]
+    await page.goto(f"{ui}/sas/recherche?inseecode={person['insee']}&affichage=complet")
+    card = page.locator("[data-card]", has_text=person["name"].split()[-1])
+    async with page.expect_navigation():
+        await card.locator("a.slot:visible").last.click()
+    await page.get_by_role("button", name="Confirmer").click()
+    await expect(page.locator("#e-family")).to_be_visible()
+    await look("agenda-booking-errors")
+    form = page.url
+    slot = await page.locator("[data-booking-slot]").get_attribute("data-booking-slot") or ""
+    await page.get_by_role("button", name="Inventer un patient").click()
+    await expect(page.locator("[name=family]")).not_to_have_value("")
+    await page.get_by_role("button", name="Confirmer").click()
+    await expect(page.locator("[data-patient]")).to_be_visible()
+    await look("agenda-orientation")
+    await page.goto(f"{form}?creneau={slot}")
+    await look("agenda-booking-taken")
+
+    await page.context.clear_cookies()
+    await page.goto(ui + "/connexion")
+    await page.fill("[name=login]", person["identifier"])
+    await page.fill("[name=password]", person["password"])
+    await page.click("form#connexion button")
+    await expect(page.locator("[data-practitioner]")).to_be_visible()
+    await look("agenda-week")
+    for path in ("nouveau", f"creneau/{slot}", "fermetures", "patients"):
+        await page.goto(f"{ui}/sas/agenda/{path}")
+        await look(f"agenda-{path.partition('/')[0]}")
+    day = f"{slot[-8:-4]}-{slot[-4:-2]}-{slot[-2:]}"
+    await page.goto(f"{ui}/sas/agenda/patients?jour={day}")
+    await look("agenda-patients-of-a-day")
+    await page.goto(f"{ui}/sas/agenda/creneau/{slot}")
+    await page.get_by_role("button", name="Supprimer").click()
+    await expect(page.locator("[data-booked]")).to_be_visible()
+    await look("agenda-booked")
+    await page.goto(ui + "/sas/orientations")
+    await look("agenda-403")
+    await page.context.clear_cookies()
 
 
 async def through_a_booking(page: Page, look: Look) -> None:

@@ -1,5 +1,5 @@
-"""The regulator's console: joins the pages, each of which is a module of its own. The pages are in French and never
-show patient data.
+"""The console: joins the pages, each of which is a module of its own. The pages are in French. Patient data are shown
+only where they were typed in the SAS agenda: to its practitioner and to the regulator who booked.
 """
 
 from __future__ import annotations
@@ -7,6 +7,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from sandbox.sas.console.account_pages import AccountPages
+from sandbox.sas.console.agenda.agenda_pages import AgendaPages
+from sandbox.sas.console.agenda.booking_pages import BookingPages
+from sandbox.sas.console.agenda.closure_pages import ClosurePages
+from sandbox.sas.console.agenda.patient_pages import PatientPages
 from sandbox.sas.console.editor_health_page import EditorHealthPage
 from sandbox.sas.console.frame import Frame
 from sandbox.sas.console.login_pages import LoginPages
@@ -39,6 +43,10 @@ class Console:
             EditorHealthPage(frame, services),
             AccountPages(frame),
             MessagePages(frame, services),
+            AgendaPages(frame, services),
+            ClosurePages(frame, services),
+            PatientPages(frame, services),
+            BookingPages(frame, services),
         )
 
     def routes(self) -> list[Route]:

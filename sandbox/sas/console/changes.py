@@ -1,7 +1,8 @@
 """Notifies the live pages when data that they show was written: by INT_R03, the hub, an editor's answer or a person.
 
 Topics: the id of the account whose orientations have changed; ACCOUNTS, the regulators and what editors know of them;
-MESSAGES, any message to an LRM; EDITORS, what the platform knows of the editors, regulators' accounts at them included.
+MESSAGES, any message to an LRM; `agenda_topic`, the typed slots and the appointments of a practitioner; EDITORS, what
+the platform knows of the editors, regulators' accounts at them included.
 Everything is written through the store, so the store is what is watched; while no page listens, the extra cost of a
 write is one look-up in an empty dictionary.
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from sandbox.sas.agenda import agendas
 from sandbox.sas.orientations import appointments
 from sandbox.sas.orientations.l02 import message_table
-from sandbox.sas.orientations.records import account_in
+from sandbox.sas.orientations.records import account_in, practitioner_in
 from sandbox.sas.regulators import account_calls, accounts
 from sandbox.store.protocol import Delete, Put, Store
 from sandbox.web.sse import Channel
@@ -84,8 +86,22 @@ def watched(store: Store, changes: Channel) -> Store:
             changes.tell(topic)
         if (key := _account(store, put)) is not None:
             changes.tell(key)
+        if (owner := _practitioner(put)) is not None:
+            changes.tell(agenda_topic(owner))
 
     return Watched(store, wrote)
+
+
+def agenda_topic(practitioner: str) -> tuple[str, str]:
+    """The topic of a practitioner's agenda (prefixed national id)."""
+    return agendas.TABLE, practitioner
+
+
+def _practitioner(put: Put) -> str | None:
+    """The practitioner whose SAS agenda a row is about."""
+    if put.table == agendas.TABLE:
+        return put.key
+    return practitioner_in(put.value) if put.table == appointments.TABLE else None
 
 
 def _account(store: Store, put: Put) -> str | None:

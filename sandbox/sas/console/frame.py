@@ -1,4 +1,8 @@
-"""What all pages of the regulator's console share: session, login, rendering, live parts."""
+"""What all pages of the console share: session, login, rendering, live parts.
+
+Two kinds of people use it: regulators, and practitioners who type their slots in the SAS agenda. The session of
+somebody who is both has both (`regulator`: id of the account, `practitioner`: prefixed national id).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from starlette.responses import Response
 
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, RequestError
-from sandbox.kernel.model import Regulator
+from sandbox.kernel.model import Practitioner, Regulator
 from sandbox.sas.regulators.accounts import Right
 from sandbox.sas.services import Services
 from sandbox.web.oidc import RelyingParty, at_psc
@@ -23,10 +27,19 @@ from sandbox.web.sse import Event, Streams
 
 BANNER = "BAC À SABLE — données fictives"
 COLOUR = "#1d4f91"
+AGENDA = "/sas/agenda"  # the first page of a practitioner
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Request, Regulator], Awaitable[Response]]
 Poster = Callable[[Request, Regulator, FormData], Awaitable[Response]]
+PractitionerHandler = Callable[[Request, Practitioner], Awaitable[Response]]
+PractitionerPoster = Callable[[Request, Practitioner, FormData], Awaitable[Response]]
+
+_OTHERWISE = "déconnectez-vous pour changer de compte."
+_FOR_REGULATORS = f"Cette page est réservée aux régulateurs ; vous êtes connecté comme médecin : {_OTHERWISE}"
+_FOR_PRACTITIONERS = (
+    f"Cette page est réservée aux médecins de l'agenda SAS ; vous êtes connecté comme régulateur : {_OTHERWISE}"
+)
 
 
 class Frame:
@@ -34,7 +47,7 @@ class Frame:
 
     def __init__(self, services: Services, streams: Streams) -> None:
         self.context, self.accounts, self.changes = services.context, services.accounts, services.changes
-        self.streams = streams
+        self.streams, self._agendas = streams, services.agendas
         callback = services.context.settings.http(SAS_UI, "/oidc/callback")
         self.psc = RelyingParty(services.context, at_psc("sas"), callback, services.http)
         self.pages = Pages("sandbox.sas", app_name="Plateforme SAS", banner=BANNER, colour=COLOUR, static_url="/static")
@@ -44,14 +57,23 @@ class Frame:
         key = request.session.get("regulator")
         return self.accounts.holder(str(key)) if key else None
 
+    def practitioner(self, request: Request) -> Practitioner | None:
+        """The practitioner of the SAS agenda who is logged in; None without a login, and when he is none any more."""
+        id = request.session.get("practitioner")
+        return self.typing(str(id)) if id else None
+
+    def typing(self, national_id: str) -> Practitioner | None:
+        """The practitioner with that national id, if he has an account of the SAS agenda."""
+        return self._agendas.account(national_id)
+
     def guarded(self, handler: Handler, right: Right | None = None) -> Endpoint:
-        """A handler for those who are logged in and have the right (else RequestError 403); others log in first and
-        come back to the same address."""
+        """A handler for regulators who are logged in and have the right (else RequestError 403); others log in first
+        and come back to the same address."""
 
         async def endpoint(request: Request) -> Response:
             regulator = self.regulator(request)
             if regulator is None:
-                return await self.to_psc(request, _here(request))
+                return await self._log_in(request, self.practitioner(request) is not None, _FOR_REGULATORS)
             self._require(regulator, right)
             return await handler(request, regulator)
 
@@ -69,6 +91,35 @@ class Frame:
             return await handler(request, regulator, await checked_form(request))
 
         return endpoint
+
+    def guarded_practitioner(self, handler: PractitionerHandler) -> Endpoint:
+        """As `guarded`, for practitioners of the SAS agenda."""
+
+        async def endpoint(request: Request) -> Response:
+            practitioner = self.practitioner(request)
+            if practitioner is None:
+                return await self._log_in(request, self.regulator(request) is not None, _FOR_PRACTITIONERS)
+            return await handler(request, practitioner)
+
+        return endpoint
+
+    def posted_practitioner(self, handler: PractitionerPoster) -> Endpoint:
+        """As `posted`, for practitioners of the SAS agenda."""
+
+        async def endpoint(request: Request) -> Response:
+            practitioner = self.practitioner(request)
+            if practitioner is None:
+                raise RequestError(403, Issue("forbidden", "Connectez-vous d'abord."))
+            return await handler(request, practitioner, await checked_form(request))
+
+        return endpoint
+
+    async def _log_in(self, request: Request, somebody: bool, refusal: str) -> Response:
+        """To the login. Raises RequestError 403 when `somebody` is logged in whose part this page is not: he would come
+        back at once, as the same person."""
+        if somebody:
+            raise RequestError(403, Issue("forbidden", refusal))
+        return await self.to_psc(request, _here(request))
 
     def _require(self, regulator: Regulator, right: Right | None) -> None:
         if right is not None:
@@ -104,9 +155,10 @@ class Frame:
     def page(
         self, request: Request, template: str, regulator: Regulator | None, status: int = 200, **values: Any
     ) -> Response:
-        """A page of the console; `regulator`: who is logged in."""
+        """A page of the console; `regulator`: who is logged in, None for a practitioner who is no regulator."""
         administrator = self.accounts.may(regulator, Right.ADMINISTRATION)
         common: dict[str, Any] = {"regulator": regulator, "administrator": administrator}
+        common["doctor"] = self.practitioner(request)
         return self.pages.render(request, template, status, **common, **values)
 
 

@@ -9,7 +9,8 @@ from starlette.routing import Route
 from sandbox.config import SAS_UI
 from sandbox.kernel.errors import Issue, PeerError, RequestError
 from sandbox.kernel.identifiers import regulator_login
-from sandbox.sas.console.frame import Frame
+from sandbox.kernel.model import Regulator
+from sandbox.sas.console.frame import AGENDA, Frame
 from sandbox.web.pages import redirect
 from sandbox.web.session import checked_form, local_path, sign_in, sign_out
 
@@ -33,16 +34,25 @@ class LoginPages:
         return await self._frame.to_psc(request, local_path(request.query_params.get("return_to")))
 
     async def callback(self, request: Request) -> Response:
-        """The return from Pro Santé Connect: a person who has an account is logged in (and the editors are informed,
-        INT_R02)."""
+        """The return from Pro Santé Connect: a regulator who has an account is logged in (and the editors are informed,
+        INT_R02), and so is a practitioner of the SAS agenda; somebody who is both is logged in as both."""
         claims = await self._frame.psc.callback(request)
-        regulator = self._frame.accounts.regulator(claims.national_id)
-        if regulator is None or regulator.identifier.value != regulator_login(claims.national_id):
-            detail = f"Aucun compte régulateur pour l'identifiant « {claims.national_id} »."
+        regulator = self._regulator(claims.national_id)
+        practitioner = self._frame.typing(claims.national_id)
+        if regulator is None and practitioner is None:
+            detail = f"Aucun compte régulateur ni agenda SAS pour l'identifiant « {claims.national_id} »."
             raise RequestError(403, Issue("forbidden", detail))
-        await sign_in(request, regulator=self._frame.accounts.id_of(regulator))
+        parts = {"practitioner": practitioner.id} if practitioner is not None else {}
+        if regulator is None:
+            await sign_in(request, **parts)
+            return redirect(AGENDA if claims.return_to == "/" else claims.return_to)
+        await sign_in(request, regulator=self._frame.accounts.id_of(regulator), **parts)
         await self._frame.accounts.login(regulator)
         return redirect(claims.return_to)
+
+    def _regulator(self, national_id: str) -> Regulator | None:
+        found = self._frame.accounts.regulator(national_id)
+        return found if found is not None and found.identifier.value == regulator_login(national_id) else None
 
     async def logout(self, request: Request) -> Response:
         """End the session here, for every copy of its cookie, then at Pro Santé Connect."""

@@ -43,6 +43,7 @@ class OrientationPages:
     def __init__(self, frame: Frame, services: Services) -> None:
         self._frame = frame
         self._appointments, self._l02 = services.appointments, services.l02
+        self._booking = services.booking
 
     def routes(self) -> list[Route]:
         """For everyone who is logged in."""
@@ -117,7 +118,16 @@ class OrientationPages:
             "resend": RESEND,
             "back": f"{PATH}/{record.id}",
             "asked": _asked(record, self._frame.context) if record.origin is Origin.MARKETPLACE else None,
+            **self._typed(record),
         }
+
+    def _typed(self, record: AppointmentRecord) -> dict[str, Any]:
+        """Of an appointment in the SAS agenda: its place, and its patient, whom only the regulator who made it and the
+        practitioner see."""
+        if record.origin is not Origin.SAS_AGENDA:
+            return {"place": None, "patient": None}
+        known = self._frame.context.population.place(record.details.place)
+        return {"place": known[1] if known is not None else None, "patient": self._booking.patient(record.id)}
 
     def _own(self, request: Request, regulator: Regulator) -> AppointmentRecord:
         """The regulator's own appointment. Raises RequestError 404, also for a colleague's."""

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from sandbox.kernel.calls import SIMULATOR, may_call
 from sandbox.kernel.errors import RequestError
 from sandbox.kernel.model import Regulator
-from sandbox.sas.console.frame import Frame
+from sandbox.sas.console.frame import AGENDA, Frame
 from sandbox.sas.console.results_part import ResultsPart
 from sandbox.sas.console.results_view import FILTERS
 from sandbox.sas.console.search_reader import Asked, SearchReader, other_places, problem_in_french, search_url
@@ -54,8 +54,11 @@ class SearchPages:
         ]
 
     async def home(self, request: Request) -> Response:
-        """The search form; without a session, a page that explains the service and how to log in."""
+        """The search form; without a session, a page that explains the service and how to log in. A practitioner who
+        is no regulator is sent to his agenda."""
         regulator = self._frame.regulator(request)
+        if regulator is None and self._frame.practitioner(request) is not None:
+            return redirect(AGENDA)
         last = last_search(request) if regulator is not None else None
         return self._frame.page(request, "home.html", regulator, problem=None, last=last, **self.form({}))
 

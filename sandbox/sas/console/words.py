@@ -67,6 +67,17 @@ ORIGINS: Mapping[Origin, str] = {
     Origin.MARKETPLACE: "Place de marché",
     Origin.STRUCTURE: "Orientation vers une structure",
 }
+SLOTS: Words = {  # how a typed slot stands
+    "past": ("passé", "off"),
+    "closed": ("fermé", "off"),
+    "full": ("complet", "info"),
+    "free": ("libre", "good"),
+}
+SCOPES: Mapping[str, str] = {  # how much of a weekly series a change is about
+    "one": "ce créneau seulement",
+    "following": "celui-ci et les suivants",
+    "all": "toute la série",
+}
 
 
 @dataclass(frozen=True, slots=True)

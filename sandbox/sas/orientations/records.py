@@ -130,6 +130,8 @@ def decode(row: bytes) -> AppointmentRecord:
 
 class _Owned(msgspec.Struct):
     account: str = ""
+    practitioner: str | None = None
+    origin: Origin = Origin.EDITOR
 
 
 _owner = msgspec.json.Decoder(_Owned)
@@ -138,3 +140,10 @@ _owner = msgspec.json.Decoder(_Owned)
 def account_in(row: bytes) -> str:
     """The account id of a row, read without decoding the rest of it."""
     return _owner.decode(row).account
+
+
+def practitioner_in(row: bytes) -> str | None:
+    """The practitioner (prefixed national id) in whose SAS agenda the appointment of a row is; None for any other
+    appointment. Read without decoding the rest of the row."""
+    held = _owner.decode(row)
+    return held.practitioner if held.origin is Origin.SAS_AGENDA else None

@@ -60,6 +60,7 @@ async def test_the_token_opens_everything_as_bearer_or_as_password(opened: Contr
         assert len({*passwords}) == len(passwords)
         page = (await browser.get("/")).text
         assert "regulation-33" in page
+        assert "Pro Santé Connect, Aurore ROUVEYRAN (agenda SAS)" in page
         assert all(password in page for password in passwords)
 
 

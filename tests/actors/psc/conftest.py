@@ -18,7 +18,7 @@ from sandbox.config import Settings
 from sandbox.kernel.clock import Clock
 from sandbox.kernel.entropy import seeded
 from sandbox.kernel.identifiers import SYSTEM_PERSON, Identifier
-from sandbox.kernel.model import Editor, Regulator
+from sandbox.kernel.model import Editor, Practitioner, Regulator
 from sandbox.kernel.world import ClockSetting
 from sandbox.net.context import Context
 from sandbox.psc.people import People
@@ -35,6 +35,7 @@ LEA = Regulator(
 ALI = Regulator(
     Identifier(SYSTEM_PERSON, "3456780581/55555555", "IDNPS"), "Ben", "Ali", "ali@sas06.invalid", "SAS-06", "Ali-2026"
 )
+AURORE = Practitioner("819800000127", "Rouveyran", "Aurore", "", (), password="agenda-33")
 AZUR = Editor("agenda-azur", "Agenda Azur", "urn:oid:1.2.250.1.999.1", (), "339000000000011")
 
 
@@ -51,7 +52,13 @@ def wall() -> list[float]:
 
 @pytest.fixture
 def context(wall: list[float]) -> Context:
-    population: Any = SimpleNamespace(regulators=(LEA, ALI), editors={AZUR.slug: AZUR}, watch=lambda _: None)
+    population: Any = SimpleNamespace(
+        regulators=(LEA, ALI),
+        editors={AZUR.slug: AZUR},
+        watch=lambda _: None,
+        practitioner={AURORE.id: AURORE}.get,
+        handmade=lambda: (AURORE,),
+    )
     clock = Clock(lambda: wall[0], ClockSetting(offset=-10_000_000))
     return make_context(Settings(), clock=clock, entropy=seeded(1), population=population)
 

@@ -91,6 +91,15 @@ def test_login_leads_to_a_code_that_becomes_tokens_and_userinfo(browser: Any, co
     assert person["sub"] == claims["sub"]
 
 
+def test_practitioner_of_the_sas_agenda_logs_in_by_rpps_without_an_e_mail(browser: Any, context: Context) -> None:
+    back = log_in(browser, login="819800000127", password="agenda-33")
+    token = redeem(browser, context, query(back)["code"]).json()["id_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["SubjectNameID"] == "819800000127"
+    assert (claims["given_name"], claims["family_name"]) == ("Aurore", "Rouveyran")
+    assert "email" not in claims
+
+
 def test_discovery_names_endpoints_that_answer(browser: Any) -> None:
     document = browser.get(f"{ISSUER}/.well-known/openid-configuration").json()
     assert document["issuer"] == ISSUER

@@ -34,6 +34,15 @@ def test_page_says_who_asks_and_carries_the_expected_words(browser: Any) -> None
     assert 'lang="fr"' in page
 
 
+def test_practitioners_of_the_sas_agenda_are_listed_apart(browser: Any) -> None:
+    page = browser.get(AUTHORIZE).text
+    regulators, _, practitioners = page.partition("<h3>Médecins – agenda SAS</h3>")
+    assert "<h3>Régulateurs</h3>" in regulators
+    assert "Aurore Rouveyran" not in regulators
+    assert "Aurore Rouveyran" in practitioners
+    assert "agenda-33" in practitioners
+
+
 def test_every_page_carries_the_security_headers(browser: Any) -> None:
     for path in ("/", "/login", "/authorize", "/authorize?client_id=x", "/nowhere", "/jwks"):
         headers = browser.get(ISSUER + path).headers

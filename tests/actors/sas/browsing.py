@@ -37,7 +37,7 @@ async def submit(browser: httpx.AsyncClient, page: httpx.Response, action: str, 
     """Post a form with the token of a page; the cookie of that page goes along."""
     token = re.search(r'name="csrf" value="([^"]*)"', page.text)
     assert token is not None
-    cookie = page.headers["set-cookie"].partition(";")[0]
+    cookie = (page.headers.get("set-cookie") or page.request.headers["cookie"]).partition(";")[0]
     return await browser.post(action, data={"csrf": token[1], **fields}, headers={"Cookie": cookie})
 
 
@@ -86,10 +86,10 @@ class Stream:
 
 
 @contextlib.asynccontextmanager
-async def following(core: Core, path: str) -> AsyncIterator[Stream]:
-    """Follow a live stream of the console as the first regulator."""
+async def following(core: Core, path: str, **session: str) -> AsyncIterator[Stream]:
+    """Follow a live stream of the console as the first regulator, or with another session."""
     route, _, query = path.partition("?")
-    cookie = session_cookie(core.context, regulator=core.regulator.identifier.key)["Cookie"]
+    cookie = session_cookie(core.context, **(session or {"regulator": core.regulator.identifier.key}))["Cookie"]
     stream = Stream()
     scope = {
         "type": "http",

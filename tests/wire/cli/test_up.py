@@ -53,7 +53,8 @@ def test_up_prints_who_listens_and_ctrl_c_ends_it_cleanly(tmp_path: Path, flags:
     assert re.search(r"prêt en \d+\.\d s, \d+ Mio \(Pss\)", out)
     for url in (document["sas"]["ui"], document["hub"]["amqp"], document["control"]["api"], document["psc"]["issuer"]):
         assert url in out
-    for account in document["examples"]["regulators"]:
+    accounts = [*document["examples"]["regulators"], *document["examples"]["practitioners_sas_agenda"]]
+    for account in accounts:
         assert account["identifier"] in out
         assert account["password"] in out
     assert "curl " in out

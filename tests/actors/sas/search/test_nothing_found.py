@@ -76,7 +76,7 @@ async def test_nobody_of_that_specialty_around(core: Core) -> None:
     page = await page_of(core, f"{WHOLE}&specialty={stranger}")
     assert why_empty(page) == "nobody"
     assert "Aucun professionnel à interroger." in page
-    assert "Aucun éditeur concerné." in page
+    assert "Aucun agenda concerné." in page
     assert ENLARGED in page
 
 
@@ -102,7 +102,7 @@ async def test_when_some_answer_nothing_and_one_not_at_all_both_are_said(core: C
     core.editors.answers.update({"agenda-azur": nothing, "garde-plus": nothing, "rdv-commune": down})
     page = await page_of(core)
     assert why_empty(page) == "partly"
-    assert "chez les éditeurs qui ont répondu" in page
+    assert "dans les agendas qui ont répondu" in page
     assert 'data-failed="rdv-commune"' in page
 
 
