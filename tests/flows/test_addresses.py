@@ -63,7 +63,7 @@ async def test_every_address_answers_that_of_an_external_lrm_too(tmp_path: Path)
                 return got.status, await got.text()
 
         told = {url for url in urls(document) if not url.startswith((ELSEWHERE, "https://lrm.exemple"))}
-        assert len(told) == 16
+        assert len(told) == 18
         for url in told:
             status, text = await answer(url, "agenda-azur" if url == document["sas"]["fhir"] else "sas")
             assert (url, status) == (url, 200)

@@ -107,7 +107,10 @@ async def test_an_editor_that_is_slow_by_character_answers_late(tmp_path: Path) 
     for file in personas_directory(Settings()).glob("*.yaml"):
         text = file.read_text("utf-8")
         if file.name == "editors.yaml":
-            text = text.rstrip("\n") + "\n  latency: {SOS: {median_ms: 300, p95_ms: 300}}\n  quirks: [bad-phone]\n"
+            garde_plus = "  flows: [SOS, INT_R02, INT_R03]\n"
+            assert garde_plus in text
+            more = "  latency: {SOS: {median_ms: 300, p95_ms: 300}}\n  quirks: [bad-phone]\n"
+            text = text.replace(garde_plus, garde_plus + more)
         (personas / file.name).write_text(text, "utf-8")
     flags = {"preset": "minimal", "personas": str(personas)}
     async with sandbox_here(tmp_path / "d", **flags) as document, Stage(document) as stage:

@@ -58,7 +58,7 @@ async def test_people_who_move_change_name_and_week_are_found_so_by_a_search(
         edit(personas, "agendas", "Consultation de médecine générale, Visite de contrôle", "Motif tout neuf")
         answer = await reload(running)
         assert answer["changed"] is True
-        assert answer["practitioners"] == 12
+        assert answer["practitioners"] == 15
         after = str(await stage.sas("search", **SEARCH))
         assert "GRANDVALLON" in after
         assert "DUVALLON" not in after.replace("GRANDVALLON", "")
@@ -134,7 +134,7 @@ async def test_the_page_reads_them_again_by_a_button_that_only_it_can_press(
         page = await (await http.get(f"{ui}/")).text()
         token = page.partition(f'name="{CSRF}" value="')[2].partition('"')[0]
         async with http.post(f"{ui}/personnages", data={CSRF: token}) as answer:
-            assert "Les personnages sont relus : 12 médecins, 6 régulateurs." in await answer.text()
+            assert "Les personnages sont relus : 15 médecins, 6 régulateurs." in await answer.text()
         edit(personas, "practitioners", "family: GRANDVALLON", "famly: GRANDVALLON")
         async with http.post(f"{ui}/personnages", data={CSRF: token}) as answer:
             told = await answer.text()

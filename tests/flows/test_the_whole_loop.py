@@ -34,7 +34,7 @@ async def test_the_nominal_day_passes(tmp_path: Path, flags: dict[str, Any]) -> 
 
 async def test_national_searches_overseas_at_the_hours_there(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path, preset="national", mtls=False) as document, Stage(document) as stage:
-        assert len(document["editors"]) == 25
+        assert len(document["editors"]) == 26
         await Login("SAS-974").play(stage)
         found = await stage.sas("search", specialty="SM54", insee="97411")
         assert found["partial"] is False

@@ -72,11 +72,11 @@ def test_a_port_that_nobody_serves_knows_no_flow() -> None:
 
 def test_what_follows_from_a_flow_is_in_the_table() -> None:
     assert [flow for flow in Flow if flow.fhir] == [
-        Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS,
+        Flow.INT_R01, Flow.INT_R02, Flow.INT_R03, Flow.INT_R04, Flow.SOS, Flow.PDM,
     ]  # fmt: skip
     assert [flow for flow in Flow if flow.interfaced] == [flow for flow in Flow if flow.fhir]
     assert [flow for flow in Flow if flow.answered_by_editors] == [
-        Flow.INT_R01, Flow.INT_R02, Flow.INT_R04, Flow.SOS, Flow.UI,
+        Flow.INT_R01, Flow.INT_R02, Flow.INT_R04, Flow.SOS, Flow.PDM, Flow.UI,
     ]  # fmt: skip
     assert [flow for flow in Flow if not flow.endpoints or not flow.callers] == []
     assert [Flow(flow.value) for flow in Flow] == [*Flow]

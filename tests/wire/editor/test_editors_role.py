@@ -181,7 +181,7 @@ async def test_an_account_made_over_the_wire_counts_in_the_health(context: Conte
     await client.close()
     assert reply.status == 201
     health = editors.health()
-    assert (health["editors"], health["accounts"], health["appointments"]) == (3, 1, 0)
+    assert (health["editors"], health["accounts"], health["appointments"]) == (4, 1, 0)
 
 
 async def test_pages_are_served_without_a_certificate(context: Context, editors: Editors):

@@ -93,7 +93,7 @@ async def test_platform_searches_the_vendors_server_and_takes_its_appointment(
         "external": True,
     }
     assert [one["slug"] for one in document["editors"] if not one["external"]] == [
-        "agenda-azur", "rdv-commune", "garde-plus"
+        "agenda-azur", "rdv-commune", "garde-plus", "entraide-commune"
     ]  # fmt: skip
     with vendor(document, tmp_path) as lines:
         async with Stage(document) as stage:
