@@ -25,6 +25,7 @@ from sandbox.sas.search.cards import Labels
 from sandbox.sas.search.criteria import Criteria
 
 MOST = 20  # offers of each kind
+MOST_LOOKED_AT = 1000  # practitioners whose data are read for them: a filter may leave few of the thousands of a city
 MOST_STRUCTURES = 100  # where structures alone are looked for
 STRUCTURE_KINDS = ("MSP", "CDS")
 _CONDITIONS = {
@@ -121,7 +122,7 @@ def _extra(criteria: Criteria, area: Area, directory: Directory, labels: Labels)
     nearest = (each.practitioner for each in sorted(candidates, key=attrgetter("distance_km", "id")))
     willing = (
         person
-        for person in nearest
+        for person in islice(nearest, MOST_LOOKED_AT)
         if offers_extra(person, directory)
         and not (kinds and kinds.isdisjoint(kinds_of(person)))
         and not directory.away(person, criteria.days)
