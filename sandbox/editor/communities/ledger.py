@@ -62,10 +62,6 @@ class RequestLedger:
         request = self.get(id)
         return None if request is None else request.appointment(self._editor.system)
 
-    def asked(self, request: CommunityRequest) -> CareRequest:
-        """The request as it was asked."""
-        return request.asked(self._editor.system)
-
     def community(self, id: str) -> Community | None:
         """The community of that id, if this editor serves it."""
         found = self._context.population.communities.get(id)
@@ -83,7 +79,7 @@ class RequestLedger:
         The same request again changes nothing. Raises RequestError 409 for other content under its identifier, 422 for
         a community or an identifier system that is not this editor's, StoreError.
         """
-        self._check(wanted)
+        self._check_system(wanted)
         present = self.get(wanted.identifier.value)
         if present is not None:
             if msgspec.structs.replace(present, state=State.PENDING).asked(self._editor.system) != wanted:
@@ -91,6 +87,7 @@ class RequestLedger:
                 raise RequestError(409, Issue("conflict", detail, "ServiceRequest.identifier"))
             await self._store.barrier()
             return present, False
+        self._check_community(wanted)
         request = self._new(wanted)
         await self._save(request, None)
         return request, True
@@ -102,7 +99,7 @@ class RequestLedger:
         """
         if not wanted.revoked:
             raise refused("a request can only be withdrawn (status revoked)", "ServiceRequest.status")
-        self._check(wanted)
+        self._check_system(wanted)
         present = self.get(wanted.identifier.value)
         if present is None:
             detail = f"no request {wanted.identifier.key}"
@@ -160,11 +157,14 @@ class RequestLedger:
             raise refused("Choisissez le membre de la communauté qui accepte.", "http.member")
         return wanted
 
-    def _check(self, wanted: CareRequest) -> None:
+    def _check_system(self, wanted: CareRequest) -> None:
         """Raises RequestError 422."""
         if wanted.identifier.system != self._editor.system:
             detail = f"the identifier system is '{wanted.identifier.system}', expected {self._editor.system}"
             raise refused(detail, "ServiceRequest.identifier[0].system")
+
+    def _check_community(self, wanted: CareRequest) -> None:
+        """Raises RequestError 422."""
         if self.community(wanted.community) is None:
             detail = f"{self._editor.name} serves no community '{wanted.community}'"
             raise refused(detail, "ServiceRequest.performer[0].identifier.value", code="not-found")

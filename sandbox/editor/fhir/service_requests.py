@@ -41,7 +41,7 @@ async def answer_requests(request: Request, server: FhirServer, ledger: RequestL
     if not server.editor.speaks(Flow.PDM):
         detail = f"{server.editor.name} is not interfaced for {Flow.PDM}"
         raise RequestError(404, Issue("not-supported", detail))
-    return _read(request, ledger, "/".join(rest)) if rest else await _take(request, server, ledger)
+    return _read(request, server, ledger, "/".join(rest)) if rest else await _take(request, server, ledger)
 
 
 async def _take(request: Request, server: FhirServer, ledger: RequestLedger) -> Response:
@@ -58,18 +58,18 @@ async def _take(request: Request, server: FhirServer, ledger: RequestLedger) -> 
             detail = f"the query does not look for {wanted.identifier.key}, which the body carries"
             raise RequestError(422, Issue("business-rule", detail, "ServiceRequest.identifier[0]"))
         taken, created = await ledger.withdraw(wanted), False
-    rendered = _rendered(ledger, taken)
+    rendered = _rendered(server, taken)
     headers = {"Location": f"{server.fhir_base}/ServiceRequest/{taken.id}", "ETag": weak_etag(rendered)}
     return fhir_response(rendered if wants_representation(request) else b"", 201 if created else 200, headers)
 
 
-def _read(request: Request, ledger: RequestLedger, id: str) -> Response:
+def _read(request: Request, server: FhirServer, ledger: RequestLedger, id: str) -> Response:
     found = ledger.get(id)
     if found is None:
         raise not_found(f"no ServiceRequest with id '{id}'")
-    body = _rendered(ledger, found)
+    body = _rendered(server, found)
     return read_response(request, body, weak_etag(body))
 
 
-def _rendered(ledger: RequestLedger, found: CommunityRequest) -> bytes:
-    return render_request(ledger.asked(found), id=found.id)
+def _rendered(server: FhirServer, found: CommunityRequest) -> bytes:
+    return render_request(found.asked(server.editor.system), id=found.id)

@@ -136,6 +136,20 @@ async def test_the_statement_lists_it(editor: LocalEditor) -> None:
     assert "ServiceRequest" in [each["type"] for each in document["rest"][0]["resource"]]
 
 
+async def test_a_request_of_a_community_that_is_no_more_can_still_be_withdrawn(
+    editor: LocalEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Persona files may be read again while a request waits."""
+    await call(editor, "POST")
+    monkeypatch.setattr(editor.context.population, "communities", {})
+    assert (await call(editor, "POST")).status_code == 200
+    assert (await call(editor, "POST", identifier=Identifier(SYSTEM, "other"))).status_code == 422
+    assert (await call(editor, "PUT", QUERY, revoked=True)).status_code == 200
+    found = editor.running.requests.get(ASKED.identifier.value)
+    assert found is not None
+    assert found.state is State.WITHDRAWN
+
+
 async def test_health_counts_requests_by_state(editor: LocalEditor) -> None:
     await call(editor, "POST")
     assert editor.running.requests.health() == {"pending": 1}
