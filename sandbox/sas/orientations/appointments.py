@@ -127,7 +127,9 @@ class Appointments:
         editor's identifier, a step that the automaton lacks), StoreError when the disk refuses.
         """
         sender = self._sender(wanted.identifier, editor)
-        conditions.allow_change(self._etag(wanted.identifier, sender))
+        present = self.sent_as(wanted.identifier)
+        known = present is not None and present.may_be_changed_by(sender)
+        conditions.allow_change(etag(present) if present is not None and known else None)
         decision = self._decide(wanted, sender, update=update)
         if decision.changed:
             await self.keep(decision.record)
@@ -166,11 +168,6 @@ class Appointments:
     async def durable(self) -> None:
         """Return once everything that was written so far is durable. Raises StoreError."""
         await self._store.barrier()
-
-    def _etag(self, identifier: Identifier, sender: str) -> str | None:
-        """The ETag of the appointment that this editor sent with that identifier; None when there is none."""
-        present = self.sent_as(identifier)
-        return etag(present) if present is not None and present.may_be_changed_by(sender) else None
 
     def known_by(self, identifier: Identifier) -> str:
         """Slug of the editor that owns the system of the identifier, "" when no editor does."""

@@ -19,6 +19,7 @@ from sandbox.population.people import Population
 from sandbox.sas.directory.areas import distance_km
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.participation import EXTRA, accepts_extra, extra_conditions, kinds_of
+from sandbox.sas.directory.people_index import everybody
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE, SPECIALTIES
 from sandbox.sas.offers.found import MOST, MOST_STRUCTURES, Offers, offers_extra, offers_of, structures_of
 from sandbox.sas.search.criteria import Criteria, read_criteria
@@ -79,7 +80,7 @@ def test_they_are_the_nearest_of_their_specialty(national: Directory) -> None:
     found = offers(national).extra
     willing = [
         each
-        for each in national.candidates(asked.specialty, asked.area, listed=None)
+        for each in national.candidates(asked.specialty, asked.area, lists=everybody)
         if offers_extra(each.practitioner, national) and not national.away(each.practitioner, asked.days)
     ]
     assert len(willing) > MOST == len(found)
@@ -101,7 +102,7 @@ def test_people_of_the_sas_agenda_and_of_disabled_editors_can_be_called_too(fran
     silent = Directory(france, lambda: set(france.editors))
     asked = criteria(everywhere)
     assert offers_of(asked, silent, SPECIALTIES).extra == offers_of(asked, everywhere, SPECIALTIES).extra
-    editors = {each.practitioner.editor for each in everywhere.candidates("SM54", asked.area, listed=None)}
+    editors = {each.practitioner.editor for each in everywhere.candidates("SM54", asked.area, lists=everybody)}
     assert "" in editors
 
 
