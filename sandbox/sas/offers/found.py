@@ -25,6 +25,7 @@ from sandbox.sas.search.cards import Labels
 from sandbox.sas.search.criteria import Criteria
 
 MOST = 20  # offers of each kind
+MOST_LOOKED_AT = 1000  # practitioners whose data are read for them: a filter may leave few of the thousands of a city
 MOST_STRUCTURES = 100  # where structures alone are looked for
 STRUCTURE_KINDS = ("MSP", "CDS")
 _CONDITIONS = {
@@ -118,7 +119,7 @@ def offers_extra(person: Practitioner, directory: Directory) -> bool:
 def _extra(criteria: Criteria, area: Area, directory: Directory, labels: Labels) -> list[ExtraOffer]:
     kinds = criteria.filters.kinds
     candidates = directory.candidates(criteria.specialty, area, lists=everybody)
-    nearest = (each.practitioner for each in sorted(candidates, key=attrgetter("distance_km", "id")))
+    nearest = (each.practitioner for each in nsmallest(MOST_LOOKED_AT, candidates, key=attrgetter("distance_km", "id")))
     willing = (
         person
         for person in nearest
