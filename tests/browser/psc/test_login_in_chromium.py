@@ -66,7 +66,13 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def test_a_click_fills_the_form_and_the_login_lands_on_the_other_site(page: Page, tmp_path: Path) -> None:
     base, psc, editors = bound_pair()
-    population: Any = SimpleNamespace(regulators=(LEA,), editors={AZUR.slug: AZUR}, watch=lambda _: None)
+    population: Any = SimpleNamespace(
+        regulators=(LEA,),
+        editors={AZUR.slug: AZUR},
+        watch=lambda _: None,
+        practitioner=lambda _: None,
+        handmade=lambda: (),
+    )
     context = make_context(
         Settings(port_base=base, data_dir=str(tmp_path)),
         clock=Clock(lambda: 1_800_000_000.0),

@@ -52,7 +52,7 @@ ENTRANCES = (
     *("PDM", "PDM again", "api/orientations", "__admin/communities"),
     *("api/login", "api/regulators", "api/search query", "INT_L01 query", "booking query"),
     *("api/agenda/slots", "api/agenda/closures", "api/agenda query"),
-    *("api/orientations, offers", "api/structures query"),
+    *("api/orientations, offers", "api/structures query", "agenda form query"),
     *("psc/people", "psc/token", "psc/authorize", "__admin/faults", "__admin/clock"),
     *("editor's answer", "editor's answer, streamed", "editor's answer, on the page"),
     *("answer to INT_R03", "provider's answers", "hub message", "AMQP", "HTTP"),
@@ -116,6 +116,7 @@ class Town:
                 sas.pages, "POST", "http://127.0.0.1/api/orientations", {**JSON, **self.token}
             ),
             "api/structures query": self._query(sas.pages, "http://127.0.0.1/api/structures", self.token),
+            "agenda form query": self._query(sas.pages, "http://127.0.0.1/sas/agenda/reserver", self.session),
             "INT_L01 query": self._query(sas.pages, "http://127.0.0.1/sas/recherche", self.session),
             "booking query": self._query(editor.pages, f"http://127.0.0.1/{editor.slug}/rdv"),
             "psc/people": self._http(self.psc, "PUT", "http://127.0.0.1/psc/people/x", {**JSON, **basic}),

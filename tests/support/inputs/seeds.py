@@ -87,6 +87,7 @@ def seeds(made: Town) -> Mapping[str, Sequence[bytes]]:
             b'{"kind":"structure","structure":"1339900110"}',
         ],
         "api/structures query": [b"town=Bordeaux&kind=cds&radius=5", b"place=Lyon&within=2"],
+        "agenda form query": [b"creneau=819800000127-w10540.20261124&praticien=819800000127", b"creneau="],
         "INT_L01 query": [call, b"place=Lyon"],
         "booking query": [b"slot=p-1.20261123T0800Z&origin=sas"],
         "psc/people": [person],

@@ -6,13 +6,12 @@ from typing import Any
 
 import httpx
 
-from sandbox.kernel.model import Practitioner
 from sandbox.sas.agenda.series import Occurrence
 from sandbox.sas.orientations.records import AppointmentRecord
 from sandbox.sas.orientations.typed_booking import SlotRequest
+from tests.actors.sas.agenda.practitioners import ROUVEYRAN, person
 from tests.actors.sas.sas_core import Core, session_cookie
 
-ROUVEYRAN, MARCILHAC, KERGUELEN = "819800000127", "819800000135", "819800000143"
 WEEK = "/sas/agenda?semaine=2026-11-30"
 SLOT = {
     "jour": "2026-12-01",
@@ -26,12 +25,6 @@ SLOT = {
     "patients": "1",
     "visibilite": ["PUBLIC"],
 }
-
-
-def person(core: Core, id: str = ROUVEYRAN) -> Practitioner:
-    found = core.population.practitioner(id)
-    assert found is not None
-    return found
 
 
 def at_work(core: Core, id: str = ROUVEYRAN, **also: str) -> httpx.AsyncClient:

@@ -10,18 +10,9 @@ import httpx
 import pytest
 
 from sandbox.kernel.patients import Patient
+from tests.actors.sas.agenda.practitioners import MARCILHAC, ROUVEYRAN, person
 from tests.actors.sas.browsing import following, submit
-from tests.actors.sas.console.agenda.practitioner import (
-    MARCILHAC,
-    ROUVEYRAN,
-    SLOT,
-    WEEK,
-    at_work,
-    booked,
-    landed,
-    person,
-    typed,
-)
+from tests.actors.sas.console.agenda.practitioner import SLOT, WEEK, at_work, booked, landed, typed
 from tests.actors.sas.sas_core import Core
 
 EVENING = f"{ROUVEYRAN}-w11200.20261201"  # 20:00 to 21:00

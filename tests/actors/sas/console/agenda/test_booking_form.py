@@ -10,8 +10,9 @@ import pytest
 
 from sandbox.sas.orientations.steps import Action
 from sandbox.sas.regulators.accounts import Draft
+from tests.actors.sas.agenda.practitioners import KERGUELEN, ROUVEYRAN
 from tests.actors.sas.browsing import logged_in, submit
-from tests.actors.sas.console.agenda.practitioner import KERGUELEN, ROUVEYRAN, booked, landed
+from tests.actors.sas.console.agenda.practitioner import booked, landed
 from tests.actors.sas.sas_core import Core
 from tests.actors.sas.searching import open_editors
 

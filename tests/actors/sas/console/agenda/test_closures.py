@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from sandbox.kernel.patients import Patient
+from tests.actors.sas.agenda.practitioners import ROUVEYRAN, person
 from tests.actors.sas.browsing import submit
-from tests.actors.sas.console.agenda.practitioner import ROUVEYRAN, at_work, booked, landed, person
+from tests.actors.sas.console.agenda.practitioner import at_work, booked, landed
 from tests.actors.sas.sas_core import Core
 
 PATH = "/sas/agenda/fermetures"

@@ -6,8 +6,9 @@ import pytest
 
 from sandbox.sas.regulators.accounts import Draft
 from sandbox.web.oidc import Claims, RelyingParty
+from tests.actors.sas.agenda.practitioners import ROUVEYRAN
 from tests.actors.sas.browsing import at_psc, logged_in
-from tests.actors.sas.console.agenda.practitioner import ROUVEYRAN, at_work
+from tests.actors.sas.console.agenda.practitioner import at_work
 from tests.actors.sas.sas_core import Core
 
 PRACTITIONERS = ("/sas/agenda", "/sas/agenda/patients", "/sas/agenda/fermetures", "/sas/agenda/nouveau")

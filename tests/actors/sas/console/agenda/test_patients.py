@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 
 from sandbox.kernel.patients import Patient
+from tests.actors.sas.agenda.practitioners import KERGUELEN, ROUVEYRAN
 from tests.actors.sas.browsing import submit
-from tests.actors.sas.console.agenda.practitioner import KERGUELEN, ROUVEYRAN, at_work, booked, landed
+from tests.actors.sas.console.agenda.practitioner import at_work, booked, landed
 from tests.actors.sas.sas_core import Core
 
 PATH = "/sas/agenda/patients"
