@@ -179,8 +179,8 @@ def overlap(one: Series, other: Series, shifts: frozenset[int] = frozenset({0}))
 
 def _overlap(one: Series, other: Series, shift: int) -> bool:
     """Compare the days of `one` with those of `other` that lie so much later that the times overlap."""
-    lengths = -(-(one.start + one.length + other.start + other.length + abs(shift)) // MINUTES_A_DAY)
-    for later in range(-lengths, lengths + 1):
+    reach = -(-(one.start + one.length + other.start + other.length + abs(shift)) // MINUTES_A_DAY)
+    for later in range(-reach, reach + 1):
         begin = other.start + shift + later * MINUTES_A_DAY
         if begin < one.start + one.length and one.start < begin + other.length and _together(one, other, later):
             return True

@@ -119,10 +119,10 @@ def offers_extra(person: Practitioner, directory: Directory) -> bool:
 def _extra(criteria: Criteria, area: Area, directory: Directory, labels: Labels) -> list[ExtraOffer]:
     kinds = criteria.filters.kinds
     candidates = directory.candidates(criteria.specialty, area, lists=everybody)
-    nearest = (each.practitioner for each in nsmallest(MOST_LOOKED_AT, candidates, key=attrgetter("distance_km", "id")))
+    nearest = (each.practitioner for each in sorted(candidates, key=attrgetter("distance_km", "id")))
     willing = (
         person
-        for person in nearest
+        for person in islice(nearest, MOST_LOOKED_AT)
         if offers_extra(person, directory)
         and not (kinds and kinds.isdisjoint(kinds_of(person)))
         and not directory.away(person, criteria.days)

@@ -83,10 +83,10 @@ class SlotGone(Refusal):
 
     def __init__(self, slot: str, nearest: list[Occurrence]) -> None:
         told = [Issue("informational", f"free: {_told(each)}", each.id) for each in nearest]
-        more = f"the nearest free slots of the practitioner are {', '.join(each.id for each in nearest)}"
+        more = "the nearest that are free follow" if nearest else "the practitioner has no other free slot"
         super().__init__(
             Cause.GONE,
-            f"the slot '{slot}' is not free any more: {more if nearest else 'the practitioner has no other free slot'}",
+            f"the slot '{slot}' is not free any more: {more}",
             "Ce créneau n'est plus libre.",
             "slot",
             *told,

@@ -48,7 +48,7 @@ class InTheWay(Refusal):
         ]
         super().__init__(
             Cause.BOOKED,
-            f"{count} appointment(s) in the way: `cancel=true` cancels them and tells the LRM",
+            f"{count} appointment{'s' * (count > 1)} in the way: `cancel=true` cancels and tells the LRM",
             f"{count} rendez-vous sont pris sur ces créneaux."
             if count > 1
             else "Un rendez-vous est pris sur ce créneau.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -251,6 +252,31 @@ async def test_the_day_with_its_patients_and_what_he_says_of_them(core: Core) ->
     assert visits[0]["patient"]["phone"] == "+33639980102"
     assert (await call(core, "GET", "agenda/appointments")).json() == {"day": "2026-11-23", "appointments": []}
     assert (await call(core, "GET", "agenda/appointments?day=2026-11-24", KERGUELEN)).json()["appointments"] == []
+
+
+async def test_two_regulators_after_the_last_place(core: Core) -> None:
+    slot = await made(core)
+    tokens = [await core.token(each) for each in core.population.regulators[:2]]
+    async with core.browser() as browser:
+        asked = {"kind": "sas-agenda", "slot": slot["id"]}
+        answers = await asyncio.gather(
+            *(browser.post("/api/orientations", json=asked, headers=headers) for headers in tokens)
+        )
+        refused, taken = sorted(answers, key=lambda each: each.status_code, reverse=True)
+        assert (taken.status_code, refused.status_code) == (201, 409)
+        conforms(refused)
+        first, *nearest = refused.json()["errors"]
+        assert first["pointer"] == "slot"
+        assert nearest[0]["detail"] == "free: 2026-11-24T09:00+01:00 to 2026-11-24T10:00+01:00"
+        asked["slot"] = nearest[0]["pointer"]
+        assert (await browser.post("/api/orientations", json=asked, headers=tokens[0])).status_code == 201
+
+
+async def test_a_practitioner_books_nothing(core: Core) -> None:
+    slot = await made(core)
+    answer = await call(core, "POST", "orientations", json={"kind": "sas-agenda", "slot": slot["id"]})
+    conforms(answer)
+    assert answer.status_code == 403
 
 
 async def test_a_regulator_marks_and_cancels_his_own(core: Core) -> None:
