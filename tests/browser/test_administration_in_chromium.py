@@ -50,11 +50,11 @@ async def test_an_account_is_made_used_withdrawn_and_deleted(tmp_path: Path, wid
         account = page.url
         owner = await (await browser.new_context()).new_page()
         await as_owner(owner, document)
-        await expect(page.locator("[data-editor][data-state=known]")).to_have_count(3)  # told live
+        await expect(page.locator("[data-editor][data-state=known]")).to_have_count(4)  # told live
         assert page.url == account
         await page.get_by_role("button", name="Retirer le droit").click()
         await expect(page.get_by_text("les éditeurs en sont avertis sans attendre").first).to_be_visible()
-        await expect(page.locator("[data-editor][data-state=withdrawn]")).to_have_count(3)
+        await expect(page.locator("[data-editor][data-state=withdrawn]")).to_have_count(4)
         await look(page, f"compte-retire-{width}")
         await owner.goto(document["sas"]["ui"] + "/")
         await expect(owner.locator("#connexion")).to_be_visible()

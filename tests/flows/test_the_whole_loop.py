@@ -68,7 +68,7 @@ async def test_a_status_fault_at_one_editor_makes_a_partial_answer_that_names_it
         assert found["partial"] is True
         failed = [editor["slug"] for editor in found["editors"] if editor["state"] == "failed"]
         assert failed == ["agenda-azur"]
-        assert {card["editor"] for card in found["cards"]} == {"rdv-commune", "garde-plus"}
+        assert {card["editor"] for card in found["cards"]} == {"rdv-commune", "garde-plus", "sas-agenda"}
         await stage.call("DELETE", f"{document['control']['api']}/faults")
         assert (await stage.sas("search", specialty="SM54", insee="33063"))["partial"] is False
 
@@ -83,7 +83,7 @@ async def test_a_hung_editor_costs_its_time_out_and_nothing_else(tmp_path: Path)
         found = await stage.sas("search", specialty="SM54", insee="33063")
         assert loop.time() - began < 5
         assert [editor["slug"] for editor in found["editors"] if editor["state"] == "failed"] == ["garde-plus"]
-        assert {card["editor"] for card in found["cards"]} == {"rdv-commune", "agenda-azur"}
+        assert {card["editor"] for card in found["cards"]} == {"rdv-commune", "agenda-azur", "sas-agenda"}
 
 
 async def test_the_same_seed_and_instant_give_the_same_bytes(tmp_path: Path) -> None:
