@@ -19,7 +19,6 @@ from sandbox.population.people import Population
 from sandbox.sas.directory.areas import distance_km
 from sandbox.sas.directory.directory import Directory
 from sandbox.sas.directory.participation import EXTRA, accepts_extra, extra_conditions, kinds_of
-from sandbox.sas.directory.people_index import everybody
 from sandbox.sas.directory.specialties import GENERAL_MEDICINE, SPECIALTIES
 from sandbox.sas.offers.found import MOST, MOST_STRUCTURES, Offers, offers_extra, offers_of, structures_of
 from sandbox.sas.search.criteria import Criteria, read_criteria
@@ -34,6 +33,19 @@ def criteria(directory: Directory, **values: str) -> Criteria:
 
 def offers(directory: Directory, **values: str) -> Offers:
     return offers_of(criteria(directory, **values), directory, SPECIALTIES)
+
+
+def around(asked: Criteria, population: Population) -> list[tuple[float, Practitioner]]:
+    """General practitioners with a place in the area of a search in the Gironde, with the distance of the nearest."""
+    area, found = asked.area, []
+    settled = [(each.id, each.spots) for each in population.procedural.settled_in("33")]
+    settled += [(each.id, tuple((at.lat, at.lon) for at in each.places)) for each in population.handmade()]
+    for id, spots in settled:
+        distance = min((distance_km(area.lat, area.lon, *spot) for spot in spots), default=area.radius_km + 1)
+        person = population.practitioner(id)
+        if person is not None and person.specialty in GENERAL_MEDICINE and distance <= area.radius_km:
+            found.append((distance, person))
+    return found
 
 
 def eligible(people: Any) -> list[Practitioner]:
@@ -79,13 +91,12 @@ def test_they_are_the_nearest_of_their_specialty(national: Directory) -> None:
     asked = criteria(national)
     found = offers(national).extra
     willing = [
-        each
-        for each in national.candidates(asked.specialty, asked.area, lists=everybody)
-        if offers_extra(each.practitioner, national) and not national.away(each.practitioner, asked.days)
+        (distance, person.id)
+        for distance, person in around(asked, national.population)
+        if offers_extra(person, national) and not national.away(person, asked.days)
     ]
     assert len(willing) > MOST == len(found)
-    nearest = sorted(willing, key=lambda each: (each.distance_km, each.id))[:MOST]
-    assert [each.id for each in found] == [each.id for each in nearest]
+    assert [each.id for each in found] == [id for _, id in sorted(willing)[:MOST]]
     for each in found:
         known = national.population.place(each.place)
         assert known is not None
@@ -97,13 +108,18 @@ def test_they_are_the_nearest_of_their_specialty(national: Directory) -> None:
         assert PHONE.fullmatch(each.phone or "")
 
 
-def test_people_of_the_sas_agenda_and_of_disabled_editors_can_be_called_too(france: Population) -> None:
-    everywhere = Directory(france)
-    silent = Directory(france, lambda: set(france.editors))
+def test_people_of_disabled_editors_can_be_called_too(france: Population) -> None:
+    everywhere, silent = Directory(france), Directory(france, lambda: set(france.editors))
     asked = criteria(everywhere)
     assert offers_of(asked, silent, SPECIALTIES).extra == offers_of(asked, everywhere, SPECIALTIES).extra
-    editors = {each.practitioner.editor for each in everywhere.candidates("SM54", asked.area, lists=everybody)}
-    assert "" in editors
+
+
+def test_people_of_the_sas_agenda_can_be_called_too(national: Directory) -> None:
+    people = (person for _, person in around(criteria(national), national.population))
+    person = next(each for each in people if not each.editor and offers_extra(each, national))
+    place = person.places[0]
+    found = offers(national, lat=f"{place.lat}", lon=f"{place.lon}", radius="1")
+    assert person.id in {each.id for each in found.extra}
 
 
 def test_structures_are_those_in_the_area_nearest_first(national: Directory) -> None:
