@@ -6,7 +6,7 @@ changed: a change of a whole series leaves the occurrences that have begun as th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -89,6 +89,11 @@ class Agenda:
     def occurrences(self, start: float, end: float) -> list[Occurrence]:
         """The slots that begin in a window (epoch seconds) and are not in a closed period, by time."""
         return [slot for slot in self.typed(start, end) if slot.start >= start and not self.closed(slot)]
+
+    def away(self, start: float, end: float, places: Iterable[str]) -> bool:
+        """Whether each of these places (ids) is closed from `start` to `end` (epoch seconds) by one closed period."""
+        whole = {closure.place for closure in self.closures if closure.start <= start and closure.end >= end}
+        return "" in whole or whole.issuperset(places)
 
     def closed(self, slot: Occurrence) -> Closure | None:
         """The closed period that a slot is in."""

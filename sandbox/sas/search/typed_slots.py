@@ -55,8 +55,9 @@ class TypedSlots:
         return self._agendas.lists(id)
 
     def calls(self, lot: Lot, criteria: Criteria) -> Sequence[Call]:
-        """One call for all members of the lot who have an agenda here."""
+        """One call for all members of the lot who have an agenda here and are not away."""
         people = [each.practitioner for each in lot.candidates if self.lists(each.id)]
+        people = [person for person in people if not self._away(person, criteria)]
         if not people:
             return ()
         now = asyncio.get_running_loop().time()
@@ -66,12 +67,23 @@ class TypedSlots:
         )
         return (call,)
 
+    def _away(self, person: Practitioner, criteria: Criteria) -> bool:
+        """True when the practitioner has closed everything for all the days of the search: he is no candidate
+        (contextual call, « Who is a candidate »)."""
+        start, end = int(self._start(criteria)), int(criteria.end.timestamp())
+        if self._agendas.row(person.id) is None or self._offered(person, start // _DAY, -(-end // _DAY)):
+            return False
+        return self._agendas.of(person).away(start, end, [place.id for place in person.places])
+
+    def _start(self, criteria: Criteria) -> float:
+        return max(criteria.start.timestamp(), self._clock.time())
+
     async def close(self) -> None:
         """Nothing runs."""
 
     def free(self, person: Practitioner, criteria: Criteria) -> Iterator[FreeSlot]:
         """The free slots of a practitioner in the window of a search, by time."""
-        start = max(criteria.start.timestamp(), self._clock.time())
+        start = self._start(criteria)
         end = criteria.end.timestamp()
         booked = bool(self._occupancy.holding(person.id))
         for each in self._offered(person, int(start) // _DAY, -(-int(end) // _DAY)):
