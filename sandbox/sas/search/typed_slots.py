@@ -70,10 +70,10 @@ class TypedSlots:
     def _away(self, person: Practitioner, criteria: Criteria) -> bool:
         """True when the practitioner has closed everything for all the days of the search: he is no candidate
         (contextual call, « Who is a candidate »)."""
-        start, end = int(self._start(criteria)), int(criteria.end.timestamp())
-        if self._agendas.row(person.id) is None or self._offered(person, start // _DAY, -(-end // _DAY)):
+        if self._agendas.row(person.id) is None or next(self.free(person, criteria), None) is not None:
             return False
-        return self._agendas.of(person).away(start, end, [place.id for place in person.places])
+        places = [place.id for place in person.places]
+        return self._agendas.of(person).away(self._start(criteria), criteria.end.timestamp(), places)
 
     def _start(self, criteria: Criteria) -> float:
         return max(criteria.start.timestamp(), self._clock.time())

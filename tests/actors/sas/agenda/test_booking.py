@@ -72,6 +72,18 @@ async def test_what_has_begun_and_what_is_closed_is_not_found(core: Core) -> Non
     assert min(slot["start"] for slot in left.values()) >= end.isoformat()
 
 
+async def test_who_is_away_on_all_days_of_the_search_is_not_asked_about(core: Core) -> None:
+    async def named() -> bool:
+        async with core.browser() as browser:
+            url = "/api/search?town=Bordeaux&order=distance"
+            page = (await browser.get(url, headers=await core.token())).json()
+        return ROUVEYRAN in {card["id"] for card in [*page["cards"], *page["without_slots"]]}
+
+    assert await named()
+    await core.sas.agenda_changes.close(person(core), ClosureDraft(start=NOW, end=NOW + timedelta(days=9)))
+    assert not await named()
+
+
 async def test_a_slot_typed_now_is_found_now(core: Core) -> None:
     slot = await typed(core, reasons=("Certificat",), max_patients=2, type="VR")
     shown = (await found(core))[slot.id]

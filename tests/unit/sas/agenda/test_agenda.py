@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
@@ -276,3 +277,21 @@ def test_a_change_touches_exactly_the_slots_of_its_scope(
     assert {day for day in new if window[0] < day < window[1]} == {
         each.day + shift for each in touched if window[0] < each.day + shift < window[1]
     }
+
+
+def test_who_has_closed_every_place_from_the_first_to_the_last_instant_is_away() -> None:
+    held = agenda(series(MONDAY + 1))
+    assert not held.away(100, 200, ["here", "there"])
+    whole = Closure("a", 100, 200)
+    assert replace(held, closures=(whole,)).away(100, 200, ["here", "there"])
+    assert not replace(held, closures=(whole,)).away(99, 200, ["here", "there"])
+    assert not replace(held, closures=(whole,)).away(100, 201, ["here", "there"])
+    here, there = Closure("b", 0, 300, place="here"), Closure("c", 0, 300, place="there")
+    assert replace(
+        held,
+        closures=(
+            here,
+            there,
+        ),
+    ).away(100, 200, ["here", "there"])
+    assert not replace(held, closures=(here,)).away(100, 200, ["here", "there"])
