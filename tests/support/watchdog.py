@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 import threading
 import time
@@ -26,13 +27,16 @@ class Stall(NamedTuple):
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
     """Run without line tracing (coverage), which makes the code several times slower than it is for users; so do the
-    threads that begin meanwhile."""
+    threads that begin meanwhile. What the tests before have left in memory is not looked through by the garbage
+    collector."""
     tracer, of_threads = sys.gettrace(), threading.gettrace()
+    gc.freeze()
     sys.settrace(None)
     threading.settrace(None)  # type: ignore[arg-type]
     try:
         yield
     finally:
+        gc.unfreeze()
         sys.settrace(tracer)
         threading.settrace(of_threads)  # type: ignore[arg-type]
 
