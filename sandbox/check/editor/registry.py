@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.check.editor import capability
+from sandbox.check.editor import accounts, capability
 from sandbox.check.group import Group
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Text
@@ -25,4 +25,7 @@ class Registered:
     missing: Callable[[Target], Text | None] = _nothing
 
 
-GROUPS: tuple[Registered, ...] = (Registered("Déclaration de capacité", capability.IDS, capability.check),)
+GROUPS: tuple[Registered, ...] = (
+    Registered("Déclaration de capacité", capability.IDS, capability.check),
+    Registered("Comptes des régulateurs (INT_R02)", accounts.IDS, accounts.check, accounts.missing),
+)

@@ -64,7 +64,7 @@ def _text(text: Text) -> dict[str, str]:
 
 
 def _writable(value: Any) -> Any:
-    """The same values; what is no character of UTF-8 (half of a surrogate pair, in a header) becomes a question mark."""
+    """The same values; what is no character of UTF-8 (half a surrogate pair) becomes a question mark."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
