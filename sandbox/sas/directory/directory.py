@@ -187,5 +187,6 @@ def _addresses(people: Iterable[Practitioner], population: Population) -> Iterat
     found = [(each.editor, site, GENERAL) for each in population.sos.values() for site in each.sites[:1]]
     found += [(each.editor, each.places[0], each.specialty or GENERAL) for each in [*people][::-1] if each.places]
     for slug, at, specialty in found:
-        if population.editors[slug].external:
+        editor = population.editors.get(slug)  # those of the SAS agenda have none
+        if editor is not None and editor.external:
             yield slug, {"place": f"{at.line}, {at.postal_code} {at.city}", "specialty": specialty}
