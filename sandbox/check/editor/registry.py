@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.check.editor import accounts, capability
+from sandbox.check.editor import accounts, capability, sso
 from sandbox.check.group import Group
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Text
@@ -28,4 +28,5 @@ class Registered:
 GROUPS: tuple[Registered, ...] = (
     Registered("Déclaration de capacité", capability.IDS, capability.check),
     Registered("Comptes des régulateurs (INT_R02)", accounts.IDS, accounts.check, accounts.missing),
+    Registered("Délégation d'authentification", sso.IDS, sso.check),
 )
