@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.check.editor import capability
+from sandbox.check.editor import capability, cpts, practitioners, robustness, sos, tls
 from sandbox.check.group import Group
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Text
@@ -25,4 +25,11 @@ class Registered:
     missing: Callable[[Target], Text | None] = _nothing
 
 
-GROUPS: tuple[Registered, ...] = (Registered("Déclaration de capacité", capability.IDS, capability.check),)
+GROUPS: tuple[Registered, ...] = (
+    Registered("TLS mutuel", tls.IDS, tls.check, tls.missing),
+    Registered("Déclaration de capacité", capability.IDS, capability.check),
+    Registered("Créneaux des professionnels", practitioners.IDS, practitioners.check, practitioners.missing),
+    Registered("Créneaux des CPTS", cpts.IDS, cpts.check, cpts.missing),
+    Registered("Créneaux de SOS Médecins", sos.IDS, sos.check, sos.missing),
+    Registered("Robustesse", robustness.IDS, robustness.check, robustness.missing),
+)
