@@ -25,10 +25,10 @@ class Exchange:
     url: str
     identity: str
     sent: Mapping[str, str] = field(default_factory=dict)
-    request_body: bytes = b""
+    request_body: bytes = field(default=b"", repr=False)
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     ms: float = 0.0
     failure: str = ""
     why: str = ""

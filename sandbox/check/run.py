@@ -10,11 +10,13 @@ from sandbox.check.editor.registry import GROUPS
 from sandbox.check.group import Subject
 from sandbox.check.requirements import EDITOR
 from sandbox.check.target import Target
-from sandbox.check.verdicts import Report, Skipped, Verdicts
-from sandbox.check.wire import Wire
+from sandbox.check.verdicts import Report, Verdicts
+from sandbox.check.wire import NOBODY, Wire
 from sandbox.kernel.clock import PARIS
-from sandbox.kernel.errors import NobodyAnswers, UsageError
+from sandbox.kernel.errors import JsonError, NobodyAnswers, UsageError
+from sandbox.kernel.text.json_input import Limits, read_json
 
+_DOCUMENT = Limits(octets=4 << 20, elements=100_000)  # of endpoints.json
 Progress = Callable[[str, int, int], None]  # French name of the group that begins, its number, how many there are
 
 
@@ -37,17 +39,19 @@ async def examine(target: Target, wanted: frozenset[str], now: datetime, progres
     began, verdicts = time.monotonic(), Verdicts()
     async with Wire(target) as wire:
         await _reach(wire)
+        now = await _now(wire, now)
         subject = Subject(target, wire, now.astimezone(PARIS), wanted, seed=time.time_ns())
         groups = [group for group in GROUPS if wanted & group.ids]
         for number, group in enumerate(groups, 1):
             if progress is not None:
                 progress(group.name, number, len(groups))
-            if (missing := group.missing(target)) is not None:
+            if group.missing(target) is None:
+                async for observed in group.check(subject):
+                    verdicts.add(observed)
+        for group in groups:
+            if (reason := group.missing(target)) is not None:
                 for id in group.ids:
-                    verdicts.add(Skipped(id, missing))
-                continue
-            async for observed in group.check(subject):
-                verdicts.add(observed)
+                    verdicts.absent(id, reason)
         return Report(
             kind="editor",
             name=target.name,
@@ -58,6 +62,19 @@ async def examine(target: Target, wanted: frozenset[str], now: datetime, progres
             ig=target.ig,
             requests=wire.exchanges,
         )
+
+
+async def _now(wire: Wire, now: datetime) -> datetime:
+    """The server's time: that of the sandbox in which it runs, if it does; else the wall clock's."""
+    if not wire.target.control:
+        return now
+    token = str(wire.target.document["control"].get("token") or "")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await wire.call("GET", f"{wire.target.control}/endpoints", identity=NOBODY, headers=headers, timeout=3.0)
+    try:
+        return datetime.fromisoformat(read_json(answer.body, _DOCUMENT)["now"])
+    except (JsonError, KeyError, TypeError, ValueError):
+        return now
 
 
 async def _reach(wire: Wire) -> None:

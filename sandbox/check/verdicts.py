@@ -131,6 +131,11 @@ class Verdicts:
         else:
             self._skipped.setdefault(observed.requirement, {})[observed.reason] = None
 
+    def absent(self, requirement: str, reason: Text) -> None:
+        """A group that would examine a requirement cannot run: the reason counts unless another group does."""
+        if requirement not in self._faults and requirement not in self._passed:
+            self._skipped.setdefault(requirement, {})[reason] = None
+
     def _fault(self, fault: Fault) -> None:
         known = self._faults.setdefault(fault.requirement, {})
         key = f"{fault.tolerated} {fault.cause or fault.text.en}"
