@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from sandbox.check.evidence import Exchange, as_data
-from sandbox.check.reports.words import effort, facts, group_name, label, summary, title, told
+from sandbox.check.reports.words import effort, facts, gathered, group_name, label, summary, title, told
 from sandbox.check.verdicts import Outcome, Report, by_group
 from sandbox.web.pages import environment
 
@@ -23,7 +23,7 @@ def render(report: Report) -> bytes:
             title=title(report),
             summary=summary(report),
             effort=effort(report),
-            groups=[(group_name(group), group, verdicts) for group, verdicts in groups.items()],
+            groups=[(group_name(group), group, gathered(verdicts)) for group, verdicts in groups.items()],
             coverage=[
                 (group_name(group), group, [sum(each.outcome is one for each in verdicts) for one in Outcome])
                 for group, verdicts in groups.items()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from types import MappingProxyType
 from typing import TextIO
 
-from sandbox.check.reports.words import effort, facts, group_name, label, summary, title, told
+from sandbox.check.reports.words import effort, facts, gathered, group_name, label, summary, title, told
 from sandbox.check.verdicts import Fault, Outcome, Report, Text, Verdict, by_group
 
 MARKS: Mapping[Outcome, str] = MappingProxyType(
@@ -32,8 +33,8 @@ def lines(report: Report, *, colour: bool = False) -> Iterator[str]:
     for group, verdicts in by_group(report.verdicts).items():
         yield ""
         yield _styled(group_name(group), "1", colour)
-        for verdict in verdicts:
-            yield from _verdict(verdict, colour)
+        for some in gathered(verdicts):
+            yield from _verdict(some[0], colour) if len(some) == 1 else _skipped(some, colour)
     yield ""
     yield f"{_styled(summary(report), '1', colour)} {effort(report)}"
 
@@ -48,6 +49,17 @@ def _verdict(verdict: Verdict, colour: bool) -> Iterator[str]:
         yield from _remark(text)
     if verdict.faults:
         yield f"{_INDENT}source : {about.source}"
+
+
+def _skipped(verdicts: list[Verdict], colour: bool) -> Iterator[str]:
+    """Requirements that were skipped for the same reasons."""
+    mark, count = MARKS[Outcome.SKIPPED], len(verdicts)
+    head = f"  {mark} {count} exigences {label(Outcome.SKIPPED, count)}"
+    yield _styled(head, _COLOURS[Outcome.SKIPPED], colour)
+    ids = ", ".join(verdict.requirement.id for verdict in verdicts)
+    yield from wrap(ids, 110, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False)
+    for text in verdicts[0].reasons:
+        yield from _remark(text)
 
 
 def _fault(fault: Fault) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from sandbox.check.requirements import GROUPS
-from sandbox.check.verdicts import Fault, Outcome, Report
+from sandbox.check.verdicts import Fault, Outcome, Report, Verdict
 
 # Of the outcome of one requirement, and of several.
 LABELS: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
@@ -58,3 +58,18 @@ def facts(fault: Fault) -> list[tuple[str, str]]:
     """What is known about a fault: (French name, value); what is not known is left out."""
     rows = [("où", fault.path), ("trouvé", fault.found), ("attendu", fault.expected)]
     return [(name, value) for name, value in rows if value]
+
+
+def gathered(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
+    """The verdicts in order, those that were skipped for the same reasons together at the place of the first."""
+    found: list[list[Verdict]] = []
+    skipped: dict[tuple[object, ...], list[Verdict]] = {}
+    for verdict in verdicts:
+        same = skipped.get(verdict.reasons) if verdict.outcome is Outcome.SKIPPED else None
+        if same is not None:
+            same.append(verdict)
+            continue
+        found.append([verdict])
+        if verdict.outcome is Outcome.SKIPPED:
+            skipped[verdict.reasons] = found[-1]
+    return found

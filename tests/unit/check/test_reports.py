@@ -89,6 +89,20 @@ def test_the_terminal_says_each_outcome_and_where_the_fault_is():
     )
 
 
+def test_what_was_skipped_for_one_reason_is_said_once():
+    reason = Text("l'éditeur ne déclare pas SOS", "the editor does not declare SOS")
+    ids = tuple(f"SOS-{number}" for number in range(1, 12))
+    report = report_of(*(Skipped(id, reason) for id in ids), ids=("R01-8", *ids))
+    text = shown(report)
+    assert text.count(reason.fr) == 1
+    assert "– 11 exigences non vérifiées" in text
+    assert "SOS-1, SOS-2" in text
+    content = page.render(report).decode()
+    assert content.count("éditeur ne déclare pas SOS") == 1
+    assert all(f'id="{id}"' in content for id in ids)
+    assert ET.fromstring(junit.render(report)).get("skipped") == "12"
+
+
 def test_colours_are_for_terminals_only():
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
