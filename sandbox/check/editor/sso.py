@@ -7,7 +7,7 @@ editor is created, withdrawn, and left as it was found.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sandbox.check.editor.signon.entry import Demonstration, booking_url, demonstration, put_account, with_origin
@@ -35,11 +35,13 @@ _BUILT = Text(
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """The pages that are examined. `providers`: URLs below which the identity provider is."""
+    """The pages that are examined. `providers`: URLs below which the identity provider is; `failed`: requirements
+    with a fault so far, for what builds upon them."""
 
     subject: Subject
     url: str
     providers: tuple[str, ...]
+    failed: set[str] = field(default_factory=set)
 
     def is_provider(self, url: str) -> bool:
         """True for an address of the identity provider."""
@@ -72,6 +74,8 @@ async def _all(subject: Subject) -> AsyncIterator[Observed]:
     site = _Site(subject, url, _providers(subject))
     for part in (_without_origin, _without_session, _with_somebody):
         async for observed in part(site):
+            if isinstance(observed, Fault):
+                site.failed.add(observed.requirement)
             yield observed
 
 
@@ -79,7 +83,7 @@ async def _with_somebody(site: _Site) -> AsyncIterator[Observed]:
     """What needs an account, where there is one to be had."""
     if not site.subject.wanted & _WITH_LOGIN:
         return
-    person, missing = demonstration(site.subject.target), _missing(site.subject)
+    person, missing = demonstration(site.subject.target), _missing(site)
     if person is not None and missing is None:
         async for observed in _with_account(site, person):
             yield observed
@@ -98,11 +102,14 @@ def _providers(subject: Subject) -> tuple[str, ...]:
     return tuple(each.rstrip("/") for each in urls if isinstance(each, str) and each)
 
 
-def _missing(subject: Subject) -> Text | None:
-    if not subject.target.psc:
+def _missing(site: _Site) -> Text | None:
+    """Why nobody can log in; None when somebody can."""
+    if not site.subject.target.psc:
         return Text("le fichier ne donne pas psc.issuer", "the file does not give psc.issuer")
-    if not subject.target.speaks(Flow.INT_R02):
+    if not site.subject.target.speaks(Flow.INT_R02):
         return Text("l'éditeur ne déclare pas le flux INT_R02", "the editor does not declare the flow INT_R02")
+    if "SSO-2" in site.failed:
+        return Text("personne ne peut se connecter (voir SSO-2)", "nobody can log in (see SSO-2)")
     return None
 
 
@@ -225,6 +232,9 @@ async def _active(site: _Site, visitor: Visitor, person: Demonstration, is_new: 
     yield _landed(first if first.problem is not None else second)
     for observed in _terms(first, second, is_new):
         yield observed
+    if "SSO-1" in site.failed:
+        yield Skipped("R02-15", Text("la page sans origin est en défaut (voir SSO-1)", "see SSO-1"))
+        return
     visitor.forget(origin_of(site.url))
     yield _ordinary_login(site, "R02-15", await visitor.visit(site.url))
 
