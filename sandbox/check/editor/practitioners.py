@@ -57,6 +57,8 @@ async def check(subject: Subject) -> AsyncIterator[Observed]:
             IDS - SHELL - {"R01-8"}, "aucun créneau libre dans la période", "no free slot in the window"
         ):
             yield observed
+    no_phone = "aucun téléphone dans les réponses : l'agenda n'en connaît peut-être pas", "no phone in the answers"
+    yield Skipped("R01-34", Text(*no_phone))
     async for observed in _cases(subject, searcher):
         yield observed
     async for observed in _nothing(subject, searcher):
@@ -98,17 +100,13 @@ async def _variants(searcher: Searcher, main: Made) -> AsyncIterator[Observed]:
 async def _identifiers(searcher: Searcher, main: Made) -> AsyncIterator[Observed]:
     (id,) = main.asked.ids
     bare = await searcher.unjudged(with_ids(main.asked, [id[1:]]))
-    for observed in same_slots(
-        bare, main.slot_ids, "R01-29", "sans préfixe, la recherche ne trouve pas la même chose",
-        "without prefix the search finds something else",
-    ):  # fmt: skip
+    text = Text("sans préfixe, la recherche trouve autre chose", "without prefix the search finds something else")
+    for observed in same_slots(bare, main.slot_ids, "R01-29", text):
         yield observed
     others = [_unknown(number) for number in range(24)]
     many = await searcher.unjudged(with_ids(main.asked, [*others, id]))
-    for observed in same_slots(
-        many, main.slot_ids, "R01-29", "parmi 25 professionnels, la recherche ne trouve pas la même chose",
-        "among 25 practitioners the search finds something else",
-    ):  # fmt: skip
+    text = Text("parmi 25 professionnels, la recherche trouve autre chose", "among 25 it finds something else")
+    for observed in same_slots(many, main.slot_ids, "R01-29", text):
         yield observed
 
 
@@ -132,9 +130,11 @@ async def _windows(searcher: Searcher, main: Made) -> AsyncIterator[Observed]:
         if not faults and (narrow.answer is None or abs(len(narrow.slot_ids) - expected) > max(1, expected // 20)):
             text = Text("une période plus courte donne autre chose", "a narrower window gives something else")
             seen = str(len(narrow.slot_ids)) if narrow.answer is not None else str(narrow.exchange.status)
-            yield Fault("R01-26", "Bundle.entry", text, seen, str(expected), narrow.exchange)
+            id = "R01-26" if narrow.answer is None else "R01-7"
+            yield Fault(id, "Bundle.entry", text, seen, str(expected), narrow.exchange)
         elif not faults:
             yield Passed("R01-26", narrow.exchange)
+            yield Passed("R01-7", narrow.exchange)
     past = await searcher.unjudged(with_bounds(main.asked, main.asked.now - timedelta(days=3), main.asked.end))
     if past.answer is not None:
         for fault in judge_window(past.answer, past.asked):

@@ -117,7 +117,7 @@ def _people(answer: Answer, asked: Asked) -> Iterator[Fault]:
         if held and not any(prefixed_person(each) in asked.ids for each in held):
             text = "ce professionnel n'a pas été demandé", "nobody asked for this practitioner"
             yield _fault(
-                answer, "R01-18", f"{key_of(person)}.identifier.value", text, ", ".join(held),
+                answer, "R01-16", f"{key_of(person)}.identifier.value", text, ", ".join(held),
                 ", ".join(sorted(asked.ids)[:5]),
             )  # fmt: skip
     known: dict[str, str] = {}

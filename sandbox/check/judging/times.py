@@ -22,7 +22,7 @@ def judge_window(answer: Answer, asked: Asked) -> Iterator[Fault]:
             continue
         if start < asked.now - LENIENCE:
             text = Text("créneau déjà passé", "a slot in the past")
-            yield _at(answer, slot, "SOS-2" if sos else "R01-7", text, start, f">= {_shown(asked.now)}")
+            yield _at(answer, slot, "SOS-2" if sos else "R01-5", text, start, f">= {_shown(asked.now)}")
         elif start < asked.start - timedelta(seconds=1):
             text = Text("créneau avant la période demandée", "a slot before the window")
             yield _at(answer, slot, "SOS-2" if sos else "R01-5", text, start, f">= {_shown(asked.start)}")
