@@ -121,7 +121,6 @@ def _is_outcome(exchange: Exchange) -> bool:
         isinstance(document, dict)
         and document.get("resourceType") == "OperationOutcome"
         and bool(document.get("issue"))
-        and exchange.media_type in FHIR_TYPES
     )
 
 

@@ -68,7 +68,7 @@ def judge_overlaps(answer: Answer) -> Iterator[Fault]:
         slots.sort(key=lambda each: each[:2])
         latest: tuple[datetime, Node] | None = None
         for start, end, slot in slots:
-            if latest is not None and start < latest[0]:
+            if latest is not None and start < latest[0] and key_of(slot) != key_of(latest[1]):
                 text = Text("deux créneaux d'un agenda se recouvrent", "two slots of an agenda overlap")
                 expected = f">= {_shown(latest[0])} ({key_of(latest[1])})"
                 yield _at(answer, slot, "R01-47", text, start, expected)
