@@ -85,9 +85,13 @@ _ALL: Iterable[Requirement] = [
         "INT_R01",
         _SEARCH,
         ("R01-4", "La recherche par GET Slot est servie.", "The search by GET Slot is served."),
-        ("R01-5", "Aucun créneau avant le début demandé.", "No slot before the start of the window."),
+        (
+            "R01-5",
+            "Aucun créneau avant le début demandé, ni déjà passé.",
+            "No slot before the window, none in the past.",
+        ),
         ("R01-6", "Aucun créneau après la fin demandée.", "No slot after the end of the window."),
-        ("R01-7", "Aucun créneau déjà passé.", "No slot in the past."),
+        ("R01-7", "Tous les créneaux libres de la période sont rendus.", "All free slots of the window are sent."),
         (
             "R01-8",
             "Sans créneau libre, ou pour un professionnel inconnu : 200 et un Bundle vide (total 0, sans entry).",
@@ -104,12 +108,20 @@ _ALL: Iterable[Requirement] = [
         ("R01-13", "Le Bundle respecte son profil.", "The Bundle meets its profile."),
         ("R01-14", "Le type du Bundle est searchset.", "The type of the Bundle is searchset."),
         ("R01-15", "La réponse contient le Practitioner.", "The answer holds the Practitioner."),
-        ("R01-16", "Le Practitioner a un identifiant national.", "The Practitioner has a national identifier."),
-        ("R01-17", "L'identifiant national est préfixé (8 + RPPS).", "The national identifier is prefixed (8 + RPPS)."),
+        (
+            "R01-16",
+            "Le Practitioner porte l'identifiant du professionnel demandé.",
+            "The Practitioner has the identifier of the practitioner who was asked for.",
+        ),
+        (
+            "R01-17",
+            "Cet identifiant est un identifiant national (système et type).",
+            "That identifier is a national one (system and type).",
+        ),
         (
             "R01-18",
-            "L'identifiant est celui d'un professionnel demandé.",
-            "The identifier is that of a practitioner who was asked for.",
+            "Cet identifiant est préfixé, quelle que soit l'écriture de la requête ou de l'agenda.",
+            "That identifier is prefixed, however the request or the agenda writes it.",
         ),
         ("R01-19", "La réponse contient le PractitionerRole.", "The answer holds the PractitionerRole."),
         (
@@ -145,8 +157,12 @@ _ALL: Iterable[Requirement] = [
         ),
         ("R01-31", "Les PractitionerRole respectent leur profil.", "PractitionerRoles meet their profile."),
         ("R01-32", "Les Practitioner respectent leur profil.", "Practitioners meet their profile."),
-        ("R01-33", "Le nom du professionnel est envoyé.", "The practitioner's family name is sent."),
-        ("R01-34", "Le prénom du professionnel est envoyé.", "The practitioner's given name is sent."),
+        (
+            "R01-33",
+            "Le nom et le prénom sont rendus quand ils sont connus.",
+            "Family and given name are sent when known.",
+        ),
+        ("R01-34", "Le téléphone est rendu quand il est connu.", "The phone is sent when it is known."),
         (
             "R01-35",
             "Le téléphone a la forme +33… et le system phone.",
@@ -167,7 +183,11 @@ _ALL: Iterable[Requirement] = [
             "Un Schedule et un PractitionerRole par lieu de consultation.",
             "One Schedule and one PractitionerRole for each place.",
         ),
-        ("R01-43", "Toutes les références sont dans la réponse.", "All references are in the answer."),
+        (
+            "R01-43",
+            "Chaque référence mène à une ressource de la réponse, celle du bon lieu.",
+            "Each reference leads to a resource of the answer, that of the right place.",
+        ),
         (
             "R01-44",
             "Plusieurs professionnels : à chacun ses créneaux.",

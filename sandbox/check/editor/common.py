@@ -38,7 +38,9 @@ def empty(made: Made, requirement: str) -> Iterator[Observed]:
     yield from faults
 
 
-def same_slots(made: Made, expected: set[str], requirement: str, fr: str, en: str) -> Iterator[Observed]:
+def same_slots(
+    made: Made, expected: set[str], requirement: str, text: Text, *, tolerated: bool = False
+) -> Iterator[Observed]:
     """A search that must find exactly these slots. (Slots that began meanwhile are not missed.)"""
     found = made.slot_ids
     if made.answer is None or found != expected:
@@ -46,7 +48,7 @@ def same_slots(made: Made, expected: set[str], requirement: str, fr: str, en: st
             yield Passed(requirement, made.exchange)
             return
         seen = f"{len(found)}" if made.answer is not None else str(made.exchange.status or made.exchange.failure)
-        yield Fault(requirement, "Bundle.entry", Text(fr, en), seen, str(len(expected)), made.exchange)
+        yield Fault(requirement, "Bundle.entry", text, seen, str(len(expected)), made.exchange, tolerated=tolerated)
     else:
         yield Passed(requirement, made.exchange)
 

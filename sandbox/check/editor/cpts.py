@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from sandbox.check.editor.common import empty
 from sandbox.check.editor.searching import Made, Searcher
 from sandbox.check.group import Subject
-from sandbox.check.judging.agendas import services
-from sandbox.check.judging.answer import visibilities
+from sandbox.check.judging.answer import is_for_cpts, services
+from sandbox.check.judging.judge import faults_of
 from sandbox.check.requirements import EDITOR
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Fault, Observed, Passed, Skipped, Text
@@ -52,14 +52,16 @@ def _case(name: str, made: Made) -> Iterator[Observed]:
     answer = made.answer
     if answer is None or not answer.slots:
         return
-    seen = [slot for slot in answer.slots if "CPTS" in visibilities(slot)]
-    if not seen and any(visibilities(slot) for slot in answer.slots):
+    seen = [slot for slot in answer.slots if is_for_cpts(slot)]
+    if any(fault.requirement == "R04-2" for fault in faults_of(made.observed)):
+        return  # how many CPTS are named cannot be said
+    if not seen:
         text = Text("aucun créneau visible par une CPTS", "no slot that a CPTS sees")
         yield Fault("R04-2", "Slot.meta.security", text, "—", "CPTS", made.exchange)
-    elif name == "practitioner_two_cpts_one_slot" and seen:
+    elif name == "practitioner_two_cpts_one_slot":
         most = max(len(set(services(slot))) for slot in seen)
         yield from _counted(made, "R04-5", most, "un créneau dans deux CPTS doit nommer les deux", "a slot names both")
-    elif name == "practitioner_two_cpts_two_slots" and seen:
+    elif name == "practitioner_two_cpts_two_slots":
         each = len({service for slot in seen for service in services(slot)})
         yield from _counted(made, "R04-6", each, "deux CPTS attendues parmi les créneaux", "two CPTS are expected")
 

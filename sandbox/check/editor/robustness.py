@@ -39,15 +39,17 @@ async def check(subject: Subject) -> AsyncIterator[Observed]:
     searcher = Searcher(subject, chosen[0])
     asked = searcher.asked([chosen[1]], *searcher.window())
     kind = searcher.kind
-    for id, query in _wrong(asked):
-        yield refused(id, await subject.wire.get(f"{kind}?{query}"))
+    for id, what, query in _wrong(asked):
+        yield refused(id, await subject.wire.get(f"{kind}?{query}"), what)
     async for observed in _unsupported(subject, asked, kind):
         yield observed
     yield _oversized(await subject.wire.get(f"{kind}?{asked.query}&_tag={'x' * OVERSIZED}"))
     posted = {"Content-Type": "text/plain"}
-    yield refused("ROB-4", await subject.wire.call("POST", f"{kind}/_search", headers=posted, body=b"<html/>"))
+    exchange = await subject.wire.call("POST", f"{kind}/_search", headers=posted, body=b"<html/>")
+    yield refused("ROB-4", exchange, Text("un corps text/plain", "a body text/plain"))
     for path in (f"{kind}/sas-sandbox-check-inconnu", "Nimporte/quoi"):
-        yield refused("ROB-5", await subject.wire.get(path), statuses=range(404, 411))
+        what = Text(f"{path} inconnu", f"unknown {path}")
+        yield refused("ROB-5", await subject.wire.get(path), what, statuses=range(404, 411))
     main = await searcher.unjudged(asked)
     if main.answer is None or not main.answer.slots:
         for id in ("ROB-7", "ROB-8"):
@@ -59,26 +61,32 @@ async def check(subject: Subject) -> AsyncIterator[Observed]:
         yield observed
 
 
-def _wrong(asked: Asked) -> Iterator[tuple[str, str]]:
-    """Requirement and query of searches that must be refused."""
+def _wrong(asked: Asked) -> Iterator[tuple[str, Text, str]]:
+    """Searches that must be refused: requirement, what is wrong, query."""
     parts = asked.query.split("&")
     starts = [each for each in parts if "start=" in each]
     ids = next(each for each in parts if "identifier=" in each)
-    yield "ROB-1", asked.query.replace(starts[0], f"{starts[0].partition('=')[0]}=gehier")
-    yield "ROB-1", asked.query.replace(starts[1], f"{starts[1].partition('=')[0]}=le2026-13-45T00:00:00")
-    yield "ROB-1", "&".join(each for each in parts if each not in starts)
-    yield "ROB-1", "&".join(each for each in parts if each != ids)
+    first, second = (each.partition("=")[0] for each in starts)
+    unreadable = Text("une date illisible", "an unreadable date")
+    yield "ROB-1", unreadable, asked.query.replace(starts[0], f"{first}=gehier")
+    impossible = Text("une date impossible", "an impossible date")
+    yield "ROB-1", impossible, asked.query.replace(starts[1], f"{second}=le2026-13-45T00:00:00")
+    without = Text("la période manque", "the window is missing")
+    yield "ROB-1", without, "&".join(each for each in parts if each not in starts)
+    nobody = Text("l'identifiant manque", "the identifier is missing")
+    yield "ROB-1", nobody, "&".join(each for each in parts if each != ids)
     name, _, value = ids.partition("=")
-    many = ",".join([value] + [f"{value[:-4]}{number:04}" for number in range(25)])
-    yield "ROB-1", asked.query.replace(ids, f"{name}={many}")
-    yield "ROB-2", asked.query.replace(starts[0], starts[0].replace("=ge", "=ap"))
+    many = ",".join([value] + [f"{value[:-5]}9{number:04}" for number in range(25)])
+    yield "ROB-1", Text("26 identifiants", "26 identifiers"), asked.query.replace(ids, f"{name}={many}")
+    prefix = Text("un préfixe de date non pris en charge (ap)", "an unsupported prefix of a date (ap)")
+    yield "ROB-2", prefix, asked.query.replace(starts[0], starts[0].replace("=ge", "=ap"))
 
 
 async def _unsupported(subject: Subject, asked: Asked, kind: str) -> AsyncIterator[Observed]:
     """An unknown parameter: refused, or left out of the link `self` (FHIR R4, 3.1.1.2)."""
     exchange = await subject.wire.get(f"{kind}?{asked.query}&couleur=bleue")
     if exchange.status != 200:
-        yield refused("ROB-2", exchange)
+        yield refused("ROB-2", exchange, Text("un paramètre inconnu", "an unknown parameter"))
         return
     answer, _ = read_answer(exchange, asked.flow)
     links = [] if answer is None else [text_of(each, "url") for _, each in nodes_of(answer.bundle, "link", "")]
@@ -91,16 +99,14 @@ async def _unsupported(subject: Subject, asked: Asked, kind: str) -> AsyncIterat
         yield Passed("ROB-2", exchange)
 
 
-def refused(id: str, exchange: Exchange, statuses: range = range(400, 500)) -> Observed:
-    """A request that must be refused by one of these statuses, with an OperationOutcome."""
+def refused(id: str, exchange: Exchange, what: Text, statuses: range = range(400, 500)) -> Observed:
+    """A request that must be refused by one of these statuses, with an OperationOutcome. `what`: is wrong with it."""
     if exchange.status not in statuses:
-        text = Text("une requête fautive n'est pas refusée proprement", "a wrong request is not refused properly")
+        text = Text(f"{what.fr} : pas de refus propre", f"{what.en}: not refused properly")
         found = str(exchange.status) if exchange.answered else f"{exchange.failure} {exchange.why}"
-        return Fault(
-            id, "HTTP", text, found, f"{statuses[0]}…{statuses[-1]}", exchange, cause=f"refused {exchange.url}"
-        )
+        return Fault(id, "HTTP", text, found, f"{statuses[0]}…{statuses[-1]}", exchange)
     if not _is_outcome(exchange):
-        text = Text("le refus n'a pas d'OperationOutcome", "the refusal has no OperationOutcome")
+        text = Text(f"{what.fr} : le refus n'a pas d'OperationOutcome", f"{what.en}: refused without OperationOutcome")
         found = exchange.media_type or "—"
         return Fault(id, "HTTP", text, found, "OperationOutcome", exchange, tolerated=True)
     return Passed(id, exchange)
@@ -115,7 +121,6 @@ def _is_outcome(exchange: Exchange) -> bool:
         isinstance(document, dict)
         and document.get("resourceType") == "OperationOutcome"
         and bool(document.get("issue"))
-        and exchange.media_type in FHIR_TYPES
     )
 
 
@@ -143,15 +148,15 @@ async def _spellings(subject: Subject, searcher: Searcher, main: Made, kind: str
     }
     for name, query in queries.items():
         made = Made(asked, exchange := await searcher.send(query), read_answer(exchange, asked.flow)[0], [])
-        for observed in same_slots(
-            made, expected, "ROB-8", f"autre écriture, autre réponse : {name}", f"other spelling, other answer: {name}"
-        ):
+        text = Text(f"autre écriture, autre réponse : {name}", f"other spelling, other answer: {name}")
+        for observed in same_slots(made, expected, "ROB-8", text):
             yield observed
     exchange = await subject.wire.call(
         "POST", f"{kind}/_search", headers={"Content-Type": _FORM}, body=asked.query.encode()
     )
     made = Made(asked, exchange, read_answer(exchange, asked.flow)[0], [])
-    for observed in same_slots(made, expected, "ROB-8", "POST _search, autre réponse", "POST _search, other answer"):
+    text = Text("POST _search, autre réponse", "POST _search, other answer")
+    for observed in same_slots(made, expected, "ROB-8", text):
         yield observed
     for accept in ("application/fhir+json", "*/*"):
         exchange = await subject.wire.get(f"{kind}?{asked.query}", Accept=accept)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from sandbox.check.judging.answer import Answer, Asked, Node, actors, identifiers, key_of, visibilities
+from sandbox.check.judging.answer import Answer, Asked, Node, actors, identifiers, key_of, services, visibilities
 from sandbox.check.judging.times import judge_offsets, judge_overlaps
 from sandbox.check.verdicts import Fault, Text
-from sandbox.fhir import nos
 from sandbox.fhir.reader.nodes import NOTHING, node_of, nodes_of, reference_of, text_of
 from sandbox.kernel.clock import PARIS
 from sandbox.kernel.identifiers import SYSTEM_PERSON, prefixed_person
@@ -84,10 +83,15 @@ def _schedule(answer: Answer, schedule: Node) -> Iterator[Fault]:
                 f"one Schedule for several {kind}: there is one for each place",
             )
             yield _fault(answer, "R01-42", f"{own}.actor", text, ", ".join(of_kind), "1")
-        for reference in of_kind:
+        for reference in of_kind if _has_people(answer) else ():
             if reference not in answer.by_key:
                 text = f"le {kind} nommé n'est pas dans la réponse", f"the {kind} that is named is not in the answer"
                 yield _fault(answer, "R01-43", f"{own}.actor", text, reference, f"{kind}/<id>")
+
+
+def _has_people(answer: Answer) -> bool:
+    """False when the includes were not followed at all, which is said once."""
+    return any(True for kind in ("Practitioner", "PractitionerRole") for _ in answer.of(kind))
 
 
 def _roles(answer: Answer) -> Iterator[Fault]:
@@ -117,7 +121,7 @@ def _people(answer: Answer, asked: Asked) -> Iterator[Fault]:
         if held and not any(prefixed_person(each) in asked.ids for each in held):
             text = "ce professionnel n'a pas été demandé", "nobody asked for this practitioner"
             yield _fault(
-                answer, "R01-18", f"{key_of(person)}.identifier.value", text, ", ".join(held),
+                answer, "R01-16", f"{key_of(person)}.identifier.value", text, ", ".join(held),
                 ", ".join(sorted(asked.ids)[:5]),
             )  # fmt: skip
     known: dict[str, str] = {}
@@ -142,16 +146,6 @@ def _specialties(answer: Answer) -> Iterator[Fault]:
                 "R01-41", f"{key_of(slot)}.specialty", text, "—", "code ou texte", answer.exchange, tolerated=True,
                 place=f'"{slot.get("id")}"',
             )  # fmt: skip
-
-
-def services(slot: Node) -> list[str]:
-    """The HealthcareServices that a slot names."""
-    found = []
-    for _, concept in nodes_of(slot, "serviceType", ""):
-        for _, extension in nodes_of(concept, "extension", ""):
-            if extension.get("url") == nos.SERVICE_TYPE and (named := reference_of(extension.get("valueReference"))):
-                found.append(named)
-    return found
 
 
 def _cpts(answer: Answer) -> Iterator[Fault]:

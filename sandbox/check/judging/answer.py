@@ -9,6 +9,7 @@ from typing import Any
 
 from sandbox.check.evidence import Exchange
 from sandbox.check.verdicts import Fault, Text
+from sandbox.fhir import nos
 from sandbox.fhir.reader.nodes import node_of, nodes_of, reference_of, text_of
 from sandbox.kernel.clock import parse_datetime
 from sandbox.kernel.errors import JsonError
@@ -152,6 +153,21 @@ def codings(concepts: object) -> Iterator[Node]:
 def visibilities(slot: Node) -> list[str]:
     """Codes of `meta.security`."""
     return [text_of(coding, "code") for _, coding in nodes_of(node_of(slot, "meta"), "security", "")]
+
+
+def services(slot: Node) -> list[str]:
+    """The HealthcareServices that a slot names."""
+    found = []
+    for _, concept in nodes_of(slot, "serviceType", ""):
+        for _, extension in nodes_of(concept, "extension", ""):
+            if extension.get("url") == nos.SERVICE_TYPE and (named := reference_of(extension.get("valueReference"))):
+                found.append(named)
+    return found
+
+
+def is_for_cpts(slot: Node) -> bool:
+    """Whether a slot is seen by CPTS, or names some."""
+    return "CPTS" in visibilities(slot) or bool(services(slot))
 
 
 def identifiers(owner: Node, system: str) -> list[str]:

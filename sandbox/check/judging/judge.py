@@ -16,11 +16,11 @@ from sandbox.fhir import nos
 
 SHELL = frozenset({"R01-14", "R01-L", "R01-P", "ROB-6"})
 _SLOTS = frozenset({"R01-10", "R01-11", "R01-24", "R01-25", "R01-45", "R01-47", "R01-48", "R01-49"})
-_WINDOW = frozenset({"R01-5", "R01-6", "R01-7"})
+_WINDOW = frozenset({"R01-5", "R01-6"})
 _PEOPLE = frozenset(
     {
         "R01-9", "R01-12", "R01-15", "R01-16", "R01-17", "R01-18", "R01-19", "R01-20", "R01-21", "R01-22", "R01-23",
-        "R01-31", "R01-32", "R01-33", "R01-34", "R01-37", "R01-38", "R01-39", "R01-40", "R01-41", "R01-43", "R01-46",
+        "R01-31", "R01-32", "R01-33", "R01-37", "R01-38", "R01-39", "R01-40", "R01-41", "R01-43", "R01-46",
     }
 )  # fmt: skip
 _CPTS = frozenset({"R04-2", "R04-3", "R04-4"})
@@ -56,7 +56,7 @@ def _examined(answer: Answer, asked: Asked) -> frozenset[str]:
     if "PractitionerRole" in asked.types:
         found |= _PEOPLE
         if any("telecom" in each for kind in ("Practitioner", "PractitionerRole") for each in answer.of(kind)):
-            found |= {"R01-35"}
+            found |= {"R01-34", "R01-35"}
     if "HealthcareService" in asked.types and any("CPTS" in visibilities(slot) for slot in answer.slots):
         found |= _CPTS
     return found

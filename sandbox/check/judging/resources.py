@@ -60,6 +60,8 @@ def _requirement(finding: Finding, kind: str, flow: str) -> str:
         kind = "Location"
     bundle = {"INT_R01": "R01-13", "INT_R04": "R04-1", "SOS": "SOS-3"}[flow]
     found = finding.requirement or _GENERAL[flow].get(kind, bundle)
+    if found == "R01-17" and finding.path.endswith(".value"):
+        found = "R01-18"  # the form, and so the prefix
     return _AT_SOS.get(found, found) if flow == "SOS" else found
 
 
@@ -159,4 +161,4 @@ def _name(answer: Answer, practitioner: Node) -> Iterator[Fault]:
         yield Fault("R01-33", f"{own}.name.family", text, "—", "1", answer.exchange, place=place)
     if not any(isinstance(each.get("given"), list) and any(each["given"]) for each in names):
         text = Text("le prénom manque", "the given name is missing")
-        yield Fault("R01-34", f"{own}.name.given", text, "—", "1", answer.exchange, place=place)
+        yield Fault("R01-33", f"{own}.name.given", text, "—", "1", answer.exchange, place=place)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
-from sandbox.check.judging.answer import Answer, Asked, key_of, visibilities
+from sandbox.check.judging.answer import Answer, Asked, is_for_cpts, key_of
 from sandbox.check.verdicts import Fault, Text
 from sandbox.fhir import nos
 from sandbox.fhir.profiles import BUNDLES
@@ -22,13 +22,9 @@ def bundle_profiles(answer: Answer, asked: Asked) -> tuple[str, ...]:
     """The profiles of which the Bundle must state one: that of the search; an answer of INT_R04 without a slot for CPTS
     looks as in INT_R01."""
     own = _FORMS[asked.flow]
-    if asked.flow != "INT_R04" or any("CPTS" in visibilities(slot) for slot in answer.slots):
+    if asked.flow != "INT_R04" or any(is_for_cpts(slot) for slot in answer.slots):
         return (own,)
-    return (nos.BUNDLE_PROFILE,) if _plain(answer) else (own, nos.BUNDLE_PROFILE)
-
-
-def _plain(answer: Answer) -> bool:
-    return bool(answer.slots) and all(visibilities(slot) for slot in answer.slots)
+    return (nos.BUNDLE_PROFILE,) if answer.slots else (own, nos.BUNDLE_PROFILE)
 
 
 def profile_of(kind: str, answer: Answer, asked: Asked) -> tuple[str, ...]:

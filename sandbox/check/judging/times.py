@@ -22,7 +22,7 @@ def judge_window(answer: Answer, asked: Asked) -> Iterator[Fault]:
             continue
         if start < asked.now - LENIENCE:
             text = Text("créneau déjà passé", "a slot in the past")
-            yield _at(answer, slot, "SOS-2" if sos else "R01-7", text, start, f">= {_shown(asked.now)}")
+            yield _at(answer, slot, "SOS-2" if sos else "R01-5", text, start, f">= {_shown(asked.now)}")
         elif start < asked.start - timedelta(seconds=1):
             text = Text("créneau avant la période demandée", "a slot before the window")
             yield _at(answer, slot, "SOS-2" if sos else "R01-5", text, start, f">= {_shown(asked.start)}")
@@ -68,7 +68,7 @@ def judge_overlaps(answer: Answer) -> Iterator[Fault]:
         slots.sort(key=lambda each: each[:2])
         latest: tuple[datetime, Node] | None = None
         for start, end, slot in slots:
-            if latest is not None and start < latest[0]:
+            if latest is not None and start < latest[0] and key_of(slot) != key_of(latest[1]):
                 text = Text("deux créneaux d'un agenda se recouvrent", "two slots of an agenda overlap")
                 expected = f">= {_shown(latest[0])} ({key_of(latest[1])})"
                 yield _at(answer, slot, "R01-47", text, start, expected)
