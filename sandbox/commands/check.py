@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from sandbox.kernel.flows import IG_VERSIONS
 
 if TYPE_CHECKING:
     from sandbox.check.verdicts import Report
+
+REPORTS = {"junit": "as JUnit XML", "html": "as a page to read and print", "json": "as JSON"}
 
 
 def add(commands: Commands) -> None:
@@ -30,6 +33,8 @@ def add(commands: Commands) -> None:
     editor.add_argument("--name", metavar="SLUG", help="which editor of the file (its only one)")
     editor.add_argument("--only", nargs="+", default=(), metavar="ID", help="only these requirements (R01-45, TLS-*)")
     editor.add_argument("--ig", choices=IG_VERSIONS, help="version of the guide to judge by (all are admitted)")
+    for form, what in REPORTS.items():
+        editor.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"also write the report there, {what}")
     editor.add_argument("--list", action="store_true", help="list the requirements and end")
     editor.set_defaults(run=_editor)
 
@@ -48,9 +53,13 @@ def _editor(options: argparse.Namespace) -> int:
     path = options.target or options.endpoints
     if path is None:
         raise UsageError("check editor: --target FILE or --endpoints PATH is needed")
+    files = {form: file for form in REPORTS if (file := getattr(options, form)) is not None}
+    for form, file in files.items():
+        if not file.parent.is_dir() or file.is_dir():
+            raise UsageError(f"check editor: --{form}: '{file}' is no file that could be written")
     target = read_target(path, options.name, options.ig)
     report = asyncio.run(examine(target, wanted, datetime.now(UTC), _progress))
-    _show(report)
+    _write(report, files)
     return report.exit_code
 
 
@@ -59,10 +68,16 @@ def _progress(name: str, number: int, of: int) -> None:
         print(f"\r\x1b[K[{number}/{of}] {name}", end="", file=sys.stderr, flush=True)
 
 
-def _show(report: Report) -> None:
-    for verdict in report.verdicts:
-        print(f"{verdict.outcome.upper():<10} {verdict.requirement.id:<8} {verdict.requirement.fr}")
-        for fault in verdict.faults:
-            print(f"           {fault.path}: {fault.text.fr} ({fault.found} / {fault.expected}) x{fault.count}")
-        for reason in verdict.reasons:
-            print(f"           {reason.fr}")
+def _write(report: Report, files: Mapping[str, Path]) -> None:
+    """The report on standard output, and in the files that were asked for. Raises UsageError."""
+    from sandbox.check.reports import document, junit, page, terminal
+
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    terminal.write(report, sys.stdout)
+    octets = {"junit": junit.render, "html": page.render, "json": document.render}
+    for form, file in files.items():
+        try:
+            file.write_bytes(octets[form](report))
+        except OSError as error:
+            raise UsageError(f"check editor: --{form}: {file}: {error.strerror}") from None

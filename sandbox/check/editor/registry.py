@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.check.editor import capability, cpts, practitioners, robustness, sos, tls
+from sandbox.check.editor import accounts, capability, cpts, practitioners, robustness, sos, sso, tls
 from sandbox.check.group import Group
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Text
@@ -31,5 +31,7 @@ GROUPS: tuple[Registered, ...] = (
     Registered("Créneaux des professionnels", practitioners.IDS, practitioners.check, practitioners.missing),
     Registered("Créneaux des CPTS", cpts.IDS, cpts.check, cpts.missing),
     Registered("Créneaux de SOS Médecins", sos.IDS, sos.check, sos.missing),
+    Registered("Comptes des régulateurs (INT_R02)", accounts.IDS, accounts.check, accounts.missing),
+    Registered("Délégation d'authentification", sso.IDS, sso.check),
     Registered("Robustesse", robustness.IDS, robustness.check, robustness.missing),
 )

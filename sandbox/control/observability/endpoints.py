@@ -222,6 +222,8 @@ def _regulators(context: Context) -> list[dict[str, str]]:
         {
             "identifier": regulator.identifier.value,
             "system": regulator.identifier.system,
+            "family": regulator.family,
+            "given": regulator.given,
             "email": regulator.email,
             "territory": regulator.territory,
             "password": regulator.password,
