@@ -76,6 +76,7 @@ class _Editor(msgspec.Struct):
     name: str = ""
     ui: str = ""
     flows: list[str] = []
+    examples: dict[str, Any] = {}
 
 
 class _Tls(msgspec.Struct):
@@ -121,7 +122,7 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
         ca=None if ca is None else _existing(file, "$.tls.ca", ca, base),
         good=good,
         bad=bad,
-        examples=_examples(file, editor.slug),
+        examples=_examples(file, editor),
         regulators=_regulators(file),
         psc=file.value.psc.issuer.rstrip("/"),
         control=file.value.control.api.rstrip("/"),
@@ -161,10 +162,11 @@ def _existing(file: YamlFile[_Document], where: str, name: str, base: Path) -> P
     return path
 
 
-def _examples(file: YamlFile[_Document], slug: str) -> dict[str, tuple[str, ...]]:
+def _examples(file: YamlFile[_Document], editor: _Editor) -> dict[str, tuple[str, ...]]:
+    """Those of the file that are this editor's, then the editor's own."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, value in file.value.examples.items():
-        if not isinstance(value, dict) or value.get("editor", slug) != slug:
+    for name, value in (*file.value.examples.items(), *editor.examples.items()):
+        if not isinstance(value, dict) or value.get("editor", editor.slug) != editor.slug:
             continue
         ids = value.get("ids", [value["id"]] if "id" in value else [])
         if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
