@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from sandbox.kernel.errors import UsageError
+from sandbox.kernel.errors import ConfigError, UsageError
+from sandbox.kernel.flows import Flow
 from sandbox.yaml_file import YamlFile, load_yaml
 
 
@@ -72,10 +73,10 @@ class _Files(msgspec.Struct):
 
 class _Editor(msgspec.Struct):
     fhir: str
+    flows: list[str]
     slug: str = ""
     name: str = ""
     ui: str = ""
-    flows: list[str] = []
     examples: dict[str, Any] = {}
 
 
@@ -109,6 +110,7 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
     where = f"$.editors[{index}]"
     if not editor.fhir.startswith(("http://", "https://")):
         raise file.error(f"{where}.fhir", f"'{editor.fhir}' is no URL (expected http:// or https://)")
+    _check_names(file, index)
     base = path.resolve().parent
     good = _identity(file, "clients", "sas", base)
     bad = {kind: one for kind in file.value.tls.bad if (one := _identity(file, "bad", kind, base)) is not None}
@@ -129,6 +131,31 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
         document=document,
         ig=ig,
     )
+
+
+# What endpoints.json has, of which a target file has a part; other names are mistakes.
+_NAMES = {
+    "$": "version seed now ig sas editors psc hub lrms control tls examples",
+    "$.tls": "ca crl server clients servers bad",
+}
+
+
+def _check_names(file: YamlFile[_Document], index: int) -> None:
+    """Raise ConfigError for a flow or a name that is none: what is misspelt would only be skipped. (A sandbox's own
+    endpoints.json has a `version` and may have more names.)"""
+    known = [str(each) for each in Flow if each.interfaced]
+    for at, flow in enumerate(file.value.editors[index].flows):
+        if flow not in known:
+            raise file.error(f"$.editors[{index}].flows[{at}]", f"unknown flow '{flow}' (known: {', '.join(known)})")
+    root: Any = file.root
+    if any(key.value == "version" for key, _ in root.value):
+        return
+    for where, names in _NAMES.items():
+        node = root if where == "$" else next((value for key, value in root.value if key.value == "tls"), None)
+        for key, _ in node.value if node is not None and isinstance(node.value, list) else ():
+            if key.value not in names.split():
+                line = key.start_mark.line + 1
+                raise ConfigError(file.file, line, f"unknown field `{key.value}` (known: {', '.join(names.split())})")
 
 
 def _chosen(file: YamlFile[_Document], name: str | None) -> int:

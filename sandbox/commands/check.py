@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.commands.options import Commands
-from sandbox.kernel.errors import UsageError
+from sandbox.kernel.errors import NobodyAnswers, UsageError
 from sandbox.kernel.flows import IG_VERSIONS
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def _editor(options: argparse.Namespace) -> int:
     for form, file in files.items():
         if not file.parent.is_dir() or file.is_dir():
             raise UsageError(f"check editor: --{form}: '{file}' is no file that could be written")
+    if options.endpoints is not None and not path.exists():
+        raise NobodyAnswers(f"{path}: no such file (is the sandbox running?)")
     target = read_target(path, options.name, options.ig)
     report = asyncio.run(examine(target, wanted, datetime.now(UTC), _progress))
     _write(report, files)
