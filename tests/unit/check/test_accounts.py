@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.check.editor.accounts import IDS, check, missing
+from sandbox.check.evidence import Exchange
 from sandbox.check.requirements import EDITOR
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Outcome, Verdict, Verdicts
@@ -101,3 +102,17 @@ def test_accounts_are_only_made_where_the_target_says_so():
     found = missing(Target(**{**{name: getattr(TARGET, name) for name in Target.__slots__}, "flows": ("INT_R01",)}))
     assert found is not None
     assert "INT_R02" in found.fr
+
+
+@pytest.mark.parametrize("status", [0, 100, 200, 201, 204, 302, 400, 500, 999])
+@pytest.mark.parametrize("location", ["", "\udcff", "Practitioner/", "https://[/Practitioner/1?x", "x" * 100_000])
+async def test_any_answer_at_all_is_judged(status: int, location: str):
+    class Junk(AccountServer):
+        async def call(self, method: str, path: str, **_: object) -> Exchange:
+            return self._made(method, path, b"", status, {"Location": location}, {})
+
+        async def get(self, path: str) -> Exchange:
+            return Exchange("GET", path, "sas", status=200, body=b'{"resourceType": "Practitioner", "name": 1, "\xff')
+
+    verdicts = await examined(Junk())
+    assert verdicts["R02-1"].outcome is Outcome.FAILED

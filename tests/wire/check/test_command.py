@@ -103,15 +103,17 @@ async def test_wrong_usage_ends_with_2_and_one_line(tmp_path: Path, arguments: l
 
 async def test_a_wrong_target_is_told_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "t.yaml"
-    file.write_text("editors:\n  - slug: essai\n    fhir: https://127.0.0.1/fhir\ntls:\n  ca: nowhere.pem\n", "utf-8")
+    file.write_text(
+        "editors:\n  - slug: essai\n    fhir: https://127.0.0.1/fhir\n    flows: []\ntls:\n  ca: nowhere.pem\n", "utf-8"
+    )
     code, _, err = await check("--target", str(file))
     assert code == 2
-    assert f"{file}:5: no such file" in err
+    assert f"{file}:6: no such file" in err
 
 
 async def test_nobody_at_the_address_ends_with_3(tmp_path: Path) -> None:
     file = tmp_path / "t.yaml"
-    file.write_text(f"editors:\n  - fhir: http://127.0.0.1:{free_base()}/fhir\n", "utf-8")
+    file.write_text(f"editors:\n  - fhir: http://127.0.0.1:{free_base()}/fhir\n    flows: []\n", "utf-8")
     code, out, err = await check("--target", str(file))
     assert (code, out) == (3, "")
     assert "/fhir" in err
