@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import doctor, hub, init, l02, pki, psc
+from sandbox.commands import check, doctor, hub, init, l02, pki, psc
 from sandbox.commands.options import config_option, program, settings_of
 from sandbox.config import PRESETS
 from sandbox.files import POSIX
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     names = scenario.add_parser("list", help="list the scenarios of the package")
     names.set_defaults(run=_scenario_list)
     init.add(commands)
+    check.add(commands)
     doctor.add(commands)
     hub.add(commands)
     l02.add(commands)

@@ -1,8 +1,9 @@
 """`sas-sandbox init`: what a vendor needs to begin, before the first start too.
 
 Into a directory of its own go the configuration (`<name>.yaml`), a sheet of what to check and of stable test data
-(`LISEZMOI.md`), and for an editor its first appointment (`rendez-vous.json`); the certificates go into the data
-directory. Everything follows from the name: the same name gives the same ids, on every machine.
+(`LISEZMOI.md`), and for an editor its first appointment (`rendez-vous.json`) and what `check editor` must know of its
+server (`recette.yaml`); the certificates go into the data directory. Everything follows from the name: the same name
+gives the same ids, on every machine.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FHIR = "https://127.0.0.1:9443/fhir"
 TOWN = "33063"
 LINE = "1 rue du Dehors"
 CLIENT_ID = "fr.health.samu330"
-SHEET, APPOINTMENT = "LISEZMOI.md", "rendez-vous.json"
+SHEET, APPOINTMENT, TARGET = "LISEZMOI.md", "rendez-vous.json", "recette.yaml"
 
 
 def add(commands: Commands) -> None:
@@ -65,7 +66,7 @@ def _editor(options: argparse.Namespace) -> int:
     fhir = str(_checked(options.fhir, SecureUrl, "--fhir")).rstrip("/")
     values = {**_common(options), "fhir": fhir, "origin": f"https://{urlsplit(fhir).netloc}", "town": options.town}
     values |= _editor_ids(options.name)
-    return _Start(options, values, "editor.yaml", "editor.md").run([(APPOINTMENT, APPOINTMENT)])
+    return _Start(options, values, "editor.yaml", "editor.md").run([(APPOINTMENT, APPOINTMENT), (TARGET, TARGET)])
 
 
 def _lrm(options: argparse.Namespace) -> int:
@@ -172,10 +173,18 @@ class _Start:
         tell_apart(settings, population)
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_pki(settings, population, wall)
-        return _told(settings, population)
+        return {**_told(settings, population), "seen_pki": _seen_from(self._out, settings.data / "pki")}
 
     def _render(self, template: str) -> str:
         return str(_templates().get_template(template).render(self._values))
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """A path as a file in `folder` names it: relative, and absolute on another drive of Windows."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
 
 
 def _templates() -> Any:
@@ -189,8 +198,8 @@ def _templates() -> Any:
 
 def _told(settings: Settings, population: Population) -> dict[str, Any]:
     """The values of the sandbox for sheets and next commands."""
-    from sandbox.config import CONTROL_UI, PSC_UI, SAS_FHIR, SAS_UI
-    from sandbox.pki.subjects import sas_subject, server_subject
+    from sandbox.config import CONTROL_UI, PSC_UI, SAS_FHIR, SAS_UI, SSO_REALM
+    from sandbox.pki.subjects import BAD_KINDS, sas_subject, server_subject
 
     data = settings.data
     here = Path.cwd()
@@ -200,6 +209,8 @@ def _told(settings: Settings, population: Population) -> dict[str, Any]:
         "sas": settings.http(SAS_UI),
         "sas_fhir": settings.fhir(SAS_FHIR, "/sas/fhir"),
         "psc": settings.http(PSC_UI, "/psc"),
+        "realm": settings.http(PSC_UI, SSO_REALM),
+        "bad": BAD_KINDS,
         "control": settings.http(CONTROL_UI),
         "hub": {"host": host, "port": port, "vhost": settings.vhost, "platform": settings.platform_client_id},
         "platform": sas_subject(),

@@ -17,7 +17,8 @@ TIMEOUT_S = 15.0
 
 @dataclass
 class Form:
-    """A form with the values that it would send; `action` is absolute. `submits`: (name, value) of its buttons."""
+    """A form with the values that it would send; `action` is absolute. `submits`: (name, value) of its buttons;
+    `boxes`: what each of its boxes sends when it is ticked."""
 
     action: str
     method: str
@@ -25,6 +26,7 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     submits: list[tuple[str, str]] = field(default_factory=list)
+    boxes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,6 +85,8 @@ class _Parser(HTMLParser):
             self._select = name if tag == "select" else None
             kind = attributes.get("type", tag)
             form.types[name] = kind
+            if kind == "checkbox":
+                form.boxes[name] = attributes.get("value", "on")
             if kind in ("checkbox", "radio") and "checked" not in attributes:
                 form.fields.setdefault(name, "")
             else:

@@ -26,6 +26,7 @@ FOR_USERS = "\n".join(
     for page in (
         "integrateurs",
         "integrateurs-orientations",
+        "verifier-mon-agenda",
         "integrators-lrm",
         "testeurs",
         "formateurs",
@@ -63,6 +64,7 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("l02", "send"),
         ("init", "editor"),
         ("init", "lrm"),
+        ("check", "editor"),
         ("doctor",),
     ):
         texts += help_of(*command)

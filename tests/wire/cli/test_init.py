@@ -11,8 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from sandbox.check.target import read_target
 from sandbox.cli import main
 from sandbox.config import load_settings
+from sandbox.pki.subjects import BAD_KINDS
 from sandbox.population.load import load_population
 from sandbox.psc.clients import registered_clients
 
@@ -35,13 +37,13 @@ def subject(file: Path) -> tuple[str, str]:
     return str(cn), str(ou)
 
 
-def test_editor_gets_configuration_certificates_sheet_appointment_and_three_commands(
+def test_editor_gets_configuration_certificates_sheet_appointment_target_and_four_commands(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["init", "editor", "agenda-neuf", "--fhir", "https://127.0.0.1:9555/r4/", "--town", "69123"]) == 0
     lines = capsys.readouterr().out.splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  ")]
-    assert [command[1] for command in commands] == ["up", "--cacert", "-i"]
+    assert [command[1] for command in commands] == ["up", "--cacert", "-i", "check"]
     assert [line for line in lines if line.startswith("  ") and "'" in line] == []  # no quotation to Windows
     for command in commands:
         named = [word.removeprefix("@") for word in command if word.startswith((".sandbox", "agenda-neuf", "@"))]
@@ -63,6 +65,19 @@ def test_editor_gets_configuration_certificates_sheet_appointment_and_three_comm
     appointment = json.loads((here / "agenda-neuf" / "rendez-vous.json").read_bytes())
     assert appointment["identifier"][0]["system"] == declared.system
     assert appointment["participant"][0]["actor"]["identifier"]["value"] == person.id
+    target = read_target(here / "agenda-neuf" / "recette.yaml", None)
+    assert (target.name, target.fhir, set(target.flows)) == ("agenda-neuf", declared.base_url, set(declared.flows))
+    assert target.good is not None
+    assert set(target.bad) == set(BAD_KINDS)
+    assert target.example("practitioner_one_site") == (person.id,)
+    assert (target.psc, target.regulators[0]["password"]) == ("http://127.0.0.1:8003/psc", "regulation-33")
+
+
+def test_the_target_names_certificates_of_another_directory(here: Path) -> None:
+    assert main(["init", "editor", "ailleurs", "--data-dir", "d a/ta", "--out", "x/y z"]) == 0
+    target = read_target(here / "x" / "y z" / "recette.yaml", None)
+    assert target.ca is not None
+    assert target.ca.resolve() == here / "d a" / "ta" / "pki" / "ca.pem"
 
 
 def test_lrm_gets_configuration_certificate_sheet_and_three_commands(
