@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.kernel.text.json_input import shortened
+
 EXCERPT = 4096  # characters of a body that evidence shows
+LONGEST_URL = 2000  # characters of a URL that evidence shows
 _SECRET = re.compile(r"(?i)^(authorization|cookie|set-cookie|proxy-authorization|x-api-key)$")
 MASK = "***"
 
@@ -51,7 +54,7 @@ class Exchange:
     def summary(self) -> str:
         """`GET https://…/Slot?… → 200 (12 ms)`."""
         end = f"{self.status}" if self.answered else f"{self.failure}: {self.why}"
-        return f"{self.method} {self.url} → {end} ({self.ms:.0f} ms)"
+        return f"{self.method} {shortened(self.url, LONGEST_URL)} → {end} ({self.ms:.0f} ms)"
 
 
 def masked(headers: Mapping[str, str]) -> dict[str, str]:
@@ -74,7 +77,7 @@ def as_data(exchange: Exchange, place: str = "") -> dict[str, Any]:
     """An exchange as a report shows it: nothing secret, nothing large."""
     return {
         "method": exchange.method,
-        "url": exchange.url,
+        "url": shortened(exchange.url, LONGEST_URL),
         "identity": exchange.identity or None,
         "headers": masked(exchange.sent),
         "body": excerpt(exchange.request_body),
