@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from sandbox import __version__
-from sandbox.commands import check, doctor, hub, init, l02, pki, psc
+from sandbox.commands import check, doctor, hub, init, kit, l02, pki, psc
 from sandbox.commands.options import config_option, program, settings_of
 from sandbox.config import PRESETS
 from sandbox.files import POSIX
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add(commands)
     doctor.add(commands)
     hub.add(commands)
+    kit.add(commands)
     l02.add(commands)
     pki.add(commands)
     psc.add(commands)

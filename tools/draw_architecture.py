@@ -21,7 +21,7 @@ PACKAGE = ROOT / "sandbox"
 
 # The bands from top to bottom: title, then rows of packages and modules, each with the columns that its box takes.
 BANDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("command line", ("cli", "supervisor commands banner check runner")),
+    ("command line", ("cli", "supervisor commands banner kit check runner")),
     ("start", ("ecosystem:3", "ground:2 data_stores:4")),
     ("control plane and actors", ("control psc editor sas lrm hub",)),
     ("network and store", ("web:5", "net:5.3 store:0.7")),

@@ -39,7 +39,7 @@ async def examine(target: Target, wanted: frozenset[str], now: datetime, progres
     began, verdicts = time.monotonic(), Verdicts()
     async with Wire(target) as wire:
         await _reach(wire)
-        now = await _now(wire, now)
+        now = await time_of(wire, now)
         subject = Subject(target, wire, now.astimezone(PARIS), wanted, seed=time.time_ns())
         groups = [group for group in GROUPS if wanted & group.ids]
         for number, group in enumerate(groups, 1):
@@ -64,7 +64,7 @@ async def examine(target: Target, wanted: frozenset[str], now: datetime, progres
         )
 
 
-async def _now(wire: Wire, now: datetime) -> datetime:
+async def time_of(wire: Wire, now: datetime) -> datetime:
     """The server's time: that of the sandbox in which it runs, if it does; else the wall clock's."""
     if not wire.target.control:
         return now

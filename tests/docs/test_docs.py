@@ -65,6 +65,8 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("init", "editor"),
         ("init", "lrm"),
         ("check", "editor"),
+        ("kit", "preset"),
+        ("kit", "collection"),
         ("doctor",),
     ):
         texts += help_of(*command)

@@ -1,0 +1,1 @@
+"""What others' tools need to speak to an editor: ANS's acceptance kit (Inferno), and Bruno."""
