@@ -24,7 +24,9 @@ def first_cells(heading: str) -> set[str]:
 
 
 def test_every_label_is_one_of_the_pages_or_of_the_persona_files() -> None:
-    sections = re.findall(r"^## (?:L'agenda SAS|En sus|La place de marché|Une structure)$(.*?)(?=^## )", TRAINERS, re.M | re.S)
+    sections = re.findall(
+        r"^## (?:L'agenda SAS|En sus|La place de marché|Une structure)$(.*?)(?=^## )", TRAINERS, re.M | re.S
+    )
     labels = {" ".join(label.split()) for text in sections for label in re.findall(r"« ([^»]+) »", text)}
     files = [file for kind in ("sandbox/**/*.html", "sandbox/**/*.py", "personas/*.yaml") for file in ROOT.glob(kind)]
     shown = "\n".join(file.read_text("utf-8") for file in files).casefold()
