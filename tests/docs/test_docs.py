@@ -22,7 +22,15 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 ALL = "\n".join(page.read_text("utf-8") for page in PAGES)
 FOR_USERS = "\n".join(
     (ROOT / "docs" / f"{page}.md").read_text("utf-8")
-    for page in ("integrateurs", "verifier-mon-agenda", "integrators-lrm", "testeurs", "formateurs", "scaling")
+    for page in (
+        "integrateurs",
+        "verifier-mon-agenda",
+        "verifier-mon-lrm",
+        "integrators-lrm",
+        "testeurs",
+        "formateurs",
+        "scaling",
+    )
 )
 
 
@@ -55,6 +63,7 @@ def test_every_flag_exists_and_every_flag_of_up_is_documented() -> None:
         ("init", "editor"),
         ("init", "lrm"),
         ("check", "editor"),
+        ("check", "lrm"),
         ("doctor",),
     ):
         texts += help_of(*command)
