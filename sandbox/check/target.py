@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from sandbox.kernel.errors import UsageError
+from sandbox.kernel.errors import ConfigError, UsageError
+from sandbox.kernel.flows import Flow
 from sandbox.yaml_file import YamlFile, load_yaml
 
 
@@ -74,10 +75,11 @@ class Files(msgspec.Struct):
 
 class _Editor(msgspec.Struct):
     fhir: str
+    flows: list[str]
     slug: str = ""
     name: str = ""
     ui: str = ""
-    flows: list[str] = []
+    examples: dict[str, Any] = {}
 
 
 class Tls(msgspec.Struct):
@@ -115,6 +117,8 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
     where = f"$.editors[{index}]"
     if not editor.fhir.startswith(("http://", "https://")):
         raise file.error(f"{where}.fhir", f"'{editor.fhir}' is no URL (expected http:// or https://)")
+    _check_flows(file, index)
+    check_names(file)
     base = path.resolve().parent
     good = identity(file, "clients", "sas", base)
     bad = {kind: one for kind in file.value.tls.bad if (one := identity(file, "bad", kind, base)) is not None}
@@ -128,13 +132,42 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
         ca=None if ca is None else existing(file, "$.tls.ca", ca, base),
         good=good,
         bad=bad,
-        examples=_examples(file, editor.slug),
+        examples=_examples(file, editor),
         regulators=_regulators(file),
         psc=file.value.psc.issuer.rstrip("/"),
         control=file.value.control.api.rstrip("/"),
         document=document,
         ig=ig,
     )
+
+
+# What endpoints.json has, of which a target file has a part; other names are mistakes.
+_NAMES = {
+    "$": "version seed now ig sas editors psc hub lrms control tls examples",
+    "$.tls": "ca crl server clients servers bad",
+}
+
+
+def _check_flows(file: YamlFile[_Document], index: int) -> None:
+    """Raise ConfigError for a flow that is none: what is misspelt would only be skipped."""
+    known = [str(each) for each in Flow if each.interfaced]
+    for at, flow in enumerate(file.value.editors[index].flows):
+        if flow not in known:
+            raise file.error(f"$.editors[{index}].flows[{at}]", f"unknown flow '{flow}' (known: {', '.join(known)})")
+
+
+def check_names(file: YamlFile[Any]) -> None:
+    """Raise ConfigError for a name that is none: what is misspelt would only be skipped. (A sandbox's own
+    endpoints.json has a `version` and may have more names.)"""
+    root: Any = file.root
+    if any(key.value == "version" for key, _ in root.value):
+        return
+    for where, names in _NAMES.items():
+        node = root if where == "$" else next((value for key, value in root.value if key.value == "tls"), None)
+        for key, _ in node.value if node is not None and isinstance(node.value, list) else ():
+            if key.value not in names.split():
+                line = key.start_mark.line + 1
+                raise ConfigError(file.file, line, f"unknown field `{key.value}` (known: {', '.join(names.split())})")
 
 
 def _chosen(file: YamlFile[_Document], name: str | None) -> int:
@@ -171,10 +204,11 @@ def existing(file: YamlFile[Any], where: str, name: str, base: Path) -> Path:
     return path
 
 
-def _examples(file: YamlFile[_Document], slug: str) -> dict[str, tuple[str, ...]]:
+def _examples(file: YamlFile[_Document], editor: _Editor) -> dict[str, tuple[str, ...]]:
+    """Those of the file that are this editor's, then the editor's own."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, value in file.value.examples.items():
-        if not isinstance(value, dict) or value.get("editor", slug) != slug:
+    for name, value in (*file.value.examples.items(), *editor.examples.items()):
+        if not isinstance(value, dict) or value.get("editor", editor.slug) != editor.slug:
             continue
         ids = value.get("ids", [value["id"]] if "id" in value else [])
         if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):

@@ -9,7 +9,9 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -119,20 +121,9 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _with(
-    asked: Exchange,
-    began: float,
-    *,
-    status: int = 0,
-    headers: Mapping[str, str] | None = None,
-    body: bytes = b"",
-    failure: str = "",
-    why: str = "",
-) -> Exchange:
-    return Exchange(
-        asked.method, asked.url, asked.identity, asked.sent, asked.request_body,
-        status, headers or {}, body, (time.perf_counter() - began) * 1000, failure, why,
-    )  # fmt: skip
+def _with(asked: Exchange, began: float, **known: Any) -> Exchange:
+    """The exchange with what is known of its answer."""
+    return replace(asked, ms=(time.perf_counter() - began) * 1000, **known)
 
 
 def _failure(error: Exception) -> tuple[str, str]:

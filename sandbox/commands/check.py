@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.commands.options import Commands
-from sandbox.kernel.errors import UsageError
+from sandbox.kernel.errors import NobodyAnswers, UsageError
 from sandbox.kernel.flows import IG_VERSIONS
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def _run(
     for form, file in files.items():
         if not file.parent.is_dir() or file.is_dir():
             raise UsageError(f"{command}: --{form}: '{file}' is no file that could be written")
+    if options.endpoints is not None and not path.exists():
+        raise NobodyAnswers(f"{path}: no such file (is the sandbox running?)")
     report = examined(path, wanted)
     _write(report, files)
     return report.exit_code

@@ -283,12 +283,12 @@ def _service_types(slot: Node, _: str | None) -> Iterator[Finding]:
         code, system = (coding.get(key) if isinstance(coding, Mapping) else None for key in ("code", "system"))
         if system not in systems:
             yield Finding("R01-24", path, f"system '{system}' is no consultation type")
-        elif system == nos.CONSULTATION and code not in nos.CONSULTATIONS:
+        elif system == nos.CONSULTATION and code not in tuple(nos.CONSULTATIONS):  # it may be anything
             yield Finding("R01-48", path, f"'{code}' is not {' or '.join(nos.CONSULTATIONS)}")
     for path, concept in walk(slot, "Slot", "serviceType"):
         if not isinstance(concept, Mapping):
             yield Finding("R01-24", path, "not an object")
-        elif concept.get("text") in nos.CONSULTATIONS:
+        elif concept.get("text") in tuple(nos.CONSULTATIONS):
             yield Finding("R01-24", f"{path}.text", f"consultation type '{concept['text']}' as text")
         if any(code == nos.CPTS for _, code in walk(concept, path, "coding.code")):
             named += 1

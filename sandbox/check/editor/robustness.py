@@ -147,14 +147,14 @@ async def _spellings(subject: Subject, searcher: Searcher, main: Made, kind: str
         "dates sans millisecondes": asked.query.replace(".000%2B", "%2B"),
     }
     for name, query in queries.items():
-        made = Made(asked, exchange := await searcher.send(query), read_answer(exchange, asked.flow)[0], [])
+        made = await searcher.followed(asked, await searcher.send(query))
         text = Text(f"autre écriture, autre réponse : {name}", f"other spelling, other answer: {name}")
         for observed in same_slots(made, expected, "ROB-8", text):
             yield observed
     exchange = await subject.wire.call(
         "POST", f"{kind}/_search", headers={"Content-Type": _FORM}, body=asked.query.encode()
     )
-    made = Made(asked, exchange, read_answer(exchange, asked.flow)[0], [])
+    made = await searcher.followed(asked, exchange)
     text = Text("POST _search, autre réponse", "POST _search, other answer")
     for observed in same_slots(made, expected, "ROB-8", text):
         yield observed

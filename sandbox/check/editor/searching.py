@@ -9,15 +9,16 @@ from urllib.parse import quote
 
 from sandbox.check.evidence import Exchange
 from sandbox.check.group import Subject
-from sandbox.check.judging.answer import Answer, Asked, read_answer
-from sandbox.check.judging.judge import judge
+from sandbox.check.judging.answer import Answer, Asked, joined, next_page, read_answer
+from sandbox.check.judging.judge import judged
 from sandbox.check.target import Target
-from sandbox.check.verdicts import Observed
+from sandbox.check.verdicts import Fault, Observed, Text
 from sandbox.fhir.queries.offers import ASSOCIATIONS, PRACTITIONERS
 from sandbox.fhir.queries.search import schedule_query, slot_query
 from sandbox.kernel.clock import fhir_instant
 from sandbox.kernel.identifiers import SYSTEM_PERSON, SYSTEM_STRUCTURE, prefixed_person, prefixed_structure
 
+MOST_PAGES = 200  # of one answer that are followed
 DAYS = 3  # every example has free slots within
 _PEOPLE = frozenset({"Schedule", "Practitioner", "PractitionerRole"})
 _TYPES = {
@@ -96,13 +97,36 @@ class Searcher:
 
     async def unjudged(self, asked: Asked) -> Made:
         """The same search, its answer only read: nothing is observed."""
-        exchange = await self.send(asked.query)
-        return Made(asked, exchange, read_answer(exchange, asked.flow)[0], [])
+        return await self.followed(asked, await self.send(asked.query))
+
+    async def followed(self, asked: Asked, exchange: Exchange) -> Made:
+        """A search that was made, with all pages of its answer; nothing is observed."""
+        return Made(asked, exchange, (await self._pages(asked, exchange))[0], [])
 
     async def _judged(self, asked: Asked) -> Made:
         exchange = await self.send(asked.query)
-        answer, observed = judge(exchange, asked, self._subject.target.ig)
-        return Made(asked, exchange, answer, observed)
+        answer, faults = await self._pages(asked, exchange)
+        return Made(asked, exchange, answer, judged(answer, faults, asked, self._subject.target.ig))
+
+    async def _pages(self, asked: Asked, exchange: Exchange) -> tuple[Answer | None, list[Fault]]:
+        """The answer of all pages after the first exchange, and how they came. Only INT_R01 is paged."""
+        answer, faults = read_answer(exchange, asked.flow)
+        if answer is None or asked.flow != "INT_R01":
+            return answer, faults
+        pages, met = [answer], set[str]()
+        while (url := next_page(pages[-1])) and url not in met and len(pages) < MOST_PAGES:
+            met.add(url)
+            if not url.startswith(f"{self._subject.target.fhir}/"):
+                text = Text("le lien next n'est pas sous la base de la cible", "the link next is not below the base")
+                expected = f"{self._subject.target.fhir}/…"
+                faults.append(Fault("R01-13", "Bundle.link", text, url, expected, pages[-1].exchange))
+                break
+            page, wrong = read_answer(await self._subject.wire.get(url), asked.flow)
+            faults += wrong
+            if page is None:
+                break
+            pages.append(page)
+        return joined(pages), faults
 
     async def send(self, query: str) -> Exchange:
         """GET with that query."""

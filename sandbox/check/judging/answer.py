@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -113,6 +113,30 @@ def _answer(exchange: Exchange, bundle: Node) -> Answer:
     for _, resource in resources:
         by_key.setdefault(key_of(resource), resource)
     return Answer(exchange, bundle, tuple(resources), by_key)
+
+
+def next_page(answer: Answer) -> str:
+    """The URL of the page that follows; "" when there is none."""
+    links = (link for _, link in nodes_of(answer.bundle, "link", ""))
+    return next((text_of(link, "url") for link in links if link.get("relation") == "next"), "")
+
+
+def joined(pages: Sequence[Answer]) -> Answer:
+    """The pages of one answer as one: each may repeat what it includes, none what it matches."""
+    first = pages[0]
+    if len(pages) == 1:
+        return first
+    entries: list[object] = []
+    seen: set[str] = set()
+    for at, page in enumerate(pages):
+        for entry in page.bundle.get("entry", ()) if isinstance(page.bundle.get("entry"), list) else ():
+            resource = entry.get("resource") if isinstance(entry, dict) else None
+            own = key_of(resource) if isinstance(resource, dict) else ""
+            if at == 0 or own.startswith("Slot/") or own not in seen:
+                entries.append(entry)
+            seen.add(own)
+    links = [link for _, link in nodes_of(first.bundle, "link", "") if link.get("relation") != "next"]
+    return _answer(first.exchange, {**first.bundle, "link": links, "entry": entries})
 
 
 def _slow(exchange: Exchange) -> Iterator[Fault]:

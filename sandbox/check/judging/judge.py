@@ -30,14 +30,21 @@ _SITES = frozenset({"SOS-2", "SOS-4", "SOS-5", "SOS-6", "SOS-7"})
 def judge(exchange: Exchange, asked: Asked, ig: str | None) -> tuple[Answer | None, list[Observed]]:
     """The answer, if one could be read, and what was observed about it."""
     answer, faults = read_answer(exchange, asked.flow)
+    return answer, judged(answer, faults, asked, ig)
+
+
+def judged(answer: Answer | None, faults: list[Fault], asked: Asked, ig: str | None) -> list[Observed]:
+    """What is observed about an answer; `faults`: how it came. All pages of one answer are judged together."""
+    faults = list(faults)
     if answer is not None:
         faults += judge_shell(answer, asked)
         faults += judge_resources(answer, asked, ig)
         faults += judge_window(answer, asked)
         faults += judge_sites(answer, asked) if asked.flow == "SOS" else judge_agendas(answer, asked)
     wrong = {fault.requirement for fault in faults}
-    passed = () if answer is None else _examined(answer, asked) - wrong
-    return answer, [*faults, *(Passed(each, exchange) for each in sorted(passed))]
+    if answer is None:
+        return list(faults)
+    return [*faults, *(Passed(each, answer.exchange) for each in sorted(_examined(answer, asked) - wrong))]
 
 
 def faults_of(observed: list[Observed]) -> Iterator[Fault]:

@@ -33,12 +33,11 @@ def profile_of(kind: str, answer: Answer, asked: Asked) -> tuple[str, ...]:
     return tuple(each for each in found if each)
 
 
-def judge_shell(answer: Answer, asked: Asked, *, page: bool = False) -> Iterator[Fault]:
-    """What is wrong with the Bundle. `page`: one of several, so that `total` is not compared."""
+def judge_shell(answer: Answer, asked: Asked) -> Iterator[Fault]:
+    """What is wrong with the Bundle."""
     yield from _statements(answer, asked)
-    if not page:
-        yield from _total(answer, asked)
-    yield from _links(answer, asked, page)
+    yield from _total(answer, asked)
+    yield from _links(answer, asked)
     yield from _entries(answer, asked)
     yield from _repeated(answer, asked)
     yield from _unasked(answer, asked)
@@ -73,13 +72,13 @@ def _total(answer: Answer, asked: Asked) -> Iterator[Fault]:
         )
 
 
-def _links(answer: Answer, asked: Asked, page: bool) -> Iterator[Fault]:
+def _links(answer: Answer, asked: Asked) -> Iterator[Fault]:
     links = [link for _, link in nodes_of(answer.bundle, "link", "")]
     own = next((text_of(link, "url") for link in links if link.get("relation") == "self"), None)
     if own is None:
         text = "le lien self manque", "the link self is missing"
         yield _wrong(answer, "R01-L", "Bundle.link", text, "—", "self")
-    elif not page and _pairs(own.partition("?")[2]) != _pairs(asked.query):
+    elif _pairs(own.partition("?")[2]) != _pairs(asked.query):
         text = "le lien self ne répète pas la requête", "the link self does not repeat the query"
         yield _wrong(answer, "R01-L", "Bundle.link", text, own, asked.query)
     others = [text_of(link, "relation") for link in links if link.get("relation") != "self"]

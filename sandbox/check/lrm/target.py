@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from sandbox.check.target import Control, Tls, existing, identity
+from sandbox.check.target import Control, Tls, check_names, existing, identity
 from sandbox.kernel.errors import UsageError
 from sandbox.net.amqp.one_shot_client import Access
 from sandbox.yaml_file import YamlFile, load_yaml
@@ -64,6 +64,7 @@ def read_lrm_target(path: Path, name: str | None) -> LrmTarget:
     """The LRM `name` (a client id; None: the only one) of a target file or endpoints.json. In a sandbox's own file the
     name may be any client of the hub. Raises UsageError, ConfigError."""
     file: YamlFile[_Document] = load_yaml(path, _Document, lines=True)
+    check_names(file)
     document, lrm = file.value, _chosen(file, name)
     if lrm.format not in ("", "json", "xml"):
         raise file.error(f"$.lrms[{document.lrms.index(lrm)}].format", f"'{lrm.format}' (expected json or xml)")

@@ -46,7 +46,7 @@ def exchange_text(exchange: Exchange, place: str = "") -> str:
     answer = seen["answer"]
     asked = [f"{seen['method']} {seen['url']}", *_fields(seen["headers"])]
     if seen["body"]:
-        asked += ["", seen["body"]]
+        asked += ["", _readable(seen["body"])]
     if answer["failure"]:
         return "\n".join([*asked, "", f"(pas de réponse : {answer['failure']})"])
     head = f"{answer['status']} ({answer['ms']} ms, {answer['octets']} octets)"

@@ -20,6 +20,7 @@ from sandbox.kernel.model import Editor, Territory
 from sandbox.net.context import Context
 from sandbox.pki.authority import Credentials
 from sandbox.pki.subjects import Subject, editor_subject, hub_client_subject, sas_subject, server_subject
+from sandbox.population.people import Population
 
 FILE = "endpoints.json"
 Added = Mapping[str, Mapping[str, str]]  # certificate files (absolute paths) of clients that were added, by name
@@ -35,7 +36,8 @@ class SasEndpoints(msgspec.Struct):
 
 
 class EditorEndpoints(msgspec.Struct):
-    """An editor. `flows`: those it answers; `external`: a vendor runs it."""
+    """An editor. `flows`: those it answers; `external`: a vendor runs it; `examples`: of an external one, whom of its
+    practitioners and associations `check editor` tries, by what they are an example of."""
 
     slug: str
     name: str
@@ -44,6 +46,7 @@ class EditorEndpoints(msgspec.Struct):
     fhir: str
     ui: str
     external: bool
+    examples: dict[str, dict[str, list[str]]]
 
 
 class PscEndpoints(msgspec.Struct):
@@ -137,7 +140,25 @@ def _editor(context: Context, editor: Editor) -> EditorEndpoints:
         fhir=context.settings.editor_fhir(editor),
         ui=context.settings.editor_ui(editor),
         external=editor.external,
+        examples=_own_examples(context.population, editor) if editor.external else {},
     )
+
+
+def _own_examples(population: Population, editor: Editor) -> dict[str, dict[str, list[str]]]:
+    """Examples among the people whom a vendor declared. Slots and phones are the vendor's: nothing is said of them."""
+    people = list(population.of_editor(editor.slug))
+    sites = {siret: len(sos.sites) for siret, sos in population.sos.items() if sos.editor == editor.slug}
+    found = {
+        "practitioner_one_site": [person.id for person in people if len(person.places) == 1][:1],
+        "practitioner_two_sites": [person.id for person in people if len(person.places) == 2][:1],
+        "practitioner_pair": [person.id for person in people][:2] if len(people) > 1 else [],
+        "practitioner_adeli": [person.id for person in people if person.id.startswith("0")][:1],
+        "practitioner_cpts": [person.id for person in people if len(person.cpts) == 1][:1],
+        "sos_one_site": [siret for siret, count in sites.items() if count == 1][:1],
+        "sos_two_sites": [siret for siret, count in sites.items() if count == 2][:1],
+        "sos_associations": [*sites][:2] if len(sites) > 1 else [],
+    }
+    return {name: {"ids": ids} for name, ids in found.items() if ids}
 
 
 def _lrm(context: Context, territory: Territory) -> LrmEndpoints:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from sandbox.check.editor.signon.visitor import Visitor
 from sandbox.check.editor.sso import IDS, check
 from sandbox.check.evidence import as_data
 from sandbox.check.group import Subject
@@ -15,6 +17,7 @@ from sandbox.check.reports import document
 from sandbox.check.requirements import EDITOR
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Outcome, Report, Verdict, Verdicts
+from sandbox.runner.browser import Form
 from tests.support.checked.pages import DEFECTS, EMAIL, LOGIN, PASSWORD, TOLERATED, VendorPages
 
 REGULATOR = {"identifier": LOGIN, "system": "urn:oid:1.2.250.1.213.3.6", "email": EMAIL, "password": PASSWORD}
@@ -143,3 +146,44 @@ async def test_no_password_code_or_cookie_is_in_the_evidence():
     assert "very-secret" not in content
     shown = [as_data(each) for verdict in verdicts.values() for each in verdict.exchanges]
     assert len(shown) > 4
+
+
+HOSTILE: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "an endless redirect": (303, {"Location": "?again=1"}, b""),
+    "a redirect to an application": (303, {"Location": "agenda://open"}, b""),
+    "a redirect to no address": (303, {"Location": "http://[::1"}, b""),
+    "a redirect to a port that is none": (303, {"Location": "http://127.0.0.1:99999/"}, b""),
+    "a charset that is none": (200, {"Content-Type": "text/html; charset=klingon"}, b"<p>mot de passe</p>"),
+    "a cookie that is none": (200, {"Set-Cookie": "a b=\x01; =;;; Path"}, b"<p>mot de passe</p>"),
+    "markup that is none": (200, {}, b"<![x[<form><select name=a><option></select></form><!-<input name=\xff>"),
+    "forms of all kinds": (
+        200,
+        {},
+        b"<form method=get action='http://[::1'><input type=password name=p></form><form method=post action=cgu>"
+        b"<input type=checkbox><input type=radio name=r></form> CGU accepter",
+    ),
+    "an empty answer": (204, {}, b""),
+    "another encoding": (200, {"Content-Encoding": "gzip"}, b"not gzip"),
+    "a large page": (200, {}, b"<p>" * 2_000_000),
+}
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+async def test_nothing_that_pages_answer_stops_the_examination(answer: str, monkeypatch: pytest.MonkeyPatch):
+    status, headers, body = HOSTILE[answer]
+
+    async def answered(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Content-Type": "text/html", **headers}, body=body)
+
+    vendor = VendorPages()
+    monkeypatch.setattr(vendor, "_vendor", answered)
+    async with vendor.running():
+        verdicts = await examined(vendor)
+        assert vendor.accounts == {} or vendor.accounts == {LOGIN: False}
+    assert "SSO-2" in outcomes(verdicts, Outcome.FAILED)
+
+
+async def test_an_address_that_forms_name_wrongly_is_an_answer_that_never_came():
+    async with Visitor(None) as visitor:
+        visit = await visitor.submit(Form("http://[::1", "get", {}), {})
+    assert (visit.page.status, visit.last.failure) == (0, "unreachable")

@@ -10,10 +10,13 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.check.evidence import Exchange
+from sandbox.check.group import Subject
+from sandbox.check.target import Target
 
 NATIONAL, TECHNICAL = "urn:oid:1.2.250.1.71.4.2.1", "urn:oid:1.2.250.1.213.3.6"
 BASE = "https://agenda.example/fhir"
@@ -300,3 +303,24 @@ def _identifier(pair: Pair) -> Json:
 
 def _email(person: Json) -> str:
     return next((one.get("value", "") for one in person.get("telecom", [])), "")
+
+
+TARGET = Target(
+    name="agenda",
+    fhir=BASE,
+    ui="",
+    flows=("INT_R02",),
+    ca=None,
+    good=None,
+    bad={},
+    examples={},
+    regulators=(),
+    psc="",
+    control="",
+    document={},
+)
+
+
+def subject_of(server: AccountServer, wanted: frozenset[str]) -> Subject:
+    """An examination of that server."""
+    return Subject(TARGET, server, datetime(2026, 11, 23, 9, tzinfo=UTC), wanted, seed=7)  # type: ignore[arg-type]

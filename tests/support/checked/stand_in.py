@@ -267,6 +267,8 @@ class StandIn(Wire):
         lenient = "lenient" in self.does
         found = self._slots(query, lenient) if kind == "Slot" else self._sites(query, lenient)
         bundle = searchset(self._profile(kind, query, found), kind, self._self(query), found)
+        if "pages" in self.does:
+            _cut(bundle, kind, query)
         for edit in self._edits:
             edit(bundle, query)
         if not bundle.get("entry") and "absent-if-empty" in self.does:
@@ -336,6 +338,19 @@ class StandIn(Wire):
             return False
         late_enough = start >= max(first, NOW) or "ignores-start" in self.does
         return late_enough and (start <= last or "ignores-end" in self.does)
+
+
+def _cut(bundle: Json, kind: str, query: str) -> None:
+    """Only one page of two Slots, with what is included, and the link to the next."""
+    query, _, after = query.partition("&_after=")
+    slots = [each for each in bundle.get("entry", ()) if each["resource"]["resourceType"] == "Slot"]
+    first = int(after or 0)
+    if kind == "Slot" and len(slots) > 2:
+        rest = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "Slot"]
+        bundle["entry"] = slots[first : first + 2] + rest
+        bundle["link"][0]["url"] = f"{BASE}/Slot?{query}"
+        if first + 2 < len(slots):
+            bundle["link"].append({"relation": "next", "url": f"{BASE}/Slot?{query}&_after={first + 2}"})
 
 
 def _outcome(text: str) -> Json:

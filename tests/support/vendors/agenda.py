@@ -32,6 +32,10 @@ TYPES = "http://interopsante.org/fhir/CodeSystem/"
 PERSON, STRUCTURE = "urn:oid:1.2.250.1.71.4.2.1", "urn:oid:1.2.250.1.71.4.2.2"
 FROM_SAS = "urn:oid:1.2.250.1.213.3.6"
 SECURITY = f"{NOS}TRE_R314-TypeCreneau/FHIR/TRE-R314-TypeCreneau"
+SPECIALTY = f"{NOS}TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale"
+IDENTIFIERS = "schedule.actor:Practitioner.identifier"
+PARAMETERS = {"start", "status", "_include", "_include:iterate", IDENTIFIERS, "_count", "_format"}
+FHIR = "application/fhir+json"
 PARIS = ZoneInfo("Europe/Paris")
 TIMEOUT_S = 10.0
 
@@ -129,6 +133,7 @@ def slot(id: str, start: datetime, comment: str) -> Json:
         id,
         "FrSlotAgregateur",
         serviceType=[{"coding": [{"system": act, "code": "AMB"}]}],
+        specialty=[{"coding": [{"system": SPECIALTY, "code": "SM54"}]}],
         appointmentType={"coding": [{"system": booking, "code": "ROUTINE"}]},
         schedule={"reference": "Schedule/agenda"},
         status="free",
@@ -166,11 +171,58 @@ def capabilities(base: str) -> Json:
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "implementation": {"description": "Agenda", "url": base},
-        "rest": [{"mode": "server", "resource": [{"type": "Slot", "interaction": [{"code": "search-type"}]}]}],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [
+                    {"type": "Slot", "interaction": [{"code": "search-type"}, {"code": "read"}]},
+                    {"type": "Practitioner", "interaction": [{"code": "create"}, {"code": "update"}, {"code": "read"}]},
+                ],
+            }
+        ],
     }
 
 
 # What the agenda knows
+
+
+@dataclass
+class Account:
+    """A regulator's account (INT_R02). `terms`: whether the terms of use were accepted."""
+
+    id: str
+    person: Json
+    terms: bool = False
+
+    @property
+    def keys(self) -> set[str]:
+        """Its identifiers, `system|value`."""
+        return {f"{each['system']}|{each['value']}" for each in self.person["identifier"]}
+
+    @property
+    def active(self) -> bool:
+        return bool(self.person["active"])
+
+    @property
+    def email(self) -> str:
+        return str(self.person["telecom"][0]["value"]).lower()
+
+    def holds(self, keys: set[str]) -> bool:
+        """Does it keep one of these from others: an inactive account gives its national identifiers away."""
+        return any(self.active or not key.startswith(f"{PERSON}|") for key in self.keys & keys)
+
+
+def check_person(person: Json) -> None:
+    """What INT_R02 asks of every body. Raises Refused."""
+    codes = {PERSON: "IDNPS", FROM_SAS: "INTRN"}
+    rows = [(each["system"], each["type"]["coding"][0]["code"]) for each in person.get("identifier", [])]
+    name, telecom = (person.get(each, [{}])[0] for each in ("name", "telecom"))
+    if not rows or any(codes.get(system) != code for system, code in rows):
+        raise Refused(400, "an identifier of a system and of its type is expected")
+    if not name.get("family") or not name.get("given") or not isinstance(person.get("active"), bool):
+        raise Refused(400, "active and a name with family and given are expected")
+    if telecom.get("system") != "email" or "@" not in telecom.get("value", ""):
+        raise Refused(400, "an e-mail is expected")
 
 
 @dataclass
@@ -188,7 +240,7 @@ class Agenda:
     """One doctor's slots, the regulators' accounts, the appointments. Methods may be called by several threads."""
 
     settings: Settings
-    accounts: dict[str, Json] = field(default_factory=dict)  # Practitioner by `system|value`
+    accounts: dict[str, Account] = field(default_factory=dict)  # by id
     bookings: dict[str, Booking] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -200,7 +252,9 @@ class Agenda:
     def search(self, query: str) -> Json:
         """The answer to INT_R01."""
         values = parse_qs(query, keep_blank_values=True)
-        asked = ",".join(values.get("schedule.actor:Practitioner.identifier", []))
+        if unknown := values.keys() - PARAMETERS:
+            raise Refused(400, f"unknown: {', '.join(sorted(unknown))}")
+        asked = ",".join(values.get(IDENTIFIERS, []))
         wanted = {each.strip().rpartition("|")[2][-11:] for each in asked.split(",") if each.strip()}
         after = [instant(each[2:]) for each in values.get("start", []) if each.startswith("ge")]
         before = [instant(each[2:]) for each in values.get("start", []) if each.startswith("le")]
@@ -209,43 +263,71 @@ class Agenda:
         if self.settings.doctor["id"][-11:] not in wanted:
             return bundle(self.base, query, [], [])
         slots = [
-            slot(id, start, f"{self.settings.origin}/rdv?slot={id}")
-            for id, start in self.free().items()
-            if max(after[0], datetime.now(UTC)) <= start <= before[0]
+            self.slot(id) for id, start in self.free().items() if max(after[0], datetime.now(UTC)) <= start <= before[0]
         ]
-        included = who_holds(self.settings.doctor, self.settings.system) if slots and "_include" in values else []
+        schedule, *people = who_holds(self.settings.doctor, self.settings.system)
+        included = [schedule] if slots and "Slot:schedule" in values.get("_include", []) else []
+        if included and "Schedule:actor" in values.get("_include:iterate", []):
+            included += people
         return bundle(self.base, query, slots, included)
+
+    def slot(self, id: str) -> Json:
+        return slot(id, self.starts[id], f"{self.settings.origin}/rdv?slot={id}")
+
+    def read(self, kind: str, id: str) -> Json:
+        """One resource. Raises Refused."""
+        held = {
+            (each["resourceType"], each["id"]): each for each in who_holds(self.settings.doctor, self.settings.system)
+        }
+        if kind == "Slot" and id in self.free():
+            return self.slot(id)
+        if kind == "Practitioner" and id in self.accounts:
+            return {**self.accounts[id].person, "id": id}
+        if (kind, id) not in held:
+            raise Refused(404, f"no {kind} {id}")
+        return held[kind, id]
 
     def free(self) -> dict[str, datetime]:
         with self.lock:
             taken = {each.start for each in self.bookings.values() if each.status == "booked"}
         return {id: start for id, start in self.starts.items() if start not in taken}
 
-    def account(self, method: str, query: str, person: Json) -> int:
-        """INT_R02: the status of the answer."""
-        keys = {f"{each['system']}|{each['value']}" for each in person.get("identifier", [])}
-        if not keys or "active" not in person or not person.get("name") or not email(person):
-            raise Refused(400, "identifier, active, name and e-mail are expected")
-        named = set(parse_qs(query).get("identifier", []))
+    def account(self, method: str, query: str, person: Json) -> tuple[int, Account]:
+        """INT_R02: the status of the answer, and the account. Raises Refused."""
+        check_person(person)
+        meant = Account(str(uuid.uuid4()), {name: value for name, value in person.items() if name != "id"})
         with self.lock:
-            known = [key for key, one in self.accounts.items() if key in keys | named or email(one) == email(person)]
-            if method == "POST" and known:
-                raise Refused(409, "this person has an account")
-            for key in known:
-                del self.accounts[key]
-            self.accounts |= dict.fromkeys(keys, person)
-        return 200 if known else 201
+            known = None if method == "POST" else self._meant(query, meant)
+            others = [each for each in self.accounts.values() if each is not known]
+            if any(each.holds(meant.keys) for each in others):
+                raise Refused(409 if method == "POST" else 422, "somebody else has this identifier")
+            if any(each.email == meant.email and (each.active or method == "POST") for each in others):
+                raise Refused(409 if method == "POST" else 422, "somebody else has this e-mail")
+            if known is None:
+                self.accounts[meant.id] = meant
+                return 201, meant
+            known.person = meant.person
+            return 200, known
 
-    def regulator(self, claims: Mapping[str, str]) -> Json:
-        """The identifier of the active account that somebody logged in for, by national id, else by e-mail."""
+    def _meant(self, query: str, meant: Account) -> Account | None:
+        """Whom a PUT is for: by the identifier of the query, then of the body, then by the e-mail."""
+        named = set(parse_qs(query).get("identifier", []))
+        for keys in (named, meant.keys):
+            for each in self.accounts.values():
+                if each.keys & keys and (each.active or each.email == meant.email):
+                    return each
+        return next((each for each in self.accounts.values() if each.email == meant.email), None)
+
+    def regulator(self, claims: Mapping[str, str]) -> Account:
+        """The active account that somebody logged in for, by national id, else by e-mail."""
         with self.lock:
-            for person in self.accounts.values():
-                for each in person["identifier"]:
-                    if person["active"] and claims.get("SubjectNameID") == each["value"]:
-                        return dict(each)
-            for person in self.accounts.values():
-                if person["active"] and email(person) == claims.get("email"):
-                    return dict(person["identifier"][0])
+            active = [each for each in self.accounts.values() if each.active]
+        for each in active:
+            if any(one["value"] == claims.get("SubjectNameID") for one in each.person["identifier"]):
+                return each
+        for each in active:
+            if each.email == claims.get("email", "").lower():
+                return each
         raise Refused(403, "Vous n'avez pas de compte actif ici.")
 
     def book(self, slot_id: str, regulator: Json) -> Booking:
@@ -275,10 +357,6 @@ class Agenda:
             "created": datetime.now(PARIS).isoformat(timespec="seconds"),
             "participant": [{"actor": doctor, "status": "accepted"}],
         }
-
-
-def email(person: Json) -> str:
-    return next((each["value"] for each in person.get("telecom", []) if each.get("system") == "email"), "")
 
 
 # What the agenda asks of others
@@ -358,12 +436,18 @@ def _json_of(request: urllib.request.Request) -> Json:
 
 # HTTP
 
+LOGIN = (
+    '<h1>Connexion</h1><form method="post" action="/connexion"><label>E-mail <input name="email" type="email"></label>'
+    '<label>Mot de passe <input name="password" type="password"></label><button>Se connecter</button></form>'
+    "<p>Mot de passe oublié ? Demandez-en un autre.</p>"
+)
+
 
 @dataclass
 class Session:
     """A logged in browser; `token` stands in its forms."""
 
-    regulator: Json
+    account: Account
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
@@ -423,7 +507,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._page(url.path, url.query, body)
         except Refused as refused:
             if url.path.startswith("/fhir"):
-                self._answer(refused.status, json.dumps(outcome(str(refused))), "application/fhir+json")
+                self._answer(refused.status, json.dumps(outcome(str(refused))), FHIR)
             else:
                 self._html(f"<p>{html.escape(str(refused))}</p>", refused.status)
 
@@ -438,25 +522,43 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(403, "only the SAS platform may ask")
         agenda = self.server.agenda
         if self.command == "GET" and path == "/metadata":
-            self._answer(200, json.dumps(capabilities(agenda.base)), "application/fhir+json")
+            self._answer(200, json.dumps(capabilities(agenda.base)), FHIR)
         elif self.command == "GET" and path == "/Slot":
-            self._answer(200, json.dumps(agenda.search(query)), "application/fhir+json")
+            self._answer(200, json.dumps(agenda.search(query)), FHIR)
+        elif self.command == "POST" and path == "/Slot/_search":
+            self._answer(200, json.dumps(agenda.search(self._form(query, body))), FHIR)
         elif self.command in ("POST", "PUT") and path == "/Practitioner":
-            try:
-                person = json.loads(body)
-            except ValueError:
-                raise Refused(400, "the body is no JSON") from None
-            status = agenda.account(self.command, query, person)
-            headers = {"Location": f"{agenda.base}/Practitioner/{uuid.uuid4()}"}
-            self._answer(status, "", "application/fhir+json", headers)
+            status, account = agenda.account(self.command, query, self._json(body))
+            self._answer(status, "", FHIR, {"Location": f"{agenda.base}/Practitioner/{account.id}"})
+        elif self.command == "GET" and path.count("/") == 2:
+            self._answer(200, json.dumps(agenda.read(*path.split("/")[1:])), FHIR)
         else:
             raise Refused(404, f"{self.command} {path} is not served here")
+
+    def _form(self, query: str, body: bytes) -> str:
+        """The parameters of a posted search."""
+        if self.headers.get_content_type() != "application/x-www-form-urlencoded":
+            raise Refused(415, "a form is expected")
+        return "&".join(each for each in (query, body.decode()) if each)
+
+    def _json(self, body: bytes) -> Json:
+        if self.headers.get_content_type() not in (FHIR, "application/json", "application/json+fhir"):
+            raise Refused(415, "JSON is expected")
+        try:
+            person = json.loads(body)
+        except ValueError:
+            raise Refused(400, "the body is no JSON") from None
+        if not isinstance(person, dict) or person.get("resourceType") != "Practitioner":
+            raise Refused(400, "a Practitioner is expected")
+        return person
 
     def _page(self, path: str, query: str, body: bytes) -> None:
         values = {name: texts[-1] for name, texts in parse_qs(query or body.decode()).items()}
         kind, _, key = path.strip("/").partition("/")
         if (kind, key) == ("psc", "retour"):
             self._logged_in(values)
+        elif kind == "cgu" and self.command == "POST":
+            self._accepted(values)
         elif kind == "rdv":
             self._booking(values)
         elif kind == "rendez-vous" and key.partition("/")[0] in self.server.agenda.bookings:
@@ -478,7 +580,14 @@ class Handler(BaseHTTPRequestHandler):
             if values.get("origin", "").startswith("sas"):
                 location = self.server.login.begin(f"/rdv?{urlencode(values)}")
                 return self._answer(303, "", "text/html", {"Location": location})
-            return self._html("<h1>Connexion</h1><p>Entrez votre mot de passe.</p>")
+            return self._html(LOGIN)
+        if not session.account.terms:
+            return self._html(
+                '<h1>Conditions générales d\'utilisation</h1><form method="post" action="/cgu">'
+                '<label><input type="checkbox" name="lu" value="oui" required> Je les accepte.</label>'
+                f'<input type="hidden" name="slot" value="{html.escape(values.get("slot", ""))}">'
+                f'<input type="hidden" name="csrf" value="{session.token}"><button>Continuer</button></form>'
+            )
         if self.command == "GET":
             return self._html(
                 f'<h1>Rendez-vous</h1><form method="post" action="/rdv" id="reserver">'
@@ -486,8 +595,16 @@ class Handler(BaseHTTPRequestHandler):
                 f'<input type="hidden" name="csrf" value="{session.token}"><button>Réserver</button></form>'
             )
         self._check(session, values)
-        made = self.server.agenda.book(values.get("slot", ""), session.regulator)
+        made = self.server.agenda.book(values.get("slot", ""), session.account.person["identifier"][0])
         self._sent("POST", made)
+
+    def _accepted(self, values: Mapping[str, str]) -> None:
+        session = self._session()
+        if session is None:
+            raise Refused(403, "Connectez-vous d'abord.")
+        self._check(session, values)
+        session.account.terms = values.get("lu") == "oui"
+        self._answer(303, "", "text/html", {"Location": f"/rdv?{urlencode({'slot': values.get('slot', '')})}"})
 
     def _follow_up(self, key: str, values: Mapping[str, str]) -> None:
         id, _, verb = key.partition("/")
@@ -523,7 +640,10 @@ class Handler(BaseHTTPRequestHandler):
     def _session(self) -> Session | None:
         pairs = (each.strip().partition("=") for each in self.headers.get("Cookie", "").split(";"))
         cookies = {name: value for name, _, value in pairs}
-        return self.server.sessions.get(cookies.get(f"agenda_{self.server.settings.port}", ""))
+        found = self.server.sessions.get(cookies.get(f"agenda_{self.server.settings.port}", ""))
+        if found is not None and not found.account.active:
+            raise Refused(403, "Votre compte n'est plus actif ici.")
+        return found
 
     def _html(self, content: str, status: int = 200) -> None:
         page = f'<!doctype html><html lang="fr"><title>Agenda</title><main>{content}</main></html>'

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from sandbox.check.editor.accounts import IDS, check, missing
-from sandbox.check.group import Subject
+from sandbox.check.evidence import Exchange
 from sandbox.check.requirements import EDITOR
 from sandbox.check.target import Target
 from sandbox.check.verdicts import Outcome, Verdict, Verdicts
-from tests.support.checked.regulators import BASE, DEFECTS, TOLERATED, AccountServer
-
-TARGET = Target(
-    name="agenda",
-    fhir=BASE,
-    ui="",
-    flows=("INT_R02",),
-    ca=None,
-    good=None,
-    bad={},
-    examples={},
-    regulators=(),
-    psc="",
-    control="",
-    document={},
-)
+from tests.support.checked.regulators import DEFECTS, TARGET, TOLERATED, AccountServer, subject_of
 
 
 async def examined(server: AccountServer, *ids: str) -> dict[str, Verdict]:
     found = Verdicts()
     wanted = frozenset(ids) or IDS
-    subject = Subject(TARGET, server, datetime(2026, 11, 23, 9, tzinfo=UTC), wanted, seed=7)  # type: ignore[arg-type]
-    async for observed in check(subject):
+    async for observed in check(subject_of(server, wanted)):
         assert observed.requirement in wanted
         found.add(observed)
     return {id: found.verdict(EDITOR[id]) for id in EDITOR if id in wanted}
@@ -101,8 +83,7 @@ async def test_accounts_that_cannot_be_read_are_said():
 
 async def test_what_is_created_is_taken_back_when_the_examination_is_given_up():
     server = AccountServer()
-    subject = Subject(TARGET, server, datetime(2026, 11, 23, 9, tzinfo=UTC), IDS, seed=7)  # type: ignore[arg-type]
-    found = check(subject)
+    found = check(subject_of(server, IDS))
     async for _ in found:
         if len(server.calls) > 20:
             break
@@ -121,3 +102,17 @@ def test_accounts_are_only_made_where_the_target_says_so():
     found = missing(Target(**{**{name: getattr(TARGET, name) for name in Target.__slots__}, "flows": ("INT_R01",)}))
     assert found is not None
     assert "INT_R02" in found.fr
+
+
+@pytest.mark.parametrize("status", [0, 100, 200, 201, 204, 302, 400, 500, 999])
+@pytest.mark.parametrize("location", ["", "\udcff", "Practitioner/", "https://[/Practitioner/1?x", "x" * 100_000])
+async def test_any_answer_at_all_is_judged(status: int, location: str):
+    class Junk(AccountServer):
+        async def call(self, method: str, path: str, **_: object) -> Exchange:
+            return self._made(method, path, b"", status, {"Location": location}, {})
+
+        async def get(self, path: str) -> Exchange:
+            return Exchange("GET", path, "sas", status=200, body=b'{"resourceType": "Practitioner", "name": 1, "\xff')
+
+    verdicts = await examined(Junk())
+    assert verdicts["R02-1"].outcome is Outcome.FAILED

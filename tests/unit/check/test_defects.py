@@ -61,5 +61,10 @@ async def test_a_defect_is_found_by_its_requirement_and_no_other(group: str, nam
         assert fault.exchange is not None
 
 
+@pytest.mark.parametrize("group", ["practitioners", "robustness"])
+async def test_an_answer_may_come_in_pages(group: str) -> None:
+    assert faults(await examined(group, StandIn(target(), (), ["pages"]))) == []
+
+
 def test_there_are_at_least_forty_defects() -> None:
     assert len(CASES) > 100

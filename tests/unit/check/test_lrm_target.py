@@ -43,6 +43,7 @@ def test_who_the_examination_is(tmp_path: Path, hub: dict[str, Any], sender: str
     ("change", "problem"),
     [
         ({"lrms": []}, "no LRM"),
+        ({"contrôle": {}}, "unknown field"),
         ({"hub": {"amqp": "https://x"}}, "is no URL"),
         ({"hub": {"amqp": "amqps://x/y"}}, f"no certificate of '{PLATFORM}'"),
         ({"lrms": [{"client_id": LRM, "format": "csv"}]}, "expected json or xml"),

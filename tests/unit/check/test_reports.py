@@ -220,7 +220,7 @@ def test_an_answer_that_never_came_says_why():
 
 def test_an_exchange_shows_the_body_that_was_sent():
     sent = Exchange("POST", "https://x/fhir/Practitioner", "sas", {}, b'{"active": true}', 409, {}, b"not json")
-    assert '{"active": true}' in page.exchange_text(sent)
+    assert '{\n  "active": true\n}' in page.exchange_text(sent)
     assert page.exchange_text(sent).endswith("not json")
 
 

@@ -87,6 +87,15 @@ async def test_each_quirk_is_found_by_the_requirement_meant_for_it(tmp_path: Pat
                 assert answer.status < 300
 
 
+async def test_pages_are_followed(tmp_path: Path) -> None:
+    async with sandbox_here(tmp_path, **AS_OF) as document, aiohttp.ClientSession() as session:
+        admin = f"{document['control']['api']}/editors/agenda-azur"
+        async with session.put(admin, json={"page_size": 20}) as answer:
+            assert answer.status == 200
+        report = await report_of(tmp_path, "agenda-azur", None, "R01-*", "ROB-*")
+        assert faults(report) == {}
+
+
 async def test_what_the_target_does_not_tell_is_skipped_with_the_reason(tmp_path: Path) -> None:
     async with sandbox_here(tmp_path / "data", **AS_OF) as document:
         (editor,) = [each for each in document["editors"] if each["slug"] == "agenda-azur"]

@@ -91,9 +91,10 @@ async def test_platform_searches_the_vendors_server_and_takes_its_appointment(
         "fhir": f"https://127.0.0.1:{port}/fhir",
         "ui": f"https://127.0.0.1:{port}",
         "external": True,
+        "examples": {"practitioner_one_site": {"ids": [PRACTITIONER]}},
     }
     assert [one["slug"] for one in document["editors"] if not one["external"]] == [
-        "agenda-azur", "rdv-commune", "garde-plus"
+        "agenda-azur", "rdv-commune", "garde-plus", "entraide-commune"
     ]  # fmt: skip
     with vendor(document, tmp_path) as lines:
         async with Stage(document) as stage:
@@ -124,6 +125,18 @@ async def appointment(document: Document, editor: str, body: bytes) -> int:
     url, headers = f"{document['sas']['fhir']}/Appointment", {"Content-Type": "application/fhir+json"}
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers, ssl=tls) as answer:
         return answer.status
+
+
+async def test_the_vendor_examines_itself_as_the_sandbox_knows_it(
+    tmp_path: Path, document: Document, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "data" / "endpoints.json")
+    command = ["check", "editor", "--endpoints", file, "--name", "mon-agenda", "--only", "R01-*", "SSO-1", "CAP-1"]
+    with vendor(document, tmp_path):
+        code = await asyncio.to_thread(main, command)
+    shown = capsys.readouterr().out
+    assert (code, "non satisfaite" in shown) == (0, False), shown
+    assert "✔ R01-20" in shown
 
 
 async def test_appointment_under_the_vendors_system_is_refused_with_anothers_certificate(

@@ -69,7 +69,7 @@ def steps(page: str) -> Iterator[str]:
 
 
 def announced(told: str) -> list[str]:
-    """The three next commands that `init` prints."""
+    """The next commands that `init` prints."""
     return [line.strip() for line in told.splitlines() if line.startswith("  ")]
 
 
@@ -80,7 +80,7 @@ async def test_from_init_to_the_first_acknowledged_orientation(tmp_path: Path) -
         sorted(steps(page), key=lambda block: " init " not in block) for page in (GUIDE, LRM_GUIDE)
     ]
     editor_next, lrm_next = announced(shell.run(editor_init)), announced(shell.run(lrm_init))
-    assert [len(editor_next), len(lrm_next)] == [3, 3]
+    assert [len(editor_next), len(lrm_next)] == [4, 3]
     config = both(tmp_path)
     data = tmp_path / ".sandbox"
     with command(data, "--config", str(config), base=base) as running:
@@ -133,7 +133,8 @@ async def orientation(document: dict[str, Any], port: int, asked: list[str], rec
         mine = next(each for each in slots if urlsplit(each).port == port)
         booked = re.compile(r"CreateAppointment booked [\w-]+ INTEGRE")
         before = len([*filter(booked.fullmatch, received)])
-        done = await submit(browser, await browser.get(mine))
+        booking = await submit(browser, await browser.get(mine), lu="oui")  # the terms of use, at the first entry
+        done = await submit(browser, booking)
         (made,) = re.findall(r'data-appointment="([\w-]+)" data-status="booked"', done.text)
         await eventually(lambda: len([*filter(booked.fullmatch, received)]) == before + 1, what="INT_L02")
         await eventually(lambda: acknowledged(browser, document, account, made), what="the acknowledgement")

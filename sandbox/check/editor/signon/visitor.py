@@ -6,15 +6,16 @@ What it sends in forms, its cookies and the codes of a login are in no record.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 import time
 from collections.abc import Mapping
-from http.cookies import SimpleCookie
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -23,7 +24,7 @@ from sandbox.check.evidence import MASK, Exchange
 from sandbox.runner.browser import Form, Page, read_page
 
 TIMEOUT_S = 12.0  # for one page
-LARGEST = 4 << 20  # octets of a page that are read
+LARGEST = 1 << 20  # octets of a page that are read
 MOST_HOPS = 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CODES = re.compile(r"([?&#](?:code|id_token|access_token|session_state|state|nonce|code_challenge)=)[^&#]*")
@@ -78,7 +79,7 @@ class Visitor:
         held = {name: value for name, value in form.fields.items() if value or form.types.get(name) != "checkbox"}
         data = {**held, **values}
         if form.method == "get":
-            return await self._follow("GET", str(URL(form.action).with_query(data)), None)
+            return await self._follow("GET", f"{form.action.partition('?')[0]}?{urlencode(data)}", None)
         return await self._follow("POST", form.action, data)
 
     def forget(self, origin: str) -> None:
@@ -98,7 +99,8 @@ class Visitor:
                 method, data = "GET", None
             url = target
         page = Page(url, made.status, text)
-        read_page(page)
+        with contextlib.suppress(ValueError, AssertionError, KeyError):  # markup that no parser reads: no more forms
+            read_page(page)
         return Visit(page, tuple(hops))
 
     async def _one(self, method: str, url: str, data: Mapping[str, str] | None) -> tuple[Exchange, str, str]:
@@ -132,4 +134,5 @@ class Visitor:
 
     def _note_cookies(self, origin: str, lines: list[str]) -> None:
         for line in lines:
-            self._cookies.setdefault(origin, set()).update(SimpleCookie(line))
+            with contextlib.suppress(CookieError):
+                self._cookies.setdefault(origin, set()).update(SimpleCookie(line))
