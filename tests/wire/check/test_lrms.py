@@ -10,12 +10,16 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from sandbox.check.lrm.examination import examine_lrm
 from sandbox.check.lrm.target import read_lrm_target
 from sandbox.check.requirements import LRM
 from sandbox.check.run import chosen
 from sandbox.check.verdicts import Outcome, Report
+from sandbox.cli import main
 from tests.support.checked.wrong_lrm import DEFECTS, StandIn, running
+from tests.support.hub import rabbit
 from tests.support.sandboxes import sandbox_here
 from tests.support.vendors.processes import lrm_arguments
 
@@ -56,6 +60,23 @@ async def test_our_own_lrm_passes(tmp_path: Path) -> None:
         assert report.requests > 50
         for verdict in report.verdicts:
             assert verdict.exchanges or verdict.reasons, verdict.requirement.id
+
+
+async def test_what_only_the_own_broker_shows_is_skipped_with_a_rabbitmq(tmp_path: Path) -> None:
+    if why := rabbit.missing():
+        pytest.skip(why)
+    file, data = tmp_path / "definitions.json", tmp_path / "data"
+    command = ["hub", "definitions", "--data-dir", str(data), "--out", str(file), "--no-mtls", "--preset", "minimal"]
+    assert main(command) == 0
+    node = rabbit.start(tmp_path / "rabbit", None, json.loads(file.read_bytes()))
+    try:
+        flags = {"preset": "minimal", "mtls": False, "hub_broker": f"amqp://127.0.0.1:{node.port}"}
+        async with sandbox_here(data, **flags):
+            report = await report_of(data / "endpoints.json", OURS)
+    finally:
+        node.stop()
+    assert faults(report) == {}
+    assert outcomes(report, Outcome.SKIPPED) - {"L02-3"} == {"L02-1", "L02-12", "L02-14"}
 
 
 async def test_each_defect_is_found_by_its_requirement_and_no_other(tmp_path: Path) -> None:
