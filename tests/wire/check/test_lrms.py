@@ -50,7 +50,7 @@ def outcomes(report: Report, outcome: Outcome) -> set[str]:
 
 
 async def test_our_own_lrm_passes(tmp_path: Path) -> None:
-    async with sandbox_here(tmp_path, preset="minimal"):
+    async with sandbox_here(tmp_path, preset="minimal") as document:
         began = time.monotonic()
         report = await report_of(tmp_path / "endpoints.json", OURS)
         assert time.monotonic() - began < LONGEST_S
@@ -60,6 +60,10 @@ async def test_our_own_lrm_passes(tmp_path: Path) -> None:
         assert report.requests > 50
         for verdict in report.verdicts:
             assert verdict.exchanges or verdict.reasons, verdict.requirement.id
+        file = tmp_path / "xml.json"
+        file.write_text(json.dumps({**document, "lrms": [{"client_id": OURS, "format": "xml"}]}))
+        in_xml = await report_of(file, None, "L02-14")
+        assert outcomes(in_xml, Outcome.PASSED) == {"L02-14"}
 
 
 async def test_what_only_the_own_broker_shows_is_skipped_with_a_rabbitmq(tmp_path: Path) -> None:
