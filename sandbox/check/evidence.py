@@ -21,7 +21,8 @@ class Exchange:
 
     `identity`: the certificate that was shown: `sas`, a kind of bad certificate (`wrong_cn`, …), "" for none.
     `status`: 0 without an answer; `failure` is then `tls`, `unreachable`, `timeout`, `closed` or `too-large`, and `why`
-    says it in the words of the network. `sent`, `headers`: header fields; `ms`: until the whole answer was read.
+    says it in the words of the network. `sent`, `headers`: header fields; `ms`: until the whole answer was read;
+    `word`: the answer in a word where the protocol has no status (`Ack`, `409 CONFLICT`).
     """
 
     method: str
@@ -35,11 +36,12 @@ class Exchange:
     ms: float = 0.0
     failure: str = ""
     why: str = ""
+    word: str = ""
 
     @property
     def answered(self) -> bool:
-        """True when the server gave an HTTP answer, whatever its status."""
-        return self.status > 0
+        """True when the server gave an answer, whatever its status."""
+        return self.status > 0 or self.word != ""
 
     @property
     def media_type(self) -> str:
@@ -53,7 +55,7 @@ class Exchange:
     @property
     def summary(self) -> str:
         """`GET https://…/Slot?… → 200 (12 ms)`."""
-        end = f"{self.status}" if self.answered else f"{self.failure}: {self.why}"
+        end = (self.word or f"{self.status}") if self.answered else f"{self.failure}: {self.why}"
         return f"{self.method} {shortened(self.url, LONGEST_URL)} → {end} ({self.ms:.0f} ms)"
 
 
@@ -82,7 +84,7 @@ def as_data(exchange: Exchange, place: str = "") -> dict[str, Any]:
         "headers": masked(exchange.sent),
         "body": excerpt(exchange.request_body),
         "answer": {
-            "status": exchange.status or None,
+            "status": exchange.status or exchange.word or None,
             "headers": masked(exchange.headers),
             "excerpt": excerpt(exchange.body, place),
             "octets": len(exchange.body),

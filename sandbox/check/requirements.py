@@ -1,4 +1,4 @@
-"""The requirements by which an editor's server is judged, as data.
+"""The requirements by which an editor's server or an LRM is judged, as data.
 
 Ids and texts: the requirement list of the acceptance kit (R01, R04, R02), then those that its other suites and the
 guide ask for (SOS, SSO, TLS, CAP), then ours (ROB: what a server does with requests that are wrong).
@@ -21,6 +21,7 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "INT_R02": ("Comptes des régulateurs (INT_R02)", "Regulators' accounts (INT_R02)"),
         "SSO": ("Délégation d'authentification", "Single sign-on"),
         "ROB": ("Robustesse", "Robustness"),
+        "INT_L02": ("Rendez-vous transmis au LRM (INT_L02)", "Appointments sent to the LRM (INT_L02)"),
     }
 )
 
@@ -44,6 +45,7 @@ _ACCOUNTS = "Guide SAS, « Gestion des comptes régulateurs »"
 _SSO = "Guide SAS, « Délégation d'authentification »"
 _TLS = "Guide SAS, « Sécurisation des échanges »"
 _ERRORS = "Guide SAS, « Gestion des erreurs »"
+_MESSAGES = "Guide SAS, « Transmission des rendez-vous au LRM » (INT_L02)"
 _CAPABILITY = "FHIR R4, « CapabilityStatement »"
 
 _Row = tuple[str, str, str]  # id, French, English
@@ -421,3 +423,83 @@ _ALL: Iterable[Requirement] = [
 ]
 
 EDITOR: Mapping[str, Requirement] = MappingProxyType({each.id: each for each in _ALL})
+
+LRM: Mapping[str, Requirement] = MappingProxyType(
+    {
+        each.id: each
+        for each in _rows(
+            "INT_L02",
+            _MESSAGES,
+            (
+                "L02-1",
+                "Le LRM ne déclare ni file ni échange (déclaration passive seulement).",
+                "The LRM declares no queue and no exchange (passive declare only).",
+            ),
+            (
+                "L02-2",
+                "Le LRM lit sa file `.message` et prend chaque sorte de message du modèle.",
+                "The LRM reads its queue `.message` and takes each kind of message of the model.",
+            ),
+            (
+                "L02-3",
+                "Le LRM enregistre le message, puis acquitte la livraison AMQP.",
+                "The LRM stores the message, then acks the AMQP delivery.",
+            ),
+            (
+                "L02-4",
+                "L'acquittement final est une enveloppe Ack (EDXL-DE, RC-DE), à son identifiant, pour l'émetteur.",
+                "The final acknowledgement is an envelope Ack (EDXL-DE, RC-DE) with its own id, for the sender.",
+            ),
+            (
+                "L02-5",
+                "L'acquittement nomme le message acquitté (reference.distributionID).",
+                "The acknowledgement names the message that it acknowledges (reference.distributionID).",
+            ),
+            (
+                "L02-6",
+                "Le même distributionID reçu de nouveau est acquitté de nouveau.",
+                "The same distributionID received again is acknowledged again.",
+            ),
+            (
+                "L02-7",
+                "La création d'un rendez-vous déjà connu donne l'erreur 409 CONFLICT.",
+                "The creation of an appointment that is known already gives the error 409 CONFLICT.",
+            ),
+            (
+                "L02-8",
+                "La mise à jour d'un rendez-vous inconnu vaut création.",
+                "The update of an unknown appointment is taken as its creation.",
+            ),
+            (
+                "L02-9",
+                "L'annulation (mise à jour, statut cancelled) est prise.",
+                "The cancellation (an update with status cancelled) is taken.",
+            ),
+            (
+                "L02-10",
+                "Un contenu invalide donne une erreur à l'émetteur, et la suite est traitée.",
+                "Invalid content gives an error to the sender, and what follows is handled.",
+            ),
+            (
+                "L02-11",
+                "Les messages d'un rendez-vous sont traités dans leur ordre.",
+                "The messages of an appointment are handled in their order.",
+            ),
+            (
+                "L02-12",
+                "Après une coupure, le LRM se reconnecte et reprend sa file.",
+                "After a broken connection the LRM connects again and goes on with its queue.",
+            ),
+            (
+                "L02-13",
+                "Le LRM garde l'historique des messages reçus et de leur traitement.",
+                "The LRM keeps a history of the messages received and of what became of each.",
+            ),
+            (
+                "L02-14",
+                "Le LRM inscrit pour XML prend les messages en XML.",
+                "An LRM that is registered for XML takes messages in XML.",
+            ),
+        )
+    }
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from sandbox.check.editor.registry import GROUPS
@@ -20,14 +20,14 @@ _DOCUMENT = Limits(octets=4 << 20, elements=100_000)  # of endpoints.json
 Progress = Callable[[str, int, int], None]  # French name of the group that begins, its number, how many there are
 
 
-def chosen(only: Iterable[str]) -> frozenset[str]:
-    """The requirements to examine: ids, or the beginning of ids before a `*`; none: all. Raises UsageError."""
+def chosen(only: Iterable[str], known: Collection[str] = EDITOR) -> frozenset[str]:
+    """The requirements to examine: ids, or the beginning of ids before a `*`; none: all `known`. Raises UsageError."""
     patterns = list(only)
     if not patterns:
-        return frozenset(EDITOR)
+        return frozenset(known)
     found: set[str] = set()
     for pattern in patterns:
-        fit = {id for id in EDITOR if id == pattern or (pattern.endswith("*") and id.startswith(pattern[:-1]))}
+        fit = {id for id in known if id == pattern or (pattern.endswith("*") and id.startswith(pattern[:-1]))}
         if not fit:
             raise UsageError(f"no requirement '{pattern}' (see --list)")
         found |= fit

@@ -66,7 +66,9 @@ class Target:
         return self.examples.get(name, ())
 
 
-class _Files(msgspec.Struct):
+class Files(msgspec.Struct):
+    """A certificate and its key, relative to the target file."""
+
     cert: str | None = None
     key: str | None = None
 
@@ -80,26 +82,31 @@ class _Editor(msgspec.Struct):
     examples: dict[str, Any] = {}
 
 
-class _Tls(msgspec.Struct):
+class Tls(msgspec.Struct):
+    """The certificates of a target file."""
+
     ca: str | None = None
-    clients: dict[str, _Files] = {}
-    bad: dict[str, _Files] = {}
+    clients: dict[str, Files] = {}
+    bad: dict[str, Files] = {}
 
 
 class _Issuer(msgspec.Struct):
     issuer: str = ""
 
 
-class _Control(msgspec.Struct):
+class Control(msgspec.Struct):
+    """The control plane of a sandbox. `token`: of its API, None when it needs none."""
+
     api: str = ""
+    token: str | None = None
 
 
 class _Document(msgspec.Struct):
     editors: list[_Editor]
-    tls: _Tls = msgspec.field(default_factory=_Tls)
+    tls: Tls = msgspec.field(default_factory=Tls)
     examples: dict[str, Any] = {}
     psc: _Issuer = msgspec.field(default_factory=_Issuer)
-    control: _Control = msgspec.field(default_factory=_Control)
+    control: Control = msgspec.field(default_factory=Control)
 
 
 def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
@@ -110,10 +117,11 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
     where = f"$.editors[{index}]"
     if not editor.fhir.startswith(("http://", "https://")):
         raise file.error(f"{where}.fhir", f"'{editor.fhir}' is no URL (expected http:// or https://)")
-    _check_names(file, index)
+    _check_flows(file, index)
+    check_names(file)
     base = path.resolve().parent
-    good = _identity(file, "clients", "sas", base)
-    bad = {kind: one for kind in file.value.tls.bad if (one := _identity(file, "bad", kind, base)) is not None}
+    good = identity(file, "clients", "sas", base)
+    bad = {kind: one for kind in file.value.tls.bad if (one := identity(file, "bad", kind, base)) is not None}
     document: dict[str, Any] = load_yaml(path, dict, lines=True).value
     ca = file.value.tls.ca
     return Target(
@@ -121,7 +129,7 @@ def read_target(path: Path, name: str | None, ig: str | None = None) -> Target:
         fhir=editor.fhir.rstrip("/"),
         ui=editor.ui.rstrip("/"),
         flows=tuple(editor.flows),
-        ca=None if ca is None else _existing(file, "$.tls.ca", ca, base),
+        ca=None if ca is None else existing(file, "$.tls.ca", ca, base),
         good=good,
         bad=bad,
         examples=_examples(file, editor),
@@ -140,13 +148,17 @@ _NAMES = {
 }
 
 
-def _check_names(file: YamlFile[_Document], index: int) -> None:
-    """Raise ConfigError for a flow or a name that is none: what is misspelt would only be skipped. (A sandbox's own
-    endpoints.json has a `version` and may have more names.)"""
+def _check_flows(file: YamlFile[_Document], index: int) -> None:
+    """Raise ConfigError for a flow that is none: what is misspelt would only be skipped."""
     known = [str(each) for each in Flow if each.interfaced]
     for at, flow in enumerate(file.value.editors[index].flows):
         if flow not in known:
             raise file.error(f"$.editors[{index}].flows[{at}]", f"unknown flow '{flow}' (known: {', '.join(known)})")
+
+
+def check_names(file: YamlFile[Any]) -> None:
+    """Raise ConfigError for a name that is none: what is misspelt would only be skipped. (A sandbox's own
+    endpoints.json has a `version` and may have more names.)"""
     root: Any = file.root
     if any(key.value == "version" for key, _ in root.value):
         return
@@ -171,18 +183,21 @@ def _chosen(file: YamlFile[_Document], name: str | None) -> int:
     return slugs.index(name)
 
 
-def _identity(file: YamlFile[_Document], group: str, name: str, base: Path) -> Identity | None:
-    files = getattr(file.value.tls, group).get(name)
+def identity(file: YamlFile[Any], group: str, name: str, base: Path) -> Identity | None:
+    """A certificate of a target file whose value has `tls: Tls` (`group`: `clients` or `bad`), None when it is not
+    there. Raises ConfigError."""
+    files: Files | None = getattr(file.value.tls, group).get(name)
     if files is None or (not files.cert and not files.key):
         return None
     where = f"$.tls.{group}.{name}"
     if not files.cert or not files.key:
         raise file.error(where, f"`{'key' if files.cert else 'cert'}` is missing")
-    cert = _existing(file, f"{where}.cert", files.cert, base)
-    return Identity(name, cert, _existing(file, f"{where}.key", files.key, base))
+    cert = existing(file, f"{where}.cert", files.cert, base)
+    return Identity(name, cert, existing(file, f"{where}.key", files.key, base))
 
 
-def _existing(file: YamlFile[_Document], where: str, name: str, base: Path) -> Path:
+def existing(file: YamlFile[Any], where: str, name: str, base: Path) -> Path:
+    """A file that a target file names, relative to it. Raises ConfigError."""
     path = base / name
     if not path.is_file():
         raise file.error(where, f"no such file: {path}")

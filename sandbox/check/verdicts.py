@@ -89,7 +89,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished examination. `kind`: `editor`; `name`, `url`: of the server; `began`: ISO 8601; `seconds`: it took."""
+    """A finished examination. `kind`: `editor` or `lrm`; `name`, `url`: of the server; `began`: ISO 8601;
+    `seconds`: it took."""
 
     kind: str
     name: str

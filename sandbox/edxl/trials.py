@@ -51,13 +51,15 @@ def trial(case: str, between: Correspondents) -> tuple[TrialMessage, ...]:
     return _CASES[case](between)
 
 
-def _message(between: Correspondents, content: Content, title: str, expected: int = 0) -> TrialMessage:
+def message(between: Correspondents, content: Content, title: str, expected: int = 0) -> TrialMessage:
+    """A message about an appointment (`content`: RS-SAS-RDV) that lives for an hour, with an id of its own."""
     key = build.new_distribution_id(between.sender, between.new_id())
     address = build.Address(key, between.sender, between.recipient, between.now, between.now + LIFE)
     return TrialMessage(key, build.report(address, content), title, expected)
 
 
-def _appointment(between: Correspondents, **values: Any) -> dict[str, Any]:
+def appointment(between: Correspondents, **values: Any) -> dict[str, Any]:
+    """The creation of a made-up appointment (RS-SAS-RDV) in two hours' time, with other `values`."""
     start = between.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
     return {
         "appointmentId": between.new_id(),
@@ -78,7 +80,9 @@ def _appointment(between: Correspondents, **values: Any) -> dict[str, Any]:
     }
 
 
-def _moved(content: Content) -> dict[str, Any]:
+def moved(content: Content) -> dict[str, Any]:
+    """The update that puts an appointment off by half an hour."""
+
     def later(name: str) -> str:
         return l02_datetime(datetime.fromisoformat(content[name]) + timedelta(minutes=30))
 
@@ -86,22 +90,22 @@ def _moved(content: Content) -> dict[str, Any]:
 
 
 def _create(between: Correspondents) -> tuple[TrialMessage, ...]:
-    return (_message(between, _appointment(between), "création"),)
+    return (message(between, appointment(between), "création"),)
 
 
 def _update(between: Correspondents) -> tuple[TrialMessage, ...]:
-    content = _appointment(between)
-    return _message(between, content, "création"), _message(between, _moved(content), "mise à jour")
+    content = appointment(between)
+    return message(between, content, "création"), message(between, moved(content), "mise à jour")
 
 
 def _cancel(between: Correspondents) -> tuple[TrialMessage, ...]:
-    content = _appointment(between)
+    content = appointment(between)
     cancelled = {**content, "method": "UpdateAppointment", "status": "cancelled"}
-    return _message(between, content, "création"), _message(between, cancelled, "annulation")
+    return message(between, content, "création"), message(between, cancelled, "annulation")
 
 
 def _unknown_update(between: Correspondents) -> tuple[TrialMessage, ...]:
-    return (_message(between, _moved(_appointment(between)), "mise à jour d'un rendez-vous inconnu"),)
+    return (message(between, moved(appointment(between)), "mise à jour d'un rendez-vous inconnu"),)
 
 
 def _duplicate(between: Correspondents) -> tuple[TrialMessage, ...]:
@@ -109,14 +113,14 @@ def _duplicate(between: Correspondents) -> tuple[TrialMessage, ...]:
 
 
 def _conflict(between: Correspondents) -> tuple[TrialMessage, ...]:
-    content = _appointment(between)
-    again = _message(between, content, "seconde création", int(HubCode.CONFLICT))
-    return _message(between, content, "création"), again
+    content = appointment(between)
+    again = message(between, content, "seconde création", int(HubCode.CONFLICT))
+    return message(between, content, "création"), again
 
 
 def _invalid(between: Correspondents) -> tuple[TrialMessage, ...]:
-    content = _appointment(between, status="unheard-of")
-    return (_message(between, content, "message invalide", int(HubCode.INVALID_MESSAGE)),)
+    content = appointment(between, status="unheard-of")
+    return (message(between, content, "message invalide", int(HubCode.INVALID_MESSAGE)),)
 
 
 _CASES: Mapping[str, Callable[[Correspondents], tuple[TrialMessage, ...]]] = MappingProxyType(

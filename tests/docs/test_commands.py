@@ -13,7 +13,8 @@ from sandbox.cli import _parser, main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {page: (ROOT / page).read_text("utf-8") for page in (
-    "README.md", "docs/integrateurs.md", "docs/verifier-mon-agenda.md", "docs/integrators-lrm.md", "docs/testeurs.md",
+    "README.md", "docs/integrateurs.md", "docs/verifier-mon-agenda.md", "docs/verifier-mon-lrm.md",
+    "docs/integrators-lrm.md", "docs/testeurs.md",
     "docs/formateurs.md",
     "docs/scaling.md", "docs/architecture.md",
 )}  # fmt: skip

@@ -44,9 +44,10 @@ def summary(report: Report) -> str:
 
 
 def effort(report: Report) -> str:
-    """`214 requêtes en 12,3 s.`"""
+    """`214 requêtes en 12,3 s.` (of an LRM, messages)"""
     seconds = f"{report.seconds:.1f}".replace(".", ",")
-    return f"{report.requests} requête{'s' * (report.requests > 1)} en {seconds} s."
+    what = "message" if report.kind == "lrm" else "requête"
+    return f"{report.requests} {what}{'s' * (report.requests > 1)} en {seconds} s."
 
 
 def told(fault: Fault) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
@@ -120,8 +120,8 @@ def referenced(message: Message) -> str:
 
 
 @contextlib.asynccontextmanager
-async def one_shot_client(where: Access) -> AsyncIterator[OneShotClient]:
-    """Connect, consume the client's `.ack` and `.info`, disconnect at the end. Raises NobodyAnswers."""
+async def one_shot_connection(where: Access) -> AsyncIterator[AbstractConnection]:
+    """Connect, disconnect at the end. Raises NobodyAnswers."""
     url = URL(where.url).with_user(where.client_id).with_password(where.password or None)
     if where.tls is not None:
         url = url.with_user(None).update_query(auth="external")
@@ -130,6 +130,13 @@ async def one_shot_client(where: Access) -> AsyncIterator[OneShotClient]:
     except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
         raise NobodyAnswers(f"Hub Santé at {where.url}: {error or type(error).__name__}") from None
     async with connection:
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def one_shot_client(where: Access) -> AsyncIterator[OneShotClient]:
+    """Connect, consume the client's `.ack` and `.info`, disconnect at the end. Raises NobodyAnswers."""
+    async with one_shot_connection(where) as connection:
         channel = await connection.channel()
         client = OneShotClient(where.client_id, channel)
         reading = await connection.channel()
