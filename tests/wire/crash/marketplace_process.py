@@ -79,8 +79,9 @@ async def main(directory: Path, instant: str) -> None:
             await until(lambda: market.request(record).state is State.ACCEPTED)
             await market.editor.running.store.barrier()
             die()
-        await until(lambda: market.record(record.id).status == "booked")
-        await market.core.sas.marketplace.act(record.id, Action.WITHDRAW)
+        if instant in ("withdrawn", "revoked"):
+            await until(lambda: market.record(record.id).status == "booked")
+            await market.core.sas.marketplace.act(record.id, Action.WITHDRAW)
         if instant == "withdrawn":
             die()
         await asyncio.Event().wait()

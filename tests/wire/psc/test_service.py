@@ -37,7 +37,9 @@ def context(tmp_path: Path) -> Context:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     base = listening.getsockname()[1] - PSC_UI
-    population: Any = SimpleNamespace(regulators=(LEA,), editors={}, watch=lambda _: None)
+    population: Any = SimpleNamespace(
+        regulators=(LEA,), editors={}, watch=lambda _: None, practitioner=lambda _: None, handmade=tuple
+    )
     return make_context(
         Settings(port_base=base, data_dir=str(tmp_path)),
         clock=Clock(lambda: 1_800_000_000.0),
