@@ -23,7 +23,7 @@ INSTANTS = st.integers(1_767_225_600, 1_830_297_600).map(lambda at: datetime.fro
 def test_the_rest_of_a_day_ends_at_the_next_midnight_there(now: datetime, insee: str) -> None:
     zone = zone_of(insee)
     start, end = rest_of_day(now, zone)
-    assert start == now
+    assert start.astimezone(UTC) == now  # an hour that comes twice equals no hour of another zone
     assert timedelta() < end.astimezone(UTC) - now <= timedelta(hours=25)
     assert (end.hour, end.minute, end.tzinfo) == (0, 0, zone)
     assert end.date() == start.date() + timedelta(days=1)
@@ -35,7 +35,7 @@ def test_an_hour_within_three_days_is_admitted_as_it_was_said(now: datetime, min
     zone = zone_of(insee)
     agreed = now.replace(second=0, microsecond=0) + timedelta(minutes=minutes)
     start, end = agreed_times(agreed.isoformat(), now, zone)
-    assert start == agreed
+    assert start.astimezone(UTC) == agreed
     assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(minutes=MINUTES)
     assert start.tzinfo == end.tzinfo == zone
 
