@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 import pytest
 
 from sandbox.check.editor.accounts import IDS, check, missing
@@ -88,6 +91,24 @@ async def test_what_is_created_is_taken_back_when_the_examination_is_given_up():
         if len(server.calls) > 20:
             break
     await found.aclose()  # type: ignore[attr-defined]
+    assert not any(account.active for account in server.accounts.values())
+
+
+class GivenUp(AccountServer):
+    """The examination is given up while a call is on its way: the server takes it, and nobody hears the answer."""
+
+    async def call(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes) -> Exchange:
+        made = await super().call(method, path, headers=headers, body=body)
+        if len(self.calls) == 3:
+            raise asyncio.CancelledError
+        return made
+
+
+async def test_what_a_call_created_that_was_given_up_is_taken_back_too():
+    server = GivenUp()
+    with pytest.raises(asyncio.CancelledError):
+        await examined(server, "R02-5")
+    assert len(server.accounts) > 1
     assert not any(account.active for account in server.accounts.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterator
@@ -140,7 +141,11 @@ class Desk:
     ) -> Exchange:
         self._require_answers()
         content = render_regulator(account) if body is None else body
-        exchange = self._heard(await self._wire.call(method, path, headers={"Content-Type": media}, body=content))
+        try:
+            exchange = self._heard(await self._wire.call(method, path, headers={"Content-Type": media}, body=content))
+        except asyncio.CancelledError:  # Ctrl-C: the server may have taken the call all the same
+            self._left[account.email] = account
+            raise
         if is_accepted(exchange):
             key = account_id(exchange) or account.email
             self._left.pop(key, None)
