@@ -74,8 +74,8 @@ class Answer:
 
 
 def key_of(resource: Node) -> str:
-    """`Slot/abc`; the type alone without an id."""
-    kind, own = str(resource.get("resourceType")), text_of(resource, "id")
+    """`Slot/abc`; the type alone without an id; `Resource` where it has no type."""
+    kind, own = str(resource.get("resourceType") or "Resource"), text_of(resource, "id")
     return f"{kind}/{own}" if own else kind
 
 

@@ -71,3 +71,15 @@ async def test_any_body(body: bytes) -> None:
 
 def _with(exchange: Exchange, body: bytes) -> Exchange:
     return Exchange("GET", exchange.url, "sas", {}, b"", 200, exchange.headers, body, 3.0)
+
+
+@pytest.mark.parametrize("type_", ["", None, [], 3])
+@pytest.mark.parametrize("flow", IDS)
+async def test_a_resource_without_type_and_id_is_named_all_the_same(flow: str, type_: object) -> None:
+    exchange, asked = await answered(flow)
+    document = json.loads(exchange.body)
+    for number in range(len(document["entry"])):
+        broken = copy.deepcopy(document)
+        broken["entry"][number]["resource"] |= {"resourceType": type_, "id": None}
+        _, observed = judge(_with(exchange, json.dumps(broken).encode()), asked, None)
+        assert all(each.path and all(each.text) for each in observed if isinstance(each, Fault))
