@@ -179,15 +179,20 @@ async def test_the_same_key_of_two_regulators_are_two_appointments(core: Core) -
         ({"agreed": "tomorrow"}, "agreed"),
         ({"agreed": "2026-13-24T10:00:00"}, "agreed"),
         ({"practitioner": "899999999999"}, "practitioner"),
-        ({"practitioner": "819800000044"}, "practitioner"),
     ],
 )
 async def test_what_cannot_be_agreed_on_is_refused(core: Core, changes: dict[str, Any], pointer: str) -> None:
     answer = await post(core, "orientations", extra(core, **changes))
-    if changes.get("practitioner") == "819800000044" and answer.status_code == 201:
-        pytest.skip("this seed draws that practitioner")
     problem = assert_problem(answer, 422)
     assert problem["errors"][0]["pointer"] == pointer
+    assert await core.l02_messages() == []
+
+
+async def test_who_takes_no_patient_outside_the_agenda_is_refused(core: Core) -> None:
+    directory = core.sas.aggregator.directory
+    unwilling = next(each for each in core.population.handmade() if each.phone and not directory.accepts_extra(each))
+    problem = assert_problem(await post(core, "orientations", extra(core, practitioner=unwilling.id)), 422)
+    assert problem["errors"][0]["pointer"] == "practitioner"
     assert await core.l02_messages() == []
 
 
